@@ -1,0 +1,1 @@
+"""Turns pinned inputs into a bootable UEFI installer ISO: recipe, manifest and locks become steps."""

@@ -1,0 +1,111 @@
+"""Owns what must hold of a kernel command line that boots into an initramfs.
+
+Must not know where it is stored.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checks.finding import Fault, Finding, Kind, Rule
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image
+
+MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
+INIT = "/sbin/init"
+
+
+@dataclass(frozen=True, slots=True)
+class Cmdline:
+    """The bytes, and the parameters as Linux splits them: key and value, up to `--`."""
+
+    raw: bytes
+    parameters: tuple[tuple[str, str], ...]
+
+    def values(self, key: str) -> list[str]:
+        """Return the values that `key` is given, in order."""
+        return [value for name, value in self.parameters if name == key]
+
+
+def read_cmdline(image: Image) -> Cmdline:
+    """Split a command line; double quotes protect spaces, as in Linux' `next_arg`.
+
+    Raises FormatError when it is not one line of printable ASCII: the EFI stub hands the bytes on as they
+    are, and what follows a line feed or a NUL is lost or misread.
+    """
+    raw = bytes(image)
+    bad = re.search(rb"[^ -~]", raw)
+    if bad:
+        raise FormatError(
+            f"the command line has the byte {bad[0][0]:#04x} at offset {bad.start()}; "
+            "it must be one line of printable ASCII",
+            "write it in one line of printable ASCII, without a line feed at the end",
+        )
+    words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.decode())
+    if "--" in words:
+        words = words[: words.index("--")]
+    pairs = (word.replace('"', "").partition("=") for word in words)
+    return Cmdline(raw, tuple((key, value) for key, _, value in pairs))
+
+
+def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
+    """Without rdinit the kernel looks for /init, then for a root file system, and panics."""
+    found = cmdline.values("rdinit")
+    if not found:
+        yield (
+            "the command line has no rdinit=: the kernel would look for a root file system and panic with "
+            "`VFS: Unable to mount root fs`",
+            f"add rdinit={INIT}",
+        )
+    elif found != [INIT]:
+        yield (
+            f"the command line says {' '.join(f'rdinit={value}' for value in found)}, not rdinit={INIT} once",
+            f"write rdinit={INIT}, once",
+        )
+
+
+def has_screen_and_serial(cmdline: Cmdline) -> Iterator[Fault]:
+    """A machine without a screen shows nothing on tty0, and one without serial nothing on ttyS0."""
+    consoles = [value.partition(",")[0] for value in cmdline.values("console")]
+    shown = " ".join(f"console={value}" for value in cmdline.values("console")) or "no console= at all"
+    if "tty0" not in consoles:
+        yield f"the command line names no screen as a console: it has {shown}", "add console=tty0"
+    if not any(re.fullmatch(r"ttyS\d+|hvc\d+|ttyAMA\d+", console) for console in consoles):
+        yield f"the command line names no serial console: it has {shown}", "add console=ttyS0,115200"
+
+
+def is_short_enough(cmdline: Cmdline) -> Iterator[Fault]:
+    """Linux cuts what is longer."""
+    if len(cmdline.raw) > MAX_LENGTH:
+        yield (
+            f"the command line has {len(cmdline.raw)} bytes; Linux takes {MAX_LENGTH}",
+            "shorten it",
+        )
+
+
+def names_no_root(cmdline: Cmdline) -> Iterator[Fault]:
+    """Everything is in the initramfs; another root contradicts rdinit."""
+    for key in ("root", "rootfstype", "init"):
+        for value in cmdline.values(key):
+            yield (
+                f"the command line says {key}={value}, but the system is the initramfs, started by rdinit=",
+                f"leave {key}= out",
+            )
+
+
+KIND = Kind(
+    "CMD000",
+    read_cmdline,
+    (
+        Rule("CMD001", f"rdinit={INIT} is there, once", starts_init),
+        Rule("CMD002", "a screen and a serial port are consoles", has_screen_and_serial),
+        Rule("CMD003", f"it has at most {MAX_LENGTH} bytes", is_short_enough),
+        Rule("CMD004", "it names no other root or init", names_no_root),
+    ),
+)
+
+
+def check(path: Path) -> list[Finding]:
+    """Return what is wrong with the command line at `path`. OSError when it cannot be read."""
+    return KIND.findings(path.read_bytes())

@@ -1,0 +1,182 @@
+"""Owns what must hold of `/etc/inittab`: it mounts what a program needs, starts the installer, and ends well.
+
+Must not know how the archive around it is stored. BusyBox `init` itself is described by
+`pipeline.formats.inittab`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.checks.finding import Fault, Finding, Rule, judge
+from pipeline.errors import FormatError
+from pipeline.formats.inittab import ACTIONS, SHELL, Command, Line, read_inittab
+from pipeline.formats.tree import Tree
+
+INSTALLER = "/bin/truthdb-installer"
+MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"))
+PATH = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")  # what BusyBox init sets
+BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "test", "true", "wait"])
+ENDS = ("reboot", "poweroff", "halt")
+
+
+@dataclass(frozen=True, slots=True)
+class Inittab:
+    """The lines, and the tree in which their commands are looked up."""
+
+    lines: tuple[Line, ...]
+    tree: Tree
+
+    @property
+    def good_lines(self) -> tuple[Line, ...]:
+        """The lines that BusyBox takes."""
+        return tuple(line for line in self.lines if line.is_good)
+
+
+def _is_installer(command: Command) -> bool:
+    return command.applet == INSTALLER.rpartition("/")[2]
+
+
+def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox reports a bad line on the console, and drops it."""
+    for line in inittab.lines:
+        if line.action not in ACTIONS:
+            yield (
+                f"line {line.number}: {line.action!r} is not an action of BusyBox init",
+                f"write `tty::action:command`, with one of {', '.join(ACTIONS)}",
+            )
+        elif not line.is_good:
+            yield f"line {line.number}: there is no command", "write `tty::action:command`"
+
+
+def starts_the_installer(inittab: Inittab) -> Iterator[Fault]:
+    """An inittab may be fine and start nothing."""
+    if not any(_is_installer(command) for line in inittab.good_lines for command in line.commands):
+        actions = ", ".join(sorted({line.action for line in inittab.good_lines})) or "nothing"
+        yield (
+            f"no line starts {INSTALLER}: its lines are for {actions}",
+            f"add `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
+        )
+
+
+def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox says `can't run` and goes on. Whether the installer is there is the archive's own rule."""
+    for line in inittab.good_lines:
+        names = [command.name for command in line.commands] + [SHELL] * line.needs_shell
+        for name in dict.fromkeys(names):
+            fault = None if name in BUILTINS or name == INSTALLER else _missing(inittab.tree, name)
+            if fault:
+                yield f"line {line.number}: {fault.message}", fault.hint
+
+
+def _missing(tree: Tree, name: str) -> FormatError | None:
+    """Return why a command cannot be run, looked up as BusyBox would."""
+    fault = FormatError(f"{name} is in none of {':'.join(PATH)}", f"add {name} to the initramfs")
+    for path in [name] if "/" in name else [f"{folder}/{name}" for folder in PATH]:
+        try:
+            tree.resolve_program(path)
+        except FormatError as error:
+            fault = error if "/" in name else fault
+        else:
+            return None
+    return fault
+
+
+def _mounted(inittab: Inittab) -> Iterator[tuple[str, str]]:
+    """Yield type and place of what is mounted before anything else starts."""
+    for line in inittab.good_lines:
+        for command in line.commands:
+            words = command.words
+            if line.action == "sysinit" and command.applet == "mount" and "-t" in words[:-2]:
+                yield words[words.index("-t") + 1], words[-1]
+
+
+def mounts_what_programs_need(inittab: Inittab) -> Iterator[Fault]:
+    """Nothing else mounts them: CONFIG_DEVTMPFS_MOUNT does nothing for an initramfs."""
+    mounted = set(_mounted(inittab))
+    for kind, place in MOUNTS:
+        if (kind, place) not in mounted:
+            yield (
+                f"no line mounts {kind} on {place}",
+                f"add `::sysinit:/bin/mount -t {kind} {kind} {place}`",
+            )
+
+
+def mount_points_exist(inittab: Inittab) -> Iterator[Fault]:
+    """A mount on a folder that is not there fails; below an earlier mount, the folder may be that one's."""
+    mounted: list[str] = []
+    for kind, place in _mounted(inittab):
+        if not any(place.startswith(f"{above}/") for above in mounted):
+            try:
+                inittab.tree.resolve(place)
+            except FormatError as error:
+                yield f"{kind} is mounted on {place}, but {error.message}", error.hint
+        mounted.append(place)
+
+
+def a_chosen_exit_ends_it(inittab: Inittab) -> Iterator[Fault]:
+    """Respawn starts the installer over and over, unless its success ends the machine.
+
+    Only `INSTALLER && reboot` (or poweroff, halt) is taken for that: after `;` a crash would end the machine
+    too, before anybody can read why.
+    """
+    for line, rest in _installer_lines(inittab):
+        ending = next((command for command in rest if command.applet in ENDS), None)
+        if ending and {command.operator for command in rest[: rest.index(ending) + 1]} != {"&&"}:
+            yield (
+                f"line {line.number}: {ending.name} does not follow {INSTALLER} by && alone: "
+                "a crash may end the machine too, before anybody can read why",
+                f"write `{INSTALLER} && {ending.name}`",
+            )
+        elif ending is None and line.action == "respawn":
+            yield (
+                f"line {line.number}: respawn starts {INSTALLER} over and over, "
+                "also after the exit that the user chose",
+                f"write `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
+            )
+
+
+def a_crash_restarts_it(inittab: Inittab) -> Iterator[Fault]:
+    """Only respawn does."""
+    for line, _ in _installer_lines(inittab):
+        if line.action != "respawn":
+            yield (
+                f"line {line.number}: {line.action} does not start {INSTALLER} again after a crash",
+                f"write `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
+            )
+
+
+def _installer_lines(inittab: Inittab) -> Iterator[tuple[Line, tuple[Command, ...]]]:
+    """Yield each line that starts the installer, with the commands after it."""
+    for line in inittab.good_lines:
+        commands = line.commands
+        for index, command in enumerate(commands):
+            if _is_installer(command):
+                yield line, commands[index + 1 :]
+
+
+def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox runs `sh -c "exec COMMAND"`, so `a && b` never gets to b."""
+    for line in inittab.good_lines:
+        for command in line.unreachable[:1]:
+            yield (
+                f"line {line.number}: {command.name} never runs: an exec before it replaces the shell; "
+                f"BusyBox init itself adds one, `exec {line.command}`",
+                f"write {SHELL} -c '… {command.operator} {command.name}', without exec",
+            )
+
+
+RULES = (
+    Rule("INIT001", "BusyBox takes every line", every_line_is_good),
+    Rule("INIT002", f"{INSTALLER} is started", starts_the_installer),
+    Rule("INIT003", "every command is in the archive, executable", every_command_exists),
+    Rule("INIT004", "proc, sysfs and devtmpfs are mounted", mounts_what_programs_need),
+    Rule("INIT005", "their mount points exist", mount_points_exist),
+    Rule("INIT006", "a chosen exit ends the machine, a crash does not", a_chosen_exit_ends_it),
+    Rule("INIT007", "a crash restarts the installer", a_crash_restarts_it),
+    Rule("INIT008", "every command is reached", every_command_is_reached),
+)
+
+
+def findings(text: str, tree: Tree) -> list[Finding]:
+    """Return what is wrong with an inittab in the archive `tree`."""
+    return judge(RULES, Inittab(read_inittab(text), tree))

@@ -1,0 +1,91 @@
+"""Owns what must hold of a program in the initramfs: a static one for x86-64 that needs nothing else.
+
+Must not know what the program does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checks.finding import Fault, Finding, Kind, Rule, Severity
+from pipeline.formats.elf import MAGIC, Elf, read_elf
+from pipeline.formats.fields import Image
+from pipeline.formats.magic import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A file given as a program; `elf` is None when it is no ELF file."""
+
+    image: Image
+    elf: Elf | None
+
+
+def read_program(image: Image) -> Program:
+    """Read the ELF headers. Raises FormatError when they are damaged."""
+    return Program(image, read_elf(image) if bytes(image[: len(MAGIC)]) == MAGIC else None)
+
+
+def is_an_elf_file(program: Program) -> Iterator[Fault]:
+    """Say what was given instead of an ELF file."""
+    if program.elf is None:
+        yield (
+            f"the program is {describe(program.image)}, not an ELF file",
+            "give a program for x86_64-unknown-linux-musl",
+        )
+
+
+def is_for_x86_64(program: Program) -> Iterator[Fault]:
+    """An arm64 host makes arm64 programs unless told otherwise."""
+    if program.elf and (program.elf.bits, program.elf.machine) != (64, "x86-64"):
+        yield (
+            f"the program is for {program.elf.bits}-bit {program.elf.machine}, not for x86-64",
+            "build it for x86_64-unknown-linux-musl",
+        )
+
+
+def is_executable(program: Program) -> Iterator[Fault]:
+    """Object files, shared libraries and core dumps are ELF files too."""
+    if program.elf and not (program.elf.kind in ("ET_EXEC", "ET_DYN") and program.elf.entry):
+        yield (
+            f"the program cannot be started: it is of type {program.elf.kind}, "
+            f"its entry point is {program.elf.entry:#x}",
+            "give the linked program, not an object file or a library",
+        )
+
+
+def is_static(program: Program) -> Iterator[Fault]:
+    """There are no shared libraries in the initramfs."""
+    if program.elf and not program.elf.is_static:
+        wants = [name for name in (program.elf.interpreter, *program.elf.needed) if name]
+        yield (
+            f"the program is dynamic: it needs {', '.join(wants)}",
+            "link it statically: target x86_64-unknown-linux-musl with `-C target-feature=+crt-static`",
+        )
+
+
+def is_stripped(program: Program) -> Iterator[Fault]:
+    """Symbols cost memory on the machine that boots."""
+    if program.elf and not program.elf.stripped:
+        yield (
+            f"the program still has its symbol table ({len(program.image)} bytes in all)",
+            "set `strip = true` in its `[profile.release]`",
+        )
+
+
+KIND = Kind(
+    "ELF000",
+    read_program,
+    (
+        Rule("ELF001", "it is an ELF file", is_an_elf_file),
+        Rule("ELF002", "it is for x86-64", is_for_x86_64),
+        Rule("ELF003", "it is static", is_static),
+        Rule("ELF004", "it can be started", is_executable),
+        Rule("ELF005", "it is stripped", is_stripped, Severity.WARNING),
+    ),
+)
+
+
+def check(path: Path) -> list[Finding]:
+    """Return what is wrong with the program at `path`. OSError when it cannot be read."""
+    return KIND.findings(path.read_bytes())

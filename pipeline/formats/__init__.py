@@ -1,0 +1,1 @@
+"""Readers and writers of bytes: pure functions over files, no policy, no subprocess."""

@@ -1,0 +1,114 @@
+"""Owns reading El Torito: the boot record volume descriptor and the boot catalog of a CD image.
+
+Must not know ISO 9660 beyond that, nor what a boot image holds.
+
+Specifications: "El Torito" Bootable CD-ROM Format, 1.0 (1995), and for its use by UEFI firmware
+UEFI 2.10, §13.3.2 https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html
+"""
+
+from dataclasses import dataclass
+
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, cut, unpack
+
+SECTOR_SIZE = 2048  # bytes
+BOOT_RECORD_SECTOR = 17
+VIRTUAL_SECTOR_SIZE = 512  # bytes; the unit of an entry's sector count
+
+PLATFORM_EFI = 0xEF
+NO_EMULATION = 0
+
+MAX_ENTRIES = 256  # no catalog comes near; a damaged one must not keep us
+
+
+@dataclass(frozen=True, slots=True)
+class BootEntry:
+    """One bootable image of the catalog.
+
+    `load_rba` counts CD sectors of 2048 bytes, `sector_count` virtual ones of 512. For UEFI a count of
+    0 or 1 means: up to the end of the medium.
+    """
+
+    platform: int
+    bootable: bool
+    media: int  # 0 for no emulation, else a floppy or hard disk to emulate
+    sector_count: int
+    load_rba: int
+
+    @property
+    def offset(self) -> int:
+        """Bytes from the start of the medium."""
+        return self.load_rba * SECTOR_SIZE
+
+    @property
+    def size(self) -> int:
+        """Bytes, or 0 for: up to the end of the medium."""
+        return self.sector_count * VIRTUAL_SECTOR_SIZE if self.sector_count > 1 else 0
+
+
+def read_catalog(image: Image) -> tuple[BootEntry, ...]:
+    """Return the entries of the boot catalog, the initial one first (El Torito §2).
+
+    Raises FormatError when there is no boot record in sector 17, when the catalog lies outside the
+    image, and when its validation entry or a section header is damaged.
+    """
+    kind, identifier, system, catalog_sector = unpack(
+        "<B5sx32s32xI", image, BOOT_RECORD_SECTOR * SECTOR_SIZE, "El Torito: boot record"
+    )
+    if (kind, identifier, system.rstrip(b"\0 ")) != (0, b"CD001", b"EL TORITO SPECIFICATION"):
+        raise FormatError(
+            f"El Torito: sector 17 is no boot record: it is of type {kind} for {system.rstrip(bytes(1))!r}",
+            "give xorriso a boot image: `-e … -no-emul-boot`",
+        )
+    offset = catalog_sector * SECTOR_SIZE
+    platform = _read_validation(image, offset)
+    entries = [_read_entry(image, offset + 32, platform)]
+    offset += 64
+    last = False
+    while not last and len(entries) < MAX_ENTRIES:
+        header, platform, count = unpack("<BBH", image, offset, "El Torito: section header")
+        if header == 0:
+            break
+        if header not in (0x90, 0x91):
+            raise FormatError(
+                f"El Torito: no section header at offset {offset:#x}: it starts with {header:#04x}",
+                "make the ISO again",
+            )
+        last = header == 0x91
+        offset += 32
+        for _ in range(min(count, MAX_ENTRIES - len(entries))):
+            entries.append(_read_entry(image, offset, platform))
+            offset += 32
+            while bytes(cut(image, offset, 1, "El Torito: extension")) == b"\x44":
+                offset += 32
+    return tuple(entries)
+
+
+def _read_validation(image: Image, offset: int) -> int:
+    """Check the catalog's first entry, and return its platform."""
+    entry = bytes(cut(image, offset, 32, "El Torito: validation entry"))
+    header, platform, *_, key = unpack("<BB28sH", entry, 0, "El Torito: validation entry")
+    if (header, key) != (1, 0xAA55):
+        raise FormatError(
+            f"El Torito: no boot catalog at offset {offset:#x}: header {header:#04x}, key {key:#06x}",
+            "make the ISO again",
+        )
+    total = sum(unpack("<16H", entry, 0, "El Torito: validation entry")) & 0xFFFF
+    if total:
+        raise FormatError(
+            f"El Torito: the boot catalog's words add up to {total:#06x}, not to 0",
+            "make the ISO again; something changed its catalog afterwards",
+        )
+    return int(platform)
+
+
+def _read_entry(image: Image, offset: int, platform: int) -> BootEntry:
+    indicator, media, _, _, sector_count, load_rba = unpack(
+        "<BBHBxHI", image, offset, "El Torito: boot entry"
+    )
+    if indicator not in (0x88, 0x00):
+        raise FormatError(
+            f"El Torito: no boot entry at offset {offset:#x}: it starts with {indicator:#04x}",
+            "make the ISO again",
+        )
+    return BootEntry(platform, indicator == 0x88, media & 0x0F, sector_count, load_rba)

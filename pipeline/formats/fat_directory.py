@@ -1,0 +1,135 @@
+"""Owns reading the directories of a FAT volume: short and long names, times, the files in them.
+
+Must not know what the files are for. The volume itself is `fat`.
+
+Specification: Microsoft FAT Specification (2005), §6 "Directory Structure" and §7 "Long File Name
+Implementation".
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import FormatError
+from pipeline.formats.fat import Volume, read_chain
+from pipeline.formats.fields import cut, unpack
+
+ENTRY_SIZE = 32  # bytes
+
+DELETED, LAST = 0xE5, 0x00
+VOLUME_LABEL, DIRECTORY, LONG_NAME = 0x08, 0x10, 0x0F
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, a directory or the volume label.
+
+    `path` is made of long names where there are any, `short_path` of 8.3 names only; both use `/` and
+    do not start with it. Times are the raw 16-bit fields, pairs of date and time.
+    """
+
+    path: str
+    short_path: str
+    attributes: int
+    first_cluster: int
+    size: int  # bytes; 0 for a directory
+    created: tuple[int, int]
+    written: tuple[int, int]
+    accessed: int  # a date only
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return bool(self.attributes & DIRECTORY)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is the volume label."""
+        return bool(self.attributes & VOLUME_LABEL)
+
+
+def walk(volume: Volume, table: Sequence[int]) -> Iterator[Entry]:
+    """Yield the entries of all directories, parents first, in the order in which they are stored.
+
+    Raises FormatError for a chain that is broken, and where two directories share a cluster.
+    """
+    if volume.root_entries:
+        root = bytes(cut(volume.image, volume.root_offset, volume.root_entries * ENTRY_SIZE, "FAT: root"))
+    else:
+        root = read_chain(volume, table, volume.root_cluster)
+    seen: set[int] = set()
+    pending = deque(_entries(root, "", ""))
+    while pending:
+        entry = pending.popleft()
+        yield entry
+        if not entry.is_directory:
+            continue
+        if entry.first_cluster in seen:
+            raise FormatError(
+                f"FAT: {entry.path}: another directory starts at its cluster {entry.first_cluster} too",
+                "the volume is damaged: make it again",
+            )
+        seen.add(entry.first_cluster)
+        inner = read_chain(volume, table, entry.first_cluster)
+        pending.extend(_entries(inner, entry.path + "/", entry.short_path + "/"))
+
+
+def read_file(volume: Volume, table: Sequence[int], entry: Entry) -> bytes:
+    """Return the contents of a file. Raises FormatError when its chain is broken or shorter than its size."""
+    data = read_chain(volume, table, entry.first_cluster) if entry.size else b""
+    return bytes(cut(data, 0, entry.size, f"FAT: {entry.path}"))
+
+
+def _entries(directory: bytes, path: str, short_path: str) -> Iterator[Entry]:
+    """Yield one directory's entries, `.` and `..` left out."""
+    long_name: list[tuple[int, bytes]] = []
+    for offset in range(0, len(directory) - ENTRY_SIZE + 1, ENTRY_SIZE):
+        record = directory[offset : offset + ENTRY_SIZE]
+        if record[0] == LAST:
+            return
+        if record[0] == DELETED:
+            long_name = []
+            continue
+        if record[11] & 0x3F == LONG_NAME:
+            long_name.append((record[13], record[1:11] + record[14:26] + record[28:32]))
+            continue
+        name, attributes, case, _, *times, low, size = unpack("<11sBBB7HI", record, 0, "FAT: entry")
+        created_time, created_date, accessed, high, written_time, written_date = times
+        short = _short_name(name)
+        if short not in (".", ".."):
+            shown = _long_name(long_name, name) or _with_case(short, case)
+            yield Entry(
+                path=path + shown,
+                short_path=short_path + short,
+                attributes=attributes,
+                first_cluster=high << 16 | low,
+                size=size,
+                created=(created_date, created_time),
+                written=(written_date, written_time),
+                accessed=accessed,
+            )
+        long_name = []
+
+
+def _short_name(name: bytes) -> str:
+    # 0x05 stands for 0xE5, which as a first byte would mean that the entry is deleted
+    raw = b"\xe5" + name[1:] if name[0] == 0x05 else name
+    stem, extension = raw[:8].decode("cp437").rstrip(), raw[8:].decode("cp437").rstrip()
+    return f"{stem}.{extension}" if extension else stem
+
+
+def _with_case(short: str, case: int) -> str:
+    """Apply the two bits with which Windows NT marks an 8.3 name as all lower case."""
+    stem, dot, extension = short.partition(".")
+    return (stem.lower() if case & 0x08 else stem) + dot + (extension.lower() if case & 0x10 else extension)
+
+
+def _long_name(parts: list[tuple[int, bytes]], name: bytes) -> str:
+    """Return the long name, or nothing when its parts do not belong to this short name."""
+    checksum = 0
+    for byte in name:
+        checksum = ((checksum & 1) << 7) + (checksum >> 1) + byte & 0xFF
+    if any(part_checksum != checksum for part_checksum, _ in parts):
+        return ""
+    units = b"".join(part for _, part in reversed(parts)).decode("utf-16-le", errors="replace")
+    return units.partition("\0")[0]

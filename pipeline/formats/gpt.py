@@ -1,0 +1,151 @@
+"""Owns reading GUID partition tables: the protective MBR, both headers, the partition entries.
+
+Must not know what a partition is for.
+
+Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
+https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
+"""
+
+import zlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, cut, unpack
+
+EFI_SYSTEM_PARTITION = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+PROTECTIVE = 0xEE  # the partition type of a protective MBR
+
+MIN_ENTRY_SIZE = 128  # bytes
+MAX_ENTRIES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MbrPartition:
+    """One of the four partitions of an MBR; sizes and addresses are blocks."""
+
+    number: int
+    bootable: bool
+    kind: int
+    first_lba: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A used entry of the table; `last_lba` still belongs to the partition."""
+
+    number: int
+    kind: UUID
+    guid: UUID
+    first_lba: int
+    last_lba: int
+    attributes: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One of the two headers, with its entries; addresses are blocks (LBA)."""
+
+    lba: int
+    alternate_lba: int
+    first_usable_lba: int
+    last_usable_lba: int
+    disk_guid: UUID
+    partitions: tuple[Partition, ...]
+
+
+def read_mbr(image: Image) -> tuple[MbrPartition, ...]:
+    """Return the MBR's partitions, empty ones left out (§5.2). FormatError when there is no MBR."""
+    signature = bytes(cut(image, 0, 512, "MBR")[510:])
+    if signature != b"\x55\xaa":
+        raise FormatError(
+            f"MBR: the signature at offset 510 is {signature.hex()}, not 55aa", "write the image with an MBR"
+        )
+    partitions = []
+    for number in range(1, 5):
+        flag, _, kind, _, first, size = unpack("<B3sB3sII", image, 446 + 16 * (number - 1), "MBR")
+        if kind:
+            partitions.append(MbrPartition(number, flag == 0x80, kind, first, size))
+    return tuple(partitions)
+
+
+def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
+    """Read the header at block `lba` and its entries (§5.3), blocks being `sector_size` bytes.
+
+    Raises FormatError when the signature, a checksum or the header's own address is wrong, when the
+    entries lie outside the image, and when a partition ends before it begins.
+    """
+    where = f"GPT header at LBA {lba}"
+    header = bytes(cut(image, lba * sector_size, sector_size, where))
+    (
+        signature,
+        _,
+        size,
+        crc,
+        _,
+        own,
+        alternate,
+        first,
+        last,
+        guid,
+        entries_lba,
+        count,
+        entry_size,
+        entries_crc,
+    ) = unpack("<8sIIIIQQQQ16sQIII", header, 0, where)
+    if signature != b"EFI PART":
+        raise FormatError(
+            f"{where}: the signature is {signature!r}, not b'EFI PART'", "write the image with a GPT"
+        )
+    if not 92 <= size <= sector_size:
+        raise FormatError(f"{where}: a header of {size} bytes is not possible", "write the GPT again")
+    _check_crc(where, header[:16] + bytes(4) + header[20:size], crc)
+    if own != lba:
+        raise FormatError(f"{where}: it says that it lies at LBA {own}", "write the GPT again")
+    if entry_size < MIN_ENTRY_SIZE or entry_size % 8 or count > MAX_ENTRIES:
+        raise FormatError(
+            f"{where}: {count} entries of {entry_size} bytes are not possible", "write the GPT again"
+        )
+    entries = cut(image, entries_lba * sector_size, count * entry_size, f"{where}: entries")
+    _check_crc(f"{where}: entries", entries, entries_crc)
+    return Table(
+        lba=own,
+        alternate_lba=alternate,
+        first_usable_lba=first,
+        last_usable_lba=last,
+        disk_guid=UUID(bytes_le=guid),
+        partitions=tuple(
+            _read_partition(number, entries, (number - 1) * entry_size)
+            for number in range(1, count + 1)
+            if any(entries[(number - 1) * entry_size :][:16])
+        ),
+    )
+
+
+def _check_crc(where: str, data: Image, expected: int) -> None:
+    found = zlib.crc32(data)
+    if found != expected:
+        raise FormatError(
+            f"{where}: the checksum is {expected:#010x}, but the bytes give {found:#010x}",
+            "write the GPT again; something changed it afterwards",
+        )
+
+
+def _read_partition(number: int, entries: Image, offset: int) -> Partition:
+    kind, guid, first, last, attributes, name = unpack("<16s16sQQQ72s", entries, offset, "GPT entry")
+    if last < first:
+        raise FormatError(
+            f"GPT: partition {number} ends at LBA {last}, before its start at LBA {first}",
+            "write the GPT again",
+        )
+    return Partition(
+        number=number,
+        kind=UUID(bytes_le=kind),
+        guid=UUID(bytes_le=guid),
+        first_lba=first,
+        last_lba=last,
+        attributes=attributes,
+        name=name.decode("utf-16-le", errors="replace").partition("\0")[0],
+    )

@@ -1,0 +1,63 @@
+"""Owns paths in an unpacked initramfs: which member a path leads to, symbolic links followed.
+
+Must not know what should be there.
+"""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.errors import FormatError
+from pipeline.formats.cpio_reader import Entry
+
+MAX_LINKS = 40  # as Linux: MAXSYMLINKS
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Members by name, without a leading `/`."""
+
+    members: Mapping[str, Entry]
+
+    def resolve(self, path: str) -> Entry:
+        """Return the member that the absolute `path` leads to.
+
+        Raises FormatError, naming the link, when it leads to nothing or in a circle.
+        """
+        pending, found, links = _parts(path), list[str](), 0
+        while pending:
+            part = pending.pop(0)
+            if part == "..":
+                found = found[:-1]
+                continue
+            member = self.members.get("/".join([*found, part]))
+            if member is None:
+                missing = "/" + "/".join([*found, part, *pending])
+                via = "" if links == 0 else f" leads to {missing}, which"
+                raise FormatError(f"{path}{via} is not in the archive", f"add {missing} to the initramfs")
+            if not stat.S_ISLNK(member.mode):
+                found.append(part)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise FormatError(f"{path} leads in a circle of symbolic links", "correct the links")
+            target = member.data.decode(errors="surrogateescape")
+            found = [] if target.startswith("/") else found
+            pending = [*_parts(target), *pending]
+        if not found:
+            raise FormatError(f"{path} is the root directory, which is not in the archive", "name a file")
+        return self.members["/".join(found)]
+
+    def resolve_program(self, path: str) -> Entry:
+        """Return the program that `path` leads to; FormatError also when it is not an executable file."""
+        member = self.resolve(path)
+        if not stat.S_ISREG(member.mode) or not member.permissions & 0o111:
+            raise FormatError(
+                f"{path} is not an executable file: /{member.name} has mode {stat.filemode(member.mode)}",
+                f"make /{member.name} a file of mode 0755",
+            )
+        return member
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]

@@ -1,0 +1,66 @@
+import pytest
+
+from pipeline.checks import cmdline
+from tests.fixtures.case import Case, name, told
+from tests.fixtures.uki import CMDLINE
+
+GOOD = CMDLINE
+NO_SCREEN = "the command line names no screen as a console: it has "
+NO_SERIAL = "the command line names no serial console: it has "
+PANIC = (
+    "the command line has no rdinit=: the kernel would look for a root file system and panic with "
+    "`VFS: Unable to mount root fs`"
+)
+
+CASES = (
+    Case(
+        "CMD000",
+        GOOD + b"\n",
+        ("the command line has the byte 0x0a at offset 57; it must be one line of printable ASCII",),
+    ),
+    Case(
+        "CMD000",
+        b"quiet\0" + GOOD,
+        ("the command line has the byte 0x00 at offset 5; it must be one line of printable ASCII",),
+    ),
+    Case("CMD001", b"console=tty0 console=ttyS0", (PANIC,)),
+    Case("CMD001", b"console=tty0 console=ttyS0 -- rdinit=/sbin/init", (PANIC,)),
+    Case(
+        "CMD001",
+        b"rdinit=/init console=tty0 console=ttyS0",
+        ("the command line says rdinit=/init, not rdinit=/sbin/init once",),
+    ),
+    Case(
+        "CMD001",
+        GOOD + b" rdinit=/bin/sh",
+        ("the command line says rdinit=/sbin/init rdinit=/bin/sh, not rdinit=/sbin/init once",),
+    ),
+    Case(
+        "CMD002",
+        b"rdinit=/sbin/init quiet",
+        (NO_SCREEN + "no console= at all", NO_SERIAL + "no console= at all"),
+    ),
+    Case("CMD002", b"rdinit=/sbin/init console=tty0", (NO_SERIAL + "console=tty0",)),
+    Case("CMD002", b"rdinit=/sbin/init console=ttyS0,115200", (NO_SCREEN + "console=ttyS0,115200",)),
+    Case("CMD003", GOOD + b" x" * 996, ("the command line has 2049 bytes; Linux takes 2047",)),
+    Case(
+        "CMD004",
+        GOOD + b' root="/dev/sda 1"',
+        ("the command line says root=/dev/sda 1, but the system is the initramfs, started by rdinit=",),
+    ),
+    Case(
+        "CMD004",
+        GOOD + b" init=/bin/sh",
+        ("the command line says init=/bin/sh, but the system is the initramfs, started by rdinit=",),
+    ),
+)
+
+
+@pytest.mark.parametrize("good", [GOOD, GOOD.ljust(2047, b"x"), GOOD + b' x="root=/dev/sda"'])
+def test_a_good_command_line_has_no_findings(good: bytes) -> None:
+    assert cmdline.KIND.findings(good) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_bad_command_line_is_told(case: Case) -> None:
+    assert told(cmdline.KIND.findings(case.image)) == case.expected

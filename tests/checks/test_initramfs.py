@@ -1,0 +1,128 @@
+import pytest
+import zstandard
+
+from pipeline.checks import initramfs as check
+from tests.fixtures.case import Case, name, told
+from tests.fixtures.elf import AARCH64, elf
+from tests.fixtures.initramfs import changed, initramfs, members
+from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, LINK, Raw, newc
+
+GOOD = changed()
+ALL = list(members().values())
+PLAIN = newc(ALL)
+
+CASES = (
+    Case("CPIO000", b"", ("the initramfs is an empty file, not a zstd file",)),
+    Case("CPIO000", PLAIN, ("the initramfs is an uncompressed cpio archive, not a zstd file",)),
+    Case("CPIO000", GOOD[:-9], (f"zstd: the frame is cut off, at {len(GOOD) - 9} bytes",)),
+    Case(
+        "CPIO000",
+        zstandard.compress(PLAIN[:-80]),
+        (
+            f"cpio: header: 110 bytes at offset {len(PLAIN) - 124:#x} do not lie inside "
+            f"the {len(PLAIN) - 80} bytes given",
+        ),
+    ),
+    Case(
+        "CPIO001",
+        changed(Raw("/etc/x", FILE)),
+        ("the initramfs has a member called '/etc/x', which is no normalised relative path",),
+    ),
+    Case(
+        "CPIO001",
+        changed(Raw("./etc", DIRECTORY)),
+        ("the initramfs has a member called './etc', which is no normalised relative path",),
+    ),
+    Case("CPIO002", initramfs([*ALL, ALL[-1]]), ("the initramfs has 'tmp' 2 times",)),
+    Case(
+        "CPIO003",
+        initramfs([ALL[1], ALL[0], *ALL[2:]]),
+        ("the initramfs is not sorted: 'bin' comes after 'bin/busybox'",),
+    ),
+    Case(
+        "CPIO004",
+        changed(Raw("usr/bin/x", FILE)),
+        ("'usr/bin/x' lies in 'usr/bin', which is no directory of the initramfs",),
+    ),
+    Case(
+        "CPIO004",
+        changed(Raw("etc/inittab/x", FILE)),
+        ("'etc/inittab/x' lies in 'etc/inittab', which is no directory of the initramfs",),
+    ),
+    Case(
+        "CPIO005",
+        changed(Raw("etc/hosts", FILE, uid=1000, gid=100)),
+        ("'etc/hosts' belongs to 1000:100, not to 0:0",),
+    ),
+    Case(
+        "CPIO006",
+        changed(Raw("etc/hosts", FILE, mtime=5)),
+        ("the initramfs has 2 different mtimes, from 5 to 1700000000",),
+    ),
+    Case(
+        "CPIO007",
+        changed(Raw("etc/hosts", FILE | 0o22)),
+        ("everybody may write to 'etc/hosts', of mode -rw-rw-rw-",),
+    ),
+    Case(
+        "CPIO007",
+        changed(Raw("srv", DIRECTORY | 0o22)),
+        ("everybody may write to 'srv', of mode drwxrwxrwx",),
+    ),
+    Case("CPIO008", changed(without="sbin/init"), ("/sbin/init is not in the archive",)),
+    Case(
+        "CPIO008",
+        changed(Raw("sbin/init", LINK, b"../bin/toybox")),
+        ("/sbin/init leads to /bin/toybox, which is not in the archive",),
+    ),
+    Case(
+        "CPIO008",
+        changed(Raw("sbin/init", LINK, b"init")),
+        ("/sbin/init leads in a circle of symbolic links",),
+    ),
+    Case(
+        "CPIO008",
+        changed(Raw("sbin/init", FILE, elf())),
+        ("/sbin/init is not an executable file: /sbin/init has mode -rw-r--r--",),
+    ),
+    Case(
+        "CPIO009",
+        changed(without="bin/truthdb-installer"),
+        ("/bin/truthdb-installer is not in the archive",),
+    ),
+    Case("CPIO010", changed(without="dev/console"), ("/dev/console is not in the archive",)),
+    Case(
+        "CPIO010",
+        changed(Raw("dev/console", DEVICE, device=(4, 64))),
+        ("/dev/console is crw------- 4:64, not the character device 5:1",),
+    ),
+    Case("CPIO011", changed(without="dev/null"), ("/dev/null is not in the archive",)),
+    Case(
+        "CPIO011",
+        changed(Raw("dev/null", FILE)),
+        ("/dev/null is -rw-r--r-- 0:0, not the character device 1:3",),
+    ),
+    Case("CPIO012", changed(without="etc/inittab"), ("/etc/inittab is not in the archive",)),
+)
+
+PROGRAMS = (
+    Case(
+        "ELF002",
+        changed(Raw("bin/truthdb-installer", FILE | 0o111, elf(machine=AARCH64))),
+        ("/bin/truthdb-installer: the program is for 64-bit AArch64, not for x86-64",),
+    ),
+    Case(
+        "ELF001",
+        changed(Raw("bin/busybox", FILE | 0o111, b"#!/bin/sh\n")),
+        ("/sbin/init: the program is a script (#!/bin/sh), not an ELF file",),
+    ),
+)
+
+
+def test_a_good_initramfs_has_no_findings() -> None:
+    assert check.KIND.findings(GOOD) == []
+
+
+@pytest.mark.parametrize("case", CASES + PROGRAMS, ids=name)
+def test_a_bad_initramfs_is_told(case: Case) -> None:
+    assert told(check.KIND.findings(case.image)) == case.expected

@@ -1,0 +1,71 @@
+import struct
+
+import pytest
+
+from pipeline.errors import FormatError
+from pipeline.formats.bzimage import is_bzimage, read_bzimage
+from tests.fixtures import patch
+from tests.fixtures.bzimage import VERSION, bzimage
+
+GOOD = bzimage()
+
+
+def test_the_boot_header_is_read() -> None:
+    header = read_bzimage(GOOD)
+    assert (header.protocol, header.version, header.relocatable) == ((2, 15), VERSION, True)
+    assert (header.xloadflags, header.is_64_bit, header.has_efi_handover) == (0x7F, True, True)
+    assert (header.compression, header.size) == ("zstd", len(GOOD))
+
+
+def test_flags_are_told_apart() -> None:
+    header = read_bzimage(bzimage(xloadflags=0x1, relocatable=0, version=""))
+    assert (header.is_64_bit, header.has_efi_handover) == (True, False)
+    assert (header.relocatable, header.version) == (False, "")
+    header = read_bzimage(bzimage(xloadflags=0x8, protocol=0x20C))
+    assert (header.is_64_bit, header.has_efi_handover, header.protocol) == (False, True, (2, 12))
+
+
+@pytest.mark.parametrize(
+    ("magic", "compression"),
+    [
+        (b"\x1f\x8b", "gzip"),
+        (b"BZh", "bzip2"),
+        (b"\x5d\0\0", "lzma"),
+        (b"\xfd7zXZ", "xz"),
+        (b"\x89LZO", "lzo"),
+        (b"\x02\x21\x4c\x18", "lz4"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\0\0\0\0", ""),
+    ],
+)
+def test_the_compression_is_named(magic: bytes, compression: str) -> None:
+    assert read_bzimage(bzimage(payload=magic.ljust(64, b"\0"))).compression == compression
+
+
+def test_four_setup_sectors_are_meant_by_none() -> None:
+    image = patch(GOOD, 0x1F1, b"\0").ljust(0x1000, b"\0")
+    assert read_bzimage(image).size == 5 * 512 + len(GOOD) - 0x400
+
+
+def test_a_bzimage_is_known_by_its_magic() -> None:
+    assert is_bzimage(GOOD)
+    assert not is_bzimage(GOOD[:0x204])
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (b"", "bzImage: no boot header: b'' at offset 0x202, not b'HdrS'"),
+        (patch(GOOD, 0x202, b"hdrs"), "bzImage: no boot header: b'hdrs' at offset 0x202, not b'HdrS'"),
+        (bzimage(protocol=0x20B), "bzImage: boot protocol 2.11 is older than 2.12"),
+        (GOOD[:0x24A], "bzImage: boot header: 8 bytes at offset 0x248 do not lie inside the 586 bytes given"),
+        (
+            patch(GOOD, 0x248, struct.pack("<I", 5000)),
+            "bzImage: payload: 8 bytes at offset 0x1788 do not lie inside the 1536 bytes given",
+        ),
+    ],
+)
+def test_damage_is_told(image: bytes, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        read_bzimage(image)
+    assert caught.value.message == message

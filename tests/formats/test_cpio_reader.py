@@ -1,0 +1,69 @@
+import pytest
+
+from pipeline.errors import FormatError
+from pipeline.formats.cpio_reader import read
+from tests.fixtures import patch
+from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, Raw, newc
+
+ONE = newc([Raw("bin", DIRECTORY), Raw("bin/sh", FILE | 0o111, b"hello")])
+OTHER = newc([Raw("dev", DEVICE, device=(5, 1), uid=1, gid=2, mtime=3)])
+
+
+def names(archive: bytes) -> list[str]:
+    return [entry.name for entry in read(archive)]
+
+
+def test_fields_are_read() -> None:
+    entry = next(read(OTHER))
+    assert (entry.uid, entry.gid, entry.mtime, entry.nlink, entry.device) == (1, 2, 3, 1, (5, 1))
+    assert (entry.mode, entry.permissions, entry.offset, entry.data) == (DEVICE, 0o600, 0, b"")
+
+
+def test_data_is_read() -> None:
+    assert [entry.data for entry in read(ONE)] == [b"", b"hello"]
+
+
+def test_hexadecimal_may_be_upper_case() -> None:
+    assert names(patch(ONE, 6, b"0000000A")) == ["bin", "bin/sh"]
+
+
+@pytest.mark.parametrize("zeros", [0, 4, 512, 10000])
+def test_archives_in_a_row_are_read_as_one(zeros: int) -> None:
+    assert names(ONE + bytes(zeros) + OTHER + bytes(zeros)) == ["bin", "bin/sh", "dev"]
+
+
+def test_a_memoryview_will_do() -> None:
+    assert [entry.data for entry in read(memoryview(ONE))] == [b"", b"hello"]
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (b"", "cpio: no archive in 0 bytes"),
+        (bytes(9000), "cpio: no archive in 9000 bytes"),
+        (
+            patch(ONE, 5, b"7"),
+            "cpio: no newc member at offset 0x0: it starts with b'070707', not b'070701'",
+        ),
+        (patch(ONE, 20, b"x"), "cpio: the member at offset 0x0 has a header field that is not hexadecimal"),
+        (patch(ONE, 6, b" 1_0"), "cpio: the member at offset 0x0 has a header field that is not hexadecimal"),
+        (ONE[:50], "cpio: header: 110 bytes at offset 0x0 do not lie inside the 50 bytes given"),
+        (ONE[:112], "cpio: name: 4 bytes at offset 0x6e do not lie inside the 112 bytes given"),
+        (ONE[:236], "cpio: bin/sh: 5 bytes at offset 0xec do not lie inside the 236 bytes given"),
+        (
+            patch(ONE, 113, b"x"),
+            "cpio: the name at offset 0x6e does not end at its one NUL: b'binx'",
+        ),
+        (
+            patch(ONE, 111, b"\0"),
+            "cpio: the name at offset 0x6e does not end at its one NUL: b'b\\x00n\\x00'",
+        ),
+        (patch(ONE, 94, b"00000000"), "cpio: the name at offset 0x6e does not end at its one NUL: b''"),
+        (ONE[:244], "cpio: no trailer after 'bin/sh', where the archive ends (244 bytes)"),
+        (ONE + b"x", "cpio: header: 110 bytes at offset 0x170 do not lie inside the 369 bytes given"),
+    ],
+)
+def test_damage_is_told(archive: bytes, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        names(archive)
+    assert caught.value.message == message

@@ -1,0 +1,47 @@
+import struct
+
+import pytest
+
+from pipeline.formats.magic import describe
+from tests.fixtures.bzimage import bzimage
+from tests.fixtures.elf import elf
+from tests.fixtures.fat import fat
+from tests.fixtures.gpt import with_gpt
+from tests.fixtures.initramfs import changed
+from tests.fixtures.iso import iso
+from tests.fixtures.newc import newc
+from tests.fixtures.pe import ARM64, pe
+from tests.fixtures.uki import uki
+
+
+@pytest.mark.parametrize(
+    ("image", "description"),
+    [
+        (b"", "an empty file"),
+        (b"\n", "a file of no known format (it starts with 0a)"),
+        (bytes(5000), "a file of no known format (it starts with 0000000000000000)"),
+        (bzimage(), "a Linux bzImage"),
+        (bzimage(stub=False), "a Linux bzImage"),
+        (b"#!/bin/sh -e\nexit\n", "a script (#!/bin/sh -e)"),
+        (elf(), "an ELF file"),
+        (uki(), "a UKI for x86-64"),
+        (pe({".text": b"x"}, machine=ARM64), "an EFI program for arm64"),
+        (b"MZ" + bytes(100), "a file that starts like an EFI program, but is none"),
+        (newc([]), "an uncompressed cpio archive"),
+        (changed(), "a zstd file"),
+        (b"\x1f\x8b\x08", "a gzip file"),
+        (b"\xfd7zXZ\0", "an xz file"),
+        (b"BZh9", "a bzip2 file"),
+        (b"\x02\x21\x4c\x18", "an lz4 file"),
+        (b"!<arch>\ndebian-binary", "a Debian package or a static library"),
+        (struct.pack("<II48s4s", 0x14000000, 0, b"", b"ARM\x64"), "a Linux Image for arm64"),
+        (fat({}), "a FAT image"),
+        (fat({}, kind="FAT32", clusters=100), "a FAT image"),
+        (iso(), "an ISO 9660 image"),
+        (with_gpt(bytes(100 * 512), 40, 50), "a disk image with a GPT"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_files_are_described(image: bytes, description: str) -> None:
+    assert describe(image) == description
+    assert describe(memoryview(image)) == description
