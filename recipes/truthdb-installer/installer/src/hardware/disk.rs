@@ -1,0 +1,195 @@
+//! Every disk that Linux sees, from `/sys/block`. No device is opened here.
+
+use std::path::Path;
+
+use super::bus::Bus;
+use super::text::attribute;
+
+/// Size that the kernel reports for an optical drive whose disc it could not read, in sectors.
+const UNKNOWN_OPTICAL_SIZE: u64 = 0x001f_ffff;
+
+/// A disk, as sysfs describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Kernel name, such as `nvme0n1`.
+    pub name: String,
+    /// Maker and model, as far as known.
+    pub model: String,
+    /// How it is attached.
+    pub bus: Bus,
+    /// Bytes; 0 if there is no medium in it.
+    pub size: u64,
+    /// Bytes in a logical block.
+    pub block_size: u64,
+    /// The medium can be taken out.
+    pub removable: bool,
+    /// The kernel refuses to write to it.
+    pub read_only: bool,
+    /// Counts each insertion of a medium, so that another one is not taken for this one.
+    pub sequence: u64,
+    /// What it holds, as far as that matters here.
+    pub volume: Volume,
+}
+
+/// What a disk holds, as far as that matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// Nobody has looked yet.
+    Unread,
+    /// It cannot be read; an optical drive or a card reader then has no medium.
+    Unreadable,
+    /// Something else than an ISO 9660 file system.
+    Other,
+    /// An ISO 9660 file system with this volume identifier.
+    Iso(String),
+}
+
+/// What tells a disk, with the medium in it, from any other.
+pub type DiskKey = (String, u64, u64);
+
+impl Disk {
+    /// What tells this disk, with the medium in it, from any other.
+    pub fn key(&self) -> DiskKey {
+        (self.name.clone(), self.sequence, self.size)
+    }
+
+    /// Whether this is a drive that turned out to have no medium in it.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 || (self.is_optical() && self.volume == Volume::Unreadable)
+    }
+
+    /// Whether this is an optical drive.
+    pub fn is_optical(&self) -> bool {
+        self.name.starts_with("sr")
+    }
+
+    /// Reads the disk called `name`; `None` if it is not one to show.
+    fn read(root: &Path, name: &str) -> Option<Self> {
+        let folder = root.join("sys/block").join(name);
+        let text = |file: &str| attribute(&folder.join(file));
+        let number = |file: &str| text(file).and_then(|text| text.parse::<u64>().ok());
+        // Virtual block devices (loop, ram, zram, dm, md, nbd) have no device behind them.
+        let virtual_device = !folder.join("device").exists();
+        // Hidden: one path of a multipath NVMe disk.
+        if virtual_device || number("hidden") == Some(1) || is_no_disk(name) {
+            return None;
+        }
+        let target = std::fs::read_link(&folder).unwrap_or_default();
+        let vendor = text("device/vendor").filter(|vendor| !vendor.starts_with("0x"));
+        let bus = Bus::of(
+            name,
+            &target.to_string_lossy(),
+            vendor.as_deref(),
+            text("device/type").as_deref(),
+        );
+        let optical = name.starts_with("sr");
+        let sectors = number("size")
+            .filter(|sectors| !optical || *sectors != UNKNOWN_OPTICAL_SIZE)
+            .unwrap_or(0);
+        Some(Self {
+            name: name.to_owned(),
+            model: model(
+                text("device/model").or_else(|| text("device/name")),
+                vendor,
+                bus,
+            ),
+            bus,
+            // sysfs counts in 512 bytes, whatever the logical block size is.
+            size: sectors.saturating_mul(512),
+            block_size: number("queue/logical_block_size").unwrap_or(512),
+            removable: number("removable") == Some(1),
+            read_only: number("ro") == Some(1),
+            sequence: number("diskseq").unwrap_or(0),
+            volume: Volume::Unread,
+        })
+    }
+}
+
+/// Whether a block device with a device behind it is still not a disk: a floppy drive, raw flash,
+/// or one of the small areas of an eMMC chip.
+fn is_no_disk(name: &str) -> bool {
+    let area_of_chip = |name: &str| {
+        ["boot", "rpmb", "gp"]
+            .iter()
+            .any(|area| name.contains(area))
+    };
+    name.starts_with("fd")
+        || name.starts_with("mtdblock")
+        || (name.starts_with("mmcblk") && area_of_chip(name))
+}
+
+/// Maker and model in one, without saying the maker twice.
+fn model(model: Option<String>, vendor: Option<String>, bus: Bus) -> String {
+    match (vendor, model) {
+        // The SCSI layer calls the maker of every SATA disk "ATA".
+        (Some(vendor), Some(model)) if vendor != "ATA" && !model.starts_with(&vendor) => {
+            format!("{vendor} {model}")
+        }
+        (_, Some(model)) => model,
+        (Some(vendor), None) if vendor != "ATA" => vendor,
+        _ => match bus {
+            Bus::Other => "unknown model".to_owned(),
+            bus => format!("{bus} disk"),
+        },
+    }
+}
+
+/// Lists the disks in `/sys/block` below `root`, `nvme2n1` before `nvme10n1`.
+pub(super) fn scan(root: &Path) -> Vec<Disk> {
+    let mut disks: Vec<Disk> = std::fs::read_dir(root.join("sys/block"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Disk::read(root, &name))
+        .collect();
+    disks.sort_by_cached_key(|disk| natural(&disk.name));
+    disks
+}
+
+/// Splits a name so that its parts compare in the order in which people count.
+fn natural(name: &str) -> Vec<(usize, String)> {
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    let mut in_number = false;
+    for c in name.chars() {
+        match parts.last_mut() {
+            Some((length, part)) if c.is_ascii_digit() == in_number => {
+                part.push(c);
+                *length = if in_number { part.len() } else { 0 };
+            }
+            _ => parts.push((usize::from(c.is_ascii_digit()), c.to_string())),
+        }
+        in_number = c.is_ascii_digit();
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_people_count() {
+        let mut names = ["sdaa", "nvme10n1", "sdb", "nvme2n1", "sr0"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["nvme2n1", "nvme10n1", "sdaa", "sdb", "sr0"]);
+    }
+
+    #[test]
+    fn the_maker_is_said_once() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            model(some("DVD-ROM"), some("QEMU"), Bus::Sata),
+            "QEMU DVD-ROM"
+        );
+        assert_eq!(
+            model(some("QEMU HARDDISK"), some("ATA"), Bus::Sata),
+            "QEMU HARDDISK"
+        );
+        assert_eq!(
+            model(some("QEMU HARDDISK"), some("QEMU"), Bus::Usb),
+            "QEMU HARDDISK"
+        );
+        assert_eq!(model(None, None, Bus::Virtio), "virtio disk");
+        assert_eq!(model(None, some("ATA"), Bus::Other), "unknown model");
+    }
+}

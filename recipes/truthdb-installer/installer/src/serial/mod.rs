@@ -1,0 +1,247 @@
+//! The serial consoles: finds them, opens them again when they were hung up, draws on all of them
+//! and takes keys from all of them. Where there is no screen and no serial console, `/dev/console`
+//! stands in.
+
+mod ansi;
+mod decode;
+mod line;
+mod outbox;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::event::PollFlags;
+
+pub use ansi::{encode, encode_lines};
+pub use line::Line;
+
+use crate::state::{Key, State};
+use crate::ui::{Look, View};
+
+/// Columns and rows of a serial console: what a VT100 has, since nothing says otherwise.
+pub const SIZE: (u16, u16) = (80, 24);
+
+/// All serial consoles, and the screen that is on them.
+#[derive(Debug)]
+pub struct Consoles {
+    root: PathBuf,
+    look: Look,
+    lines: Vec<Line>,
+    screen: Vec<u8>,
+    losses: Losses,
+}
+
+impl Consoles {
+    /// The serial consoles that the kernel below `root` names. Opened in [`Consoles::refresh`].
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            look: Look::serial(),
+            lines: Vec::new(),
+            screen: Vec::new(),
+            losses: Losses::default(),
+        }
+    }
+
+    /// Opens every serial console that is not open, and `/dev/console` if there is none and
+    /// `alone`, which says that nothing else is drawn on.
+    pub fn refresh(&mut self, alone: bool) {
+        for name in serial_consoles(&self.root) {
+            self.open(&name);
+        }
+        let stand_in = self.root.join("dev/console").display().to_string();
+        let others = self.lines.iter().any(|line| line.name() != stand_in);
+        if others || !alone {
+            self.lines.retain(|line| line.name() != stand_in);
+        } else {
+            self.open("console");
+        }
+    }
+
+    /// Whether no line is open.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The lines, to wait for. Their indices hold until the next call that closes or opens one.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Draws `state` on every line, if it looks different from what was drawn before.
+    pub fn draw(&mut self, state: &State) {
+        let look = &self.look;
+        let screen = encode(&View { state, look }.draw(SIZE.0, SIZE.1));
+        if screen == self.screen {
+            return;
+        }
+        self.screen = screen;
+        let screen = &self.screen;
+        keep_working(&mut self.lines, &mut self.losses, |line| line.show(screen));
+    }
+
+    /// Shows lines of text on every line until a key is pressed there, and returns the names of
+    /// the lines.
+    pub fn hold(&mut self, text: &[&str]) -> Vec<String> {
+        let text = encode_lines(text.iter().copied());
+        keep_working(&mut self.lines, &mut self.losses, |line| line.hold(&text));
+        self.lines
+            .iter()
+            .map(|line| line.name().to_owned())
+            .collect()
+    }
+
+    /// Shows the screen again wherever text is held.
+    pub fn release(&mut self) {
+        let screen = &self.screen;
+        keep_working(&mut self.lines, &mut self.losses, |line| {
+            if line.release() {
+                line.show(screen)
+            } else {
+                Ok(())
+            }
+        });
+    }
+
+    /// Sends the screen again to the line with this index.
+    pub fn redraw(&mut self, index: usize) {
+        if let Some(line) = self.lines.get_mut(index)
+            && let Err(error) = line.show(&self.screen)
+        {
+            self.losses.note(line.name(), &error);
+            self.lines.remove(index);
+        }
+    }
+
+    /// Handles what `poll` reported for the line with this index, and returns its keys.
+    ///
+    /// The first key on a line that held text only asks for the screen.
+    pub fn ready(&mut self, index: usize, events: PollFlags) -> Vec<Key> {
+        let Some(line) = self.lines.get_mut(index) else {
+            return Vec::new();
+        };
+        match service(line, events, &self.screen) {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.losses.note(line.name(), &error);
+                self.lines.remove(index);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Sends what the lines take now; returns whether everything is sent.
+    pub fn flush(&mut self) -> bool {
+        keep_working(&mut self.lines, &mut self.losses, Line::send);
+        self.lines.iter().all(Line::is_idle)
+    }
+
+    fn open(&mut self, name: &str) {
+        let path = self.root.join("dev").join(name);
+        let known = path.display().to_string();
+        if self.lines.iter().any(|line| line.name() == known) {
+            return;
+        }
+        // A line that cannot be opened now is tried again at the next call, which is soon.
+        match Line::open(&path).and_then(|mut line| line.show(&self.screen).map(|()| line)) {
+            Ok(line) => {
+                if !self.losses.are_usual(&known) {
+                    tracing::info!(name = known, "drawing on a terminal line");
+                }
+                self.lines.push(line);
+            }
+            Err(error) => self.losses.note(&known, &error),
+        }
+    }
+}
+
+fn service(line: &mut Line, events: PollFlags, screen: &[u8]) -> io::Result<Vec<Key>> {
+    if events.contains(PollFlags::OUT) {
+        line.send()?;
+    }
+    if !events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+        return Ok(Vec::new());
+    }
+    let mut keys = line.keys()?;
+    if !keys.is_empty() && line.release() {
+        keys.clear();
+        line.show(screen)?;
+    }
+    Ok(keys)
+}
+
+/// Does something with every line, and closes those on which it fails.
+fn keep_working(
+    lines: &mut Vec<Line>,
+    losses: &mut Losses,
+    mut action: impl FnMut(&mut Line) -> io::Result<()>,
+) {
+    lines.retain_mut(|line| match action(line) {
+        Ok(()) => true,
+        Err(error) => {
+            losses.note(line.name(), &error);
+            false
+        }
+    });
+}
+
+/// How often each line was lost, so that a bad one does not fill the log.
+#[derive(Debug, Default)]
+struct Losses(HashMap<String, u32>);
+
+impl Losses {
+    const LOGGED: u32 = 5;
+
+    fn note(&mut self, name: &str, error: &io::Error) {
+        if !self.are_usual(name) {
+            tracing::warn!(name, %error, "a terminal line is gone, or cannot be opened");
+        }
+        *self.0.entry(name.to_owned()).or_default() += 1;
+    }
+
+    fn are_usual(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|count| *count >= Self::LOGGED)
+    }
+}
+
+/// The names of the consoles that the kernel uses and that are not virtual terminals.
+fn serial_consoles(root: &Path) -> Vec<String> {
+    let active = root.join("sys/class/tty/console/active");
+    std::fs::read_to_string(active)
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter(|name| !is_virtual_terminal(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether this is `tty` and a number, or the kernel's log without a device behind it.
+fn is_virtual_terminal(name: &str) -> bool {
+    name.strip_prefix("tty")
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        || name.starts_with("netcon")
+        || name.starts_with("pstore")
+        || name.starts_with("ttynull")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_serial_consoles_count() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(serial_consoles(root.path()).is_empty());
+        let folder = root.path().join("sys/class/tty/console");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join("active"),
+            "tty0 tty1 ttyS0 hvc0 ttyAMA1 ttynull\n",
+        )
+        .unwrap();
+        assert_eq!(serial_consoles(root.path()), ["ttyS0", "hvc0", "ttyAMA1"]);
+    }
+}

@@ -1,0 +1,104 @@
+//! What every screen after the splash has in common: the band at the top with the product's name
+//! and version, the band at the bottom with the keys, and the room between them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Margin, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Widget};
+
+use super::Look;
+use crate::hardware::Product;
+
+/// Wider lines than this are hard to read, so the content of a wide screen stays in its middle.
+const WIDEST: u16 = 104;
+
+/// Draws both bands and returns the room between them.
+pub(super) fn render(
+    product: Option<&Product>,
+    keys: &[(&str, &str)],
+    look: &Look,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Rect {
+    let ruled = !look.rule.is_empty();
+    let band = if ruled { 2 } else { 3 };
+    let [top, middle, bottom] = Layout::vertical([
+        Constraint::Length(band),
+        Constraint::Fill(1),
+        Constraint::Length(band),
+    ])
+    .areas(area);
+    for band in [top, bottom] {
+        Block::new().style(look.band).render(band, buffer);
+    }
+    let (title, hints) = if ruled {
+        rule(look, row(top, 1), buffer);
+        rule(look, row(bottom, 0), buffer);
+        (row(top, 0), row(bottom, 1))
+    } else {
+        (row(top, 1), row(bottom, 1))
+    };
+    title_line(product, look, column(title), buffer);
+    keys_line(keys, look).render(column(hints), buffer);
+    column(middle)
+}
+
+/// The part of `area` that text is put in: not to the edge, and not wider than is good to read.
+pub(super) fn column(area: Rect) -> Rect {
+    let area = area.inner(Margin::new(2, 0));
+    let width = area.width.min(WIDEST);
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        width,
+        ..area
+    }
+}
+
+/// The row with this index in `area`, or an empty one if there is none.
+pub(super) fn row(area: Rect, index: u16) -> Rect {
+    Rect {
+        y: area.y.saturating_add(index),
+        height: 1,
+        ..area
+    }
+    .intersection(area)
+}
+
+/// A heading line.
+pub(super) fn heading<'a>(look: &Look, text: &'a str) -> Line<'a> {
+    Line::styled(text, look.heading)
+}
+
+fn rule(look: &Look, area: Rect, buffer: &mut Buffer) {
+    let line = look.rule.repeat(usize::from(area.width));
+    Line::styled(line, look.band_quiet).render(area, buffer);
+}
+
+fn title_line(product: Option<&Product>, look: &Look, area: Rect, buffer: &mut Buffer) {
+    if let Some(product) = product {
+        let version = format!("Version {}", product.version);
+        Line::styled(version, look.band_quiet)
+            .right_aligned()
+            .render(area, buffer);
+    }
+    let name = product.map_or("TruthDB", |product| product.name.as_str());
+    brand(name, look).render(area, buffer);
+}
+
+/// The product's name, with the bar of colour that is its mark.
+pub(super) fn brand<'a>(name: &'a str, look: &Look) -> Line<'a> {
+    Line::from(vec![
+        Span::styled(look.bar, look.heading),
+        Span::styled(name, look.brand),
+    ])
+}
+
+fn keys_line<'a>(keys: &[(&'a str, &'a str)], look: &Look) -> Line<'a> {
+    let [left, right] = look.key_ends;
+    let mut spans = Vec::new();
+    for (key, meaning) in keys {
+        spans.push(Span::styled(format!("{left}{key}{right}"), look.key));
+        spans.push(Span::styled(format!(" {meaning}   "), look.band_quiet));
+    }
+    Line::from(spans)
+}

@@ -1,0 +1,55 @@
+//! What each state looks like, as one ratatui widget tree for every kind of screen. A [`Look`]
+//! holds all that differs between them: colours, symbols and how much air there is.
+
+mod error;
+mod frame;
+mod look;
+mod splash;
+mod welcome;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::widgets::Widget;
+
+use crate::state::State;
+
+pub use look::Look;
+
+/// Everything that is drawn: a state, in one look.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What to draw.
+    pub state: &'a State,
+    /// How.
+    pub look: &'a Look,
+}
+
+impl View<'_> {
+    /// The fewest columns and rows that everything fits in. The larger the cells of a screen are,
+    /// the better.
+    pub fn fewest_cells(&self) -> (usize, usize) {
+        match self.state {
+            State::BootSplash(_) | State::Exit => (40, 12),
+            State::Welcome(_) | State::Error(_) => (80, 25),
+        }
+    }
+
+    /// Draws a whole screen of `width` by `height` cells.
+    pub fn draw(&self, width: u16, height: u16) -> Buffer {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        self.render(buffer.area, &mut buffer);
+        buffer
+    }
+}
+
+impl Widget for View<'_> {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        buffer.set_style(area, self.look.text);
+        match self.state {
+            State::BootSplash(_) => splash::starting(self.look, area, buffer),
+            State::Welcome(state) => welcome::render(state, self.look, area, buffer),
+            State::Error(state) => error::render(state, self.look, area, buffer),
+            State::Exit => splash::leaving(self.look, area, buffer),
+        }
+    }
+}
