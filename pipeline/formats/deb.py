@@ -7,6 +7,7 @@ outer `ar` archive is read here and the rest is left to `tarfile`, `lzma` and `z
 import gzip
 import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,10 @@ from pipeline.errors import FormatError
 
 AR_MAGIC = b"!<arch>\n"
 AR_HEADER = 60  # bytes: name 16, time 12, uid 6, gid 6, mode 8, size 10, magic 2
+
+
+DAMAGED = (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError)
+"""What the readers below raise for bytes that make no sense."""
 
 
 def _find_data_member(deb: BinaryIO, name: str) -> str:
@@ -63,5 +68,5 @@ def data_archive(path: Path) -> Iterator[tarfile.TarFile]:
         try:
             with tarfile.open(fileobj=_decompressor(member, deb, path.name), mode="r|") as archive:
                 yield archive
-        except (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, EOFError, gzip.BadGzipFile) as error:
+        except DAMAGED as error:
             raise FormatError(f"{path.name}: data archive is damaged: {error}") from error

@@ -5,7 +5,6 @@ Must not know engines or locks. Format: POSIX pax as the OCI image layer specifi
 tar is the layer's diff ID.
 """
 
-import fnmatch
 import hashlib
 import io
 import posixpath
@@ -22,7 +21,7 @@ MERGED_USR = ("bin", "sbin", "lib", "lib64")
 """Top-level folders that are links into usr (Debian has been usr-merged since release 12)."""
 
 UNWANTED = tuple(
-    f"usr/share/{name}/*" for name in ("doc", "man", "info", "locale", "lintian", "bug", "gtk-doc", "zsh")
+    f"usr/share/{name}" for name in ("doc", "man", "info", "locale", "lintian", "bug", "gtk-doc", "zsh")
 )
 """What no program reads: a third of the files of a builder container."""
 
@@ -55,10 +54,15 @@ def _plain(info: tarfile.TarInfo, name: str, epoch: int) -> tarfile.TarInfo:
     return plain
 
 
+def _below(pattern: str) -> str:
+    """Return a regular expression for a path and all below it; `*` stands for any part of one name."""
+    return re.escape(pattern).replace(r"\*", "[^/]*") + "(/|$)"
+
+
 class _Layer:
     def __init__(self, tar: tarfile.TarFile, epoch: int, without: Iterable[str]) -> None:
         self.tar, self.epoch = tar, epoch
-        self.unwanted = re.compile("|".join(map(fnmatch.translate, without)))
+        self.unwanted = re.compile("|".join(map(_below, without)))
         self.seen: dict[str, bytes] = {}
 
     def folder(self, name: str, mode: int = 0o755, owner: int = 0) -> None:
@@ -103,9 +107,9 @@ def write(
     """Write the packages' data archives, in the order given, as one tar; return its SHA-256 in hex.
 
     `folders` (path to mode), `files` (path to text) and `links` (path to target) come first: what
-    maintainer scripts would have made. Paths that match a pattern of `without` are left out. Every time
-    stamp is `epoch` (seconds since 1970), owners are the packages' numbers. Raises FormatError for a
-    damaged package or a file that two of them hold.
+    maintainer scripts would have made. Paths that match a pattern of `without`, and all below them, are
+    left out. Every time stamp is `epoch` (seconds since 1970), owners are the packages' numbers. Raises
+    FormatError for a damaged package or a file that two of them hold.
     """
     hashing = _Hashing(out)
     with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]

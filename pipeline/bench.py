@@ -1,0 +1,132 @@
+"""Owns `doit bench`: times and sizes of what people do all day, in artifacts/bench.json.
+
+It works on a copy of the checkout, as a person would: it edits a file there and calls `./doit`. Must not
+know steps. Nothing is asserted: a slow machine is not a mistake.
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import StepError
+from pipeline.report import size_text
+from pipeline.session import Session
+
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement; `unit` is seconds, bytes or MiB."""
+
+    what: str
+    value: float
+    unit: str
+
+    def text(self) -> str:
+        """Return the value as people read it."""
+        return size_text(int(self.value)) if self.unit == "bytes" else f"{self.value:.2f} {self.unit}"
+
+
+class Checkout:
+    """A copy of the repository with its own artifacts; the cache is `cache`, or the usual one."""
+
+    def __init__(self, folder: Path, image: str, cache: Path | None = None) -> None:
+        self.folder, self.image = folder, image
+        self.env = os.environ | ({"INSTALLER_ISO_CACHE": str(cache)} if cache else {})
+
+    def doit(self, *arguments: str) -> float:
+        """Run `./doit` and return the seconds it took. Raises StepError when it fails."""
+        started = time.monotonic()
+        done = subprocess.run(
+            ["./doit", *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StepError(f"./doit {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return time.monotonic() - started
+
+    def append(self, path: str, text: str) -> None:
+        """Add a line to a file of the checkout."""
+        with (self.folder / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    @property
+    def artifacts(self) -> Path:
+        """The image's outputs."""
+        return self.folder / "artifacts" / self.image
+
+
+@contextmanager
+def _copy(session: Session, image: str, *, empty_cache: bool = False) -> Iterator[Checkout]:
+    with tempfile.TemporaryDirectory(prefix="installer-iso-bench-") as name:
+        folder = Path(name) / "checkout"
+        shutil.copytree(session.root, folder, ignore=LEFT_OUT, symlinks=True)
+        (folder / ".venv").symlink_to(sys.prefix)
+        yield Checkout(folder, image, Path(name) / "cache" if empty_cache else None)
+
+
+def _warm(session: Session, image: str) -> Iterator[Figure]:
+    """Measure the edits of every day, with everything else in the cache."""
+    with _copy(session, image) as checkout:
+        checkout.doit("iso")
+        yield Figure("nothing changed", checkout.doit("iso"), "seconds")
+        checkout.append(f"recipes/{image}/rootfs/etc/inittab", f"# {time.time()}\n")
+        yield Figure("inittab changed, to the ISO", checkout.doit("iso"), "seconds")
+        crate = session.project.recipes[image].installer.crate
+        if crate is not None:
+            checkout.append(f"recipes/{image}/{crate}/src/main.rs", f"// {time.time()}\n")
+            yield Figure("installer source changed, to the ISO", checkout.doit("iso"), "seconds")
+        iso = checkout.artifacts / f"{image}.iso"
+        yield Figure("size of the ISO", iso.stat().st_size, "bytes")
+
+
+def _boot(session: Session, image: str) -> Iterator[Figure]:
+    """Measure power-on to Welcome, as each way of the boot test saw it."""
+    with _copy(session, image) as checkout:
+        checkout.doit("boot-test")
+        for path in sorted((checkout.artifacts / "boot-test").glob("*/result.json")):
+            result = json.loads(path.read_text())
+            what = f"power-on to Welcome on the screen, {result['way']}, {result['accel']}"
+            yield Figure(what, result["seconds"]["Welcome on screen"], "seconds")
+
+
+def _cold(session: Session, image: str) -> Iterator[Figure]:
+    """Measure a first build: nothing in the cache, no builder container in the engine."""
+    kernel = next(step.name for step in session.images[image] if step.name.startswith("kernel:"))
+    engine = session.around.engine
+    for tag in engine.images("installer-iso"):
+        engine.remove_image(tag)
+    with _copy(session, image, empty_cache=True) as checkout:
+        yield Figure("kernel, from an empty cache", checkout.doit(f"_step:{kernel}"), "seconds")
+        yield Figure("everything else, from an empty cache", checkout.doit("iso"), "seconds")
+    # Of all processes started here, ./doit is by far the largest; ru_maxrss is in KiB on Linux.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    yield Figure("peak memory of a Python process", peak, "MiB")
+
+
+def measure(session: Session) -> None:
+    """Measure all, show each figure when it is there, and write artifacts/bench.json."""
+    figures: list[Figure] = []
+    image = next(iter(session.images))
+    for part in (_warm, _boot, _cold):
+        for figure in part(session, image):
+            figures.append(figure)
+            session.report.print(f"{figure.what:60} {figure.text():>14}")
+    path = session.root / "artifacts" / "bench.json"
+    data: Mapping[str, object] = {
+        "cpus": os.cpu_count(),
+        "figures": [{"what": f.what, "value": round(f.value, 3), "unit": f.unit} for f in figures],
+    }
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    session.report.print(f"written: {session.shown(path)}")

@@ -1,0 +1,83 @@
+"""Owns the control channel to a running QEMU: power, keys, screenshots, events. Must not judge what it sees.
+
+QEMU Machine Protocol: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from qemu.qmp import EventListener, Message, QMPClient, QMPError
+
+from pipeline.errors import PipelineError
+
+KERNEL_ADDRESS = re.compile(r"\b[RE]IP=ffff[89a-f][0-9a-f]{11}\b")
+"""An instruction pointer in the upper half of the address space: Linux lives there, firmware never does."""
+
+PATIENCE = 30.0  # seconds in which QEMU must greet
+
+
+class MonitorError(PipelineError):
+    """QEMU hung up, or refused what it was asked."""
+
+
+class Monitor:
+    """A machine's monitor. Every method raises MonitorError when QEMU hangs up or refuses."""
+
+    def __init__(self, client: QMPClient, events: EventListener) -> None:
+        self._client = client
+        self._events = events
+
+    async def _execute(self, command: str, **arguments: object) -> object:
+        try:
+            return await self._client.execute(command, arguments or None)
+        except (QMPError, OSError, EOFError) as error:
+            raise MonitorError(f"QEMU's monitor did not do {command!r}: {error}") from error
+
+    async def power_on(self) -> None:
+        """Let the processors of a machine that was started with `-S` run."""
+        await self._execute("cont")
+
+    async def press(self, key: str) -> None:
+        """Press and release a key, by its QKeyCode, on the machine's keyboard."""
+        await self._execute("send-key", keys=[{"type": "qcode", "data": key}])
+
+    async def screenshot(self, file: Path) -> None:
+        """Write what the screen shows to `file` as a PNG."""
+        await self._execute("screendump", filename=str(file), format="png")
+
+    async def in_kernel(self) -> bool:
+        """Say whether the first processor executes kernel code right now; firmware lies at low addresses."""
+        registers = await self._execute("human-monitor-command", **{"command-line": "info registers"})
+        return bool(KERNEL_ADDRESS.search(str(registers)))
+
+    def events(self) -> list[Message]:
+        """Return the events since the last call: RESET, SHUTDOWN, STOP."""
+        return self._events.clear()
+
+
+@asynccontextmanager
+async def attached(channel: socket.socket) -> AsyncIterator[Monitor]:
+    """Greet QEMU at the other end of `channel` and listen for its events; hang up on leaving.
+
+    Raises MonitorError when nobody answers, as when QEMU refused its command line.
+    """
+    client = QMPClient("boot")
+    listener = EventListener(("RESET", "SHUTDOWN", "STOP"))
+    client.register_listener(listener)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await client.connect(channel)
+    except TimeoutError:
+        raise MonitorError(f"QEMU does not answer on its monitor: no greeting within {PATIENCE} s") from None
+    except (QMPError, OSError, EOFError) as error:
+        raise MonitorError(f"QEMU does not answer on its monitor: {error}") from error
+    try:
+        yield Monitor(client, listener)
+    finally:
+        # A QEMU that is gone already has hung up first, which is no news here.
+        with suppress(QMPError, OSError, EOFError):
+            await client.disconnect()

@@ -1,0 +1,132 @@
+"""What each command does, between doit, which calls it, and the modules that do the work.
+
+Must not know doit. Heavy modules are imported where they are used: doing nothing has to take no time.
+"""
+
+from pathlib import Path
+
+from pipeline import project
+from pipeline.errors import PipelineError
+from pipeline.report import Line, size_text
+from pipeline.session import Session
+from pipeline.step import Step
+from pipeline.summary import build_record, rows
+
+
+def is_current(session: Session, image: str, step: Step) -> bool:
+    """Tell whether there is nothing to do for a step."""
+    current = session.around.is_current(step, session.folder(image))
+    if current:
+        session.cached.add(step.name)
+    return current
+
+
+def realise_step(session: Session, image: str, step: Step) -> None:
+    """Make a step's outputs and publish them."""
+    from pipeline.realise import realise
+
+    folder = session.folder(image)
+    following = followers(session.images[image], step)
+    withdraw((step, *following), folder)
+    again = any(each.container == step.container for each in following)
+    with session.report.step(step.name, step.summary) as line:
+        realise(step, session.around, folder, line, again=again)
+    if line.cached:
+        session.cached.add(step.name)
+
+
+def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:
+    """Return the steps that depend on `changed`, directly or through others, in the plan's order."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        if any(needed is changed or needed.name in found for needed in step.needs()):
+            found[step.name] = step
+    return tuple(found.values())
+
+
+def withdraw(steps: tuple[Step, ...], folder: Path) -> None:
+    """Remove what these steps have published: it is no longer made of these inputs."""
+    for step in steps:
+        for name in step.published:
+            (folder / name).unlink(missing_ok=True)
+
+
+def summarise(session: Session) -> None:
+    """Write build.json, and print what there is now and what to do with it."""
+    report = session.report
+    for image, steps in session.images.items():
+        folder = session.folder(image)
+        build_record(steps, session.around, folder / "build.json", session.cached)
+        report.print("")
+        report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.around))
+        iso = session.shown(folder / f"{image}.iso")
+        report.print(f"\n{iso}", style="bold")
+        report.print(
+            f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress"
+        )
+
+
+def lock(session: Session, names: list[str]) -> None:
+    """Resolve containers anew."""
+    from pipeline.resolve import make_locks
+
+    checkout = project.load(session.root, match_locks=False)
+    make_locks(checkout, session.surroundings(checkout), names, session.report)
+
+
+def boot_test(session: Session, way: str) -> None:
+    """Boot each image in a virtual machine: all ways, or one."""
+    from pipeline import virtual
+
+    ways = (way,) if way else virtual.WAYS
+    for image, steps in session.images.items():
+        folder = session.folder(image)
+        with session.report.step(f"boot-test:{image}", f"boot as {', '.join(ways)}") as line:
+            virtual.test(session.project, steps, session.around, folder, ways, line)
+        session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
+
+
+def boot(session: Session) -> bool:
+    """Boot the first image in this terminal."""
+    from pipeline import virtual
+
+    steps = next(iter(session.images.values()))
+    return virtual.look_around(session.project, steps, session.around, Line("boot", session.report)) == 0
+
+
+def doctor(session: Session) -> bool:
+    """Say whether this machine can do all that."""
+    from pipeline.doctor import examine
+
+    return examine(session)
+
+
+def gc(session: Session, days: int) -> None:
+    """Show what the cache holds, and remove results, blobs and images that no recent build used."""
+    store, report = session.store, session.report
+    if days < 0:
+        raise PipelineError(f"--days {days}: is less than 0", "`./doit gc --days 0` empties the cache")
+    before = store.usage()
+    report.print(f"{store.root}: {before.results} results, {before.blobs} blobs, {size_text(before.size)}")
+    gone = store.clean(older_than=days * 86400)
+    report.print(f"removed: {gone.results} results, {gone.blobs} blobs, {size_text(gone.size)}")
+    wanted = {lock.tag for lock in session.project.locks.values()}
+    engine = session.around.engine
+    for tag in engine.images("installer-iso"):
+        if tag.partition("installer-iso/")[2] not in {name.partition("/")[2] for name in wanted}:
+            engine.remove_image(tag)
+            report.print(f"removed: image {tag}")
+
+
+def test(session: Session, fast: bool) -> bool:
+    """Run all tests, or those that need no container."""
+    from pipeline.testing import run_tests
+
+    return run_tests(session, fast=fast)
+
+
+def bench(session: Session) -> None:
+    """Measure, and write artifacts/bench.json."""
+    from pipeline.bench import measure
+
+    measure(session)

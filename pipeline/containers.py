@@ -1,0 +1,99 @@
+"""Owns builder images: from a lock to an image of one deterministic layer that an engine has loaded.
+
+Must not know recipes, steps or doit.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline.engine import USER, Engine
+from pipeline.errors import FetchError, PipelineError
+from pipeline.fetch import fetch
+from pipeline.formats import layer
+from pipeline.lock import Lock, Package
+from pipeline.mirrors import Source
+from pipeline.store import Blob, Store, explained
+
+DOWNLOADS = 4  # at a time: what one mirror gladly gives
+
+Progress = Callable[[int, int, str], None]
+
+WAY_OUT = (
+    "set INSTALLER_ISO_DEBIAN_MIRROR to the folder above `debian` of a mirror that has it;"
+    " if the archive moved on, renew debian.snapshot in manifests/manifest.toml and run `./doit lock`"
+)
+
+FOLDERS = {"build": 0o755, "tmp": 0o1777, "etc": 0o755}
+FILES = {
+    "etc/passwd": f"root:x:0:0:root:/:/bin/sh\nbuilder:x:{USER}:{USER}:builder:/build/work:/bin/sh\n",
+    "etc/group": f"root:x:0:\nbuilder:x:{USER}:\n",
+}
+"""What the scripts of base-files and base-passwd would have made."""
+
+
+def download(
+    packages: Sequence[Package], sources: Sequence[Source], store: Store, progress: Progress
+) -> list[Path]:
+    """Return the paths of the packages in the store, downloading what is not there.
+
+    `progress` gets the bytes so far, the bytes in all, and their unit. Raises FetchError for the
+    first package that no source has.
+    """
+    total = sum(package.size for package in packages)
+    done = dict.fromkeys(packages, 0)
+    guard = threading.Lock()
+
+    def one(package: Package) -> Path:
+        def note(size: int) -> None:
+            with guard:
+                done[package] = size
+                progress(sum(done.values()), total, "bytes")
+
+        urls = [source.url(package.archive, package.path) for source in sources]
+        what = f"Debian package {package.name} {package.version}"
+        try:
+            return fetch(store, Blob(package.sha256, package.size), urls, what, note)
+        except FetchError as error:
+            raise FetchError(error.message, WAY_OUT) from error
+
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        futures = [pool.submit(one, package) for package in packages]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def write_layer(lock: Lock, packages: Sequence[Path], target: Path) -> str:
+    """Write the layer of the lock's packages to `target` and return its diff ID in hex."""
+    with explained(target, "write"), target.open("wb") as file:
+        return layer.write(
+            packages,
+            file,
+            epoch=lock.epoch,
+            folders=FOLDERS,
+            files=FILES,
+            links=lock.links,
+            without=lock.without,
+        )
+
+
+def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], progress: Progress) -> None:
+    """Have the lock's image in the engine. Raises PipelineError when its layer is not what the lock says."""
+    if engine.has_image(lock.tag, lock.layer):
+        return
+    with store.lock(f"image-{lock.layer}"):
+        if engine.has_image(lock.tag, lock.layer):
+            return
+        packages = download(lock.packages, sources, store, progress)
+        with store.scratch() as scratch:
+            diff_id = write_layer(lock, packages, scratch / "layer.tar")
+            if diff_id != lock.layer:
+                raise PipelineError(
+                    f"container {lock.container}: its layer came out as {diff_id},"
+                    f" the lock says {lock.layer}",
+                    f"if the code that makes layers was changed, run `./doit lock {lock.container}`",
+                )
+            engine.load_image(lock.tag, lock.layer, scratch / "layer.tar")

@@ -1,0 +1,360 @@
+"""Owns the container engine: finding one, loading an image into it, running one command in it.
+
+Must not know packages, steps or recipes. It speaks the Docker API (https://docs.docker.com/reference/api/engine/),
+which Podman speaks too. Files cross through the API, into and out of an anonymous volume, so the
+engine may run on another machine.
+"""
+
+import atexit
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from pipeline.errors import EngineError
+from pipeline.store import explained
+
+PLATFORM = "linux/amd64"
+BUILD = "/build"
+"""Where the volume is mounted that files cross in."""
+
+USER = 1000
+LABEL = "installer-iso.process"
+"""Says which machine and process a container belongs to."""
+
+API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in a container; `env` are names and values. Equal jobs may use the same container.
+
+    `device` is given to it where the engine has such a device; the command has to look.
+    """
+
+    image: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    network: bool = False
+    device: str = ""
+    tty: bool = False
+
+
+def candidates() -> list[str]:
+    """Return the addresses where an engine may listen, in the order in which they are tried."""
+    if chosen := os.environ.get("DOCKER_HOST") or os.environ.get("CONTAINER_HOST"):
+        return [chosen]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    home = Path.home()
+    sockets = [
+        "/var/run/docker.sock",
+        f"{runtime}/docker.sock",
+        f"{home}/.docker/run/docker.sock",
+        f"{home}/.colima/default/docker.sock",
+        f"{home}/.rd/docker.sock",
+        f"{runtime}/podman/podman.sock",
+        "/run/podman/podman.sock",
+    ]
+    return [f"unix://{path}" for path in sockets]
+
+
+def _why_not(address: str, error: Exception) -> str:
+    path = address.removeprefix("unix://")
+    if address.startswith("unix://") and not Path(path).exists():
+        return f"{address}: there is no such socket"
+    if address.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
+        return f"{address}: this user has no right to use it"
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return f"{address}: {getattr(error, 'strerror', None) or error}"
+
+
+def connect() -> "Engine":
+    """Return the first engine that answers. Raises EngineError that says where it was looked for."""
+    tried = []
+    for address in candidates():
+        try:
+            client = docker.DockerClient(
+                base_url=address,
+                version="auto",
+                timeout=API_TIMEOUT,
+                use_ssh_client=address.startswith("ssh:"),
+            )
+            return Engine(client, address)
+        except (DockerException, OSError) as error:
+            tried.append(_why_not(address, error))
+    denied = any("no right" in reason for reason in tried)
+    raise EngineError(
+        "no container engine answers:\n    " + "\n    ".join(tried),
+        "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
+        if denied
+        else "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
+    )
+
+
+class Engine:
+    """A running engine; `address` is where it was found."""
+
+    def __init__(self, client: docker.DockerClient, address: str) -> None:
+        self.client, self.address = client, address
+        self.swept = False
+        self.starters = ThreadPoolExecutor(1)
+        self.expected: dict[Job, Future[Container]] = {}
+
+    def describe(self) -> str:
+        """Return name, version, architecture and address in one line."""
+        version: dict[str, Any] = self.client.version()
+        names = [part["Name"] for part in version.get("Components") or []]
+        name = "Podman" if any("Podman" in n for n in names) else "Docker"
+        return f"{name} {version['Version']} ({version['Os']}/{version['Arch']}) at {self.address}"
+
+    def has_image(self, tag: str, diff_id: str) -> bool:
+        """Tell whether `tag` is loaded and consists of exactly the layer with this diff ID."""
+        try:
+            image = self.client.images.get(tag)
+        except ImageNotFound:
+            return False
+        return bool(image.attrs["RootFS"]["Layers"] == [f"sha256:{diff_id}"])
+
+    def load_image(self, tag: str, diff_id: str, layer: Path) -> None:
+        """Load an image of one layer, in the format of `docker save`."""
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
+        }
+        manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+        with tempfile.TemporaryFile(dir=layer.parent) as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                add_bytes(tar, "manifest.json", json.dumps(manifest).encode())
+                add_bytes(tar, "config.json", json.dumps(config).encode())
+                tar.add(layer, "layer.tar")
+            file.seek(0)
+            with _explained("load an image"):
+                self.client.images.load(file)
+        if not self.has_image(tag, diff_id):
+            raise EngineError(f"{self.address}: took the image {tag} but does not show its layer {diff_id}")
+
+    def images(self, repository: str) -> list[str]:
+        """Return the tags of all images below a repository, such as `installer-iso`."""
+        with _explained("list images"):
+            tags = [tag for image in self.client.images.list() for tag in image.tags]
+        return sorted(tag for tag in tags if f"{repository}/" in tag)
+
+    def remove_image(self, tag: str) -> None:
+        """Remove an image that no container uses."""
+        with _explained(f"remove {tag}"):
+            self.client.images.remove(tag)
+
+    def _create(self, job: Job) -> Container:
+        """Make a container. What a dead process of this machine left behind goes first."""
+        with _explained("run a container"):
+            if not self.swept:
+                self._sweep()
+            return self.client.containers.create(
+                job.image,
+                list(job.argv),
+                environment=dict(job.env),
+                labels={LABEL: f"{socket.gethostname()}/{os.getpid()}"},
+                user=f"{USER}:{USER}",
+                working_dir=BUILD,
+                network_mode="bridge" if job.network else "none",
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                tmpfs={"/tmp": ""},  # noqa: S108
+                volumes=[BUILD],
+                devices=[f"{job.device}:{job.device}:rw"] if job.device else [],
+                group_add=_groups(job.device),
+                tty=job.tty,
+                stdin_open=job.tty,
+                platform=PLATFORM,
+            )
+
+    def _sweep(self) -> None:
+        """Remove the containers of processes of this machine that are gone."""
+        self.swept = True
+        for container in self.client.containers.list(all=True, filters={"label": LABEL}):
+            host, _, process = container.labels[LABEL].partition("/")
+            if host == socket.gethostname() and not _is_alive(int(process)):
+                _remove(container)
+
+    def _start(self, job: Job) -> Container:
+        container = self._create(job)
+        with _explained("run a container"):
+            container.start()
+        return container
+
+    def expect(self, job: Job) -> None:
+        """Start a container for `job` in the background; the next `run` of an equal job takes it.
+
+        Starting one takes longer than many a job works. It serves one job, as any other.
+        """
+        if job not in self.expected:
+            if not self.expected:
+                atexit.register(self.forget)
+            self.expected[job] = self.starters.submit(self._start, job)
+
+    def forget(self) -> None:
+        """Remove the containers that were expected and never used."""
+        while self.expected:
+            _, future = self.expected.popitem()
+            with contextlib.suppress(EngineError):
+                _remove(future.result())
+
+    @contextlib.contextmanager
+    def container(self, job: Job, files: IO[bytes]) -> Iterator[Container]:
+        """Give a container that holds the tar `files` below /build and is not started yet.
+
+        Whatever happens, it is gone afterwards, and so is its volume.
+        """
+        made = self._create(job)
+        try:
+            with _explained("run a container"):
+                made.put_archive(BUILD, files)
+            yield made
+        finally:
+            _remove(made)
+
+    def machine(self, image: str) -> str:
+        """Return what machine a container of this image runs on, as it says itself (`uname -m`)."""
+        with _explained("run a container"):
+            said: bytes = self.client.containers.run(image, ["/usr/bin/uname", "-m"], remove=True)
+        return said.decode().strip()
+
+    def has_device(self, image: str, device: str) -> bool:
+        """Tell whether containers of this engine can be given a device of its machine."""
+        try:
+            self.client.containers.run(image, ["/usr/bin/true"], devices=[f"{device}:{device}"], remove=True)
+        except APIError:
+            return False
+        return True
+
+    def run(
+        self, job: Job, files: IO[bytes], out: Path, on_line: Callable[[str], None], *, again: bool = False
+    ) -> int:
+        """Run `job`, copy /build/out to the folder `out`, return the exit status.
+
+        The tar `files` is unpacked below /build while the command runs already: it has to wait for what
+        comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
+        failed are copied, too: they may say why. Whatever happens, the container is gone afterwards.
+        `again` says that an equal job comes next, whose container can be started meanwhile.
+        """
+        expected = self.expected.pop(job, None)
+        container = expected.result() if expected else self._start(job)
+        if again:
+            self.expect(job)
+        try:
+            with _explained("run a container"):
+                container.put_archive(BUILD, files)
+                for line in _lines(container.logs(stream=True, follow=True)):
+                    on_line(line)
+                status = int(container.wait()["StatusCode"])
+                chunks, _ = container.get_archive(f"{BUILD}/out")
+                _extract(chunks, out)
+        finally:
+            _remove(container)
+        return status
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _groups(device: str) -> list[str]:
+    """Return the group that owns a device of this machine: the engine's, if that is on it, has the same."""
+    with contextlib.suppress(OSError):
+        return [str(Path(device).stat().st_gid)] if device else []
+    return []
+
+
+def _remove(container: Container) -> None:
+    with _explained("remove a container"), contextlib.suppress(NotFound):
+        container.remove(force=True, v=True)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in lines)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+class _Reader(io.RawIOBase):
+    """A file made of the chunks in which an answer arrives."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.chunks, self.rest = iter(chunks), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.rest = self.rest or next(self.chunks, b"")
+        size = min(len(buffer), len(self.rest))
+        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        return size
+
+
+def _extract(chunks: Iterable[bytes], out: Path) -> None:
+    """Write the regular files of a tar of `out/` below `out`; nothing in it can point elsewhere."""
+    with tarfile.open(fileobj=io.BufferedReader(_Reader(chunks), 1 << 20), mode="r|") as tar:
+        for member in tar:
+            name = Path(*Path(member.name).parts[1:])
+            data = tar.extractfile(member) if member.isreg() else None
+            if data is None or name.is_absolute() or ".." in name.parts:
+                continue
+            target = out / name
+            with explained(target, "write"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(data, file)
+
+
+@contextlib.contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the engine answers into a sentence."""
+    try:
+        yield
+    except APIError as error:
+        text = str(error.explanation or error)
+        hint = (
+            "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
+            if "exec format" in text
+            else "`./doit doctor` says what this engine can do"
+        )
+        raise EngineError(f"the container engine could not {doing}: {text}", hint) from error
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(
+            f"the container engine went away while it should {doing}: {error}", "is it still running?"
+        ) from error
+
+
+def add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Add a small file to a tar."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), 0o444
+    tar.addfile(info, io.BytesIO(data))

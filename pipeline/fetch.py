@@ -1,0 +1,169 @@
+"""Owns downloads: exactly the bytes that a pin names, from the first source that has them.
+
+Must not know what the bytes are. The size and SHA-256 are checked while they arrive; a part that was
+cut off is continued (RFC 9110, section 14); only a complete and right file enters the store.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import certifi
+import requests
+
+from pipeline.errors import FetchError
+from pipeline.store import Blob, Store, explained
+
+CHUNK = 1 << 18
+ATTEMPTS = 4
+TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
+FINAL = {400, 401, 403, 404, 410, 451}
+"""Status codes that a second try does not change."""
+
+TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+Progress = Callable[[int], None]
+
+
+class _TryAgainError(Exception):
+    """Something that may be over in a moment."""
+
+
+class _WrongBytesError(Exception):
+    """Something else than what the pin names."""
+
+
+class _GiveUpError(Exception):
+    """Something that this source will not change."""
+
+
+def ca_bundle() -> str:
+    """Return the CA bundle that the environment names, by any of the names in use, else a common one.
+
+    Raises FetchError when it names a file that is not there.
+    """
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    for name in names:
+        if value := os.environ.get(name):
+            if not Path(value).is_file():
+                raise FetchError(f"{name}: there is no CA bundle {value}", "correct or unset it")
+            return value
+    return certifi.where()
+
+
+def _have(part: Path, digest: "hashlib._Hash") -> int:
+    """Feed what is there of a part to `digest`; return its length in bytes."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError), part.open("rb") as file:
+        while data := file.read(CHUNK):
+            digest.update(data)
+            size += len(data)
+    return size
+
+
+def _attempt(session: requests.Session, url: str, blob: Blob, part: Path, progress: Progress) -> None:
+    """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
+    digest = hashlib.sha256()
+    done = _have(part, digest)
+    if done >= blob.size:
+        part.unlink()
+        done, digest = 0, hashlib.sha256()
+    # Compressed transfer would make lengths and ranges mean something else.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT, verify=ca_bundle()) as answer:
+        if answer.status_code in FINAL:
+            raise _GiveUpError(f"HTTP {answer.status_code} {answer.reason}")
+        if answer.status_code not in (200, 206):
+            part.unlink(missing_ok=True)
+            raise _TryAgainError(f"HTTP {answer.status_code} {answer.reason}")
+        if answer.status_code == 200:
+            done, digest = 0, hashlib.sha256()
+        progress(done)
+        with explained(part, "write"), part.open("ab" if done else "wb") as file:
+            for data in answer.iter_content(CHUNK):
+                done += len(data)
+                if done > blob.size:
+                    break
+                digest.update(data)
+                file.write(data)
+                progress(done)
+    if done < blob.size:
+        raise _TryAgainError(f"cut off after {done} of {blob.size} bytes")
+    if done > blob.size or digest.hexdigest() != blob.sha256:
+        part.unlink()
+        got = f"more than {blob.size} bytes" if done > blob.size else f"SHA-256 {digest.hexdigest()}"
+        raise _WrongBytesError(f"expected {blob.size} bytes, SHA-256 {blob.sha256}, got {got}")
+
+
+def _from_one(session: requests.Session, url: str, blob: Blob, part: Path, progress: Progress) -> str:
+    """Complete `part` from one source and return "", or return why this source is given up.
+
+    A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
+    off is asked as long as each attempt brings more, and a few times besides.
+    """
+    failures, reached = 0, 0
+    while failures < ATTEMPTS:
+        try:
+            _attempt(session, url, blob, part, progress)
+        except _GiveUpError as error:
+            return str(error)
+        except _WrongBytesError as error:
+            reason = str(error)
+            failures += ATTEMPTS // 2
+        except _TryAgainError as error:
+            reason = str(error)
+            failures += 1
+        except TRANSIENT as error:
+            reason = _short(error)
+            failures += 1
+        except requests.RequestException as error:
+            return _short(error)
+        else:
+            return ""
+        now = part.stat().st_size if part.exists() else 0
+        if now > reached:
+            reached, failures = now, 1
+        if failures < ATTEMPTS:
+            time.sleep(0.2 * 2**failures)
+    return reason
+
+
+def _short(error: Exception) -> str:
+    """Return the innermost reason of a requests exception, which else tells its whole life."""
+    while (inner := getattr(error, "reason", None) or error.__context__) and isinstance(inner, Exception):
+        error = inner
+    return f"{type(error).__name__}: {error}".split(": ", 1)[-1].strip() or type(error).__name__
+
+
+def fetch(
+    store: Store, blob: Blob, urls: Sequence[str], what: str, progress: Progress = lambda _: None
+) -> Path:
+    """Return the path of `blob` in the store, downloading it from the first of `urls` that has it.
+
+    `progress` is called with the number of bytes so far. Raises FetchError when no source has it,
+    naming each source and what it answered.
+    """
+    with store.lock(f"blob-{blob.sha256}"):
+        if path := store.find(blob):
+            progress(blob.size)
+            return path
+        tried = []
+        with explained(store.root, "write"):
+            (store.root / "tmp").mkdir(parents=True, exist_ok=True)
+        part = store.root / "tmp" / f"{blob.sha256}.part"
+        with requests.Session() as session:
+            for url in urls:
+                reason = _from_one(session, url, blob, part, progress)
+                if not reason:
+                    store.add(part)
+                    return store.root / "blobs" / blob.sha256
+                tried.append(f"{url}: {reason}")
+    hosts = ", ".join(sorted({urlsplit(url).hostname or url for url in urls}))
+    raise FetchError(
+        f"{what} could not be had:\n    " + "\n    ".join(tried or ["no source is known for it"]),
+        f"look at the network, the proxy and the CA settings for {hosts}" if hosts else "",
+    )

@@ -1,0 +1,63 @@
+"""Owns `manifests/manifest.toml`: the version, the epoch, the Debian snapshot, artifacts from outside.
+
+Must not know steps, doit or engines.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.config import STRICT, Name, Sha256, Text, Timestamp
+
+PATH = "manifests/manifest.toml"
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the image installs: shown on its screens and in /etc/os-release (os-release(5))."""
+
+    __pydantic_config__ = STRICT
+    name: Text
+    version: Text
+
+
+@dataclass(frozen=True)
+class Debian:
+    """Which Debian the builder containers come from.
+
+    `archives` maps an archive (the folder `debian` or `debian-security` of a mirror) to its suites.
+    """
+
+    __pydantic_config__ = STRICT
+    snapshot: Timestamp
+    snapshot_url: Text
+    archives: dict[Name, tuple[Text, ...]]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file from outside, named by recipes: `path` (below the repository) or `url`; `size` in bytes."""
+
+    __pydantic_config__ = STRICT
+    sha256: Sha256
+    size: Annotated[int, Field(gt=0)]
+    path: Text | None = None
+    url: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Artifact":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("needs either path or url")
+        return self
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC."""
+
+    __pydantic_config__ = STRICT
+    product: Product
+    source_date_epoch: Annotated[int, Field(ge=315532800, lt=4354819200)]
+    debian: Debian
+    artifacts: dict[Name, Artifact] = field(default_factory=dict)

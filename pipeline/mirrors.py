@@ -1,0 +1,76 @@
+"""Owns where Debian packages come from: the sources that a path inside an archive is tried at.
+
+Must not know downloads or locks.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from debian.deb822 import Deb822
+
+APT = Path("/etc/apt")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The folder above `debian` and `debian-security`, and how people know it."""
+
+    base: str
+    origin: str
+
+    def url(self, archive: str, path: str) -> str:
+        """Return the URL of a file in an archive."""
+        return f"{self.base}/{archive}/{path}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The snapshot archive: every state that Debian ever published, by time stamp."""
+
+    base: str
+    timestamp: str
+    origin: str = "snapshot"
+
+    def url(self, archive: str, path: str) -> str:
+        """Return the URL of a file in an archive as it was at the time stamp."""
+        return f"{self.base}/{archive}/{self.timestamp}/{path}"
+
+
+Source = Mirror | Snapshot
+
+
+def _apt_uris(apt: Path) -> list[str]:
+    """Return the URIs of apt's sources, both formats of sources.list(5), in apt's order."""
+    uris: list[str] = []
+    for path in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if path.suffix == ".sources":
+            for paragraph in Deb822.iter_paragraphs(text, use_apt_pkg=False):
+                if paragraph.get("Enabled", "yes") != "no":
+                    uris += paragraph.get("URIs", "").split()
+        elif path.suffix == ".list":
+            uris += re.findall(r"^\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)", text, re.MULTILINE)
+    return uris
+
+
+def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Source]:
+    """Return where Debian's files are looked for, in the order in which they are tried.
+
+    INSTALLER_ISO_DEBIAN_MIRROR (the folder above `debian`), the mirrors that this machine's apt is
+    set up with, the snapshot archive.
+    """
+    found: list[Source] = []
+    if chosen := os.environ.get("INSTALLER_ISO_DEBIAN_MIRROR"):
+        found.append(Mirror(chosen.rstrip("/"), "INSTALLER_ISO_DEBIAN_MIRROR"))
+    for uri in _apt_uris(apt):
+        base, _, archive = uri.rstrip("/").rpartition("/")
+        mirror = Mirror(base, "this machine's apt")
+        if archive in ("debian", "debian-security") and urlsplit(uri).scheme in ("http", "https"):
+            found += [mirror] if mirror not in found else []
+    return [*found, Snapshot(snapshot_url.rstrip("/"), timestamp)]

@@ -1,0 +1,104 @@
+"""Owns the repository as data: every file that people or `doit lock` write, read and matched at once.
+
+Must not know steps, engines or doit.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config, lock, manifest, mirrors
+from pipeline.errors import ConfigError
+from pipeline.lock import Intent, Lock
+from pipeline.manifest import Manifest
+from pipeline.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout: `root` is its folder; the mappings are by name (of recipe or container)."""
+
+    root: Path
+    manifest: Manifest
+    recipes: dict[str, Recipe]
+    intents: dict[str, Intent]
+    locks: dict[str, Lock]
+
+    def sources(self) -> list[mirrors.Source]:
+        """Return where Debian's files are looked for."""
+        return mirrors.sources(self.manifest.debian.snapshot_url, self.manifest.debian.snapshot)
+
+    def lock_of(self, container: str) -> Lock:
+        """Return a container's lock. Raises ConfigError where intent or lock are not there."""
+        if container not in self.locks:
+            mistake = f"{lock.path_of(container)}: there is no such file"
+            raise ConfigError([mistake], f"run `./doit lock {container}`")
+        return self.locks[container]
+
+
+def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> list[str]:
+    """Return what the recipe names and what is not there."""
+    where = f"recipes/{name}/recipe.toml"
+    mistakes = []
+    for key, artifact in (("kernel", recipe.kernel.artifact), ("installer", recipe.installer.artifact)):
+        if artifact is not None and artifact not in pins.artifacts:
+            known = ", ".join(sorted(pins.artifacts)) or "none"
+            mistakes.append(
+                f"{where}: {key}.artifact: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
+            )
+    paths = {
+        "image.rootfs": root / "recipes" / name / recipe.image.rootfs,
+        "image.splash": root / "recipes" / name / recipe.image.splash,
+    }
+    for index, fragment in enumerate(recipe.kernel.fragments):
+        paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
+    if recipe.installer.crate is not None:
+        paths["installer.crate"] = root / "recipes" / name / recipe.installer.crate / "Cargo.lock"
+    mistakes += [
+        f"{where}: {key}: there is no {path.relative_to(root)}"
+        for key, path in paths.items()
+        if not path.exists()
+    ]
+    return mistakes
+
+
+def _names(folder: Path, pattern: str) -> list[str]:
+    return sorted(path.name.removesuffix(".toml") for path in folder.glob(pattern))
+
+
+def load(root: Path, *, match_locks: bool = True) -> Project:
+    """Read everything. Raises ConfigError with all mistakes of all files.
+
+    Without `match_locks`, for the command that makes locks new, a lock that is missing or broken is
+    left out, and one that is not of its intent any more is taken as it is.
+    """
+    mistakes: list[str] = []
+    pins = config.read(Manifest, root / manifest.PATH, manifest.PATH, mistakes)
+    recipes, intents, locks = {}, {}, {}
+    for path in sorted((root / "recipes").glob("*/recipe.toml")):
+        name = path.parent.name
+        recipe = config.read(Recipe, path, f"recipes/{name}/recipe.toml", mistakes)
+        if recipe is not None and pins is not None:
+            recipes[name] = recipe
+            mistakes += _recipe_mistakes(root, name, recipe, pins)
+    stale: list[str] = []
+    for container in _names(root / "containers", "*.toml"):
+        intent = config.read(
+            Intent, root / "containers" / f"{container}.toml", f"containers/{container}.toml", mistakes
+        )
+        if intent is None or pins is None:
+            continue
+        intents[container] = intent
+        wrong: list[str] = []
+        name = lock.path_of(container)
+        found = config.read(Lock, root / name, name, wrong)
+        if found is not None and match_locks:
+            wrong += lock.mismatches(found, container, intent, pins.debian.snapshot)
+        if found is not None:
+            locks[container] = found
+        stale += wrong
+    if match_locks:
+        mistakes += stale
+    if mistakes or pins is None:
+        hint = "run `./doit lock`: it makes the locks new" if stale and len(stale) == len(mistakes) else ""
+        raise ConfigError(mistakes, hint)
+    return Project(root, pins, recipes, intents, locks)

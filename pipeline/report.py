@@ -1,0 +1,160 @@
+"""Owns what a person sees while it runs: a line a step, progress where it takes long, tables, errors.
+
+Must not know steps, recipes or doit. On a terminal lines move; elsewhere they are plain.
+"""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from pipeline.errors import PipelineError
+
+NAME_WIDTH = 30
+QUIET_SECONDS = 20  # between two lines of progress where lines do not move
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes as people read it (1 MB = 10^6 bytes)."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
+
+
+def _amount(done: int, total: int, unit: str) -> str:
+    if unit == "bytes":
+        return f"{size_text(done)} of {size_text(total)}"
+    return f"{done} of {total} {unit}"
+
+
+@dataclass
+class Line:
+    """One step's line while it runs; `cached` is set by who found its result in the cache."""
+
+    name: str
+    report: "Report | None" = None
+    cached: bool = False
+    task: TaskID | None = None
+    started: float = field(default_factory=time.monotonic)
+    spoke: float = field(default_factory=time.monotonic)
+
+    @staticmethod
+    def silent() -> "Line":
+        """Return a line that nobody sees."""
+        return Line("")
+
+    @property
+    def seconds(self) -> float:
+        """The time since the step began."""
+        return time.monotonic() - self.started
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Show that `done` of `total` are through; `unit` says of what (bytes, objects, crates)."""
+        if self.report is None:
+            return
+        amount = _amount(done, total, unit)
+        if self.report.live is not None and self.task is not None:
+            self.report.live.update(self.task, completed=done, total=total, amount=amount)
+        elif time.monotonic() - self.spoke > QUIET_SECONDS:
+            self.spoke = time.monotonic()
+            self.report.print(f"  {self.name}: {amount}, {self.seconds:.0f} s")
+
+    def note(self, text: str) -> None:
+        """Tell one sentence that must not wait for the step's end."""
+        if self.report is not None:
+            self.report.print(f"  {self.name}: {text}")
+
+
+class Report:
+    """Standard output, shared by all steps of a run."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True, emoji=False)
+        self.errors = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
+        self.live: Progress | None = None
+        self.running = 0
+
+    def print(self, text: str, style: str = "") -> None:
+        """Print one line above whatever moves."""
+        self.console.print(escape(text), style=style or None)
+
+    @contextlib.contextmanager
+    def step(self, name: str, summary: str = "") -> Iterator[Line]:
+        """Show a step from now until the block ends, then leave one line of it."""
+        self._begin()
+        line = Line(name, self)
+        if self.live is not None:
+            line.task = self.live.add_task(escape(name), total=None, amount=summary)
+        elif summary:
+            self.print(f"  {name}: {summary}")
+        failed = True
+        try:
+            yield line
+            failed = False
+        finally:
+            if self.live is not None and line.task is not None:
+                self.live.remove_task(line.task)
+            self._end()
+            mark, style = ("✗", "red") if failed else ("✓", "green")
+            what = "cached" if line.cached else f"{line.seconds:6.1f} s"
+            self.console.print(f"[{style}]{mark}[/] {escape(name):{NAME_WIDTH}} {'' if failed else what}")
+
+    def unchanged(self, name: str) -> None:
+        """Say that there was nothing to do for a step."""
+        self.console.print(f"[green]✓[/] {escape(name):{NAME_WIDTH}} [dim]unchanged[/]")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table; columns whose heading ends in a colon hold numbers, aligned to the right.
+
+        Lines are as long as they have to be: a digest that is cut off is of no use to anybody.
+        """
+        names = [heading.rstrip(":") for heading in headings]
+        widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+
+        def line(cells: Sequence[str]) -> str:
+            padded = [
+                cell.rjust(width) if heading.endswith(":") else cell.ljust(width)
+                for cell, width, heading in zip(cells, widths, headings, strict=True)
+            ]
+            return "  ".join(padded).rstrip()
+
+        self.print(line(names), style="bold")
+        for row in rows:
+            self.print(line(row))
+
+    def answer(self, mark: str, subject: str, found: str, hint: str) -> None:
+        """Print one line of an examination; `mark` may hold rich's markup."""
+        self.console.print(f"{mark} {escape(subject):20} {escape(found)}")
+        if hint:
+            self.console.print(f"  {'':20} hint: {escape(hint)}")
+
+    def error(self, error: PipelineError) -> None:
+        """Print what is wrong, and what to do, on standard error."""
+        self.errors.print(f"[red bold]error:[/] {escape(error.message)}")
+        if error.hint:
+            self.errors.print(f"[bold]  hint:[/] {escape(error.hint)}")
+
+    def _begin(self) -> None:
+        self.running += 1
+        if self.running == 1 and self.console.is_terminal:
+            columns = (
+                SpinnerColumn(),
+                TextColumn(f"{{task.description:{NAME_WIDTH}}}"),
+                TimeElapsedColumn(),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[amount]}"),
+            )
+            self.live = Progress(*columns, console=self.console, transient=True)
+            self.live.start()
+
+    def _end(self) -> None:
+        self.running -= 1
+        if self.running == 0 and self.live is not None:
+            self.live.stop()
+            self.live = None

@@ -1,0 +1,170 @@
+"""Owns one run of a step's function in its container: what goes in, what it says, what comes out.
+
+Must not know caches of results, checks or doit.
+"""
+
+import contextlib
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+from pipeline import containers
+from pipeline.engine import BUILD, USER, Job, add_bytes
+from pipeline.fetch import ca_bundle
+from pipeline.inside import RECORD_SEPARATOR
+from pipeline.report import Line
+from pipeline.step import Source, Step
+from pipeline.store import explained
+from pipeline.surroundings import Surroundings
+from pipeline.terminal import attach
+
+ENVIRONMENT = {
+    "HOME": f"{BUILD}/work",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/usr/sbin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": f"{BUILD}/src",
+    "TZ": "UTC",
+}
+
+
+WAIT = f"""\
+import importlib, os, runpy, sys, time
+import dataclasses, json, pathlib, subprocess  # what every step needs: better now than when it is waited for
+give_up = time.monotonic() + 600
+while not os.path.exists("{BUILD}/go"):
+    if time.monotonic() > give_up:
+        sys.exit("nothing came to be done")
+    time.sleep(0.005)
+importlib.invalidate_caches()
+sys.argv[1:] = ["{BUILD}"]
+runpy.run_module("pipeline.inside", run_name="__main__", alter_sys=True)
+"""
+"""What runs in a container from its start: it waits for its files, of which `go` is the last."""
+
+
+def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool = False) -> Job:
+    """Return what the engine is asked to run, after seeing to it that the container's image is there."""
+    lock = step.container
+    if lock is None:
+        raise ValueError(f"step {step.name} has no container")
+    containers.ensure(around.engine, around.store, lock, around.sources, line.progress)
+    given = device if device and around.engine.has_device(lock.tag, device) else ""
+    return Job(
+        image=lock.tag,
+        argv=("/usr/bin/python3", "-P", "-c", WAIT),
+        env=tuple(ENVIRONMENT.items()),
+        network=step.network,
+        device=given,
+        tty=tty,
+    )
+
+
+def run(
+    step: Step,
+    around: Surroundings,
+    scratch: Path,
+    log: Path,
+    line: Line,
+    *,
+    device: str = "",
+    again: bool = False,
+) -> tuple[int, Mapping[str, str] | None]:
+    """Run the step's function on its inputs; outputs come to `scratch/out`, what it says to `log`.
+
+    Returns its exit status, and the error that it reported, if any. `device` is one of the engine's
+    machine that it may use where there is one; `again` says that a like container will be needed next.
+    """
+    job = _job(step, around, line, device)
+    error: Mapping[str, str] | None = None
+    with explained(log, "write"):
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as log_file, _tree(step, around, scratch, line) as files:
+
+        def take(text: str) -> None:
+            nonlocal error
+            if not text.startswith(RECORD_SEPARATOR):
+                # cargo's progress bars end in a carriage return, what is worth keeping follows
+                log_file.write(text.rpartition("\r")[2] + "\n")
+                return
+            event = json.loads(text[1:])
+            match event["event"]:
+                case "progress":
+                    line.progress(event["done"], event["total"], event["unit"])
+                case "note":
+                    line.note(event["text"])
+                case "error":
+                    error = event
+                    log_file.write(f"{event['message']}\n")
+
+        status = around.engine.run(job, files, scratch / "out", take, again=again)
+    return status, error
+
+
+def interact(step: Step, around: Surroundings, scratch: Path, line: Line, device: str = "") -> int:
+    """Run the step's function with this process's terminal as its own; return its exit status."""
+    job = _job(step, around, line, device, tty=True)
+    with _tree(step, around, scratch, line) as files, around.engine.container(job, files) as container:
+        return attach(container)
+
+
+@contextlib.contextmanager
+def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterator[IO[bytes]]:
+    """Give the tar of everything a step finds below /build: code, inputs, empty out and work."""
+    run, lock = step.run, step.container
+    if run is None or lock is None:
+        raise ValueError(f"step {step.name} has no code, or no container")
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for name in ("out", "work"):
+                _add_folder(tar, name, owner=USER)
+            for name in ("src", "in"):
+                _add_folder(tar, name, owner=0)
+            for module, path in step.modules().items():
+                name = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+                add_bytes(tar, f"src/{name}", path.read_bytes())
+            what = {
+                "module": run.__module__,
+                "function": run.__qualname__,
+                "params": dict(step.params),
+                "epoch": step.params.get("epoch", lock.epoch),
+            }
+            add_bytes(tar, "step.json", json.dumps(what).encode())
+            for name, source in step.inputs.items():
+                if isinstance(source, Source) and source.path.is_dir():
+                    _add_folder_of(tar, f"in/{name}", source)
+            for name, path in around.files(step, line).items():
+                _add_file(tar, f"in/{name}", path)
+            if step.network:
+                _add_file(tar, "in/ca.pem", Path(ca_bundle()))
+            add_bytes(tar, "go", b"")
+        file.seek(0)
+        yield file
+
+
+def _add_folder(tar: tarfile.TarFile, name: str, owner: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, 0o755, owner, owner
+    tar.addfile(info)
+
+
+def _add_file(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    with path.open("rb") as file:
+        info = tarfile.TarInfo(name)
+        info.size = path.stat().st_size
+        info.mode = 0o555 if path.stat().st_mode & 0o100 else 0o444
+        tar.addfile(info, file)
+
+
+def _add_folder_of(tar: tarfile.TarFile, name: str, source: Source) -> None:
+    for relative, path in source.files().items():
+        full = f"{name}/{relative}" if relative else name
+        if path.is_symlink():
+            info = tarfile.TarInfo(full)
+            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
+            tar.addfile(info)
+        else:
+            _add_file(tar, full, path)

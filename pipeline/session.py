@@ -1,0 +1,53 @@
+"""Owns one run of the program on one checkout: project, plans and surroundings, made when first asked for.
+
+Must not know doit.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pipeline import project
+from pipeline.plan import plan
+from pipeline.project import Project
+from pipeline.report import Report
+from pipeline.step import Step
+from pipeline.store import Store, default_root
+from pipeline.surroundings import Surroundings
+
+
+class Session:
+    """What all commands share; `cached` are the names of steps whose results this run found."""
+
+    def __init__(self, root: Path, report: Report) -> None:
+        self.root, self.report = root, report
+        self.store = Store(default_root())
+        self.cached: set[str] = set()
+
+    @cached_property
+    def project(self) -> Project:
+        """The checkout's files. Raises ConfigError with all their mistakes."""
+        return project.load(self.root)
+
+    @cached_property
+    def images(self) -> dict[str, tuple[Step, ...]]:
+        """The plan of each recipe."""
+        return {name: plan(self.project, name) for name in self.project.recipes}
+
+    @cached_property
+    def around(self) -> Surroundings:
+        """What the steps of this run share."""
+        return self.surroundings(self.project)
+
+    def surroundings(self, checkout: Project) -> Surroundings:
+        """Return what steps share, for a project that may lack locks."""
+        return Surroundings(self.store, checkout.sources())
+
+    def folder(self, image: str) -> Path:
+        """Return where an image's artifacts go."""
+        return self.root / "artifacts" / image
+
+    def shown(self, path: Path) -> str:
+        """Return a path as a person at the prompt would write it."""
+        relative = os.path.relpath(path)
+        return str(path) if relative.startswith("..") else relative

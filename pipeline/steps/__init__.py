@@ -1,0 +1,1 @@
+"""What each step does, inside its container: policy, one file a step."""

@@ -1,0 +1,88 @@
+"""Makes `efi.img`: a FAT file system just large enough for the UKI, without mounting anything.
+
+Specification: Microsoft FAT (fatgen103, "FAT Type Determination"); UEFI 2.10, 13.3 (file system format)
+and 3.5.1.1 (the path that firmware looks for on removable media).
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.errors import PipelineError
+from pipeline.inside import Context
+
+SECTOR = 512
+SECTORS_PER_TRACK = 32  # mtools wants whole tracks; firmware does not care
+FAT16_CLUSTERS = range(4085, 65525)
+"""By the cluster rule a volume with fewer is FAT12, one with more FAT32; mkfs.vfat leaves some distance."""
+MARGIN = 16
+ROOT_ENTRIES = 512
+FOLDERS = ("EFI", "EFI/BOOT")
+BOOT_FILE = "EFI/BOOT/BOOTX64.EFI"
+LABEL = "EFI"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A FAT16 volume: sizes in sectors of 512 bytes."""
+
+    total: int
+    cluster: int
+    clusters: int
+
+
+def geometry(file_size: int) -> Geometry:
+    """Return the smallest FAT16 volume that holds a file of this many bytes in two folders.
+
+    FAT16 is what every firmware reads and what starts soonest; its least size, 2 MiB, is little.
+    Raises PipelineError for a file that no FAT16 holds.
+    """
+    for cluster in (1, 2, 4, 8, 16, 32, 64):
+        needed = -(-file_size // (cluster * SECTOR)) + len(FOLDERS)
+        clusters = max(needed, FAT16_CLUSTERS.start + MARGIN)
+        if clusters < FAT16_CLUSTERS.stop - MARGIN - SECTORS_PER_TRACK:
+            # Room in the FATs for what rounding up adds: a FAT that grows takes clusters from the file.
+            fats = 2 * -(-((clusters + 2 + SECTORS_PER_TRACK) * 2) // SECTOR)
+            total = cluster + fats + ROOT_ENTRIES * 32 // SECTOR + clusters * cluster
+            return Geometry(-(-total // SECTORS_PER_TRACK) * SECTORS_PER_TRACK, cluster, clusters)
+    raise PipelineError(
+        f"the UKI has {file_size} bytes, more than a FAT16 image holds",
+        "make kernel or initramfs smaller",
+    )
+
+
+def mkfs_argv(shape: Geometry, image: str) -> list[str]:
+    """Return the command that makes the empty file system."""
+    return [
+        "mkfs.vfat",
+        "--invariant",  # else the volume's serial number is the time
+        "-a",  # else FATs and root directory are rounded up to whole clusters, and the file may not fit
+        "-F16",
+        f"-s{shape.cluster}",
+        f"-R{shape.cluster}",
+        f"-r{ROOT_ENTRIES}",
+        f"-n{LABEL}",
+        "-C",
+        image,
+        str(shape.total * SECTOR // 1024),
+    ]
+
+
+def mtools_environment(epoch: int) -> dict[str, str]:
+    """Return what makes mtools the same everywhere: no configuration, one time for all entries."""
+    return {"MTOOLSRC": "/dev/null", "MTOOLS_SKIP_CHECK": "0", "SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
+
+
+def build(ctx: Context) -> None:
+    """Make `efi.img` with the UKI as EFI/BOOT/BOOTX64.EFI."""
+    uki = ctx.work / "BOOTX64.EFI"
+    uki.write_bytes(ctx.inputs["TruthDBInstaller.efi"].read_bytes())
+    epoch = ctx.params["epoch"]
+    os.utime(uki, (epoch, epoch))
+    image = ctx.out / "efi.img"
+    ctx.run(mkfs_argv(geometry(uki.stat().st_size), str(image)))
+    env = mtools_environment(epoch)
+    for folder in FOLDERS:
+        ctx.run(["mmd", "-i", str(image), f"::{folder}"], env=env)
+    ctx.run(["mcopy", "-m", "-i", str(image), str(uki), f"::{BOOT_FILE}"], env=env)
+    print(f"{BOOT_FILE}: {datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S} UTC")

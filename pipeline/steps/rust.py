@@ -1,0 +1,202 @@
+"""Owns how this project calls cargo: for static x86_64-unknown-linux-musl programs, without network.
+
+Debian has no standard library for musl, so `standard_library` builds one from rust-src; the crates that it
+needs come with that package. All else comes from `crates`, the one step that uses the network.
+"""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.inside import Context
+from pipeline.steps import archive
+
+TARGET = "x86_64-unknown-linux-musl"
+LIBRARY = Path("/usr/lib/rustlib/src/rust/library")
+BUILDING = re.compile(r"Building \[[=> ]*\] (\d+)/(\d+)")
+
+SYSROOT_CRATE = """\
+[package]
+name = "sysroot"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+path = "lib.rs"
+
+[profile.release]
+codegen-units = 1
+opt-level = "s"
+panic = "abort"
+"""
+
+DL_FIND_OBJECT = """\
+/* GCC's unwinder asks glibc for the tables of a program; musl has no such function. It is never
+   called: panics abort. */
+int _dl_find_object(void *address, void *result) { return -1; }
+"""
+
+
+def environment(work: Path, sysroot: Path | None = None) -> dict[str, str]:
+    """Return what cargo and rustc look at; `sysroot` holds the standard library for musl.
+
+    Paths are remapped, or panic messages would tell where the program was built.
+    """
+    flags = [
+        "-Clinker=musl-gcc",
+        "-Clink-self-contained=no",
+        "-Ctarget-feature=+crt-static",
+        f"--remap-path-prefix={work}/=",
+        *([f"--sysroot={sysroot}", f"-Lnative={sysroot}/native"] if sysroot else []),
+    ]
+    return {
+        "CARGO_HOME": f"{work}/cargo",
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_TARGET_DIR": f"{work}/target",
+        "CARGO_TERM_PROGRESS_WHEN": "always",
+        "CARGO_TERM_PROGRESS_WIDTH": "100",
+        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+    }
+
+
+def use_vendored(work: Path, folder: Path) -> None:
+    """Tell cargo, for this work folder, to take crates from `folder` and nothing from elsewhere."""
+    config = work / "cargo" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        '[source.crates-io]\nreplace-with = "vendored"\n'
+        f'[source.vendored]\ndirectory = "{folder}"\n'
+        "[net]\noffline = true\n"
+    )
+
+
+def cargo(ctx: Context, *arguments: str, env: dict[str, str], cwd: Path) -> None:
+    """Run cargo and pass its progress on."""
+
+    def on_line(line: str) -> None:
+        for match in BUILDING.finditer(line):
+            ctx.progress(int(match[1]), int(match[2]), "crates")
+
+    ctx.run(["cargo", *arguments], env=env, cwd=cwd, on_line=on_line)
+
+
+def standard_library(ctx: Context) -> None:
+    """Build std for musl from rust-src: `sysroot.tar`, to be unpacked and given to rustc's --sysroot."""
+    crate = ctx.work / "crate"
+    crate.mkdir()
+    (crate / "Cargo.toml").write_text(SYSROOT_CRATE)
+    (crate / "lib.rs").write_text("#![no_std]\n")
+    use_vendored(ctx.work, LIBRARY / "vendor")
+    # -Zbuild-std is for nightly compilers; this makes a stable one take it.
+    env = environment(ctx.work) | {"RUSTC_BOOTSTRAP": "1"}
+    build = ["build", "--release", "--offline", f"--target={TARGET}", "-Zbuild-std=std,panic_abort"]
+    cargo(ctx, *build, env=env, cwd=crate)
+    root = ctx.work / "sysroot"
+    libraries = root / "lib/rustlib" / TARGET / "lib"
+    libraries.mkdir(parents=True)
+    for path in (ctx.work / "target" / TARGET / "release/deps").glob("*.rlib"):
+        if not path.name.startswith("libsysroot-"):
+            shutil.copy(path, libraries)
+    _unwinder(ctx, root / "native")
+    archive.pack(root, ctx.out / "sysroot.tar", ctx.params["epoch"])
+
+
+def _unwinder(ctx: Context, folder: Path) -> None:
+    """Make the libunwind.a that std links: GCC's own, completed for musl."""
+    folder.mkdir()
+    source = ctx.work / "dl_find_object.c"
+    source.write_text(DL_FIND_OBJECT)
+    gcc_eh = ctx.run(["gcc", "-print-file-name=libgcc_eh.a"]).strip()
+    shutil.copyfile(gcc_eh, folder / "libunwind.a")
+    ctx.run(["musl-gcc", "-Os", "-c", source.name, "-o", "dl_find_object.o"])
+    ctx.run(["ar", "rD", str(folder / "libunwind.a"), "dl_find_object.o"])
+
+
+def fetch_crates(ctx: Context) -> None:
+    """Fetch the crates that Cargo.lock names, checked by cargo against it: `crates.tar`."""
+    crate = _skeleton(ctx)
+    env = {"CARGO_HOME": f"{ctx.work}/cargo", "CARGO_HTTP_CAINFO": str(ctx.inputs["ca.pem"])}
+    ctx.run(["cargo", "vendor", "--locked", "--versioned-dirs", str(ctx.work / "crates")], env=env, cwd=crate)
+    archive.pack(ctx.work / "crates", ctx.out / "crates.tar", ctx.params["epoch"])
+
+
+def _skeleton(ctx: Context) -> Path:
+    """Return a crate with the real Cargo.toml and Cargo.lock, and nothing in its programs.
+
+    What is built from it, the dependencies, stays good until one of these two files changes.
+    """
+    crate = ctx.work / "crate"
+    (crate / "src").mkdir(parents=True)
+    for name in ("Cargo.toml", "Cargo.lock"):
+        shutil.copyfile(ctx.inputs[name], crate / name)
+    for path, text in skeleton_sources(tomllib.loads((crate / "Cargo.toml").read_text())).items():
+        (crate / path).parent.mkdir(parents=True, exist_ok=True)
+        (crate / path).write_text(text)
+    return crate
+
+
+def skeleton_sources(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return empty programs for every target that a Cargo.toml has or may have: path to text."""
+    package = manifest.get("package", {})
+    programs = ["src/main.rs", *(each["path"] for each in manifest.get("bin", []) if "path" in each)]
+    if isinstance(build := package.get("build"), str):
+        programs.append(build)
+    library = manifest.get("lib", {}).get("path", "src/lib.rs")
+    return {library: ""} | dict.fromkeys(programs, "fn main() {}\n")
+
+
+def _prepare(ctx: Context) -> dict[str, str]:
+    """Unpack the standard library and the crates; return cargo's environment for them."""
+    archive.unpack(ctx.inputs["sysroot.tar"], ctx.work / "sysroot")
+    archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
+    use_vendored(ctx.work, ctx.work / "crates")
+    return environment(ctx.work, ctx.work / "sysroot")
+
+
+BUILD = ("build", "--release", "--locked", "--offline", f"--target={TARGET}")
+
+
+def dependencies(ctx: Context) -> None:
+    """Compile all that the crate depends on: `target.tar`, the folder that cargo goes on from."""
+    crate = _skeleton(ctx)
+    env = _prepare(ctx)
+    cargo(ctx, *BUILD, env=env, cwd=crate)
+    name = tomllib.loads((crate / "Cargo.toml").read_text())["package"]["name"]
+    clean = ["clean", "--release", "--offline", f"--target={TARGET}", f"--package={name}"]
+    ctx.run(["cargo", *clean], env=env, cwd=crate)
+    archive.pack(ctx.work / "target", ctx.out / "target.tar", ctx.params["epoch"])
+
+
+def program(ctx: Context) -> None:
+    """Build the crate's program `params.program`, on top of its compiled dependencies."""
+    env = _prepare(ctx)
+    archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
+    crate = ctx.work / "crate"
+    shutil.copytree(ctx.inputs["crate"], crate, copy_function=shutil.copyfile)
+    cargo(ctx, *BUILD, env=env, cwd=crate)
+    name = ctx.params["program"]
+    made = ctx.work / "target" / TARGET / "release" / name
+    if not made.is_file():
+        raise PipelineError(
+            f"the crate built without making a program called {name!r}",
+            f'give it a [[bin]] with name = "{name}", or call the package so',
+        )
+    shutil.copyfile(made, ctx.out / name)
+
+
+def check_sources(ctx: Context) -> None:
+    """Run the crate's own checks in the container: rustfmt, clippy and its tests, on glibc."""
+    archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
+    use_vendored(ctx.work, ctx.work / "crates")
+    env = environment(ctx.work) | {"CARGO_ENCODED_RUSTFLAGS": ""}
+    crate = ctx.work / "crate"
+    shutil.copytree(ctx.inputs["crate"], crate, copy_function=shutil.copyfile)
+    ctx.run(["cargo", "fmt", "--check"], env=env, cwd=crate)
+    offline = ("--locked", "--offline", "--all-targets")
+    cargo(ctx, "clippy", *offline, "--", "--deny=warnings", env=env, cwd=crate)
+    said = ctx.run(["cargo", "test", "--locked", "--offline"], env=env, cwd=crate)
+    passed = sum(int(count) for count in re.findall(r"^test result: ok\. (\d+) passed", said, re.MULTILINE))
+    (ctx.out / "passed").write_text(f"{passed}\n")

@@ -1,0 +1,51 @@
+"""Bundles kernel, initramfs, command line and splash into one EFI program (a UKI).
+
+Specification: UAPI.5, https://uapi-group.org/specifications/specs/unified_kernel_image/
+"""
+
+import re
+
+from pipeline.errors import PipelineError
+from pipeline.inside import Context
+
+STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+
+
+def ukify_argv(ctx: Context, output: str) -> list[str]:
+    """Return ukify's command line with every choice explicit: what is left open it takes from the host."""
+    return [
+        "ukify",
+        "build",
+        "--efi-arch=x64",
+        "--config=/dev/null",  # else /etc/systemd/ukify.conf is read
+        f"--stub={STUB}",
+        f"--linux={ctx.inputs['vmlinuz']}",
+        f"--initrd={ctx.inputs['initramfs.cpio.zst']}",
+        f"--cmdline={ctx.params['cmdline']}",
+        f"--os-release={ctx.params['os_release']}",
+        f"--uname={kernel_release(ctx.inputs['vmlinuz'].read_bytes())}",
+        f"--splash={ctx.inputs['splash.bmp']}",
+        f"--output={output}",
+    ]
+
+
+def kernel_release(image: bytes) -> str:
+    """Return what `uname -r` will say.
+
+    A bzImage points to it at 0x20e, counted from 0x200 (Linux, Documentation/arch/x86/boot.rst).
+    ukify can look, too, but falls back to guessing.
+    """
+    if image[0x202:0x206] != b"HdrS":
+        raise PipelineError(
+            "vmlinuz is not a bzImage: no HdrS at offset 0x202", "name a bzImage as the kernel"
+        )
+    start = int.from_bytes(image[0x20E:0x210], "little") + 0x200
+    match = re.match(rb"[!-~]+", image[start : start + 256])
+    if not match:
+        raise PipelineError(f"vmlinuz names no version at offset {start:#x}", "was it cut off?")
+    return match[0].decode("ascii")
+
+
+def build(ctx: Context) -> None:
+    """Make `TruthDBInstaller.efi`."""
+    ctx.run(ukify_argv(ctx, f"{ctx.out}/TruthDBInstaller.efi"))

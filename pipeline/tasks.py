@@ -1,0 +1,185 @@
+"""Steps as doit tasks, and the commands around them: the only module that imports doit.
+
+Must not know formats. It alone turns an error into output; everything below raises.
+"""
+
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import BaseFail, TaskFailed
+
+from pipeline import commands
+from pipeline.errors import PipelineError
+from pipeline.report import Report
+from pipeline.session import Session
+from pipeline.step import Step
+
+Task = dict[str, Any]
+
+STEP = "_step"
+"""What steps' tasks begin with: doit does not list such names, people have the commands below."""
+
+
+def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
+    """Return doit's configuration, and the function that makes all tasks of the checkout `root`."""
+    session = Session(root, Report())
+    (root / "artifacts").mkdir(exist_ok=True)
+    config = {
+        "default_tasks": ["iso"],
+        "backend": "sqlite3",  # the only one that a killed process cannot leave half-written
+        "dep_file": str(root / "artifacts" / ".doit.db"),
+        "par_type": "thread",
+        "reporter": Reporter(session.report),
+        "sort": "definition",
+        "verbosity": 2,
+    }
+
+    def all_tasks() -> Iterator[Task]:
+        yield from _image_tasks(session)
+        yield from _command_tasks(session)
+
+    return config, all_tasks
+
+
+class Reporter:
+    """What doit tells its user, left to `Report` but for what doit alone knows."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+    def skip_uptodate(self, task: Any) -> None:
+        """Say that a step had nothing to do."""
+        self.report.unchanged(task.name.partition(":")[2])
+
+    def add_failure(self, _task: Any, fail: BaseFail) -> None:
+        """Print what no `PipelineError` has told already: a defect of this program."""
+        if not isinstance(fail, TaskFailed):
+            sys.stderr.write(fail.get_msg())
+
+    def runtime_error(self, message: str) -> None:
+        """Print an error of doit itself."""
+        sys.stderr.write(f"{message}\n")
+
+
+def _told(session: Session, action: Callable[..., bool | None]) -> Callable[..., bool]:
+    """Return `action` with its errors told to the user, as doit wants actions: False is failure."""
+
+    @functools.wraps(action)
+    def run(*args: Any, **kwargs: Any) -> bool:
+        try:
+            return action(*args, **kwargs) is not False
+        except PipelineError as error:
+            session.report.error(error)
+            return False
+        except KeyboardInterrupt:
+            session.report.print("stopped; what was finished is kept")
+            raise SystemExit(130) from None
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return run
+
+
+def _task(session: Session, name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
+    return {
+        "basename": name,
+        "doc": doc,
+        "actions": [_told(session, action)],
+        "io": {"capture": False},
+    } | more
+
+
+def _image_tasks(session: Session) -> Iterator[Task]:
+    """Yield a task for each step, and `iso`, which needs them all.
+
+    A mistake in the files that say what to build must not keep `doctor` or `lock` from running: it
+    fails `iso`, and what needs it.
+    """
+    iso = "build artifacts/<recipe>/<recipe>.iso"
+    try:
+        images = session.images
+    except PipelineError as error:
+        mistake = error
+
+        def explain() -> None:
+            raise mistake
+
+        yield _task(session, "iso", iso, explain)
+        return
+    yield _task(
+        session,
+        "iso",
+        iso,
+        functools.partial(commands.summarise, session),
+        task_dep=[f"{STEP}:{step.name}" for steps in images.values() for step in steps],
+    )
+    for name, steps in images.items():
+        for step in steps:
+            yield _step_task(session, name, step)
+
+
+def _step_task(session: Session, image: str, step: Step) -> Task:
+    return {
+        "basename": STEP,
+        "name": step.name,
+        "doc": step.summary,
+        "actions": [_told(session, functools.partial(commands.realise_step, session, image, step))],
+        "io": {"capture": False},
+        "task_dep": [f"{STEP}:{needed.name}" for needed in step.needs()],
+        "uptodate": [functools.partial(commands.is_current, session, image, step)],
+    }
+
+
+def _command_tasks(session: Session) -> Iterator[Task]:
+    def task(name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
+        return _task(session, name, doc, functools.partial(action, session), **more)
+
+    fast = {
+        "name": "fast",
+        "long": "fast",
+        "type": bool,
+        "default": False,
+        "help": "unit tests only: nothing that needs a container or a virtual machine",
+    }
+    ways = {
+        "name": "way",
+        "long": "way",
+        "type": str,
+        "default": "",
+        "help": "boot one way only: cd, usb or disk",
+    }
+    days = {
+        "name": "days",
+        "long": "days",
+        "type": int,
+        "default": 30,
+        "help": "keep what a build of the last DAYS days used",
+    }
+    yield task("test", "all tests; --fast for those that need no container", commands.test, params=[fast])
+    yield task(
+        "boot-test",
+        "boot that ISO three ways and say what happened",
+        commands.boot_test,
+        params=[ways],
+        task_dep=["iso"],
+    )
+    yield task("boot", "boot it in the terminal, to look around", commands.boot, task_dep=["iso"])
+    yield task(
+        "doctor", "say whether this machine can do all that, and what to change if not", commands.doctor
+    )
+    yield task(
+        "lock",
+        "resolve containers/*.toml to new locks in manifests/; or name some",
+        commands.lock,
+        pos_arg="names",
+    )
+    yield task("bench", "measure", commands.bench)
+    yield task(
+        "gc", "show what the cache holds and remove what no recent build used", commands.gc, params=[days]
+    )

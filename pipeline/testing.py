@@ -1,0 +1,75 @@
+"""Owns `doit test`: the linters and test runners of both languages, in the order in which they are quick.
+
+Must not know what is tested.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.realise import realise
+from pipeline.session import Session
+from pipeline.step import Source, Step
+from pipeline.steps import rust
+
+BIN = Path(sys.prefix) / "bin"
+
+
+def python_commands(*, fast: bool) -> list[list[str]]:
+    """Return what is run on the Python code; `fast` leaves out what needs a container."""
+    chosen = ["-m", "not container and not boot"] if fast else []
+    return [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+        ["pytest", *chosen],
+    ]
+
+
+def crate_tests(session: Session) -> list[Step]:
+    """Return a step for each recipe's crate that runs rustfmt, clippy and its tests in the rust container."""
+    steps = []
+    for image, plan in session.images.items():
+        recipe = session.project.recipes[image]
+        if recipe.installer.crate is None:
+            continue
+        crates = next(step for step in plan if step.name == f"crates:{image}")
+        folder = session.root / "recipes" / image / recipe.installer.crate
+        steps.append(
+            Step(
+                name=f"crate-tests:{image}",
+                summary="cargo fmt, clippy and test, in the rust container",
+                container=crates.container,
+                inputs={
+                    "crates.tar": crates.output("crates.tar"),
+                    "crate": Source(folder, exclude=("target",)),
+                },
+                outputs=("passed",),
+                run=rust.check_sources,
+            )
+        )
+    return steps
+
+
+def _run(session: Session, command: Sequence[str]) -> bool:
+    session.report.print("$ " + " ".join(command), style="bold")
+    program = str(BIN / command[0])
+    return subprocess.run([program, *command[1:]], cwd=session.root, env=dict(os.environ)).returncode == 0
+
+
+def run_tests(session: Session, *, fast: bool) -> bool:
+    """Run everything, also after a failure, so that one run tells all; return whether all passed."""
+    passed = [_run(session, command) for command in python_commands(fast=fast)]
+    for step in [] if fast else crate_tests(session):
+        crates = next(iter(step.needs()))
+        for each in (crates, step):
+            with session.report.step(each.name, each.summary) as line:
+                realise(each, session.around, session.folder(each.name.partition(":")[2]), line)
+        result = session.around.result(step)
+        path = session.store.find(result.outputs["passed"]) if result else None
+        passed.append(path is not None)
+        if path:
+            session.report.print(f"crate-tests: {path.read_text().strip()} passed, 0 failed")
+    return all(passed)

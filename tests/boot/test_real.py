@@ -1,0 +1,88 @@
+"""Real virtual machines that must not boot: each ends soon, with the cause in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.boot import machine, scenario
+from pipeline.plan import PROGRAM
+from pipeline.session import Session
+from pipeline.steps import efi_image, iso, uki
+from tests.conftest import lacking
+from tests.fixtures.workshop import Workshop
+
+pytestmark = pytest.mark.boot
+
+TIMEOUT = 100  # seconds, of which a symptom must leave most: then the machine was ended at once
+RECIPE = "truthdb-installer"
+
+
+def boot(workshop: Workshop, medium: Path, way: str, timeout: float = TIMEOUT) -> tuple[Path, str]:
+    params = {
+        "ways": [way],
+        "accel": "auto",
+        "timeout": timeout,
+        "product": "TruthDB",
+        "version": "0.1.0",
+        "folder": "boot-test",
+    }
+    return workshop.run("boot", scenario.run, {"iso": medium}, **params)
+
+
+def made(session: Session, name: str) -> Path:
+    """Return an artifact of the last build."""
+    results = [session.around.result(step) for step in session.images[RECIPE]]
+    blobs = [result.outputs[name] for result in results if result and name in result.outputs]
+    path = session.store.find(blobs[0]) if blobs else None
+    if path is None:
+        lacking(f"there is no {name}: run `./doit iso` first")
+    return path
+
+
+def iso_with(workshop: Workshop, cmdline: str) -> Path:
+    session, image = workshop.session, "TruthDBInstaller.efi"
+    inputs = {
+        "vmlinuz": made(session, "vmlinuz"),
+        "initramfs.cpio.zst": made(session, "initramfs.cpio.zst"),
+        "splash.bmp": session.root / "recipes" / RECIPE / "splash.bmp",
+    }
+    names = {"volume_id": "X", "publisher": "X", "application": "X"}
+    uki_made = workshop.make(uki.build, image, inputs, cmdline=cmdline, os_release="ID=test\n")
+    fat = workshop.make(efi_image.build, "efi.img", {image: uki_made})
+    out, _ = workshop.run("imager", iso.build, {"efi.img": fat}, output="x.iso", readme="", **names)
+    return out / "x.iso"
+
+
+def test_an_empty_medium(workshop: Workshop, tmp_path: Path) -> None:
+    medium = tmp_path / "empty"
+    medium.write_bytes(bytes(16 << 20))
+    out, said = boot(workshop, medium, "usb")
+    assert "usb: reached 'firmware' after" in said
+    assert "The firmware sees the medium but no FAT file system on it" in said
+    assert "screenshot: boot-test/usb/failure.png" in said
+    assert (out / "usb/failure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "timeout", "cause"),
+    [
+        ("console=ttyS0 rdinit=/nowhere", TIMEOUT, "Linux looked for a root file system on a disk"),
+        (f"console=ttyS0 rdinit=/bin/{PROGRAM}", TIMEOUT, "PID 1 ended, and Linux cannot live without it"),
+        # What says nothing can only be told by the clock.
+        ("rdinit=/bin/sh quiet", 20, "neither init nor the installer reached the serial console"),
+    ],
+)
+def test_a_command_line_that_does_not_boot(
+    workshop: Workshop, cmdline: str, timeout: float, cause: str
+) -> None:
+    _, said = boot(workshop, iso_with(workshop, cmdline), "cd", timeout)
+    assert cause in said
+
+
+@pytest.mark.parametrize("way", machine.WAYS)
+def test_qemu_takes_the_command_line_of_each_way(workshop: Workshop, tmp_path: Path, way: str) -> None:
+    medium = tmp_path / "empty"
+    medium.write_bytes(bytes(1 << 20))
+    _, said = boot(workshop, medium, way)
+    assert f"{way}: reached 'firmware'" in said
+    assert "QEMU says" not in said

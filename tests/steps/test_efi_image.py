@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.steps import efi_image
+from pipeline.steps.efi_image import Geometry, geometry, mkfs_argv
+from tests.fixtures.context import played
+
+EPOCH = 1795219200
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        (0, Geometry(4192, 1, 4101)),
+        (2_000_000, Geometry(4192, 1, 4101)),
+        (5_390_000, Geometry(10656, 1, 10530)),
+        (40_000_000, Geometry(78496, 2, 39065)),
+        (520_000_000, Geometry(1016224, 16, 63479)),
+    ],
+)
+def test_the_smallest_fat16_that_holds_the_file(size: int, shape: Geometry) -> None:
+    assert geometry(size) == shape
+
+
+def clusters_that_come_out(shape: Geometry) -> int:
+    """Return how many clusters mkfs.vfat 4.2 -a makes (src/mkfs.fat.c, setup_tables, case 16)."""
+    data = shape.total - shape.cluster - 512 * 32 // 512
+    estimate = (data * 512 + 2 * 4) // (shape.cluster * 512 + 2 * 2)
+    return (data - 2 * -(-(estimate + 2) * 2 // 512)) // shape.cluster
+
+
+EDGES = [256 * fats + step for fats in (17, 32, 48, 64, 128, 255) for step in range(-40, 4)]
+
+
+@pytest.mark.parametrize("cluster", [1, 2, 4, 8, 16, 32, 64])
+def test_there_are_always_clusters_enough_and_never_too_many_for_fat16(cluster: int) -> None:
+    for needed in EDGES:
+        shape = geometry((needed - 2) * cluster * 512)
+        made = clusters_that_come_out(shape)
+        assert shape.total % 32 == 0
+        assert max(4085, shape.clusters) <= made < 65525, (needed, shape)
+
+
+def test_a_file_that_no_fat16_holds() -> None:
+    size = 65475 * 64 * 512
+    assert geometry(size - 64 * 512).cluster == 64
+    with pytest.raises(PipelineError) as caught:
+        geometry(size)
+    assert str(caught.value) == (
+        f"the UKI has {size} bytes, more than a FAT16 image holds\n  hint: make kernel or initramfs smaller"
+    )
+
+
+def test_commands_and_their_environment(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/TruthDBInstaller.efi").write_bytes(bytes(1000))
+    ctx = played(tmp_path, epoch=EPOCH)
+    efi_image.build(ctx)
+    image, uki = f"{tmp_path}/out/efi.img", tmp_path / "work/BOOTX64.EFI"
+    assert ctx.calls == [
+        ["mkfs.vfat", "--invariant", "-a", "-F16", "-s1", "-R1", "-r512", "-nEFI", "-C", image, "2096"],
+        ["mmd", "-i", image, "::EFI"],
+        ["mmd", "-i", image, "::EFI/BOOT"],
+        ["mcopy", "-m", "-i", image, str(uki), "::EFI/BOOT/BOOTX64.EFI"],
+    ]
+    mtools = {
+        "MTOOLSRC": "/dev/null",
+        "MTOOLS_SKIP_CHECK": "0",
+        "SOURCE_DATE_EPOCH": str(EPOCH),
+        "TZ": "UTC",
+    }
+    assert ctx.envs == [{}, mtools, mtools, mtools]
+    assert uki.stat().st_mtime == EPOCH
+
+
+def test_a_shape_s_size_is_given_in_kib() -> None:
+    assert mkfs_argv(Geometry(78496, 2, 39065), "x")[4:] == [
+        "-s2",
+        "-R2",
+        "-r512",
+        "-nEFI",
+        "-C",
+        "x",
+        "39248",
+    ]

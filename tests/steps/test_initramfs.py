@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from pipeline.formats import cpio
+from pipeline.steps import initramfs
+from tests.fixtures.context import played
+
+EPOCH = 1795219200
+
+
+def test_applets_are_links_to_busybox() -> None:
+    assert initramfs.applets("bin/ash\nbin/busybox\nlinuxrc\nusr/bin/awk\n") == [
+        cpio.Symlink("bin/ash", "/bin/busybox"),
+        cpio.Symlink("usr/bin/awk", "/bin/busybox"),
+    ]
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/rc").write_text("run")
+    (tmp_path / "etc/rc").chmod(0o700)
+    (tmp_path / "etc/inittab").write_text("tab")
+    (tmp_path / "etc/inittab").chmod(0o600)
+    (tmp_path / "a").symlink_to("etc")
+    (tmp_path / "empty").mkdir()
+    assert initramfs.files_below(tmp_path) == [
+        cpio.Symlink("a", "etc"),
+        cpio.File("etc/inittab", b"tab", 0o644),
+        cpio.File("etc/rc", b"run", 0o755),
+    ]
+
+
+def test_folders_are_there_for_every_member_and_later_members_win() -> None:
+    first, second = cpio.File("a/b/c", b"1", 0o644), cpio.File("a/b/c", b"2", 0o644)
+    private = cpio.Directory("a", 0o700)
+    assert initramfs.with_folders([private, first, second]) == [private, second, cpio.Directory("a/b")]
+
+
+def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "busybox").write_bytes(b"BUSYBOX")
+    monkeypatch.setattr(initramfs, "BUSYBOX", tmp_path / "busybox")
+    (tmp_path / "in/rootfs/etc").mkdir(parents=True)
+    (tmp_path / "in/rootfs/etc/inittab").write_text("tab")
+    (tmp_path / "in/toy").write_bytes(b"PROGRAM")
+    written: list[tuple[list[cpio.Member], int]] = []
+    write = cpio.write
+
+    def spy(members: list[cpio.Member], archive: object, epoch: int) -> None:
+        written.append((members, epoch))
+        write(members, archive, epoch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cpio, "write", spy)
+    ctx = played(
+        tmp_path, lambda _argv, _cwd: "bin/sh\nsbin/init\n", program="toy", os_release="ID=x\n", epoch=EPOCH
+    )
+    initramfs.build(ctx)
+    assert ctx.calls == [[str(tmp_path / "busybox"), "--list-full"]]
+    ((members, epoch),) = written
+    assert epoch == EPOCH
+    assert [m for m in members if not isinstance(m, cpio.Directory)] == [
+        cpio.CharDevice("dev/console", 5, 1, 0o600),
+        cpio.CharDevice("dev/null", 1, 3, 0o666),
+        cpio.File("bin/busybox", b"BUSYBOX", 0o755),
+        cpio.Symlink("bin/sh", "/bin/busybox"),
+        cpio.Symlink("sbin/init", "/bin/busybox"),
+        cpio.File("bin/toy", b"PROGRAM", 0o755),
+        cpio.File("etc/os-release", b"ID=x\n"),
+        cpio.File("etc/inittab", b"tab", 0o644),
+    ]
+    folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}
+    assert folders == dict.fromkeys(initramfs.FOLDERS, 0o755) | {"tmp": 0o1777}
+    frame = (ctx.out / "initramfs.cpio.zst").read_bytes()
+    raw = (ctx.work / "initramfs.cpio").read_bytes()
+    assert zstandard.get_frame_parameters(frame).content_size == len(raw)
+    assert zstandard.decompress(frame) == raw

@@ -1,0 +1,105 @@
+"""Each step of the image with its real tools, in its container, on tiny inputs: what our rules say of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pipeline.checks import efi_image as efi_image_rules
+from pipeline.checks import initramfs as initramfs_rules
+from pipeline.checks import iso as iso_rules
+from pipeline.checks import uki as uki_rules
+from pipeline.steps import efi_image, initramfs, iso, uki
+from tests.fixtures.bzimage import bzimage
+from tests.fixtures.elf import elf
+from tests.fixtures.initramfs import INITTAB
+from tests.fixtures.uki import CMDLINE
+from tests.fixtures.uki import uki as uki_image
+from tests.fixtures.workshop import EPOCH, Content, Workshop
+
+pytestmark = pytest.mark.container
+
+OS_RELEASE = 'NAME="TruthDB"\nID=truthdb\n'
+ISO_PARAMS = {
+    "output": "x.iso",
+    "volume_id": "TRUTHDB",
+    "publisher": "TRUTHDB",
+    "application": "TEST 1",
+    "readme": "read me\n",
+}
+
+
+def findings(rules: ModuleType, image: bytes, tmp_path: Path) -> list[str]:
+    path = tmp_path / "artifact"
+    path.write_bytes(image)
+    return [f"{finding.code}: {finding.message}" for finding in rules.check(path)]
+
+
+def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
+    rootfs = {"etc/inittab": INITTAB.encode()}
+    inputs: dict[str, Content] = {"truthdb-installer": elf(kind=3), "rootfs": rootfs}
+    params = {"program": "truthdb-installer", "os_release": OS_RELEASE} | changes
+    return workshop.make(initramfs.build, "initramfs.cpio.zst", inputs, **params)
+
+
+def make_uki(workshop: Workshop, **changes: Any) -> bytes:
+    inputs = {
+        "vmlinuz": bzimage(),
+        "initramfs.cpio.zst": b"\x28\xb5\x2f\xfd" + bytes(60),
+        "splash.bmp": b"BM",
+    }
+    params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE} | changes
+    return workshop.make(uki.build, "TruthDBInstaller.efi", inputs, **params)
+
+
+def make_efi_image(workshop: Workshop, **changes: Any) -> bytes:
+    return workshop.make(efi_image.build, "efi.img", {"TruthDBInstaller.efi": uki_image()}, **changes)
+
+
+def make_iso(workshop: Workshop, **changes: Any) -> bytes:
+    return workshop.make(iso.build, "x.iso", {"efi.img": make_efi_image(workshop)}, **(ISO_PARAMS | changes))
+
+
+ARTIFACTS = [
+    pytest.param(make_initramfs, initramfs_rules, id="initramfs"),
+    pytest.param(make_uki, uki_rules, id="uki"),
+    pytest.param(make_efi_image, efi_image_rules, id="efi-image"),
+    pytest.param(make_iso, iso_rules, id="iso"),
+]
+
+
+@pytest.mark.parametrize(("build", "rules"), ARTIFACTS)
+def test_what_the_tools_make_breaks_no_rule_and_comes_out_the_same_again(
+    workshop: Workshop, tmp_path: Path, build: Callable[..., bytes], rules: ModuleType
+) -> None:
+    first = build(workshop)
+    assert findings(rules, first, tmp_path) == []
+    assert build(workshop) == first
+
+
+@pytest.mark.parametrize(("build", "rules"), [p for p in ARTIFACTS if p.id != "uki"])
+def test_the_epoch_is_really_in_it(
+    workshop: Workshop, build: Callable[..., bytes], rules: ModuleType
+) -> None:
+    assert build(workshop, epoch=EPOCH + 86400) != build(workshop)
+
+
+@pytest.mark.parametrize("size", [0, 1, 512, 2_000_000, 5_390_000, 33_400_000, 40_000_000])
+def test_a_fat_image_of_any_size_holds_its_file(workshop: Workshop, tmp_path: Path, size: int) -> None:
+    content = uki_image({".pad": bytes(range(256)) * (size // 256) + bytes(size % 256)})
+    image = workshop.make(efi_image.build, "efi.img", {"TruthDBInstaller.efi": content})
+    assert findings(efi_image_rules, image, tmp_path) == []
+    assert content in image  # in one run of clusters
+    assert len(image) < max(len(content) * 1.02, 2_200_000) + 64 * 1024
+
+
+def test_two_images_of_one_epoch_differ_in_their_guids(workshop: Workshop) -> None:
+    first, second = (
+        make_iso(workshop),
+        workshop.make(iso.build, "x.iso", {"efi.img": bytes(1 << 21)}, **ISO_PARAMS),
+    )
+    guid = slice(512 + 56, 512 + 72)  # UEFI 2.10, table 5.5: DiskGUID in the header at LBA 1
+    assert first[512:520] == second[512:520] == b"EFI PART"
+    assert first[guid] != second[guid]

@@ -1,0 +1,206 @@
+"""How a step becomes files, with an engine that needs no container."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import sandbox
+from pipeline.checks.finding import Finding, Severity
+from pipeline.errors import CheckError, StepError
+from pipeline.report import Line
+from pipeline.step import Output, Source, Step
+from tests.fixtures.toy_step import LOCK, Shop, no_y, shop_below, warns
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    return shop_below(tmp_path, monkeypatch)
+
+
+def test_it_is_made_checked_and_published(shop: Shop) -> None:
+    line = shop.realise(shop.step())
+    assert not line.cached
+    assert shop.artifacts() == {"made": "ABC!"}
+    assert (shop.publish / "made").stat().st_mode & 0o777 == 0o640
+    assert (shop.publish / "logs" / "toy-x.log").read_text() == "capitals\n"
+    assert list((shop.store.root / "tmp").iterdir()) == []
+
+
+def test_what_the_container_finds(shop: Shop) -> None:
+    (shop.root / "folder").mkdir()
+    (shop.root / "folder" / "run").touch(mode=0o700)
+    (shop.root / "folder" / "link").symlink_to("run")
+    folder = Source(shop.root / "folder")
+    shop.realise(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
+    (job,), (found,) = shop.engine.jobs, shop.engine.found
+    assert (job.image, job.argv) == (LOCK.tag, ("/usr/bin/python3", "-P", "-c", sandbox.WAIT))
+    assert (job.network, job.device, dict(job.env)) == (False, "", sandbox.ENVIRONMENT)
+    assert shop.engine.steps[0]["epoch"] == 1795219200
+    assert {name: mode for name, mode in found.items() if not name.startswith("src/")} == {
+        "out": 0o755,
+        "work": 0o755,
+        "src": 0o755,
+        "in": 0o755,
+        "step.json": 0o444,
+        "in/text": 0o444,
+        "in/folder/run": 0o555,
+        "in/folder/link": 0o644,
+        "go": 0o444,
+    }
+    assert list(found)[-1] == "go"
+    assert [name for name in found if name.startswith("src/")] == [
+        "src/pipeline/__init__.py",
+        "src/pipeline/errors.py",
+        "src/pipeline/inside.py",
+        "src/toy_steps.py",
+    ]
+
+
+def test_the_epoch_of_its_parameters_is_the_step_s_clock(shop: Shop) -> None:
+    shop.realise(shop.step(params={"end": "", "epoch": 1}))
+    assert shop.engine.steps[0]["epoch"] == 1
+
+
+def test_it_comes_from_the_cache_the_second_time(shop: Shop) -> None:
+    shop.realise(shop.step())
+    (shop.publish / "made").unlink()
+    assert shop.realise(shop.step()).cached
+    assert (shop.engine.runs, shop.artifacts()) == (["upper"], {"made": "ABC!"})
+
+
+def test_what_fails_its_check_does_not_appear(shop: Shop) -> None:
+    shop.text.write_text("xyz")
+    step = shop.step(checks={"made": no_y})
+    error = shop.error(step)
+    assert isinstance(error, CheckError)
+    assert str(error) == (
+        "step toy:x made something that must not be used:\n"
+        "    made: TOY001: 'XYZ!' holds Y\n"
+        "      hint: take another letter"
+    )
+    assert shop.around().result(step) is None
+
+
+def test_a_warning_is_told_and_keeps_nothing_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Line, "note", lambda _self, text: told.append(text))
+    shop.realise(shop.step(checks={"made": warns}))
+    assert told == ["made: TOY002: is small (make it larger)"]
+    assert shop.artifacts() == {"made": "ABC!"}
+
+
+LINES = "\n    ".join(f"line {number}" for number in range(10, 30))
+
+
+@pytest.mark.parametrize(
+    ("function", "message", "hint"),
+    [
+        ("forget", "step toy:x: ended without making made", "its log: {log}"),
+        ("refuse", "step toy:x: the text is too short", "write more\n  log: {log}"),
+        ("refuse_plainly", "step toy:x: the text is too short", "its log: {log}"),
+        ("die", f"step toy:x ended with status 1:\n    {LINES}", "its log: {log}"),
+        (
+            "run_out_of_memory",
+            "step toy:x ended with status 137 (killed: was there enough memory?):\n    ",
+            "its log: {log}",
+        ),
+    ],
+)
+def test_a_step_that_fails(shop: Shop, function: str, message: str, hint: str) -> None:
+    error = shop.error(shop.step(function))
+    log = shop.publish / "logs" / "toy-x.log"
+    assert isinstance(error, StepError)
+    assert (error.message, error.hint) == (message, hint.format(log=log))
+
+
+def test_one_that_is_stopped_leaves_nothing_and_runs_again(shop: Shop) -> None:
+    def stop(_function: str) -> None:
+        raise KeyboardInterrupt
+
+    shop.engine.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        shop.realise(shop.step())
+    assert (shop.artifacts(), shop.around().result(shop.step())) == ({}, None)
+    assert list((shop.store.root / "tmp").iterdir()) == []
+    shop.engine.before = lambda _: None
+    shop.realise(shop.step())
+    assert shop.artifacts() == {"made": "ABC!"}
+
+
+def test_inputs_that_change_meanwhile(shop: Shop) -> None:
+    shop.engine.before = lambda _: (shop.text.write_text("changed"), None)[1]
+    error = shop.error(shop.step())
+    assert str(error) == "step toy:x: its inputs changed while it ran\n  hint: run it again"
+    assert not (shop.store.root / "results").exists()
+
+
+def test_a_spoiled_blob_is_made_again(shop: Shop) -> None:
+    shop.realise(shop.step())
+    shop.spoil(shop.step(), "made")
+    assert not shop.realise(shop.step()).cached
+    assert (shop.engine.runs, shop.artifacts()) == (["upper", "upper"], {"made": "ABC!"})
+
+
+def test_rules_that_changed_are_applied_without_making_it_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.realise(shop.step())
+    monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
+    assert not shop.around().is_current(shop.step(), shop.publish)
+    assert shop.realise(shop.step()).cached
+    assert shop.around().is_current(shop.step(), shop.publish)
+    (shop.publish / "made").unlink()
+    monkeypatch.setattr(Step, "checks_digest", lambda _: "newer rules")
+    shop.text.write_text("abc")
+    strict = shop.step(checks={"made": lambda _: [Finding("TOY003", Severity.ERROR, "is wrong", "mend it")]})
+    assert shop.error(strict).message.endswith("made: TOY003: is wrong\n      hint: mend it")
+    assert shop.engine.runs == ["upper"]
+
+
+def doubled(shop: Shop) -> tuple[Step, Step]:
+    """Return two steps, the first of which keeps its output in the cache."""
+    first = shop.step(published={})
+    second = shop.step(
+        "double",
+        name="toy:double",
+        inputs={"made": Output(first, "made")},
+        outputs=("doubled",),
+        checks={},
+        published={"doubled": 0o644},
+    )
+    return first, second
+
+
+def test_a_step_takes_what_another_made(shop: Shop) -> None:
+    shop.realise(*doubled(shop))
+    assert shop.artifacts() == {"doubled": "ABC!ABC!"}
+
+
+def test_one_whose_needs_are_not_made(shop: Shop) -> None:
+    error = shop.error(doubled(shop)[1])
+    assert str(error) == "step toy:double: something it needs has not been made yet"
+
+
+def test_an_intermediate_result_that_was_lost_is_made_anew_by_the_next_run(shop: Shop) -> None:
+    first, second = doubled(shop)
+    shop.realise(first)
+    shop.spoil(first, "made")
+    with pytest.raises(StepError) as caught:
+        shop.realise(second)
+    assert str(caught.value) == (
+        "step toy:double: made of step toy:x left the cache\n"
+        "  hint: run the same command again: it will be made anew"
+    )
+    assert not shop.around().is_current(first, shop.publish)
+    shop.realise(first, second)
+    assert shop.artifacts() == {"doubled": "ABC!ABC!"}
+
+
+def test_a_step_without_code_passes_its_inputs_on_through_its_checks(shop: Shop) -> None:
+    taken = shop.step(inputs={"made": Source(shop.text)}, container=None, run=None)
+    shop.realise(taken)
+    assert (shop.artifacts(), shop.engine.runs) == ({"made": "abc"}, [])
+    shop.text.write_text("Y")
+    with pytest.raises(CheckError):
+        shop.realise(replace(taken, checks={"made": no_y}))

@@ -1,0 +1,127 @@
+"""What a person sees."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from pipeline.errors import PipelineError
+from pipeline.report import QUIET_SECONDS, Line, Report, size_text
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def report(screen: io.StringIO) -> Report:
+    return Report(Console(file=screen, highlight=False, soft_wrap=True, emoji=False))
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (5_390_000, "5.4 MB"), (2_400_000_000, "2.4 GB")],
+)
+def test_sizes(size: int, text: str) -> None:
+    assert size_text(size) == text
+
+
+def test_lines_of_steps_where_nothing_moves(report: Report, screen: io.StringIO) -> None:
+    with report.step("uki:x", "Bundle [all].") as line:
+        line.note("half [red]done")
+        line.progress(1, 2, "objects")
+        line.cached = True
+    report.unchanged("iso:x")
+    assert screen.getvalue().splitlines() == [
+        "  uki:x: Bundle [all].",
+        "  uki:x: half [red]done",
+        "✓ uki:x                          cached",
+        "✓ iso:x                          unchanged",
+    ]
+
+
+def test_progress_is_told_now_and_then(report: Report, screen: io.StringIO) -> None:
+    with report.step("kernel") as line:
+        line.progress(1, 9, "objects")
+        line.spoke -= QUIET_SECONDS + 1
+        line.progress(2, 9, "objects")
+        line.progress(3, 9, "objects")
+        line.spoke -= QUIET_SECONDS + 1
+        line.progress(1000, 2_000_000, "bytes")
+        line.cached = True
+    assert screen.getvalue().splitlines() == [
+        "  kernel: 2 of 9 objects, 0 s",
+        "  kernel: 1.0 kB of 2.0 MB, 0 s",
+        "✓ kernel                         cached",
+    ]
+
+
+def fail(report: Report) -> None:
+    with report.step("iso"):
+        raise KeyboardInterrupt
+
+
+def test_a_step_that_fails_is_marked(report: Report, screen: io.StringIO) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fail(report)
+    assert screen.getvalue().split() == ["✗", "iso"]
+    assert report.running == 0
+
+
+def test_on_a_terminal_one_line_a_step_is_left(screen: io.StringIO) -> None:
+    report = Report(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    with report.step("one", "first"), report.step("two", "second") as line:
+        line.progress(1, 2, "files")
+        assert report.live is not None
+        line.cached = True
+    assert report.live is None
+    text = screen.getvalue()
+    assert text.count("✓ one") == text.count("✓ two") == 1
+
+
+def test_a_table(report: Report, screen: io.StringIO) -> None:
+    digest = "a" * 90
+    report.table(("artifact", "size:", "SHA-256"), [("efi.img", "5.8 MB", digest), ("a[b]", "1 B", "")])
+    assert screen.getvalue().splitlines() == [
+        "artifact    size  SHA-256",
+        f"efi.img   5.8 MB  {digest}",
+        "a[b]         1 B",
+    ]
+
+
+def test_a_table_without_rows(report: Report, screen: io.StringIO) -> None:
+    report.table(("artifact", "size:"), [])
+    assert screen.getvalue() == "artifact  size\n"
+
+
+def test_a_name_is_not_taken_for_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    with Report().step("iso:x", ":x: and :rocket:") as line:
+        line.cached = True
+    assert capsys.readouterr().out.splitlines()[0] == "  iso:x: :x: and :rocket:"
+
+
+def test_errors_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report()
+    report.error(PipelineError("[bold] is wrong", "mend [it]"))
+    report.error(PipelineError("no hint"))
+    seen = capsys.readouterr()
+    assert (seen.out, seen.err) == (
+        "",
+        "error: [bold] is wrong\n  hint: mend [it]\nerror: no hint\n",
+    )
+
+
+def test_an_answer_of_an_examination(report: Report, screen: io.StringIO) -> None:
+    report.answer("[green]✓[/]", "KVM", "[none]", "add [it]")
+    assert screen.getvalue().splitlines() == [
+        "✓ KVM                  [none]",
+        "                       hint: add [it]",
+    ]
+
+
+def test_a_silent_line_says_nothing() -> None:
+    line = Line.silent()
+    line.note("x")
+    line.progress(1, 2, "x")
+    assert not line.cached

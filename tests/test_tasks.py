@@ -1,0 +1,111 @@
+"""doit itself, on this checkout and on broken copies of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from doit.exceptions import TaskError, TaskFailed
+
+from pipeline import tasks
+from pipeline.errors import PipelineError
+from pipeline.report import Report
+from pipeline.session import Session
+from tests.conftest import ROOT
+
+DOIT = Path(sys.prefix) / "bin" / "doit"
+NAMES = ["iso", "test", "boot-test", "boot", "doctor", "lock", "bench", "gc"]
+COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "recipes")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
+
+
+def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"INSTALLER_ISO_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [DOIT, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=LEFT_OUT)
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def listed(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line.split()[0] for line in done.stdout.splitlines()]
+
+
+def test_the_tasks_and_their_order() -> None:
+    done = doit(ROOT, "list")
+    assert (listed(done), done.stderr) == (NAMES, "")
+    assert all(len(line.split()) > 1 for line in done.stdout.splitlines())
+
+
+def test_a_mistake_fails_iso_alone(copy: Path) -> None:
+    recipe = copy / "recipes/truthdb-installer/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"TRUTHDB_INSTALL"', '"no such name"'))
+    done = doit(copy, "iso")
+    assert done.returncode != 0
+    assert done.stderr.splitlines() == [
+        "error: recipes/truthdb-installer/recipe.toml: image.volume_id: 'no such name' is not a volume"
+        " identifier (at most 16 of A-Z, 0-9 and _)"
+    ]
+    assert done.stdout == ""
+    assert not (copy / "artifacts/truthdb-installer").exists()
+    assert listed(doit(copy, "list")) == NAMES
+    done = doit(copy, "gc", "--days", "-1")
+    assert done.stderr.startswith("error: --days -1: is less than 0\n")
+
+
+def test_an_engine_that_is_not_there(copy: Path) -> None:
+    env = os.environ | {
+        "INSTALLER_ISO_CACHE": str(copy / "cache"),
+        "DOCKER_HOST": f"unix://{copy}/none.sock",
+    }
+    done = subprocess.run([DOIT, "iso"], cwd=copy, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines() == [
+        "error: no container engine answers:",
+        f"    unix://{copy}/none.sock: there is no such socket",
+        "  hint: start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
+    ]
+
+
+def test_an_error_is_told_and_fails_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise PipelineError("it is wrong", "mend it")
+
+    assert tasks._told(Session(tmp_path, Report()), fail)() is False
+    assert capsys.readouterr().err == "error: it is wrong\n  hint: mend it\n"
+
+
+@pytest.mark.parametrize(("returned", "good"), [(None, True), (True, True), (False, False)])
+def test_only_false_is_failure(tmp_path: Path, returned: bool | None, good: bool) -> None:
+    assert tasks._told(Session(tmp_path, Report()), lambda: returned)() is good
+
+
+def test_a_key_that_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        tasks._told(Session(tmp_path, Report()), stop)()
+    assert caught.value.code == 130
+    assert capsys.readouterr().out == "stopped; what was finished is kept\n"
+
+
+def test_the_reporter_tells_only_what_nobody_else_does(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = tasks.Reporter(Report())
+    reporter.execute_task("x")
+    reporter.add_failure("x", TaskFailed("told already"))
+    reporter.add_failure("x", TaskError("a defect"))
+    reporter.runtime_error("doit's own")
+    seen = capsys.readouterr()
+    assert (seen.out, seen.err) == ("", "a defect\ndoit's own\n")
