@@ -108,7 +108,7 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     for tag in engine.images("installer-iso"):
         engine.remove_image(tag)
     with _copy(session, image, empty_cache=True) as checkout:
-        yield Figure("kernel, from an empty cache", checkout.doit(f"_step:{kernel}"), "seconds")
+        yield Figure("kernel, from an empty cache", checkout.doit(f"_step:{image}/{kernel}"), "seconds")
         yield Figure("everything else, from an empty cache", checkout.doit("iso"), "seconds")
     # Of all processes started here, ./doit is by far the largest; ru_maxrss is in KiB on Linux.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

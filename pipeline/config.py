@@ -6,6 +6,7 @@ the mistakes; this module says them in the words people use.
 
 import json
 import re
+import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,23 @@ def _matches(what: str, pattern: str) -> AfterValidator:
 Sha256 = Annotated[str, _matches("a SHA-256 digest (64 hex digits)", r"[0-9a-f]{64}")]
 Name = Annotated[str, _matches("a name (small letters, digits, dots and dashes)", r"[a-z0-9][a-z0-9.-]*")]
 DebianPackage = Annotated[str, _matches("a Debian package name", r"[a-z0-9][a-z0-9+.-]+")]
-Timestamp = Annotated[str, _matches("a snapshot time stamp such as 20261121T000000Z", r"\d{8}T\d{6}Z")]
+STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+
+
+def _is_stamp(value: str) -> str:
+    try:
+        time.strptime(value, STAMP_FORMAT)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a snapshot time stamp such as 20261121T000000Z") from None
+    return value
+
+
+Timestamp = Annotated[str, AfterValidator(_is_stamp)]
+PlainText = Annotated[
+    str, _matches("a plain text (letters, digits, blanks and . _ + ~ -)", r"[A-Za-z0-9][A-Za-z0-9 ._+~-]*")
+]
+"""What os-release(5), the ISO's descriptors and a screen can all show as it is."""
+
 RelativePath = Annotated[
     str,
     _matches("a path below this file's folder", r"(?!/)(?!(.*/)?\.\.(/|$)).+"),
@@ -74,8 +91,9 @@ def _key_path(error: ErrorDetails) -> str:
 def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[str]) -> T | None:
     """Return `data` as a `kind`, or None after adding `name: key.path: sentence` lines to `mistakes`."""
     try:
-        # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON.
-        return TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+        # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON. What JSON
+        # does not know are TOML's dates and times, which nothing here wants: a table is a mistake, too.
+        return TypeAdapter(kind).validate_json(json.dumps(data, default=lambda value: {"date": str(value)}))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path = _key_path(detail)

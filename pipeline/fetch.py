@@ -69,6 +69,8 @@ def _attempt(session: requests.Session, url: str, blob: Blob, part: Path, progre
     """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
     digest = hashlib.sha256()
     done = _have(part, digest)
+    if done == blob.size and digest.hexdigest() == blob.sha256:
+        return
     if done >= blob.size:
         part.unlink()
         done, digest = 0, hashlib.sha256()

@@ -49,12 +49,11 @@ class Context:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        stdin: bytes | None = None,
         on_line: Callable[[str], None] = lambda _: None,
     ) -> str:
-        """Run a command and return its standard output; all it says goes to the step's log.
+        """Run a command and return what it says, on standard output and error; the log gets it, too.
 
-        `env` is added to the container's environment; `on_line` sees each line of standard output.
+        `env` is added to the container's environment; `on_line` sees each line as it comes.
         Raises PipelineError with the command's last lines when it fails or is not there.
         """
         print("+ " + " ".join(argv), flush=True)
@@ -63,7 +62,7 @@ class Context:
         try:
             process = subprocess.Popen(
                 argv,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=os.environ | dict(env or {}),
@@ -75,9 +74,6 @@ class Context:
                 "name the Debian package that has it in containers/*.toml, then run `./doit lock`",
             ) from None
         with process:
-            if process.stdin is not None:
-                process.stdin.write(stdin or b"")
-                process.stdin.close()
             for raw in process.stdout or ():
                 line = raw.decode("utf-8", "replace")
                 sys.stdout.write(line)

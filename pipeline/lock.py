@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config import STRICT, DebianPackage, Name, RelativePath, Sha256, Text, Timestamp
+from pipeline.config import STAMP_FORMAT, STRICT, DebianPackage, Name, RelativePath, Sha256, Text, Timestamp
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Lock:
     @property
     def epoch(self) -> int:
         """The snapshot's time in seconds since 1970: the date of every file in the container."""
-        return calendar.timegm(time.strptime(self.snapshot, "%Y%m%dT%H%M%SZ"))
+        return calendar.timegm(time.strptime(self.snapshot, STAMP_FORMAT))
 
     @property
     def tag(self) -> str:

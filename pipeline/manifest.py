@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config import STRICT, Name, Sha256, Text, Timestamp
+from pipeline.config import STRICT, Name, PlainText, Sha256, Text, Timestamp
 
 PATH = "manifests/manifest.toml"
 
@@ -18,8 +18,8 @@ class Product:
     """What the image installs: shown on its screens and in /etc/os-release (os-release(5))."""
 
     __pydantic_config__ = STRICT
-    name: Text
-    version: Text
+    name: PlainText
+    version: PlainText
 
 
 @dataclass(frozen=True)

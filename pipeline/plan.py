@@ -9,6 +9,7 @@ from pipeline.checks import installer as installer_rules
 from pipeline.checks import iso as iso_rules
 from pipeline.checks import kernel as kernel_rules
 from pipeline.checks import uki as uki_rules
+from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
 from pipeline.step import Output, Pinned, Source, Step
@@ -120,7 +121,12 @@ def _kernel(project: Project, name: str) -> Output:
         return step.output("vmlinuz")
     lock = project.lock_of("kernel")
     flavour = recipe.fragments[-1]
-    source = next(p.name for p in lock.packages if p.name.startswith("linux-source-"))
+    sources = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
+    if len(sources) != 1:
+        raise ConfigError(
+            [f"containers/kernel.toml: packages: {len(sources)} linux-source packages, want one"],
+            "name one, such as linux-source-6.12, then run `./doit lock kernel`",
+        )
     step = Step(
         name=f"kernel:{flavour}",
         summary="Build Linux from Debian's source.",
@@ -131,7 +137,7 @@ def _kernel(project: Project, name: str) -> Output:
         },
         outputs=("vmlinuz", "kernel.config", "kernel.release"),
         params={
-            "source": source,
+            "source": sources[0],
             "fragments": recipe.fragments,
             "localversion": f"-{flavour}",
             "epoch": lock.epoch,

@@ -80,6 +80,8 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
         if recipe is not None and pins is not None:
             recipes[name] = recipe
             mistakes += _recipe_mistakes(root, name, recipe, pins)
+    if not (recipes or mistakes):
+        mistakes.append("recipes/: no folder in it has a recipe.toml")
     stale: list[str] = []
     for container in _names(root / "containers", "*.toml"):
         intent = config.read(

@@ -50,6 +50,10 @@ def _step(project: Project, names: Sequence[str]) -> Step:
 
 def check_dates(dates: Sequence[str], snapshot: str) -> None:
     """Raise PipelineError when an index is newer than the snapshot, which then lacks its packages."""
+    if not dates:
+        raise PipelineError(
+            "apt fetched no index with a date", "the log in artifacts/logs/lock.log says more"
+        )
     newest = max(parsedate_to_datetime(date) for date in dates)
     stamp = f"{newest:%Y%m%dT%H%M%SZ}"
     if stamp > snapshot:

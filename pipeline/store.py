@@ -25,6 +25,8 @@ import platformdirs
 
 from pipeline.errors import PipelineError
 
+ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -207,7 +209,9 @@ class Store:
                 kept |= {blob.sha256 for blob in result.outputs.values()}
         blobs = [p for p in self._files("blobs") if p.name not in kept and p.stat().st_mtime < horizon]
         size = sum(path.stat().st_size for path in blobs)
-        for path in [*blobs, *(p for p in self._files("tmp") if p.stat().st_mtime < horizon)]:
+        abandoned = min(horizon, time.time() - ABANDONED)
+        scratch = [path for path in self._files("tmp") if path.stat().st_mtime < abandoned]
+        for path in [*blobs, *scratch]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return Usage(results, len(blobs), size)
 

@@ -26,8 +26,8 @@ class Surroundings:
 
     store: Store
     sources: Sequence[DebianSource]
-    keys: dict[str, str] = field(default_factory=dict)
-    """Keys that this run has computed already, by the steps' names."""
+    keys: dict[Step, str] = field(default_factory=dict)
+    """Keys that this run has computed already."""
 
     @cached_property
     def engine(self) -> "Engine":
@@ -38,9 +38,9 @@ class Surroundings:
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""
-        if step.name not in self.keys and (key := self.key_now(step)):
-            self.keys[step.name] = key
-        return self.keys.get(step.name)
+        if step not in self.keys and (key := self.key_now(step)):
+            self.keys[step] = key
+        return self.keys.get(step)
 
     def key_now(self, step: Step) -> str | None:
         """Return the step's key as the files of the repository are at this moment."""

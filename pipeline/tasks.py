@@ -24,6 +24,11 @@ STEP = "_step"
 """What steps' tasks begin with: doit does not list such names, people have the commands below."""
 
 
+def _step_name(image: str, step: Step) -> str:
+    """Return the name of a step's task: recipes may share steps, but each publishes for itself."""
+    return f"{STEP}:{image}/{step.name}"
+
+
 def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
     """Return doit's configuration, and the function that makes all tasks of the checkout `root`."""
     session = Session(root, Report())
@@ -56,7 +61,7 @@ class Reporter:
 
     def skip_uptodate(self, task: Any) -> None:
         """Say that a step had nothing to do."""
-        self.report.unchanged(task.name.partition(":")[2])
+        self.report.unchanged(task.name.partition("/")[2])
 
     def add_failure(self, _task: Any, fail: BaseFail) -> None:
         """Print what no `PipelineError` has told already: a defect of this program."""
@@ -117,7 +122,7 @@ def _image_tasks(session: Session) -> Iterator[Task]:
         "iso",
         iso,
         functools.partial(commands.summarise, session),
-        task_dep=[f"{STEP}:{step.name}" for steps in images.values() for step in steps],
+        task_dep=[_step_name(image, step) for image, steps in images.items() for step in steps],
     )
     for name, steps in images.items():
         for step in steps:
@@ -127,11 +132,11 @@ def _image_tasks(session: Session) -> Iterator[Task]:
 def _step_task(session: Session, image: str, step: Step) -> Task:
     return {
         "basename": STEP,
-        "name": step.name,
+        "name": f"{image}/{step.name}",
         "doc": step.summary,
         "actions": [_told(session, functools.partial(commands.realise_step, session, image, step))],
         "io": {"capture": False},
-        "task_dep": [f"{STEP}:{needed.name}" for needed in step.needs()],
+        "task_dep": [_step_name(image, needed) for needed in step.needs()],
         "uptodate": [functools.partial(commands.is_current, session, image, step)],
     }
 

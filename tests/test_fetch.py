@@ -68,7 +68,7 @@ ROWS = [
         ("stuck", *("stuck bytes=3000-",) * 3),
         "IncompleteRead(3000 bytes read, 5000 more expected)",
     ),
-    Row("claims-more", ("claims-more",) * 4, "IncompleteRead(8000 bytes read, 1000 more expected)"),
+    Row("claims-more", ("claims-more",)),  # all that the pin names came; the server's count is its own affair
     Row("missing", ("missing",), "HTTP 404 Not Found"),
     Row("busy", ("busy",) * 4, "HTTP 503 Service Unavailable"),
     Row("circle", ("circle",) * 31, "Exceeded 30 redirects."),
@@ -145,6 +145,14 @@ def test_a_corrupt_blob_is_fetched_again(server: Server, store: Store) -> None:
     fetch(store, BLOB, [server.url("good")], "x")
     assert path.read_bytes() == CONTENT
     assert server.requests() == ["good", "good"]
+
+
+def test_a_part_that_was_complete_is_not_fetched_again(server: Server, store: Store) -> None:
+    part = store.root / "tmp" / f"{BLOB.sha256}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT)
+    assert fetch(store, BLOB, [server.url("good")], "it").read_bytes() == CONTENT
+    assert server.requests() == []
 
 
 def test_a_part_that_a_killed_process_left_is_continued(server: Server, store: Store) -> None:

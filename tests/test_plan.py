@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import lock, project
+from pipeline.errors import ConfigError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.step import Input, Output, Pinned, Source, Step, digest, source_digest
@@ -166,6 +167,14 @@ def test_two_recipes_of_the_same_fragments_share_their_kernel(root: Path) -> Non
     first, second = plan(found, "other")[0], plan(found, "toy")[0]
     assert first.name == second.name == "kernel:base"
     assert keys((first,)) == keys((second,))
+
+
+def test_a_kernel_container_without_a_source_package(root: Path) -> None:
+    found = project.load(root)
+    lock = replace(found.locks["kernel"], packages=())
+    with pytest.raises(ConfigError) as caught:
+        plan(replace(found, locks=found.locks | {"kernel": lock}), "toy")
+    assert caught.value.mistakes == ["containers/kernel.toml: packages: 0 linux-source packages, want one"]
 
 
 def test_what_people_get_is_checked(checkout: Project) -> None:

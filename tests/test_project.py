@@ -77,10 +77,22 @@ EDITS = [
         MANIFEST,
         'version = "1.0"',
         'version = ""',
-        "product.version: '': String should have at least 1 character",
+        "product.version: '' is not a plain text (letters, digits, blanks and . _ + ~ -)",
     ),
     (MANIFEST, 'version = "1.0"\n', "", "product.version: this key is missing"),
     (MANIFEST, '"20261121T000000Z"', '"today"', f"debian.snapshot: 'today' {NO_STAMP}"),
+    (
+        MANIFEST,
+        '"20261121T000000Z"',
+        '"20261399T000000Z"',
+        f"debian.snapshot: '20261399T000000Z' {NO_STAMP}",
+    ),
+    (
+        MANIFEST,
+        '"20261121T000000Z"',
+        "2026-11-21",
+        "debian.snapshot: {'date': '2026-11-21'} is not a string",
+    ),
     (MANIFEST, '["trixie"]', '"trixie"', "debian.archives.debian: 'trixie' is not a list"),
     (MANIFEST, '["trixie"]', "[1]", "debian.archives.debian.0: 1 is not a string"),
     (MANIFEST, "archives.debian =", "archives.De =", f"debian.archives.De.[key]: 'De' {NO_NAME}"),
@@ -240,3 +252,10 @@ def test_a_container_that_nobody_locked(root: Path) -> None:
 def test_a_lock_of_another_container_in_its_place(root: Path) -> None:
     shutil.copy(root / lock.path_of("kernel"), root / LOCK)
     assert mistakes(root)[0] == [f"{LOCK}: container: 'kernel' is not 'imager'", STALE]
+
+
+def test_a_checkout_without_recipes(root: Path) -> None:
+    shutil.rmtree(root / "recipes/toy")
+    with pytest.raises(ConfigError) as caught:
+        project.load(root)
+    assert caught.value.mistakes == ["recipes/: no folder in it has a recipe.toml"]

@@ -98,5 +98,9 @@ def test_a_process_killed_while_it_writes_leaves_nothing_that_looks_finished(
     assert [path.name for path in (store.root / "blobs").iterdir()] == [blob_of(b"whole").sha256]
     assert not (store.root / "results").exists()
     assert len(list((store.root / "tmp").iterdir())) == 2
-    store.clean(older_than=-1)
+    store.clean(older_than=0)
+    assert len(list((store.root / "tmp").iterdir())) == 2, "a build of now may write there"
+    for path in (store.root / "tmp").iterdir():
+        os.utime(path, (0, 0))
+    store.clean(older_than=0)
     assert list((store.root / "tmp").iterdir()) == []

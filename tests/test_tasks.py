@@ -64,6 +64,13 @@ def test_a_mistake_fails_iso_alone(copy: Path) -> None:
     assert done.stderr.startswith("error: --days -1: is less than 0\n")
 
 
+def test_recipes_may_share_steps(copy: Path) -> None:
+    (copy / "recipes/other").symlink_to("truthdb-installer")
+    done = doit(copy, "list", "--all", "--private")
+    kernels = [name for name in listed(done) if name.endswith("kernel:installer")]
+    assert kernels == ["_step:other/kernel:installer", "_step:truthdb-installer/kernel:installer"]
+
+
 def test_an_engine_that_is_not_there(copy: Path) -> None:
     env = os.environ | {
         "INSTALLER_ISO_CACHE": str(copy / "cache"),

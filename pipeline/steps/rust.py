@@ -138,10 +138,20 @@ def _skeleton(ctx: Context) -> Path:
     return crate
 
 
+TARGET_FOLDERS = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}
+"""Where cargo looks for a target of each kind whose Cargo.toml says no path."""
+
+
 def skeleton_sources(manifest: dict[str, Any]) -> dict[str, str]:
     """Return empty programs for every target that a Cargo.toml has or may have: path to text."""
     package = manifest.get("package", {})
-    programs = ["src/main.rs", *(each["path"] for each in manifest.get("bin", []) if "path" in each)]
+    programs = ["src/main.rs"]
+    for kind, folder in TARGET_FOLDERS.items():
+        for target in manifest.get(kind, []):
+            name = target.get("name", "")
+            # cargo takes src/main.rs for the program that is called as its package
+            if "path" in target or name != package.get("name"):
+                programs.append(target.get("path", f"{folder}/{name}.rs"))
     if isinstance(build := package.get("build"), str):
         programs.append(build)
     library = manifest.get("lib", {}).get("path", "src/lib.rs")

@@ -196,8 +196,15 @@ MAIN = "fn main() {}\n"
         ({"package": {"build": "b.rs"}}, {"src/lib.rs": "", "src/main.rs": MAIN, "b.rs": MAIN}),
         ({"lib": {"path": "l.rs"}}, {"l.rs": "", "src/main.rs": MAIN}),
         (
-            {"bin": [{"name": "x", "path": "src/bin/x.rs"}, {"name": "y"}]},
-            {"src/lib.rs": "", "src/main.rs": MAIN, "src/bin/x.rs": MAIN},
+            {
+                "package": {"name": "p"},
+                "bin": [{"name": "x", "path": "x.rs"}, {"name": "y"}, {"name": "p"}],
+            },
+            {"src/lib.rs": "", "src/main.rs": MAIN, "x.rs": MAIN, "src/bin/y.rs": MAIN},
+        ),
+        (
+            {"example": [{"name": "e"}], "test": [{"name": "t", "path": "t.rs"}]},
+            {"src/lib.rs": "", "src/main.rs": MAIN, "examples/e.rs": MAIN, "t.rs": MAIN},
         ),
     ],
 )
