@@ -26,12 +26,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from pipeline.errors import EngineError
+from pipeline.inside import BUILD
 from pipeline.store import explained
 
 PLATFORM = "linux/amd64"
-BUILD = "/build"
-"""Where the volume is mounted that files cross in."""
-
 USER = 1000
 LABEL = "installer-iso.process"
 """Says which machine and process a container belongs to."""

@@ -1,11 +1,10 @@
 """Owns what happens inside a builder container: it loads one step's function and calls it.
 
-    python3 -m pipeline.inside /build
-
-Below that folder lie `src/` (the modules in the step's key, and no others), `step.json`, `in/`,
-`out/` and `work/`. Must not import anything but the standard library and `errors`: only what a
-container's packages bring is there. To the host it speaks on standard output: lines that start with
-a record separator are events in JSON (RFC 7464 marks its records so), all others are the log.
+Below BUILD lie `src/` (the modules in the step's key, and no others), `step.json`, `in/`, `out/` and
+`work/`. This module is in every step's key, and so is the environment, which stands here for that. Must
+not import anything but the standard library and `errors`: only what a container's packages bring is
+there. To the host it speaks on standard output: lines that start with a record separator are events in
+JSON (RFC 7464 marks its records so), all others are the log.
 """
 
 import importlib
@@ -21,6 +20,31 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
+
+BUILD = "/build"
+"""Where the host's files appear: the one place of a container, besides /tmp, that can be written."""
+
+ENVIRONMENT = {
+    "HOME": f"{BUILD}/work",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/usr/sbin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": f"{BUILD}/src",
+    "TZ": "UTC",
+}
+
+WAIT = f"""\
+import importlib, os, runpy, sys, time
+import dataclasses, json, pathlib, subprocess  # what every step needs: better now than when it is waited for
+give_up = time.monotonic() + 600
+while not os.path.exists("{BUILD}/go"):
+    if time.monotonic() > give_up:
+        sys.exit("nothing came to be done")
+    time.sleep(0.005)
+importlib.invalidate_caches()
+runpy.run_module("pipeline.inside", run_name="__main__", alter_sys=True)
+"""
+"""What runs in a container from its start: it waits for its files, of which `go` is the last."""
 
 RECORD_SEPARATOR = "\x1e"
 FAILED = 3
@@ -120,4 +144,4 @@ def main(root: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(BUILD)))

@@ -12,38 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from pipeline import containers
-from pipeline.engine import BUILD, USER, Job, add_bytes
+from pipeline.engine import USER, Job, add_bytes
 from pipeline.fetch import ca_bundle
-from pipeline.inside import RECORD_SEPARATOR
+from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR, WAIT
 from pipeline.report import Line
 from pipeline.step import Source, Step
 from pipeline.store import explained
 from pipeline.surroundings import Surroundings
 from pipeline.terminal import attach
-
-ENVIRONMENT = {
-    "HOME": f"{BUILD}/work",
-    "LC_ALL": "C.UTF-8",
-    "PATH": "/usr/bin:/usr/sbin",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONPATH": f"{BUILD}/src",
-    "TZ": "UTC",
-}
-
-
-WAIT = f"""\
-import importlib, os, runpy, sys, time
-import dataclasses, json, pathlib, subprocess  # what every step needs: better now than when it is waited for
-give_up = time.monotonic() + 600
-while not os.path.exists("{BUILD}/go"):
-    if time.monotonic() > give_up:
-        sys.exit("nothing came to be done")
-    time.sleep(0.005)
-importlib.invalidate_caches()
-sys.argv[1:] = ["{BUILD}"]
-runpy.run_module("pipeline.inside", run_name="__main__", alter_sys=True)
-"""
-"""What runs in a container from its start: it waits for its files, of which `go` is the last."""
 
 
 def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool = False) -> Job:
@@ -140,7 +116,7 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
                 _add_file(tar, f"in/{name}", path)
             if step.network:
                 _add_file(tar, "in/ca.pem", Path(ca_bundle()))
-            add_bytes(tar, "go", b"")
+            add_bytes(tar, "go", b"")  # last, for `WAIT`
         file.seek(0)
         yield file
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.engine import LABEL, Engine, Job, add_bytes, candidates
 from pipeline.errors import EngineError
-from pipeline.sandbox import ENVIRONMENT
+from pipeline.inside import ENVIRONMENT
 
 pytestmark = pytest.mark.container
 

@@ -6,7 +6,6 @@ and 3.5.1.1 (the path that firmware looks for on removable media).
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pipeline.errors import PipelineError
 from pipeline.inside import Context
@@ -85,4 +84,3 @@ def build(ctx: Context) -> None:
     for folder in FOLDERS:
         ctx.run(["mmd", "-i", str(image), f"::{folder}"], env=env)
     ctx.run(["mcopy", "-m", "-i", str(image), str(uki), f"::{BOOT_FILE}"], env=env)
-    print(f"{BOOT_FILE}: {datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S} UTC")
