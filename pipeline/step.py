@@ -24,6 +24,10 @@ TRAVELLING = ("pipeline", "qemu")
 """Packages whose modules go into a container with the step that imports them; all else is in its image."""
 
 
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
 @dataclass(frozen=True)
 class Output:
     """A file that another step makes."""
@@ -43,9 +47,10 @@ class Source:
         """Return what it consists of, sorted: paths below it to files; a file is itself under ''."""
         if not self.path.is_dir():
             return {"": self.path}
-        paths = (path for path in sorted(self.path.rglob("*")) if path.is_symlink() or not path.is_dir())
-        relative = {path.relative_to(self.path): path for path in paths}
-        return {str(name): path for name, path in relative.items() if name.parts[0] not in self.exclude}
+        tops = (path for path in self.path.iterdir() if path.name not in self.exclude)
+        below = (path for top in tops for path in (top, *(top.rglob("*") if _is_folder(top) else ())))
+        found = {path.relative_to(self.path).as_posix(): path for path in below if not _is_folder(path)}
+        return dict(sorted(found.items()))
 
     def size(self) -> int:
         """Return how many bytes its files have."""
