@@ -30,6 +30,7 @@ from pipeline.inside import BUILD
 from pipeline.store import explained
 
 PLATFORM = "linux/amd64"
+NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 USER = 1000
 LABEL = "installer-iso.process"
 """Says which machine and process a container belongs to."""
@@ -339,11 +340,7 @@ def _explained(doing: str) -> Iterator[None]:
         yield
     except APIError as error:
         text = str(error.explanation or error)
-        hint = (
-            "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
-            if "exec format" in text
-            else "`./doit doctor` says what this engine can do"
-        )
+        hint = NO_EMULATION if "exec format" in text else "`./doit doctor` says what this engine can do"
         raise EngineError(f"the container engine could not {doing}: {text}", hint) from error
     except (DockerException, requests.RequestException) as error:
         raise EngineError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline import sandbox
 from pipeline.checks.finding import Severity
+from pipeline.engine import NO_EMULATION
 from pipeline.errors import CheckError, StepError
 from pipeline.inside import FAILED
 from pipeline.report import Line
@@ -19,6 +20,7 @@ from pipeline.store import Result
 from pipeline.surroundings import Surroundings
 
 LAST_LINES = 20
+KILLED = 128 + 9
 
 
 def realise(step: Step, around: Surroundings, folder: Path, line: Line, *, again: bool = False) -> None:
@@ -102,6 +104,10 @@ def _failure(step: Step, status: int, error: Mapping[str, str] | None, log: Path
         hint = f"{error['hint']}\n  log: {log}" if error["hint"] else f"its log: {log}"
         return StepError(f"step {step.name}: {error['message']}", hint)
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-    killed = " (killed: was there enough memory?)" if status == 137 else ""
     lines = "\n    ".join(tail)
-    return StepError(f"step {step.name} ended with status {status}{killed}:\n    {lines}", f"its log: {log}")
+    hint = f"its log: {log}"
+    if status == KILLED:
+        hint = f"was there enough memory? {hint}"
+    if "exec format error" in lines:
+        hint = NO_EMULATION
+    return StepError(f"step {step.name} ended with status {status}:\n    {lines}", hint)

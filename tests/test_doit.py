@@ -74,14 +74,14 @@ def calls(here: Path) -> list[str]:
 
 
 PIP = "pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock"
-NAME_IT = "  hint: install it, or name it: INSTALLER_ISO_PYTHON=/path/to/python3 ./doit\n"
+NAME_IT = ": install it, or name it in INSTALLER_ISO_PYTHON\n"
 
 
 def test_an_old_python(here: Path) -> None:
     install(here, "python3", OLD)
     done = doit(here, "iso")
     assert done.returncode == 1
-    assert done.stderr == f"error: Python 3.11 or newer is needed, found Python 3.9.2\n{NAME_IT}"
+    assert done.stderr == f"error: Python 3.11 or newer is needed, found Python 3.9.2{NAME_IT}"
     assert not (here / ".venv").exists()
 
 
@@ -89,7 +89,7 @@ def test_no_python(here: Path) -> None:
     done = doit(here, "iso")
     assert done.returncode == 1
     assert done.stderr.startswith("error: Python 3.11 or newer is needed, found ")
-    assert done.stderr.endswith(f"not found\n{NAME_IT}")
+    assert done.stderr.endswith(f"not found{NAME_IT}")
 
 
 def test_a_newer_python_beside_an_old_one(here: Path) -> None:
@@ -111,8 +111,7 @@ def test_no_venv_module(here: Path) -> None:
     done = doit(here, "iso")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: python3 has no venv module\n"
-        "  hint: install it (on Debian and Ubuntu: apt install python3-venv)\n"
+        "error: python3 has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)\n"
     )
 
 
@@ -140,10 +139,8 @@ def test_requirements_that_could_not_be_installed_are_tried_again(here: Path) ->
     install(here, "python3", GOOD)
     done = doit(here, PIP_STATUS="1")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-2:] == [
-        "error: the requirements could not be installed",
-        "  hint: see above; is the Python package index reachable?",
-    ]
+    said = done.stderr.splitlines()
+    assert said[-1] == "error: the requirements could not be installed: pip says why above"
     calls(here)
     assert doit(here).returncode == 0
     assert calls(here) == ["venv .venv", PIP, "doit "]

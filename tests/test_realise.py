@@ -102,8 +102,13 @@ LINES = "\n    ".join(f"line {number}" for number in range(10, 30))
         ("die", f"step toy:x ended with status 1:\n    {LINES}", "its log: {log}"),
         (
             "run_out_of_memory",
-            "step toy:x ended with status 137 (killed: was there enough memory?):\n    ",
-            "its log: {log}",
+            "step toy:x ended with status 137:\n    ",
+            "was there enough memory? its log: {log}",
+        ),
+        (
+            "meet_another_machine",
+            "step toy:x ended with status 255:\n    exec /usr/bin/python3: exec format error",
+            "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)",
         ),
     ],
 )

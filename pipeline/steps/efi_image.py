@@ -4,6 +4,7 @@ Specification: Microsoft FAT (fatgen103, "FAT Type Determination"); UEFI 2.10, 1
 and 3.5.1.1 (the path that firmware looks for on removable media).
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 
@@ -50,11 +51,12 @@ def geometry(file_size: int) -> Geometry:
     )
 
 
-def mkfs_argv(shape: Geometry, image: str) -> list[str]:
-    """Return the command that makes the empty file system."""
+def mkfs_argv(shape: Geometry, volume_id: str, image: str) -> list[str]:
+    """Return the command that makes the empty file system; `volume_id` is 8 hex digits."""
     return [
         "mkfs.vfat",
-        "--invariant",  # else the volume's serial number is the time
+        "--invariant",  # else times are the clock's
+        f"-i{volume_id}",  # else it is the same in all images
         "-a",  # else FATs and root directory are rounded up to whole clusters, and the file may not fit
         "-F16",
         f"-s{shape.cluster}",
@@ -79,7 +81,9 @@ def build(ctx: Context) -> None:
     epoch = ctx.params["epoch"]
     os.utime(uki, (epoch, epoch))
     image = ctx.out / "efi.img"
-    ctx.run(mkfs_argv(geometry(uki.stat().st_size), str(image)))
+    with uki.open("rb") as file:
+        volume_id = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    ctx.run(mkfs_argv(geometry(uki.stat().st_size), volume_id, str(image)))
     env = mtools_environment(epoch)
     for folder in FOLDERS:
         ctx.run(["mmd", "-i", str(image), f"::{folder}"], env=env)

@@ -5,6 +5,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.steps import efi_image
 from pipeline.steps.efi_image import Geometry, geometry, mkfs_argv
+from pipeline.store import sha256_of
 from tests.fixtures.context import played
 
 EPOCH = 1795219200
@@ -59,8 +60,9 @@ def test_commands_and_their_environment(tmp_path: Path) -> None:
     ctx = played(tmp_path, epoch=EPOCH)
     efi_image.build(ctx)
     image, uki = f"{tmp_path}/out/efi.img", tmp_path / "work/BOOTX64.EFI"
+    mkfs = ["mkfs.vfat", "--invariant", f"-i{sha256_of(uki)[:8]}"]
     assert ctx.calls == [
-        ["mkfs.vfat", "--invariant", "-a", "-F16", "-s1", "-R1", "-r512", "-nEFI", "-C", image, "2096"],
+        [*mkfs, "-a", "-F16", "-s1", "-R1", "-r512", "-nEFI", "-C", image, "2096"],
         ["mmd", "-i", image, "::EFI"],
         ["mmd", "-i", image, "::EFI/BOOT"],
         ["mcopy", "-m", "-i", image, str(uki), "::EFI/BOOT/BOOTX64.EFI"],
@@ -76,7 +78,10 @@ def test_commands_and_their_environment(tmp_path: Path) -> None:
 
 
 def test_a_shape_s_size_is_given_in_kib() -> None:
-    assert mkfs_argv(Geometry(78496, 2, 39065), "x")[4:] == [
+    assert mkfs_argv(Geometry(78496, 2, 39065), "0123abcd", "x")[2:] == [
+        "-i0123abcd",
+        "-a",
+        "-F16",
         "-s2",
         "-R2",
         "-r512",
