@@ -13,7 +13,8 @@ from enum import Enum
 
 import requests
 
-from pipeline.engine import Engine, connect
+from pipeline.discovery import connect
+from pipeline.engine import Engine
 from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
 from pipeline.lock import Lock

@@ -1,4 +1,4 @@
-"""Owns the container engine: finding one, loading an image into it, running one command in it.
+"""Owns the container engine: loading an image into it, running one command in it.
 
 Must not know packages, steps or recipes. It speaks the Docker API (https://docs.docker.com/reference/api/engine/),
 which Podman speaks too. Files cross through the API, into and out of an anonymous volume, so the
@@ -7,10 +7,8 @@ engine may run on another machine.
 
 import atexit
 import contextlib
-import io
 import json
 import os
-import shutil
 import socket
 import tarfile
 import tempfile
@@ -25,17 +23,15 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
+from pipeline.crossing import add_bytes, extract
 from pipeline.errors import EngineError
 from pipeline.inside import BUILD
-from pipeline.store import explained
 
 PLATFORM = "linux/amd64"
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 USER = 1000
 LABEL = "installer-iso.process"
 """Says which machine and process a container belongs to."""
-
-API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long
 
 
 @dataclass(frozen=True)
@@ -51,58 +47,6 @@ class Job:
     network: bool = False
     device: str = ""
     tty: bool = False
-
-
-def candidates() -> list[str]:
-    """Return the addresses where an engine may listen, in the order in which they are tried."""
-    if chosen := os.environ.get("DOCKER_HOST") or os.environ.get("CONTAINER_HOST"):
-        return [chosen]
-    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    home = Path.home()
-    sockets = [
-        "/var/run/docker.sock",
-        f"{runtime}/docker.sock",
-        f"{home}/.docker/run/docker.sock",
-        f"{home}/.colima/default/docker.sock",
-        f"{home}/.rd/docker.sock",
-        f"{runtime}/podman/podman.sock",
-        "/run/podman/podman.sock",
-    ]
-    return [f"unix://{path}" for path in sockets]
-
-
-def _why_not(address: str, error: Exception) -> str:
-    path = address.removeprefix("unix://")
-    if address.startswith("unix://") and not Path(path).exists():
-        return f"{address}: there is no such socket"
-    if address.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
-        return f"{address}: this user has no right to use it"
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return f"{address}: {getattr(error, 'strerror', None) or error}"
-
-
-def connect() -> "Engine":
-    """Return the first engine that answers. Raises EngineError that says where it was looked for."""
-    tried = []
-    for address in candidates():
-        try:
-            client = docker.DockerClient(
-                base_url=address,
-                version="auto",
-                timeout=API_TIMEOUT,
-                use_ssh_client=address.startswith("ssh:"),
-            )
-            return Engine(client, address)
-        except (DockerException, OSError) as error:
-            tried.append(_why_not(address, error))
-    denied = any("no right" in reason for reason in tried)
-    raise EngineError(
-        "no container engine answers:\n    " + "\n    ".join(tried),
-        "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
-        if denied
-        else "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
-    )
 
 
 class Engine:
@@ -265,7 +209,7 @@ class Engine:
                     on_line(line)
                 status = int(container.wait()["StatusCode"])
                 chunks, _ = container.get_archive(f"{BUILD}/out")
-                _extract(chunks, out)
+                extract(chunks, out)
         finally:
             _remove(container)
         return status
@@ -302,37 +246,6 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
-class _Reader(io.RawIOBase):
-    """A file made of the chunks in which an answer arrives."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self.chunks, self.rest = iter(chunks), b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self.rest = self.rest or next(self.chunks, b"")
-        size = min(len(buffer), len(self.rest))
-        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
-        return size
-
-
-def _extract(chunks: Iterable[bytes], out: Path) -> None:
-    """Write the regular files of a tar of `out/` below `out`; nothing in it can point elsewhere."""
-    with tarfile.open(fileobj=io.BufferedReader(_Reader(chunks), 1 << 20), mode="r|") as tar:
-        for member in tar:
-            name = Path(*Path(member.name).parts[1:])
-            data = tar.extractfile(member) if member.isreg() else None
-            if data is None or name.is_absolute() or ".." in name.parts:
-                continue
-            target = out / name
-            with explained(target, "write"):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    shutil.copyfileobj(data, file)
-
-
 @contextlib.contextmanager
 def _explained(doing: str) -> Iterator[None]:
     """Turn what the engine answers into a sentence."""
@@ -346,10 +259,3 @@ def _explained(doing: str) -> Iterator[None]:
         raise EngineError(
             f"the container engine went away while it should {doing}: {error}", "is it still running?"
         ) from error
-
-
-def add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Add a small file to a tar."""
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o444
-    tar.addfile(info, io.BytesIO(data))

@@ -3,12 +3,15 @@
 Must not know engines, caches or doit.
 """
 
+from typing import TypedDict
+
 from pipeline.checks import efi_image as efi_image_rules
 from pipeline.checks import initramfs as initramfs_rules
 from pipeline.checks import installer as installer_rules
 from pipeline.checks import iso as iso_rules
 from pipeline.checks import kernel as kernel_rules
 from pipeline.checks import uki as uki_rules
+from pipeline.checks.finding import Check
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
@@ -17,12 +20,29 @@ from pipeline.steps import efi_image, initramfs, iso, kernel, rust, uki
 from pipeline.store import Blob
 
 PROGRAM = "truthdb-installer"
+OS_RELEASE = """\
+NAME="{product}"
+PRETTY_NAME="{product} {version} Installer"
+ID={id}
+VERSION_ID={version}
+"""
 README = """\
 {product} {version} installer
 
 This medium boots by UEFI, from CD or copied to a USB stick as it is:
 everything lies in its EFI system partition, in EFI/BOOT/BOOTX64.EFI.
 """
+
+
+class _Artifact(TypedDict):
+    outputs: tuple[str, ...]
+    checks: dict[str, Check]
+    published: dict[str, int]
+
+
+def _artifact(name: str, check: Check, mode: int = 0o644) -> _Artifact:
+    """Return what a step says of the one file that it makes for people."""
+    return {"outputs": (name,), "checks": {name: check}, "published": {name: mode}}
 
 
 def plan(project: Project, name: str) -> tuple[Step, ...]:
@@ -35,13 +55,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
     product, epoch = pins.product, pins.source_date_epoch
     folder = project.root / "recipes" / name
     imager = project.lock_of("imager")
-    os_release = (
-        f'NAME="{product.name}"\n'
-        f'PRETTY_NAME="{product.name} {product.version} Installer"\n'
-        f"ID={name}\n"
-        f"VERSION_ID={product.version}\n"
-    )
-
+    os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version)
     cmdline = " ".join(recipe.image.cmdline).replace("{volume_id}", recipe.image.volume_id)
 
     vmlinuz = _kernel(project, name)
@@ -52,11 +66,9 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         summary="Pack BusyBox, the installer and the recipe's files.",
         container=imager,
         inputs={PROGRAM: program.output(PROGRAM), "rootfs": Source(folder / recipe.image.rootfs)},
-        outputs=("initramfs.cpio.zst",),
         params={"program": PROGRAM, "os_release": os_release, "epoch": epoch},
         run=initramfs.build,
-        checks={"initramfs.cpio.zst": initramfs_rules.check},
-        published={"initramfs.cpio.zst": 0o644},
+        **_artifact("initramfs.cpio.zst", initramfs_rules.check),
     )
     uki_step = Step(
         name=f"uki:{name}",
@@ -67,29 +79,24 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
             "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
             "splash.bmp": Source(folder / recipe.image.splash),
         },
-        outputs=("TruthDBInstaller.efi",),
         params={"cmdline": cmdline, "os_release": os_release, "epoch": epoch},
         run=uki.build,
-        checks={"TruthDBInstaller.efi": uki_rules.check},
-        published={"TruthDBInstaller.efi": 0o644},
+        **_artifact("TruthDBInstaller.efi", uki_rules.check),
     )
     efi_image_step = Step(
         name=f"efi-image:{name}",
         summary="Make a FAT image just large enough for the UKI.",
         container=imager,
         inputs={"TruthDBInstaller.efi": uki_step.output("TruthDBInstaller.efi")},
-        outputs=("efi.img",),
         params={"epoch": epoch},
         run=efi_image.build,
-        checks={"efi.img": efi_image_rules.check},
-        published={"efi.img": 0o644},
+        **_artifact("efi.img", efi_image_rules.check),
     )
     iso_step = Step(
         name=f"iso:{name}",
         summary="Make the hybrid ISO around the FAT image.",
         container=imager,
         inputs={"efi.img": efi_image_step.output("efi.img")},
-        outputs=(f"{name}.iso",),
         params={
             "output": f"{name}.iso",
             "volume_id": recipe.image.volume_id,
@@ -99,8 +106,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
             "epoch": epoch,
         },
         run=iso.build,
-        checks={f"{name}.iso": iso_rules.check},
-        published={f"{name}.iso": 0o644},
+        **_artifact(f"{name}.iso", iso_rules.check),
     )
     return (vmlinuz.step, *installer_steps, program, initramfs_step, uki_step, efi_image_step, iso_step)
 
@@ -108,15 +114,13 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
 def _kernel(project: Project, name: str) -> Output:
     """Return the kernel: built from fragments, shared by all recipes that name the same ones, or taken."""
     recipe = project.recipes[name].kernel
-    checks, published = {"vmlinuz": kernel_rules.check}, {"vmlinuz": 0o644}
+    vmlinuz = _artifact("vmlinuz", kernel_rules.check)
     if recipe.artifact is not None:
         step = Step(
             name=f"kernel:{recipe.artifact}",
             summary="Take the kernel that the manifest names.",
             inputs={"vmlinuz": _pinned(project, recipe.artifact)},
-            outputs=("vmlinuz",),
-            checks=checks,
-            published=published,
+            **vmlinuz,
         )
         return step.output("vmlinuz")
     lock = project.lock_of("kernel")
@@ -143,8 +147,8 @@ def _kernel(project: Project, name: str) -> Output:
             "epoch": lock.epoch,
         },
         run=kernel.build,
-        checks=checks,
-        published=published,
+        checks=vmlinuz["checks"],
+        published=vmlinuz["published"],
     )
     return step.output("vmlinuz")
 
@@ -152,15 +156,13 @@ def _kernel(project: Project, name: str) -> Output:
 def _installer(project: Project, name: str) -> tuple[Step, ...]:
     """Return the steps that end in the installer: built from a crate, or taken."""
     recipe = project.recipes[name].installer
-    checks, published = {PROGRAM: installer_rules.check}, {PROGRAM: 0o755}
+    installer = _artifact(PROGRAM, installer_rules.check, 0o755)
     if recipe.crate is None:
         taken = Step(
             name=f"installer:{name}",
             summary="Take the program that the manifest names.",
             inputs={PROGRAM: _pinned(project, recipe.artifact or "")},
-            outputs=(PROGRAM,),
-            checks=checks,
-            published=published,
+            **installer,
         )
         return (taken,)
     lock = project.lock_of("rust")
@@ -205,11 +207,9 @@ def _installer(project: Project, name: str) -> tuple[Step, ...]:
             "target.tar": dependencies.output("target.tar"),
             "crate": Source(crate, exclude=("target",)),
         },
-        outputs=(PROGRAM,),
         params=params | {"program": PROGRAM},
         run=rust.program,
-        checks=checks,
-        published=published,
+        **installer,
     )
     return (library, crates, dependencies, program)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from pipeline import containers
-from pipeline.engine import USER, Job, add_bytes
+from pipeline.crossing import add_bytes, add_file, add_files, add_folder
+from pipeline.engine import USER, Job
 from pipeline.fetch import ca_bundle
 from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR, WAIT
 from pipeline.report import Line
@@ -96,9 +97,9 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
     with tempfile.TemporaryFile(dir=scratch) as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             for name in ("out", "work"):
-                _add_folder(tar, name, owner=USER)
+                add_folder(tar, name, owner=USER)
             for name in ("src", "in"):
-                _add_folder(tar, name, owner=0)
+                add_folder(tar, name, owner=0)
             for module, path in step.modules().items():
                 name = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
                 add_bytes(tar, f"src/{name}", path.read_bytes())
@@ -111,36 +112,11 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
             add_bytes(tar, "step.json", json.dumps(what).encode())
             for name, source in step.inputs.items():
                 if isinstance(source, Source) and source.path.is_dir():
-                    _add_folder_of(tar, f"in/{name}", source)
+                    add_files(tar, f"in/{name}", source.files())
             for name, path in around.files(step, line).items():
-                _add_file(tar, f"in/{name}", path)
+                add_file(tar, f"in/{name}", path)
             if step.network:
-                _add_file(tar, "in/ca.pem", Path(ca_bundle()))
+                add_file(tar, "in/ca.pem", Path(ca_bundle()))
             add_bytes(tar, "go", b"")  # last, for `WAIT`
         file.seek(0)
         yield file
-
-
-def _add_folder(tar: tarfile.TarFile, name: str, owner: int) -> None:
-    info = tarfile.TarInfo(name)
-    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, 0o755, owner, owner
-    tar.addfile(info)
-
-
-def _add_file(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    with path.open("rb") as file:
-        info = tarfile.TarInfo(name)
-        info.size = path.stat().st_size
-        info.mode = 0o555 if path.stat().st_mode & 0o100 else 0o444
-        tar.addfile(info, file)
-
-
-def _add_folder_of(tar: tarfile.TarFile, name: str, source: Source) -> None:
-    for relative, path in source.files().items():
-        full = f"{name}/{relative}" if relative else name
-        if path.is_symlink():
-            info = tarfile.TarInfo(full)
-            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
-            tar.addfile(info)
-        else:
-            _add_file(tar, full, path)

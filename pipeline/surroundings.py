@@ -32,7 +32,7 @@ class Surroundings:
     @cached_property
     def engine(self) -> "Engine":
         """The engine, found when the first step needs it: a build that is all cached needs none."""
-        from pipeline.engine import connect
+        from pipeline.discovery import connect
 
         return connect()
 

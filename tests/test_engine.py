@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import LABEL, Engine, Job, add_bytes, candidates
+from pipeline.crossing import add_bytes
+from pipeline.discovery import candidates
+from pipeline.engine import LABEL, Engine, Job
 from pipeline.errors import EngineError
 from pipeline.inside import ENVIRONMENT
 

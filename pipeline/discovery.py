@@ -1,0 +1,67 @@
+"""Owns where container engines listen: it finds the first one that answers.
+
+Must not know what an engine is asked to do.
+"""
+
+import os
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from pipeline.engine import Engine
+from pipeline.errors import EngineError
+
+API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long
+
+
+def candidates() -> list[str]:
+    """Return the addresses where an engine may listen, in the order in which they are tried."""
+    if chosen := os.environ.get("DOCKER_HOST") or os.environ.get("CONTAINER_HOST"):
+        return [chosen]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    home = Path.home()
+    sockets = [
+        "/var/run/docker.sock",
+        f"{runtime}/docker.sock",
+        f"{home}/.docker/run/docker.sock",
+        f"{home}/.colima/default/docker.sock",
+        f"{home}/.rd/docker.sock",
+        f"{runtime}/podman/podman.sock",
+        "/run/podman/podman.sock",
+    ]
+    return [f"unix://{path}" for path in sockets]
+
+
+def _why_not(address: str, error: Exception) -> str:
+    path = address.removeprefix("unix://")
+    if address.startswith("unix://") and not Path(path).exists():
+        return f"{address}: there is no such socket"
+    if address.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
+        return f"{address}: this user has no right to use it"
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return f"{address}: {getattr(error, 'strerror', None) or error}"
+
+
+def connect() -> Engine:
+    """Return the first engine that answers. Raises EngineError that says where it was looked for."""
+    tried = []
+    for address in candidates():
+        try:
+            client = docker.DockerClient(
+                base_url=address,
+                version="auto",
+                timeout=API_TIMEOUT,
+                use_ssh_client=address.startswith("ssh:"),
+            )
+            return Engine(client, address)
+        except (DockerException, OSError) as error:
+            tried.append(_why_not(address, error))
+    denied = any("no right" in reason for reason in tried)
+    raise EngineError(
+        "no container engine answers:\n    " + "\n    ".join(tried),
+        "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
+        if denied
+        else "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
+    )
