@@ -13,6 +13,7 @@ from pipeline.engine import Engine
 from pipeline.errors import EngineError
 
 API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long
+NO_RIGHT = "this user has no right to use it"
 
 
 def candidates() -> list[str]:
@@ -34,11 +35,16 @@ def candidates() -> list[str]:
 
 
 def _why_not(address: str, error: Exception) -> str:
-    path = address.removeprefix("unix://")
-    if address.startswith("unix://") and not Path(path).exists():
-        return f"{address}: there is no such socket"
-    if address.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
-        return f"{address}: this user has no right to use it"
+    if address.startswith("unix://"):
+        path = address.removeprefix("unix://")
+        try:
+            Path(path).stat()
+        except FileNotFoundError:
+            return f"{address}: there is no such socket"
+        except PermissionError:
+            return f"{address}: {NO_RIGHT}"
+        if not os.access(path, os.R_OK | os.W_OK):
+            return f"{address}: {NO_RIGHT}"
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return f"{address}: {getattr(error, 'strerror', None) or error}"
@@ -58,7 +64,7 @@ def connect() -> Engine:
             return Engine(client, address)
         except (DockerException, OSError) as error:
             tried.append(_why_not(address, error))
-    denied = any("no right" in reason for reason in tried)
+    denied = any(reason.endswith(f"docker.sock: {NO_RIGHT}") for reason in tried)
     raise EngineError(
         "no container engine answers:\n    " + "\n    ".join(tried),
         "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
