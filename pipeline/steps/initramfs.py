@@ -13,7 +13,7 @@ from pipeline.formats import cpio
 from pipeline.inside import Context
 
 BUSYBOX = Path("/usr/bin/busybox")
-LEVEL = 18  # 19 takes a tenth longer for a thousandth less
+LEVEL = 12  # 18 makes it 8 % smaller, and takes half a second of every edit
 
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
