@@ -44,9 +44,12 @@ def download(
     total = sum(package.size for package in packages)
     done = dict.fromkeys(packages, 0)
     guard = threading.Lock()
+    stopped = threading.Event()
 
     def one(package: Package) -> Path:
         def note(size: int) -> None:
+            if stopped.is_set():
+                raise KeyboardInterrupt
             with guard:
                 done[package] = size
                 progress(sum(done.values()), total, "bytes")
@@ -62,8 +65,10 @@ def download(
         futures = [pool.submit(one, package) for package in packages]
         try:
             return [future.result() for future in futures]
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException:  # also Ctrl-C, which reaches only this thread
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def write_layer(lock: Lock, packages: Sequence[Path], target: Path) -> str:

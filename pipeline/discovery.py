@@ -8,10 +8,12 @@ from pathlib import Path
 
 import docker
 from docker.errors import DockerException
+from docker.utils import kwargs_from_env
 
 from pipeline.engine import Engine
 from pipeline.errors import EngineError
 
+PROBE_TIMEOUT = 20  # seconds for an engine's first answer; one on another machine may be slow
 API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long
 NO_RIGHT = "this user has no right to use it"
 
@@ -58,9 +60,11 @@ def connect() -> Engine:
             client = docker.DockerClient(
                 base_url=address,
                 version="auto",
-                timeout=API_TIMEOUT,
+                timeout=PROBE_TIMEOUT,
+                tls=kwargs_from_env().get("tls", False),
                 use_ssh_client=address.startswith("ssh:"),
             )
+            client.api.timeout = API_TIMEOUT
             return Engine(client, address)
         except (DockerException, OSError) as error:
             tried.append(_why_not(address, error))

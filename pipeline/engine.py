@@ -15,13 +15,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
+from docker.types import LogConfig
 
 from pipeline.crossing import add_bytes, extract
 from pipeline.errors import EngineError
@@ -60,7 +62,8 @@ class Engine:
 
     def describe(self) -> str:
         """Return name, version, architecture and address in one line."""
-        version: dict[str, Any] = self.client.version()
+        with _explained("say its version"):
+            version: dict[str, Any] = self.client.version()
         names = [part["Name"] for part in version.get("Components") or []]
         name = "Podman" if any("Podman" in n for n in names) else "Docker"
         return f"{name} {version['Version']} ({version['Os']}/{version['Arch']}) at {self.address}"
@@ -68,9 +71,12 @@ class Engine:
     def has_image(self, tag: str, diff_id: str) -> bool:
         """Tell whether `tag` is loaded and consists of exactly the layer with this diff ID."""
         try:
-            image = self.client.images.get(tag)
-        except ImageNotFound:
-            return False
+            with _explained("show an image"):
+                image = self.client.images.get(tag)
+        except EngineError as error:
+            if isinstance(error.__cause__, ImageNotFound):
+                return False
+            raise
         return bool(image.attrs["RootFS"]["Layers"] == [f"sha256:{diff_id}"])
 
     def load_image(self, tag: str, diff_id: str, layer: Path) -> None:
@@ -113,7 +119,7 @@ class Engine:
                 job.image,
                 list(job.argv),
                 environment=dict(job.env),
-                labels={LABEL: f"{socket.gethostname()}/{os.getpid()}"},
+                labels=_labels(),
                 user=f"{USER}:{USER}",
                 working_dir=BUILD,
                 network_mode="bridge" if job.network else "none",
@@ -127,21 +133,41 @@ class Engine:
                 tty=job.tty,
                 stdin_open=job.tty,
                 platform=PLATFORM,
+                log_config=LogConfig(type="json-file"),  # the engine's own choice may not be readable
+                use_config_proxy=False,  # what is in the environment is in `job.env`
             )
 
     def _sweep(self) -> None:
         """Remove the containers of processes of this machine that are gone."""
         self.swept = True
-        for container in self.client.containers.list(all=True, filters={"label": LABEL}):
+        found = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        for container in found:
             host, _, process = container.labels[LABEL].partition("/")
             if host == socket.gethostname() and not _is_alive(int(process)):
                 _remove(container)
 
     def _start(self, job: Job) -> Container:
         container = self._create(job)
-        with _explained("run a container"):
-            container.start()
+        try:
+            with _explained("run a container"):
+                container.start()
+        except BaseException:
+            _remove(container)
+            raise
         return container
+
+    def _take(self, job: Job) -> Container:
+        """Return a started container for `job`: the one that was expected, if it still waits."""
+        expected = self.expected.get(job)
+        if expected is not None:
+            container = expected.result()
+            del self.expected[job]
+            with _explained("run a container"):
+                container.reload()
+            if container.status == "running":
+                return container
+            _remove(container)
+        return self._start(job)
 
     def expect(self, job: Job) -> None:
         """Start a container for `job` in the background; the next `run` of an equal job takes it.
@@ -177,16 +203,28 @@ class Engine:
     def machine(self, image: str) -> str:
         """Return what machine a container of this image runs on, as it says itself (`uname -m`)."""
         with _explained("run a container"):
-            said: bytes = self.client.containers.run(image, ["/usr/bin/uname", "-m"], remove=True)
-        return said.decode().strip()
+            return self._say(image, ["/usr/bin/uname", "-m"]).strip()
 
     def has_device(self, image: str, device: str) -> bool:
         """Tell whether containers of this engine can be given a device of its machine."""
         try:
-            self.client.containers.run(image, ["/usr/bin/true"], devices=[f"{device}:{device}"], remove=True)
+            self._say(image, ["/usr/bin/true"], devices=[f"{device}:{device}"])
         except APIError:
             return False
         return True
+
+    def _say(self, image: str, argv: list[str], **options: Any) -> str:
+        """Return what a short command in a container says. Raises what docker-py raises."""
+        log = LogConfig(type="json-file")
+        made = self.client.containers.create(
+            image, argv, labels=_labels(), platform=PLATFORM, log_config=log, **options
+        )
+        try:
+            made.start()
+            made.wait()
+            return str(made.logs(), "utf-8", "replace")
+        finally:
+            _remove(made)
 
     def run(
         self, job: Job, files: IO[bytes], out: Path, on_line: Callable[[str], None], *, again: bool = False
@@ -198,11 +236,10 @@ class Engine:
         failed are copied, too: they may say why. Whatever happens, the container is gone afterwards.
         `again` says that an equal job comes next, whose container can be started meanwhile.
         """
-        expected = self.expected.pop(job, None)
-        container = expected.result() if expected else self._start(job)
-        if again:
-            self.expect(job)
+        container = self._take(job)
         try:
+            if again:
+                self.expect(job)
             with _explained("run a container"):
                 container.put_archive(BUILD, files)
                 for line in _lines(container.logs(stream=True, follow=True)):
@@ -213,6 +250,10 @@ class Engine:
         finally:
             _remove(container)
         return status
+
+
+def _labels() -> dict[str, str]:
+    return {LABEL: f"{socket.gethostname()}/{os.getpid()}"}
 
 
 def _is_alive(process: int) -> bool:
@@ -233,8 +274,13 @@ def _groups(device: str) -> list[str]:
 
 
 def _remove(container: Container) -> None:
-    with _explained("remove a container"), contextlib.suppress(NotFound):
-        container.remove(force=True, v=True)
+    """Remove a container, unless it is gone, or somebody else removes it at this moment."""
+    with _explained("remove a container"):
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -152,6 +152,7 @@ def fetch(
     with store.lock(f"blob-{blob.sha256}"):
         if path := store.find(blob):
             progress(blob.size)
+            store.touch(blob)
             return path
         tried = []
         with explained(store.root, "write"):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config import STRICT, Name, PlainText, Sha256, Text, Timestamp
+from pipeline.config import STRICT, Name, PlainText, RelativePath, Sha256, Text, Timestamp
 
 PATH = "manifests/manifest.toml"
 
@@ -42,7 +42,7 @@ class Artifact:
     __pydantic_config__ = STRICT
     sha256: Sha256
     size: Annotated[int, Field(gt=0)]
-    path: Text | None = None
+    path: RelativePath | None = None
     url: Text | None = None
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ Must not know caches of results, checks or doit.
 
 import contextlib
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,12 @@ from pipeline.surroundings import Surroundings
 from pipeline.terminal import attach
 
 
+def proxies() -> list[tuple[str, str]]:
+    """Return the proxies that this machine's environment names: a step with network goes through them."""
+    names = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return [(name, os.environ[name]) for name in names if name in os.environ]
+
+
 def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool = False) -> Job:
     """Return what the engine is asked to run, after seeing to it that the container's image is there."""
     lock = step.container
@@ -33,7 +40,7 @@ def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool
     return Job(
         image=lock.tag,
         argv=("/usr/bin/python3", "-P", "-c", WAIT),
-        env=tuple(ENVIRONMENT.items()),
+        env=(*ENVIRONMENT.items(), *(proxies() if step.network else ())),
         network=step.network,
         device=given,
         tty=tty,
@@ -65,7 +72,7 @@ def run(
             nonlocal error
             if not text.startswith(RECORD_SEPARATOR):
                 # cargo's progress bars end in a carriage return, what is worth keeping follows
-                log_file.write(text.rpartition("\r")[2] + "\n")
+                log_file.write(text.rstrip("\r").rpartition("\r")[2] + "\n")
                 return
             event = json.loads(text[1:])
             match event["event"]:

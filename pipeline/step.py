@@ -140,7 +140,7 @@ def source_digest(source: Source, name: str) -> str:
         raise PipelineError(f"{source.path}: there is no such file or folder, {name} needs it")
     entries = {}
     for relative, path in source.files().items():
-        if path.is_symlink():
+        if relative and path.is_symlink():  # below a folder; a single file is what the link points to
             entries[relative] = ["link", str(path.readlink())]
         else:
             entries[relative] = ["x" if path.stat().st_mode & 0o100 else "-", sha256_of(path)]

@@ -10,6 +10,7 @@ of a complete file, so a reader never sees a half; a blob is hashed again each t
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -77,7 +78,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         raise PipelineError(
             f"{name}: cannot {doing}: {error.strerror}",
             "free some space (`./doit gc` cleans the cache), or set INSTALLER_ISO_CACHE to another disk"
-            if error.errno in (28, 122)  # ENOSPC, EDQUOT
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else "the path above has to be a writable folder on a disk with a few GB free",
         ) from error
 
