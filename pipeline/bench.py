@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import StepError
+from pipeline.lock import REPOSITORY
 from pipeline.report import size_text
 from pipeline.session import Session
 
@@ -105,7 +106,7 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     """Measure a first build: nothing in the cache, no builder container in the engine."""
     kernel = next(step.name for step in session.images[image] if step.name.startswith("kernel:"))
     engine = session.around.engine
-    for tag in engine.images("installer-iso"):
+    for tag in engine.images(REPOSITORY):
         engine.remove_image(tag)
     with _copy(session, image, empty_cache=True) as checkout:
         yield Figure("kernel, from an empty cache", checkout.doit(f"_step:{image}/{kernel}"), "seconds")

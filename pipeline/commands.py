@@ -3,10 +3,12 @@
 Must not know doit. Heavy modules are imported where they are used: doing nothing has to take no time.
 """
 
+import shutil
 from pathlib import Path
 
 from pipeline import project
-from pipeline.errors import PipelineError
+from pipeline.errors import EngineError, PipelineError
+from pipeline.lock import REPOSITORY
 from pipeline.report import Line, size_text
 from pipeline.session import Session
 from pipeline.step import Step
@@ -15,7 +17,10 @@ from pipeline.summary import build_record, rows
 
 def is_current(session: Session, image: str, step: Step) -> bool:
     """Tell whether there is nothing to do for a step."""
-    current = session.around.is_current(step, session.folder(image))
+    try:
+        current = session.around.is_current(step, session.folder(image))
+    except PipelineError:
+        return False  # making the step meets the same mistake, and says it
     if current:
         session.cached.add(step.name)
     return current
@@ -28,6 +33,7 @@ def realise_step(session: Session, image: str, step: Step) -> None:
     folder = session.folder(image)
     following = followers(session.images[image], step)
     withdraw((step, *following), folder)
+    forget_verdicts(folder)
     again = any(each.container == step.container for each in following)
     with session.report.step(step.name, step.summary) as line:
         realise(step, session.around, folder, line, again=again)
@@ -49,6 +55,12 @@ def withdraw(steps: tuple[Step, ...], folder: Path) -> None:
     for step in steps:
         for name in step.published:
             (folder / name).unlink(missing_ok=True)
+
+
+def forget_verdicts(folder: Path) -> None:
+    """Remove what an earlier build and boot test said: it is about another image."""
+    (folder / "build.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "boot-test", ignore_errors=True)
 
 
 def summarise(session: Session) -> None:
@@ -74,24 +86,24 @@ def lock(session: Session, names: list[str]) -> None:
     make_locks(checkout, session.surroundings(checkout), names, session.report)
 
 
-def boot_test(session: Session, way: str) -> None:
+def boot_test(session: Session, way: str, accel: str) -> None:
     """Boot each image in a virtual machine: all ways, or one."""
     from pipeline import virtual
 
-    ways = (way,) if way else virtual.WAYS
     for image, steps in session.images.items():
         folder = session.folder(image)
-        with session.report.step(f"boot-test:{image}", f"boot as {', '.join(ways)}") as line:
-            virtual.test(session.project, steps, session.around, folder, ways, line)
+        with session.report.step(f"boot-test:{image}", "boot the ISO in virtual machines") as line:
+            ways = [way] if way else []
+            virtual.test(session.project, steps, session.around, folder, ways, accel, line)
         session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
-def boot(session: Session) -> bool:
+def boot(session: Session, way: str, accel: str) -> bool:
     """Boot the first image in this terminal."""
     from pipeline import virtual
 
-    steps = next(iter(session.images.values()))
-    return virtual.look_around(session.project, steps, session.around, Line("boot", session.report)) == 0
+    steps, line = next(iter(session.images.values())), Line("boot", session.report)
+    return virtual.look_around(session.project, steps, session.around, way, accel, line) == 0
 
 
 def doctor(session: Session) -> bool:
@@ -102,7 +114,9 @@ def doctor(session: Session) -> bool:
 
 
 def gc(session: Session, days: int) -> None:
-    """Show what the cache holds, and remove results, blobs and images that no recent build used."""
+    """Show what the cache holds; remove what no recent build used, and images of no present lock."""
+    from pipeline.discovery import connect
+
     store, report = session.store, session.report
     if days < 0:
         raise PipelineError(f"--days {days}: is less than 0", "`./doit gc --days 0` empties the cache")
@@ -110,10 +124,14 @@ def gc(session: Session, days: int) -> None:
     report.print(f"{store.root}: {before.results} results, {before.blobs} blobs, {size_text(before.size)}")
     gone = store.clean(older_than=days * 86400)
     report.print(f"removed: {gone.results} results, {gone.blobs} blobs, {size_text(gone.size)}")
-    wanted = {lock.tag for lock in session.project.locks.values()}
-    engine = session.around.engine
-    for tag in engine.images("installer-iso"):
-        if tag.partition("installer-iso/")[2] not in {name.partition("/")[2] for name in wanted}:
+    wanted = {lock.tag for lock in project.load(session.root, match_locks=False).locks.values()}
+    try:
+        engine = connect()
+    except EngineError:
+        report.print("no container engine answers: its images stay as they are")
+        return
+    for tag in engine.images(REPOSITORY):
+        if tag[tag.index(f"{REPOSITORY}/") :] not in wanted:
             engine.remove_image(tag)
             report.print(f"removed: image {tag}")
 

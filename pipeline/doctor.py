@@ -104,7 +104,7 @@ def kvm(_session: Session) -> Iterator[Answer]:
 def space(session: Session) -> Iterator[Answer]:
     """Is there room for the cache, and may this user write there?"""
     folder = session.store.root
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
     free = shutil.disk_usage(existing).free
     if not os.access(existing, os.W_OK):
         yield Answer(
@@ -134,7 +134,7 @@ def debian(session: Session) -> Iterator[Answer]:
     """Can Debian's packages be fetched, from where?"""
     reasons = []
     for source in _sources(session):
-        url = source.url("debian", "dists/stable/InRelease")
+        url = source.url("debian", f"dists/{_suite(session)}/InRelease")
         try:
             answer = requests.head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)
             answer.raise_for_status()
@@ -150,6 +150,14 @@ def debian(session: Session) -> Iterator[Answer]:
         "set INSTALLER_ISO_DEBIAN_MIRROR to the folder above `debian` of a mirror; mind proxy and CA settings"
     )
     yield Answer(Mark.BAD, "Debian packages", "; ".join(reasons), hint)
+
+
+def _suite(session: Session) -> str:
+    """Return a suite that this checkout wants of the archive `debian`."""
+    try:
+        return session.project.manifest.debian.archives["debian"][0]
+    except (PipelineError, LookupError):
+        return "stable"
 
 
 def _sources(session: Session) -> list[Source]:

@@ -138,7 +138,10 @@ def main(root: Path) -> int:
         inputs = {path.name: path for path in (root / "in").iterdir()}
         function(Context(inputs, step["params"], root / "out", root / "work"))
     except PipelineError as error:
-        emit("error", message=error.message, hint=error.hint)
+        if sys.stdout.isatty():  # nobody decodes events
+            print(f"error: {error}")
+        else:
+            emit("error", message=error.message, hint=error.hint)
         return FAILED
     return 0
 

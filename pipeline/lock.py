@@ -15,6 +15,9 @@ from pydantic import Field
 
 from pipeline.config import STAMP_FORMAT, STRICT, DebianPackage, Name, RelativePath, Sha256, Text, Timestamp
 
+REPOSITORY = "installer-iso"
+"""What the names of builder images begin with."""
+
 
 @dataclass(frozen=True)
 class Intent:
@@ -73,7 +76,7 @@ class Lock:
     @property
     def tag(self) -> str:
         """What the container's image is called in an engine."""
-        return f"installer-iso/{self.container}:{self.layer[:16]}"
+        return f"{REPOSITORY}/{self.container}:{self.layer[:16]}"
 
 
 def path_of(container: str) -> str:

@@ -52,7 +52,9 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
     if recipe.installer.crate is not None:
-        paths["installer.crate"] = root / "recipes" / name / recipe.installer.crate / "Cargo.lock"
+        crate = root / "recipes" / name / recipe.installer.crate
+        missing = [file for file in ("Cargo.toml", "Cargo.lock") if not (crate / file).exists()]
+        paths["installer.crate"] = crate / missing[0] if missing else crate
     mistakes += [
         f"{where}: {key}: there is no {path.relative_to(root)}"
         for key, path in paths.items()

@@ -12,7 +12,7 @@ from pipeline.config import STRICT, Name, RelativePath, Text, VolumeId
 
 @dataclass(frozen=True)
 class Kernel:
-    """Fragments of `recipes/kernels/`, merged in this order, or a bzImage named in the manifest."""
+    """Fragments of `recipes/kernels/`, the last of which names the kernel, or a bzImage of the manifest."""
 
     __pydantic_config__ = STRICT
     fragments: tuple[Name, ...] = ()

@@ -6,11 +6,10 @@ Must not know doit. The only part of the program that may look at something that
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from pipeline import config, containers, lock, manifest, sandbox
-from pipeline.errors import ConfigError, PipelineError, StepError
+from pipeline import config, containers, lock, sandbox
+from pipeline.errors import ConfigError, StepError
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Snapshot
 from pipeline.project import Project
@@ -23,6 +22,11 @@ RESOLVER = "resolver"
 
 
 def _step(project: Project, names: Sequence[str]) -> Step:
+    if RESOLVER not in project.locks:
+        raise ConfigError(
+            [f"{lock.path_of(RESOLVER)}: is missing or broken"],
+            "restore it from the repository's history: all locks are made with it, its own, too",
+        )
     archives = project.manifest.debian.archives
     sources = [
         {
@@ -37,31 +41,16 @@ def _step(project: Project, names: Sequence[str]) -> Step:
         summary="Resolve containers to exact packages.",
         container=project.lock_of(RESOLVER),
         inputs={},
-        outputs=(*(f"{name}.json" for name in names), "dates.json"),
+        outputs=tuple(f"{name}.json" for name in names),
         params={
             "sources": sources,
             "archives": archives,
+            "snapshot": project.manifest.debian.snapshot,
             "containers": {name: project.intents[name].packages for name in names},
         },
         run=inside.resolve,
         network=True,
     )
-
-
-def check_dates(dates: Sequence[str], snapshot: str) -> None:
-    """Raise PipelineError when an index is newer than the snapshot, which then lacks its packages."""
-    if not dates:
-        raise PipelineError(
-            "apt fetched no index with a date", "the log in artifacts/logs/lock.log says more"
-        )
-    newest = max(parsedate_to_datetime(date) for date in dates)
-    stamp = f"{newest:%Y%m%dT%H%M%SZ}"
-    if stamp > snapshot:
-        raise PipelineError(
-            f"{manifest.PATH}: debian.snapshot: {snapshot!r} is older than the archive's index ({stamp}):"
-            " the snapshot would not hold the packages of this lock",
-            f'write a time stamp of today that is not before it, such as snapshot = "{stamp}"',
-        )
 
 
 def make_locks(project: Project, around: Surroundings, names: Sequence[str], report: Report) -> None:
@@ -85,7 +74,6 @@ def make_locks(project: Project, around: Surroundings, names: Sequence[str], rep
             if status != 0:
                 said = error or {"message": f"apt ended with status {status}", "hint": ""}
                 raise StepError(said["message"], said["hint"] or f"its log: {log}")
-        check_dates(json.loads((scratch / "out/dates.json").read_text()), project.manifest.debian.snapshot)
         for name in names:
             with report.step(f"lock {name}") as line:
                 packages = read_packages(scratch / "out" / f"{name}.json")

@@ -48,6 +48,6 @@ class Session:
         return self.root / "artifacts" / image
 
     def shown(self, path: Path) -> str:
-        """Return a path as a person at the prompt would write it."""
-        relative = os.path.relpath(path)
+        """Return a path as a person would write it at the prompt that ./doit was called at."""
+        relative = os.path.relpath(path, os.environ.get("INSTALLER_ISO_CALLED_FROM"))
         return str(path) if relative.startswith("..") else relative

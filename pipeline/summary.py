@@ -4,6 +4,7 @@ Must not know doit or engines.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def build_record(steps: Sequence[Step], around: Surroundings, path: Path, cached
         "version": VERSION,
         "steps": [_record(step, around, step.name in cached) for step in steps],
     }
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}")
     with explained(path, "write"):
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         partial.replace(path)

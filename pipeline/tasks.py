@@ -24,6 +24,11 @@ STEP = "_step"
 """What steps' tasks begin with: doit does not list such names, people have the commands below."""
 
 
+DISK = (
+    "there has to be room, and a right to write, in artifacts/ and in the cache; `./doit doctor` says where"
+)
+
+
 def _step_name(image: str, step: Step) -> str:
     """Return the name of a step's task: recipes may share steps, but each publishes for itself."""
     return f"{STEP}:{image}/{step.name}"
@@ -31,8 +36,13 @@ def _step_name(image: str, step: Step) -> str:
 
 def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
     """Return doit's configuration, and the function that makes all tasks of the checkout `root`."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     session = Session(root, Report())
-    (root / "artifacts").mkdir(exist_ok=True)
+    try:
+        (root / "artifacts").mkdir(exist_ok=True)
+    except OSError as error:
+        session.report.error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
+        raise SystemExit(1) from error
     config = {
         "default_tasks": ["iso"],
         "backend": "sqlite3",  # the only one that a killed process cannot leave half-written
@@ -83,11 +93,14 @@ def _told(session: Session, action: Callable[..., bool | None]) -> Callable[...,
         except PipelineError as error:
             session.report.error(error)
             return False
+        except OSError as error:  # a disk that is full, or not to be written to, where nobody expected it
+            where = error.filename or session.store.root
+            session.report.error(PipelineError(f"{where}: {error.strerror or error}", DISK))
+            return False
         except KeyboardInterrupt:
             session.report.print("stopped; what was finished is kept")
             raise SystemExit(130) from None
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run
 
 
@@ -152,12 +165,19 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "default": False,
         "help": "unit tests only: nothing that needs a container or a virtual machine",
     }
-    ways = {
+    way = {
         "name": "way",
         "long": "way",
         "type": str,
         "default": "",
-        "help": "boot one way only: cd, usb or disk",
+        "help": "boot in one way only: cd, usb or disk",
+    }
+    accel = {
+        "name": "accel",
+        "long": "accel",
+        "type": str,
+        "default": "auto",
+        "help": "what the virtual machine runs on: auto, kvm or tcg",
     }
     days = {
         "name": "days",
@@ -171,10 +191,16 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "boot-test",
         "boot that ISO three ways and say what happened",
         commands.boot_test,
-        params=[ways],
+        params=[way, accel],
         task_dep=["iso"],
     )
-    yield task("boot", "boot it in the terminal, to look around", commands.boot, task_dep=["iso"])
+    yield task(
+        "boot",
+        "boot it in the terminal, to look around",
+        commands.boot,
+        params=[way, accel],
+        task_dep=["iso"],
+    )
     yield task(
         "doctor", "say whether this machine can do all that, and what to change if not", commands.doctor
     )

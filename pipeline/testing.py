@@ -1,6 +1,6 @@
 """Owns `doit test`: the linters and test runners of both languages, in the order in which they are quick.
 
-Must not know what is tested.
+Must not know what the tests are about.
 """
 
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.realise import realise
 from pipeline.session import Session
 from pipeline.step import Source, Step
@@ -63,13 +64,22 @@ def run_tests(session: Session, *, fast: bool) -> bool:
     """Run everything, also after a failure, so that one run tells all; return whether all passed."""
     passed = [_run(session, command) for command in python_commands(fast=fast)]
     for step in [] if fast else crate_tests(session):
-        crates = next(iter(step.needs()))
-        for each in (crates, step):
-            with session.report.step(each.name, each.summary) as line:
-                realise(each, session.around, session.folder(each.name.partition(":")[2]), line)
-        result = session.around.result(step)
-        path = session.store.find(result.outputs["passed"]) if result else None
-        passed.append(path is not None)
-        if path:
-            session.report.print(f"crate-tests: {path.read_text().strip()} passed, 0 failed")
+        try:
+            count = _crate_passes(session, step)
+        except PipelineError as error:
+            session.report.error(error)
+            passed.append(False)
+        else:
+            session.report.print(f"{step.name}: {count} passed, 0 failed")
     return all(passed)
+
+
+def _crate_passes(session: Session, step: Step) -> int:
+    """Return how many tests of a crate passed. Raises StepError when anything in it fails."""
+    folder = session.folder(step.name.partition(":")[2])
+    for each in (*step.needs(), step):
+        with session.report.step(each.name, each.summary) as line:
+            realise(each, session.around, folder, line)
+    result = session.around.result(step)
+    path = session.store.find(result.outputs["passed"]) if result else None
+    return int(path.read_text()) if path else 0

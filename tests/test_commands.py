@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import commands
-from pipeline.errors import PipelineError
+from pipeline.errors import EngineError, PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
 from pipeline.step import Pinned, Source, Step
@@ -42,6 +42,7 @@ def session(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
     root = checkout.write(tmp_path / "checkout")
     monkeypatch.chdir(root)
+    monkeypatch.delenv("INSTALLER_ISO_CALLED_FROM", raising=False)
     console = Console(file=screen, highlight=False, soft_wrap=True, emoji=False)
     return Session(root, Report(console))
 
@@ -173,11 +174,13 @@ def test_gc_refuses_a_negative_age(session: Session) -> None:
     assert str(caught.value) == ("--days -1: is less than 0\n  hint: `./doit gc --days 0` empties the cache")
 
 
-def test_gc_removes_what_is_old_and_images_that_no_lock_names(session: Session, screen: io.StringIO) -> None:
+def test_gc_removes_what_is_old_and_images_that_no_lock_names(
+    session: Session, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = session.project.lock_of("imager").tag
     old = ["installer-iso/imager:0000000000000000", "localhost/installer-iso/rust:1"]
     engine = Images([wanted, f"localhost/{wanted}", *old, "debian:13"])
-    vars(session.around)["engine"] = engine
+    monkeypatch.setattr("pipeline.discovery.connect", lambda: engine)
     leave(session, three(session)[0], 1)
     commands.gc(session, 30)
     assert engine.removed == old
@@ -191,3 +194,27 @@ def test_gc_removes_what_is_old_and_images_that_no_lock_names(session: Session, 
 def test_paths_are_shown_as_one_would_write_them(session: Session, tmp_path: Path) -> None:
     assert session.shown(session.folder("toy")) == "artifacts/toy"
     assert session.shown(tmp_path / "elsewhere") == str(tmp_path / "elsewhere")
+
+
+def test_gc_without_an_engine(session: Session, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise EngineError("no container engine answers")
+
+    monkeypatch.setattr("pipeline.discovery.connect", nowhere)
+    commands.gc(session, 0)
+    assert screen.getvalue().splitlines()[-1] == ("no container engine answers: its images stay as they are")
+
+
+def test_a_build_forgets_what_was_said_of_the_last_image(session: Session) -> None:
+    folder = session.folder("toy")
+    (folder / "boot-test/cd").mkdir(parents=True)
+    (folder / "build.json").touch()
+    commands.forget_verdicts(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_paths_are_relative_to_where_the_command_was_called(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(session.root / "artifacts"))
+    assert session.shown(session.folder("toy")) == "toy"

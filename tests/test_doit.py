@@ -31,9 +31,10 @@ case "$1" in
     -m)
         echo "venv $3" >> calls
         mkdir -p "$3/bin"
-        printf '#!/bin/sh\\necho "pip $*" >> calls\\nexit %s\\n' "${PIP_STATUS:-0}" > "$3/bin/pip"
-        printf '#!/bin/sh\\necho "doit $*" >> calls\\n' > "$3/bin/doit"
-        chmod +x "$3/bin/pip" "$3/bin/doit"
+        exec > "$3/bin/python"
+        printf '#!/bin/sh\\nshift\\necho "$*" >> calls\\n'
+        echo "[ \$1 = doit ] || exit ${PIP_STATUS:-0}"
+        chmod +x "$3/bin/python"
         ;;
 esac
 """
@@ -131,7 +132,7 @@ def test_changed_requirements_make_it_anew(here: Path) -> None:
     (here / "requirements.lock").write_text("two\n")
     (here / ".venv" / "old").touch()
     doit(here)
-    assert calls(here) == ["venv .venv", PIP, "doit "]
+    assert calls(here) == ["venv .venv", PIP, "doit"]
     assert not (here / ".venv" / "old").exists()
 
 
@@ -143,7 +144,7 @@ def test_requirements_that_could_not_be_installed_are_tried_again(here: Path) ->
     assert said[-1] == "error: the requirements could not be installed: pip says why above"
     calls(here)
     assert doit(here).returncode == 0
-    assert calls(here) == ["venv .venv", PIP, "doit "]
+    assert calls(here) == ["venv .venv", PIP, "doit"]
 
 
 def test_it_works_from_any_folder_and_is_posix(here: Path) -> None:

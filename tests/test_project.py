@@ -117,7 +117,7 @@ EDITS = [
     ),
     (RECIPE, 'crate = "installer"', "", "installer: needs either crate or artifact"),
     (RECIPE, '"installer"', '"/installer"', f"installer.crate: '/installer' {BELOW}"),
-    (RECIPE, '"installer"', '"x"', "installer.crate: there is no recipes/toy/x/Cargo.lock"),
+    (RECIPE, '"installer"', '"x"', "installer.crate: there is no recipes/toy/x/Cargo.toml"),
     (
         RECIPE,
         'crate = "installer"',

@@ -3,12 +3,13 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import containers, project, resolve
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.errors import ConfigError
 from pipeline.formats import layer
 from pipeline.lock import Lock, Package
 from pipeline.report import Line, Report
@@ -17,27 +18,18 @@ from pipeline.surroundings import Surroundings
 from tests.fixtures import checkout
 from tests.fixtures.deb import deb
 
-OLD, NEW = "Fri, 20 Nov 2026 10:00:00 UTC", "Sat, 21 Nov 2026 02:20:01 UTC"
-
 
 @pytest.fixture
 def around(tmp_path: Path) -> Surroundings:
     return Surroundings(Store(tmp_path / "cache"), ())
 
 
-@pytest.mark.parametrize("snapshot", ["20261121T022001Z", "20261122T000000Z"])
-def test_an_index_that_is_not_newer_than_the_snapshot(snapshot: str) -> None:
-    resolve.check_dates([OLD, NEW], snapshot)
-
-
-def test_an_index_that_is_newer() -> None:
-    with pytest.raises(PipelineError) as caught:
-        resolve.check_dates([OLD, NEW], "20261121T000000Z")
-    assert str(caught.value) == (
-        "manifests/manifest.toml: debian.snapshot: '20261121T000000Z' is older than the archive's index"
-        " (20261121T022001Z): the snapshot would not hold the packages of this lock\n"
-        '  hint: write a time stamp of today that is not before it, such as snapshot = "20261121T022001Z"'
-    )
+def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
+    root = checkout.write(tmp_path)
+    found = replace(project.load(root), locks={})
+    with pytest.raises(ConfigError) as caught:
+        resolve._step(found, ["imager"])
+    assert caught.value.mistakes == ["manifests/resolver.lock.json: is missing or broken"]
 
 
 def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:

@@ -113,7 +113,10 @@ def accelerators(wanted: str, *, kvm: bool) -> tuple[str, ...]:
     if wanted not in ("auto", "kvm", "tcg"):
         raise PipelineError(f"{wanted!r} is not an accelerator", "choose from auto, kvm, tcg")
     if wanted == "kvm" and not kvm:
-        raise PipelineError(f"{KVM} cannot be opened for reading and writing", "choose auto or tcg instead")
+        raise PipelineError(
+            f"{KVM} cannot be opened for reading and writing",
+            "leave it to `--accel auto`, or do without: `--accel tcg`",
+        )
     if wanted == "auto":
         return ("kvm", "tcg") if kvm else ("tcg",)
     return (wanted,)

@@ -31,7 +31,7 @@ CHECK_ISO = "run `./doit iso`: its checks name the record that is wrong"
 
 KVM_BROKEN = Cause(
     "KVM on this machine opens, but cannot run this virtual machine.",
-    "boot without it: choose the accelerator tcg",
+    "boot without it: `--accel tcg`",
 )
 
 SYMPTOMS = (

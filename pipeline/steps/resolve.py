@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import unquote
@@ -84,8 +85,18 @@ def release_dates(lists: Path) -> list[str]:
     return [match[1] for text in texts if (match := re.search(r"^Date: (.+)$", text, re.MULTILINE))]
 
 
+def newest(dates: Sequence[str]) -> str:
+    """Return the latest of these dates (RFC 5322) as a snapshot's time stamp; a late one for none."""
+    if not dates:
+        return "9"
+    return f"{max(parsedate_to_datetime(date) for date in dates):%Y%m%dT%H%M%SZ}"
+
+
 def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> Source:
-    """Fetch the indices from the first source that has them all, with good signatures."""
+    """Fetch the indices from the first source that has them all, with good signatures.
+
+    An index that is newer than the snapshot names packages that the snapshot does not hold.
+    """
     reasons = []
     for source in sources:
         (ctx.work / "sources.list").write_text(sources_list(source["urls"], ctx.params["archives"]))
@@ -97,15 +108,19 @@ def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> 
         except PipelineError as error:
             reasons.append(f"{source['origin']}: {error.message}")
             continue
-        return source
-    raise PipelineError("no source has a Debian index with a good signature:\n" + "\n".join(reasons))
+        stamp = newest(release_dates(ctx.work / "state/lists"))
+        if stamp <= ctx.params["snapshot"]:
+            return source
+        reasons.append(f"{source['origin']}: its index is of {stamp}, newer than the snapshot")
+    raise PipelineError(
+        f"no source has Debian's index as it was at {ctx.params['snapshot']}:\n" + "\n".join(reasons),
+        "to go on to newer packages, write a time stamp of now as debian.snapshot in"
+        " manifests/manifest.toml and run `./doit lock` for all containers",
+    )
 
 
 def resolve(ctx: Context) -> None:
-    """Write `<container>.json`, a list of packages, for each of `params.containers` (name to packages).
-
-    Also writes `dates.json`, the dates of the indices it was resolved against.
-    """
+    """Write `<container>.json`, a list of packages, for each of `params.containers` (name to packages)."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (ctx.work / folder).mkdir(parents=True)
     env = {"APT_CONFIG": str(ctx.work / "apt.conf")}
@@ -114,4 +129,3 @@ def resolve(ctx: Context) -> None:
     for name, packages in ctx.params["containers"].items():
         text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
         (ctx.out / f"{name}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
-    (ctx.out / "dates.json").write_text(json.dumps(release_dates(ctx.work / "state/lists")))
