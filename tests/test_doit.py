@@ -33,7 +33,7 @@ case "$1" in
         mkdir -p "$3/bin"
         exec > "$3/bin/python"
         printf '#!/bin/sh\\nshift\\necho "$*" >> calls\\n'
-        echo "[ \$1 = doit ] || exit ${PIP_STATUS:-0}"
+        echo "[ \\$1 = doit ] || exit ${PIP_STATUS:-0}"
         chmod +x "$3/bin/python"
         ;;
 esac
