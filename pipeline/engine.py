@@ -70,13 +70,11 @@ class Engine:
 
     def has_image(self, tag: str, diff_id: str) -> bool:
         """Tell whether `tag` is loaded and consists of exactly the layer with this diff ID."""
-        try:
-            with _explained("show an image"):
+        with _explained("show an image"):
+            try:
                 image = self.client.images.get(tag)
-        except EngineError as error:
-            if isinstance(error.__cause__, ImageNotFound):
+            except ImageNotFound:
                 return False
-            raise
         return bool(image.attrs["RootFS"]["Layers"] == [f"sha256:{diff_id}"])
 
     def load_image(self, tag: str, diff_id: str, layer: Path) -> None:
