@@ -15,6 +15,7 @@ from typing import IO
 from pipeline import containers
 from pipeline.crossing import add_bytes, add_file, add_files, add_folder
 from pipeline.engine import USER, Job
+from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
 from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR, WAIT
 from pipeline.report import Line
@@ -89,7 +90,15 @@ def run(
 
 
 def interact(step: Step, around: Surroundings, scratch: Path, line: Line, device: str = "") -> int:
-    """Run the step's function with this process's terminal as its own; return its exit status."""
+    """Run the step's function with this process's terminal as its own; return its exit status.
+
+    Raises PipelineError where the engine is reached through ssh, whose channel cannot be waited for.
+    """
+    if around.engine.address.startswith("ssh:"):
+        raise PipelineError(
+            f"{around.engine.address}: a terminal cannot be passed on through ssh://",
+            "run this on that machine, or reach its engine by tcp://",
+        )
     job = _job(step, around, line, device, tty=True)
     with _tree(step, around, scratch, line) as files, around.engine.container(job, files) as container:
         return attach(container)
