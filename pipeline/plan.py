@@ -5,12 +5,7 @@ Must not know engines, caches or doit.
 
 from typing import TypedDict
 
-from pipeline.checks import efi_image as efi_image_rules
-from pipeline.checks import initramfs as initramfs_rules
-from pipeline.checks import installer as installer_rules
-from pipeline.checks import iso as iso_rules
-from pipeline.checks import kernel as kernel_rules
-from pipeline.checks import uki as uki_rules
+from pipeline.checks.catalog import Gate
 from pipeline.checks.finding import Check
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
@@ -68,7 +63,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         inputs={PROGRAM: program.output(PROGRAM), "rootfs": Source(folder / recipe.image.rootfs)},
         params={"program": PROGRAM, "os_release": os_release, "epoch": epoch},
         run=initramfs.build,
-        **_artifact("initramfs.cpio.zst", initramfs_rules.check),
+        **_artifact("initramfs.cpio.zst", Gate("initramfs")),
     )
     uki_step = Step(
         name=f"uki:{name}",
@@ -81,7 +76,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         },
         params={"cmdline": cmdline, "os_release": os_release, "epoch": epoch},
         run=uki.build,
-        **_artifact("TruthDBInstaller.efi", uki_rules.check),
+        **_artifact("TruthDBInstaller.efi", Gate("uki")),
     )
     efi_image_step = Step(
         name=f"efi-image:{name}",
@@ -90,7 +85,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         inputs={"TruthDBInstaller.efi": uki_step.output("TruthDBInstaller.efi")},
         params={"epoch": epoch},
         run=efi_image.build,
-        **_artifact("efi.img", efi_image_rules.check),
+        **_artifact("efi.img", Gate("fat")),
     )
     iso_step = Step(
         name=f"iso:{name}",
@@ -106,7 +101,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
             "epoch": epoch,
         },
         run=iso.build,
-        **_artifact(f"{name}.iso", iso_rules.check),
+        **_artifact(f"{name}.iso", Gate("iso")),
     )
     return (vmlinuz.step, *installer_steps, program, initramfs_step, uki_step, efi_image_step, iso_step)
 
@@ -114,7 +109,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
 def _kernel(project: Project, name: str) -> Output:
     """Return the kernel: built from fragments, shared by all recipes that name the same ones, or taken."""
     recipe = project.recipes[name].kernel
-    vmlinuz = _artifact("vmlinuz", kernel_rules.check)
+    vmlinuz = _artifact("vmlinuz", Gate("kernel"))
     if recipe.artifact is not None:
         step = Step(
             name=f"kernel:{recipe.artifact}",
@@ -156,7 +151,7 @@ def _kernel(project: Project, name: str) -> Output:
 def _installer(project: Project, name: str) -> tuple[Step, ...]:
     """Return the steps that end in the installer: built from a crate, or taken."""
     recipe = project.recipes[name].installer
-    installer = _artifact(PROGRAM, installer_rules.check, 0o755)
+    installer = _artifact(PROGRAM, Gate("elf"), 0o755)
     if recipe.crate is None:
         taken = Step(
             name=f"installer:{name}",

@@ -27,7 +27,7 @@ class Symptom:
     final: bool = True
 
 
-CHECK_ISO = "run `./doit iso`: its checks name the record that is wrong"
+CHECK_ISO = "run `./doit inspect` on the ISO: it names the record that is wrong"
 
 KVM_BROKEN = Cause(
     "KVM on this machine opens, but cannot run this virtual machine.",
@@ -95,7 +95,7 @@ SYMPTOMS = (
         Cause(
             "BOOTX64.EFI was started and gave control back to the firmware: the kernel in it has no EFI stub,"
             " or is no kernel.",
-            "build the kernel with CONFIG_EFI_STUB=y; the checks of `./doit iso` look for it",
+            "build the kernel with CONFIG_EFI_STUB=y; `./doit inspect` says whether one has it",
         ),
         final=False,
     ),
@@ -189,7 +189,7 @@ STUCK = {
     Stage.LOADER: Cause(
         "BOOTX64.EFI was started, but no Linux kernel ran: the kernel in it has no EFI stub or is for"
         " another CPU.",
-        "build the kernel with CONFIG_EFI_STUB=y; the checks of `./doit iso` look for it",
+        "build the kernel with CONFIG_EFI_STUB=y; `./doit inspect` says whether one has it",
     ),
     Stage.KERNEL: Cause(
         "Linux runs, but neither init nor the installer reached the serial console: console=ttyS0 is not on"

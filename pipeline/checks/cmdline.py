@@ -6,9 +6,9 @@ Must not know where it is stored.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.checks.finding import Fault, Finding, Kind, Rule
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 
@@ -95,17 +95,14 @@ def names_no_root(cmdline: Cmdline) -> Iterator[Fault]:
 
 
 KIND = Kind(
+    "cmdline",
+    "kernel command line",
     "CMD000",
     read_cmdline,
     (
-        Rule("CMD001", f"rdinit={INIT} is there, once", starts_init),
-        Rule("CMD002", "a screen and a serial port are consoles", has_screen_and_serial),
+        Rule("CMD001", f"rdinit={INIT} is there, once", starts_init, house=True),
+        Rule("CMD002", "a screen and a serial port are consoles", has_screen_and_serial, house=True),
         Rule("CMD003", f"it has at most {MAX_LENGTH} bytes", is_short_enough),
-        Rule("CMD004", "it names no other root or init", names_no_root),
+        Rule("CMD004", "it names no other root or init", names_no_root, house=True),
     ),
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the command line at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

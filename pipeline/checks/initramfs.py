@@ -5,18 +5,17 @@ Must not know how it was made. `/etc/inittab` has rules of its own in `inittab`.
 
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 from pipeline.checks import inittab
-from pipeline.checks.finding import Fault, Finding, Kind, Part, Rule
+from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.inittab import INSTALLER
-from pipeline.checks.installer import KIND as PROGRAM
+from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
-from pipeline.formats import cpio_reader, zstd
+from pipeline.formats import cpio_reader, elf, zstd
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
@@ -155,49 +154,50 @@ def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) ->
         )
 
 
-def program_findings(path: str, initramfs: Initramfs) -> list[Finding]:
-    """Judge the program that `path` leads to."""
-    try:
-        member = initramfs.tree.resolve_program(path)
-    except FormatError:
-        return []
-    return PROGRAM.findings(member.data)
+def members(initramfs: Initramfs) -> Iterator[Member]:
+    """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
+    programs = {entry.name for path in (INIT, INSTALLER) if (entry := _program(initramfs, path))}
+    read_inittab = partial(inittab.read, tree=initramfs.tree)
+    for entry in initramfs.entries:
+        if entry.name == INITTAB.lstrip("/"):
+            yield Member(entry.name, entry.data, None, "inittab", read_inittab, facts(entry))
+        else:
+            is_program = entry.name in programs or bytes(entry.data[:4]) == elf.MAGIC
+            yield Member(entry.name, entry.data, None, "elf" if is_program else "", facts=facts(entry))
 
 
-def inittab_findings(initramfs: Initramfs) -> list[Finding]:
-    """Judge the inittab in its archive."""
+def _program(initramfs: Initramfs, path: str) -> Entry | None:
     try:
-        member = initramfs.tree.resolve(INITTAB)
+        return initramfs.tree.resolve_program(path)
     except FormatError:
-        return []
-    return inittab.findings(member.data.decode(errors="replace"), initramfs.tree)
+        return None
+
+
+def facts(entry: Entry) -> Mapping[str, str | int]:
+    """Return what the archive says of a member."""
+    return {"mode": stat.filemode(entry.mode), "owner": f"{entry.uid}:{entry.gid}", "mtime": entry.mtime}
 
 
 KIND = Kind(
+    "initramfs",
+    "initramfs",
     "CPIO000",
     read_initramfs,
     (
-        Rule("CPIO001", "names are relative and normalised", names_are_relative),
-        Rule("CPIO002", "no name is there twice", names_are_there_once),
-        Rule("CPIO003", "members are sorted", members_are_sorted),
+        Rule("CPIO001", "names are relative and normalised", names_are_relative, house=True),
+        Rule("CPIO002", "no name is there twice", names_are_there_once, house=True),
+        Rule("CPIO003", "members are sorted", members_are_sorted, house=True),
         Rule("CPIO004", "every member's directory is there", parents_are_there),
-        Rule("CPIO005", "root owns everything", root_owns_all),
-        Rule("CPIO006", "there is one mtime", times_are_one),
-        Rule("CPIO007", "nothing is writable for all", nobody_else_writes),
-        Rule("CPIO008", f"{INIT} leads to a program", init_can_run),
-        Rule("CPIO009", f"{INSTALLER} leads to a program", installer_can_run),
-        Rule("CPIO010", "/dev/console is there", partial(device_is_there, "/dev/console", (5, 1))),
-        Rule("CPIO011", "/dev/null is there", partial(device_is_there, "/dev/null", (1, 3))),
-        Rule("CPIO012", f"{INITTAB} is there", inittab_is_there),
+        Rule("CPIO005", "root owns everything", root_owns_all, house=True),
+        Rule("CPIO006", "there is one mtime", times_are_one, house=True),
+        Rule("CPIO007", "nothing is writable for all", nobody_else_writes, house=True),
+        Rule("CPIO008", f"{INIT} leads to a program", init_can_run, house=True),
+        Rule("CPIO009", f"{INSTALLER} leads to a program", installer_can_run, house=True),
+        Rule(
+            "CPIO010", "/dev/console is there", partial(device_is_there, "/dev/console", (5, 1)), house=True
+        ),
+        Rule("CPIO011", "/dev/null is there", partial(device_is_there, "/dev/null", (1, 3)), house=True),
+        Rule("CPIO012", f"{INITTAB} is there", inittab_is_there, house=True),
     ),
-    (
-        Part(INIT, partial(program_findings, INIT)),
-        Part(INSTALLER, partial(program_findings, INSTALLER)),
-        Part(INITTAB, inittab_findings),
-    ),
+    members,
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the initramfs at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

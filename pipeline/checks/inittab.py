@@ -6,9 +6,12 @@ Must not know how the archive around it is stored. BusyBox `init` itself is desc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from pipeline.checks.finding import Fault, Finding, Rule, judge
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
+from pipeline.formats.fields import Image
 from pipeline.formats.inittab import ACTIONS, SHELL, Command, Line, read_inittab
 from pipeline.formats.tree import Tree
 
@@ -167,16 +170,19 @@ def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
 
 RULES = (
     Rule("INIT001", "BusyBox takes every line", every_line_is_good),
-    Rule("INIT002", f"{INSTALLER} is started", starts_the_installer),
+    Rule("INIT002", f"{INSTALLER} is started", starts_the_installer, house=True),
     Rule("INIT003", "every command is in the archive, executable", every_command_exists),
-    Rule("INIT004", "proc, sysfs and devtmpfs are mounted", mounts_what_programs_need),
+    Rule("INIT004", "proc, sysfs and devtmpfs are mounted", mounts_what_programs_need, house=True),
     Rule("INIT005", "their mount points exist", mount_points_exist),
-    Rule("INIT006", "a chosen exit ends the machine, a crash does not", a_chosen_exit_ends_it),
-    Rule("INIT007", "a crash restarts the installer", a_crash_restarts_it),
+    Rule("INIT006", "a chosen exit ends the machine, a crash does not", a_chosen_exit_ends_it, house=True),
+    Rule("INIT007", "a crash restarts the installer", a_crash_restarts_it, house=True),
     Rule("INIT008", "every command is reached", every_command_is_reached),
 )
 
 
-def findings(text: str, tree: Tree) -> list[Finding]:
-    """Return what is wrong with an inittab in the archive `tree`."""
-    return judge(RULES, Inittab(read_inittab(text), tree))
+def read(image: Image, tree: Tree) -> Inittab:
+    """Read the lines of an inittab in the archive `tree`."""
+    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
+
+
+KIND = Kind("inittab", "BusyBox inittab", "INIT000", partial(read, tree=Tree({})), RULES)

@@ -5,12 +5,12 @@ Must not know how it was made.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from pipeline.checks import efi_image
-from pipeline.checks.finding import Fault, Finding, Kind, Part, Rule
+from pipeline.checks import fat
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
 from pipeline.formats.eltorito import BootEntry
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 class Iso:
     """What is in the image; a FormatError where one of its parts cannot be read."""
 
-    image: memoryview
+    image: Image
     files: Iso9660 | FormatError
     catalog: tuple[BootEntry, ...] | FormatError
     mbr: tuple[gpt.MbrPartition, ...] | FormatError
@@ -59,7 +59,7 @@ class Iso:
         return next((one for one in partitions if one.kind == gpt.EFI_SYSTEM_PARTITION), None)
 
     @property
-    def boot_image(self) -> memoryview | None:
+    def boot_image(self) -> Image | None:
         """What the EFI entry points at, up to the end of the file when the entry does not say how far."""
         entry = self.efi_entry
         if entry is None or entry.offset + max(entry.size, 1) > len(self.image):
@@ -72,7 +72,7 @@ def read_iso(image: Image) -> Iso:
     if not is_iso9660(image):
         raise FormatError(f"this is {describe(image)}, not an ISO 9660 image", "make it with xorriso")
     return Iso(
-        image=memoryview(image),
+        image=image,
         files=_attempt(lambda: read_iso9660(image)),
         catalog=_attempt(lambda: eltorito.read_catalog(image)),
         mbr=_attempt(lambda: gpt.read_mbr(image)),
@@ -156,7 +156,7 @@ def boot_image_is_fat(iso: Iso) -> Iterator[Fault]:
     except FormatError:
         yield (
             f"El Torito's EFI entry points at {describe(iso.boot_image)}; firmware wants a FAT image",
-            f"point -e at efi.img, which holds {efi_image.BOOT_PROGRAM}",
+            f"point -e at efi.img, which holds {fat.BOOT_PROGRAM}",
         )
 
 
@@ -246,21 +246,22 @@ def root_owns_all(iso: Iso) -> Iterator[Fault]:
             yield f"the ISO's {member.path} belongs to {user}:{group}, not to 0:0", "give xorriso -r"
 
 
-def boot_image_findings(iso: Iso) -> list[Finding]:
-    """Judge the FAT image that the EFI entry points at."""
-    if iso.boot_image is None or any(boot_image_is_fat(iso)):
-        return []
-    return efi_image.KIND.findings(iso.boot_image)
+def members(iso: Iso) -> Iterator[Member]:
+    """Yield the boot image of each entry of the catalog."""
+    if iso.boot_image is not None and iso.efi_entry and not any(boot_image_is_fat(iso)):
+        yield Member("efi.img", iso.boot_image, iso.efi_entry.offset, "fat")
 
 
 KIND = Kind(
+    "iso",
+    "ISO 9660 image",
     "ISO000",
     read_iso,
     (
         Rule("ISO001", "the file is whole", is_whole),
         Rule("ISO002", "its file system can be read", files_can_be_read),
-        Rule("ISO003", "it has Rock Ridge", has_rock_ridge),
-        Rule("ISO004", "it has Joliet", has_joliet),
+        Rule("ISO003", "it has Rock Ridge", has_rock_ridge, house=True),
+        Rule("ISO004", "it has Joliet", has_joliet, house=True),
         Rule("ISO005", "El Torito's boot catalog is good", boot_catalog_is_good),
         Rule("ISO006", "the catalog has an EFI entry without emulation", has_an_efi_entry),
         Rule("ISO007", "the EFI entry points inside the file", boot_image_is_inside),
@@ -270,13 +271,8 @@ KIND = Kind(
         Rule("ISO011", "its backup is the same, at the end", has_a_backup_gpt),
         Rule("ISO012", "it has an EFI system partition", has_a_system_partition),
         Rule("ISO013", "that is the FAT image, the same blocks", system_partition_is_boot_image),
-        Rule("ISO014", "there is one time", times_are_one),
-        Rule("ISO015", "root owns everything", root_owns_all),
+        Rule("ISO014", "there is one time", times_are_one, house=True),
+        Rule("ISO015", "root owns everything", root_owns_all, house=True),
     ),
-    (Part("efi.img", boot_image_findings),),
+    members,
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the ISO at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

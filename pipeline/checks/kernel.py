@@ -5,9 +5,9 @@ Must not know how it was built.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.checks.finding import Fault, Finding, Kind, Rule
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import BzImage, is_bzimage, read_bzimage
 from pipeline.formats.fields import Image
@@ -128,6 +128,8 @@ def names_its_version(kernel: Kernel) -> Iterator[Fault]:
 
 
 KIND = Kind(
+    "kernel",
+    "Linux kernel",
     "KRN000",
     read_kernel,
     (
@@ -143,8 +145,3 @@ KIND = Kind(
         Rule("KRN010", "it names its version", names_its_version),
     ),
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the kernel at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

@@ -7,12 +7,10 @@ https://uapi-group.org/specifications/specs/unified_kernel_image/
 """
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import combinations
-from pathlib import Path
 
-from pipeline.checks import cmdline, kernel
-from pipeline.checks.finding import Artifact, Fault, Finding, Kind, Part, Rule
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import read_bzimage
 from pipeline.formats.fields import Image
@@ -148,17 +146,22 @@ def _contents(uki: Pe, name: str) -> bytes:
         return b""
 
 
-def section_findings(name: str, kind: Kind[Artifact], uki: Pe) -> list[Finding]:
-    """Judge a section by the rules of what is in it."""
-    contents = _contents(uki, name)
-    return kind.findings(contents) if contents else []
+def members(uki: Pe) -> Iterator[Member]:
+    """Yield the sections; what the stub takes has to be what its name says."""
+    kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline", ".initrd": None}
+    for section in uki.sections:
+        contents = _contents(uki, section.name)
+        kind = kinds.get(section.name, "") if contents else ""
+        yield Member(section.name, contents, section.raw_offset, kind)
 
 
 KIND = Kind(
+    "uki",
+    "UKI",
     "UKI000",
     read_uki,
     (
-        Rule("UKI001", "it is for x86-64", is_for_x86_64),
+        Rule("UKI001", "it is for x86-64", is_for_x86_64, house=True),
         Rule("UKI002", "it is an EFI application", is_application),
         Rule("UKI003", f"{', '.join(SECTIONS)} are there", sections_are_there),
         Rule("UKI004", "its sections lie inside the file and the memory", sections_are_inside),
@@ -166,15 +169,7 @@ KIND = Kind(
         Rule("UKI006", "its sections are aligned", sections_are_aligned),
         Rule("UKI007", ".uname is the kernel's version", uname_is_the_kernels),
         Rule("UKI008", ".initrd is an initramfs", initrd_is_an_initramfs),
-        Rule("UKI009", ".splash is a BMP", splash_is_a_bmp),
+        Rule("UKI009", ".splash is a BMP", splash_is_a_bmp, house=True),
     ),
-    (
-        Part(".linux", partial(section_findings, ".linux", kernel.KIND)),
-        Part(".cmdline", partial(section_findings, ".cmdline", cmdline.KIND)),
-    ),
+    members,
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the UKI at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

@@ -5,7 +5,6 @@ Must not know what a program is for.
 Specification: System V Application Binary Interface, gABI https://gabi.xinuos.com/
 """
 
-import io
 from dataclasses import dataclass
 
 from elftools.elf.dynamic import DynamicSegment
@@ -13,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut
+from pipeline.formats.fields import Image, cut, stream
 
 MAGIC = b"\x7fELF"
 HEADER_SIZE = 64  # bytes; a 32-bit file's is 12 shorter, but no program is that short
@@ -41,7 +40,7 @@ def read_elf(image: Image) -> Elf:
     """Read the headers. Raises FormatError when the bytes are no ELF file, or one with damaged headers."""
     cut(image, 0, HEADER_SIZE, "ELF: header")
     try:
-        return _read(ELFFile(io.BytesIO(image)))
+        return _read(ELFFile(stream(image)))
     # pyelftools lets out whatever its parser meets in damaged headers, not only its own ELFError
     except Exception as error:
         raise FormatError(

@@ -181,7 +181,7 @@ def read_chain(volume: Volume, table: Sequence[int], first: int) -> bytes:
     """Return the bytes of the chain that starts at `first`, whole clusters."""
     size = volume.cluster_size
     return b"".join(
-        cut(volume.image, volume.data_offset + (cluster - 2) * size, size, f"FAT: cluster {cluster}")
+        bytes(cut(volume.image, volume.data_offset + (cluster - 2) * size, size, f"FAT: cluster {cluster}"))
         for cluster in chain(volume, table, first)
     )
 

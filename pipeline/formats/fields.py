@@ -1,14 +1,155 @@
-"""Owns reading fixed fields out of an image without ever running past its end.
+"""Owns images: bytes in memory or in a file, cut and read without ever running past their end.
 
-Must not know any format. A `memoryview` serves as well as `bytes`, and is not copied when it is cut.
+Must not know any format. A file may be larger than memory: what lies in it is read when its bytes are
+asked for, and never more at once than `MAX_READ`.
 """
 
+import io
+import os
 import struct
-from typing import Any
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import IO, Any, BinaryIO, SupportsIndex, cast, overload
 
 from pipeline.errors import FormatError
 
-Image = bytes | memoryview
+MAX_READ = 1 << 26  # bytes: no structure that is read whole comes near
+SPOOL = 1 << 20  # bytes: what is unpacked to more than this goes to a temporary file
+CHUNK = 1 << 18  # bytes
+
+
+class Extents:
+    """Bytes of a file in one or several pieces (offset, size), seen as one.
+
+    It is cut as `bytes` are, without reading; `bytes()` reads. FormatError for more than `MAX_READ` at
+    once, and for a file that has become shorter.
+    """
+
+    __slots__ = ("ends", "file", "pieces", "size")
+
+    def __init__(self, file: IO[bytes], pieces: Sequence[tuple[int, int]]) -> None:
+        self.file = file
+        self.pieces = tuple((offset, size) for offset, size in pieces if size > 0)
+        self.ends = tuple(accumulate(size for _, size in self.pieces))
+        self.size = self.ends[-1] if self.ends else 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> "Extents": ...
+    def __getitem__(self, key: SupportsIndex | slice) -> "int | Extents":
+        if not isinstance(key, slice):
+            index = range(self.size)[key]
+            return bytes(self[index : index + 1])[0]
+        start, stop, step = key.indices(self.size)
+        if step != 1:
+            raise ValueError("an image is cut in one piece")
+        return Extents(self.file, list(self._pieces(start, stop)))
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        for index in range(bisect_right(self.ends, start), len(self.pieces)):
+            offset, size = self.pieces[index]
+            begins = self.ends[index] - size
+            if begins >= stop:
+                return
+            skipped = max(start - begins, 0)
+            yield offset + skipped, min(stop - begins, size) - skipped
+
+    def __bytes__(self) -> bytes:
+        if self.size > MAX_READ:
+            raise FormatError(
+                f"a structure of {self.size} bytes is more than is read at once ({MAX_READ})",
+                "the file is damaged, or made to exhaust memory",
+            )
+        parts = [os.pread(self.file.fileno(), size, offset) for offset, size in self.pieces]
+        if any(len(part) != size for part, (_, size) in zip(parts, self.pieces, strict=True)):
+            raise FormatError("the file became shorter while it was read", "wait until it is whole")
+        return b"".join(parts)
+
+
+Image = bytes | memoryview | Extents
+
+
+def open_image(path: Path) -> Extents:
+    """Return what lies in a file or block device. OSError when it cannot be opened or has no size."""
+    file = path.open("rb")
+    return Extents(file, [(0, file.seek(0, io.SEEK_END))])
+
+
+def joined(image: Image, pieces: Iterable[tuple[int, int]]) -> Image:
+    """Return several pieces of an image (offset, size) as one. They have to lie inside it."""
+    merged: list[tuple[int, int]] = []
+    for offset, size in pieces:
+        if merged and sum(merged[-1]) == offset:
+            merged[-1] = (merged[-1][0], merged[-1][1] + size)
+        else:
+            merged.append((offset, size))
+    if len(merged) == 1:
+        ((offset, size),) = merged
+        return image[offset : offset + size]
+    if isinstance(image, Extents):
+        parts = [image[offset : offset + size] for offset, size in merged]
+        return Extents(image.file, [piece for part in parts for piece in part.pieces])
+    return b"".join(bytes(image[offset : offset + size]) for offset, size in merged)
+
+
+def chunks(image: Image, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield the bytes of an image, at most `size` at once."""
+    for offset in range(0, len(image), size):
+        yield bytes(image[offset : offset + size])
+
+
+def spool(parts: Iterable[bytes], limit: int, what: str) -> Image:
+    """Return bytes that come one part after the other, without keeping many of them in memory.
+
+    Raises FormatError, naming `what`, when there are more than `limit` of them.
+    """
+    file = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  the last image of it closes it
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > limit:
+            raise FormatError(f"{what} unpacks to more than {limit} bytes", "put less into it")
+        file.write(part)
+    if size <= SPOOL:
+        file.seek(0)
+        return file.read()
+    file.flush()
+    return Extents(cast(IO[bytes], file), [(0, size)])
+
+
+class _Raw(io.RawIOBase):
+    def __init__(self, image: Image) -> None:
+        self.image, self.at = image, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: len(self.image)}[whence]
+        self.at = max(base + offset, 0)
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        data = bytes(self.image[self.at : self.at + len(view)])
+        view[: len(data)] = data
+        self.at += len(data)
+        return len(data)
+
+
+def stream(image: Image) -> BinaryIO:
+    """Return an image as a file for libraries that want one."""
+    return io.BufferedReader(_Raw(image))
 
 
 def cut(image: Image, offset: int, size: int, what: str) -> Image:
@@ -23,4 +164,4 @@ def cut(image: Image, offset: int, size: int, what: str) -> Image:
 
 def unpack(layout: str, image: Image, offset: int, what: str) -> tuple[Any, ...]:
     """Return the fields of `struct` layout `layout` at `offset`; FormatError when they are missing."""
-    return struct.unpack(layout, cut(image, offset, struct.calcsize(layout), what))
+    return struct.unpack(layout, bytes(cut(image, offset, struct.calcsize(layout), what)))

@@ -119,13 +119,13 @@ def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
         partitions=tuple(
             _read_partition(number, entries, (number - 1) * entry_size)
             for number in range(1, count + 1)
-            if any(entries[(number - 1) * entry_size :][:16])
+            if any(bytes(entries[(number - 1) * entry_size :][:16]))
         ),
     )
 
 
 def _check_crc(where: str, data: Image, expected: int) -> None:
-    found = zlib.crc32(data)
+    found = zlib.crc32(bytes(data))
     if found != expected:
         raise FormatError(
             f"{where}: the checksum is {expected:#010x}, but the bytes give {found:#010x}",

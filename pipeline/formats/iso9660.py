@@ -5,7 +5,6 @@ Must not know El Torito or partitions, nor what a file is for.
 Specifications: ECMA-119, IEEE P1282 (Rock Ridge), Joliet
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from pycdlib import PyCdlib
 from pycdlib.dates import DirectoryRecordDate, VolumeDescriptorDate
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image
+from pipeline.formats.fields import Image, stream
 
 SECTOR_SIZE = 2048  # bytes
 MAGIC_OFFSET = 16 * SECTOR_SIZE + 1
@@ -50,7 +49,7 @@ def read_iso9660(image: Image) -> Iso9660:
     """Read the descriptors and every directory. Raises FormatError for what pycdlib does not take."""
     iso = PyCdlib()
     try:
-        iso.open_fp(io.BytesIO(image))
+        iso.open_fp(stream(image))
         return _read(iso)
     # pycdlib lets out whatever its parser meets in damaged records, not only its own exceptions
     except Exception as error:

@@ -3,42 +3,101 @@
 Must not know what was wanted.
 """
 
+from enum import Enum
+
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import is_bzimage
 from pipeline.formats.fields import Image
 from pipeline.formats.pe import machine_name, read_pe
 
 
+class Format(Enum):
+    """What a file is, as a noun phrase."""
+
+    EMPTY = "an empty file"
+    BZIMAGE = "a Linux bzImage"
+    SCRIPT = "a script"
+    PE = "an EFI program"
+    ELF = "an ELF file"
+    CPIO = "an uncompressed cpio archive"
+    GZIP = "a gzip file"
+    ZSTD = "a zstd file"
+    XZ = "an xz file"
+    LZMA = "an lzma file"
+    BZIP2 = "a bzip2 file"
+    LZ4 = "an lz4 file"
+    LZO = "an lzop file"
+    AR = "a Debian package or a static library"
+    ARM64_IMAGE = "a Linux Image for arm64"
+    FAT = "a FAT image"
+    ISO9660 = "an ISO 9660 image"
+    GPT = "a disk image with a GPT"
+    MBR = "a disk image with an MBR"
+    BMP = "a BMP picture"
+
+
+MARKS = (
+    (0, b"#!", Format.SCRIPT),
+    (0, b"MZ", Format.PE),
+    (0, b"\x7fELF", Format.ELF),
+    (0, b"070701", Format.CPIO),
+    (0, b"070702", Format.CPIO),
+    (0, b"\x1f\x8b", Format.GZIP),
+    (0, b"\x28\xb5\x2f\xfd", Format.ZSTD),
+    (0, b"\xfd7zXZ", Format.XZ),
+    (0, b"\x5d\x00\x00", Format.LZMA),
+    (0, b"BZh", Format.BZIP2),
+    (0, b"\x02\x21\x4c\x18", Format.LZ4),
+    (0, b"\x04\x22\x4d\x18", Format.LZ4),
+    (0, b"\x89LZO\0", Format.LZO),
+    (0, b"!<arch>\n", Format.AR),
+    (0, b"BM", Format.BMP),
+    (56, b"ARM\x64", Format.ARM64_IMAGE),
+    (0x8001, b"CD001", Format.ISO9660),
+    (512, b"EFI PART", Format.GPT),
+    (4096, b"EFI PART", Format.GPT),
+    (54, b"FAT1", Format.FAT),
+    (82, b"FAT32", Format.FAT),
+)
+"""Where which bytes stand; the first that fits counts. An ISO has a GPT and an MBR too, often a PE header."""
+
+
+def recognise(image: Image) -> Format | None:
+    """Return what a file is, None when its bytes mean nothing known."""
+    if not len(image):
+        return Format.EMPTY
+    head = bytes(image[:1024])
+    if head[0x202:0x206] == b"HdrS" and is_bzimage(image):
+        return Format.BZIMAGE
+    for offset, mark, known in MARKS:
+        inside = offset + len(mark) <= len(head)
+        found = head[offset : offset + len(mark)] if inside else bytes(image[offset : offset + len(mark)])
+        if found == mark and not (known is Format.PE and _is_iso9660(image)):
+            return known
+    if head[510:512] == b"\x55\xaa":
+        return Format.FAT if _looks_like_fat(head) else Format.MBR
+    return None
+
+
+def _is_iso9660(image: Image) -> bool:
+    return bytes(image[0x8001:0x8006]) == b"CD001"
+
+
+def _looks_like_fat(head: bytes) -> bool:
+    """Tell a boot sector with a BIOS parameter block from one with a partition table."""
+    sector_size = int.from_bytes(head[11:13], "little")
+    return head[:1] in (b"\xeb", b"\xe9") and sector_size in (512, 1024, 2048, 4096) and head[16] in (1, 2)
+
+
 def describe(image: Image) -> str:
     """Return a noun phrase such as `an ELF file`, or the first bytes when they mean nothing known."""
+    known = recognise(image)
     head = bytes(image[:128])
-    if not head:
-        return "an empty file"
-    if is_bzimage(image):
-        return "a Linux bzImage"
-    if head.startswith(b"#!"):
+    if known is None:
+        return f"a file of no known format (it starts with {head[:8].hex()})"
+    if known is Format.SCRIPT:
         return f"a script ({head.splitlines()[0][:60].decode(errors='replace')})"
-    if head.startswith(b"MZ"):
-        return _describe_pe(image)
-    marks = (
-        (0, b"\x7fELF", "an ELF file"),
-        (0, b"070701", "an uncompressed cpio archive"),
-        (0, b"\x1f\x8b", "a gzip file"),
-        (0, b"\x28\xb5\x2f\xfd", "a zstd file"),
-        (0, b"\xfd7zXZ", "an xz file"),
-        (0, b"BZh", "a bzip2 file"),
-        (0, b"\x02\x21\x4c\x18", "an lz4 file"),
-        (0, b"!<arch>\n", "a Debian package or a static library"),
-        (56, b"ARM\x64", "a Linux Image for arm64"),
-        (54, b"FAT1", "a FAT image"),
-        (82, b"FAT32", "a FAT image"),
-        (0x8001, b"CD001", "an ISO 9660 image"),
-        (512, b"EFI PART", "a disk image with a GPT"),
-    )
-    for offset, mark, name in marks:
-        if bytes(image[offset : offset + len(mark)]) == mark:
-            return name
-    return f"a file of no known format (it starts with {head[:8].hex()})"
+    return _describe_pe(image) if known is Format.PE else known.value
 
 
 def _describe_pe(image: Image) -> str:

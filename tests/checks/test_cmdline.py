@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.checks import cmdline
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.uki import CMDLINE
 
 GOOD = CMDLINE
@@ -58,9 +58,9 @@ CASES = (
 
 @pytest.mark.parametrize("good", [GOOD, GOOD.ljust(2047, b"x"), GOOD + b' x="root=/dev/sda"'])
 def test_a_good_command_line_has_no_findings(good: bytes) -> None:
-    assert cmdline.KIND.findings(good) == []
+    assert found(cmdline.KIND, good) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_command_line_is_told(case: Case) -> None:
-    assert told(cmdline.KIND.findings(case.image)) == case.expected
+    assert told(found(cmdline.KIND, case.image)) == case.expected

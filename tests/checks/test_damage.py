@@ -1,34 +1,37 @@
 """Whatever a file's bytes are, a check answers with findings: it neither breaks nor hangs."""
 
+from typing import Any
+
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks import cmdline, efi_image, initramfs, installer, iso, kernel, uki
+from pipeline.checks import cmdline, fat, initramfs, iso, kernel, program, uki
 from pipeline.checks.finding import Finding
-from tests.checks import test_efi_image, test_initramfs, test_installer, test_iso, test_kernel, test_uki
+from pipeline.checks.kind import Kind
+from tests.checks import test_fat, test_initramfs, test_iso, test_kernel, test_program, test_uki
+from tests.fixtures.case import found
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import members
 from tests.fixtures.newc import newc
 from tests.fixtures.uki import CMDLINE
 
-SUBJECTS = {
-    "kernel": (kernel.KIND.findings, test_kernel.GOOD),
-    "installer": (installer.KIND.findings, test_installer.GOOD),
+SUBJECTS: dict[str, tuple[Kind[Any], bytes]] = {
+    "kernel": (kernel.KIND, test_kernel.GOOD),
+    "installer": (program.KIND, test_program.GOOD),
     "dynamic installer": (
-        installer.KIND.findings,
+        program.KIND,
         elf(interpreter="/lib/ld.so", needed=("libc.so",), symbols=True),
     ),
-    "cmdline": (cmdline.KIND.findings, CMDLINE),
-    "initramfs": (initramfs.KIND.findings, test_initramfs.GOOD),
+    "cmdline": (cmdline.KIND, CMDLINE),
+    "initramfs": (initramfs.KIND, test_initramfs.GOOD),
     "unpacked initramfs": (
-        lambda archive: initramfs.KIND.findings(zstandard.compress(archive)),
+        initramfs.KIND,
         newc(members().values()),
     ),
-    "UKI": (uki.KIND.findings, test_uki.GOOD),
-    "FAT": (efi_image.KIND.findings, test_efi_image.GOOD),
-    "ISO": (iso.KIND.findings, test_iso.GOOD),
+    "UKI": (uki.KIND, test_uki.GOOD),
+    "FAT": (fat.KIND, test_fat.GOOD),
+    "ISO": (iso.KIND, test_iso.GOOD),
 }
 
 
@@ -36,7 +39,7 @@ SUBJECTS = {
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(data=st.data())
 def test_damage_is_always_answered(subject: str, data: st.DataObject) -> None:
-    findings, good = SUBJECTS[subject]
+    kind, good = SUBJECTS[subject]
     image = bytearray(good)
     for _ in range(data.draw(st.integers(1, 4))):
         # most of a large image is padding or contents: aim at where headers are
@@ -44,4 +47,4 @@ def test_damage_is_always_answered(subject: str, data: st.DataObject) -> None:
         offset = data.draw(st.integers(0, near - 1))
         image[offset : offset + 4] = data.draw(st.binary(min_size=1, max_size=4))
     size = data.draw(st.sampled_from([len(image), data.draw(st.integers(0, len(image)))]))
-    assert all(isinstance(finding, Finding) for finding in findings(bytes(image[:size])))
+    assert all(isinstance(finding, Finding) for finding in found(kind, bytes(image[:size])))

@@ -2,39 +2,41 @@
 
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from pipeline.checks import cmdline, efi_image, initramfs, inittab, installer, iso, kernel, uki
+from pipeline.checks.catalog import KINDS, Gate
 from tests.checks import (
     test_cmdline,
-    test_efi_image,
+    test_fat,
     test_initramfs,
     test_inittab,
-    test_installer,
     test_iso,
     test_kernel,
+    test_program,
     test_uki,
 )
 from tests.fixtures.case import told
 
-MODULES = (
-    (kernel, test_kernel),
-    (installer, test_installer),
-    (cmdline, test_cmdline),
-    (initramfs, test_initramfs),
-    (uki, test_uki),
-    (efi_image, test_efi_image),
-    (iso, test_iso),
-)
+TESTS = {
+    "kernel": test_kernel,
+    "elf": test_program,
+    "cmdline": test_cmdline,
+    "initramfs": test_initramfs,
+    "inittab": test_inittab,
+    "uki": test_uki,
+    "fat": test_fat,
+    "iso": test_iso,
+}
 
 
 def codes() -> list[str]:
     """All codes of all tables."""
-    kinds = [module.KIND for module, _ in MODULES]
-    found = [code for kind in kinds for code in (kind.unreadable, *(rule.code for rule in kind.rules))]
-    return found + [rule.code for rule in inittab.RULES]
+    return [
+        code
+        for kind in KINDS.values()
+        for code in (kind.unreadable, *(rule.code for rule in (*kind.rules, *kind.together)))
+    ]
 
 
 def test_no_code_has_two_meanings() -> None:
@@ -42,26 +44,25 @@ def test_no_code_has_two_meanings() -> None:
 
 
 def test_every_code_has_a_case() -> None:
-    tests = [test_inittab, *(test for _, test in MODULES)]
-    tried = {case.code for test in tests for case in test.CASES}
-    assert [code for code in codes() if code not in tried] == []
+    tried = {case.code for test in TESTS.values() for case in (*test.CASES, *getattr(test, "PARTS", ()))}
+    assert [code for code in codes() if code not in tried] == ["INIT000"]
 
 
-@pytest.mark.parametrize(("module", "test"), MODULES, ids=lambda module: module.__name__)
-def test_files_are_checked(module: ModuleType, test: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "inittab"])
+def test_files_are_checked(kind: str, tmp_path: Path) -> None:
+    test = TESTS[kind]
     path = tmp_path / "artifact"
     path.write_bytes(test.GOOD)
-    assert module.check(path) == []
+    assert Gate(kind)(path) == []
     path.write_bytes(test.CASES[0].image)
-    assert told(module.check(path)) == test.CASES[0].expected
+    assert told(Gate(kind)(path)) == test.CASES[0].expected
     with pytest.raises(FileNotFoundError):
-        module.check(tmp_path / "missing")
+        Gate(kind)(tmp_path / "missing")
 
 
-@pytest.mark.parametrize(("module", "test"), MODULES, ids=lambda module: module.__name__)
-def test_a_check_names_the_module_of_its_rules(module: ModuleType, test: ModuleType) -> None:
+def test_a_gate_names_the_module_of_all_rules() -> None:
     """A result's key holds the source of the module that its check says it is from."""
-    assert module.check.__module__ == module.__name__
+    assert Gate("uki").__module__ == "pipeline.checks.catalog"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.checks.finding import Fault, Finding, Kind, Part, Rule, Severity
+from pipeline.checks.finding import Fault, Finding, Rule, Severity
+from pipeline.checks.kind import Catalog, Kind, Member, Node, examine
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 
@@ -25,16 +26,42 @@ def has_no_x(text: bytes) -> Iterator[Fault]:
         raise FormatError("it has an x", "write ks")
 
 
-INNER = Kind("INN000", read, (Rule("INN001", "it has no x", has_no_x),))
+def is_small(text: bytes) -> Iterator[Fault]:
+    if text.isupper():
+        yield "it is large", "write small"
+
+
+def members(text: bytes) -> Iterator[Member]:
+    yield Member("tail", text[1:], 1, "inner")
+    if b"!" in text:
+        raise FormatError("it has a !", "be quiet")
+
+
+def has_a_tail(node: Node) -> Iterator[Fault]:
+    tail = node.child("tail")
+    if tail and tail.artifact == b"t":
+        yield "its tail is a t", "use another letter"
+
+
+INNER = Kind("inner", "inner", "INN000", read, (Rule("INN001", "it has no x", has_no_x),))
 OUTER = Kind(
+    "outer",
+    "outer",
     "OUT000",
     read,
     (
         Rule("OUT001", "it is short", is_short, Severity.WARNING),
         Rule("OUT002", "it has no x", has_no_x),
+        Rule("OUT003", "it is small", is_small, house=True),
     ),
-    (Part("tail", lambda text: INNER.findings(text[1:])),),
+    members,
+    (Rule("OUT004", "its tail is no t", has_a_tail),),
 )
+CATALOG = Catalog({"inner": INNER, "outer": OUTER}, lambda image: "inner" if bytes(image) == b"in" else "")
+
+
+def found(image: bytes, *, house: bool = True) -> list[Finding]:
+    return examine(Member("it", image, 0, "outer"), CATALOG, house=house).all_findings()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +79,31 @@ OUTER = Kind(
             ],
         ),
         (b"a", [Finding("INN000", Severity.ERROR, "tail: it is empty", "fill it")]),
+        (b"at", [Finding("OUT004", Severity.ERROR, "its tail is a t", "use another letter")]),
+        (b"AB", [Finding("OUT003", Severity.ERROR, "it is large", "write small")]),
     ],
 )
 def test_findings_come_in_the_order_of_the_tables(image: bytes, expected: list[Finding]) -> None:
-    assert OUTER.findings(image) == expected
+    assert found(image) == expected
+
+
+def test_house_rules_are_for_what_is_built_here() -> None:
+    assert found(b"AB", house=False) == []
+
+
+def test_members_that_damage_hides_are_left_out() -> None:
+    node = examine(Member("it", b"a!", 0, "outer"), CATALOG, house=True)
+    assert ([child.name for child in node.children], node.left_out) == (["tail"], True)
+
+
+def test_content_says_what_a_member_is() -> None:
+    node = examine(Member("it", b"in"), CATALOG, house=True)
+    assert (node.kind, node.artifact) == (INNER, b"in")
+    assert examine(Member("it", b"out"), CATALOG, house=True).kind is None
+
+
+def test_depth_is_limited() -> None:
+    deep = Kind("deep", "deep", "DEP000", read, (), lambda image: [Member("more", image, 0, "deep")])
+    node = examine(Member("it", b"x", 0, "deep"), Catalog({"deep": deep}, lambda _: ""), house=True)
+    nodes = [below for _, below in node.walk()]
+    assert (len(nodes), nodes[-1].left_out) == (13, True)

@@ -1,17 +1,17 @@
 import pytest
 
 from pipeline.checks import initramfs
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.initramfs import INITTAB, changed
 from tests.fixtures.newc import FILE, Raw
 
 START = "::respawn:/bin/sh -c '/bin/truthdb-installer && reboot'"
 FOREVER = (
-    "/etc/inittab: line 5: respawn starts /bin/truthdb-installer over and over, "
+    "etc/inittab: line 5: respawn starts /bin/truthdb-installer over and over, "
     "also after the exit that the user chose"
 )
 ALSO_AFTER_A_CRASH = (
-    "/etc/inittab: line 5: reboot does not follow /bin/truthdb-installer by && alone: "
+    "etc/inittab: line 5: reboot does not follow /bin/truthdb-installer by && alone: "
     "a crash may end the machine too, before anybody can read why"
 )
 
@@ -26,54 +26,54 @@ CASES = (
     Case(
         "INIT001",
         replaced(START, f"{START}\n::respan:/bin/sh"),
-        ("/etc/inittab: line 6: 'respan' is not an action of BusyBox init",),
+        ("etc/inittab: line 6: 'respan' is not an action of BusyBox init",),
     ),
     Case(
         "INIT001",
         replaced(START, f"{START}\nmount -a"),
-        ("/etc/inittab: line 6: '' is not an action of BusyBox init",),
+        ("etc/inittab: line 6: '' is not an action of BusyBox init",),
     ),
-    Case("INIT001", replaced(START, f"{START}\n::sysinit:"), ("/etc/inittab: line 6: there is no command",)),
+    Case("INIT001", replaced(START, f"{START}\n::sysinit:"), ("etc/inittab: line 6: there is no command",)),
     Case(
         "INIT002",
         replaced(START, f"# {START}"),
-        ("/etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),
+        ("etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),
     ),
     Case(
         "INIT003",
         replaced(START, f"{START}\ntty2::askfirst:-/sbin/getty 9600"),
-        ("/etc/inittab: line 6: /sbin/getty is not in the archive",),
+        ("etc/inittab: line 6: /sbin/getty is not in the archive",),
     ),
     Case(
         "INIT003",
         replaced(START, f"{START}\ntty2::askfirst:getty 9600"),
-        ("/etc/inittab: line 6: getty is in none of /sbin:/usr/sbin:/bin:/usr/bin",),
+        ("etc/inittab: line 6: getty is in none of /sbin:/usr/sbin:/bin:/usr/bin",),
     ),
     Case(
         "INIT003",
         replaced(START, f"{START}\n::once:/etc/inittab"),
-        ("/etc/inittab: line 6: /etc/inittab is not an executable file: /etc/inittab has mode -rw-r--r--",),
+        ("etc/inittab: line 6: /etc/inittab is not an executable file: /etc/inittab has mode -rw-r--r--",),
     ),
-    Case("INIT003", changed(without="bin/sh"), ("/etc/inittab: line 5: /bin/sh is not in the archive",)),
+    Case("INIT003", changed(without="bin/sh"), ("etc/inittab: line 5: /bin/sh is not in the archive",)),
     Case(
         "INIT004",
         replaced("::sysinit:/bin/mount -t proc proc /proc\n", ""),
-        ("/etc/inittab: no line mounts proc on /proc",),
+        ("etc/inittab: no line mounts proc on /proc",),
     ),
     Case(
         "INIT004",
         replaced("::sysinit:/bin/mount -t dev", "::once:/bin/mount -t dev"),
-        ("/etc/inittab: no line mounts devtmpfs on /dev",),
+        ("etc/inittab: no line mounts devtmpfs on /dev",),
     ),
     Case(
         "INIT005",
         changed(without="proc"),
-        ("/etc/inittab: proc is mounted on /proc, but /proc is not in the archive",),
+        ("etc/inittab: proc is mounted on /proc, but /proc is not in the archive",),
     ),
     Case(
         "INIT005",
         replaced(START, f"{START}\n::sysinit:/bin/mount -t tmpfs tmpfs /system/x"),
-        ("/etc/inittab: tmpfs is mounted on /system/x, but /system/x is not in the archive",),
+        ("etc/inittab: tmpfs is mounted on /system/x, but /system/x is not in the archive",),
     ),
     Case("INIT006", replaced(START, "::respawn:/bin/truthdb-installer"), (FOREVER,)),
     Case("INIT006", replaced("&& reboot", "|| sh"), (FOREVER,)),
@@ -82,13 +82,13 @@ CASES = (
     Case(
         "INIT007",
         replaced("respawn", "once"),
-        ("/etc/inittab: line 5: once does not start /bin/truthdb-installer again after a crash",),
+        ("etc/inittab: line 5: once does not start /bin/truthdb-installer again after a crash",),
     ),
     Case(
         "INIT008",
         replaced(START, "::respawn:/bin/truthdb-installer && reboot"),
         (
-            "/etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
+            "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
             "BusyBox init itself adds one, `exec /bin/truthdb-installer && reboot`",
         ),
     ),
@@ -96,7 +96,7 @@ CASES = (
         "INIT008",
         replaced("'/bin/truth", "'exec /bin/truth"),
         (
-            "/etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
+            "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
             "BusyBox init itself adds one, `exec /bin/sh -c 'exec /bin/truthdb-installer && reboot'`",
         ),
     ),
@@ -105,7 +105,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_inittab_is_told(case: Case) -> None:
-    assert told(initramfs.KIND.findings(case.image)) == case.expected
+    assert told(found(initramfs.KIND, case.image)) == case.expected
 
 
 @pytest.mark.parametrize(
@@ -117,19 +117,19 @@ def test_a_bad_inittab_is_told(case: Case) -> None:
     ],
 )
 def test_other_ways_to_say_it_are_good(start: str) -> None:
-    assert initramfs.KIND.findings(replaced(START, start)) == []
+    assert found(initramfs.KIND, replaced(START, start)) == []
 
 
 def test_a_folder_below_an_earlier_mount_may_come_with_it() -> None:
     inittab = f"{START}\n::sysinit:/bin/mount -t efivarfs efivarfs /sys/firmware/efi/efivars"
-    assert initramfs.KIND.findings(replaced(START, inittab)) == []
+    assert found(initramfs.KIND, replaced(START, inittab)) == []
 
 
 def test_an_empty_inittab_starts_nothing() -> None:
-    findings = initramfs.KIND.findings(changed(Raw("etc/inittab", FILE)))
+    findings = found(initramfs.KIND, changed(Raw("etc/inittab", FILE)))
     assert told(findings) == [
-        ("INIT002", "/etc/inittab: no line starts /bin/truthdb-installer: its lines are for nothing"),
-        ("INIT004", "/etc/inittab: no line mounts proc on /proc"),
-        ("INIT004", "/etc/inittab: no line mounts sysfs on /sys"),
-        ("INIT004", "/etc/inittab: no line mounts devtmpfs on /dev"),
+        ("INIT002", "etc/inittab: no line starts /bin/truthdb-installer: its lines are for nothing"),
+        ("INIT004", "etc/inittab: no line mounts proc on /proc"),
+        ("INIT004", "etc/inittab: no line mounts sysfs on /sys"),
+        ("INIT004", "etc/inittab: no line mounts devtmpfs on /dev"),
     ]

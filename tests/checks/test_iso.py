@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.checks import iso as check
 from tests.fixtures import patch
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.fat import fat
 from tests.fixtures.gpt import DATA, with_gpt
 from tests.fixtures.iso import iso
@@ -135,13 +135,13 @@ PARTS = (
 
 
 def test_a_good_iso_has_no_findings() -> None:
-    assert check.KIND.findings(GOOD) == []
+    assert found(check.KIND, GOOD) == []
 
 
 def test_an_entry_may_reach_to_the_end_of_the_medium() -> None:
-    assert check.KIND.findings(patch(GOOD, ENTRY + 6, b"\x01\0")) == []
+    assert found(check.KIND, patch(GOOD, ENTRY + 6, b"\x01\0")) == []
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_iso_is_told(case: Case) -> None:
-    assert told(check.KIND.findings(case.image)) == case.expected
+    assert told(found(check.KIND, case.image)) == case.expected

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.checks import kernel
 from tests.fixtures.bzimage import bzimage
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import initramfs
 from tests.fixtures.pe import ARM64, I386, pe
@@ -61,9 +61,9 @@ CASES = (
 
 
 def test_a_good_kernel_has_no_findings() -> None:
-    assert kernel.KIND.findings(GOOD) == []
+    assert found(kernel.KIND, GOOD) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_kernel_is_told(case: Case) -> None:
-    assert told(kernel.KIND.findings(case.image)) == case.expected
+    assert told(found(kernel.KIND, case.image)) == case.expected

@@ -5,7 +5,7 @@ import pytest
 from pipeline.checks import uki as check
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
 from tests.fixtures.pe import ARM64, PE_OFFSET, section_field
 from tests.fixtures.uki import uki
@@ -31,7 +31,7 @@ CASES = (
         ("the UKI has no .linux, .initrd, .cmdline, .osrel, .uname: it is a Linux bzImage",),
     ),
     Case("UKI003", uki({".osrel": b""}), ("the UKI's .osrel is empty",)),
-    Case("UKI004", GOOD[:-0x200], ("the UKI's section .linux ends at 0x1600, the file at 0x1400",)),
+    Case("UKI004", GOOD[:-0x200], ("the UKI's section .linux ends at 0x1800, the file at 0x1600",)),
     Case(
         "UKI004",
         patch(GOOD, IMAGE_SIZE, struct.pack("<I", 0x7000)),
@@ -88,13 +88,13 @@ PARTS = (
 
 
 def test_a_good_uki_has_no_findings() -> None:
-    assert check.KIND.findings(GOOD) == []
+    assert found(check.KIND, GOOD) == []
 
 
 def test_a_splash_may_be_missing() -> None:
-    assert check.KIND.findings(uki({".splash": None})) == []
+    assert found(check.KIND, uki({".splash": None})) == []
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_uki_is_told(case: Case) -> None:
-    assert told(check.KIND.findings(case.image)) == case.expected
+    assert told(found(check.KIND, case.image)) == case.expected

@@ -5,9 +5,9 @@ Must not know what the program does.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.checks.finding import Fault, Finding, Kind, Rule, Severity
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.kind import Kind
 from pipeline.formats.elf import MAGIC, Elf, read_elf
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
@@ -74,18 +74,15 @@ def is_stripped(program: Program) -> Iterator[Fault]:
 
 
 KIND = Kind(
+    "elf",
+    "ELF program",
     "ELF000",
     read_program,
     (
-        Rule("ELF001", "it is an ELF file", is_an_elf_file),
-        Rule("ELF002", "it is for x86-64", is_for_x86_64),
-        Rule("ELF003", "it is static", is_static),
-        Rule("ELF004", "it can be started", is_executable),
-        Rule("ELF005", "it is stripped", is_stripped, Severity.WARNING),
+        Rule("ELF001", "it is an ELF file", is_an_elf_file, house=True),
+        Rule("ELF002", "it is for x86-64", is_for_x86_64, house=True),
+        Rule("ELF003", "it is static", is_static, house=True),
+        Rule("ELF004", "it can be started", is_executable, house=True),
+        Rule("ELF005", "it is stripped", is_stripped, Severity.WARNING, house=True),
     ),
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the program at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

@@ -1,9 +1,9 @@
 import pytest
 
-from pipeline.checks import installer
+from pipeline.checks import program
 from pipeline.checks.finding import Severity
 from tests.fixtures.bzimage import bzimage
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import AARCH64, DYN, REL, elf
 
 GOOD = elf()
@@ -36,13 +36,13 @@ CASES = (
 
 @pytest.mark.parametrize("good", [GOOD, elf(kind=DYN)], ids=["static", "static-pie"])
 def test_a_good_program_has_no_findings(good: bytes) -> None:
-    assert installer.KIND.findings(good) == []
+    assert found(program.KIND, good) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_program_is_told(case: Case) -> None:
-    assert told(installer.KIND.findings(case.image)) == case.expected
+    assert told(found(program.KIND, case.image)) == case.expected
 
 
 def test_symbols_are_only_a_warning() -> None:
-    assert [finding.severity for finding in installer.KIND.findings(elf(symbols=True))] == [Severity.WARNING]
+    assert [finding.severity for finding in found(program.KIND, elf(symbols=True))] == [Severity.WARNING]

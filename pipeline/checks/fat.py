@@ -5,14 +5,14 @@ Must not know how it was made, nor where it is stored.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.checks import uki
-from pipeline.checks.finding import Fault, Finding, Kind, Part, Rule, Severity
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.kind import Kind, Member, Node
 from pipeline.errors import FormatError
 from pipeline.formats.fat import FREE, Volume, chain, free_clusters, read_table, read_volume, table_bytes
 from pipeline.formats.fat_directory import Entry, read_file, walk
 from pipeline.formats.fields import Image
+from pipeline.formats.magic import describe
 
 BOOT_PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 LABEL = "EFI"
@@ -164,32 +164,45 @@ def _time(field: int) -> str:
     return f"{field >> 11:02}:{field >> 5 & 0x3F:02}:{(field & 0x1F) * 2:02}"
 
 
-def boot_program_findings(efi: EfiImage) -> list[Finding]:
-    """Judge the boot program as a UKI."""
-    if efi.boot_program is None:
-        return []
-    try:
-        return uki.KIND.findings(read_file(efi.volume, efi.table, efi.boot_program))
-    except FormatError:
-        return []
+def boot_program_is_a_uki(node: Node) -> Iterator[Fault]:
+    """Firmware starts any EFI program; of these images it is the UKI, without a boot loader."""
+    program: Entry | None = node.artifact.boot_program
+    child = node.child(program.path) if program else None
+    if child and not (child.kind and child.kind.name == "uki"):
+        yield (
+            f"the FAT volume's {BOOT_PROGRAM} is {describe(child.member.image)}, not a UKI",
+            f"copy the UKI to ::{BOOT_PROGRAM}",
+        )
+
+
+def members(efi: EfiImage) -> Iterator[Member]:
+    """Yield the files."""
+    for entry in efi.entries:
+        if not entry.is_label:
+            image = b"" if entry.is_directory else read_file(efi.volume, efi.table, entry)
+            yield Member(entry.path, image, None, "" if entry.is_directory else None)
 
 
 KIND = Kind(
+    "fat",
+    "FAT file system",
     "FAT000",
     read_efi_image,
     (
         Rule("FAT001", "its type is the one that its clusters make", type_is_by_count),
         Rule("FAT002", "both tables are equal", tables_are_equal),
-        Rule("FAT003", f"{BOOT_PROGRAM} is there", boot_program_is_there),
+        Rule("FAT003", f"{BOOT_PROGRAM} is there", boot_program_is_there, house=True),
         Rule("FAT004", "directories and chains of clusters are sound", chains_are_sound),
-        Rule("FAT005", f"its label is {LABEL}", is_labelled),
-        Rule("FAT006", f"at most {MAX_FREE} bytes are free", is_no_larger_than_needed, Severity.WARNING),
-        Rule("FAT007", "there is one time", times_are_one),
+        Rule("FAT005", f"its label is {LABEL}", is_labelled, house=True),
+        Rule(
+            "FAT006",
+            f"at most {MAX_FREE} bytes are free",
+            is_no_larger_than_needed,
+            Severity.WARNING,
+            house=True,
+        ),
+        Rule("FAT007", "there is one time", times_are_one, house=True),
     ),
-    (Part(BOOT_PROGRAM, boot_program_findings),),
+    members,
+    (Rule("FAT008", f"{BOOT_PROGRAM} is a UKI", boot_program_is_a_uki, house=True),),
 )
-
-
-def check(path: Path) -> list[Finding]:
-    """Return what is wrong with the FAT image at `path`. OSError when it cannot be read."""
-    return KIND.findings(path.read_bytes())

@@ -1,0 +1,74 @@
+"""Owns which kinds of artifacts there are, how they are recognised by their content, and the build's gates.
+
+Must not know steps, nor what a person asks about a file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checks import cmdline, fat, initramfs, inittab, iso, kernel, program, uki
+from pipeline.checks.finding import Finding
+from pipeline.checks.kind import Catalog, Member, Node, examine
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, open_image
+from pipeline.formats.magic import Format
+from pipeline.formats.magic import recognise as format_of
+from pipeline.formats.pe import read_pe
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        iso.KIND,
+        fat.KIND,
+        uki.KIND,
+        kernel.KIND,
+        cmdline.KIND,
+        initramfs.KIND,
+        inittab.KIND,
+        program.KIND,
+    )
+}
+
+BY_FORMAT = {
+    Format.ISO9660: "iso",
+    Format.FAT: "fat",
+    Format.BZIMAGE: "kernel",
+    Format.ELF: "elf",
+    Format.CPIO: "initramfs",
+    Format.ZSTD: "initramfs",
+}
+
+
+def recognise(image: Image) -> str:
+    """Return the name of the kind that the content is of, "" for none."""
+    known = format_of(image)
+    if known is Format.PE:
+        return _recognise_pe(image)
+    return BY_FORMAT.get(known, "") if known else ""
+
+
+def _recognise_pe(image: Image) -> str:
+    try:
+        names = {section.name for section in read_pe(image).sections}
+    except FormatError:
+        return ""
+    return "uki" if names & set(uki.SECTIONS) else ""
+
+
+CATALOG = Catalog(KINDS, recognise)
+
+
+def take_apart(image: Image, name: str, kind: str | None = None, *, house: bool) -> Node:
+    """Examine an image with all kinds there are; `kind` names what it has to be."""
+    return examine(Member(name, image, 0, kind), CATALOG, house=house)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A step's check: its artifact has to be of this kind, and without a fault."""
+
+    kind: str
+
+    def __call__(self, path: Path) -> list[Finding]:
+        """Return what is wrong with the file. OSError when it cannot be read."""
+        return take_apart(open_image(path), path.name, self.kind, house=True).all_findings()
