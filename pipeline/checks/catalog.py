@@ -6,10 +6,11 @@ Must not know steps, nor what a person asks about a file.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.checks import cmdline, fat, initramfs, inittab, iso, kernel, program, uki
+from pipeline.checks import cmdline, disk, efi, fat, initramfs, inittab, iso, kernel, packed, program, uki
 from pipeline.checks.finding import Finding
 from pipeline.checks.kind import Catalog, Member, Node, examine
 from pipeline.errors import FormatError
+from pipeline.formats.compression import peek
 from pipeline.formats.fields import Image, open_image
 from pipeline.formats.magic import Format
 from pipeline.formats.magic import recognise as format_of
@@ -19,24 +20,31 @@ KINDS = {
     kind.name: kind
     for kind in (
         iso.KIND,
+        disk.KIND,
         fat.KIND,
         uki.KIND,
+        efi.KIND,
         kernel.KIND,
+        kernel.BZIMAGE,
         cmdline.KIND,
         initramfs.KIND,
         inittab.KIND,
         program.KIND,
+        packed.KIND,
     )
 }
 
 BY_FORMAT = {
     Format.ISO9660: "iso",
+    Format.GPT: "disk",
+    Format.MBR: "disk",
     Format.FAT: "fat",
-    Format.BZIMAGE: "kernel",
+    Format.BZIMAGE: "bzimage",
     Format.ELF: "elf",
     Format.CPIO: "initramfs",
-    Format.ZSTD: "initramfs",
 }
+
+PACKED = (Format.GZIP, Format.ZSTD, Format.XZ, Format.LZMA, Format.BZIP2, Format.LZ4, Format.LZO)
 
 
 def recognise(image: Image) -> str:
@@ -44,15 +52,17 @@ def recognise(image: Image) -> str:
     known = format_of(image)
     if known is Format.PE:
         return _recognise_pe(image)
+    if known in PACKED:
+        return "initramfs" if peek(image, 4) == b"0707" else "packed"
     return BY_FORMAT.get(known, "") if known else ""
 
 
 def _recognise_pe(image: Image) -> str:
     try:
-        names = {section.name for section in read_pe(image).sections}
+        pe = read_pe(image)
     except FormatError:
         return ""
-    return "uki" if names & set(uki.SECTIONS) else ""
+    return "uki" if pe.section(".linux") else "efi"
 
 
 CATALOG = Catalog(KINDS, recognise)

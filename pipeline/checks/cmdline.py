@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 
 MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
 INIT = "/sbin/init"
+CONTRARY = (("ro", "rw"), ("quiet", "debug"), ("quiet", "ignore_loglevel"))
+ONCE = frozenset(["root", "rootfstype", "init", "loglevel", "panic", "vconsole.keymap"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +96,73 @@ def names_no_root(cmdline: Cmdline) -> Iterator[Fault]:
             )
 
 
+def says_one_thing(cmdline: Cmdline) -> Iterator[Fault]:
+    """Of two that contradict each other Linux takes the last, or both in part."""
+    keys = {key for key, _ in cmdline.parameters}
+    for pair in CONTRARY:
+        if keys.issuperset(pair):
+            yield f"the command line says {pair[0]} and {pair[1]}", f"leave {pair[0]} or {pair[1]} out"
+    for key in sorted(keys & ONCE):
+        values = list(dict.fromkeys(cmdline.values(key)))
+        if len(values) > 1:
+            shown = " and ".join(f"{key}={value}" for value in values)
+            yield f"the command line says {shown}", f"say {key}= once"
+    options: dict[str, str] = {}
+    for value in cmdline.values("console"):
+        name, _, option = value.partition(",")
+        if options.setdefault(name, option) != option:
+            yield (
+                f"the command line says console={name},{options[name]} and console={value}",
+                f"name {name} once",
+            )
+
+
+PARAMETERS = "Linux, Documentation/admin-guide/kernel-parameters.txt"
+
 KIND = Kind(
     "cmdline",
     "kernel command line",
     "CMD000",
     read_cmdline,
     (
-        Rule("CMD001", f"rdinit={INIT} is there, once", starts_init, house=True),
-        Rule("CMD002", "a screen and a serial port are consoles", has_screen_and_serial, house=True),
-        Rule("CMD003", f"it has at most {MAX_LENGTH} bytes", is_short_enough),
-        Rule("CMD004", "it names no other root or init", names_no_root, house=True),
+        Rule(
+            "CMD001",
+            f"rdinit={INIT} is there, once",
+            starts_init,
+            house=True,
+            spec=f"{PARAMETERS}, rdinit=",
+            fix=f"Write rdinit={INIT}, once.",
+        ),
+        Rule(
+            "CMD002",
+            "a screen and a serial port are consoles",
+            has_screen_and_serial,
+            house=True,
+            spec="Linux, Documentation/admin-guide/serial-console.rst",
+            fix="Name both: console=ttyS0,115200 console=tty0; the last one is /dev/console.",
+        ),
+        Rule(
+            "CMD003",
+            f"it has at most {MAX_LENGTH} bytes",
+            is_short_enough,
+            spec="Linux, arch/x86/include/asm/setup.h (COMMAND_LINE_SIZE)",
+            fix="Shorten it.",
+        ),
+        Rule(
+            "CMD004",
+            "it names no other root or init",
+            names_no_root,
+            house=True,
+            spec="Linux, init/main.c (kernel_init_freeable)",
+            fix="Leave root=, rootfstype= and init= out.",
+        ),
+        Rule(
+            "CMD005",
+            "it does not contradict itself",
+            says_one_thing,
+            Severity.WARNING,
+            spec=f"{PARAMETERS}, and Documentation/admin-guide/bootconfig.rst",
+            fix="Say each thing once.",
+        ),
     ),
 )

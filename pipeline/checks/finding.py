@@ -42,7 +42,7 @@ class Rule(Generic[Artifact]):
 
     The docstring of `faults` says why it matters; `spec` names the specification and its section, `fix`
     what to do in general. A `house` rule holds of the images that are built here: a stranger's image may do
-    otherwise, and boot.
+    otherwise, and boot. What breaks a `lenient` one may boot all the same: of a stranger it is a warning.
     """
 
     code: str
@@ -50,6 +50,7 @@ class Rule(Generic[Artifact]):
     faults: Callable[[Artifact], Iterable[Fault]]
     severity: Severity = Severity.ERROR
     house: bool = False
+    lenient: bool = False
     spec: str = ""
     fix: str = ""
 
@@ -57,7 +58,7 @@ class Rule(Generic[Artifact]):
 def judge(rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool) -> list[Finding]:
     """Return what is wrong with an artifact that has been read, in the order of the rules."""
     return [
-        Finding(rule.code, rule.severity, message, hint)
+        Finding(rule.code, rule.severity if house or not rule.lenient else Severity.WARNING, message, hint)
         for rule in rules
         if house or not rule.house
         for message, hint in _faults(rule, artifact)

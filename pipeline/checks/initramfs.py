@@ -11,38 +11,69 @@ from functools import partial
 from itertools import pairwise
 
 from pipeline.checks import inittab
+from pipeline.checks.closure import closure_is_complete
 from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.inittab import INSTALLER
 from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
-from pipeline.formats import cpio_reader, elf, zstd
+from pipeline.formats import cpio_reader, elf
+from pipeline.formats import initramfs as archives
+from pipeline.formats.compression import compression_of
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image
+from pipeline.formats.initramfs import Segment
 from pipeline.formats.magic import describe
-from pipeline.formats.tree import Tree
+from pipeline.formats.tree import MAX_TARGET, Tree
 
 INIT = "/sbin/init"
 INITTAB = "/etc/inittab"
 
-MAX_UNPACKED = 1 << 30  # bytes; an initramfs lives in memory
+DEVICES = ("dev/console", "dev/null")
+MOUNTED = ("/proc/", "/sys/", "/dev/", "/run/")  # what lies below is there once something is mounted
 
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """The members in the order of the archive, and by name."""
+    """The archives that it is made of, their members in order, and the tree that Linux makes of them."""
 
+    segments: tuple[Segment, ...]
     entries: tuple[Entry, ...]
     tree: Tree
 
 
+def is_archive(image: Image) -> bool:
+    """Tell whether Linux would try to unpack these bytes: an archive, or something packed."""
+    start = image[cpio_reader.skip_zeros(image, 0) :]
+    return bool(compression_of(start)) or bytes(start[:4]) == b"0707"
+
+
 def read_initramfs(image: Image) -> Initramfs:
-    """Unpack and read. Raises FormatError when it is not one zstd-compressed newc archive."""
-    if bytes(image[: len(zstd.MAGIC)]) != zstd.MAGIC:
+    """Unpack and read, as Linux does. Raises FormatError when it is no archive, packed or not."""
+    if not is_archive(image):
         raise FormatError(
-            f"the initramfs is {describe(image)}, not a zstd file", "compress the cpio archive with zstd"
+            f"the initramfs is {describe(image)}, no archive that Linux unpacks",
+            "make a newc archive, and pack it with zstd",
         )
-    entries = tuple(cpio_reader.read(zstd.unpack_zstd(image, MAX_UNPACKED)))
-    return Initramfs(entries, Tree({entry.name: entry for entry in entries}))
+    segments = archives.read_initramfs(image)
+    entries = tuple(entry for segment in segments for entry in segment.entries)
+    # where a name is there twice, Linux takes the last one
+    return Initramfs(segments, entries, Tree({_plain(entry.name): entry for entry in entries}))
+
+
+def _plain(name: str) -> str:
+    """Return a name as paths are looked up: Linux unpacks `./a` and `/a` to `a`."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def is_one_zstd_archive(initramfs: Initramfs) -> Iterator[Fault]:
+    """One archive, packed in one way: what else there is came in unnoticed."""
+    found = [segment.compression or "nothing" for segment in initramfs.segments]
+    if found != ["zstd"]:
+        yield (
+            f"the initramfs is not one archive packed with zstd: it has {len(found)}, "
+            f"packed with {', '.join(dict.fromkeys(found))}",
+            "compress one cpio archive with zstd",
+        )
 
 
 def names_are_relative(initramfs: Initramfs) -> Iterator[Fault]:
@@ -85,7 +116,7 @@ def parents_are_there(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux drops a member whose directory is not there, silently."""
     for entry in initramfs.entries:
         parent = entry.name.rpartition("/")[0]
-        found = initramfs.tree.members.get(parent)
+        found = initramfs.tree.members.get(_plain(parent))
         if _is_normalised(entry.name) and parent and not (found and stat.S_ISDIR(found.mode)):
             yield (
                 f"{entry.name!r} lies in {parent!r}, which is no directory of the initramfs",
@@ -154,6 +185,39 @@ def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) ->
         )
 
 
+def links_lead_somewhere(initramfs: Initramfs) -> Iterator[Fault]:
+    """What follows a dangling link fails, long after the boot."""
+    for entry in initramfs.entries:
+        if not stat.S_ISLNK(entry.mode) or f"/{entry.name}" in (INIT, INSTALLER):  # they have their own
+            continue
+        target = bytes(entry.data[:MAX_TARGET]).decode(errors="replace")
+        if target.startswith(MOUNTED):
+            continue
+        try:
+            initramfs.tree.resolve(f"/{entry.name}")
+        except FormatError as error:
+            if "root directory" not in error.message:
+                yield f"the link {entry.name!r} leads nowhere: {error.message}", error.hint
+
+
+def devices_are_known(initramfs: Initramfs) -> Iterator[Fault]:
+    """devtmpfs makes all device nodes; a node in the archive opens a device to whoever may write to it."""
+    for entry in initramfs.entries:
+        if (stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode)) and entry.name not in DEVICES:
+            yield (
+                f"the initramfs has the device node {entry.name!r} "
+                f"({stat.filemode(entry.mode)[0]} {entry.device[0]}:{entry.device[1]})",
+                "leave it out: devtmpfs makes it",
+            )
+
+
+def checksums_are_right(initramfs: Initramfs) -> Iterator[Fault]:
+    """Linux stops at a member whose checksum is wrong, and boots with what it has until then."""
+    for entry in initramfs.entries:
+        if not entry.is_sound:
+            yield f"the checksum of {entry.name!r} is wrong", "make the archive again"
+
+
 def members(initramfs: Initramfs) -> Iterator[Member]:
     """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
     programs = {entry.name for path in (INIT, INSTALLER) if (entry := _program(initramfs, path))}
@@ -175,8 +239,22 @@ def _program(initramfs: Initramfs, path: str) -> Entry | None:
 
 def facts(entry: Entry) -> Mapping[str, str | int]:
     """Return what the archive says of a member."""
-    return {"mode": stat.filemode(entry.mode), "owner": f"{entry.uid}:{entry.gid}", "mtime": entry.mtime}
+    found: dict[str, str | int] = {
+        "mode": stat.filemode(entry.mode),
+        "owner": f"{entry.uid}:{entry.gid}",
+        "mtime": entry.mtime,
+    }
+    if stat.S_ISLNK(entry.mode):
+        found["target"] = bytes(entry.data[:MAX_TARGET]).decode(errors="replace")
+    if stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode):
+        found["device"] = f"{entry.device[0]}:{entry.device[1]}"
+    return found
 
+
+CPIO = "Linux, Documentation/driver-api/early-userspace/buffer-format.rst"
+UNPACK = "Linux, init/initramfs.c"
+BUSYBOX = "BusyBox 1.37, init/init.c"
+REPRODUCIBLE = "reproducible-builds.org, Archives"
 
 KIND = Kind(
     "initramfs",
@@ -184,20 +262,143 @@ KIND = Kind(
     "CPIO000",
     read_initramfs,
     (
-        Rule("CPIO001", "names are relative and normalised", names_are_relative, house=True),
-        Rule("CPIO002", "no name is there twice", names_are_there_once, house=True),
-        Rule("CPIO003", "members are sorted", members_are_sorted, house=True),
-        Rule("CPIO004", "every member's directory is there", parents_are_there),
-        Rule("CPIO005", "root owns everything", root_owns_all, house=True),
-        Rule("CPIO006", "there is one mtime", times_are_one, house=True),
-        Rule("CPIO007", "nothing is writable for all", nobody_else_writes, house=True),
-        Rule("CPIO008", f"{INIT} leads to a program", init_can_run, house=True),
-        Rule("CPIO009", f"{INSTALLER} leads to a program", installer_can_run, house=True),
         Rule(
-            "CPIO010", "/dev/console is there", partial(device_is_there, "/dev/console", (5, 1)), house=True
+            "CPIO001",
+            "names are relative and normalised",
+            names_are_relative,
+            house=True,
+            spec=f"{CPIO}, c_filename",
+            fix="Name members like `etc/inittab`.",
         ),
-        Rule("CPIO011", "/dev/null is there", partial(device_is_there, "/dev/null", (1, 3)), house=True),
-        Rule("CPIO012", f"{INITTAB} is there", inittab_is_there, house=True),
+        Rule(
+            "CPIO002",
+            "no name is there twice",
+            names_are_there_once,
+            house=True,
+            spec=f"{UNPACK} (clean_path)",
+            fix="Leave it in once.",
+        ),
+        Rule(
+            "CPIO003",
+            "members are sorted",
+            members_are_sorted,
+            house=True,
+            spec=f"{REPRODUCIBLE}, File ordering",
+            fix="Write members sorted by name.",
+        ),
+        Rule(
+            "CPIO004",
+            "every member's directory is there",
+            parents_are_there,
+            lenient=True,
+            spec=f"{UNPACK} (do_name): a file whose directory is missing is not made",
+            fix="Write each directory before what is in it.",
+        ),
+        Rule(
+            "CPIO005",
+            "root owns everything",
+            root_owns_all,
+            house=True,
+            spec=f"{REPRODUCIBLE}, Users, groups and numeric ids",
+            fix="Write members as root:root.",
+        ),
+        Rule(
+            "CPIO006",
+            "there is one mtime",
+            times_are_one,
+            house=True,
+            spec="reproducible-builds.org, SOURCE_DATE_EPOCH",
+            fix="Write all members with SOURCE_DATE_EPOCH.",
+        ),
+        Rule(
+            "CPIO007",
+            "nothing is writable for all",
+            nobody_else_writes,
+            house=True,
+            spec="inode(7), S_IWOTH",
+            fix="Take the right away; /tmp gets the sticky bit.",
+        ),
+        Rule(
+            "CPIO008",
+            f"{INIT} leads to a program",
+            init_can_run,
+            house=True,
+            spec="Linux, init/main.c (ramdisk_execute_command)",
+            fix=f"Add {INIT}, a link to BusyBox.",
+        ),
+        Rule(
+            "CPIO009",
+            f"{INSTALLER} leads to a program",
+            installer_can_run,
+            house=True,
+            spec="what /etc/inittab starts",
+            fix=f"Add {INSTALLER}.",
+        ),
+        Rule(
+            "CPIO010",
+            "/dev/console is there",
+            partial(device_is_there, "/dev/console", (5, 1)),
+            house=True,
+            spec="Linux, init/main.c (console_on_rootfs)",
+            fix="Add the character device 5:1.",
+        ),
+        Rule(
+            "CPIO011",
+            "/dev/null is there",
+            partial(device_is_there, "/dev/null", (1, 3)),
+            house=True,
+            spec=f"{BUSYBOX} (bb_sanitize_stdio)",
+            fix="Add the character device 1:3.",
+        ),
+        Rule(
+            "CPIO012",
+            f"{INITTAB} is there",
+            inittab_is_there,
+            house=True,
+            spec=f"{BUSYBOX} (parse_inittab)",
+            fix=f"Add {INITTAB} to the recipe's rootfs/.",
+        ),
+        Rule(
+            "CPIO013",
+            "it is one archive, packed with zstd",
+            is_one_zstd_archive,
+            house=True,
+            spec=f"{UNPACK} (unpack_to_rootfs)",
+            fix="Compress one cpio archive with zstd.",
+        ),
+        Rule(
+            "CPIO014",
+            "links lead somewhere",
+            links_lead_somewhere,
+            house=True,
+            spec="symlink(7)",
+            fix="Add what the link leads to, or leave the link out.",
+        ),
+        Rule(
+            "CPIO015",
+            f"there are no device nodes but {', '.join(DEVICES)}",
+            devices_are_known,
+            house=True,
+            spec="Linux, drivers/base/Kconfig (DEVTMPFS)",
+            fix="Leave the node out.",
+        ),
+        Rule(
+            "CPIO016",
+            "checksums are right",
+            checksums_are_right,
+            spec=f"{CPIO}, c_chksum; {UNPACK} (do_copy)",
+            fix="Make the archive again; with magic 070701 it needs no checksums.",
+        ),
     ),
     members,
+    (
+        Rule(
+            "CPIO017",
+            "its programs have their loaders and libraries",
+            closure_is_complete,
+            lenient=True,
+            spec="ld.so(8); System V ABI, gABI, Dynamic Linking (DT_NEEDED, DT_RUNPATH)",
+            fix="Add the library, or link the program statically.",
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ Must not know how the archive around it is stored. BusyBox `init` itself is desc
 `pipeline.formats.inittab`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,10 @@ MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"))
 PATH = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")  # what BusyBox init sets
 BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "test", "true", "wait"])
 ENDS = ("reboot", "poweroff", "halt")
+SHORT = frozenset(
+    ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
+)
+TERMINAL = r"console|tty\d*|tty[A-Z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +173,119 @@ def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
-RULES = (
-    Rule("INIT001", "BusyBox takes every line", every_line_is_good),
-    Rule("INIT002", f"{INSTALLER} is started", starts_the_installer, house=True),
-    Rule("INIT003", "every command is in the archive, executable", every_command_exists),
-    Rule("INIT004", "proc, sysfs and devtmpfs are mounted", mounts_what_programs_need, house=True),
-    Rule("INIT005", "their mount points exist", mount_points_exist),
-    Rule("INIT006", "a chosen exit ends the machine, a crash does not", a_chosen_exit_ends_it, house=True),
-    Rule("INIT007", "a crash restarts the installer", a_crash_restarts_it, house=True),
-    Rule("INIT008", "every command is reached", every_command_is_reached),
-)
-
-
 def read(image: Image, tree: Tree) -> Inittab:
     """Read the lines of an inittab in the archive `tree`."""
     return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
 
 
-KIND = Kind("inittab", "BusyBox inittab", "INIT000", partial(read, tree=Tree({})), RULES)
+def nothing_loops(inittab: Inittab) -> Iterator[Fault]:
+    """Respawn starts again at once what ends at once: the machine does nothing else any more."""
+    for line in inittab.good_lines:
+        commands = line.commands
+        if line.action == "respawn" and commands and all(command.applet in SHORT for command in commands):
+            yield (
+                f"line {line.number}: respawn starts {commands[0].name} over and over: it ends at once",
+                f"write `{line.tty}::sysinit:{line.command}`, or once or wait instead of sysinit",
+            )
+
+
+def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox cannot open a terminal that no device has, and then does not start what is on the line."""
+    for line in inittab.good_lines:
+        if line.tty and not re.fullmatch(TERMINAL, line.tty):
+            yield (
+                f"line {line.number}: {line.tty!r} is no terminal that Linux has",
+                "write tty1, ttyS0 or the like, or nothing for /dev/console",
+            )
+
+
+BUSYBOX = "BusyBox 1.37, init/init.c"
+
+KIND = Kind(
+    "inittab",
+    "BusyBox inittab",
+    "",
+    partial(read, tree=Tree({})),
+    (
+        Rule(
+            "INIT001",
+            "BusyBox takes every line",
+            every_line_is_good,
+            lenient=True,
+            spec=f"{BUSYBOX} (parse_inittab)",
+            fix="Write `tty::action:command`.",
+        ),
+        Rule(
+            "INIT002",
+            f"{INSTALLER} is started",
+            starts_the_installer,
+            house=True,
+            spec=f"{BUSYBOX} (run_actions)",
+            fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'`.",
+        ),
+        Rule(
+            "INIT003",
+            "every command is in the archive, executable",
+            every_command_exists,
+            lenient=True,
+            spec=f"{BUSYBOX} (init_exec)",
+            fix="Add the command to the recipe's rootfs/, or take the line out.",
+        ),
+        Rule(
+            "INIT004",
+            "proc, sysfs and devtmpfs are mounted",
+            mounts_what_programs_need,
+            house=True,
+            spec="Linux, drivers/base/Kconfig (DEVTMPFS_MOUNT)",
+            fix="Add a `::sysinit:/bin/mount -t …` line for each.",
+        ),
+        Rule(
+            "INIT005",
+            "their mount points exist",
+            mount_points_exist,
+            lenient=True,
+            spec="mount(2), ENOENT",
+            fix="Add the folder to the initramfs.",
+        ),
+        Rule(
+            "INIT006",
+            "a chosen exit ends the machine, a crash does not",
+            a_chosen_exit_ends_it,
+            house=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix=f"Write `{INSTALLER} && reboot`.",
+        ),
+        Rule(
+            "INIT007",
+            "a crash restarts the installer",
+            a_crash_restarts_it,
+            house=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix="Start it by respawn.",
+        ),
+        Rule(
+            "INIT008",
+            "every command is reached",
+            every_command_is_reached,
+            lenient=True,
+            spec=f"{BUSYBOX} (init_exec adds an exec)",
+            fix=f"Write `{SHELL} -c '… && …'`.",
+        ),
+        Rule(
+            "INIT009",
+            "nothing is started over and over",
+            nothing_loops,
+            lenient=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix="Use sysinit, wait or once for what ends.",
+        ),
+        Rule(
+            "INIT010",
+            "its terminals are there",
+            terminals_are_there,
+            lenient=True,
+            spec=f"{BUSYBOX} (open_stdio_to_tty)",
+            fix="Name a terminal of Linux, or nothing for /dev/console.",
+        ),
+    ),
+)

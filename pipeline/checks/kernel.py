@@ -3,27 +3,56 @@
 Must not know how it was built.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
-from pipeline.formats.bzimage import BzImage, is_bzimage, read_bzimage
+from pipeline.formats import ikconfig
+from pipeline.formats.bzimage import BzImage, is_bzimage, read_bzimage, unpack_kernel
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
 from pipeline.formats.pe import AMD64, EFI_APPLICATION, Pe, machine_name, read_pe
 
 UKI_SECTIONS = (".linux", ".initrd", ".osrel", ".cmdline", ".uname")
 
+PARAGRAPH = 16  # bytes, in which the header counts
 
-@dataclass(frozen=True, slots=True)
+NEEDED = {
+    "BLK_DEV_INITRD": "unpacks an initramfs",
+    "DEVTMPFS": "makes device nodes",
+    "BINFMT_ELF": "runs programs",
+    "PROC_FS": "has /proc",
+    "SYSFS": "has /sys",
+    "TTY": "has terminals",
+    "EFI_STUB": "is started by firmware",
+}
+"""What a kernel whose system is an initramfs cannot do without: option to what it is for."""
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A file given as a kernel; a header is None where there is none."""
 
     image: Image
     header: BzImage | None
     pe: Pe | None
+
+    @cached_property
+    def config(self) -> Mapping[str, str] | FormatError | None:
+        """The configuration that it carries with it, None where it does not, or why it cannot be read."""
+        if self.header is None or not self.header.compression:
+            return None
+        try:
+            return ikconfig.read_config(unpack_kernel(self.image, self.header))
+        except FormatError as error:
+            return error
+
+    def option(self, name: str) -> str:
+        """Return an option's value, `n` where it is not set, "" where nobody knows."""
+        return self.config.get(name, "n") if isinstance(self.config, Mapping) else ""
 
 
 def read_kernel(image: Image) -> Kernel:
@@ -104,7 +133,7 @@ def is_relocatable(kernel: Kernel) -> Iterator[Fault]:
 
 def is_whole(kernel: Kernel) -> Iterator[Fault]:
     """A download may have been cut off."""
-    if kernel.header and kernel.header.size > len(kernel.image):
+    if kernel.header and kernel.header.size - len(kernel.image) >= PARAGRAPH:  # the size is rounded up
         yield (
             f"the kernel is cut off: its header says {kernel.header.size} bytes, "
             f"the file has {len(kernel.image)}",
@@ -114,7 +143,8 @@ def is_whole(kernel: Kernel) -> Iterator[Fault]:
 
 def payload_is_known(kernel: Kernel) -> Iterator[Fault]:
     """What the kernel unpacks itself from starts with the mark of a compression."""
-    if kernel.header and not kernel.header.compression:
+    header = kernel.header
+    if header and header.protocol >= (2, 8) and not header.compression:
         yield (
             "the kernel's payload starts with the mark of no compression that Linux uses",
             "the file is damaged: fetch or build it again",
@@ -127,21 +157,114 @@ def names_its_version(kernel: Kernel) -> Iterator[Fault]:
         yield "the kernel does not name its version in the boot header", "build it again"
 
 
-KIND = Kind(
-    "kernel",
-    "Linux kernel",
-    "KRN000",
-    read_kernel,
-    (
-        Rule("KRN001", "it is a kernel, not a UKI", is_no_uki),
-        Rule("KRN002", "it is a bzImage", is_a_bzimage),
-        Rule("KRN003", "it is a 64-bit kernel", is_64_bit),
-        Rule("KRN004", "it has an EFI stub", has_efi_stub),
-        Rule("KRN005", "the stub is for x86-64", stub_is_for_x86_64),
-        Rule("KRN006", "the stub is an EFI application", stub_is_application),
-        Rule("KRN007", "it is relocatable", is_relocatable),
-        Rule("KRN008", "the file is whole", is_whole),
-        Rule("KRN009", "its payload is compressed in a known way", payload_is_known),
-        Rule("KRN010", "it names its version", names_its_version),
+def config_can_be_read(kernel: Kernel) -> Iterator[Fault]:
+    """What is embedded says what the kernel can do; damage there is damage of the whole."""
+    if isinstance(kernel.config, FormatError):
+        yield f"the kernel's configuration cannot be read: {kernel.config.message}", kernel.config.hint
+
+
+def has_what_an_initramfs_needs(kernel: Kernel) -> Iterator[Fault]:
+    """Without these the machine stops, most often without a word."""
+    for name, what in NEEDED.items():
+        if kernel.option(name) == "n":
+            yield (
+                f"the kernel was built without CONFIG_{name}, which {what}",
+                f"build it with CONFIG_{name}=y",
+            )
+
+
+BOOT_PROTOCOL = "Linux, Documentation/arch/x86/boot.rst"
+EFI_STUB = "Linux, Documentation/admin-guide/efi-stub.rst"
+
+WHOLE = (
+    Rule(
+        "KRN008",
+        "the file is whole",
+        is_whole,
+        spec=f"{BOOT_PROTOCOL}, syssize",
+        fix="Fetch or build it again.",
     ),
 )
+"""What holds of any bzImage: others may lack an EFI stub, and boot by BIOS."""
+
+RULES = (
+    Rule(
+        "KRN001",
+        "it is a kernel, not a UKI",
+        is_no_uki,
+        spec="UAPI.5 Unified Kernel Image, UKI Components",
+        fix="Give `--linux` the vmlinuz, not BOOTX64.EFI.",
+    ),
+    Rule(
+        "KRN002",
+        "it is a bzImage",
+        is_a_bzimage,
+        spec=f"{BOOT_PROTOCOL}, header",
+        fix="Give arch/x86/boot/bzImage, often called vmlinuz.",
+    ),
+    Rule(
+        "KRN003",
+        "it is a 64-bit kernel",
+        is_64_bit,
+        spec=f"{BOOT_PROTOCOL}, xloadflags",
+        fix="Build it with CONFIG_64BIT=y.",
+    ),
+    Rule("KRN004", "it has an EFI stub", has_efi_stub, spec=EFI_STUB, fix="Build it with CONFIG_EFI_STUB=y."),
+    Rule(
+        "KRN005",
+        "the stub is for x86-64",
+        stub_is_for_x86_64,
+        spec="UEFI 2.10, §2.1.1 UEFI Images",
+        fix="Build it with CONFIG_64BIT=y.",
+    ),
+    Rule(
+        "KRN006",
+        "the stub is an EFI application",
+        stub_is_application,
+        spec="UEFI 2.10, §2.1.1 UEFI Images",
+        fix="Build it again; something changed its header.",
+    ),
+    Rule(
+        "KRN007",
+        "it is relocatable",
+        is_relocatable,
+        spec=f"{BOOT_PROTOCOL}, relocatable_kernel",
+        fix="Build it with CONFIG_RELOCATABLE=y.",
+    ),
+    *WHOLE,
+    Rule(
+        "KRN009",
+        "its payload is compressed in a known way",
+        payload_is_known,
+        spec=f"{BOOT_PROTOCOL}, payload_offset",
+        fix="Fetch or build it again.",
+    ),
+    Rule(
+        "KRN010",
+        "it names its version",
+        names_its_version,
+        spec=f"{BOOT_PROTOCOL}, kernel_version",
+        fix="Build it again.",
+    ),
+    Rule(
+        "KRN011",
+        "its embedded configuration can be read",
+        config_can_be_read,
+        spec="Linux, kernel/configs.c and scripts/extract-ikconfig",
+        fix="Fetch or build it again.",
+    ),
+    Rule(
+        "KRN012",
+        "its embedded configuration has what an initramfs needs",
+        has_what_an_initramfs_needs,
+        house=True,
+        spec="Linux, Documentation/filesystems/ramfs-rootfs-initramfs.rst",
+        fix="Add the option to a fragment below recipes/kernels/.",
+    ),
+)
+
+KIND = Kind("kernel", "Linux kernel", "KRN000", read_kernel, RULES)
+"""A kernel that firmware for x86-64 has to start, as in a UKI."""
+
+BZIMAGE = Kind("bzimage", "Linux bzImage", "KRN000", read_kernel, WHOLE)
+"""A kernel that lies somewhere, for whom is not known."""

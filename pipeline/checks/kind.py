@@ -42,8 +42,8 @@ def nothing_inside(_artifact: object) -> Iterable[Member]:
 class Kind(Generic[Artifact]):
     """A kind of artifact: what it is called, how it is read, and what must hold of it.
 
-    `name` stands in JSON and stays; `unreadable` is the code for one that cannot be read. `rules` look at
-    the artifact alone, `together` at the node, when its members have been taken apart too.
+    `name` stands in JSON and stays; `unreadable` is the code for one that cannot be read, "" where any can.
+    `rules` look at the artifact alone, `together` at the node, when its members have been taken apart too.
     """
 
     name: str

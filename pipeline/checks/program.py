@@ -73,16 +73,54 @@ def is_stripped(program: Program) -> Iterator[Fault]:
         )
 
 
+ABI = "System V ABI, gABI"
+
 KIND = Kind(
     "elf",
     "ELF program",
     "ELF000",
     read_program,
     (
-        Rule("ELF001", "it is an ELF file", is_an_elf_file, house=True),
-        Rule("ELF002", "it is for x86-64", is_for_x86_64, house=True),
-        Rule("ELF003", "it is static", is_static, house=True),
-        Rule("ELF004", "it can be started", is_executable, house=True),
-        Rule("ELF005", "it is stripped", is_stripped, Severity.WARNING, house=True),
+        Rule(
+            "ELF001",
+            "it is an ELF file",
+            is_an_elf_file,
+            house=True,
+            spec=f"{ABI}, ELF Header (e_ident)",
+            fix="Give the linked program.",
+        ),
+        Rule(
+            "ELF002",
+            "it is for x86-64",
+            is_for_x86_64,
+            house=True,
+            spec=f"{ABI}, ELF Header (e_machine)",
+            fix="Build it for x86_64-unknown-linux-musl.",
+        ),
+        Rule(
+            "ELF003",
+            "it is static",
+            is_static,
+            house=True,
+            spec=f"{ABI}, Dynamic Linking",
+            fix="Link it statically, for x86_64-unknown-linux-musl.",
+        ),
+        Rule(
+            "ELF004",
+            "it can be started",
+            is_executable,
+            house=True,
+            spec=f"{ABI}, ELF Header (e_type, e_entry)",
+            fix="Give the linked program, not an object file or a library.",
+        ),
+        Rule(
+            "ELF005",
+            "it is stripped",
+            is_stripped,
+            Severity.WARNING,
+            house=True,
+            spec=f"{ABI}, Sections (SHT_SYMTAB)",
+            fix="Set `strip = true` in its `[profile.release]`.",
+        ),
     ),
 )

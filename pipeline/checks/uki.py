@@ -6,18 +6,20 @@ Specification: UAPI Group, Unified Kernel Image
 https://uapi-group.org/specifications/specs/unified_kernel_image/
 """
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterable, Iterator
 
+from pipeline.checks import sections, uki_boot
 from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.initramfs import is_archive
 from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import read_bzimage
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
-from pipeline.formats.pe import AMD64, EFI_APPLICATION, Pe, Section, machine_name, read_pe
+from pipeline.formats.pe import AMD64, EFI_APPLICATION, Pe, machine_name, read_pe
+from pipeline.formats.sbat import read_sbat
 
-SECTIONS = (".linux", ".initrd", ".cmdline", ".osrel", ".uname")
+SECTIONS = (".linux", ".initrd", ".cmdline", ".osrel", ".uname", ".sbat")
 
 
 def read_uki(image: Image) -> Pe:
@@ -60,56 +62,6 @@ def sections_are_there(uki: Pe) -> Iterator[Fault]:
         yield f"the UKI's {', '.join(empty)} is empty", "give ukify what it is made from"
 
 
-def sections_are_inside(uki: Pe) -> Iterator[Fault]:
-    """Firmware loads what the headers say, and refuses what is not there."""
-    for section in uki.sections:
-        for place, end, size in (
-            ("file", section.raw_offset + section.raw_size, len(uki.image)),
-            ("memory", section.virtual_address + section.virtual_size, uki.image_size),
-        ):
-            if end > size:
-                yield (
-                    f"the UKI's section {section.name} ends at {end:#x}, the {place} at {size:#x}",
-                    "the UKI is cut off or badly put together: make it again",
-                )
-
-
-def sections_are_apart(uki: Pe) -> Iterator[Fault]:
-    """Sections that were added in the same place overwrite each other."""
-    for first, second in combinations(uki.sections, 2):
-        for what, (a, a_size), (b, b_size) in (
-            ("file", _in_file(first), _in_file(second)),
-            ("memory", _in_memory(first), _in_memory(second)),
-        ):
-            if a < b + b_size and b < a + a_size:
-                yield (
-                    f"the UKI's sections {first.name} and {second.name} overlap in the {what}",
-                    "make it again",
-                )
-
-
-def _in_file(section: Section) -> tuple[int, int]:
-    return section.raw_offset, section.raw_size
-
-
-def _in_memory(section: Section) -> tuple[int, int]:
-    return section.virtual_address, section.virtual_size
-
-
-def sections_are_aligned(uki: Pe) -> Iterator[Fault]:
-    """Firmware refuses an image whose sections are not."""
-    for section in uki.sections:
-        for what, value, unit in (
-            ("address", section.virtual_address, uki.section_alignment),
-            ("offset in the file", section.raw_offset, uki.file_alignment),
-        ):
-            if not unit or value % unit:
-                yield (
-                    f"the UKI's section {section.name} has the {what} {value:#x}, no multiple of {unit:#x}",
-                    "make it again",
-                )
-
-
 def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
     """What .uname says is shown in boot menus, and taken by tools for the kernel's version."""
     try:
@@ -123,10 +75,13 @@ def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
 
 def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
     """Linux goes on without what it does not know, to `Unable to mount root fs`."""
-    initrd = _contents(uki, ".initrd")
-    if initrd and not initrd.startswith((b"\x28\xb5\x2f\xfd", b"070701")):
+    try:
+        initrd = uki.contents(".initrd")
+    except FormatError:
+        return
+    if len(initrd) and not is_archive(initrd):
         yield (
-            f"the UKI's .initrd is {describe(initrd)}, not a zstd file or a cpio archive",
+            f"the UKI's .initrd is {describe(initrd)}, not an initramfs",
             "give ukify the initramfs",
         )
 
@@ -141,19 +96,35 @@ def splash_is_a_bmp(uki: Pe) -> Iterator[Fault]:
 def _contents(uki: Pe, name: str) -> bytes:
     """Return a section's bytes, none when it is missing or cut off: other rules say so."""
     try:
-        return uki.contents(name)
+        return bytes(uki.contents(name))
     except FormatError:
         return b""
 
 
+def sbat_can_be_read(uki: Pe) -> Iterable[Fault]:
+    """Shim refuses a program whose SBAT it cannot read."""
+    if _contents(uki, ".sbat"):
+        read_sbat(_contents(uki, ".sbat"))
+    return ()
+
+
 def members(uki: Pe) -> Iterator[Member]:
     """Yield the sections; what the stub takes has to be what its name says."""
-    kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline", ".initrd": None}
-    for section in uki.sections:
-        contents = _contents(uki, section.name)
-        kind = kinds.get(section.name, "") if contents else ""
-        yield Member(section.name, contents, section.raw_offset, kind)
+    kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline"}
+    for section, name in sections.named(uki):
+        try:
+            contents = uki.contents_of(section)
+        except FormatError:
+            continue  # a rule of its own says that it is outside
+        kind = kinds.get(section.name, "") if len(contents) else ""
+        if section.name == ".initrd" and is_archive(contents):
+            kind = "initramfs"
+        yield Member(name, contents, section.raw_offset, kind)
 
+
+WHAT = "the UKI"
+SPEC = "UAPI.5 Unified Kernel Image"
+STUB = "systemd-stub(7)"
 
 KIND = Kind(
     "uki",
@@ -161,15 +132,61 @@ KIND = Kind(
     "UKI000",
     read_uki,
     (
-        Rule("UKI001", "it is for x86-64", is_for_x86_64, house=True),
-        Rule("UKI002", "it is an EFI application", is_application),
-        Rule("UKI003", f"{', '.join(SECTIONS)} are there", sections_are_there),
-        Rule("UKI004", "its sections lie inside the file and the memory", sections_are_inside),
-        Rule("UKI005", "its sections do not overlap", sections_are_apart),
-        Rule("UKI006", "its sections are aligned", sections_are_aligned),
-        Rule("UKI007", ".uname is the kernel's version", uname_is_the_kernels),
-        Rule("UKI008", ".initrd is an initramfs", initrd_is_an_initramfs),
-        Rule("UKI009", ".splash is a BMP", splash_is_a_bmp, house=True),
+        Rule(
+            "UKI001",
+            "it is for x86-64",
+            is_for_x86_64,
+            house=True,
+            spec="UEFI 2.10, §2.1.1 UEFI Images",
+            fix="Name the stub of the machine: ukify guesses it from the one that it runs on.",
+        ),
+        Rule(
+            "UKI002",
+            "it is an EFI application",
+            is_application,
+            spec="UEFI 2.10, §2.1.1 UEFI Images",
+            fix="Begin with systemd's stub, from the package systemd-boot-efi.",
+        ),
+        Rule(
+            "UKI003",
+            f"{', '.join(SECTIONS)} are there",
+            sections_are_there,
+            lenient=True,
+            spec=f"{SPEC}, UKI Components",
+            fix="Give ukify all of them.",
+        ),
+        *sections.rules(("UKI004", "UKI005", "UKI006", "UKI010"), WHAT),
+        Rule(
+            "UKI007",
+            ".uname is the kernel's version",
+            uname_is_the_kernels,
+            lenient=True,
+            spec=f"{SPEC}, UKI Components (.uname)",
+            fix="Make it again from the kernel that is in it; ukify finds the version itself.",
+        ),
+        Rule(
+            "UKI008",
+            ".initrd is an initramfs",
+            initrd_is_an_initramfs,
+            spec="Linux, init/initramfs.c (unpack_to_rootfs)",
+            fix="Give ukify a newc archive, packed or not.",
+        ),
+        Rule(
+            "UKI009",
+            ".splash is a BMP",
+            splash_is_a_bmp,
+            lenient=True,
+            spec=f"{STUB}, .splash",
+            fix="Convert the picture to a BMP of 24 or 32 bits.",
+        ),
+        Rule(
+            "UKI011",
+            "its SBAT can be read",
+            sbat_can_be_read,
+            spec="SBAT.md of shim, Format",
+            fix="Let ukify write it, from `--sbat` or its own.",
+        ),
     ),
     members,
+    uki_boot.RULES,
 )

@@ -8,10 +8,12 @@ Specification: Linux, Documentation/arch/x86/boot.rst https://docs.kernel.org/ar
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
+from pipeline.formats.compression import compression_of, decompress
 from pipeline.formats.fields import Image, cut, unpack
 
 MAGIC_OFFSET = 0x202
 SECTOR_SIZE = 512  # bytes
+MAX_KERNEL = 1 << 28  # bytes, unpacked
 
 XLF_KERNEL_64 = 1 << 0
 XLF_EFI_HANDOVER_64 = 1 << 3
@@ -27,6 +29,8 @@ class BzImage:
     xloadflags: int
     compression: str  # of the payload, or "" for one that is not known
     size: int  # bytes that the header says the file has, at least
+    payload: tuple[int, int]  # offset and size of the packed kernel; the size is 0 where none is said
+    banner: str  # the version, and who built it when: `6.12.1 (user@host) #1 SMP Tue Nov 14 …`
 
     @property
     def is_64_bit(self) -> bool:
@@ -45,10 +49,9 @@ def is_bzimage(image: Image) -> bool:
 
 
 def read_bzimage(image: Image) -> BzImage:
-    """Read the boot header. Raises FormatError when there is none, or one older than protocol 2.12.
+    """Read the boot header; fields that its protocol does not have yet are 0. FormatError when there is none.
 
-    Protocol 2.12 (Linux 3.8, 2013) brought `xloadflags`, without which nobody can say whether a kernel
-    is a 64-bit one.
+    Protocol 2.12 (Linux 3.8, 2013) brought `xloadflags`, 2.08 the payload, 2.05 relocatable kernels.
     """
     if not is_bzimage(image):
         found = bytes(image[MAGIC_OFFSET : MAGIC_OFFSET + 4])
@@ -58,41 +61,42 @@ def read_bzimage(image: Image) -> BzImage:
         )
     (protocol,) = unpack("<H", image, 0x206, "bzImage: boot header")
     major, minor = protocol >> 8, protocol & 0xFF
-    if (major, minor) < (2, 12):
-        raise FormatError(
-            f"bzImage: boot protocol {major}.{minor:02} is older than 2.12",
-            "give a kernel of Linux 3.8 or later",
-        )
     setup_sectors, paragraphs = unpack("<BxxI", image, 0x1F1, "bzImage: boot header")
     (version_offset,) = unpack("<H", image, 0x20E, "bzImage: boot header")
-    relocatable, _, xloadflags = unpack("<BBH", image, 0x234, "bzImage: boot header")
-    payload_offset, _ = unpack("<II", image, 0x248, "bzImage: boot header")
+    relocatable = xloadflags = payload_offset = payload_size = 0
+    if protocol >= 0x205:
+        (relocatable,) = unpack("<B", image, 0x234, "bzImage: boot header")
+    if protocol >= 0x208:
+        payload_offset, payload_size = unpack("<II", image, 0x248, "bzImage: boot header")
+    if protocol >= 0x20C:
+        (xloadflags,) = unpack("<H", image, 0x236, "bzImage: boot header")
     setup_size = ((setup_sectors or 4) + 1) * SECTOR_SIZE
+    banner = _read_banner(image, version_offset)
     return BzImage(
         protocol=(major, minor),
-        version=_read_version(image, version_offset),
+        version=banner.partition(" ")[0],
         relocatable=bool(relocatable),
         xloadflags=xloadflags,
-        compression=_compression(cut(image, setup_size + payload_offset, 8, "bzImage: payload")),
+        compression=_compression(image, setup_size + payload_offset) if protocol >= 0x208 else "",
         size=setup_size + paragraphs * 16,
+        payload=(setup_size + payload_offset, payload_size),
+        banner=banner,
     )
 
 
-def _read_version(image: Image, offset: int) -> str:
+def unpack_kernel(image: Image, header: BzImage, limit: int = MAX_KERNEL) -> Image:
+    """Return the kernel itself, an ELF file. FormatError when it lies outside, or cannot be unpacked."""
+    offset, size = header.payload
+    payload = cut(image, offset, size or len(image) - offset, "bzImage: payload")
+    return decompress(payload, limit)[0]
+
+
+def _compression(image: Image, offset: int) -> str:
+    return compression_of(cut(image, offset, 8, "bzImage: payload"))
+
+
+def _read_banner(image: Image, offset: int) -> str:
     if offset == 0:
         return ""
-    text = bytes(image[offset + SECTOR_SIZE :][:256]).partition(b"\0")[0].decode("ascii", errors="replace")
-    return text.partition(" ")[0]
-
-
-def _compression(payload: Image) -> str:
-    magics = {
-        "gzip": b"\x1f\x8b",
-        "bzip2": b"BZh",
-        "lzma": b"\x5d\x00\x00",
-        "xz": b"\xfd7zXZ",
-        "lzo": b"\x89LZO",
-        "lz4": b"\x02\x21\x4c\x18",
-        "zstd": b"\x28\xb5\x2f\xfd",
-    }
-    return next((name for name, magic in magics.items() if bytes(payload).startswith(magic)), "")
+    start = offset + SECTOR_SIZE
+    return bytes(image[start : start + 256]).partition(b"\0")[0].decode("ascii", errors="replace").strip()

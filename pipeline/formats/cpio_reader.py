@@ -13,10 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut
+from pipeline.formats.fields import CHUNK, Image, chunks, cut
 
+MAGICS = (b"070701", b"070702")
 HEADER_SIZE = 110  # bytes: a magic of 6, then 13 fields of 8 hex digits
+HEADER_FIELDS = re.compile(rb"[0-9A-Fa-f]{104}")
 TRAILER = "TRAILER!!!"
+
+MAX_NAME = 4096  # bytes, with the NUL; Linux skips members with longer ones
+MAX_NAMES = 1 << 25  # characters, of an archive's names
+READ_AHEAD = 512  # bytes; a header and almost every name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,20 @@ class Entry:
     nlink: int
     mtime: int
     device: tuple[int, int]  # major, minor: what the node stands for
-    data: bytes
+    data: Image
+    source_device: tuple[int, int] = (0, 0)  # where it was packed; with the inode, what hard links go by
+    checksum: int | None = None  # the sum of the data's bytes, in archives of magic 070702
 
     @property
     def permissions(self) -> int:
         """The mode without its type bits."""
         return stat.S_IMODE(self.mode)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the data's bytes add up to the checksum, where there is one."""
+        found = sum(sum(part) for part in chunks(self.data)) if self.checksum is not None else None
+        return found is None or found & 0xFFFF_FFFF == self.checksum
 
 
 def read(archive: Image) -> Iterator[Entry]:
@@ -46,61 +60,114 @@ def read(archive: Image) -> Iterator[Entry]:
     Raises FormatError, with the offset, where the bytes are no newc member, where one runs past the
     end, and where the last archive has no trailer.
     """
-    offset = _skip_zeros(archive, 0)
+    offset = skip_zeros(archive, 0)
     if offset == len(archive):
         raise FormatError(f"cpio: no archive in {len(archive)} bytes", "give a newc archive")
     while offset < len(archive):
         entry, offset = _read_entry(archive, offset)
         if entry.name == TRAILER:
-            offset = _skip_zeros(archive, offset)
+            offset = skip_zeros(archive, offset)
             continue
-        if offset >= len(archive):
-            raise FormatError(
-                f"cpio: no trailer after {entry.name!r}, where the archive ends ({len(archive)} bytes)",
-                "the archive is cut off: make it again",
-            )
+        _check_goes_on(archive, entry, offset)
         yield entry
+
+
+def read_archive(image: Image, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
+    """Return the members of the one archive that starts at `offset`, and where it ends.
+
+    Raises FormatError as `read` does, and when there are more than `limit` of them or names without end.
+    """
+    entries: list[Entry] = []
+    characters = 0
+    while True:
+        entry, offset = _read_entry(image, offset)
+        if entry.name == TRAILER:
+            return tuple(entries), min(offset, len(image))
+        _check_goes_on(image, entry, offset)
+        characters += len(entry.name)
+        if len(entries) == limit or characters > MAX_NAMES:
+            raise FormatError(
+                f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
+                "characters of names that are read",
+                "the archive is made to exhaust memory, or holds what no initramfs needs",
+            )
+        entries.append(entry)
+
+
+def skip_zeros(image: Image, offset: int) -> int:
+    """Return the offset of the first byte from `offset` on that is not zero, or the image's size."""
+    if offset < len(image) and image[offset]:
+        return offset
+    zeros = bytes(CHUNK)
+    for block in chunks(image[offset:], CHUNK):
+        if block != zeros:  # much quicker than to look for the byte
+            rest = block.lstrip(b"\0")
+            if rest:
+                return offset + len(block) - len(rest)
+        offset += len(block)
+    return len(image)
+
+
+def _check_goes_on(image: Image, entry: Entry, end: int) -> None:
+    if end >= len(image):
+        raise FormatError(
+            f"cpio: no trailer after {entry.name!r}, where the archive ends ({len(image)} bytes)",
+            "the archive is cut off: make it again",
+        )
 
 
 def _read_entry(archive: Image, offset: int) -> tuple[Entry, int]:
     """Return the member at `offset`, and the offset of the next one."""
-    header = bytes(cut(archive, offset, HEADER_SIZE, "cpio: header"))
-    if header[:6] not in (b"070701", b"070702"):
+    cut(archive, offset, HEADER_SIZE, "cpio: header")
+    ahead = bytes(archive[offset : offset + READ_AHEAD])
+    header = ahead[:HEADER_SIZE]
+    if header[:6] not in MAGICS:
         raise FormatError(
             f"cpio: no newc member at offset {offset:#x}: it starts with {header[:6]!r}, not b'070701'",
             "make the archive with `cpio -H newc`",
         )
-    if not re.fullmatch(rb"[0-9A-Fa-f]{104}", header[6:]):
+    if not HEADER_FIELDS.fullmatch(header, 6):
         raise FormatError(
             f"cpio: the member at offset {offset:#x} has a header field that is not hexadecimal",
             "the archive is damaged: make it again",
         )
-    inode, mode, uid, gid, nlink, mtime, size, _, _, major, minor, name_size, _ = (
+    inode, mode, uid, gid, nlink, mtime, size, source_major, source_minor, major, minor, name_size, sum_ = (
         int(header[start : start + 8], 16) for start in range(6, HEADER_SIZE, 8)
     )
-    name = bytes(cut(archive, offset + HEADER_SIZE, name_size, "cpio: name"))
-    if not name.endswith(b"\0") or b"\0" in name[:-1]:
+    name = _read_name(archive, offset + HEADER_SIZE, name_size, ahead[HEADER_SIZE:])
+    start = _align(offset + HEADER_SIZE + name_size)
+    entry = Entry(
+        offset=offset,
+        name=name,
+        inode=inode,
+        mode=mode,
+        uid=uid,
+        gid=gid,
+        nlink=nlink,
+        mtime=mtime,
+        device=(major, minor),
+        data=cut(archive, start, size, f"cpio: {name}"),
+        source_device=(source_major, source_minor),
+        checksum=sum_ if header[:6] == MAGICS[1] and stat.S_ISREG(mode) else None,
+    )
+    return entry, _align(start + size)
+
+
+def _read_name(archive: Image, offset: int, size: int, ahead: bytes) -> str:
+    """Return the name; `ahead` is what has been read from `offset` on."""
+    if size > MAX_NAME:
         raise FormatError(
-            f"cpio: the name at offset {offset + HEADER_SIZE:#x} does not end at its one NUL: {name[:40]!r}",
+            f"cpio: the name at offset {offset:#x} has {size} bytes; Linux takes up to {MAX_NAME}",
             "the archive is damaged: make it again",
         )
-    start = _align(offset + HEADER_SIZE + name_size)
-    text = name[:-1].decode(errors="surrogateescape")
-    data = bytes(cut(archive, start, size, f"cpio: {text}"))
-    entry = Entry(offset, text, inode, mode, uid, gid, nlink, mtime, (major, minor), data)
-    return entry, _align(start + size)
+    name = ahead[:size] if size <= len(ahead) else bytes(cut(archive, offset, size, "cpio: name"))
+    if not name.endswith(b"\0") or b"\0" in name[:-1]:
+        raise FormatError(
+            f"cpio: the name at offset {offset:#x} does not end at its one NUL: {name[:40]!r}",
+            "the archive is damaged: make it again",
+        )
+    return name[:-1].decode(errors="surrogateescape")
 
 
 def _align(offset: int) -> int:
     return offset + -offset % 4
-
-
-def _skip_zeros(archive: Image, offset: int) -> int:
-    step = 4096
-    while offset < len(archive):
-        block = bytes(archive[offset : offset + step])
-        rest = block.lstrip(b"\0")
-        if rest:
-            return offset + len(block) - len(rest)
-        offset += step
-    return len(archive)

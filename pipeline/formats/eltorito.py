@@ -79,9 +79,19 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
         for _ in range(min(count, MAX_ENTRIES - len(entries))):
             entries.append(_read_entry(image, offset, platform))
             offset += 32
-            while bytes(cut(image, offset, 1, "El Torito: extension")) == b"\x44":
-                offset += 32
+            offset = _skip_extensions(image, offset)
     return tuple(entries)
+
+
+def _skip_extensions(image: Image, offset: int) -> int:
+    """Return the offset of what follows the entry's extensions, which may fill a sector, no more."""
+    for _ in range(SECTOR_SIZE // 32):
+        if bytes(cut(image, offset, 1, "El Torito: extension")) != b"\x44":
+            return offset
+        offset += 32
+    raise FormatError(
+        f"El Torito: extensions of an entry without end, at offset {offset:#x}", "make the ISO again"
+    )
 
 
 def _read_validation(image: Image, offset: int) -> int:

@@ -9,14 +9,16 @@ Specification: Microsoft, FAT: General Overview of On-Disk Format, 1.03, and its
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.fields import Image, chunks, cut, joined, unpack
 
 Variant = Literal["FAT12", "FAT16", "FAT32"]
 
 FREE = 0
+MAX_TABLE = 1 << 26  # bytes; a volume of 512 GiB has no more with the clusters that it is made with
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +143,29 @@ def table_bytes(volume: Volume, copy: int = 0) -> Image:
 
 
 def read_table(volume: Volume) -> Sequence[int]:
-    """Return the first FAT as one number a cluster, the two reserved ones first (§4)."""
+    """Return the first FAT as one number a cluster, the two reserved ones first (§4).
+
+    Raises FormatError for one of more than `MAX_TABLE` bytes.
+    """
     count = volume.cluster_count + 2
-    data = bytes(table_bytes(volume))
+    packed = table_bytes(volume)
+    if len(packed) > MAX_TABLE:
+        raise FormatError(
+            f"FAT: tables of {len(packed)} bytes are more than is read ({MAX_TABLE})",
+            "make the volume with larger clusters",
+        )
     if volume.variant == "FAT12":
+        data = bytes(packed)
         pairs = (int.from_bytes(data[at : at + 3], "little") for at in range(0, (count + 1) // 2 * 3, 3))
         return array("I", (half for pair in pairs for half in (pair & 0xFFF, pair >> 12)))[:count]
-    width, mask = (2, 0xFFFF) if volume.variant == "FAT16" else (4, 0x0FFF_FFFF)
-    numbers = memoryview(data[: count * width]).cast("H" if width == 2 else "I")
-    return array("I", (number & mask for number in numbers))
+    if volume.variant == "FAT16":
+        return array("H", bytes(packed[: count * 2]))
+    table = array("I")
+    for part in chunks(packed[: count * 4]):
+        numbers = array("I", part)
+        # the upper four bits are no part of the number; few volumes use them
+        table.extend(numbers if max(numbers) <= 0x0FFF_FFFF else (one & 0x0FFF_FFFF for one in numbers))
+    return table
 
 
 def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
@@ -177,15 +193,20 @@ def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
         cluster, length = table[cluster], length + 1
 
 
-def read_chain(volume: Volume, table: Sequence[int], first: int) -> bytes:
-    """Return the bytes of the chain that starts at `first`, whole clusters."""
-    size = volume.cluster_size
-    return b"".join(
-        bytes(cut(volume.image, volume.data_offset + (cluster - 2) * size, size, f"FAT: cluster {cluster}"))
-        for cluster in chain(volume, table, first)
-    )
+def read_chain(volume: Volume, table: Sequence[int], first: int, size: int) -> Image:
+    """Return the chain that starts at `first`: whole clusters, no more of them than hold `size` bytes."""
+    unit = volume.cluster_size
+    clusters = islice(chain(volume, table, first), -(-size // unit))
+    return joined(volume.image, ((_offset(volume, cluster), unit) for cluster in clusters))
+
+
+def _offset(volume: Volume, cluster: int) -> int:
+    """Return where a cluster starts. Raises FormatError when it does not lie inside the image."""
+    start = volume.data_offset + (cluster - 2) * volume.cluster_size
+    cut(volume.image, start, volume.cluster_size, f"FAT: cluster {cluster}")
+    return start
 
 
 def free_clusters(table: Sequence[int]) -> int:
     """Return how many clusters are free."""
-    return sum(1 for number in table[2:] if number == FREE)
+    return table.count(FREE) - table[:2].count(FREE)

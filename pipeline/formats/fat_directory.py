@@ -9,12 +9,19 @@ Implementation".
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from pipeline.errors import FormatError
 from pipeline.formats.fat import Volume, read_chain
-from pipeline.formats.fields import cut, unpack
+from pipeline.formats.fields import Image, cut
 
 ENTRY_SIZE = 32  # bytes
+ENTRY = Struct("<11sBBB7HI")
+
+MAX_DIRECTORY = 1 << 21  # bytes: 65,536 entries
+MAX_SCANNED = 1 << 25  # bytes of all directories
+MAX_ENTRIES = 100_000
+MAX_PATH = 512  # characters
 
 DELETED, LAST = 0xE5, 0x00
 VOLUME_LABEL, DIRECTORY, LONG_NAME = 0x08, 0x10, 0x0F
@@ -51,17 +58,20 @@ class Entry:
 def walk(volume: Volume, table: Sequence[int]) -> Iterator[Entry]:
     """Yield the entries of all directories, parents first, in the order in which they are stored.
 
-    Raises FormatError for a chain that is broken, and where two directories share a cluster.
+    Raises FormatError for a chain that is broken, where two directories share a cluster, and for more
+    entries or longer paths than any volume has that is used.
     """
     if volume.root_entries:
         root = bytes(cut(volume.image, volume.root_offset, volume.root_entries * ENTRY_SIZE, "FAT: root"))
     else:
-        root = read_chain(volume, table, volume.root_cluster)
+        root = _read_directory(volume, table, volume.root_cluster, "/")
     seen: set[int] = set()
+    count, scanned = 0, len(root)
     pending = deque(_entries(root, "", ""))
     while pending:
         entry = pending.popleft()
         yield entry
+        count += 1
         if not entry.is_directory:
             continue
         if entry.first_cluster in seen:
@@ -70,14 +80,32 @@ def walk(volume: Volume, table: Sequence[int]) -> Iterator[Entry]:
                 "the volume is damaged: make it again",
             )
         seen.add(entry.first_cluster)
-        inner = read_chain(volume, table, entry.first_cluster)
+        inner = _read_directory(volume, table, entry.first_cluster, entry.path)
+        scanned += len(inner)
         pending.extend(_entries(inner, entry.path + "/", entry.short_path + "/"))
+        if count + len(pending) > MAX_ENTRIES or scanned > MAX_SCANNED or len(entry.path) > MAX_PATH:
+            raise FormatError(
+                f"FAT: {entry.path[:80]}: here end the {MAX_ENTRIES} entries, {MAX_SCANNED} bytes of "
+                f"directories and paths of {MAX_PATH} characters that are read",
+                "the volume is damaged, or made to exhaust memory",
+            )
 
 
-def read_file(volume: Volume, table: Sequence[int], entry: Entry) -> bytes:
+def _read_directory(volume: Volume, table: Sequence[int], first: int, path: str) -> bytes:
+    # one cluster more than may be is enough to see that there are more
+    found = read_chain(volume, table, first, MAX_DIRECTORY + 1)
+    if len(found) > max(MAX_DIRECTORY, volume.cluster_size):
+        raise FormatError(
+            f"FAT: {path}: a directory has at most {MAX_DIRECTORY} bytes (§6), this one more",
+            "the volume is damaged: make it again",
+        )
+    return bytes(found)
+
+
+def read_file(volume: Volume, table: Sequence[int], entry: Entry) -> Image:
     """Return the contents of a file. Raises FormatError when its chain is broken or shorter than its size."""
-    data = read_chain(volume, table, entry.first_cluster) if entry.size else b""
-    return bytes(cut(data, 0, entry.size, f"FAT: {entry.path}"))
+    data = read_chain(volume, table, entry.first_cluster, entry.size) if entry.size else b""
+    return cut(data, 0, entry.size, f"FAT: {entry.path}")
 
 
 def _entries(directory: bytes, path: str, short_path: str) -> Iterator[Entry]:
@@ -93,7 +121,7 @@ def _entries(directory: bytes, path: str, short_path: str) -> Iterator[Entry]:
         if record[11] & 0x3F == LONG_NAME:
             long_name.append((record[13], record[1:11] + record[14:26] + record[28:32]))
             continue
-        name, attributes, case, _, *times, low, size = unpack("<11sBBB7HI", record, 0, "FAT: entry")
+        name, attributes, case, _, *times, low, size = ENTRY.unpack(record)
         created_time, created_date, accessed, high, written_time, written_date = times
         short = _short_name(name)
         if short not in (".", ".."):

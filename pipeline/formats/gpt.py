@@ -15,8 +15,12 @@ from pipeline.formats.fields import Image, cut, unpack
 
 EFI_SYSTEM_PARTITION = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 PROTECTIVE = 0xEE  # the partition type of a protective MBR
+SIGNATURE = b"EFI PART"
+SECTOR_SIZES = (512, 4096)  # bytes
+BOOT_CODE_SIZE = 440  # bytes
 
 MIN_ENTRY_SIZE = 128  # bytes
+MAX_ENTRY_SIZE = 4096
 MAX_ENTRIES = 1024
 
 
@@ -71,6 +75,20 @@ def read_mbr(image: Image) -> tuple[MbrPartition, ...]:
     return tuple(partitions)
 
 
+def has_boot_code(image: Image) -> bool:
+    """Say whether there is a program in front of the MBR's partitions: a BIOS starts it, UEFI does not."""
+    return any(bytes(image[:BOOT_CODE_SIZE]))
+
+
+def find_sector_size(image: Image) -> int | None:
+    """Return the bytes in a block, by where a header stands, primary or backup; None where there is none."""
+    for size in SECTOR_SIZES:
+        for offset in (size, (len(image) // size - 1) * size):
+            if bytes(image[offset : offset + 8]) == SIGNATURE:
+                return size
+    return None
+
+
 def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
     """Read the header at block `lba` and its entries (§5.3), blocks being `sector_size` bytes.
 
@@ -95,20 +113,20 @@ def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
         entry_size,
         entries_crc,
     ) = unpack("<8sIIIIQQQQ16sQIII", header, 0, where)
-    if signature != b"EFI PART":
+    if signature != SIGNATURE:
         raise FormatError(
-            f"{where}: the signature is {signature!r}, not b'EFI PART'", "write the image with a GPT"
+            f"{where}: the signature is {signature!r}, not {SIGNATURE!r}", "write the image with a GPT"
         )
     if not 92 <= size <= sector_size:
         raise FormatError(f"{where}: a header of {size} bytes is not possible", "write the GPT again")
     _check_crc(where, header[:16] + bytes(4) + header[20:size], crc)
     if own != lba:
         raise FormatError(f"{where}: it says that it lies at LBA {own}", "write the GPT again")
-    if entry_size < MIN_ENTRY_SIZE or entry_size % 8 or count > MAX_ENTRIES:
+    if not MIN_ENTRY_SIZE <= entry_size <= MAX_ENTRY_SIZE or entry_size % 8 or count > MAX_ENTRIES:
         raise FormatError(
             f"{where}: {count} entries of {entry_size} bytes are not possible", "write the GPT again"
         )
-    entries = cut(image, entries_lba * sector_size, count * entry_size, f"{where}: entries")
+    entries = bytes(cut(image, entries_lba * sector_size, count * entry_size, f"{where}: entries"))
     _check_crc(f"{where}: entries", entries, entries_crc)
     return Table(
         lba=own,
@@ -124,7 +142,7 @@ def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
     )
 
 
-def _check_crc(where: str, data: Image, expected: int) -> None:
+def _check_crc(where: str, data: bytes, expected: int) -> None:
     found = zlib.crc32(bytes(data))
     if found != expected:
         raise FormatError(
@@ -133,7 +151,7 @@ def _check_crc(where: str, data: Image, expected: int) -> None:
         )
 
 
-def _read_partition(number: int, entries: Image, offset: int) -> Partition:
+def _read_partition(number: int, entries: bytes, offset: int) -> Partition:
     kind, guid, first, last, attributes, name = unpack("<16s16sQQQ72s", entries, offset, "GPT entry")
     if last < first:
         raise FormatError(

@@ -1,30 +1,37 @@
-"""Owns reading ISO 9660 file systems with Rock Ridge and Joliet. Thin over pycdlib.
+"""Owns reading ISO 9660 file systems: their volume descriptors, and with them the whole.
 
-Must not know El Torito or partitions, nor what a file is for.
+Must not know El Torito or partitions, nor what a file is for. The directories are `iso9660_directory`.
 
-Specifications: ECMA-119, IEEE P1282 (Rock Ridge), Joliet
+Specifications: ECMA-119 (the sections named here), Joliet
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pycdlib import PyCdlib
-from pycdlib.dates import DirectoryRecordDate, VolumeDescriptorDate
-
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, stream
+from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.iso9660_directory import (
+    DIRECTORY,
+    SECTOR_SIZE,
+    Member,
+    Reader,
+    Record,
+    contents,
+    differs,
+    find_rock_ridge,
+    volume_time,
+    walk,
+)
 
-SECTOR_SIZE = 2048  # bytes
-MAGIC_OFFSET = 16 * SECTOR_SIZE + 1
+__all__ = ["Iso9660", "Member", "contents", "has_udf", "is_iso9660", "read_iso9660"]
 
+FIRST_SECTOR = 16
+MAGIC_OFFSET = FIRST_SECTOR * SECTOR_SIZE + 1
+PRIMARY, SUPPLEMENTARY, TERMINATOR = 1, 2, 255
+JOLIET = (b"%/@", b"%/C", b"%/E")  # escape sequences of UCS-2, levels 1 to 3
+RECOGNITION = (b"CD001", b"BEA01", b"BOOT2", b"NSR02", b"NSR03", b"TEA01", b"CDW02")
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file or directory. Times are as recorded, `2023-11-14 22:13:20`; owners are Rock Ridge's."""
-
-    path: str
-    time: str
-    owner: tuple[int, int] | None  # user, group
+MAX_DESCRIPTORS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,11 @@ class Iso9660:
     has_joliet: bool
     created: str
     modified: str
+    publisher: str
+    application: str
+    names: str  # whose names the members have: `Rock Ridge`, `Joliet` or `ISO 9660`
     members: tuple[Member, ...]
+    oddities: tuple[str, ...]  # what readers get over, one sentence each
 
 
 def is_iso9660(image: Image) -> bool:
@@ -45,53 +56,80 @@ def is_iso9660(image: Image) -> bool:
     return bytes(image[MAGIC_OFFSET : MAGIC_OFFSET + 5]) == b"CD001"
 
 
+def has_udf(image: Image) -> bool:
+    """Say whether there is a UDF file system too (ECMA-167, part 2, §8.3): then others may read that."""
+    for sector in range(FIRST_SECTOR, FIRST_SECTOR + MAX_DESCRIPTORS):
+        identifier = bytes(image[sector * SECTOR_SIZE + 1 : sector * SECTOR_SIZE + 6])
+        if identifier in (b"NSR02", b"NSR03"):
+            return True
+        if identifier not in RECOGNITION:
+            return False
+    return False
+
+
 def read_iso9660(image: Image) -> Iso9660:
-    """Read the descriptors and every directory. Raises FormatError for what pycdlib does not take."""
-    iso = PyCdlib()
-    try:
-        iso.open_fp(stream(image))
-        return _read(iso)
-    # pycdlib lets out whatever its parser meets in damaged records, not only its own exceptions
-    except Exception as error:
+    """Read the descriptors and every directory, no file.
+
+    Raises FormatError for descriptors or directories that are damaged or lie outside the image, and for
+    more of them than any file system has that is used.
+    """
+    descriptors = list(_descriptors(image))
+    primary = next((one for one in descriptors if one[0] == PRIMARY), None)
+    if primary is None:
+        raise FormatError("ISO 9660: there is no primary volume descriptor", "make the ISO again")
+    joliet = next((one for one in descriptors if one[0] == SUPPLEMENTARY and one[88:91] in JOLIET), None)
+    (blocks, blocks_again, block_size) = unpack("<I4s40xH", primary, 80, "ISO 9660: primary descriptor")
+    if block_size not in (512, 1024, 2048):
         raise FormatError(
-            f"ISO 9660: the file system cannot be read: {error or type(error).__name__}", "make the ISO again"
-        ) from error
-
-
-def _read(iso: PyCdlib) -> Iso9660:
-    descriptor = iso.pvd
+            f"ISO 9660: the primary volume descriptor says that blocks have {block_size} bytes",
+            "make the ISO again",
+        )
+    reader = Reader(image, block_size)
+    if blocks.to_bytes(4, "big") != blocks_again:
+        reader.note(differs("the volume's size", blocks, blocks_again))
+    root = _root(primary)
+    reader.skip = find_rock_ridge(reader, root)
+    names = "ISO 9660" if reader.skip is None else "Rock Ridge"
+    if joliet and reader.skip is None:
+        names, reader.joliet = "Joliet", True
+        root = _root(joliet)
     return Iso9660(
-        label=descriptor.volume_identifier.decode("ascii", errors="replace").rstrip(),
-        size=descriptor.space_size * SECTOR_SIZE,
-        has_rock_ridge=iso.has_rock_ridge(),
-        has_joliet=iso.has_joliet(),
-        created=_volume_time(descriptor.volume_creation_date),
-        modified=_volume_time(descriptor.volume_modification_date),
-        members=tuple(_members(iso)),
+        label=_text(primary[40:72]),
+        size=blocks * block_size,
+        has_rock_ridge=reader.skip is not None,
+        has_joliet=joliet is not None,
+        created=volume_time(primary[813:830]),
+        modified=volume_time(primary[830:847]),
+        publisher=_text(primary[318:446]),
+        application=_text(primary[574:702]),
+        names=names,
+        members=tuple(walk(reader, root)),
+        oddities=tuple(reader.oddities),
     )
 
 
-def _members(iso: PyCdlib) -> Iterator[Member]:
-    view = "rr_path" if iso.has_rock_ridge() else "iso_path"
-    for folder, _, _ in iso.walk(**{view: "/"}):
-        for record in iso.list_children(**{view: folder}):
-            if record is None or record.is_dotdot() or (record.is_dot() and folder != "/"):
-                continue
-            path = folder if record.is_dot() else iso.full_path_from_dirrecord(record, view == "rr_path")
-            attributes = record.rock_ridge and record.rock_ridge.dr_entries.px_record
-            owner = (attributes.posix_user_id, attributes.posix_group_id) if attributes else None
-            yield Member(path, _record_time(record.date), owner)
-
-
-def _volume_time(date: VolumeDescriptorDate) -> str:
-    return (
-        f"{date.year:04}-{date.month:02}-{date.dayofmonth:02} "
-        f"{date.hour:02}:{date.minute:02}:{date.second:02}"
+def _descriptors(image: Image) -> Iterator[bytes]:
+    """Yield the volume descriptors (§8) up to the one that ends them."""
+    for sector in range(FIRST_SECTOR, FIRST_SECTOR + MAX_DESCRIPTORS):
+        descriptor = bytes(cut(image, sector * SECTOR_SIZE, SECTOR_SIZE, "ISO 9660: volume descriptor"))
+        if descriptor[1:6] != b"CD001":
+            raise FormatError(
+                f"ISO 9660: no volume descriptor in sector {sector}: "
+                f"it says {descriptor[1:6]!r}, not b'CD001'",
+                "make the ISO again",
+            )
+        if descriptor[0] == TERMINATOR:
+            return
+        yield descriptor
+    raise FormatError(
+        f"ISO 9660: none of {MAX_DESCRIPTORS} volume descriptors is the last", "make the ISO again"
     )
 
 
-def _record_time(date: DirectoryRecordDate) -> str:
-    return (
-        f"{1900 + date.years_since_1900}-{date.month:02}-{date.day_of_month:02} "
-        f"{date.hour:02}:{date.minute:02}:{date.second:02}"
-    )
+def _root(descriptor: bytes) -> Record:
+    block, size = unpack("<I4xI", descriptor, 158, "ISO 9660: root directory")
+    return Record(0, block, size, descriptor[174:181], DIRECTORY, b"\0", b"")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("ascii", errors="replace").rstrip(" \0")

@@ -75,7 +75,9 @@ def recognise(image: Image) -> Format | None:
         if found == mark and not (known is Format.PE and _is_iso9660(image)):
             return known
     if head[510:512] == b"\x55\xaa":
-        return Format.FAT if _looks_like_fat(head) else Format.MBR
+        if _looks_like_fat(head):
+            return Format.FAT
+        return Format.MBR if _looks_like_mbr(head) else None
     return None
 
 
@@ -87,6 +89,12 @@ def _looks_like_fat(head: bytes) -> bool:
     """Tell a boot sector with a BIOS parameter block from one with a partition table."""
     sector_size = int.from_bytes(head[11:13], "little")
     return head[:1] in (b"\xeb", b"\xe9") and sector_size in (512, 1024, 2048, 4096) and head[16] in (1, 2)
+
+
+def _looks_like_mbr(head: bytes) -> bool:
+    """Tell a partition table from code of another boot sector: flags are known, and something is there."""
+    records = [head[at : at + 16] for at in range(446, 510, 16)]
+    return all(record[0] in (0, 0x80) for record in records) and any(record[4] for record in records)
 
 
 def describe(image: Image) -> str:

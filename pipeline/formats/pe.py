@@ -1,6 +1,6 @@
-"""Owns reading PE/COFF images: machine, subsystem, sections. Thin over pefile.
+"""Owns reading PE/COFF images: headers, sections, where signatures are. Thin over pefile.
 
-Must not know what a section is for.
+Must not know what a section is for. Only the first bytes are read; sections are cut when asked for.
 
 Specification: Microsoft, PE Format https://learn.microsoft.com/windows/win32/debug/pe-format
 """
@@ -14,6 +14,18 @@ from pipeline.formats.fields import Image, cut
 
 EFI_APPLICATION = 10  # IMAGE_SUBSYSTEM_EFI_APPLICATION
 AMD64 = 0x8664  # IMAGE_FILE_MACHINE_AMD64
+NX_COMPAT = 0x0100  # IMAGE_DLLCHARACTERISTICS_NX_COMPAT
+MACHINES = {
+    AMD64: "x86-64",
+    0x014C: "32-bit x86",
+    0x01C2: "32-bit ARM",
+    0x5064: "riscv64",
+    0x6264: "loongarch64",
+    0xAA64: "arm64",
+}
+SECURITY_DIRECTORY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY: the certificate table
+
+HEADERS = 1 << 17  # bytes: the longest section table that pefile takes, and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,12 @@ class Section:
     virtual_size: int
     raw_offset: int
     raw_size: int
+    characteristics: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file, without the padding to the file's alignment."""
+        return min(self.virtual_size, self.raw_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +54,72 @@ class Pe:
     section_alignment: int
     file_alignment: int
     image_size: int
+    headers_size: int
+    entry_point: int  # address; 0 for an addon, which has no code
+    timestamp: int  # seconds since 1970, or whatever a reproducible linker puts there
+    checksum: int
+    checksum_offset: int
+    characteristics: int
+    dll_characteristics: int
     sections: tuple[Section, ...]
-    image: bytes = field(repr=False, compare=False)
+    certificates: tuple[int, int]  # offset and size of the certificate table; 0 and 0 without one
+    certificates_entry: int | None  # where that is said; None where the headers have no room to say it
+    image: Image = field(repr=False, compare=False)
+
+    @property
+    def is_nx_compatible(self) -> bool:
+        """Whether it says that it runs where data cannot be executed."""
+        return bool(self.dll_characteristics & NX_COMPAT)
+
+    @property
+    def end_of_sections(self) -> int:
+        """The offset behind the last section's data."""
+        ends = (section.raw_offset + section.raw_size for section in self.sections if section.raw_size)
+        return max(ends, default=self.headers_size)
+
+    def named(self, name: str) -> tuple[Section, ...]:
+        """Return all sections of that name: UKIs with several profiles have more than one."""
+        return tuple(section for section in self.sections if section.name == name)
 
     def section(self, name: str) -> Section | None:
         """Return the first section of that name."""
-        return next((section for section in self.sections if section.name == name), None)
+        return next(iter(self.named(name)), None)
 
-    def contents(self, name: str) -> bytes:
-        """Return the bytes of the first section of that name, without the padding to the file's alignment.
+    def contents_of(self, section: Section) -> Image:
+        """Return a section's bytes, without padding. FormatError when it runs past the end of the file."""
+        return cut(self.image, section.raw_offset, section.size, f"PE: section {section.name}")
 
-        Empty when there is no such section; FormatError when it runs past the end of the file.
-        """
+    def contents(self, name: str) -> Image:
+        """Return the bytes of the first section of that name as `contents_of` does; none without one."""
         section = self.section(name)
-        if section is None:
-            return b""
-        size = min(section.virtual_size, section.raw_size)
-        return bytes(cut(self.image, section.raw_offset, size, f"PE: section {name}"))
+        return b"" if section is None else self.contents_of(section)
 
 
 def read_pe(image: Image) -> Pe:
     """Read the headers. Raises FormatError when they are not those of a PE image."""
-    data = bytes(image)
-    cut(data, 0, 64, "PE: DOS header")
+    cut(image, 0, 64, "PE: DOS header")
     try:
-        parsed = pefile.PE(data=data, fast_load=True)
+        parsed = pefile.PE(data=bytes(image[:HEADERS]), fast_load=True)
     except pefile.PEFormatError as error:
         raise FormatError(
             f"PE: no PE image: {error.args[0]}", "give an EFI program, or a kernel with EFI stub"
         ) from error
+    coff, optional = parsed.FILE_HEADER, parsed.OPTIONAL_HEADER
+    directories = optional.DATA_DIRECTORY
+    security = directories[SECURITY_DIRECTORY] if len(directories) > SECURITY_DIRECTORY else None
     return Pe(
-        machine=parsed.FILE_HEADER.Machine,
-        subsystem=parsed.OPTIONAL_HEADER.Subsystem,
-        section_alignment=parsed.OPTIONAL_HEADER.SectionAlignment,
-        file_alignment=parsed.OPTIONAL_HEADER.FileAlignment,
-        image_size=parsed.OPTIONAL_HEADER.SizeOfImage,
+        machine=coff.Machine,
+        subsystem=optional.Subsystem,
+        section_alignment=optional.SectionAlignment,
+        file_alignment=optional.FileAlignment,
+        image_size=optional.SizeOfImage,
+        headers_size=optional.SizeOfHeaders,
+        entry_point=optional.AddressOfEntryPoint,
+        timestamp=coff.TimeDateStamp,
+        checksum=optional.CheckSum,
+        checksum_offset=optional.get_field_absolute_offset("CheckSum"),
+        characteristics=coff.Characteristics,
+        dll_characteristics=optional.DllCharacteristics,
         sections=tuple(
             Section(
                 name=section.Name.rstrip(b"\0").decode("ascii", errors="replace"),
@@ -78,14 +127,25 @@ def read_pe(image: Image) -> Pe:
                 virtual_size=section.Misc_VirtualSize,
                 raw_offset=section.PointerToRawData,
                 raw_size=section.SizeOfRawData,
+                characteristics=section.Characteristics,
             )
             for section in parsed.sections
         ),
-        image=data,
+        # of all the directories this one alone has an offset in the file where others have an address
+        certificates=(security.VirtualAddress, security.Size) if security and security.Size else (0, 0),
+        certificates_entry=security.get_file_offset() if security else None,
+        image=image,
     )
 
 
 def machine_name(machine: int) -> str:
     """Return what people call a machine, such as `x86-64`, with its number when it is not a usual one."""
-    names = {0x8664: "x86-64", 0xAA64: "arm64", 0x014C: "32-bit x86", 0x01C2: "32-bit ARM", 0x5064: "riscv64"}
+    names = {
+        0x8664: "x86-64",
+        0xAA64: "arm64",
+        0x014C: "32-bit x86",
+        0x01C2: "32-bit ARM",
+        0x5064: "riscv64",
+        0x6264: "loongarch64",
+    }
     return names.get(machine, f"machine {machine:#06x}")

@@ -11,6 +11,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.cpio_reader import Entry
 
 MAX_LINKS = 40  # as Linux: MAXSYMLINKS
+MAX_TARGET = 4096  # bytes, as Linux: PATH_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Tree:
             links += 1
             if links > MAX_LINKS:
                 raise FormatError(f"{path} leads in a circle of symbolic links", "correct the links")
-            target = member.data.decode(errors="surrogateescape")
+            target = bytes(member.data[:MAX_TARGET]).decode(errors="surrogateescape")
             found = [] if target.startswith("/") else found
             pending = [*_parts(target), *pending]
         if not found:

@@ -53,6 +53,14 @@ CASES = (
         GOOD + b" init=/bin/sh",
         ("the command line says init=/bin/sh, but the system is the initramfs, started by rdinit=",),
     ),
+    Case("CMD005", GOOD + b" debug", ("the command line says quiet and debug",)),
+    Case("CMD005", GOOD + b" ro rw", ("the command line says ro and rw",)),
+    Case("CMD005", GOOD + b" panic=5 panic=0 panic=5", ("the command line says panic=5 and panic=0",)),
+    Case(
+        "CMD005",
+        GOOD + b" console=ttyS0,9600",
+        ("the command line says console=ttyS0,115200 and console=ttyS0,9600",),
+    ),
 )
 
 

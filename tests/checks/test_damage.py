@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks import cmdline, fat, initramfs, iso, kernel, program, uki
+from pipeline.checks import cmdline, disk, fat, initramfs, iso, kernel, program, uki
 from pipeline.checks.finding import Finding
 from pipeline.checks.kind import Kind
-from tests.checks import test_fat, test_initramfs, test_iso, test_kernel, test_program, test_uki
+from tests.checks import test_disk, test_fat, test_initramfs, test_iso, test_kernel, test_program, test_uki
 from tests.fixtures.case import found
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import members
@@ -32,6 +32,7 @@ SUBJECTS: dict[str, tuple[Kind[Any], bytes]] = {
     "UKI": (uki.KIND, test_uki.GOOD),
     "FAT": (fat.KIND, test_fat.GOOD),
     "ISO": (iso.KIND, test_iso.GOOD),
+    "disk": (disk.KIND, test_disk.GOOD),
 }
 
 

@@ -3,19 +3,23 @@ import struct
 import pytest
 
 from pipeline.checks import fat as check
+from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
-from tests.fixtures.fat import fat, layout
+from tests.fixtures.fat import SECTOR, fat, layout
 from tests.fixtures.iso import efi_image
+from tests.fixtures.pe import pe
 from tests.fixtures.uki import uki
 
 GOOD = efi_image()
 FILES = {"EFI/BOOT/BOOTX64.EFI": uki()}
 PLACE = layout("FAT12", 60)
-# cluster 2 is EFI, 3 is BOOT, where BOOTX64.EFI is the third entry, with 4 to 15
+# cluster 2 is EFI, 3 is BOOT, where BOOTX64.EFI is the third entry, with those from 4 on
 ENTRY = PLACE.cluster(3) + 64
+SIZE = len(uki())
+CLUSTERS = -(-SIZE // SECTOR)
 CREATED_TIME, ACCESSED = 14, 18
 PATH = "EFI/BOOT/BOOTX64.EFI"
 
@@ -28,6 +32,15 @@ def linked(cluster: int, following: int) -> bytes:
         (old,) = struct.unpack_from("<H", image, offset)
         new = old & 0x000F | following << 4 if cluster % 2 else old & 0xF000 | following
         image = patch(image, offset, struct.pack("<H", new))
+    return image
+
+
+def second_number(number: int) -> bytes:
+    """A FAT16 volume with this in place of the second number of both tables, which has the state in it."""
+    place = layout("FAT16", 4085)
+    image = fat(FILES, kind="FAT16", clusters=4085)
+    for table in (place.table, place.table + place.table_size):
+        image = patch(image, table + 2, struct.pack("<H", number))
     return image
 
 
@@ -75,12 +88,13 @@ CASES = (
     ),
     Case(
         "FAT004",
-        patch(GOOD, ENTRY + 28, struct.pack("<I", 9000)),
-        (f"the FAT volume's {PATH} has 9000 bytes, but its chain 6144",),
+        patch(GOOD, ENTRY + 28, struct.pack("<I", SIZE + SECTOR)),
+        (f"the FAT volume's {PATH} has {SIZE + SECTOR} bytes, but its chain {CLUSTERS * SECTOR}",),
     ),
     Case(
-        "FAT004", linked(40, 0xFFF), ("clusters of the FAT volume that are in use, but belong to no file: 1",)
+        "FAT009", linked(40, 0xFFF), ("clusters of the FAT volume that are in use, but belong to no file: 1",)
     ),
+    Case("FAT004", linked(3 + CLUSTERS, 8), (f"the FAT volume's {PATH} leads in a circle, at cluster 8",)),
     Case(
         "FAT005",
         fat(FILES, label="ESP"),
@@ -92,7 +106,7 @@ CASES = (
     Case(
         "FAT006",
         fat(FILES, kind="FAT16", clusters=4400),
-        ("of the FAT volume's 2272256 bytes, 2245632 are free",),
+        (f"of the FAT volume's 2272256 bytes, {(4400 - 2 - CLUSTERS) * SECTOR} are free",),
     ),
     Case(
         "FAT007",
@@ -104,6 +118,52 @@ CASES = (
         patch(GOOD, ENTRY + ACCESSED, b"\x6f"),
         ("the FAT volume's files have different times: 2023-11-14 22:13:20, 2023-11-15",),
     ),
+    Case(
+        "FAT009",
+        patch(fat({**FILES, "B.TXT": bytes(600)}), PLACE.root + 64 + 28, struct.pack("<I", 100)),
+        ("the FAT volume's B.TXT has 100 bytes, but its chain 1024",),
+    ),
+    Case(
+        "FAT010",
+        patch(GOOD, ENTRY, b"BOOTx64 "),
+        ("firmware does not find the FAT volume's EFI/BOOT/BOOTx64.EFI: its short name has 'x'",),
+    ),
+    Case(
+        "FAT010",
+        fat({**FILES, "README~1.TXT": b"x"}),
+        ("the FAT volume's README~1.TXT has lost its long name, and is found by this one only",),
+    ),
+    Case(
+        "FAT010",
+        patch(fat({**FILES, "A": b"x", "B": b"x"}), PLACE.root + 96, b"A"),
+        ("the FAT volume has two files named A",),
+    ),
+    Case(
+        "FAT010",
+        fat({**FILES, " A": b"x"}),
+        ("firmware does not find the FAT volume's  A: its short name begins with ' '",),
+    ),
+    Case(
+        "FAT011",
+        patch(GOOD, 37, b"\1"),
+        ("the FAT volume is marked as dirty: it was not unmounted",),
+    ),
+    Case(
+        "FAT011",
+        patch(GOOD, 37, b"\2"),
+        ("the FAT volume is marked as having had errors of its disk",),
+    ),
+    Case(
+        "FAT011",
+        second_number(0x7FFF),
+        ("the FAT volume is marked as dirty: it was not unmounted",),
+    ),
+    Case(
+        "FAT011",
+        second_number(0xBFFF),
+        ("the FAT volume is marked as having had errors of its disk",),
+    ),
+    Case("FAT012", patch(GOOD, 21, b"\x42"), ("the FAT volume's media descriptor is 0x42, which none has",)),
 )
 
 PARTS = (
@@ -137,3 +197,67 @@ def test_a_small_good_image_has_no_findings() -> None:
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_image_is_told(case: Case) -> None:
     assert told(found(check.KIND, case.image)) == case.expected
+
+
+@pytest.mark.parametrize(
+    ("image", "codes"),
+    [
+        (fat({"EFI/BOOT/BOOTX64.EFI": pe({".text": b"x"})}, label="NO NAME"), []),
+        (fat({}, kind="FAT32", clusters=65525, label="BIG"), []),
+        (fat({}, kind="FAT32", clusters=100), ["FAT001"]),
+        (fat({}, type_label="FAT"), []),
+        (patch(GOOD, PLACE.table + PLACE.table_size + 400, b"\x01"), ["FAT002"]),
+        (patch(GOOD, ENTRY, b"BOOTx64 "), ["FAT010"]),
+        (patch(GOOD, 37, b"\1"), ["FAT011"]),
+        (linked(40, 0xFFF), ["FAT009"]),
+    ],
+    ids=[
+        "another label",
+        "FAT32",
+        "small FAT32",
+        "no type",
+        "tables differ",
+        "small letters",
+        "dirty",
+        "lost",
+    ],
+)
+def test_no_stranger_that_boots_is_called_broken(image: bytes, codes: list[str]) -> None:
+    node = take_apart(image, "superfloppy", house=False)
+    assert node.kind is check.KIND
+    assert [(one.code, one.severity) for one in node.findings] == [(code, Severity.WARNING) for code in codes]
+
+
+def test_tables_that_are_not_kept_equal_may_differ() -> None:
+    place = layout("FAT32", 65525)
+    image = patch(fat({}, kind="FAT32", clusters=65525), place.table + place.table_size + 400, b"\x01")
+    assert [one.code for one in take_apart(image, "volume", house=False).findings] == ["FAT002"]
+    assert take_apart(patch(image, 40, b"\x80"), "volume", house=False).findings == ()
+
+
+def test_much_damage_is_counted() -> None:
+    files = {f"{number}.TXT": b"x" for number in range(11)}
+    image = fat(files)
+    for table in (PLACE.table, PLACE.table + PLACE.table_size):
+        image = patch(image, table + 3, bytes(300))
+    assert [one.message for one in take_apart(image, "volume", house=False).findings] == [
+        *(f"FAT: the chain from cluster {at} leads into free space, at cluster {at}" for at in range(2, 10)),
+        "of the FAT volume's files, 3 more have broken chains",
+    ]
+
+
+def test_members_say_where_they_lie_and_are_looked_into_once() -> None:
+    twice = fat({**FILES, "COPY.EFI": b"x"})
+    copy = PLACE.root + 64
+    (first,) = struct.unpack_from("<H", twice, PLACE.cluster(3) + 64 + 26)
+    twice = patch(twice, copy + 26, struct.pack("<HI", first, SIZE))
+    node = take_apart(twice, "volume", house=False)
+    assert [
+        (child.name, child.kind and child.kind.name, child.member.offset, dict(child.member.facts))
+        for child in node.children
+    ] == [
+        ("EFI", None, None, {"mode": "drwxr-xr-x"}),
+        ("COPY.EFI", "uki", PLACE.cluster(first), {}),
+        ("EFI/BOOT", None, None, {"mode": "drwxr-xr-x"}),
+    ]
+    assert [one.code for one in node.findings] == ["FAT004"]

@@ -2,6 +2,9 @@ import pytest
 import zstandard
 
 from pipeline.checks import initramfs as check
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import Severity
+from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.initramfs import changed, initramfs, members
@@ -11,16 +14,44 @@ GOOD = changed()
 ALL = list(members().values())
 PLAIN = newc(ALL)
 
+# a member of magic 070702 has a checksum, and here it is 0
+WRONG_SUM = zstandard.compress(patch(PLAIN, PLAIN.index(b"bin/busybox\0") - 110, b"070702"))
+
 CASES = (
-    Case("CPIO000", b"", ("the initramfs is an empty file, not a zstd file",)),
-    Case("CPIO000", PLAIN, ("the initramfs is an uncompressed cpio archive, not a zstd file",)),
-    Case("CPIO000", GOOD[:-9], (f"zstd: the frame is cut off, at {len(GOOD) - 9} bytes",)),
+    Case("CPIO000", b"", ("the initramfs is an empty file, no archive that Linux unpacks",)),
+    Case(
+        "CPIO000",
+        GOOD[:-9],
+        (f"initramfs: at offset 0x0: zstd: the stream is cut off, at {len(GOOD) - 9} bytes",),
+    ),
+    Case(
+        "CPIO013",
+        PLAIN,
+        ("the initramfs is not one archive packed with zstd: it has 1, packed with nothing",),
+    ),
+    Case(
+        "CPIO013",
+        newc([Raw("a", DIRECTORY)]) + GOOD,
+        ("the initramfs is not one archive packed with zstd: it has 2, packed with nothing, zstd",),
+    ),
+    Case(
+        "CPIO014",
+        changed(Raw("bin/vi", LINK, b"busybix")),
+        ("the link 'bin/vi' leads nowhere: /bin/vi leads to /bin/busybix, which is not in the archive",),
+    ),
+    Case(
+        "CPIO015",
+        changed(Raw("dev/sda", 0o060660, device=(8, 0))),
+        ("the initramfs has the device node 'dev/sda' (b 8:0)",),
+    ),
+    Case("CPIO016", WRONG_SUM, ("the checksum of 'bin/busybox' is wrong",)),
     Case(
         "CPIO000",
         zstandard.compress(PLAIN[:-80]),
         (
-            f"cpio: header: 110 bytes at offset {len(PLAIN) - 124:#x} do not lie inside "
-            f"the {len(PLAIN) - 80} bytes given",
+            "initramfs: in the zstd stream at offset 0x0: "
+            f"cpio: header: 110 bytes at offset {len(PLAIN) - 124:#x} do not lie inside the"
+            f" {len(PLAIN) - 80} bytes given",
         ),
     ),
     Case(
@@ -105,6 +136,18 @@ CASES = (
     Case("CPIO012", changed(without="etc/inittab"), ("/etc/inittab is not in the archive",)),
 )
 
+TOGETHER = (
+    Case(
+        "CPIO017",
+        changed(Raw("bin/tool", FILE | 0o111, elf(interpreter="/lib64/ld.so", needed=("libc.so.6",)))),
+        (
+            "/bin/tool needs /lib64/ld.so, which is not in the archive",
+            "/bin/tool needs libc.so.6, which is not in the archive",
+        ),
+    ),
+)
+"""What is told of anybody's initramfs; of one that is built here, its programs are static anyway."""
+
 PROGRAMS = (
     Case(
         "ELF002",
@@ -117,6 +160,13 @@ PROGRAMS = (
         ("bin/busybox: the program is a script (#!/bin/sh), not an ELF file",),
     ),
 )
+
+
+@pytest.mark.parametrize("case", TOGETHER, ids=name)
+def test_what_programs_need_is_told_of_any_initramfs(case: Case) -> None:
+    node = take_apart(case.image, "initramfs", house=False)
+    assert told(node.all_findings()) == case.expected
+    assert {finding.severity for finding in node.all_findings()} == {Severity.WARNING}
 
 
 def test_a_good_initramfs_has_no_findings() -> None:

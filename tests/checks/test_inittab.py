@@ -35,6 +35,16 @@ CASES = (
     ),
     Case("INIT001", replaced(START, f"{START}\n::sysinit:"), ("etc/inittab: line 6: there is no command",)),
     Case(
+        "INIT009",
+        replaced(START, f"{START}\n::respawn:/bin/mount -t tmpfs tmpfs /tmp"),
+        ("etc/inittab: line 6: respawn starts /bin/mount over and over: it ends at once",),
+    ),
+    Case(
+        "INIT010",
+        replaced(START, f"{START}\nconsol::askfirst:-/bin/sh"),
+        ("etc/inittab: line 6: 'consol' is no terminal that Linux has",),
+    ),
+    Case(
         "INIT002",
         replaced(START, f"# {START}"),
         ("etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),

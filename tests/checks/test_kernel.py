@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.checks import kernel
-from tests.fixtures.bzimage import bzimage
+from tests.fixtures.bzimage import bzimage, packed_kernel
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import initramfs
@@ -11,11 +11,15 @@ from tests.fixtures.uki import uki
 GOOD = bzimage()
 
 CASES = (
-    Case("KRN000", bzimage(protocol=0x209), ("bzImage: boot protocol 2.09 is older than 2.12",)),
+    Case(
+        "KRN000",
+        bzimage()[:0x210],
+        ("bzImage: boot header: 1 bytes at offset 0x234 do not lie inside the 528 bytes given",),
+    ),
     Case(
         "KRN000",
         GOOD[:0x230],
-        ("bzImage: boot header: 4 bytes at offset 0x234 do not lie inside the 560 bytes given",),
+        ("bzImage: boot header: 1 bytes at offset 0x234 do not lie inside the 560 bytes given",),
     ),
     Case(
         "KRN001",
@@ -55,6 +59,22 @@ CASES = (
         "KRN009",
         bzimage(payload=bytes(64)),
         ("the kernel's payload starts with the mark of no compression that Linux uses",),
+    ),
+    Case(
+        "KRN011",
+        bzimage(payload=packed_kernel()[:-9]),
+        (
+            "the kernel's configuration cannot be read: "
+            f"zstd: the stream is cut off, at {len(packed_kernel()) - 9} bytes",
+        ),
+    ),
+    Case(
+        "KRN012",
+        bzimage(payload=packed_kernel("DEVTMPFS", "TTY")),
+        (
+            "the kernel was built without CONFIG_DEVTMPFS, which makes device nodes",
+            "the kernel was built without CONFIG_TTY, which has terminals",
+        ),
     ),
     Case("KRN010", bzimage(version=""), ("the kernel does not name its version in the boot header",)),
 )

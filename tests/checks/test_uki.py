@@ -1,14 +1,22 @@
+import gzip
 import struct
+from collections.abc import Mapping
 
 import pytest
+import zstandard
 
 from pipeline.checks import uki as check
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import Severity
 from tests.fixtures import patch
-from tests.fixtures.bzimage import bzimage
+from tests.fixtures.bzimage import bzimage, packed_kernel
 from tests.fixtures.case import Case, found, name, told
-from tests.fixtures.elf import elf
+from tests.fixtures.elf import AARCH64, elf
+from tests.fixtures.initramfs import changed, members
+from tests.fixtures.newc import FILE, Raw, newc
 from tests.fixtures.pe import ARM64, PE_OFFSET, section_field
-from tests.fixtures.uki import uki
+from tests.fixtures.signed import RSA, signed
+from tests.fixtures.uki import CMDLINE, uki
 
 GOOD = uki()
 VIRTUAL_SIZE, VIRTUAL_ADDRESS, RAW_OFFSET = 8, 12, 20
@@ -28,18 +36,18 @@ CASES = (
     Case(
         "UKI003",
         bzimage(),
-        ("the UKI has no .linux, .initrd, .cmdline, .osrel, .uname: it is a Linux bzImage",),
+        ("the UKI has no .linux, .initrd, .cmdline, .osrel, .uname, .sbat: it is a Linux bzImage",),
     ),
     Case("UKI003", uki({".osrel": b""}), ("the UKI's .osrel is empty",)),
-    Case("UKI004", GOOD[:-0x200], ("the UKI's section .linux ends at 0x1800, the file at 0x1600",)),
+    Case("UKI004", GOOD[:-0x200], ("the UKI's section .linux ends at 0x1a00, the file at 0x1800",)),
     Case(
         "UKI004",
-        patch(GOOD, IMAGE_SIZE, struct.pack("<I", 0x7000)),
-        ("the UKI's section .linux ends at 0x7600, the memory at 0x7000",),
+        patch(GOOD, IMAGE_SIZE, struct.pack("<I", 0x8000)),
+        ("the UKI's section .linux ends at 0x8600, the memory at 0x8000",),
     ),
     Case(
         "UKI005",
-        with_field(".uname", VIRTUAL_ADDRESS, 0x2000),
+        with_field(".uname", VIRTUAL_ADDRESS, 0x3000),
         ("the UKI's sections .osrel and .uname overlap in the memory",),
     ),
     Case(
@@ -49,14 +57,24 @@ CASES = (
     ),
     Case(
         "UKI006",
-        with_field(".uname", VIRTUAL_ADDRESS, 0x3010),
-        ("the UKI's section .uname has the address 0x3010, no multiple of 0x1000",),
+        with_field(".uname", VIRTUAL_ADDRESS, 0x4010),
+        ("the UKI's section .uname has the address 0x4010, no multiple of 0x1000",),
     ),
     Case("UKI007", uki({".uname": b"6.1.0"}), ("the UKI's .uname is '6.1.0', its kernel is '6.12.1-test'",)),
     Case(
         "UKI008",
-        uki({".initrd": b"\x1f\x8b" + bytes(30)}),
-        ("the UKI's .initrd is a gzip file, not a zstd file or a cpio archive",),
+        uki({".initrd": elf()}),
+        ("the UKI's .initrd is an ELF file, not an initramfs",),
+    ),
+    Case(
+        "UKI010",
+        signed(RSA, image=GOOD),
+        ("the UKI was changed after it was signed by 'Test signer': its sha256 is not the signed one",),
+    ),
+    Case(
+        "UKI011",
+        uki({".sbat": b"shim,1,UEFI shim,shim,1,https://example.org\n"}),
+        (".sbat: the first component is 'shim', not 'sbat'",),
     ),
     Case(
         "UKI009",
@@ -64,6 +82,44 @@ CASES = (
         ("the UKI's .splash is a file of no known format (it starts with 89504e470d0a1a0a), not a BMP",),
     ),
 )
+
+TOGETHER = (
+    Case(
+        "UKI012",
+        uki({".linux": bzimage(payload=packed_kernel("RD_ZSTD"))}),
+        ("the UKI's initramfs is packed with zstd, but its kernel was built without CONFIG_RD_ZSTD",),
+    ),
+    Case(
+        "UKI013",
+        uki({".cmdline": CMDLINE.replace(b"/sbin/init", b"/bin/init")}),
+        ("Linux would start /bin/init from the initramfs, but /bin/init is not in the archive",),
+    ),
+    Case(
+        "UKI013",
+        uki({".cmdline": b"console=ttyS0 console=tty0"}),
+        ("Linux would start /init from the initramfs, but /init is not in the archive",),
+    ),
+    Case(
+        "UKI014",
+        uki({".initrd": changed(Raw("bin/busybox", FILE | 0o111, elf(machine=AARCH64)))}),
+        ("/bin/busybox is a program for AArch64, the kernel is for x86-64",),
+    ),
+    Case(
+        "UKI014",
+        uki({".initrd": changed(Raw("sbin/init", FILE | 0o111, b"#!/bin/bash -e\n"))}),
+        ("/sbin/init is a script for /bin/bash, but /bin/bash is not in the archive",),
+    ),
+    Case(
+        "UKI015",
+        uki({".linux": bzimage(payload=packed_kernel("SERIAL_8250_CONSOLE", "VT_CONSOLE"))}),
+        (
+            "the command line says console=ttyS0,115200, but the kernel was built without "
+            "CONFIG_SERIAL_8250_CONSOLE",
+            "the command line says console=tty0, but the kernel was built without CONFIG_VT_CONSOLE",
+        ),
+    ),
+)
+"""What is told of parts that do not go together, whoever made the UKI."""
 
 PARTS = (
     Case(
@@ -93,6 +149,38 @@ def test_a_good_uki_has_no_findings() -> None:
 
 def test_a_splash_may_be_missing() -> None:
     assert found(check.KIND, uki({".splash": None})) == []
+
+
+@pytest.mark.parametrize("case", TOGETHER, ids=name)
+def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
+    node = take_apart(case.image, "uki", house=False)
+    assert told(node.all_findings()) == case.expected
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {".uname": None},
+        {".osrel": None, ".sbat": None},
+        {".cmdline": b"root=/dev/sda1 console=ttyS0"},
+        {".initrd": newc(members().values())},
+        {
+            ".initrd": gzip.compress(newc(members().values())),
+            ".linux": bzimage(payload=zstandard.compress(b"a kernel without its configuration")),
+        },
+    ],
+)
+def test_others_ukis_may_do_otherwise(section: Mapping[str, bytes | None]) -> None:
+    node = take_apart(uki(section), "uki", house=False)
+    assert [finding for finding in node.all_findings() if finding.severity is Severity.ERROR] == []
+
+
+def test_profiles_have_sections_of_the_same_name() -> None:
+    image = uki({".profile": b"ID=main\n"}).replace(b".splash\0", b".cmdline", 1)
+    node = take_apart(image, "uki", house=False)
+    names = [child.name for child in node.children]
+    assert ".cmdline" in names
+    assert ".cmdline (2)" in names
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)

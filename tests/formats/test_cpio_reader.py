@@ -27,6 +27,15 @@ def test_hexadecimal_may_be_upper_case() -> None:
     assert names(patch(ONE, 6, b"0000000A")) == ["bin", "bin/sh"]
 
 
+def test_archives_with_checksums_are_read() -> None:
+    with_sum = ONE.replace(b"070701", b"070702").replace(b"00000000bin/sh", b"00000214bin/sh")
+    directory, file = read(with_sum)
+    assert (directory.checksum, file.checksum, file.is_sound) == (None, 0x214, True)
+    (file,) = (entry for entry in read(patch(with_sum, 236, b"H")) if entry.checksum)
+    assert not file.is_sound
+    assert all(entry.checksum is None and entry.is_sound for entry in read(ONE))
+
+
 @pytest.mark.parametrize("zeros", [0, 4, 512, 10000])
 def test_archives_in_a_row_are_read_as_one(zeros: int) -> None:
     assert names(ONE + bytes(zeros) + OTHER + bytes(zeros)) == ["bin", "bin/sh", "dev"]
@@ -59,6 +68,10 @@ def test_a_memoryview_will_do() -> None:
             "cpio: the name at offset 0x6e does not end at its one NUL: b'b\\x00n\\x00'",
         ),
         (patch(ONE, 94, b"00000000"), "cpio: the name at offset 0x6e does not end at its one NUL: b''"),
+        (
+            patch(ONE, 94, b"00001001"),
+            "cpio: the name at offset 0x6e has 4097 bytes; Linux takes up to 4096",
+        ),
         (ONE[:244], "cpio: no trailer after 'bin/sh', where the archive ends (244 bytes)"),
         (ONE + b"x", "cpio: header: 110 bytes at offset 0x170 do not lie inside the 369 bytes given"),
     ],

@@ -92,6 +92,10 @@ def test_sections_are_read() -> None:
             image(validation(0), boot_entry(1), section(0x55, 0, 1)),
             "El Torito: no section header at offset 0x9040: it starts with 0x55",
         ),
+        (
+            image(validation(0), boot_entry(1), section(0x91, 0, 1), boot_entry(1), *[b"\x44" * 32] * 64),
+            "El Torito: extensions of an entry without end, at offset 0x9880",
+        ),
     ],
 )
 def test_damage_is_told(damaged: bytes, message: str) -> None:

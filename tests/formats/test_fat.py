@@ -1,4 +1,5 @@
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.fat import chain, free_clusters, read_chain, read_table, read_volume, table_bytes
 from tests.fixtures import patch
 from tests.fixtures.fat import END, fat, layout
+from tests.fixtures.sparse import counted, sparse
 
 FILES = {"A.TXT": b"a" * 1000, "B.TXT": b"b" * 512}
 GOOD = fat(FILES)
@@ -24,8 +26,8 @@ def test_each_variant_is_read(kind: str) -> None:
     assert len(table) == clusters + 2
     assert list(table[first : first + 3]) == [first + 1, END[kind], END[kind]]
     assert free_clusters(table) == clusters - first - 1
-    assert read_chain(volume, table, first) == b"a" * 1000 + bytes(24)
-    assert read_chain(volume, table, first + 2) == b"b" * 512
+    assert read_chain(volume, table, first, 1000) == b"a" * 1000 + bytes(24)
+    assert read_chain(volume, table, first + 2, 5000) == b"b" * 512
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,40 @@ def test_a_broken_chain_is_told(following: int, message: str) -> None:
 def test_a_cluster_beyond_the_image_is_told() -> None:
     volume = read_volume(GOOD[:2500])
     with pytest.raises(FormatError) as caught:
-        read_chain(volume, read_table(volume), 2)
+        read_chain(volume, read_table(volume), 2, 1)
     assert (
         caught.value.message
         == "FAT: cluster 2: 512 bytes at offset 0x800 do not lie inside the 2500 bytes given"
     )
+
+
+def test_a_chain_is_followed_no_further_than_asked_for() -> None:
+    volume = read_volume(GOOD)
+    table = list(read_table(volume))
+    table[3] = 2
+    assert len(read_chain(volume, table, 2, 5000)) == 10 * 512
+
+
+def test_the_upper_bits_of_fat32_are_no_part_of_a_number() -> None:
+    image = fat(FILES, kind="FAT32", clusters=65600)
+    first = layout("FAT32", 65600).table + 3 * 4
+    volume = read_volume(patch(image, first + 3, b"\xf0"))
+    assert read_table(volume)[3] == 4
+
+
+def test_tables_that_are_too_large_are_told(tmp_path: Path) -> None:
+    image = patch(fat({}, kind="FAT32", clusters=65600), 36, struct.pack("<I", (1 << 17) + 1))
+    image = patch(image, 32, struct.pack("<I", 1 << 24))
+    with pytest.raises(FormatError) as caught:
+        read_table(read_volume(sparse(tmp_path / "large", 1 << 31, {0: image})))
+    assert caught.value.message == "FAT: tables of 67109376 bytes are more than is read (67108864)"
+
+
+def test_only_what_is_needed_of_a_large_volume_is_read(tmp_path: Path) -> None:
+    image = fat(FILES, kind="FAT16", clusters=65524)
+    with counted() as count:
+        volume = read_volume(sparse(tmp_path / "large", 1 << 32, {0: image}))
+        table = read_table(volume)
+        contents = read_chain(volume, table, 2, 1000)
+        assert count() < 200_000
+    assert bytes(contents) == b"a" * 1000 + bytes(24)

@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import FormatError
+from pipeline.formats import fat_directory
 from pipeline.formats.fat import read_table, read_volume
 from pipeline.formats.fat_directory import Entry, read_file, walk
+from pipeline.formats.fields import Extents
 from tests.fixtures import patch
 from tests.fixtures.fat import DAY, TIME, fat, layout, record
+from tests.fixtures.sparse import counted, sparse
 
 FILES = {"EFI/BOOT/BOOTX64.EFI": b"x" * 700, "README.TXT": b"hi", "EMPTY": b""}
 PLACE = layout("FAT12", 60)
@@ -108,3 +113,33 @@ def test_a_directory_without_a_cluster_is_told() -> None:
         caught.value.message
         == "FAT: the chain from cluster 0 leads to cluster 0, which the volume does not have (2 to 61)"
     )
+
+
+def test_a_directory_that_is_too_large_is_told() -> None:
+    image = patch(fat({}, kind="FAT16", clusters=5000), layout("FAT16", 5000).root, record("A", 0x10, 2))
+    table = b"".join(number.to_bytes(2, "little") for number in range(3, 4102)) + b"\xff\xff"
+    with pytest.raises(FormatError) as caught:
+        entries(patch(image, layout("FAT16", 5000).table + 4, table))
+    assert caught.value.message == "FAT: A: a directory has at most 2097152 bytes (§6), this one more"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_ENTRIES", 3), ("MAX_SCANNED", 600), ("MAX_PATH", 2)])
+def test_more_than_is_read_is_told(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fat_directory, limit, value)
+    with pytest.raises(FormatError) as caught:
+        entries(fat(FILES))
+    assert caught.value.message.startswith("FAT: EFI: here end the ")
+
+
+def test_a_file_of_a_large_volume_is_not_read(tmp_path: Path) -> None:
+    size, clusters = 20_000_000, 65524
+    image = fat({"LARGE": bytes(size)}, kind="FAT16", clusters=clusters)
+    place = layout("FAT16", clusters)
+    with counted() as count:
+        volume = read_volume(sparse(tmp_path / "it", len(image), {0: image[: place.data]}))
+        table = read_table(volume)
+        (_, entry) = walk(volume, table)
+        contents = read_file(volume, table, entry)
+        assert count() < 200_000
+    assert isinstance(contents, Extents)
+    assert contents.pieces == ((place.data, size),)

@@ -1,12 +1,21 @@
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats.gpt import EFI_SYSTEM_PARTITION, MbrPartition, read_mbr, read_table
+from pipeline.formats.gpt import (
+    EFI_SYSTEM_PARTITION,
+    MbrPartition,
+    find_sector_size,
+    has_boot_code,
+    read_mbr,
+    read_table,
+)
 from tests.fixtures import patch
 from tests.fixtures.gpt import DISK, ENTRIES, entry, header, mbr, with_gpt
+from tests.fixtures.sparse import counted, sparse
 
 GOOD = with_gpt(bytes(100 * 512), 40, 50)
 
@@ -40,6 +49,47 @@ def test_sectors_may_have_4096_bytes() -> None:
     assert [one.name for one in read_table(image, 1, 4096).partitions] == ["EFI"]
 
 
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        (GOOD, 512),
+        (patch(GOOD, 512, bytes(512)), 512),
+        (GOOD[:-512], 512),
+        (bytes(4096) + b"EFI PART" + bytes(5000), 4096),
+        (bytes(9000), None),
+        (b"", None),
+    ],
+    ids=["both", "backup", "primary", "4096", "none", "empty"],
+)
+def test_the_size_of_sectors_is_found(image: bytes, size: int | None) -> None:
+    assert find_sector_size(image) == size
+
+
+def test_the_backup_is_read_where_the_primary_is_damaged(tmp_path: Path) -> None:
+    size = 1 << 32
+    lba = size // 512 - 1
+    head = bytearray(GOOD[-512:])
+    head[24:32], head[72:80] = struct.pack("<Q", lba), struct.pack("<Q", lba - 32)
+    head[16:20] = bytes(4)
+    head[16:20] = struct.pack("<I", zlib.crc32(head[:92]))
+    backup = GOOD[-33 * 512 : -512] + head
+    image = sparse(tmp_path / "disk", size, {0: GOOD[:512], size - 33 * 512: backup})
+    with counted() as count:
+        assert find_sector_size(image) == 512
+        assert [one.name for one in read_table(image, lba).partitions] == ["EFI"]
+        assert count() < 20_000
+
+
+@pytest.mark.parametrize(("offset", "found"), [(0, True), (439, True), (440, False)])
+def test_boot_code_is_seen(offset: int, found: bool) -> None:
+    assert has_boot_code(patch(GOOD, offset, b"x")) == found
+
+
+def test_partitions_that_a_bios_starts_are_marked() -> None:
+    (partition,) = read_mbr(patch(mbr(), 446, b"\x80"))
+    assert partition.bootable
+
+
 def test_the_protective_mbr_is_read() -> None:
     assert read_mbr(GOOD) == (MbrPartition(1, False, 0xEE, 1, 132),)
 
@@ -68,6 +118,7 @@ def test_the_protective_mbr_is_read() -> None:
         (with_header(24, b"\2"), 1, "GPT header at LBA 1: it says that it lies at LBA 2"),
         (with_header(84, b"\x40"), 1, "GPT header at LBA 1: 128 entries of 64 bytes are not possible"),
         (with_header(84, b"\x81"), 1, "GPT header at LBA 1: 128 entries of 129 bytes are not possible"),
+        (with_header(84, b"\x08\x10"), 1, "GPT header at LBA 1: 128 entries of 4104 bytes are not possible"),
         (with_header(80, b"\1\4"), 1, "GPT header at LBA 1: 1025 entries of 128 bytes are not possible"),
         (
             with_header(72, b"\0\4"),

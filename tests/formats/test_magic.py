@@ -6,12 +6,16 @@ from pipeline.formats.magic import describe
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
 from tests.fixtures.fat import fat
-from tests.fixtures.gpt import with_gpt
+from tests.fixtures.gpt import mbr, with_gpt
 from tests.fixtures.initramfs import changed
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
 from tests.fixtures.pe import ARM64, pe
 from tests.fixtures.uki import uki
+
+NTFS = (
+    b"\xeb\x52\x90NTFS    \0\2\x08".ljust(446, b"\0") + b"A disk read error occurred".ljust(64) + b"\x55\xaa"
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,9 @@ from tests.fixtures.uki import uki
         (fat({}, kind="FAT32", clusters=100), "a FAT image"),
         (iso(), "an ISO 9660 image"),
         (with_gpt(bytes(100 * 512), 40, 50), "a disk image with a GPT"),
+        (mbr(), "a disk image with an MBR"),
+        (mbr(kind=0), "a file of no known format (it starts with 0000000000000000)"),
+        (NTFS, "a file of no known format (it starts with eb52904e54465320)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

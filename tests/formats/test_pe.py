@@ -1,12 +1,16 @@
 import struct
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
 from pipeline.formats.pe import Section, machine_name, read_pe
 from tests.fixtures import patch
-from tests.fixtures.pe import ARM64, pe
+from tests.fixtures.pe import ARM64, PE_OFFSET, pe, section_field
+from tests.fixtures.signed import RSA, SECURITY, UNSIGNED, signed
+from tests.fixtures.sparse import counted, sparse
 
+DATA = 0x4000_0040  # readable, initialised
 GOOD = pe({".linux": b"kernel", ".cmdline": b"quiet" * 200})
 
 
@@ -19,11 +23,64 @@ def test_headers_are_read() -> None:
 def test_sections_are_read() -> None:
     parsed = read_pe(GOOD)
     assert parsed.sections == (
-        Section(".linux", virtual_address=0x1000, virtual_size=6, raw_offset=0x400, raw_size=0x200),
-        Section(".cmdline", virtual_address=0x2000, virtual_size=1000, raw_offset=0x600, raw_size=0x400),
+        Section(
+            ".linux",
+            virtual_address=0x1000,
+            virtual_size=6,
+            raw_offset=0x400,
+            raw_size=0x200,
+            characteristics=DATA,
+        ),
+        Section(
+            ".cmdline",
+            virtual_address=0x2000,
+            virtual_size=1000,
+            raw_offset=0x600,
+            raw_size=0x400,
+            characteristics=DATA,
+        ),
     )
     assert parsed.section(".cmdline") == parsed.sections[1]
     assert parsed.section(".initrd") is None
+
+
+def test_fields_of_the_headers_are_read() -> None:
+    image = patch(GOOD, PE_OFFSET + 8, struct.pack("<I", 1_700_000_000))
+    image = patch(image, PE_OFFSET + 24 + 64, struct.pack("<IHH", 0x12345678, 10, 0x160))
+    parsed = read_pe(image)
+    assert (parsed.timestamp, parsed.checksum, parsed.checksum_offset) == (1_700_000_000, 0x12345678, 0x98)
+    assert (parsed.dll_characteristics, parsed.is_nx_compatible) == (0x160, True)
+    assert not read_pe(GOOD).is_nx_compatible
+    assert (parsed.characteristics, parsed.entry_point, parsed.headers_size) == (0x22E, 0x1000, 0x400)
+    assert parsed.end_of_sections == len(GOOD)
+    assert read_pe(pe({})).end_of_sections == 0x400
+
+
+def test_the_certificate_table_is_found() -> None:
+    unsigned, parsed = read_pe(UNSIGNED), read_pe(signed(RSA))
+    assert (unsigned.certificates, unsigned.certificates_entry) == ((0, 0), SECURITY)
+    assert (parsed.certificates, parsed.certificates_entry) == (
+        (len(UNSIGNED), len(RSA) + 8 + -len(RSA) % 8),
+        SECURITY,
+    )
+
+
+def test_sections_of_one_name_are_all_found() -> None:
+    image = pe({".osrel": b"one", ".osreX": b"two"}).replace(b".osreX\0", b".osrel\0")
+    parsed = read_pe(image)
+    assert [bytes(parsed.contents_of(section)) for section in parsed.named(".osrel")] == [b"one", b"two"]
+    assert parsed.contents(".osrel") == b"one"
+
+
+def test_only_the_headers_of_a_large_image_are_read(tmp_path: Path) -> None:
+    image = patch(
+        GOOD, section_field(GOOD, ".linux", 8), struct.pack("<III", 0xF000_0000, 0x1000, 0xF000_0000)
+    )
+    with counted() as count:
+        parsed = read_pe(sparse(tmp_path / "it", 1 << 32, {0: image}))
+        contents = parsed.contents(".linux")
+        assert count() < 200_000
+    assert (len(contents), bytes(contents[:6])) == (0xF000_0000, b"kernel")
 
 
 def test_contents_come_without_padding() -> None:

@@ -76,9 +76,7 @@ def test_what_the_tools_make_breaks_no_rule_and_comes_out_the_same_again(
 
 
 @pytest.mark.parametrize(("build", "rules"), [p for p in ARTIFACTS if p.id != "uki"])
-def test_the_epoch_is_really_in_it(
-    workshop: Workshop, build: Callable[..., bytes], rules: str
-) -> None:
+def test_the_epoch_is_really_in_it(workshop: Workshop, build: Callable[..., bytes], rules: str) -> None:
     assert build(workshop, epoch=EPOCH + 86400) != build(workshop)
 
 

@@ -1,0 +1,190 @@
+"""Owns what must hold of a disk image: an MBR or a GPT with partitions, that firmware boots as disk or stick.
+
+Must not know how it was made, nor what is in the partitions.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from pipeline.checks import media, partitions
+from pipeline.checks.fat_volume import EfiImage
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.kind import Kind, Node
+from pipeline.checks.partitions import Partitions, read_partitions
+from pipeline.errors import FormatError
+from pipeline.formats import gpt
+from pipeline.formats.fields import Image
+from pipeline.formats.magic import Format, describe, recognise
+
+BOOT_FOLDER = "EFI/BOOT/"
+UEFI = "UEFI 2.10"
+AGAIN = "Write the partition table again, for example with `sgdisk`."
+COPY = "Copy the image again, and compare its checksum."
+
+
+def read_disk(image: Image) -> Partitions:
+    """Read both tables; blocks have 512 bytes unless a GPT says otherwise.
+
+    Raises FormatError when there is neither an MBR nor a GPT.
+    """
+    disk = read_partitions(image, gpt.find_sector_size(image) or gpt.SECTOR_SIZES[0])
+    if isinstance(disk.mbr, FormatError) and not disk.has_gpt:
+        raise disk.mbr
+    return disk
+
+
+def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:
+    """Firmware and kernel find no partition at all."""
+    if isinstance(disk.table, FormatError) and (disk.has_gpt or disk.is_protected):
+        yield f"neither GPT can be read; {disk.table.message}", "write the GPT again"
+
+
+def primary_is_good(disk: Partitions) -> Iterator[Fault]:
+    """Firmware takes the backup where the primary GPT is damaged, and looks for it in the last block only."""
+    if isinstance(disk.table, gpt.Table):
+        yield from partitions.primary_is_good(disk)
+
+
+def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
+    """What lies behind the end, or in two partitions, cannot be what was put there."""
+    mbr = () if isinstance(disk.mbr, FormatError) else disk.mbr
+    used = sorted((one for one in mbr if one.kind != gpt.PROTECTIVE), key=lambda one: one.first_lba)
+    for one in used:
+        last = one.first_lba + one.size - 1
+        if last > disk.last_lba:
+            yield (
+                f"MBR partition {one.number} is LBA {one.first_lba} to {last}, "
+                f"but the last block of the image is {disk.last_lba}",
+                "copy the image again, whole, or correct the partition's size",
+            )
+    for one, other in pairwise(used):
+        if other.first_lba < one.first_lba + one.size:
+            yield (
+                f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on",
+                "write the MBR again",
+            )
+    active = [str(one.number) for one in mbr if one.bootable]
+    if len(active) > 1:
+        yield (
+            f"MBR partitions {' and '.join(active)} are marked as active; a BIOS takes one, or none",
+            "leave one of them active",
+        )
+
+
+def system_partition_is_fat(node: Node) -> Iterator[Fault]:
+    """Firmware reads no other file system, and shows no `FS0:` for it."""
+    for child in node.children:
+        facts, image = child.member.facts, child.member.image
+        is_system = facts.get("type") == str(gpt.EFI_SYSTEM_PARTITION)
+        if is_system and recognise(image) is not Format.FAT:
+            yield (
+                f"{child.name} is an EFI system partition, but has {describe(image)}; firmware wants FAT",
+                "make it with mkfs.vfat",
+            )
+
+
+def boot_programs_are_on_system_partitions(node: Node) -> Iterator[Fault]:
+    """Much firmware looks for its programs on EFI system partitions only."""
+    for child in node.children:
+        facts, efi = child.member.facts, child.artifact
+        if facts.get("type") == str(gpt.EFI_SYSTEM_PARTITION) or facts.get("table") != "GPT":
+            continue
+        paths = [entry.path for entry in efi.entries] if isinstance(efi, EfiImage) else []
+        program = next((path for path in paths if path.upper().startswith(BOOT_FOLDER)), None)
+        if program:
+            yield (
+                f"{child.name} has {program}, but it is of type {facts['type']}, no EFI system partition",
+                "set its type, for example with `sgdisk --typecode=1:ef00`",
+            )
+
+
+KIND = Kind(
+    "disk",
+    "disk image",
+    "DISK000",
+    read_disk,
+    (
+        Rule("DISK001", "the file is whole", partitions.is_whole, spec=f"{UEFI}, §5.3.2", fix=COPY),
+        Rule(
+            "DISK002",
+            "the MBR announces the GPT",
+            partitions.announces_the_gpt,
+            lenient=True,
+            spec=f"{UEFI}, §5.2.3",
+            fix="Write a protective MBR, for example with `sgdisk`.",
+        ),
+        Rule("DISK003", "one GPT can be read", gpt_can_be_read, spec=f"{UEFI}, §5.3.2", fix=AGAIN),
+        Rule(
+            "DISK004",
+            "the primary GPT is good",
+            primary_is_good,
+            lenient=True,
+            spec=f"{UEFI}, §5.3.2",
+            fix="Restore it from the backup, for example in the recovery menu of `gdisk`.",
+        ),
+        Rule(
+            "DISK005",
+            "the backup GPT says the same",
+            partitions.backup_is_the_same,
+            lenient=True,
+            spec=f"{UEFI}, §5.3.2",
+            fix="Write it again: `sgdisk -e` does so from the primary one.",
+        ),
+        Rule(
+            "DISK006",
+            "the backup GPT is in the last block",
+            partitions.backup_is_last,
+            house=True,
+            spec=f"{UEFI}, §5.3.2",
+            fix="Append nothing to the image, or move the backup with `sgdisk -e`.",
+        ),
+        Rule(
+            "DISK007",
+            "the GPT's partitions lie inside the file",
+            partitions.partitions_are_inside,
+            spec=f"{UEFI}, §5.3.3",
+            fix=AGAIN,
+        ),
+        Rule(
+            "DISK008",
+            "they lie in usable blocks",
+            partitions.partitions_are_usable,
+            spec=f"{UEFI}, §5.3.2 and §5.3.3",
+            fix=AGAIN,
+        ),
+        Rule(
+            "DISK009",
+            "they do not overlap",
+            partitions.partitions_are_apart,
+            spec=f"{UEFI}, §5.3.1 and §5.3.3",
+            fix=AGAIN,
+        ),
+        Rule(
+            "DISK010",
+            "the MBR's partitions are sound",
+            mbr_is_sound,
+            Severity.WARNING,
+            spec=f"{UEFI}, §5.2.1",
+            fix="Write the MBR again, for example with `sfdisk`.",
+        ),
+    ),
+    media.of_disk,
+    (
+        Rule(
+            "DISK011",
+            "EFI system partitions are FAT",
+            system_partition_is_fat,
+            lenient=True,
+            spec=f"{UEFI}, §13.3.1 and §13.3.3",
+            fix="Make a FAT file system in it, with mkfs.vfat.",
+        ),
+        Rule(
+            "DISK012",
+            "boot programs are on EFI system partitions",
+            boot_programs_are_on_system_partitions,
+            Severity.WARNING,
+            spec=f"{UEFI}, §5.3.3 and §13.3.3",
+            fix="Give the partition the type of an EFI system partition, ef00 in `sgdisk`.",
+        ),
+    ),
+)

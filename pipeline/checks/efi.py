@@ -1,0 +1,62 @@
+"""Owns what must hold of EFI programs that are no UKI: boot loaders, addons, kernels of other machines.
+
+Must not know what they do.
+
+Specification: UEFI 2.10, §2.1.1 UEFI Images https://uefi.org/specs/UEFI/2.10/02_Overview.html
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from pipeline.checks import sections
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.kind import Kind, Member
+from pipeline.errors import FormatError
+from pipeline.formats.pe import Pe, read_pe
+
+WHAT = "the EFI program"
+
+
+def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
+    """The stub starts, finds no kernel, and gives up."""
+    if pe.section(".initrd") is not None:
+        yield (
+            f"{WHAT} has an .initrd but no .linux: a UKI without its kernel",
+            "give ukify the kernel, with --linux",
+        )
+
+
+def members(pe: Pe) -> Iterator[Member]:
+    """Yield the sections; an addon's command line is read as one."""
+    for section, name in sections.named(pe):
+        try:
+            contents = pe.contents_of(section)
+        except FormatError:
+            continue  # a rule of its own says that it is outside
+        yield Member(name, contents, section.raw_offset, "cmdline" if name == ".cmdline" else "")
+
+
+KIND = Kind(
+    "efi",
+    "EFI program",
+    "EFI000",
+    read_pe,
+    (
+        Rule(
+            "EFI001",
+            "it is of a subsystem of firmware",
+            partial(sections.is_for_firmware, WHAT),
+            spec="UEFI 2.10, §2.1.1 UEFI Images; Microsoft PE Format, Windows Subsystem",
+            fix="Link it with --subsystem 10; a program for Windows is no boot program.",
+        ),
+        Rule(
+            "EFI002",
+            "what has an .initrd has a .linux",
+            is_no_half_uki,
+            spec="UAPI.5 Unified Kernel Image, UKI Components",
+            fix="Make it again with ukify, and give it the kernel.",
+        ),
+        *sections.rules(("EFI003", "EFI004", "EFI005", "EFI006"), WHAT),
+    ),
+    members,
+)

@@ -1,0 +1,155 @@
+"""Owns reading a FAT volume as a whole, and what must hold of any: what firmware and Linux stumble over.
+
+Must not know what the images that are built here hold, nor where a volume is stored.
+
+Specification: Microsoft FAT Specification (2005), whose sections are named here
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+from pipeline.checks.fat_chains import Chains, follow
+from pipeline.checks.finding import Fault
+from pipeline.errors import FormatError
+from pipeline.formats.fat import Volume, read_table, read_volume, table_bytes
+from pipeline.formats.fat_directory import Entry, walk
+from pipeline.formats.fields import Image, chunks
+
+BOOT_PROGRAM = "EFI/BOOT/BOOTX64.EFI"
+MAX_SHOWN = 8
+
+MEDIA_OFFSET, MIRRORING_OFFSET = 21, 40  # bytes into the boot sector
+STATE_OFFSET = {"FAT12": 37, "FAT16": 37, "FAT32": 65}
+MEDIA = frozenset({0x00, 0x01, 0xF0, *range(0xF8, 0x100)})
+CLEAN = {"FAT16": 0x8000, "FAT32": 0x0800_0000}
+NO_ERROR = {"FAT16": 0x4000, "FAT32": 0x0400_0000}
+FORBIDDEN = frozenset(map(chr, range(0x20))) | frozenset('"*+,/:;<=>?[\\]|') | frozenset(ascii_lowercase)
+"""What no 8.3 name may have; firmware compares in capitals."""
+
+
+@dataclass(frozen=True, slots=True)
+class EfiImage:
+    """The volume, its first table, its entries as far as they could be read, and why not further."""
+
+    volume: Volume
+    table: Sequence[int]
+    entries: tuple[Entry, ...]
+    damage: FormatError | None
+    chains: Chains
+
+    @property
+    def boot_program(self) -> Entry | None:
+        """The file that firmware starts when no boot variable says otherwise."""
+        files = (entry for entry in self.entries if not entry.is_directory and not entry.is_label)
+        return next(
+            (entry for entry in files if BOOT_PROGRAM in (entry.short_path, entry.path.upper())), None
+        )
+
+
+def read_efi_image(image: Image) -> EfiImage:
+    """Read the volume. Raises FormatError when it is no FAT volume, or one that is cut off."""
+    volume = read_volume(image)
+    if volume.size > len(image):
+        raise FormatError(
+            f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(image)}",
+            "make it again",
+        )
+    table = read_table(volume)
+    entries: list[Entry] = []
+    damage = None
+    try:
+        entries.extend(walk(volume, table))
+    except FormatError as error:
+        damage = error
+    return EfiImage(volume, table, tuple(entries), damage, follow(volume, table, entries))
+
+
+def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
+    """Some firmware goes by the count of clusters, whatever the boot sector says or how it is laid out."""
+    volume = efi.volume
+    for what, kind in (("is laid out as", volume.variant), ("calls itself", volume.type_label)):
+        if kind in STATE_OFFSET and kind != volume.type_by_count:  # it may say `FAT`, or nothing
+            yield (
+                f"the FAT volume {what} {kind!r}, but its {volume.cluster_count} clusters make it "
+                f"{volume.type_by_count}",
+                f"make it with `mkfs.vfat -F {volume.type_by_count[3:]}`, or of another size",
+            )
+            return
+
+
+def media_is_known(efi: EfiImage) -> Iterator[Fault]:
+    """Firmware and Linux take a volume with another media descriptor for something else, and leave it."""
+    (media,) = bytes(efi.volume.image[MEDIA_OFFSET : MEDIA_OFFSET + 1])
+    if media not in MEDIA:
+        yield f"the FAT volume's media descriptor is {media:#04x}, which none has", "set it to 0xf8"
+
+
+def tables_are_equal(efi: EfiImage) -> Iterator[Fault]:
+    """Firmware reads one of them, what repairs the volume may read the other."""
+    volume = efi.volume
+    flags = int.from_bytes(bytes(volume.image[MIRRORING_OFFSET : MIRRORING_OFFSET + 2]), "little")
+    if volume.table_count == 1 or (volume.variant == "FAT32" and flags & 0x80):
+        return
+    at = 0
+    for first, second in zip(chunks(table_bytes(volume)), chunks(table_bytes(volume, 1)), strict=True):
+        if first != second:
+            offset = at + next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
+            yield f"the FAT volume's two tables differ, first at their byte {offset}", "make it again"
+            return
+        at += len(first)
+
+
+def chains_are_sound(efi: EfiImage) -> Iterator[Fault]:
+    """A file whose chain is broken, or shared with another, does not hold what was put there."""
+    if efi.damage:
+        raise efi.damage
+    yield from _some(efi.chains.broken)
+
+
+def clusters_are_found(efi: EfiImage) -> Iterator[Fault]:
+    """What belongs to nobody is never free again; something was cut off while it was written."""
+    if efi.damage is None and not efi.chains.broken:
+        yield from _some(efi.chains.lost)
+
+
+def _some(faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield the first faults, and how many more there are: damage comes in thousands."""
+    yield from faults[:MAX_SHOWN]
+    if len(faults) > MAX_SHOWN:
+        yield f"of the FAT volume's files, {len(faults) - MAX_SHOWN} more have broken chains", faults[0][1]
+
+
+def is_clean(efi: EfiImage) -> Iterator[Fault]:
+    """Whoever wrote to it last did not finish, so files may be damaged; some firmware then does not write."""
+    variant = efi.volume.variant
+    number = efi.table[1]
+    (state,) = bytes(efi.volume.image[STATE_OFFSET[variant] :][:1])
+    if not number & CLEAN.get(variant, 1) or state & 1:
+        yield "the FAT volume is marked as dirty: it was not unmounted", "let `fsck.fat` look at it"
+    elif not number & NO_ERROR.get(variant, 1) or state & 2:
+        yield "the FAT volume is marked as having had errors of its disk", "let `fsck.fat` look at it"
+
+
+def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
+    """Firmware finds a file by a name of capitals or its long name, and the first of two that are alike."""
+    seen: set[str] = set()
+    for entry in efi.entries:
+        if entry.is_label:
+            continue
+        name = entry.short_path.rpartition("/")[2]
+        bad = ", ".join(repr(character) for character in sorted(FORBIDDEN & set(name)))
+        if bad or name.startswith((" ", ".")):
+            yield (
+                f"firmware does not find the FAT volume's {entry.path}: its short name "
+                + (f"has {bad}" if bad else f"begins with {name[0]!r}"),
+                "write it with mcopy, or another program that makes names of FAT",
+            )
+        elif "~" in name and entry.path.rpartition("/")[2].upper() == name:
+            yield (
+                f"the FAT volume's {entry.path} has lost its long name, and is found by this one only",
+                "write it with mcopy, or another program that makes names of FAT",
+            )
+        if entry.path.upper() in seen:
+            yield f"the FAT volume has two files named {entry.path}", "delete one of them"
+        seen.add(entry.path.upper())

@@ -1,0 +1,216 @@
+"""Owns unpacking what Linux unpacks: gzip, bzip2, lzma, xz, lz4 (legacy) and zstd; lzo is only named.
+
+Must not know what is packed. Memory stays bounded whatever the input asks for.
+
+Specification: Linux, lib/decompress.c and lib/decompress_*.c; zstd is RFC 8878, gzip RFC 1952
+"""
+
+import bz2
+import contextlib
+import lzma
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+import lz4.block
+import zstandard
+
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, cut, spool, unpack
+
+MAGICS = {
+    "gzip": b"\x1f\x8b",
+    "bzip2": b"BZh",
+    "lzma": b"\x5d\x00\x00",
+    "xz": b"\xfd7zXZ\x00",
+    "lzo": b"\x89LZO\x00",
+    "lz4": b"\x02\x21\x4c\x18",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}
+LZ4_FRAME = b"\x04\x22\x4d\x18"
+
+LIMIT = 1 << 30  # bytes; what is unpacked lives in memory when Linux does it
+MAX_WINDOW = 1 << 27  # bytes, of zstd; what Linux takes
+MAX_MEMORY = 100_000_000  # bytes, of lzma and xz; enough for the 64 MiB dictionary of `xz -9`
+LZ4_BLOCK = 8 << 20  # bytes; what a block of the legacy format unpacks to, at most
+LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that could not be packed
+
+OUTPUT = 1 << 18  # bytes unpacked at once
+INPUT = 1 << 16  # bytes
+ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
+
+XZ_CHECKS = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
+
+
+class Decoder(Protocol):
+    """What bz2 and lzma offer: a stream of which bytes are given, and at most so many asked for."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the stream was seen."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes without more input."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given beyond the end."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Return the next bytes."""
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self.stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+
+    @property
+    def eof(self) -> bool:
+        return self.stream.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.stream.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.stream.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self.stream.decompress(self.stream.unconsumed_tail + data, max_length)
+
+
+class _Zstd:
+    needs_input = True
+
+    def __init__(self) -> None:
+        self.stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self.stream.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self.stream.unused_data)
+
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        return bytes(self.stream.decompress(data))
+
+
+def compression_of(image: Image) -> str:
+    """Return how an image is packed, by its magic; "" when it is not, or not as Linux takes it."""
+    head = bytes(image[:8])
+    return next((name for name, magic in MAGICS.items() if head.startswith(magic)), "")
+
+
+def xz_check(image: Image) -> str:
+    """Return the checksum that an xz stream has, such as `CRC64`: Linux' own decoder knows CRC32 only."""
+    (kind,) = unpack("<B", image, 7, "xz: stream header")
+    return XZ_CHECKS.get(kind & 0x0F, f"check {kind & 0x0F}")
+
+
+def decompress(image: Image, limit: int = LIMIT) -> tuple[Image, int]:
+    """Unpack the stream that an image starts with; return its contents, and of how many bytes it is.
+
+    What follows the stream is not looked at. Raises FormatError for a stream that is damaged, cut off or
+    in a format that cannot be read, and when it unpacks to more than `limit` bytes.
+    """
+    consumed: list[int] = []
+    contents = spool(_unpacked(image, consumed), limit, f"{compression_of(image)}: the stream")
+    return contents, consumed[0]
+
+
+def peek(image: Image, size: int) -> bytes:
+    """Return the first bytes of what is packed; fewer, or none, where it is damaged or cannot be read."""
+    found = b""
+    with contextlib.suppress(FormatError):
+        for part in _unpacked(image, []):
+            found += part
+            if len(found) >= size:
+                break
+    return found[:size]
+
+
+def _unpacked(image: Image, consumed: list[int]) -> Iterator[bytes]:
+    """Return what is unpacked, part by part; at the end, `consumed` gets how many bytes the stream has."""
+    name = compression_of(image)
+    if name == "lz4":
+        return _lz4_parts(image, consumed)
+    if name == "lzo":
+        raise FormatError(
+            "lzo: no well-kept Python library reads it",
+            "unpack it with `lzop -d`, or look at one that is packed with zstd",
+        )
+    if bytes(image[:4]) == LZ4_FRAME:
+        raise FormatError(
+            "lz4: this is the frame format, which Linux does not unpack", "pack it with `lz4 -l`"
+        )
+    if not name:
+        raise FormatError(
+            f"no stream that Linux unpacks: it starts with {bytes(image[:8])!r}",
+            "pack it with zstd, gzip, xz, lz4 -l, lzma or bzip2",
+        )
+    return _parts(image, _decoder(name), name, consumed)
+
+
+def _decoder(name: str) -> Decoder:
+    if name == "gzip":
+        return _Gzip()
+    if name == "bzip2":
+        return bz2.BZ2Decompressor()
+    if name == "zstd":
+        return _Zstd()
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ if name == "xz" else lzma.FORMAT_ALONE, MAX_MEMORY)
+
+
+def _parts(image: Image, decoder: Decoder, name: str, consumed: list[int]) -> Iterator[bytes]:
+    """Yield what is unpacked, then leave in `consumed` how many bytes the stream has."""
+    offset, step = 0, ZSTD_INPUT if name == "zstd" else INPUT
+    try:
+        while not decoder.eof:
+            data = bytes(image[offset : offset + step]) if decoder.needs_input else b""
+            if decoder.needs_input and not data:
+                raise FormatError(f"{name}: the stream is cut off, at {len(image)} bytes", "make it again")
+            offset += len(data)
+            yield decoder.decompress(data, OUTPUT)
+    except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, ValueError) as error:
+        raise FormatError(
+            f"{name}: the stream is damaged near offset {(offset - 1) // step * step:#x}: {error}",
+            "make it again",
+        ) from error
+    consumed.append(offset - len(decoder.unused_data))
+
+
+def _lz4_parts(image: Image, consumed: list[int]) -> Iterator[bytes]:
+    """Unpack the legacy format, as lib/decompress_unlz4.c does: blocks, each with its size in front.
+
+    It has no end of its own: it goes up to the end of the image, to a size of 0, or to four last bytes,
+    the unpacked size that kernels have there.
+    """
+    offset = 4
+    while len(image) - offset > 4:
+        (size,) = unpack("<I", image, offset, "lz4: block size")
+        if size == 0:
+            break
+        if size != int.from_bytes(MAGICS["lz4"], "little"):
+            yield _lz4_block(image, offset + 4, size)
+            offset += size
+        offset += 4
+    consumed.append(offset)
+
+
+def _lz4_block(image: Image, offset: int, size: int) -> bytes:
+    if size > LZ4_PACKED:
+        raise FormatError(
+            f"lz4: the block at offset {offset:#x} has {size} bytes; {LZ4_PACKED} are possible",
+            "make it again; nothing may follow it but zeros",
+        )
+    block = bytes(cut(image, offset, size, "lz4: block"))
+    try:
+        return bytes(lz4.block.decompress(block, uncompressed_size=LZ4_BLOCK))
+    except lz4.block.LZ4BlockError as error:
+        raise FormatError(
+            f"lz4: the block at offset {offset:#x} is damaged: {error}", "make it again"
+        ) from error

@@ -1,0 +1,43 @@
+"""Owns finding the configuration that a kernel carries with it, where CONFIG_IKCONFIG=y.
+
+Must not know which options a kernel should have. It is given the kernel itself, unpacked.
+
+Specification: Linux, kernel/configs.c and scripts/extract-ikconfig
+"""
+
+from pipeline.errors import ConfigError, FormatError
+from pipeline.formats import kconfig
+from pipeline.formats.compression import decompress
+from pipeline.formats.fields import CHUNK, Image
+
+MARK = b"IKCFG_ST"  # in front of the configuration, which is packed with gzip
+MAX_CONFIG = 1 << 22  # bytes
+
+
+def read_config(kernel: Image) -> dict[str, str] | None:
+    """Return the options by name, as `kconfig.Option` has their values; None where there are none.
+
+    Raises FormatError when what is there cannot be unpacked, or is no `.config`.
+    """
+    start = find(kernel, MARK)
+    if start is None:
+        return None
+    try:
+        text, _ = decompress(kernel[start + len(MARK) :], MAX_CONFIG)
+        options = kconfig.parse(bytes(text).decode(errors="replace"), "config")
+    except FormatError as error:
+        raise FormatError(f"IKCONFIG at offset {start:#x}: {error.message}", error.hint) from error
+    except ConfigError as error:
+        raise FormatError(
+            f"IKCONFIG at offset {start:#x} is no configuration: {error.mistakes[0]}", error.hint
+        ) from error
+    return {option.name: option.value for option in options}
+
+
+def find(image: Image, mark: bytes) -> int | None:
+    """Return the offset of the first place where these bytes are, None where there is none."""
+    for start in range(0, len(image), CHUNK):
+        found = bytes(image[start : start + CHUNK + len(mark) - 1]).find(mark)
+        if found >= 0:
+            return start + found
+    return None

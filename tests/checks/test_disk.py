@@ -1,0 +1,236 @@
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from pipeline.checks import disk as check
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import Severity
+from tests.fixtures import patch
+from tests.fixtures.case import Case, found, name, told
+from tests.fixtures.disk import ENTRIES, FIRST, Part, disk, mbr_disk
+from tests.fixtures.fat import fat, layout
+from tests.fixtures.gpt import DATA, ESP, SECTOR, entry, header, mbr
+from tests.fixtures.iso import efi_image, iso
+from tests.fixtures.sparse import counted, sparse
+
+FAT = efi_image()
+GOOD = disk()
+BLOCKS = len(GOOD) // SECTOR
+LAST = BLOCKS - 1
+END = FIRST + len(FAT) // SECTOR  # the block after the partition
+OTHER = disk([Part(FAT, name="another")])
+HEADER = bytearray(patch(GOOD, 512 + 56, b"X")[512 : 512 + 92])  # damaged, and its checksum left out
+HEADER[16:20] = bytes(4)
+CODE = b"\xfa" * 440
+
+CASES = (
+    Case("DISK000", b"", ("MBR: 512 bytes at offset 0x0 do not lie inside the 0 bytes given",)),
+    Case("DISK000", bytes(2048), ("MBR: the signature at offset 510 is 0000, not 55aa",)),
+    Case(
+        "DISK001",
+        disk(spare=0)[: 80 * SECTOR],
+        (f"the disk image is cut off: it should have {len(disk(spare=0))} bytes, it has {80 * SECTOR}",),
+    ),
+    Case(
+        "DISK002",
+        patch(GOOD, 446 + 4, b"\x0c"),
+        ("nobody looks at the GPT: the MBR has type 0x0c from LBA 1, no type 0xee from LBA 1",),
+    ),
+    Case(
+        "DISK002",
+        patch(GOOD, 510, bytes(2)),
+        (
+            "nobody looks at the GPT: MBR: the signature at offset 510 is 0000, not 55aa, "
+            "no type 0xee from LBA 1",
+        ),
+    ),
+    Case(
+        "DISK003",
+        patch(patch(GOOD, 512, b"X"), LAST * SECTOR, b"X"),
+        ("neither GPT can be read; GPT header at LBA 1: the signature is b'XFI PART', not b'EFI PART'",),
+    ),
+    Case(
+        "DISK004",
+        patch(GOOD, 512 + 56, b"X"),
+        (
+            f"GPT header at LBA 1: the checksum is {struct.unpack_from('<I', GOOD, 512 + 16)[0]:#010x}, "
+            f"but the bytes give {zlib.crc32(bytes(HEADER)):#010x}",
+        ),
+    ),
+    Case(
+        "DISK004",
+        patch(GOOD, 512, b"X"),
+        ("GPT header at LBA 1: the signature is b'XFI PART', not b'EFI PART'",),
+    ),
+    Case(
+        "DISK005",
+        patch(GOOD, LAST * SECTOR, b"X"),
+        (f"GPT header at LBA {LAST}: the signature is b'XFI PART', not b'EFI PART'",),
+    ),
+    Case(
+        "DISK005",
+        GOOD[: (LAST - 32) * SECTOR] + OTHER[(LAST - 32) * SECTOR :],
+        ("the backup GPT says something else than the primary one",),
+    ),
+    Case(
+        "DISK005",
+        GOOD[:-SECTOR],
+        (f"the backup GPT should be at LBA {LAST}, but the last block is {LAST - 1}",),
+    ),
+    Case(
+        "DISK006",
+        GOOD + bytes(SECTOR),
+        (f"the backup GPT is at LBA {LAST}, the last block is {BLOCKS}",),
+    ),
+    Case(
+        "DISK007",
+        disk([Part(FAT, more=500)]),
+        (f"GPT partition 1 is LBA {FIRST} to {END + 499}, but the last block of the image is {LAST}",),
+    ),
+    Case(
+        "DISK008",
+        disk([Part(FAT, more=20)]),
+        (f"GPT partition 1 is LBA {FIRST} to {END + 19}, usable are LBA 34 to {LAST - 33}",),
+    ),
+    Case(
+        "DISK009",
+        disk([Part(FAT, more=4), Part(b"x" * 4096, DATA)]),
+        (f"GPT partitions 1 and 2 overlap: LBA {FIRST} to {END + 3}, and {END} to {END + 7}",),
+    ),
+    Case(
+        "DISK010",
+        mbr_disk((0x80, 0x0C, 63, 100), contents=FAT),
+        ("MBR partition 1 is LBA 63 to 162, but the last block of the image is 126",),
+    ),
+    Case(
+        "DISK010",
+        mbr_disk((0, 0x0C, 63, 64), (0, 0x83, 100, 10), contents=FAT),
+        ("MBR partitions 1 and 2 overlap, from LBA 100 on",),
+    ),
+    Case(
+        "DISK010",
+        mbr_disk((0x80, 0x0C, 63, 64), (0x80, 0x83, 20, 4), contents=FAT),
+        ("MBR partitions 1 and 2 are marked as active; a BIOS takes one, or none",),
+    ),
+    Case(
+        "DISK011",
+        disk([Part(b"\x7fELF" + bytes(4092))]),
+        ("GPT partition 1 is an EFI system partition, but has an ELF file; firmware wants FAT",),
+    ),
+    Case(
+        "DISK012",
+        disk([Part(FAT, DATA)]),
+        (f"GPT partition 1 has EFI/BOOT/BOOTX64.EFI, but it is of type {DATA}, no EFI system partition",),
+    ),
+)
+
+STRANGERS = {
+    "MBR only": (mbr_disk((0x80, 0x0C, 63, 64), contents=FAT, code=CODE), []),
+    "EFI partition in an MBR": (mbr_disk((0, 0xEF, 63, 64), contents=FAT), []),
+    "partition larger than the image": (mbr_disk((0x80, 0xEB, 63, 9999), contents=FAT), ["DISK010"]),
+    "blocks of 4096 bytes": (disk(sector=4096), []),
+    "no EFI system partition": (disk([Part(b"data", DATA)]), []),
+    "padded": (GOOD + bytes(8 * SECTOR), []),
+    "hybrid MBR": (patch(GOOD, 462, struct.pack("<B3sB3sII", 0x80, b"", 0x0C, b"", FIRST, 64)), []),
+    "no protective MBR": (patch(GOOD, 446 + 4, b"\x0c"), ["DISK002"]),
+    "damaged primary GPT": (patch(GOOD, 512, b"X"), ["DISK004"]),
+    "damaged primary GPT, blocks of 4096 bytes": (patch(disk(sector=4096), 4096, b"X"), ["DISK004"]),
+    "damaged backup GPT": (patch(GOOD, LAST * SECTOR, b"X"), ["DISK005"]),
+    "cut behind its partitions": (GOOD[: -33 * SECTOR], ["DISK005"]),
+    "overlap that nobody looks at": (
+        patch(disk([Part(FAT, more=4), Part(b"x" * 4096, DATA)]), 446 + 4, b"\x83"),
+        ["DISK002"],
+    ),
+    "another type": (disk([Part(FAT, DATA)]), ["DISK012"]),
+}
+
+
+def test_a_good_disk_has_no_findings() -> None:
+    assert found(check.KIND, GOOD) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_bad_disk_is_told(case: Case) -> None:
+    assert told(found(check.KIND, case.image)) == case.expected
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_no_stranger_that_boots_is_called_broken(stranger: str) -> None:
+    image, codes = STRANGERS[stranger]
+    node = take_apart(image, "disk", house=False)
+    assert node.kind is check.KIND
+    assert [(one.code, one.severity) for one in node.findings] == [(code, Severity.WARNING) for code in codes]
+    assert not any(one.code.startswith("FAT") for one in node.all_findings())
+
+
+def seen(image: bytes) -> list[tuple[str, str | None, int | None, int, dict[str, str | int]]]:
+    """Return name, kind, offset, size and facts of each member."""
+    return [
+        (
+            child.name,
+            child.kind.name if child.kind else None,
+            child.member.offset,
+            len(child.member.image),
+            dict(child.member.facts),
+        )
+        for child in take_apart(image, "disk", house=False).children
+    ]
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_partitions_are_members(sector: int) -> None:
+    image = disk([Part(FAT), Part(bytes(4096), DATA, "data")], sector=sector)
+    first = {"table": "GPT", "partition": 1, "type": str(ESP), "label": "EFI"}
+    second = {"table": "GPT", "partition": 2, "type": str(DATA), "label": "data"}
+    offset = FIRST * sector
+    assert seen(image) == [
+        ("GPT partition 1", "fat", offset, len(FAT), first),
+        ("GPT partition 2", None, offset + len(FAT), 4096, second),
+    ]
+
+
+def test_a_partition_of_both_tables_is_one_member() -> None:
+    hybrid = patch(GOOD, 462, struct.pack("<B3sB3sII", 0x80, b"", 0x0C, b"", FIRST, 64))
+    both = {"table": "GPT", "partition": 1, "type": str(ESP), "label": "EFI", "active": 1}
+    assert seen(hybrid) == [("GPT partition 1", "fat", FIRST * SECTOR, len(FAT), both)]
+
+
+def test_the_backup_is_taken_where_the_primary_gpt_is_damaged() -> None:
+    assert [name for name, *_ in seen(patch(GOOD, 512, b"X"))] == ["GPT partition 1"]
+
+
+def test_a_cd_on_a_partition_is_taken_apart_and_a_boot_sector_is_not() -> None:
+    boot_sector = mbr_disk((0, 0x83, 1, 1), contents=bytes(8))
+    image = disk([Part(iso(), DATA), Part(boot_sector, DATA)])
+    assert [(name, kind) for name, kind, *_ in seen(image)] == [
+        ("GPT partition 1", "iso"),
+        ("GPT partition 2", None),
+    ]
+
+
+def test_partitions_that_share_blocks_are_taken_apart_once() -> None:
+    outer = fat({"INNER.IMG": FAT}, clusters=100)
+    inner = FIRST + layout("FAT12", 100).cluster(2) // SECTOR
+    image = patch(disk([Part(outer)]), 462, struct.pack("<B3sB3sII", 0, b"", 0x0C, b"", inner, 64))
+    assert [(name, kind) for name, kind, *_ in seen(image)] == [
+        ("GPT partition 1", "fat"),
+        ("MBR partition 2", None),
+    ]
+
+
+def test_a_large_disk_is_not_read_whole(tmp_path: Path) -> None:
+    size = 1 << 32
+    entries = entry(ESP, 2048, size // SECTOR - 100, "EFI").ljust(ENTRIES, b"\0")
+    last = size // SECTOR - 1
+    front = mbr(size=last) + header(1, last, 2, entries) + entries
+    back = entries + header(last, 1, last - 32, entries)
+    image = sparse(tmp_path / "disk", size, {0: front, 2048 * SECTOR: FAT, size - len(back): back})
+    with counted() as read:
+        node = take_apart(image, "disk", house=False)
+    assert [(child.name, child.kind and child.kind.name) for child in node.children] == [
+        ("GPT partition 1", "fat")
+    ]
+    assert node.findings == ()
+    assert read() < 1_000_000

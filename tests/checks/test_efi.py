@@ -1,0 +1,66 @@
+import pytest
+
+from pipeline.checks import efi
+from pipeline.checks.catalog import take_apart
+from tests.fixtures import patch
+from tests.fixtures.case import Case, found, name, told
+from tests.fixtures.elf import elf
+from tests.fixtures.pe import ARM64, pe, section_field
+from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
+
+GOOD = UNSIGNED
+RAW_OFFSET, VIRTUAL_ADDRESS = 20, 12
+
+CASES = (
+    Case("EFI000", b"", ("PE: DOS header: 64 bytes at offset 0x0 do not lie inside the 0 bytes given",)),
+    Case(
+        "EFI001",
+        pe({".text": b"x"}, subsystem=3),
+        ("the EFI program is of subsystem 3, not 10 (EFI application)",),
+    ),
+    Case(
+        "EFI002",
+        pe({".text": b"x", ".initrd": b"x"}),
+        ("the EFI program has an .initrd but no .linux: a UKI without its kernel",),
+    ),
+    Case("EFI003", GOOD[:-0x200], ("the EFI program's section .data ends at 0x800, the file at 0x600",)),
+    Case(
+        "EFI004",
+        patch(GOOD, section_field(GOOD, ".data", RAW_OFFSET), b"\0\4"),
+        ("the EFI program's sections .text and .data overlap in the file",),
+    ),
+    Case(
+        "EFI005",
+        patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), b"\x10\x20"),
+        ("the EFI program's section .data has the address 0x2010, no multiple of 0x1000",),
+    ),
+    Case(
+        "EFI006",
+        patch(signed(RSA), signed(RSA).index(b"code"), b"CODE"),
+        (
+            "the EFI program was changed after it was signed by 'Test signer': "
+            "its sha256 is not the signed one",
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("good", [GOOD, signed(RSA), signed(RSA, EC), pe({".text": b"x"}, machine=ARM64)])
+def test_a_good_program_has_no_findings(good: bytes) -> None:
+    assert found(efi.KIND, good) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_bad_program_is_told(case: Case) -> None:
+    assert told(found(efi.KIND, case.image)) == case.expected
+
+
+def test_an_addon_s_command_line_is_read_as_one() -> None:
+    node = take_apart(pe({".cmdline": b"quiet debug", ".sbat": b"sbat,1"}), "addon.efi", house=False)
+    kinds = [(child.name, child.kind.name if child.kind else "") for child in node.children]
+    assert node.kind is efi.KIND
+    assert kinds == [(".cmdline", "cmdline"), (".sbat", "")]
+
+
+def test_what_is_no_efi_program_is_none() -> None:
+    assert take_apart(elf(), "x", house=False).kind is not efi.KIND
