@@ -1,0 +1,52 @@
+"""Owns the layout of `ar` archives: static libraries, Rust's .rlib, Debian packages.
+
+Must not know what is in them.
+
+Specification: ar(5); long names as GNU writes them, in a member called `//`.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.compare import values
+from pipeline.compare.span import Field, Span, derived, fields, size_of
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, cut
+
+MAGIC = b"!<arch>\n"
+HEADER = (
+    Field("name", 16, values.text),
+    Field("mtime", 12, values.decimal_digits),
+    Field("uid", 6, values.decimal_digits),
+    Field("gid", 6, values.decimal_digits),
+    Field("mode", 8, values.octal_digits),
+    derived("size", 10, values.decimal_digits),
+    Field("end", 2, values.raw),
+)
+HEADER_SIZE = size_of(HEADER)
+
+
+def archive(image: Image) -> Iterator[Span]:
+    """Yield the members. FormatError where one is damaged."""
+    yield Span(0, len(MAGIC), "field magic", show=values.text)
+    offset, long_names = len(MAGIC), b""
+    while offset < len(image):
+        header = bytes(cut(image, offset, HEADER_SIZE, "ar: header"))
+        try:
+            size = int(header[48:58])
+        except ValueError as error:
+            raise FormatError(f"ar: no member at offset {offset:#x}", "make it again") from error
+        if size < 0:
+            raise FormatError(f"ar: a member of {size} bytes at offset {offset:#x}", "make it again")
+        name = header[:16].rstrip()
+        if name == b"//":
+            long_names = bytes(cut(image, offset + HEADER_SIZE, size, "ar: long names"))
+        elif name[:1] == b"/" and name[1:].isdigit():
+            name = long_names[int(name[1:]) :].partition(b"\n")[0]
+        text = name.removesuffix(b"/" if name != b"//" else b"").decode(errors="backslashreplace")
+        yield Span(offset, HEADER_SIZE + size + size % 2, f"ar member {text or '/'!r}", _member)
+        offset += HEADER_SIZE + size + size % 2
+
+
+def _member(image: Image) -> Iterator[Span]:
+    yield from fields(HEADER)
+    yield Span(HEADER_SIZE, len(image) - HEADER_SIZE, "contents")

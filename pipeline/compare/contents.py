@@ -1,0 +1,40 @@
+"""Owns which layout belongs to which bytes.
+
+Must not know how images are compared.
+"""
+
+from collections.abc import Iterable
+
+from pipeline.compare import ar, bzimage, cpio, elf, fat, gpt, iso, packed, pe, tar, text
+from pipeline.compare.span import Layout, Span
+from pipeline.formats.fields import Image
+from pipeline.formats.magic import Format, recognise
+
+LAYOUTS: dict[Format, Layout] = {
+    Format.BZIMAGE: bzimage.kernel,
+    Format.PE: pe.program,
+    Format.ARM64_IMAGE: pe.program,
+    Format.ELF: elf.program,
+    Format.CPIO: cpio.archive,
+    Format.GZIP: packed.stream("gzip"),
+    Format.XZ: packed.stream("xz"),
+    Format.LZMA: packed.stream("lzma"),
+    Format.BZIP2: packed.stream("bzip2"),
+    Format.LZ4: packed.stream("lz4"),
+    Format.ZSTD: packed.zstd,
+    Format.AR: ar.archive,
+    Format.FAT: fat.volume,
+    Format.ISO9660: iso.image_spans,
+    Format.GPT: gpt.disk,
+    Format.MBR: gpt.disk,
+}
+
+
+def spans_of(image: Image) -> Iterable[Span]:
+    """Return the spans of an image, as its bytes say; none when they say nothing. May raise FormatError."""
+    known = recognise(image)
+    if known is not Format.AR and text.is_text(image):
+        return text.lines(image)
+    if known in LAYOUTS:
+        return LAYOUTS[known](image)
+    return tar.archive(image) if tar.is_tar(image) else ()

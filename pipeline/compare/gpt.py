@@ -1,0 +1,123 @@
+"""Owns the layout of disk images: the MBR, both GPT headers with their entries, the partitions.
+
+Must not know what a partition is for.
+
+Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
+https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from pipeline.compare import values
+from pipeline.compare.span import Field, Span, derived, fields, record
+from pipeline.errors import FormatError
+from pipeline.formats.fields import Image, unpack
+from pipeline.formats.gpt import MAX_ENTRIES, PROTECTIVE, SIGNATURE, find_sector_size, read_mbr
+
+MBR_PARTITION = (
+    Field("boot indicator", 1, values.little_hex),
+    derived("starting CHS", 3, values.raw),
+    Field("OS type", 1, values.little_hex),
+    derived("ending CHS", 3, values.raw),
+    derived("starting LBA", 4, values.little),
+    derived("size in LBA", 4, values.little),
+)
+HEADER = (
+    Field("signature", 8, values.text),
+    Field("revision", 4, values.little_hex),
+    Field("header size", 4, values.little),
+    derived("header CRC32", 4, values.little_hex),
+    Field("reserved", 4, values.little),
+    derived("my LBA", 8, values.little),
+    derived("alternate LBA", 8, values.little),
+    derived("first usable LBA", 8, values.little),
+    derived("last usable LBA", 8, values.little),
+    derived("disk GUID", 16, values.guid),
+    derived("partition entry LBA", 8, values.little),
+    Field("number of partition entries", 4, values.little),
+    Field("size of partition entry", 4, values.little),
+    derived("partition entry array CRC32", 4, values.little_hex),
+)
+ENTRY = (
+    Field("partition type GUID", 16, values.guid),
+    derived("unique partition GUID", 16, values.guid),
+    derived("starting LBA", 8, values.little),
+    derived("ending LBA", 8, values.little),
+    Field("attributes", 8, values.little_hex),
+    Field("partition name", 72, values.utf16),
+)
+
+
+def disk(image: Image) -> Iterator[Span]:
+    """Yield the partition tables, then the partitions."""
+    yield from tables(image)
+    yield from partitions(image)
+
+
+def tables(image: Image) -> Iterator[Span]:
+    """Yield the MBR, and of a GPT the headers and entries, primary ones first."""
+    yield Span(0, 512, "MBR", mbr)
+    sector = find_sector_size(image)
+    if not sector:
+        return
+    primary = image[sector : 2 * sector]
+    (alternate,) = unpack("<Q", primary, 32, "GPT header")
+    last = len(image) // sector - 1
+    yield from _table(image, sector, 1, "primary")
+    yield from _table(image, sector, alternate if alternate <= last else last, "backup")
+
+
+def partitions(image: Image) -> Iterator[Span]:
+    """Yield the partitions of the primary GPT, without one those of the MBR."""
+    sector = find_sector_size(image)
+    if not sector:
+        for found in read_mbr(image):
+            if found.kind != PROTECTIVE:
+                yield Span(found.first_lba * 512, found.size * 512, f"MBR partition {found.number}")
+        return
+    lba, count, size = _entries(image, sector, 1)
+    for number in range(1, count + 1):
+        kind, first, last, name = unpack(
+            "<16s16xQQ8x72s", image, lba * sector + (number - 1) * size, "GPT entry"
+        )
+        if any(kind):
+            what = f"GPT partition {number} ({values.utf16(name)})"
+            yield Span(first * sector, (last - first + 1) * sector, what)
+
+
+def mbr(_: Image) -> Iterator[Span]:
+    """Yield the fields of an MBR (§5.2)."""
+    yield Span(0, 440, "boot code", show=values.raw)
+    yield Span(440, 4, "field disk signature", show=values.little_hex)
+    yield Span(444, 2, "field unknown", show=values.little_hex)
+    for number in range(1, 5):
+        yield Span(430 + 16 * number, 16, f"partition record {number}", record(MBR_PARTITION))
+    yield Span(510, 2, "field signature", show=values.raw)
+
+
+def _table(image: Image, sector: int, lba: int, which: str) -> Iterator[Span]:
+    start, end = lba * sector, (lba + 1) * sector
+    if bytes(image[start : start + 8]) != SIGNATURE:
+        return
+    yield Span(start, end - start, f"{which} GPT header", _header)
+    first, count, size = _entries(image, sector, lba)
+    name = f"{which} GPT entries"
+    yield Span(first * sector, count * size, name, partial(_entry_spans, count, size))
+
+
+def _header(_: Image) -> Iterator[Span]:
+    yield from fields(HEADER)
+
+
+def _entry_spans(count: int, size: int, _: Image) -> Iterator[Span]:
+    for number in range(1, count + 1):
+        yield Span((number - 1) * size, size, f"entry {number}", record(ENTRY))
+
+
+def _entries(image: Image, sector: int, lba: int) -> tuple[int, int, int]:
+    """Return where the entries of a header start (LBA), how many there are and how large one is (bytes)."""
+    first, count, size = unpack("<QII", image, lba * sector + 72, "GPT header")
+    if count > MAX_ENTRIES or size < 128:
+        raise FormatError(f"GPT: {count} entries of {size} bytes are not possible", "write the GPT again")
+    return first, count, size

@@ -1,0 +1,255 @@
+"""Owns the layout of ISO 9660 images: system area, descriptors, path tables, directories, files, El Torito.
+
+Must not know what a file is for. Records are `iso_record`, partitions `gpt`.
+
+Specifications: ECMA-119, Joliet, and "El Torito" Bootable CD-ROM Format, 1.0 (1995)
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.compare import gpt, values
+from pipeline.compare.iso_record import (
+    RECORD,
+    RECORD_SIZE,
+    SECTOR_SIZE,
+    Record,
+    both,
+    record_spans,
+    records,
+    system_use,
+)
+from pipeline.compare.span import Field, Layout, Show, Span, derived, fields, record, size_of
+from pipeline.errors import FormatError
+from pipeline.formats.eltorito import read_catalog
+from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.rock_ridge import skipped
+
+FIRST_SECTOR = 16
+BOOT_RECORD, PRIMARY, SUPPLEMENTARY, TERMINATOR = 0, 1, 2, 255
+MAX_DESCRIPTORS = 64
+MAX_DIRECTORIES = 100_000
+MAX_DIRECTORY = 1 << 24  # bytes
+
+TIMES = ("creation", "modification", "expiration", "effective")
+FILES = ("copyright file", "abstract file", "bibliographic file")
+ENTRY_NAMES = ("volume set", "publisher", "data preparer", "application")
+
+
+def _descriptor(text: Show) -> tuple[Field, ...]:
+    return (
+        Field("type", 1, values.little),
+        Field("identifier", 5, values.text),
+        Field("version", 1, values.little),
+        Field("flags", 1, values.little_hex),
+        Field("system identifier", 32, text),
+        Field("volume identifier", 32, text),
+        Field("unused", 8, values.raw),
+        *both("volume space size", derived=True),
+        Field("escape sequences", 32, values.text),
+        *both("volume set size", 2),
+        *both("volume sequence number", 2),
+        *both("logical block size", 2),
+        *both("path table size", derived=True),
+        derived("location of path table (little-endian)", 4, values.little),
+        derived("location of optional path table (little-endian)", 4, values.little),
+        derived("location of path table (big-endian)", 4, values.big),
+        derived("location of optional path table (big-endian)", 4, values.big),
+        *(Field(f"root directory's {field.name}", field.size, field.show, field.derived) for field in RECORD),
+        Field("root directory's identifier", 1, values.raw),
+        *(Field(f"{name} identifier", 128, text) for name in ENTRY_NAMES),
+        *(Field(f"{name} identifier", 37, text) for name in FILES),
+        *(Field(f"volume {name} date and time", 17, values.text) for name in TIMES),
+        Field("file structure version", 1, values.little),
+        Field("reserved", 1, values.raw),
+        Field("application use", 512, values.raw),
+        Field("reserved", 653, values.raw),
+    )
+
+
+BOOT = (
+    Field("type", 1, values.little),
+    Field("identifier", 5, values.text),
+    Field("version", 1, values.little),
+    Field("boot system identifier", 32, values.text),
+    Field("boot identifier", 32, values.text),
+    derived("boot catalog's sector", 4, values.little),
+    Field("boot system use", 1973, values.raw),
+)
+VALIDATION = (
+    Field("header", 1, values.little_hex),
+    Field("platform", 1, values.little_hex),
+    Field("reserved", 2, values.raw),
+    Field("identifier", 24, values.text),
+    derived("checksum", 2, values.little_hex),
+    Field("key", 2, values.little_hex),
+)
+BOOT_ENTRY = (
+    Field("boot indicator or header", 1, values.little_hex),
+    Field("media or platform", 1, values.little_hex),
+    Field("load segment or number of entries", 2, values.little_hex),
+    Field("system type", 1, values.little_hex),
+    Field("unused", 1, values.raw),
+    derived("sector count", 2, values.little),
+    derived("load RBA", 4, values.little),
+    Field("selection criteria", 20, values.raw),
+)
+PATH = (
+    Field("identifier length", 1, values.little),
+    Field("extended attribute length", 1, values.little),
+    Field("location", 4, values.raw),
+    Field("parent's number", 2, values.raw),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A descriptor's tree of directories; `name` is `ISO 9660` or `Joliet`, sizes are bytes."""
+
+    name: str
+    joliet: bool
+    descriptor: bytes
+    block_size: int
+    skip: int  # bytes in front of Rock Ridge's fields
+
+
+def image_spans(image: Image) -> Iterator[Span]:
+    """Yield descriptors, path tables, directories, the boot catalog, files, then partitions."""
+    yield from gpt.tables(image)
+    trees = []
+    for sector in range(FIRST_SECTOR, FIRST_SECTOR + MAX_DESCRIPTORS):
+        start = sector * SECTOR_SIZE
+        descriptor = bytes(cut(image, start, SECTOR_SIZE, "ISO 9660: volume descriptor"))
+        name, table = _kind(descriptor)
+        yield Span(start, SECTOR_SIZE, name, record(table))
+        if descriptor[0] in (PRIMARY, SUPPLEMENTARY):
+            trees.append(_tree(image, descriptor, joliet=descriptor[0] == SUPPLEMENTARY))
+        if descriptor[0] == TERMINATOR or descriptor[1:6] != b"CD001":
+            break
+    yield from _catalog(image)
+    for tree in trees:
+        yield from _path_tables(tree)
+    files: list[Span] = []
+    for tree in trees:
+        yield from _directories(image, tree, files)
+    yield from files
+    yield from _partitions(image)
+    yield Span(512, FIRST_SECTOR * SECTOR_SIZE - 512, "ISO 9660 system area", show=values.raw)
+
+
+def _kind(descriptor: bytes) -> tuple[str, tuple[Field, ...]]:
+    """Return what a volume descriptor is called, and its fields."""
+    if descriptor[0] == BOOT_RECORD:
+        return "El Torito boot record", BOOT
+    if descriptor[0] == PRIMARY:
+        return "ISO 9660 primary volume descriptor", _descriptor(values.text)
+    if descriptor[0] == SUPPLEMENTARY:
+        return "Joliet volume descriptor", _descriptor(values.utf16_big)
+    return "ISO 9660 volume descriptor", (*BOOT[:3], Field("rest", SECTOR_SIZE - 7, values.raw))
+
+
+def _tree(image: Image, descriptor: bytes, *, joliet: bool) -> _Tree:
+    (block_size,) = unpack("<H", descriptor, 128, "ISO 9660: volume descriptor")
+    (block,) = unpack("<I", descriptor, 158, "ISO 9660: volume descriptor")
+    size = bytes(image[block * block_size : block * block_size + 1])
+    head = bytes(image[block * block_size : block * block_size + (size[0] if size else 0)])
+    skip = None if joliet else skipped(head[RECORD_SIZE + 1 :])
+    return _Tree("Joliet" if joliet else "ISO 9660", joliet, descriptor, block_size, skip or 0)
+
+
+def _path_tables(tree: _Tree) -> Iterator[Span]:
+    (size,) = unpack("<I", tree.descriptor, 132, "ISO 9660: volume descriptor")
+    for layout, offset, order in (("<I", 140, "little"), (">I", 148, "big")):
+        (block,) = unpack(layout, tree.descriptor, offset, "ISO 9660: volume descriptor")
+        name = f"{tree.name} path table ({order}-endian)"
+        yield Span(block * tree.block_size, size, name, _path_records, derived=True)
+
+
+def _path_records(image: Image) -> Iterator[Span]:
+    data = bytes(image[:MAX_DIRECTORY])
+    at, number = 0, 0
+    while at < len(data):
+        size, number = data[at], number + 1
+        length = size_of(PATH) + size + size % 2
+        yield Span(at, length, f"entry {number}", _path_record)
+        at += length
+
+
+def _path_record(image: Image) -> Iterator[Span]:
+    yield from fields(PATH)
+    yield Span(size_of(PATH), len(image) - size_of(PATH), "field identifier", show=values.text)
+
+
+def _directories(image: Image, tree: _Tree, files: list[Span]) -> Iterator[Span]:
+    """Yield the directories of a tree and Rock Ridge's continuation areas, and collect the files."""
+    block, size = unpack("<I4xI", tree.descriptor, 158, "ISO 9660: root directory")
+    pending, seen = deque([("", block, size)]), {block}
+    while pending:
+        path, block, size = pending.popleft()
+        start = block * tree.block_size
+        areas: list[tuple[int, int]] = []
+        try:
+            data = bytes(cut(image, start, min(size, MAX_DIRECTORY), "ISO 9660: directory"))
+            found = list(records(data, partial(_area, image, tree, areas), tree.skip, joliet=tree.joliet))
+        except FormatError:
+            continue
+        yield Span(start, size, f"{tree.name} directory {path or '/'}", _records(path, found))
+        for offset, length in areas:
+            yield Span(offset, length, f"continuation area of directory {path or '/'}", system_use)
+        for one in found:
+            inner = f"{path}/{one.name}".removeprefix("/")
+            if not one.is_directory:
+                files.append(Span(one.block * tree.block_size, one.length, f"{tree.name} file {inner}"))
+            elif one.block not in seen and len(seen) < MAX_DIRECTORIES:
+                seen.add(one.block)
+                pending.append((inner, one.block, one.length))
+
+
+def _area(
+    image: Image, tree: _Tree, areas: list[tuple[int, int]], block: int, offset: int, size: int
+) -> bytes:
+    """Return the bytes of a continuation area, and remember where it lies."""
+    start = block * tree.block_size + offset
+    area = bytes(cut(image, start, min(size, SECTOR_SIZE), "Rock Ridge: continuation area"))
+    areas.append((start, size))
+    return area
+
+
+def _records(path: str, found: list[Record]) -> Layout:
+    def spans(_: Image) -> Iterator[Span]:
+        for one in found:
+            inner = f"{path}/{one.name}".removeprefix("/")
+            yield Span(one.start, one.size, f"directory record of {inner}", record_spans)
+
+    return spans
+
+
+def _catalog(image: Image) -> Iterator[Span]:
+    """Yield the boot catalog, a sector, where there is a boot record in sector 17."""
+    kind, identifier, sector = unpack("<B5s65xI", image, 17 * SECTOR_SIZE, "El Torito: boot record")
+    if (kind, identifier) == (BOOT_RECORD, b"CD001"):
+        yield Span(sector * SECTOR_SIZE, SECTOR_SIZE, "El Torito boot catalog", _catalog_entries)
+
+
+def _catalog_entries(image: Image) -> Iterator[Span]:
+    yield Span(0, 32, "validation entry", record(VALIDATION))
+    yield Span(32, 32, "initial entry", record(BOOT_ENTRY))
+    for number in range(2, len(image) // 32):
+        yield Span(32 * number, 32, f"entry {number}", record(BOOT_ENTRY))
+
+
+def _partitions(image: Image) -> Iterator[Span]:
+    """Yield what firmware boots: partitions that are no part of the file system, and boot images."""
+    try:
+        for span in gpt.partitions(image):
+            if span.start >= FIRST_SECTOR * SECTOR_SIZE:
+                yield span
+    except FormatError:
+        pass
+    try:
+        for number, entry in enumerate(read_catalog(image), start=1):
+            yield Span(entry.offset, entry.size, f"El Torito boot image {number}")
+    except FormatError:
+        pass

@@ -1,0 +1,79 @@
+"""Owns the vocabulary of layouts: named spans of an image, and tables of fields that follow each other.
+
+Must not know any format, nor how two images are compared.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.formats.fields import Image
+
+Show = Callable[[bytes], str]
+Layout = Callable[[Image], Iterable["Span"]]
+"""Yields what an image is made of; where spans overlap, the first one yielded is the one that counts.
+
+It may raise FormatError at any time: the spans before that still hold.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a span is a part or a packed form of, such as a file in several clusters.
+
+    `read` may raise FormatError. `layout` is that of what it returns, None for: as its bytes say.
+    `when_equal` is added to the span's name where both wholes are equal, yet the spans are not.
+    """
+
+    read: Callable[[], Image]
+    layout: Layout | None = None
+    when_equal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A named piece of an image; `start` and `size` are bytes, from the start of the image.
+
+    `show` makes it a leaf, whose values are told. Else `layout` says what is inside; without one its
+    bytes are recognised. It is `derived` when it says where or how large other things are, or is made from
+    their bytes: what it depends on is the better answer, if that differs too.
+    """
+
+    start: int
+    size: int
+    name: str
+    layout: Layout | None = None
+    show: Show | None = None
+    whole: Whole | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a fixed size, in bytes; `derived` as in `Span`."""
+
+    name: str
+    size: int
+    show: Show
+    derived: bool = False
+
+
+def derived(name: str, size: int, show: Show) -> Field:
+    """Return a field that follows from other bytes."""
+    return Field(name, size, show, derived=True)
+
+
+def fields(table: Iterable[Field], start: int = 0) -> Iterator[Span]:
+    """Yield the spans of fields that follow each other from `start` on."""
+    for field in table:
+        yield Span(start, field.size, f"field {field.name}", show=field.show, derived=field.derived)
+        start += field.size
+
+
+def record(table: tuple[Field, ...]) -> Layout:
+    """Return the layout of a record that is made of these fields."""
+    return lambda _: fields(table)
+
+
+def size_of(table: Iterable[Field]) -> int:
+    """Return how many bytes the fields take."""
+    return sum(field.size for field in table)

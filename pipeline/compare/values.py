@@ -1,0 +1,99 @@
+"""Owns how a field's value is written in a sentence; each function takes the field's bytes, never fails.
+
+Must not know which field it is.
+"""
+
+from uuid import UUID
+
+SHORT = 16  # bytes; what is longer is not written out
+TEXT = 60  # characters
+
+
+def raw(data: bytes) -> str:
+    """As hex digits; of many bytes only how many."""
+    return data.hex() if len(data) <= SHORT else f"{len(data)} bytes"
+
+
+def little(data: bytes) -> str:
+    """As a decimal number, little-endian."""
+    return str(int.from_bytes(data, "little"))
+
+
+def little_hex(data: bytes) -> str:
+    """As a hexadecimal number, little-endian."""
+    return f"{int.from_bytes(data, 'little'):#x}"
+
+
+def big(data: bytes) -> str:
+    """As a decimal number, big-endian."""
+    return str(int.from_bytes(data, "big"))
+
+
+def text(data: bytes) -> str:
+    """As text up to its padding, in quotes; as hex digits when there is a NUL in it."""
+    rest = data.rstrip(b"\0 ")
+    return raw(data) if b"\0" in rest else repr(rest.decode("utf-8", errors="backslashreplace")[:TEXT])
+
+
+def utf16(data: bytes) -> str:
+    """As UTF-16, little-endian, up to its NUL, in quotes."""
+    return repr(data.decode("utf-16-le", errors="replace").partition("\0")[0][:TEXT])
+
+
+def utf16_big(data: bytes) -> str:
+    """As UTF-16, big-endian, up to its padding, in quotes."""
+    return repr(data.decode("utf-16-be", errors="replace").rstrip("\0 ")[:TEXT])
+
+
+def guid(data: bytes) -> str:
+    """As a GUID, mixed-endian."""
+    return str(UUID(bytes_le=data)) if len(data) == 16 else raw(data)
+
+
+def hex_digits(data: bytes) -> str:
+    """As the number that its hex digits stand for."""
+    return _number(data, 16)
+
+
+def hex_digits_octal(data: bytes) -> str:
+    """As the number that its hex digits stand for, octal, as modes are written."""
+    number = _number(data, 16)
+    return f"{int(number):#o}" if number.isdigit() else number
+
+
+def octal_digits(data: bytes) -> str:
+    """As the number that its octal digits stand for."""
+    return _number(data.strip(b"\0 "), 8)
+
+
+def decimal_digits(data: bytes) -> str:
+    """As the number that its decimal digits stand for."""
+    return _number(data.strip(b"\0 "), 10)
+
+
+def _number(data: bytes, base: int) -> str:
+    try:
+        return str(int(data, base))
+    except ValueError:
+        return text(data)
+
+
+def dos_date(data: bytes) -> str:
+    """As the date that 16 bits of FAT stand for."""
+    number = int.from_bytes(data, "little")
+    return f"{1980 + (number >> 9)}-{number >> 5 & 15:02}-{number & 31:02}"
+
+
+def dos_time(data: bytes) -> str:
+    """As the time that 16 bits of FAT stand for; it counts two seconds."""
+    number = int.from_bytes(data, "little")
+    return f"{number >> 11:02}:{number >> 5 & 63:02}:{(number & 31) * 2:02}"
+
+
+def record_time(data: bytes) -> str:
+    """As the seven bytes of a time in an ISO 9660 directory record (ECMA-119 §9.1.5)."""
+    if len(data) != 7:
+        return raw(data)
+    year, month, day, hour, minute, second, zone = data
+    quarters = zone - 256 if zone > 127 else zone
+    return f"{1900 + year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{quarters * 15:+}min"
