@@ -1,0 +1,50 @@
+"""Owns the questions that people ask of a boot image, and what an answer is.
+
+Must not know how answers are found, nor how they are shown.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["yes", "no", "unknown", "not applicable"]
+
+QUESTIONS = {
+    "uefi": "started by UEFI",
+    "uefi_cd": "UEFI, from CD",
+    "uefi_disk": "UEFI, from USB",
+    "bios_cd": "BIOS, from CD",
+    "bios_disk": "BIOS, from USB",
+    "secure_boot": "Secure Boot",
+    "sbat": "SBAT",
+    "architecture": "architecture",
+    "kernel": "kernel",
+    "cmdline": "command line",
+    "init": "init",
+    "consoles": "consoles",
+    "missing": "missing",
+}
+"""By the name that stands in JSON and stays: what a person reads, in the order in which it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said to a question.
+
+    `value` is the answer in full where yes or no are not enough: a version, a command line. `because`
+    is the evidence, one clause. `lacks` names what has to be added for another answer.
+    """
+
+    verdict: Verdict
+    value: str = ""
+    because: str = ""
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question's name, one of those in `QUESTIONS`, and what is said to it, as in `Said`."""
+
+    question: str
+    verdict: Verdict
+    value: str
+    because: str

@@ -1,0 +1,184 @@
+"""Owns the command `./doit inspect`: its arguments, its exit status, and which output it writes where.
+
+Must not know formats. It needs no recipe, no lock and no engine: it works where those are broken.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import Severity
+from pipeline.checks.kind import Node
+from pipeline.errors import PipelineError
+from pipeline.formats.magic import describe
+from pipeline.inspection import document, extract, text
+from pipeline.inspection.answers import Answer
+from pipeline.inspection.interview import answers
+from pipeline.inspection.names import shown
+from pipeline.inspection.opening import defect, guarded, open_file
+
+GOOD, BAD, UNREADABLE = 0, 1, 2
+STOPPED = 130  # as a shell says of a program that Ctrl-C ended
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A file, and what came of looking at it: what lies in it and the answers, or why neither."""
+
+    name: str
+    node: Node | None = None
+    answers: tuple[Answer, ...] = ()
+    error: PipelineError | None = None
+
+    @property
+    def status(self) -> int:
+        """The exit status that this file alone would give."""
+        if self.node is None:
+            return UNREADABLE
+        wrong = (finding.severity for _, node in self.node.walk() for finding in node.findings)
+        return BAD if Severity.ERROR in wrong else GOOD
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments ask for, and return the exit status. SystemExit(2) for wrong arguments."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if bool(asked.files) == bool(asked.extract):
+        parser.error("--extract takes no FILE besides PATH" if asked.files else "name at least one FILE")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _extract(*asked.extract) if asked.extract else _inspect(asked)
+    except OSError as error:
+        # what is left must not be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # who reads has read enough
+            return GOOD
+        why = PipelineError(f"cannot be written: {error.strerror}", "write it where there is room")
+        _complain("standard output", why)
+        return UNREADABLE
+    except KeyboardInterrupt:
+        return STOPPED
+    except Exception as error:
+        _complain("what was found", defect(error))
+        return UNREADABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./doit inspect",
+        description="Say of any boot image whether it will boot, and why not. Nothing is run or mounted.",
+        epilog="Exit status: 0 no errors, 1 findings that are errors, 2 a file that cannot be read.",
+    )
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="an ISO, a disk image, a UKI, a kernel, an initramfs …",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="all of it, as docs/inspect.schema.json says")
+    output.add_argument("--tree", action="store_true", help="only what lies in what, all of it")
+    output.add_argument(
+        "--extract",
+        nargs=2,
+        metavar=("PATH", "DEST"),
+        help="write the member PATH, such as x.iso!efi.img!EFI/BOOT/BOOTX64.EFI!.initrd!etc/inittab, to a "
+        "new file DEST, or - for standard output",
+    )
+    parser.add_argument("--house", action="store_true", help="also apply the rules of images built here")
+    return parser
+
+
+def _inspect(asked: argparse.Namespace) -> int:
+    every = (_look(name, house=asked.house) for name in asked.files)
+    statuses = [GOOD]
+
+    def counted() -> Iterator[Looked]:
+        for looked in every:
+            statuses.append(looked.status)
+            if looked.error:
+                _complain(looked.name, looked.error)
+            yield looked
+
+    if asked.json:
+        sys.stdout.writelines(document.written(_as_json(looked) for looked in counted()))
+    else:
+        _print(_as_text(counted(), tree_only=asked.tree))
+    sys.stdout.flush()
+    return max(statuses)
+
+
+def _look(name: str, *, house: bool) -> Looked:
+    try:
+        node = guarded(lambda: take_apart(open_file(name), Path(name).name, house=house))
+        if node.kind is None:
+            return Looked(name, error=_unknown(node))
+        return Looked(name, node, guarded(lambda: answers(node)))
+    except PipelineError as error:
+        return Looked(name, error=error)
+
+
+def _unknown(node: Node) -> PipelineError:
+    return PipelineError(
+        f"is {describe(node.member.image)}: nothing that boots, nor what lies in such a thing",
+        "give an ISO, a disk or FAT image, an EFI program, a kernel, an initramfs or an ELF program",
+    )
+
+
+def _complain(name: str, error: PipelineError) -> None:
+    from pipeline.report import Report
+
+    Report().error(PipelineError(f"{shown(name)}: {shown(error.message)}", shown(error.hint)))
+
+
+def _as_json(looked: Looked) -> Iterator[str]:
+    error = looked.error
+    failure = document.Failure(shown(error.message), shown(error.hint)) if error else None
+    return document.written_file(looked.name, error=failure, answers=looked.answers, node=looked.node)
+
+
+def _as_text(every: Iterable[Looked], *, tree_only: bool) -> Iterator[text.Line]:
+    first = True
+    for looked in every:
+        if looked.node is None:
+            continue
+        if not first:
+            yield "", ""
+        first = False
+        if tree_only:
+            yield from text.tree(looked.node, whole=True)
+            continue
+        yield text.heading(looked.name, looked.node)
+        yield from text.told(looked.answers)
+        yield "", ""
+        yield from text.tree(looked.node, whole=False)
+        yield "", ""
+        yield from text.findings(document.problems(looked.name, looked.node))
+
+
+def _print(lines: Iterable[text.Line]) -> None:
+    if not sys.stdout.isatty():
+        sys.stdout.writelines(f"{line}\n" for line, _ in lines)
+        return
+    from pipeline.report import Report
+
+    report = Report()
+    for line, style in lines:
+        report.print(line, style)
+
+
+def _extract(path: str, destination: str) -> int:
+    try:
+        extract.write(extract.find(path), destination)
+    except PipelineError as error:
+        from pipeline.report import Report
+
+        Report().error(PipelineError(shown(error.message), shown(error.hint)))
+        return UNREADABLE
+    return GOOD

@@ -1,0 +1,125 @@
+"""Owns taking a nested member out: finding it by its path, and writing it where it is wanted.
+
+Must not know what it is for. Only what lies on the way is taken apart.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from pipeline.checks.catalog import CATALOG
+from pipeline.checks.kind import MAX_MEMBERS, Member
+from pipeline.errors import FormatError, PipelineError
+from pipeline.formats.fields import chunks
+from pipeline.formats.magic import describe
+from pipeline.inspection.names import SEPARATOR, closeness, shown
+from pipeline.inspection.opening import guarded, located, open_file
+
+MAX_NAMED = 12
+
+
+def split(path: str) -> tuple[str, list[str]]:
+    """Return the file that a path begins with, and the names after it. A file's name may have a `!`, too."""
+    parts = path.split(SEPARATOR)
+    for count in range(1, len(parts) + 1):
+        name = SEPARATOR.join(parts[:count])
+        if name and located(name).is_file():
+            return name, parts[count:]
+    return parts[0], parts[1:]
+
+
+def find(path: str) -> Member:
+    """Return the member that a path leads to. Raises PipelineError, naming how far it leads, for none."""
+    file, names = split(path)
+    if not names:
+        raise PipelineError(f"{path}: names no member", f"write `{path}!NAME`")
+    where = file
+    try:
+        member = Member(file, open_file(file), 0)
+        while names:
+            member, used = guarded(partial(_inside, member, names))
+            where = SEPARATOR.join([where, *names[:used]])
+            names = names[used:]
+        _check_is_file(member)
+    except PipelineError as error:
+        raise PipelineError(f"{where}: {error.message}", error.hint) from error
+    return member
+
+
+def _check_is_file(member: Member) -> None:
+    mode = str(member.facts.get("mode", ""))
+    if mode.startswith("d"):
+        raise PipelineError("is a directory", "name a file in it")
+    if mode.startswith("l"):
+        raise PipelineError(f"is a symbolic link to {member.facts['target']}", "name what it leads to")
+
+
+def _inside(member: Member, names: Sequence[str]) -> tuple[Member, int]:
+    """Return the member of `member` that the first names mean, and how many of them it took."""
+    name = CATALOG.recognise(member.image) if member.kind is None else member.kind
+    kind = CATALOG.kinds.get(name)
+    if kind is None:
+        raise PipelineError(
+            f"nothing can be taken out of {describe(member.image)}",
+            f"leave out {SEPARATOR}{SEPARATOR.join(names)}",
+        )
+    best: tuple[int, int, Member] | None = None
+    known: list[str] = []
+    try:
+        for each in islice(kind.members((member.read or kind.read)(member.image)), MAX_MEMBERS):
+            known.append(each.name)
+            for used in range(1, len(names) + 1):
+                close = closeness(each.name, SEPARATOR.join(names[:used]))
+                # of several members of one name Linux takes the last, everybody else the first
+                if close and (best is None or close > best[0] or (close == best[0] and name == "initramfs")):
+                    best = close, used, each
+    except FormatError:
+        if best is None:
+            raise
+    if best is None:
+        more = " and others" if len(known) > MAX_NAMED else ""
+        raise PipelineError(
+            f"has no member {names[0]!r}", f"it has {', '.join(known[:MAX_NAMED]) or 'none'}{more}"
+        )
+    return best[2], best[1]
+
+
+def write(member: Member, destination: str) -> None:
+    """Write a member to a new file, into a directory, or for `-` to standard output.
+
+    Raises PipelineError when the file is there already, or cannot be written; it is whole, or not there.
+    """
+    if destination == "-":
+        for chunk in chunks(member.image):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        return
+    path = located(destination)
+    if path.is_dir():
+        last = shown(member.name).rstrip("/").rpartition("/")[2]
+        if last in ("", ".", ".."):
+            raise PipelineError(f"{destination}: is a directory", "name a file in it")
+        path /= last
+    try:
+        file = path.open("xb")
+    except FileExistsError as error:
+        raise PipelineError(f"{path}: is there already", "name a file that is not") from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with file:
+            file.writelines(chunks(member.image))
+    except BaseException as error:
+        path.unlink()
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from error
+        raise
+
+
+def _unwritable(path: Path, error: OSError) -> PipelineError:
+    return PipelineError(
+        f"{path}: cannot be written: {error.strerror}",
+        "name a file in a folder of yours, where there is room",
+    )

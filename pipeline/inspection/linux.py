@@ -1,0 +1,201 @@
+"""Owns the answers to what a kernel would do: which one it is, what it is told, and what it starts.
+
+Must not know firmware, nor media.
+
+Specification: Linux, init/main.c (`kernel_init_freeable`): rdinit= or else /init is started when it is in
+the initramfs; if not, root= is mounted. Documentation/admin-guide/serial-console.rst: the last console=
+is /dev/console.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.checks.cmdline import Cmdline
+from pipeline.checks.initramfs import Initramfs
+from pipeline.checks.kernel import Kernel
+from pipeline.checks.kind import Node
+from pipeline.checks.program import Program
+from pipeline.errors import FormatError
+from pipeline.formats import elf
+from pipeline.formats.fields import Image
+from pipeline.formats.magic import describe
+from pipeline.inspection.answers import Said
+from pipeline.inspection.names import path_of
+
+DEFAULT_INIT, OTHER_INIT = "/init", "/sbin/init"
+MAX_NAMED = 3
+MAX_SEARCHED = 1 << 24  # bytes of a program that are searched for its version
+BUSYBOX = re.compile(rb"BusyBox v[0-9][0-9A-Za-z.\-]{0,20}")
+MENUS = re.compile(
+    r"(^|/)(grub\.cfg|isolinux\.cfg|syslinux\.cfg|extlinux\.conf|refind\.conf|loader\.conf)$", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A kernel and what it is started with, as far as one file says so."""
+
+    path: str  # of the UKI
+    kernel: Kernel | None
+    uname: str
+    cmdline: Cmdline | None
+    initramfs: Node | None
+
+
+def systems(root: Node) -> tuple[System, ...]:
+    """Return what every UKI inside starts."""
+    return tuple(_system(path_of(path), node) for path, node in _nodes(root, "uki"))
+
+
+def _nodes(root: Node, kind: str) -> Iterator[tuple[tuple[str, ...], Node]]:
+    return (
+        (path, node)
+        for path, node in root.walk()
+        if node.kind and node.kind.name == kind and node.artifact is not None
+    )
+
+
+def _system(path: str, uki: Node) -> System:
+    linux, cmdline, initrd, uname = map(uki.child, (".linux", ".cmdline", ".initrd", ".uname"))
+    return System(
+        path,
+        linux.artifact if linux and isinstance(linux.artifact, Kernel) else None,
+        bytes(uname.member.image[:256]).decode(errors="replace").rstrip("\0\n") if uname else "",
+        cmdline.artifact if cmdline and isinstance(cmdline.artifact, Cmdline) else None,
+        initrd if initrd and isinstance(initrd.artifact, Initramfs) else None,
+    )
+
+
+def kernels(root: Node) -> Said:
+    """Say which versions of Linux are inside."""
+    found: dict[str, str] = {}
+    for path, node in root.walk():
+        header = node.artifact.header if isinstance(node.artifact, Kernel) else None
+        if header:
+            found.setdefault(header.version or "a kernel that does not name its version", path_of(path))
+    for system in systems(root):
+        if system.uname and not (system.kernel and system.kernel.header):
+            found.setdefault(system.uname, f"{system.path}!.uname" if system.path else ".uname")
+    if not found:
+        return Said("unknown", because="no Linux kernel was found inside")
+    return Said("yes", _some(found), _some(path for path in found.values() if path))
+
+
+def _some(texts: Iterable[str]) -> str:
+    """Join texts, the first few of them."""
+    every = list(texts)
+    more = f" and {len(every) - MAX_NAMED} more" if len(every) > MAX_NAMED else ""
+    return ", ".join(every[:MAX_NAMED]) + more
+
+
+def command_line(root: Node) -> Said:
+    """Say what the kernel is told."""
+    found = systems(root)
+    lines = {
+        system.cmdline.raw.decode(errors="surrogateescape"): system for system in found if system.cmdline
+    }
+    if lines:
+        line, system = next(iter(lines.items()))
+        more = f"; {len(lines) - 1} more in other UKIs" if len(lines) > 1 else ""
+        return Said("yes", line or "(empty)", _in(system, ".cmdline") + more)
+    if found:
+        return Said("no", because="no UKI inside has a .cmdline that can be read", lacks="a command line")
+    menus = [path_of(path) for path, _ in root.walk() if path and MENUS.search(path[-1])]
+    if menus:
+        return Said("unknown", because=f"the boot loader gives it, from {_some(menus)}")
+    return Said("unknown", because="no UKI is inside; whatever starts the kernel gives it")
+
+
+def _in(system: System, section: str) -> str:
+    return f"{system.path}!{section}" if system.path else section
+
+
+def consoles(root: Node) -> Said:
+    """Say where the kernel's messages go."""
+    for system in systems(root):
+        if system.cmdline:
+            named = system.cmdline.values("console")
+            if not named:
+                return Said("no", because="the command line has no console=: the kernel takes what it finds")
+            last = named[-1].partition(",")[0]
+            return Said("yes", " ".join(named), f"/dev/console is the last one, {last}")
+    return Said("unknown", because="the command line would say so")
+
+
+def init(root: Node) -> Said:
+    """Say what the kernel starts as process 1."""
+    found = systems(root)
+    for system in found:
+        if system.initramfs or system.cmdline:
+            return _init_of(system.initramfs, system.cmdline)
+    alone = [node for _, node in _nodes(root, "initramfs")]
+    if alone and not found:
+        return _init_alone(alone[0])
+    return Said("unknown", because="no initramfs that can be read was found inside")
+
+
+def _init_of(initramfs: Node | None, cmdline: Cmdline | None) -> Said:
+    named = cmdline.values("rdinit") if cmdline else []
+    path = named[-1] if named else DEFAULT_INIT
+    asked = f"rdinit={path}" if named else f"no rdinit=, so the kernel takes {path}"
+    why = "there is no initramfs that can be read"
+    if initramfs is not None:
+        how = "rdinit= names it" if named else "no rdinit= names another"
+        try:
+            what = _started(initramfs, path)
+        except FormatError as error:
+            why = error.message
+        else:
+            return Said("yes", path, f"{how}; {what}")
+    root = cmdline.values("root") if cmdline else []
+    if root:
+        then = (cmdline.values("init") if cmdline else []) or ["/sbin/init"]
+        return Said(
+            "unknown", because=f"{why}: the kernel mounts root={root[-1]} and starts {then[-1]} there"
+        )
+    return Said("no", because=f"{asked}, and {why}", lacks=f"{path} in the initramfs")
+
+
+def _init_alone(initramfs: Node) -> Said:
+    """Without a command line: what the kernel starts unless it is told otherwise."""
+    try:
+        return Said(
+            "yes", DEFAULT_INIT, f"{_started(initramfs, DEFAULT_INIT)}, unless rdinit= says otherwise"
+        )
+    except FormatError as error:
+        why = error.message
+    try:
+        what = _started(initramfs, OTHER_INIT)
+    except FormatError as error:
+        return Said("no", because=f"{why}, and {error.message}", lacks=DEFAULT_INIT)
+    return Said("unknown", because=f"{why}; rdinit={OTHER_INIT} would start {what}")
+
+
+def _started(initramfs: Node, path: str) -> str:
+    """Return what a path leads to. Raises FormatError when that is nothing that Linux can start."""
+    entry = initramfs.artifact.tree.resolve_program(path)
+    node = initramfs.child(entry.name)
+    if not bytes(entry.data[:4]).startswith((elf.MAGIC, b"#!")):
+        raise FormatError(f"{path} is {describe(entry.data)}, which is no program", "give another")
+    via = f", in /{entry.name}" if entry.name != path.lstrip("/") else ""
+    return _what(node.artifact if node else None, entry.data) + via
+
+
+def _what(artifact: object, data: Image) -> str:
+    """Return what a program is, as a noun phrase."""
+    if not isinstance(artifact, Program) or artifact.elf is None:
+        return describe(data)
+    how = "static" if artifact.elf.is_static else "dynamic"
+    return f"{_busybox(data)}a {how} program for {artifact.elf.machine}"
+
+
+def _busybox(data: Image) -> str:
+    found = BUSYBOX.search(bytes(data[:MAX_SEARCHED]))
+    return f"{found[0].decode()}, " if found else ""
+
+
+def architecture(node: Node) -> Said:
+    """Say which machine a program in Linux' own format is for."""
+    headers = node.artifact.elf
+    return Said("yes", headers.machine, f"{headers.bits}-bit") if headers else Said("unknown")

@@ -1,0 +1,168 @@
+"""Owns what a person reads: answers first, then what lies in what, then what is wrong.
+
+Must not know how any of it is found.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.checks.cmdline import Cmdline
+from pipeline.checks.fat import EfiImage
+from pipeline.checks.initramfs import Initramfs
+from pipeline.checks.iso import Iso
+from pipeline.checks.kernel import Kernel
+from pipeline.checks.kind import Node
+from pipeline.checks.packed import Packed
+from pipeline.checks.partitions import Partitions
+from pipeline.checks.program import Program
+from pipeline.formats.bzimage import BzImage
+from pipeline.formats.elf import Elf
+from pipeline.formats.iso9660 import Iso9660
+from pipeline.formats.pe import Pe, machine_name
+from pipeline.inspection.answers import QUESTIONS, Answer
+from pipeline.inspection.document import Problem
+from pipeline.inspection.names import shown
+
+WORDS_WIDTH = max(map(len, QUESTIONS.values()))
+NAME_WIDTH = 48  # of the tree's first column, at most
+FEW = 16  # members of one artifact that are shown when nobody asks for the whole tree
+SHORT = 60  # letters of a command line in the tree
+MAX_PROBLEMS = 50
+
+Line = tuple[str, str]  # text, style
+
+
+def heading(name: str, node: Node) -> Line:
+    """Say what the file is."""
+    title = node.kind.title if node.kind else ""
+    return f"{shown(name)}: {title}, {len(node.member.image)} bytes", "bold"
+
+
+def told(answers: Sequence[Answer]) -> Iterator[Line]:
+    """Yield a line an answer; questions that make no sense for this kind are left out."""
+    styles = {"yes": "", "no": "", "unknown": "dim", "not applicable": ""}
+    for answer in answers:
+        if answer.verdict == "not applicable":
+            continue
+        if answer.value:
+            text = answer.value + (f" ({answer.because})" if answer.because else "")
+        else:
+            text = answer.verdict + (f": {answer.because}" if answer.because else "")
+        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {text}", styles[answer.verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of the tree before its columns are aligned; `size` is "" where members are left out."""
+
+    name: str
+    what: str
+    size: str
+    offset: str
+
+
+def tree(node: Node, *, whole: bool) -> Iterator[Line]:
+    """Yield what lies in what; `whole` shows every member, else of many only those that say something."""
+
+    def rows() -> Iterator[_Row]:
+        return _rows(node, shown(node.name), "", "", whole=whole)
+
+    width = min(max(len(row.name) for row in rows()), NAME_WIDTH)
+    sizes = max(len(row.size) for row in rows())
+    for row in rows():  # thrice: to keep hundreds of thousands of them costs more
+        yield f"{row.name:{width}}  {row.size:>{sizes}}  {row.offset:>10}  {row.what}".rstrip(), ""
+
+
+def _rows(node: Node, name: str, first: str, rest: str, *, whole: bool) -> Iterator[_Row]:
+    """Yield an artifact and what is inside; `first` stands before its own line, `rest` before others."""
+    offset = "" if node.member.offset is None or not rest + first else f"at {node.member.offset:#x}"
+    yield _Row(first + name, _what(node), str(len(node.member.image)), offset)
+    chosen = node.children if whole else _telling(node.children)
+    hidden = 0 if whole else len(node.children) - len(_folders(node.children)) - len(chosen)
+    last = len(chosen) - 1
+    for index, child in enumerate(chosen):
+        is_last = index == last and not hidden and not node.left_out
+        marks = ("└── ", "    ") if is_last else ("├── ", "│   ")
+        yield from _rows(child, shown(child.name), rest + marks[0], rest + marks[1], whole=whole)
+    if node.left_out:
+        yield _Row(f"{rest}└── … and more that are not looked at", "", "", "")
+    elif hidden:
+        yield _Row(f"{rest}└── … and {hidden} more (--tree shows all)", "", "", "")
+
+
+def _telling(children: Sequence[Node]) -> list[Node]:
+    """Return the few members to show, in their order: those that are wrong, or else known; no folders."""
+    folders = _folders(children)
+    files = [child for child in children if id(child) not in folders]
+    if len(files) <= FEW:
+        return files
+    wrong = [child for child in files if any(node.findings for _, node in child.walk())]
+    known = [child for child in files if child.kind]
+    kept = {id(child) for child in ([*wrong, *known] or files)[:FEW]}
+    return [child for child in files if id(child) in kept]
+
+
+def _folders(children: Sequence[Node]) -> set[int]:
+    """Return the ids of members that others lie in, or that say of themselves that they are directories."""
+    above = {child.name.rpartition("/")[0] for child in children}
+    return {
+        id(child)
+        for child in children
+        if child.name in above or str(child.member.facts.get("mode", "")).startswith("d")
+    }
+
+
+def _what(node: Node) -> str:
+    if node.kind is None:
+        target = node.member.facts.get("target")
+        return f"→ {shown(str(target))}" if target else ""
+    said = _in_short(node)
+    damaged = ", cannot be read" if node.artifact is None else ""
+    return f"{node.kind.title}{f', {said}' if said else ''}{damaged}"
+
+
+def _in_short(node: Node) -> str:
+    match node.artifact:
+        case Iso(files=Iso9660(label=label)) if label:
+            return f"volume {shown(label)}"
+        case Partitions(used=used, sector_size=size):
+            return f"{'GPT' if used else 'MBR'}, blocks of {size} bytes"
+        case EfiImage(volume=volume):
+            return f"{volume.variant}{f', label {shown(volume.label)}' if volume.label else ''}"
+        case Pe(machine=machine):
+            return f"for {machine_name(machine)}"
+        case Kernel(header=BzImage(version=version)) if version:
+            return shown(version)
+        case Cmdline(raw=raw):
+            text = shown(raw.decode(errors="surrogateescape"))
+            return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
+        case Initramfs(entries=entries, segments=segments):
+            packed = ", ".join(segment.compression or "not packed" for segment in segments)
+            return f"{len(entries)} members, {packed}"
+        case Packed(compression=compression):
+            return compression
+        case Program(elf=Elf(machine=machine, is_static=static)):
+            return f"{'static' if static else 'dynamic'}, for {shown(machine)}"
+    return ""
+
+
+def findings(problems: Sequence[Problem]) -> Iterator[Line]:
+    """Yield what is wrong, errors first, and where to read more."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    others = [problem for problem in problems if problem.severity != "error"]
+    if not problems:
+        yield "no findings", "bold"
+        return
+    yield f"findings: {_count(len(errors), 'error')}, {_count(len(others), 'warning')}", "bold"
+    for problem in [*errors, *others][:MAX_PROBLEMS]:
+        style = "red" if problem.severity == "error" else "yellow"
+        yield f"  {problem.severity} {problem.code} in {problem.path}", style
+        yield f"    {problem.message}", ""
+        yield f"    hint: {problem.hint}", ""
+    if len(problems) > MAX_PROBLEMS:
+        yield f"  … and {len(problems) - MAX_PROBLEMS} more (--json shows all)", ""
+    yield "docs/checks.md explains every code", "dim"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,197 @@
+"""What firmware would do with a medium: a row for each verdict and each reason."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from pipeline.checks.catalog import take_apart
+from pipeline.inspection.interview import answers
+from tests.fixtures import patch
+from tests.fixtures.bzimage import bzimage
+from tests.fixtures.elf import AARCH64, elf
+from tests.fixtures.fat import fat
+from tests.fixtures.gpt import DATA, SECTOR, mbr, with_gpt
+from tests.fixtures.iso import efi_image, iso
+from tests.fixtures.pe import ARM64
+from tests.fixtures.uki import uki
+
+PROGRAM = "EFI/BOOT/BOOTX64.EFI"
+NO_PROGRAM = fat({"README.TXT": b"nothing boots here"})
+NO_FAT = "firmware wants a FAT file system with EFI/BOOT/BOOTX64.EFI"
+
+
+def without_tables(image: bytes, _first: int, _last: int) -> bytes:
+    return image
+
+
+def as_data(image: bytes, first: int, last: int, kind: UUID = DATA) -> bytes:
+    return with_gpt(image, first, last, kind=kind, name="data")
+
+
+def by_mbr(image: bytes, first: int, last: int) -> bytes:
+    return patch(image, 0, mbr(0xEF, first, last - first + 1))
+
+
+def with_code(code: bytes) -> bytes:
+    return patch(iso(), 0, code)
+
+
+def disk(contents: bytes = b"") -> bytes:
+    """A disk with one EFI system partition."""
+    found = contents or efi_image()
+    return with_gpt(bytes(64 * SECTOR) + found, 64, 63 + -(-len(found) // SECTOR))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question about an image, and what is said to it: the value, else verdict and reason."""
+
+    image: bytes
+    question: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.said[:70]}"
+
+
+def entry(field: int, value: int) -> bytes:
+    """The good ISO with a byte of the catalog's initial entry changed."""
+    image = iso()
+    catalog = int.from_bytes(image[17 * 2048 + 71 :][:4], "little") * 2048
+    return patch(image, catalog + 32 + field, bytes([value]))
+
+
+ROWS = (
+    Row(iso(), "uefi_cd", f"yes: El Torito's entry 1 is a FAT file system with {PROGRAM}"),
+    Row(iso(uki()), "uefi_cd", f"no: El Torito's entry 1 points at a UKI for x86-64; {NO_FAT}"),
+    Row(iso(NO_PROGRAM), "uefi_cd", f"no: El Torito's entry 1 is a FAT file system without {PROGRAM}"),
+    Row(
+        iso(platform=0),
+        "uefi_cd",
+        "no: El Torito's boot catalog has no entry for UEFI (it has one for BIOS)",
+    ),
+    Row(entry(0, 0x00), "uefi_cd", "no: El Torito's entry for UEFI is marked as not bootable"),
+    Row(
+        entry(1, 2),
+        "uefi_cd",
+        "no: El Torito's entry for UEFI emulates a 1.44 MB floppy, which UEFI does not",
+    ),
+    Row(
+        entry(11, 0xFF),
+        "uefi_cd",
+        f"no: El Torito's entry 1 points at something beyond the end of the file; {NO_FAT}",
+    ),
+    Row(patch(iso(), 17 * 2048 + 7, bytes(32)), "uefi_cd", "no: it has no El Torito boot catalog"),
+    Row(
+        iso(fat({PROGRAM: b"\x7fELF is none"})),
+        "uefi_cd",
+        f"no: El Torito's entry 1 has {PROGRAM}, but that is an ELF file, not an EFI program",
+    ),
+    Row(
+        iso(fat({PROGRAM: uki(machine=ARM64)})),
+        "uefi_cd",
+        f"no: El Torito's entry 1 has {PROGRAM}, but that is for arm64, which is not what its name says",
+    ),
+    Row(
+        iso(fat({PROGRAM: uki(subsystem=11)})),
+        "uefi_cd",
+        f"no: El Torito's entry 1 has {PROGRAM}, but that is of subsystem 11, not an EFI application",
+    ),
+    Row(iso(), "uefi_disk", f"yes: GPT partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(iso(finish=by_mbr), "uefi_disk", f"yes: MBR partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(
+        iso(finish=as_data),
+        "uefi_disk",
+        f"yes: GPT partition 1 is a FAT file system with {PROGRAM}; it is no EFI system partition, "
+        "but firmware takes that from removable media",
+    ),
+    Row(
+        iso(NO_PROGRAM, finish=as_data),
+        "uefi_disk",
+        f"no: no EFI system partition, nor a FAT file system with {PROGRAM}, is among GPT partition 1",
+    ),
+    Row(
+        iso(finish=without_tables),
+        "uefi_disk",
+        "unknown: it has neither a GPT nor an MBR with partitions; firmware that looks for El Torito on "
+        "sticks too, as EDK II does, starts it",
+    ),
+    Row(
+        efi_image(),
+        "uefi_disk",
+        f"yes: the whole medium is a FAT file system with {PROGRAM}; it is no EFI system partition, "
+        "but firmware takes that from removable media",
+    ),
+    Row(NO_PROGRAM, "uefi_disk", f"no: the FAT file system has no {PROGRAM}"),
+    Row(disk(), "uefi_disk", f"yes: GPT partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(
+        patch(disk(), 446, bytes(16)),
+        "uefi_disk",
+        "no: it has neither a GPT nor an MBR with partitions",
+    ),
+    Row(
+        disk(b"ext4 or anything"),
+        "uefi_disk",
+        "no: GPT partition 1 points at a file of no known format (it starts with 65787434206f7220); "
+        + NO_FAT,
+    ),
+    Row(disk(), "kernel", f"6.12.1-test (GPT partition 1!{PROGRAM}!.linux)"),
+    Row(disk(), "bios_disk", "no: its first block has no boot code"),
+    Row(disk(), "bios_cd", "not applicable"),
+    Row(iso(), "bios_cd", "no: El Torito's boot catalog has no bootable entry for BIOS"),
+    Row(iso(platform=0), "bios_cd", "yes: El Torito's boot catalog has an entry for BIOS"),
+    Row(patch(iso(), 17 * 2048 + 7, bytes(32)), "bios_cd", "no: it has no El Torito boot catalog"),
+    Row(iso(), "bios_disk", "no: its first block has no boot code"),
+    Row(with_code(b"\xeb\x63\x90"), "bios_disk", "no: its first block has no boot code"),
+    Row(
+        with_code(b"\xfa\x31\xc0"),
+        "bios_disk",
+        "unknown: its first block has boot code of a make that is not known here",
+    ),
+    Row(
+        patch(with_code(b"\xfa\x31\xc0"), 446, b"\x80"),
+        "bios_disk",
+        "yes: its first block has boot code, and marks a partition as the one to start",
+    ),
+    Row(with_code(b"\xfa\x31\xc0 GRUB "), "bios_disk", "yes: its first block has the boot code of GRUB"),
+    Row(
+        patch(efi_image(), 62, b"\x0e\x1fThis is not a bootable disk."),
+        "bios_disk",
+        "no: its first block has no boot code",
+    ),
+    Row(iso(), "architecture", f"x86-64 ({PROGRAM})"),
+    Row(
+        iso(fat({PROGRAM: uki(), "EFI/BOOT/BOOTAA64.EFI": uki(machine=ARM64)}, clusters=100)),
+        "architecture",
+        f"x86-64, arm64 ({PROGRAM}, EFI/BOOT/BOOTAA64.EFI)",
+    ),
+    Row(iso(NO_PROGRAM), "architecture", "unknown: there is no program that UEFI starts"),
+    Row(uki(machine=ARM64), "architecture", "arm64"),
+    Row(bzimage(stub=False), "architecture", "unknown: it has no EFI stub"),
+    Row(elf(machine=AARCH64), "architecture", "AArch64 (64-bit)"),
+    Row(uki(), "uefi", "yes: it is an EFI application for x86-64"),
+    Row(uki(subsystem=11), "uefi", "no: it is of subsystem 11, not an EFI application"),
+    Row(bzimage(), "uefi", "yes: it is an EFI application for x86-64"),
+    Row(bzimage(stub=False), "uefi", "no: it has no EFI stub"),
+    Row(iso(), "missing", "nothing"),
+    Row(iso(NO_PROGRAM), "missing", f"{PROGRAM} (UEFI, from CD; UEFI, from USB)"),
+    Row(
+        iso(platform=0, finish=without_tables),
+        "missing",
+        "an El Torito entry for UEFI (UEFI, from CD), an EFI system partition (UEFI, from USB)",
+    ),
+    Row(elf(), "uefi_cd", "not applicable"),
+    Row(uki(), "bios_disk", "not applicable"),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_it_is_said(row: Row) -> None:
+    node = take_apart(row.image, "artifact", house=False)
+    answer = next(each for each in answers(node) if each.question == row.question)
+    if answer.value:
+        text = answer.value + (f" ({answer.because})" if answer.because else "")
+    else:
+        text = answer.verdict + (f": {answer.because}" if answer.because else "")
+    assert text == row.said

@@ -1,0 +1,124 @@
+"""What a kernel would do with what it is given."""
+
+import gzip
+
+import pytest
+
+from pipeline.checks.catalog import take_apart
+from pipeline.inspection.interview import answers
+from tests.fixtures.bzimage import bzimage
+from tests.fixtures.elf import elf
+from tests.fixtures.fat import fat
+from tests.fixtures.initramfs import changed
+from tests.fixtures.newc import FILE, LINK, Raw
+from tests.fixtures.uki import CMDLINE, uki
+
+CONSOLE = b" console=tty0"
+BUSYBOX = Raw("bin/busybox", FILE | 0o111, elf() + b"BusyBox v1.37.0 (Debian)")
+
+
+def init(name: str, data: bytes, mode: int = FILE | 0o111) -> bytes:
+    return changed(Raw(name, mode, data))
+
+
+CASES = (
+    ("kernel", uki(), "6.12.1-test (.linux)"),
+    ("kernel", bzimage(version=""), "a kernel that does not name its version"),
+    ("kernel", uki({".linux": b"for another machine"}), "6.12.1-test (.uname)"),
+    (
+        "kernel",
+        uki({".linux": b"for another machine", ".uname": None}),
+        "unknown: no Linux kernel was found inside",
+    ),
+    ("kernel", gzip.compress(bzimage(), mtime=0), "6.12.1-test"),
+    (
+        "kernel",
+        fat({f"{n}.EFI": uki({".linux": bzimage(version=f"6.{n}"), ".initrd": None}) for n in range(5)}),
+        "6.0, 6.1, 6.2 and 2 more (0.EFI!.linux, 1.EFI!.linux, 2.EFI!.linux and 2 more)",
+    ),
+    ("cmdline", uki(), f"{CMDLINE.decode()} (.cmdline)"),
+    ("cmdline", uki({".cmdline": b"quiet\x1b[2J"}), "no: no UKI inside has a .cmdline that can be read"),
+    (
+        "cmdline",
+        fat({"A.EFI": uki({".cmdline": b"quiet"}), "B.EFI": uki({".cmdline": b"debug"})}),
+        "quiet (A.EFI!.cmdline; 1 more in other UKIs)",
+    ),
+    (
+        "cmdline",
+        fat({"GRUB.CFG": b"linux /vmlinuz"}),
+        "unknown: the boot loader gives it, from GRUB.CFG",
+    ),
+    ("cmdline", fat({}), "unknown: no UKI is inside; whatever starts the kernel gives it"),
+    ("consoles", uki(), "ttyS0,115200 tty0 (/dev/console is the last one, tty0)"),
+    (
+        "consoles",
+        uki({".cmdline": b"quiet"}),
+        "no: the command line has no console=: the kernel takes what it finds",
+    ),
+    ("consoles", fat({}), "unknown: the command line would say so"),
+    ("init", uki(), "/sbin/init (rdinit= names it; a static program for x86-64, in /bin/busybox)"),
+    (
+        "init",
+        uki({".initrd": changed(BUSYBOX)}),
+        "/sbin/init (rdinit= names it; BusyBox v1.37.0, a static program for x86-64, in /bin/busybox)",
+    ),
+    (
+        "init",
+        uki({".cmdline": b"quiet", ".initrd": init("init", b"#!/bin/sh\nexec /bin/sh\n")}),
+        "/init (no rdinit= names another; a script (#!/bin/sh))",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", elf(interpreter="/lib/ld.so"))}),
+        "/sbin/init (rdinit= names it; a dynamic program for x86-64)",
+    ),
+    (
+        "init",
+        uki({".cmdline": b"quiet"}),
+        "no: no rdinit=, so the kernel takes /init, and /init is not in the archive",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", b"/gone", LINK)}),
+        "no: rdinit=/sbin/init, and /sbin/init leads to /gone, which is not in the archive",
+    ),
+    (
+        "init",
+        uki({".initrd": None, ".cmdline": b"root=/dev/sda1 init=/bin/sh"}),
+        "unknown: there is no initramfs that can be read: the kernel mounts root=/dev/sda1 and starts "
+        "/bin/sh there",
+    ),
+    (
+        "init",
+        changed(),
+        "unknown: /init is not in the archive; rdinit=/sbin/init would start a static program for x86-64, "
+        "in /bin/busybox",
+    ),
+    (
+        "init",
+        init("init", elf()),
+        "/init (a static program for x86-64, unless rdinit= says otherwise)",
+    ),
+    (
+        "init",
+        changed(without="sbin/init"),
+        "no: /init is not in the archive, and /sbin/init is not in the archive",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", b"milk, eggs")}),
+        "no: rdinit=/sbin/init, and /sbin/init is a file of no known format (it starts with "
+        "6d696c6b2c206567), which is no program",
+    ),
+    ("init", fat({}), "unknown: no initramfs that can be read was found inside"),
+    ("missing", uki({".cmdline": b"quiet"}), "/init in the initramfs"),
+    ("missing", changed(without="sbin/init"), "/init"),
+)
+
+
+@pytest.mark.parametrize(("question", "image", "said"), CASES, ids=lambda each: str(each)[:60])
+def test_it_is_said(question: str, image: bytes, said: str) -> None:
+    node = take_apart(image, "artifact", house=False)
+    answer = next(each for each in answers(node) if each.question == question)
+    because = f" ({answer.because})" if answer.value and answer.because else f": {answer.because}"
+    assert (answer.value or answer.verdict) + (because if answer.because else "") == said

@@ -1,0 +1,118 @@
+"""What a person reads: golden, so that a change is read aloud."""
+
+from collections.abc import Iterable
+
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import Finding, Severity
+from pipeline.checks.kind import Member, Node
+from pipeline.inspection import document, text
+from pipeline.inspection.interview import answers
+from tests.conftest import Compare
+from tests.fixtures.fat import fat
+from tests.fixtures.initramfs import initramfs, members
+from tests.fixtures.iso import iso
+from tests.fixtures.newc import DIRECTORY, FILE, Raw
+from tests.fixtures.uki import uki
+
+
+def joined(lines: Iterable[text.Line]) -> str:
+    return "".join(f"{line}\n" for line, _ in lines)
+
+
+def whole(name: str, image: bytes) -> str:
+    node = take_apart(image, name, house=False)
+    return joined(
+        [
+            text.heading(name, node),
+            *text.told(answers(node)),
+            *text.tree(node, whole=False),
+            *text.findings(document.problems(name, node)),
+        ]
+    )
+
+
+def test_a_good_iso(golden: Compare) -> None:
+    golden("inspect-good.txt", whole("good.iso", iso()))
+
+
+def test_an_iso_whose_entry_points_at_a_program(golden: Compare) -> None:
+    golden("inspect-pe.txt", whole("pe.iso", iso(uki())))
+
+
+def test_an_initramfs_that_is_damaged(golden: Compare) -> None:
+    damaged = initramfs([])[:-4]
+    golden("inspect-damaged.txt", whole("damaged.efi", uki({".initrd": damaged})))
+
+
+def many(count: int) -> bytes:
+    files = [Raw(f"etc/{number:03}", FILE, b"x") for number in range(count)]
+    return initramfs([Raw("etc", DIRECTORY), *files, *members().values()])
+
+
+def test_of_many_members_those_are_shown_that_say_something() -> None:
+    node = take_apart(many(100), "many", house=False)
+    shown = [line.split("  ")[0].strip(" ├└─│") for line, _ in text.tree(node, whole=False)]
+    assert shown == [
+        "many",
+        "bin/busybox",
+        "bin/truthdb-installer",
+        "etc/inittab",
+        "… and 106 more (--tree shows all)",
+    ]
+
+
+def test_the_whole_tree_shows_all() -> None:
+    node = take_apart(many(100), "many", house=False)
+    assert len(list(text.tree(node, whole=True))) == 1 + 1 + 100 + len(members())
+
+
+def test_where_nothing_is_known_the_first_are_shown() -> None:
+    node = Node(Member("x", b""), None, None, (), tuple(_file(f"f{n}") for n in range(20)))
+    lines = joined(text.tree(node, whole=False)).splitlines()
+    assert len(lines) == 1 + text.FEW + 1
+    assert lines[-1] == "└── … and 4 more (--tree shows all)"
+
+
+def _file(name: str) -> Node:
+    return Node(Member(name, b"", kind=""), None, None)
+
+
+def test_what_was_left_out_is_said() -> None:
+    node = Node(Member("x", b""), None, None, (), (_file("a"),), left_out=True)
+    assert joined(text.tree(node, whole=True)).splitlines()[-1] == "└── … and more that are not looked at"
+
+
+def test_a_strangers_name_stays_in_its_line() -> None:
+    image = initramfs([Raw("a\x1b[2J\n", FILE, b"x")])
+    node = take_apart(image, "odd\n", house=False)
+    assert [line.split("  ")[0] for line, _ in text.tree(node, whole=True)] == [
+        "odd\\x0a",
+        "└── a\\x1b[2J\\x0a",
+    ]
+
+
+def _finding(code: str, severity: Severity) -> Finding:
+    return Finding(code, severity, "it is wrong", "mend it")
+
+
+def test_errors_come_first_and_are_counted() -> None:
+    found = (_finding("B001", Severity.WARNING), _finding("A001", Severity.ERROR))
+    node = Node(Member("x", b""), None, None, found)
+    assert joined(text.findings(document.problems("x", node))) == (
+        "findings: 1 error, 1 warning\n"
+        "  error A001 in x\n    it is wrong\n    hint: mend it\n"
+        "  warning B001 in x\n    it is wrong\n    hint: mend it\n"
+        "docs/checks.md explains every code\n"
+    )
+
+
+def test_no_more_findings_than_anybody_reads() -> None:
+    node = Node(Member("x", b""), None, None, (_finding("A001", Severity.ERROR),) * 60)
+    lines = joined(text.findings(document.problems("x", node))).splitlines()
+    assert lines[0] == "findings: 60 errors, 0 warnings"
+    assert lines[-2] == "  … and 10 more (--json shows all)"
+
+
+def test_a_file_system_without_a_label() -> None:
+    node = take_apart(fat({}, label=""), "x.img", house=False)
+    assert joined(text.tree(node, whole=False)) == "x.img  32768              FAT file system, FAT12\n"
