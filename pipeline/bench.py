@@ -4,6 +4,7 @@ It works on a copy of the checkout, as a person would: it edits a file there and
 know steps. Nothing is asserted: a slow machine is not a mistake.
 """
 
+import io
 import json
 import os
 import resource
@@ -16,8 +17,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pycdlib import PyCdlib
 
 from pipeline.errors import StepError
+from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.lock import REPOSITORY
 from pipeline.report import size_text
 from pipeline.session import Session
@@ -92,6 +97,62 @@ def _warm(session: Session, image: str) -> Iterator[Figure]:
         yield Figure("size of the ISO", iso.stat().st_size, "bytes")
 
 
+class _Sparse(io.FileIO):
+    """A file in which zeros take no room."""
+
+    def write(self, data: Any) -> int:
+        if bytes(data).count(0) == len(data):
+            self.seek(len(data), io.SEEK_CUR)
+            return len(data)
+        return super().write(data)
+
+
+def write_large_iso(efi_image: Path, path: Path) -> None:
+    """Write an ISO of a bit more than 4 GiB, most of it zeros, that boots from `efi_image`."""
+    zeros = path.with_suffix(".zeros")
+    with zeros.open("wb") as file:
+        file.truncate(1 << 30)
+    iso = PyCdlib()
+    iso.new(interchange_level=3, rock_ridge="1.09", joliet=3)
+    sectors = efi_image.stat().st_size // 512
+    iso.add_file(str(efi_image), "/EFI.IMG;1", rr_name="efi.img", joliet_path="/efi.img")
+    for number in range(4):
+        name = f"data{number}"
+        iso.add_file(str(zeros), f"/{name.upper()}.;1", rr_name=name, joliet_path=f"/{name}")
+    iso.add_eltorito(
+        "/EFI.IMG;1",
+        "/BOOT.CAT;1",
+        rr_bootcatname="boot.cat",
+        joliet_bootcatfile="/boot.cat",
+        platform_id=PLATFORM_EFI,
+        boot_load_size=sectors,
+    )
+    with _Sparse(path, "wb") as out:
+        iso.write_fp(out, blocksize=1 << 20)
+        out.truncate(iso.pvd.space_size * 2048)
+    iso.close()
+
+
+def _inspect(session: Session, image: str) -> Iterator[Figure]:
+    """Measure what `./doit inspect` takes, its start included."""
+    with _copy(session, image) as checkout:
+        checkout.doit("iso")
+        iso = checkout.artifacts / f"{image}.iso"
+        yield Figure("inspect the ISO", checkout.doit("inspect", str(iso)), "seconds")
+        large = checkout.folder / "large.iso"
+        write_large_iso(checkout.artifacts / "efi.img", large)
+        yield Figure("inspect an ISO of 4 GiB", checkout.doit("inspect", str(large)), "seconds")
+
+
+def _reproduce(session: Session, image: str) -> Iterator[Figure]:
+    """Measure two hostile rebuilds and their comparison."""
+    with _copy(session, image) as checkout:
+        checkout.doit("iso")
+        yield Figure(
+            "reproduce --without kernel", checkout.doit("reproduce", "--without", "kernel"), "seconds"
+        )
+
+
 def _boot(session: Session, image: str) -> Iterator[Figure]:
     """Measure power-on to Welcome, as each way of the boot test saw it."""
     with _copy(session, image) as checkout:
@@ -120,7 +181,7 @@ def measure(session: Session) -> None:
     """Measure all, show each figure when it is there, and write artifacts/bench.json."""
     figures: list[Figure] = []
     image = next(iter(session.images))
-    for part in (_warm, _boot, _cold):
+    for part in (_warm, _inspect, _boot, _reproduce, _cold):
         for figure in part(session, image):
             figures.append(figure)
             session.report.print(f"{figure.what:60} {figure.text():>14}")

@@ -76,14 +76,56 @@ def summarise(session: Session) -> None:
         report.print(
             f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress"
         )
+    report.print("")
+    verify_outputs(session)
+
+
+def verify_outputs(session: Session) -> bool:
+    """Say whether what was built is, byte for byte, what the outputs' lock says; return that."""
+    from pipeline import outputs
+
+    report = session.report
+    try:
+        locked = outputs.read(session.root)
+        wrong = outputs.differences(locked, product(session), outputs.made(session.images, session.around))
+    except PipelineError as error:
+        report.error(error)
+        return False
+    for sentence in wrong:
+        report.print(f"not what is locked: {sentence}", style="yellow")
+    if wrong:
+        report.print(f"  if that is what you changed: `./doit lock {outputs.NAME}`")
+    else:
+        report.print(f"byte for byte what {outputs.PATH} says of {product(session)}", style="green")
+    return not wrong
+
+
+def product(session: Session) -> str:
+    """Return the product and its version, as people say it."""
+    named = session.project.manifest.product
+    return f"{named.name} {named.version}"
 
 
 def lock(session: Session, names: list[str]) -> None:
-    """Resolve containers anew."""
+    """Resolve containers anew; or write down what was built."""
+    from pipeline import outputs
     from pipeline.resolve import make_locks
 
+    if outputs.NAME in names:
+        outputs.write(session.root, product(session), outputs.made(session.images, session.around))
+        session.report.print(f"written: {outputs.PATH}")
+        names = [name for name in names if name != outputs.NAME]
+        if not names:
+            return
     checkout = project.load(session.root, match_locks=False)
     make_locks(checkout, session.surroundings(checkout), names, session.report)
+
+
+def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: bool) -> bool:
+    """Build everything twice in hostile surroundings, and compare all bytes."""
+    from pipeline.reproduce.command import reproduce as prove
+
+    return prove(session, vary, step, without, full_report=diffoscope)
 
 
 def boot_test(session: Session, way: str, accel: str) -> None:
@@ -104,6 +146,13 @@ def boot(session: Session, way: str, accel: str) -> bool:
 
     steps, line = next(iter(session.images.values())), Line("boot", session.report)
     return virtual.look_around(session.project, steps, session.around, way, accel, line) == 0
+
+
+def inspect(_session: Session, arguments: list[str]) -> None:
+    """Say of boot images whether they will boot. SystemExit with the exit status that it documents."""
+    from pipeline.inspection import cli
+
+    raise SystemExit(cli.main(arguments))
 
 
 def doctor(session: Session) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.engine import USER, Engine
+from pipeline.conditions import USER
+from pipeline.engine import Engine
 from pipeline.errors import FetchError, PipelineError
 from pipeline.fetch import fetch
 from pipeline.formats import layer

@@ -6,7 +6,7 @@ Must not know engines or steps' meaning. Owners, modes and dates of this machine
 import io
 import shutil
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,16 @@ def add_folder(tar: tarfile.TarFile, name: str, owner: int) -> None:
 
 
 def add_file(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    """Add a file; of its mode only the owner's x bit counts."""
+    """Add a file, or a link as it is; of a file's mode only the owner's x bit counts."""
+    info = tarfile.TarInfo(name)
+    if path.is_symlink():
+        info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
+        tar.addfile(info)
+        return
     with path.open("rb") as file:
-        info = tarfile.TarInfo(name)
         info.size = path.stat().st_size
         info.mode = 0o555 if path.stat().st_mode & 0o100 else 0o444
         tar.addfile(info, file)
-
-
-def add_files(tar: tarfile.TarFile, name: str, files: Mapping[str, Path]) -> None:
-    """Add the files and links of a folder; `files` maps paths below it to where they are now."""
-    for relative, path in files.items():
-        full = f"{name}/{relative}"
-        if path.is_symlink():
-            info = tarfile.TarInfo(full)
-            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
-            tar.addfile(info)
-        else:
-            add_file(tar, full, path)
 
 
 class _Reader(io.RawIOBase):

@@ -25,13 +25,13 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
+from pipeline.conditions import USER
 from pipeline.crossing import add_bytes, extract
 from pipeline.errors import EngineError
 from pipeline.inside import BUILD
 
 PLATFORM = "linux/amd64"
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
-USER = 1000
 LABEL = "installer-iso.process"
 """Says which machine and process a container belongs to."""
 
@@ -40,7 +40,8 @@ LABEL = "installer-iso.process"
 class Job:
     """One command in a container; `env` are names and values. Equal jobs may use the same container.
 
-    `device` is given to it where the engine has such a device; the command has to look.
+    `device` is given to it where the engine has such a device; the command has to look. Files cross at
+    `place`; `tmpfs` are folders in memory, with their mount options.
     """
 
     image: str
@@ -49,6 +50,10 @@ class Job:
     network: bool = False
     device: str = ""
     tty: bool = False
+    place: str = BUILD
+    user: int = USER
+    hostname: str = ""
+    tmpfs: tuple[tuple[str, str], ...] = ()
 
 
 class Engine:
@@ -118,14 +123,15 @@ class Engine:
                 list(job.argv),
                 environment=dict(job.env),
                 labels=_labels(),
-                user=f"{USER}:{USER}",
-                working_dir=BUILD,
+                user=f"{job.user}:{job.user}",
+                hostname=job.hostname or None,
+                working_dir=job.place,
                 network_mode="bridge" if job.network else "none",
                 read_only=True,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                tmpfs={"/tmp": ""},  # noqa: S108
-                volumes=[BUILD],
+                tmpfs={"/tmp": "", **dict(job.tmpfs)},  # noqa: S108
+                volumes=[job.place],
                 devices=[f"{job.device}:{job.device}:rw"] if job.device else [],
                 group_add=_groups(job.device),
                 tty=job.tty,
@@ -186,14 +192,14 @@ class Engine:
 
     @contextlib.contextmanager
     def container(self, job: Job, files: IO[bytes]) -> Iterator[Container]:
-        """Give a container that holds the tar `files` below /build and is not started yet.
+        """Give a container that holds the tar `files` in its place and is not started yet.
 
         Whatever happens, it is gone afterwards, and so is its volume.
         """
         made = self._create(job)
         try:
             with _explained("run a container"):
-                made.put_archive(BUILD, files)
+                made.put_archive(job.place, files)
             yield made
         finally:
             _remove(made)
@@ -227,9 +233,9 @@ class Engine:
     def run(
         self, job: Job, files: IO[bytes], out: Path, on_line: Callable[[str], None], *, again: bool = False
     ) -> int:
-        """Run `job`, copy /build/out to the folder `out`, return the exit status.
+        """Run `job`, copy what it leaves in `out` to the folder `out`, return the exit status.
 
-        The tar `files` is unpacked below /build while the command runs already: it has to wait for what
+        The tar `files` is unpacked in its place while the command runs already: it has to wait for what
         comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
         failed are copied, too: they may say why. Whatever happens, the container is gone afterwards.
         `again` says that an equal job comes next, whose container can be started meanwhile.
@@ -239,11 +245,11 @@ class Engine:
             if again:
                 self.expect(job)
             with _explained("run a container"):
-                container.put_archive(BUILD, files)
+                container.put_archive(job.place, files)
                 for line in _lines(container.logs(stream=True, follow=True)):
                     on_line(line)
                 status = int(container.wait()["StatusCode"])
-                chunks, _ = container.get_archive(f"{BUILD}/out")
+                chunks, _ = container.get_archive(f"{job.place}/out")
                 extract(chunks, out)
         finally:
             _remove(container)

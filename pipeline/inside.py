@@ -33,8 +33,17 @@ ENVIRONMENT = {
     "TZ": "UTC",
 }
 
-WAIT = f"""\
-import importlib, os, runpy, sys, time
+CLEAN = f"""\
+import os, sys
+own = {ENVIRONMENT!r} | {{name: os.environ[name] for name in sys.argv[1:] if name in os.environ}}
+if dict(os.environ) != own:
+    os.execve(sys.executable, sys.orig_argv, own)
+"""
+"""Starts the container's Python again without the variables that engines add to those it is given; its
+arguments name what it keeps besides ENVIRONMENT."""
+
+WAIT = f"""{CLEAN}\
+import importlib, runpy, time
 import dataclasses, json, pathlib, subprocess  # what every step needs: better now than when it is waited for
 give_up = time.monotonic() + 600
 while not os.path.exists("{BUILD}/go"):
@@ -132,6 +141,7 @@ def main(root: Path) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         require_machine(platform.machine())
+        os.umask(0o022)  # what an engine gives is its own choice
         step = json.loads((root / "step.json").read_text())
         function = getattr(importlib.import_module(step["module"]), step["function"])
         os.environ["SOURCE_DATE_EPOCH"] = str(step["epoch"])

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from pipeline import containers
-from pipeline.crossing import add_bytes, add_file, add_files, add_folder
-from pipeline.engine import USER, Job
+from pipeline.crossing import add_bytes, add_file, add_folder
+from pipeline.engine import Job
 from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
-from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR, WAIT
+from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR
 from pipeline.report import Line
 from pipeline.step import Source, Step
 from pipeline.store import explained
@@ -37,14 +37,20 @@ def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool
     if lock is None:
         raise ValueError(f"step {step.name} has no container")
     containers.ensure(around.engine, around.store, lock, around.sources, line.progress)
-    given = device if device and around.engine.has_device(lock.tag, device) else ""
+    found = device if device and around.engine.has_device(lock.tag, device) else ""
+    kept = proxies() if step.network else []
+    given = around.conditions
     return Job(
         image=lock.tag,
-        argv=("/usr/bin/python3", "-P", "-c", WAIT),
-        env=(*ENVIRONMENT.items(), *(proxies() if step.network else ())),
+        argv=("/usr/bin/python3", "-P", "-c", given.bootstrap, *(name for name, _ in kept)),
+        env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
         network=step.network,
-        device=given,
+        device=found,
         tty=tty,
+        place=given.place,
+        user=given.user,
+        hostname=given.hostname,
+        tmpfs=given.tmpfs,
     )
 
 
@@ -81,6 +87,8 @@ def run(
                     line.progress(event["done"], event["total"], event["unit"])
                 case "note":
                     line.note(event["text"])
+                case "observed":
+                    around.conditions.observe(step.name, event["seen"])
                 case "error":
                     error = event
                     log_file.write(f"{event['message']}\n")
@@ -110,29 +118,32 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
     run, lock = step.run, step.container
     if run is None or lock is None:
         raise ValueError(f"step {step.name} has no code, or no container")
+    given = around.conditions
+    what = {
+        "module": run.__module__,
+        "function": run.__qualname__,
+        "params": dict(step.params),
+        "epoch": step.params.get("epoch", lock.epoch),
+    }
+    small = {"step.json": json.dumps(what).encode(), **given.files}
+    for module, path in step.modules().items():
+        name = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+        small[f"src/{name}"] = path.read_bytes()
+    large = {f"in/{name}": path.resolve() for name, path in around.files(step, line).items()}
+    if step.network:
+        large["in/ca.pem"] = Path(ca_bundle())
+    for name, source in step.inputs.items():
+        if isinstance(source, Source) and source.path.is_dir():
+            large |= {f"in/{name}/{below}": path for below, path in source.files().items()}
     with tempfile.TemporaryFile(dir=scratch) as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
-            for name in ("out", "work"):
-                add_folder(tar, name, owner=USER)
-            for name in ("src", "in"):
-                add_folder(tar, name, owner=0)
-            for module, path in step.modules().items():
-                name = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
-                add_bytes(tar, f"src/{name}", path.read_bytes())
-            what = {
-                "module": run.__module__,
-                "function": run.__qualname__,
-                "params": dict(step.params),
-                "epoch": step.params.get("epoch", lock.epoch),
-            }
-            add_bytes(tar, "step.json", json.dumps(what).encode())
-            for name, source in step.inputs.items():
-                if isinstance(source, Source) and source.path.is_dir():
-                    add_files(tar, f"in/{name}", source.files())
-            for name, path in around.files(step, line).items():
-                add_file(tar, f"in/{name}", path)
-            if step.network:
-                add_file(tar, "in/ca.pem", Path(ca_bundle()))
-            add_bytes(tar, "go", b"")  # last, for `WAIT`
+            for name, owner in (("out", given.user), ("work", given.user), ("src", 0), ("in", 0)):
+                add_folder(tar, name, owner)
+            for name in sorted([*small, *large], reverse=given.backwards):
+                if name in small:
+                    add_bytes(tar, name, small[name])
+                else:
+                    add_file(tar, name, large[name])
+            add_bytes(tar, "go", b"")  # last, for the bootstrap
         file.seek(0)
         yield file

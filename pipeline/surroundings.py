@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.conditions import Conditions
 from pipeline.errors import PipelineError, StepError
 from pipeline.fetch import fetch
 from pipeline.mirrors import Source as DebianSource
@@ -22,10 +23,14 @@ if TYPE_CHECKING:  # docker takes longer to import than doing nothing may take
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every step shares: the cache, the engine (asked for when first needed), where Debian is."""
+    """What every step shares: the cache, the engine (asked for when first needed), where Debian is.
+
+    `conditions` are what a container gets that no step asks for.
+    """
 
     store: Store
     sources: Sequence[DebianSource]
+    conditions: Conditions = field(default_factory=Conditions)
     keys: dict[Step, str] = field(default_factory=dict)
     """Keys that this run has computed already."""
 

@@ -154,38 +154,27 @@ def _step_task(session: Session, image: str, step: Step) -> Task:
     }
 
 
+def _option(name: str, default: str | bool | int, explained: str) -> dict[str, Any]:
+    return {"name": name, "long": name, "type": type(default), "default": default, "help": explained}
+
+
+def _reproduce_params() -> list[dict[str, Any]]:
+    return [
+        _option("vary", "", "vary only these: names with commas between them, such as clock,order"),
+        _option("step", "", "build and compare one step only: kernel, uki, iso, ..."),
+        _option("without", "", "leave one step out, such as kernel"),
+        _option("diffoscope", False, "where something differs, add diffoscope's full report"),
+    ]
+
+
 def _command_tasks(session: Session) -> Iterator[Task]:
     def task(name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
         return _task(session, name, doc, functools.partial(action, session), **more)
 
-    fast = {
-        "name": "fast",
-        "long": "fast",
-        "type": bool,
-        "default": False,
-        "help": "unit tests only: nothing that needs a container or a virtual machine",
-    }
-    way = {
-        "name": "way",
-        "long": "way",
-        "type": str,
-        "default": "",
-        "help": "boot in one way only: cd, usb or disk",
-    }
-    accel = {
-        "name": "accel",
-        "long": "accel",
-        "type": str,
-        "default": "auto",
-        "help": "what the virtual machine runs on: auto, kvm or tcg",
-    }
-    days = {
-        "name": "days",
-        "long": "days",
-        "type": int,
-        "default": 30,
-        "help": "keep what a build of the last DAYS days used",
-    }
+    fast = _option("fast", False, "unit tests only: nothing that needs a container or a virtual machine")
+    way = _option("way", "", "boot in one way only: cd, usb or disk")
+    accel = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
+    days = _option("days", 30, "keep what a build of the last DAYS days used")
     yield task("test", "all tests; --fast for those that need no container", commands.test, params=[fast])
     yield task(
         "boot-test",
@@ -202,11 +191,23 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         task_dep=["iso"],
     )
     yield task(
+        "inspect",
+        "say of any boot image whether it will boot, and why not; --help says more",
+        commands.inspect,
+        pos_arg="arguments",
+    )
+    yield task(
+        "reproduce",
+        "build twice in surroundings that differ on purpose, and compare every artifact",
+        commands.reproduce,
+        params=_reproduce_params(),
+    )
+    yield task(
         "doctor", "say whether this machine can do all that, and what to change if not", commands.doctor
     )
     yield task(
         "lock",
-        "resolve containers/*.toml to new locks in manifests/; or name some",
+        "resolve containers/*.toml to new locks in manifests/; or name some, or `outputs`",
         commands.lock,
         pos_arg="names",
     )

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bench import Checkout, Figure
+from pipeline.bench import Checkout, Figure, write_large_iso
+from pipeline.checks.catalog import take_apart
 from pipeline.errors import StepError
+from pipeline.formats.fields import open_image
+from tests.fixtures.iso import efi_image
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,14 @@ def test_a_line_is_added(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("a\n")
     checkout(tmp_path, "").append("x", "b\n")
     assert (tmp_path / "x").read_text() == "a\nb\n"
+
+
+def test_the_large_iso_is_large_and_boots_but_takes_no_room(tmp_path: Path) -> None:
+    (tmp_path / "efi.img").write_bytes(efi_image())
+    path = tmp_path / "large.iso"
+    write_large_iso(tmp_path / "efi.img", path)
+    assert path.stat().st_size > 1 << 32
+    assert path.stat().st_blocks * 512 < 1 << 24
+    node = take_apart(open_image(path), "large.iso", house=False)
+    kinds = [node.kind.name for _, node in node.walk() if node.kind]
+    assert kinds[:3] == ["iso", "fat", "uki"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import commands
+from pipeline import commands, outputs
 from pipeline.errors import EngineError, PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
@@ -119,6 +119,42 @@ def test_a_step_from_the_cache_is_published_again_and_said_to_be_cached(
     assert screen.getvalue() == "✓ kernel:toy                     cached\n"
 
 
+def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.StringIO) -> None:
+    session.report.errors = session.report.console
+    steps = three(session)
+    for step in steps:
+        leave(session, step, 1)
+    assert commands.verify_outputs(session) is False
+    assert screen.getvalue() == (
+        "error: manifests/outputs.lock.json: there is no such file\n"
+        "  hint: `./doit lock outputs` writes it anew, of what was built last\n"
+    )
+    commands.lock(session, ["outputs"])
+    assert commands.verify_outputs(session) is True
+    path = session.root / "manifests/outputs.lock.json"
+    other = path.read_text().replace(
+        '"kernel:toy", "name": "a", "size": 12', '"kernel:toy", "name": "a", "size": 13'
+    )
+    assert other != path.read_text()
+    path.write_text(other)
+    screen.truncate(0)
+    screen.seek(0)
+    assert commands.verify_outputs(session) is False
+    digest = outputs.made(session.images, session.around)[0].sha256
+    assert screen.getvalue().splitlines() == [
+        f"not what is locked: a of step kernel:toy has 12 bytes and the SHA-256 {digest}, "
+        f"manifests/outputs.lock.json says 13 and {digest}",
+        "  if that is what you changed: `./doit lock outputs`",
+    ]
+
+
+def test_what_was_not_built_cannot_be_locked(session: Session) -> None:
+    three(session)
+    with pytest.raises(PipelineError) as caught:
+        commands.lock(session, ["outputs"])
+    assert str(caught.value) == "step kernel:toy has not been made\n  hint: run `./doit iso` first"
+
+
 def test_the_summary(session: Session, screen: io.StringIO) -> None:
     steps = three(session)
     for step, seconds in zip(steps, (600.25, 0.5, 0), strict=True):
@@ -142,6 +178,7 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
     assert lines[6:] == [
         iso,
         f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress",
+        "",
     ]
     record = json.loads((session.folder("toy") / "build.json").read_text())
     assert record["version"] == 1

@@ -16,7 +16,7 @@ from pipeline.session import Session
 from tests.conftest import ROOT
 
 DOIT = Path(sys.prefix) / "bin" / "doit"
-NAMES = ["iso", "test", "boot-test", "boot", "doctor", "lock", "bench", "gc"]
+NAMES = ["iso", "test", "boot-test", "boot", "inspect", "reproduce", "doctor", "lock", "bench", "gc"]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "recipes")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
 

@@ -55,6 +55,7 @@ def environment(work: Path, sysroot: Path | None = None) -> dict[str, str]:
     return {
         "CARGO_HOME": f"{work}/cargo",
         "CARGO_INCREMENTAL": "0",
+        "CARGO_CACHE_RUSTC_INFO": "0",  # else what rustc said is kept, in random order
         "CARGO_TARGET_DIR": f"{work}/target",
         "CARGO_TERM_PROGRESS_WHEN": "always",
         "CARGO_TERM_PROGRESS_WIDTH": "100",

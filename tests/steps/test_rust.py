@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.session import Session
 from pipeline.steps import archive, rust
+from tests.conftest import lacking
 from tests.fixtures.context import Played, played
 
 EPOCH = 1795219200
@@ -30,6 +32,7 @@ def environment(work: Path, *more: str) -> dict[str, str]:
     return {
         "CARGO_HOME": f"{work}/cargo",
         "CARGO_INCREMENTAL": "0",
+        "CARGO_CACHE_RUSTC_INFO": "0",
         "CARGO_TARGET_DIR": f"{work}/target",
         "CARGO_TERM_PROGRESS_WHEN": "always",
         "CARGO_TERM_PROGRESS_WIDTH": "100",
@@ -142,6 +145,18 @@ def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
     assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work, ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
     assert names(ctx.out / "target.tar") == ["build", "clean"]
+
+
+@pytest.mark.container
+def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
+    """It writes that down in the order of a hash table, which is another one each time."""
+    steps = [step for image in session.images.values() for step in image if step.run is rust.dependencies]
+    for step in steps:
+        result = session.around.result(step)
+        path = session.store.find(result.outputs["target.tar"]) if result else None
+        if path is None:
+            lacking(f"{step.name} has not been built: run `./doit iso`")
+        assert ".rustc_info.json" not in names(path)
 
 
 def build_program(argv: list[str], cwd: Path) -> str:

@@ -1,0 +1,155 @@
+"""Owns how two builds are made that share nothing but the machine, each on its side of every variation.
+
+Must not know what is compared.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from pipeline import containers
+from pipeline.errors import PipelineError, StepError
+from pipeline.formats.deb import data_archive
+from pipeline.reproduce.rebuild import Made, Task
+from pipeline.reproduce.variations import Side, Variation, sides
+from pipeline.reproduce.vary import FAKETIME
+from pipeline.session import Session
+from pipeline.step import Step
+from pipeline.store import Store
+
+CONTAINER = "reproduce"
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
+)
+NAMES = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build made, by step, on which side of the variations."""
+
+    name: str
+    side: Side
+    made: Mapping[str, Made]
+
+
+def needed(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps that others of `wanted` take something from, and that are not wanted themselves."""
+    found: set[str] = set()
+    for step in reversed(steps):
+        if step in wanted or step.name in found:
+            found |= {need.name for need in step.needs()}
+    return tuple(step for step in steps if step.name in found and step not in wanted)
+
+
+def build_twice(
+    session: Session, image: str, wanted: Sequence[Step], variations: Sequence[Variation], scratch: Path
+) -> tuple[Built, Built]:
+    """Run both builds at once, each on its own copy of the checkout and its own cache below `scratch`.
+
+    Raises StepError for one that fails.
+    """
+    for step in wanted:
+        if step.container is not None:
+            _ensure(session, step)
+    library = scratch / FAKETIME
+    library.write_bytes(faketime(session))
+    given = sides(variations)
+    told = threading.Lock()
+
+    def one(index: int) -> Built:
+        folder = scratch / NAMES[index]
+        root = folder / given[index].folder
+        shutil.copytree(session.root, root, ignore=LEFT_OUT, symlinks=True)
+        cache = folder / "cache"
+        _seed(session, image, needed(session.images[image], wanted), Store(cache))
+        answer = folder / "answer.json"
+        names = tuple(step.name for step in wanted)
+        task = Task(image, names, given[index], str(library), str(answer))
+        return _run(session, NAMES[index], task, root, cache, told)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(one, range(2))
+    return first, second
+
+
+def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told: threading.Lock) -> Built:
+    """Run one build in a process of its own, and pass on what it says."""
+    env = os.environ | {
+        "INSTALLER_ISO_CACHE": str(cache),
+        "DOCKER_HOST": session.around.engine.address,
+        **task.side.env,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.reproduce.rebuild"],
+        cwd=root,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=task.side.umask,
+    ) as process:
+        stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+        stdin.write(task.to_json())
+        stdin.close()
+        last = ""
+        for line in stdout:
+            last = line.rstrip("\n")
+            with told:
+                session.report.print(f"{name:7}{last}")
+    try:
+        answer = json.loads(Path(task.answer).read_text())
+    except (OSError, ValueError):
+        raise StepError(f"the {name} build ended with status {process.returncode}: {last}") from None
+    if "error" in answer:
+        raise StepError(f"the {name} build: {answer['error']}", answer["hint"])
+    made = {step: Made(**fields) for step, fields in answer["made"].items()}
+    return Built(name, task.side, made)
+
+
+def _ensure(session: Session, step: Step) -> None:
+    if step.container is not None:
+        around = session.around
+        containers.ensure(around.engine, session.store, step.container, around.sources, lambda *_: None)
+
+
+def _seed(session: Session, image: str, steps: Sequence[Step], cache: Store) -> None:
+    """Give a build's cache the results of steps that it does not make itself."""
+    for step in steps:
+        key, result = session.around.key(step), session.around.result(step)
+        if key is None or result is None:
+            raise StepError(f"step {step.name} of {image} has not been made", "run `./doit iso`")
+        for blob in result.outputs.values():
+            path = session.store.find(blob)
+            if path is None:
+                raise StepError(f"step {step.name}: the cache lost {blob.sha256}", "run `./doit iso`")
+            with cache.scratch() as scratch:
+                shutil.copyfile(path, scratch / "blob")
+                cache.add(scratch / "blob")
+        cache.record(key, result)
+
+
+def faketime(session: Session) -> bytes:
+    """Return the library that gives a process another clock, out of its locked Debian package."""
+    lock = session.project.lock_of(CONTAINER)
+    packages = [package for package in lock.packages if package.name == "libfaketime"]
+    if not packages:
+        raise PipelineError(
+            f"containers/{CONTAINER}.toml names no libfaketime", "add it, then run `./doit lock`"
+        )
+    (path,) = containers.download(packages, session.around.sources, session.store, lambda *_: None)
+    with data_archive(path) as archive:
+        for member in archive:
+            if member.name.endswith("/libfaketimeMT.so.1") and (file := archive.extractfile(member)):
+                return file.read()
+    raise PipelineError("Debian's package libfaketime has no libfaketimeMT.so.1", "lock another version")

@@ -1,0 +1,116 @@
+"""Owns `doit reproduce`: two builds, the proof that their surroundings differed, the verdict on their bytes.
+
+Must not know doit, nor how a difference is named.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import PipelineError, StepError
+from pipeline.realise import realise
+from pipeline.report import size_text
+from pipeline.reproduce import diffoscope
+from pipeline.reproduce.builds import Built, build_twice, needed
+from pipeline.reproduce.variations import Variation, chosen
+from pipeline.reproduce.verdict import Pair, divergences, keep, plant
+from pipeline.session import Session
+from pipeline.step import Step
+
+
+def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:
+    """Build twice and compare; return whether all bytes are the same.
+
+    `vary` is a list of variations, empty for all; `only` and `without` are steps, by the first part of
+    their names. Raises PipelineError for what cannot be done, and for a proof that would prove nothing.
+    """
+    variations = chosen(vary)
+    same = True
+    for image, steps in session.images.items():
+        wanted = select(steps, only, without)
+        for step in needed(steps, wanted):
+            with session.report.step(step.name, step.summary) as line:
+                realise(step, session.around, session.folder(image), line)
+        with session.store.scratch() as scratch:
+            built = build_twice(session, image, wanted, variations, scratch)
+            session.report.print("")
+            rows = surroundings(wanted, built, variations)
+            session.report.table(("varied", "first build", "second build"), rows)
+            session.report.print("")
+            same = _judge(session, image, _pairs(wanted, built), scratch, full_report=full_report) and same
+    return same
+
+
+def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
+    """Return the steps that `--step` and `--without` leave. Raises PipelineError for a name of none."""
+    kinds = list(dict.fromkeys(_kind(step) for step in steps))
+    for option, name in (("--step", only), ("--without", without)):
+        if name and name not in kinds:
+            raise PipelineError(f"{option} {name}: there is no such step", f"there are {', '.join(kinds)}")
+    return tuple(step for step in steps if _kind(step) != without and (not only or _kind(step) == only))
+
+
+def _kind(step: Step) -> str:
+    return step.name.partition(":")[0]
+
+
+def surroundings(
+    wanted: Sequence[Step], built: tuple[Built, Built], variations: Sequence[Variation]
+) -> list[tuple[str, str, str]]:
+    """Return what was different: the variation, and what the last step saw of it in each build.
+
+    Raises StepError where any step saw the same in both: what is not in force proves nothing.
+    """
+    rows = []
+    for variation in variations:
+        first = second = ""
+        for step in wanted:
+            if step.container is None:
+                continue
+            first, second = (_seen(each, step.name, variation.name) for each in built)
+            if first == second:
+                raise StepError(
+                    f"{variation.name} was not varied: step {step.name} saw {first!r} in both builds",
+                    "name the others with --vary, if this machine cannot vary it",
+                )
+        rows.append((variation.name, first, second))
+    return rows
+
+
+def _seen(built: Built, step: str, variation: str) -> str:
+    """Return what a step saw of a variation; of the checkout's path only the build itself sees anything."""
+    if variation == "path":
+        return built.side.folder
+    value = built.made[step].seen.get(variation)
+    if variation == "clock" and isinstance(value, int):
+        return f"{value // 86400} days after 1970"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _pairs(wanted: Sequence[Step], built: tuple[Built, Built]) -> list[Pair]:
+    first, second = (each.made for each in built)
+    return [
+        Pair(step.name, name, Path(first[step.name].outputs[name]), Path(second[step.name].outputs[name]))
+        for step in wanted
+        for name in step.outputs
+    ]
+
+
+def _judge(session: Session, image: str, pairs: Sequence[Pair], scratch: Path, *, full_report: bool) -> bool:
+    """Print the verdict on every artifact, after a difference that was planted has been found."""
+    report = session.report
+    report.print(f"planted to see whether it is found: {plant(pairs, scratch).text()}")
+    found = divergences(pairs)
+    different = [each.pair for each in found]
+    rows = [(p.step, p.name, size_text(p.size), p.sha256) for p in pairs if p not in different]
+    if rows:
+        report.table(("step", "the same in both builds", "size:", "SHA-256"), rows)
+    folder = session.root / "artifacts" / "reproduce" / image
+    keep(different, folder)
+    for divergence in found:
+        report.print(f"not the same: {divergence.text()}", style="bold red")
+    if different:
+        report.print(f"both files of each: {session.shown(folder)}")
+    if different and full_report:
+        path = diffoscope.report(session, different[0], folder)
+        report.print(f"the full report on the first: {session.shown(path)}")
+    return not different

@@ -1,0 +1,21 @@
+"""Reports on all that differs between two files, with diffoscope: https://diffoscope.org/"""
+
+from pipeline.errors import PipelineError
+from pipeline.inside import Context
+
+
+def compare(ctx: Context) -> None:
+    """Write `diffoscope.txt` on the inputs `first` and `second`, which are called `params.name`."""
+    places = []
+    for side in ("first", "second"):
+        place = ctx.work / side / ctx.params["name"]
+        place.parent.mkdir()
+        place.symlink_to(ctx.inputs[side])
+        places.append(f"{side}/{ctx.params['name']}")
+    report = ctx.out / "diffoscope.txt"
+    command = ["diffoscope", "--no-progress", "--text", str(report), *places]
+    try:
+        ctx.run(command, env={"TMPDIR": str(ctx.work)})
+    except PipelineError:
+        if not report.is_file():  # it fails where files differ, too
+            raise

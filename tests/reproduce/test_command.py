@@ -1,0 +1,84 @@
+"""What is rebuilt, and the proof that its surroundings differed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.errors import PipelineError, StepError
+from pipeline.plan import plan
+from pipeline.project import Project
+from pipeline.reproduce.builds import Built, needed
+from pipeline.reproduce.command import select, surroundings
+from pipeline.reproduce.rebuild import Made, Task
+from pipeline.reproduce.variations import Side, chosen
+from pipeline.step import Step
+
+IMAGE = "truthdb-installer"
+
+
+@pytest.fixture
+def steps(checkout: Project) -> tuple[Step, ...]:
+    return plan(checkout, IMAGE)
+
+
+def names(steps: tuple[Step, ...]) -> list[str]:
+    return [step.name.partition(":")[0] for step in steps]
+
+
+def test_steps_are_selected(steps: tuple[Step, ...]) -> None:
+    assert select(steps, "", "") == steps
+    assert names(select(steps, "iso", "")) == ["iso"]
+    assert names(select(steps, "", "kernel")) == names(steps)[1:]
+
+
+@pytest.mark.parametrize(
+    ("only", "without", "said"), [("is", "", "--step is"), ("", "kernels", "--without kernels")]
+)
+def test_a_step_that_there_is_not_is_told(
+    steps: tuple[Step, ...], only: str, without: str, said: str
+) -> None:
+    with pytest.raises(PipelineError) as caught:
+        select(steps, only, without)
+    assert str(caught.value) == (
+        f"{said}: there is no such step\n  hint: there are kernel, rust-std, crates, dependencies, "
+        "installer, initramfs, uki, efi-image, iso"
+    )
+
+
+def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
+    assert needed(steps, steps) == ()
+    assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel"]
+    assert names(needed(steps, select(steps, "uki", ""))) == names(steps)[:6]
+
+
+def built(name: str, steps: tuple[Step, ...], seen: Mapping[str, Any]) -> Built:
+    return Built(name, Side(folder=name), {step.name: Made({}, seen) for step in steps})
+
+
+def test_what_was_varied_is_shown(steps: tuple[Step, ...]) -> None:
+    two = (
+        built("a", steps, {"clock": 86400, "order": ["x", "y"], "cpus": 2}),
+        built("b", steps, {"clock": 200 * 86400, "order": ["y", "x"], "cpus": 1}),
+    )
+    assert surroundings(steps, two, chosen("clock,order,cpus,path")) == [
+        ("clock", "1 days after 1970", "200 days after 1970"),
+        ("path", "a", "b"),
+        ("cpus", "2", "1"),
+        ("order", "x, y", "y, x"),
+    ]
+
+
+def test_what_was_not_in_force_fails(steps: tuple[Step, ...]) -> None:
+    two = (built("a", steps, {"cpus": 1}), built("b", steps, {"cpus": 1}))
+    with pytest.raises(StepError) as caught:
+        surroundings(steps, two, chosen("cpus"))
+    assert str(caught.value) == (
+        "cpus was not varied: step kernel:installer saw '1' in both builds\n"
+        "  hint: name the others with --vary, if this machine cannot vary it"
+    )
+
+
+def test_a_task_survives_its_way_into_the_other_process() -> None:
+    task = Task("image", ("a", "b"), Side(env={"A": "b"}, umask=0o077), "/x.so", "/answer")
+    assert Task.from_json(task.to_json()) == task
