@@ -1,33 +1,50 @@
 """What is fuzzed: each reader and rule, given any bytes, answers or raises FormatError."""
 
+import bz2
+import gzip
+import lzma
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import zstandard
+
 from pipeline.checks.catalog import take_apart
+from pipeline.compare import first_difference
 from pipeline.errors import FormatError
 from pipeline.formats import (
+    authenticode,
     bzimage,
+    compression,
     cpio_reader,
     elf,
     eltorito,
     fat,
     fat_directory,
     gpt,
+    ikconfig,
+    initramfs,
     iso9660,
+    osrelease,
     pe,
+    sbat,
 )
 from pipeline.formats.fields import chunks
 from pipeline.formats.magic import describe
+from pipeline.inspection import document, text
+from pipeline.inspection.interview import answers
 from tests.fixtures.bzimage import bzimage as make_bzimage
+from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.elf import elf as make_elf
 from tests.fixtures.fat import fat as make_fat
 from tests.fixtures.gpt import with_gpt
 from tests.fixtures.initramfs import INITTAB, changed, members
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
-from tests.fixtures.uki import CMDLINE, uki
+from tests.fixtures.packed import lz4_legacy
+from tests.fixtures.signed import EC, RSA, signed
+from tests.fixtures.uki import CMDLINE, SBAT, uki
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 """Inputs that once broke a target, one folder a target."""
@@ -74,27 +91,83 @@ def _inspected(kind: str) -> Callable[[bytes], object]:
     return lambda data: take_apart(data, "input", kind, house=True).all_findings()
 
 
+def _told(data: bytes) -> None:
+    """All that `./doit inspect` would say, as text and as JSON."""
+    node = take_apart(data, "input", house=False)
+    said = answers(node)
+    for part in (text.told(said), text.tree(node, whole=True)):
+        list(part)
+    list(document.written([document.written_file("input", error=None, answers=said, node=node)]))
+
+
 def _make_fats() -> list[bytes]:
     files = {"EFI/BOOT/BOOTX64.EFI": b"MZ" + bytes(3000), "a long name.txt": b"x"}
     return [make_fat(files), make_fat(files, kind="FAT32", clusters=100)]
 
 
+def _unpacked(data: bytes) -> None:
+    contents, _ = compression.decompress(data, 1 << 22)
+    for _ in chunks(contents):
+        pass
+
+
+def _read_iso(data: bytes) -> None:
+    found = iso9660.read_iso9660(data)
+    for member in found.members[:100]:
+        iso9660.contents(data, member)
+    iso9660.has_udf(data)
+
+
+def _read_signatures(data: bytes) -> None:
+    authenticode.read_signatures(pe.read_pe(data))
+
+
+def _compared(data: bytes) -> None:
+    """Half of the input against the other half."""
+    first_difference(data[: len(data) // 2], data[len(data) // 2 :])
+
+
+def _packed() -> list[bytes]:
+    data = b"what is packed " * 50
+    return [
+        gzip.compress(data, mtime=0),
+        bz2.compress(data),
+        lzma.compress(data),
+        lzma.compress(data, lzma.FORMAT_ALONE),
+        zstandard.compress(data),
+        lz4_legacy(data),
+    ]
+
+
+def _archives() -> list[bytes]:
+    plain = newc(members().values())
+    return [plain, changed(), plain + gzip.compress(plain, mtime=0)]
+
+
 TARGETS = {
     "magic": Target(describe, lambda: [make_elf(), uki(), iso(), changed()]),
+    "compression": Target(_unpacked, _packed),
     "cpio": Target(_read_cpio, lambda: [newc(members().values())]),
+    "initramfs": Target(initramfs.read_initramfs, _archives),
     "fat": Target(_read_fat, _make_fats),
     "gpt": Target(_read_gpt, lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
     "eltorito": Target(eltorito.read_catalog, lambda: [iso()]),
-    "iso9660": Target(iso9660.read_iso9660, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
+    "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
     "pe": Target(pe.read_pe, lambda: [uki(), make_bzimage()]),
+    "authenticode": Target(_read_signatures, lambda: [signed(RSA), signed(RSA, EC)]),
+    "sbat": Target(sbat.read_sbat, lambda: [SBAT]),
+    "os-release": Target(osrelease.read_os_release, lambda: [b'ID=x\nNAME="A \\"B\\""\n']),
     "bzimage": Target(bzimage.read_bzimage, lambda: [make_bzimage()]),
-    "elf": Target(
-        elf.read_elf, lambda: [make_elf(), make_elf(interpreter="/lib/ld.so", needed=("libc.so",))]
-    ),
+    "ikconfig": Target(ikconfig.read_config, lambda: [vmlinux()]),
+    "elf": Target(elf.read_elf, lambda: [make_elf(), make_elf(interpreter="/ld.so", needed=("c.so",))]),
     "inittab": Target(_inspected("inittab"), lambda: [INITTAB.encode()]),
     "cmdline": Target(_inspected("cmdline"), lambda: [CMDLINE]),
-    "uki": Target(_inspected("uki"), lambda: [uki()]),
-    "iso": Target(_inspected("iso"), lambda: [iso()]),
+    "efi rules": Target(_inspected("efi"), lambda: [signed(RSA)]),
+    "uki rules": Target(_inspected("uki"), lambda: [uki()]),
+    "iso rules": Target(_inspected("iso"), lambda: [iso()]),
+    "disk rules": Target(_inspected("disk"), lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
+    "compare": Target(_compared, lambda: [2 * uki(), 2 * newc(members().values()), 2 * make_elf()]),
+    "inspect": Target(_told, lambda: [iso(), uki(), changed(), make_elf()]),
 }
 
 
