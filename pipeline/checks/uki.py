@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.checks import sections, uki_boot
 from pipeline.checks.finding import Fault, Rule
-from pipeline.checks.initramfs import is_archive
+from pipeline.checks.initramfs_archive import is_archive
 from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import read_bzimage

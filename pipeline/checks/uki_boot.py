@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.finding import Fault, Rule
-from pipeline.checks.initramfs import Initramfs
+from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.errors import FormatError

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.cmdline import Cmdline
-from pipeline.checks.initramfs import Initramfs
+from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.program import Program

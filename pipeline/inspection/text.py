@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.fat import EfiImage
-from pipeline.checks.initramfs import Initramfs
+from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.iso import Iso
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
