@@ -15,7 +15,7 @@ from pipeline.checks.partitions import Partitions
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
 from pipeline.formats.fields import Image
-from pipeline.formats.magic import describe
+from pipeline.formats.magic import Format, describe, recognise
 from pipeline.formats.pe import EFI_APPLICATION, Pe, machine_name, read_pe
 
 ARCHITECTURES = {
@@ -84,8 +84,8 @@ class Place:
         """What lies there, as a noun phrase."""
         if not len(self.image):
             return "something beyond the end of the file"
-        if self.node and self.node.kind and self.node.kind.name == "fat":
-            return "a FAT file system that is damaged"
+        if recognise(self.image) is Format.FAT:
+            return "a FAT file system that is cut off or damaged"
         return describe(self.image)
 
 
