@@ -1,99 +1,138 @@
 """Owns what must hold of the dynamic programs of an initramfs: all that their loader will look for is there.
 
-Must not know what the programs do. It looks where ld.so and musl's loader look.
+Must not know what the programs do, nor where loaders look by themselves (`pipeline.checks.loader_paths`).
 
-Specification: ld.so(8), "Dynamic string tokens" and the order of the search; musl, ldso/dynlink.c
+Specification: ld.so(8), the order of the search and "Dynamic string tokens"; musl, ldso/dynlink.c
 """
 
-import fnmatch
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 
 from pipeline.checks.finding import Fault
 from pipeline.checks.kind import Node
+from pipeline.checks.loader_paths import usual_folders
 from pipeline.checks.program import Program
 from pipeline.errors import FormatError
 from pipeline.formats.elf import Elf
 from pipeline.formats.tree import Tree
 
-FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
-TRIPLETS = ("x86_64-linux-gnu", "aarch64-linux-gnu", "i386-linux-gnu", "riscv64-linux-gnu")
-LD_CONF = "/etc/ld.so.conf"
-MAX_CONF = 1 << 16  # bytes
-MAX_INCLUDES = 64
+LIB = ("lib", "lib64")  # what $LIB may stand for
+MUSL = "ld-musl-"
+MUSL_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")  # musl's loader is these libraries
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """The ELF files of an initramfs by name, without a leading `/`, and the folders that loaders know.
+
+    `led_to` returns the name of what a path leads to, "" for nothing.
+    """
+
+    led_to: Callable[[str], str]
+    programs: Mapping[str, Elf]
+    usual: tuple[str, ...]
+
+    def find(self, places: Iterable[str], like: Elf) -> tuple[str, Elf | None] | None:
+        """Return the first of the places that has a file for the same machine, and what is known of it."""
+        for place in places:
+            name = self.led_to(place)
+            found = self.programs.get(name)
+            if name and (found is None or (found.bits, found.machine) == (like.bits, like.machine)):
+                return name, found
+        return None
 
 
 def closure_is_complete(node: Node) -> Iterator[Fault]:
     """A program whose loader or library is missing does not start: `No such file or directory`."""
-    tree: Tree = node.artifact.tree
     programs: dict[str, Elf] = {
         child.name: child.artifact.elf
         for child in node.children
         if isinstance(child.artifact, Program) and child.artifact.elf is not None
     }
-    usual = _usual_folders(tree)
-    wanted: dict[str, str] = {}  # what is missing, and who needs it first
+    if all(program.is_static for program in programs.values()):
+        return
+    tree: Tree = node.artifact.tree
+    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree))
+    reached: set[str] = set()
+    wanted: dict[str, str] = {}  # what is missing, and who needs it
     for name, program in sorted(programs.items()):
-        for missing in _missing(name, program, tree, usual):
-            wanted.setdefault(missing, name)
+        if program.interpreter:
+            for needs, missing in _started(name, program, archive, reached):
+                wanted.setdefault(missing, needs)
+    known = {one for name, elf in programs.items() for one in (posixpath.basename(name), elf.soname)}
+    for name in sorted(programs.keys() - reached):
+        # what no program names is opened by one at run time, which may have the rest already
+        for needs, missing in _loaded(name, programs[name], archive, known, reached):
+            wanted.setdefault(missing, needs)
+    names = {posixpath.basename(name) for name in tree.members}
     for missing, name in wanted.items():
-        yield f"/{name} needs {missing}, which is not in the archive", f"add {missing} to the initramfs"
-
-
-def _missing(name: str, program: Elf, tree: Tree, usual: tuple[str, ...]) -> Iterator[str]:
-    """Yield what a program asks for itself; what its libraries ask for is their own."""
-    if program.interpreter and not _is_there(tree, program.interpreter):
-        yield program.interpreter
-    origin = posixpath.dirname(f"/{name}")
-    search = [folder for path in program.search for folder in path.split(":")]
-    own = [re.sub(r"\$(ORIGIN|\{ORIGIN\})", origin, folder) for folder in search]
-    for library in program.needed:
-        if "/" in library:
-            places = [library]
+        if posixpath.basename(missing) in names:
+            yield (
+                f"/{name} needs {missing}, which lies where its loader does not look, or leads nowhere, "
+                "or is for another machine",
+                f"add {missing} for {programs[name].machine} in one of {', '.join(archive.usual[:4])}",
+            )
         else:
-            places = [f"{folder}/{library}" for folder in (*own, *usual) if folder]
-        if not any(_is_there(tree, place) for place in places):
-            yield library
+            yield f"/{name} needs {missing}, which is not in the archive", f"add {missing} to the initramfs"
 
 
-def _is_there(tree: Tree, path: str) -> bool:
+def _led_to(tree: Tree, path: str) -> str:
     try:
-        tree.resolve(path)
-    except FormatError:
-        return False
-    return True
-
-
-def _usual_folders(tree: Tree) -> tuple[str, ...]:
-    """Return where loaders look: what ld.so.conf names, the folders that they know, musl's path files."""
-    known = [f"{folder}/{triplet}" for folder in ("/lib", "/usr/lib") for triplet in TRIPLETS]
-    paths = [
-        _text(tree, f"/{name}").replace(":", "\n").split() for name in _matching(tree, "/etc/ld-musl-*.path")
-    ]
-    configured = list(_configured(tree, LD_CONF, [MAX_INCLUDES]))
-    return tuple(dict.fromkeys([*configured, *(one for path in paths for one in path), *FOLDERS, *known]))
-
-
-def _configured(tree: Tree, path: str, room: list[int]) -> Iterator[str]:
-    """Yield the folders of an ld.so.conf, those of the files that it includes among them."""
-    room[0] -= 1
-    for line in _text(tree, path).splitlines() if room[0] >= 0 else ():
-        words = line.partition("#")[0].split()
-        if words[:1] == ["include"]:
-            for pattern in words[1:]:
-                for name in _matching(tree, posixpath.join("/etc", pattern)):
-                    yield from _configured(tree, f"/{name}", room)
-        elif words:
-            yield words[0]
-
-
-def _matching(tree: Tree, pattern: str) -> list[str]:
-    return sorted(fnmatch.filter(tree.members, pattern.lstrip("/")))
-
-
-def _text(tree: Tree, path: str) -> str:
-    try:
-        return bytes(tree.resolve(path).data[:MAX_CONF]).decode(errors="replace")
+        return tree.resolve(path).name
     except FormatError:
         return ""
+
+
+def _started(name: str, program: Elf, archive: _Archive, reached: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield who needs what is missing when a program is started; `reached` gets what is loaded."""
+    known = {posixpath.basename(program.interpreter)}
+    loader = archive.find([program.interpreter], program)
+    if loader is None:
+        yield name, program.interpreter
+    else:
+        reached.add(loader[0])
+        known.add(loader[1].soname if loader[1] else "")
+    yield from _loaded(name, program, archive, known, reached)
+
+
+def _loaded(
+    name: str, program: Elf, archive: _Archive, known: Iterable[str], reached: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield who needs what is missing when a file and all its libraries are loaded, in the loader's order.
+
+    What has been loaded under a name, or has it as its DT_SONAME, is not looked for again: `known` to begin.
+    """
+    known = set(known)
+    musl = posixpath.basename(program.interpreter).startswith(MUSL)
+    pending: list[tuple[str, Elf, tuple[str, ...]]] = [(name, program, ())]
+    while pending:
+        needs, elf, handed = pending.pop(0)
+        reached.add(needs)
+        own = _own_folders(needs, elf)
+        handed = (*own, *handed) if elf.hands_down or musl else handed
+        first = own if elf.search and not elf.hands_down and not musl else handed
+        for library in elf.needed:
+            if library in known or (musl and MUSL_ITSELF.match(library)):
+                continue
+            known.add(library)
+            folders = [*first, *archive.usual]
+            places = [library] if "/" in library else [f"{folder}/{library}" for folder in folders]
+            found = archive.find(places, elf)
+            if found is None:
+                yield needs, library
+            elif found[1] is not None:
+                known.add(found[1].soname)
+                pending.append((found[0], found[1], handed))
+
+
+def _own_folders(name: str, elf: Elf) -> tuple[str, ...]:
+    """Return the folders of DT_RUNPATH or DT_RPATH, the tokens replaced."""
+    origin = posixpath.dirname(f"/{name}")
+    folders: list[str] = []
+    for folder in (folder for path in elf.search for folder in path.split(":") if folder):
+        here = re.sub(r"\$(ORIGIN\b|\{ORIGIN\})", lambda _: origin, folder)
+        folders += dict.fromkeys(re.sub(r"\$(LIB\b|\{LIB\})", lib, here) for lib in LIB)
+    return tuple(folders)

@@ -15,7 +15,8 @@ from pipeline.formats.fields import Image
 MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
 INIT = "/sbin/init"
 CONTRARY = (("ro", "rw"), ("quiet", "debug"), ("quiet", "ignore_loglevel"))
-ONCE = frozenset(["root", "rootfstype", "init", "loglevel", "panic", "vconsole.keymap"])
+ONCE = frozenset(["rdinit", "root", "rootfstype", "init", "loglevel", "panic", "vconsole.keymap"])
+LOUD = frozenset("567")  # log levels that show what `quiet` hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,8 @@ def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
             "`VFS: Unable to mount root fs`",
             f"add rdinit={INIT}",
         )
-    elif found != [INIT]:
-        yield (
-            f"the command line says {' '.join(f'rdinit={value}' for value in found)}, not rdinit={INIT} once",
-            f"write rdinit={INIT}, once",
-        )
+    elif found[-1] != INIT:
+        yield f"the command line says rdinit={found[-1]}, not rdinit={INIT}", f"write rdinit={INIT}, once"
 
 
 def has_screen_and_serial(cmdline: Cmdline) -> Iterator[Fault]:
@@ -102,6 +100,9 @@ def says_one_thing(cmdline: Cmdline) -> Iterator[Fault]:
     for pair in CONTRARY:
         if keys.issuperset(pair):
             yield f"the command line says {pair[0]} and {pair[1]}", f"leave {pair[0]} or {pair[1]} out"
+    loud = [value for value in cmdline.values("loglevel") if value in LOUD]
+    if "quiet" in keys and loud:
+        yield f"the command line says quiet and loglevel={loud[0]}", "leave quiet or loglevel= out"
     for key in sorted(keys & ONCE):
         values = list(dict.fromkeys(cmdline.values(key)))
         if len(values) > 1:
@@ -127,7 +128,7 @@ KIND = Kind(
     (
         Rule(
             "CMD001",
-            f"rdinit={INIT} is there, once",
+            f"rdinit={INIT} is there",
             starts_init,
             house=True,
             spec=f"{PARAMETERS}, rdinit=",

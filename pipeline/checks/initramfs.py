@@ -17,7 +17,7 @@ from pipeline.checks.initramfs_archive import (
     is_one_zstd_archive,
     read_initramfs,
 )
-from pipeline.checks.inittab import INSTALLER
+from pipeline.checks.inittab_installer import INSTALLER
 from pipeline.checks.kind import Kind, Member
 from pipeline.errors import FormatError
 from pipeline.formats import elf

@@ -6,42 +6,26 @@ Must not know how the archive around it is stored. BusyBox `init` itself is desc
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
+from pipeline.checks import inittab_installer
 from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.inittab_installer import INSTALLER, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
-from pipeline.formats.inittab import ACTIONS, SHELL, Command, Line, read_inittab
+from pipeline.formats.inittab import ACTIONS, SHELL, read_inittab
 from pipeline.formats.tree import Tree
 
-INSTALLER = "/bin/truthdb-installer"
 MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"))
 PATH = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")  # what BusyBox init sets
 BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "test", "true", "wait"])
-ENDS = ("reboot", "poweroff", "halt")
 SHORT = frozenset(
     ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
 )
-TERMINAL = r"console|tty\d*|tty[A-Z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null"
-
-
-@dataclass(frozen=True, slots=True)
-class Inittab:
-    """The lines, and the tree in which their commands are looked up."""
-
-    lines: tuple[Line, ...]
-    tree: Tree
-
-    @property
-    def good_lines(self) -> tuple[Line, ...]:
-        """The lines that BusyBox takes."""
-        return tuple(line for line in self.lines if line.is_good)
-
-
-def _is_installer(command: Command) -> bool:
-    return command.applet == INSTALLER.rpartition("/")[2]
+RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
+HIDDEN = frozenset(["null", "zero", "full"])
+TERMINAL = r"console|tty\d*|tty[A-Z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
 
 
 def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
@@ -54,16 +38,6 @@ def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
             )
         elif not line.is_good:
             yield f"line {line.number}: there is no command", "write `tty::action:command`"
-
-
-def starts_the_installer(inittab: Inittab) -> Iterator[Fault]:
-    """An inittab may be fine and start nothing."""
-    if not any(_is_installer(command) for line in inittab.good_lines for command in line.commands):
-        actions = ", ".join(sorted({line.action for line in inittab.good_lines})) or "nothing"
-        yield (
-            f"no line starts {INSTALLER}: its lines are for {actions}",
-            f"add `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
-        )
 
 
 def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
@@ -121,47 +95,6 @@ def mount_points_exist(inittab: Inittab) -> Iterator[Fault]:
         mounted.append(place)
 
 
-def a_chosen_exit_ends_it(inittab: Inittab) -> Iterator[Fault]:
-    """Respawn starts the installer over and over, unless its success ends the machine.
-
-    Only `INSTALLER && reboot` (or poweroff, halt) is taken for that: after `;` a crash would end the machine
-    too, before anybody can read why.
-    """
-    for line, rest in _installer_lines(inittab):
-        ending = next((command for command in rest if command.applet in ENDS), None)
-        if ending and {command.operator for command in rest[: rest.index(ending) + 1]} != {"&&"}:
-            yield (
-                f"line {line.number}: {ending.name} does not follow {INSTALLER} by && alone: "
-                "a crash may end the machine too, before anybody can read why",
-                f"write `{INSTALLER} && {ending.name}`",
-            )
-        elif ending is None and line.action == "respawn":
-            yield (
-                f"line {line.number}: respawn starts {INSTALLER} over and over, "
-                "also after the exit that the user chose",
-                f"write `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
-            )
-
-
-def a_crash_restarts_it(inittab: Inittab) -> Iterator[Fault]:
-    """Only respawn does."""
-    for line, _ in _installer_lines(inittab):
-        if line.action != "respawn":
-            yield (
-                f"line {line.number}: {line.action} does not start {INSTALLER} again after a crash",
-                f"write `::respawn:/bin/sh -c '{INSTALLER} && reboot'`",
-            )
-
-
-def _installer_lines(inittab: Inittab) -> Iterator[tuple[Line, tuple[Command, ...]]]:
-    """Yield each line that starts the installer, with the commands after it."""
-    for line in inittab.good_lines:
-        commands = line.commands
-        for index, command in enumerate(commands):
-            if _is_installer(command):
-                yield line, commands[index + 1 :]
-
-
 def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox runs `sh -c "exec COMMAND"`, so `a && b` never gets to b."""
     for line in inittab.good_lines:
@@ -173,9 +106,14 @@ def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
-def read(image: Image, tree: Tree) -> Inittab:
-    """Read the lines of an inittab in the archive `tree`."""
-    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
+def somebody_sees_it(inittab: Inittab) -> Iterator[Fault]:
+    """A machine whose programs all talk to /dev/null looks dead, and takes no key."""
+    lines = [line for line in inittab.good_lines if line.action in RUNS]
+    if lines and all(line.tty in HIDDEN for line in lines):
+        yield (
+            f"line {lines[0].number}: what runs has {lines[0].tty} as its terminal: nobody sees it",
+            "leave the first field empty, for /dev/console",
+        )
 
 
 def nothing_loops(inittab: Inittab) -> Iterator[Fault]:
@@ -199,6 +137,11 @@ def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
+def read(image: Image, tree: Tree) -> Inittab:
+    """Read the lines of an inittab in the archive `tree`."""
+    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
+
+
 BUSYBOX = "BusyBox 1.37, init/init.c"
 
 KIND = Kind(
@@ -218,7 +161,7 @@ KIND = Kind(
         Rule(
             "INIT002",
             f"{INSTALLER} is started",
-            starts_the_installer,
+            inittab_installer.starts_the_installer,
             house=True,
             spec=f"{BUSYBOX} (run_actions)",
             fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'`.",
@@ -250,7 +193,7 @@ KIND = Kind(
         Rule(
             "INIT006",
             "a chosen exit ends the machine, a crash does not",
-            a_chosen_exit_ends_it,
+            inittab_installer.a_chosen_exit_ends_it,
             house=True,
             spec=f"{BUSYBOX} (respawn)",
             fix=f"Write `{INSTALLER} && reboot`.",
@@ -258,7 +201,7 @@ KIND = Kind(
         Rule(
             "INIT007",
             "a crash restarts the installer",
-            a_crash_restarts_it,
+            inittab_installer.a_crash_restarts_it,
             house=True,
             spec=f"{BUSYBOX} (respawn)",
             fix="Start it by respawn.",
@@ -286,6 +229,14 @@ KIND = Kind(
             lenient=True,
             spec=f"{BUSYBOX} (open_stdio_to_tty)",
             fix="Name a terminal of Linux, or nothing for /dev/console.",
+        ),
+        Rule(
+            "INIT011",
+            "what runs has a terminal that somebody sees",
+            somebody_sees_it,
+            lenient=True,
+            spec=f"{BUSYBOX} (open_stdio_to_tty)",
+            fix="Leave the first field empty, for /dev/console.",
         ),
     ),
 )

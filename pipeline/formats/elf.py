@@ -54,6 +54,7 @@ class Elf:
     needed: tuple[str, ...]  # shared libraries
     stripped: bool
     search: tuple[str, ...] = ()  # where it looks for them first: DT_RUNPATH, else DT_RPATH
+    hands_down: bool = False  # whether its libraries look there, too: of DT_RPATH
     soname: str = ""
 
     @property
@@ -108,6 +109,7 @@ def read_elf(image: Image) -> Elf:
     dynamic = next((one for one in segments if one.kind == DYNAMIC), None)
     tags = _tags(image, layout, dynamic) if dynamic else []
     text = partial(_text, image, segments, tags)
+    runpath, rpath = tuple(text(RUNPATH)), tuple(text(RPATH))
     interpreter = next((_string(image, one.offset, one.size) for one in segments if one.kind == INTERP), "")
     return Elf(
         bits=layout.bits,
@@ -117,7 +119,8 @@ def read_elf(image: Image) -> Elf:
         interpreter=interpreter,
         needed=tuple(text(NEEDED)),
         stripped=not _has_symbols(image, layout, shoff, shsize, shnum),
-        search=tuple(path for tag in (RUNPATH, RPATH) for path in text(tag))[:1],
+        search=(runpath or rpath)[:1],
+        hands_down=bool(rpath and not runpath),
         soname=next(iter(text(SONAME)), ""),
     )
 

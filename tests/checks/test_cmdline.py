@@ -28,12 +28,7 @@ CASES = (
     Case(
         "CMD001",
         b"rdinit=/init console=tty0 console=ttyS0",
-        ("the command line says rdinit=/init, not rdinit=/sbin/init once",),
-    ),
-    Case(
-        "CMD001",
-        GOOD + b" rdinit=/bin/sh",
-        ("the command line says rdinit=/sbin/init rdinit=/bin/sh, not rdinit=/sbin/init once",),
+        ("the command line says rdinit=/init, not rdinit=/sbin/init",),
     ),
     Case(
         "CMD002",
@@ -54,6 +49,12 @@ CASES = (
         ("the command line says init=/bin/sh, but the system is the initramfs, started by rdinit=",),
     ),
     Case("CMD005", GOOD + b" debug", ("the command line says quiet and debug",)),
+    Case(
+        "CMD005",
+        b"rdinit=/bin/sh " + GOOD,
+        ("the command line says rdinit=/bin/sh and rdinit=/sbin/init",),
+    ),
+    Case("CMD005", GOOD + b" loglevel=7", ("the command line says quiet and loglevel=7",)),
     Case("CMD005", GOOD + b" ro rw", ("the command line says ro and rw",)),
     Case("CMD005", GOOD + b" panic=5 panic=0 panic=5", ("the command line says panic=5 and panic=0",)),
     Case(
@@ -64,7 +65,15 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("good", [GOOD, GOOD.ljust(2047, b"x"), GOOD + b' x="root=/dev/sda"'])
+@pytest.mark.parametrize(
+    "good",
+    [
+        GOOD,
+        GOOD.ljust(2047, b"x"),
+        GOOD + b' x="root=/dev/sda"',
+        GOOD + b" loglevel=3 console=tty0 panic=5 panic=5",
+    ],
+)
 def test_a_good_command_line_has_no_findings(good: bytes) -> None:
     assert found(cmdline.KIND, good) == []
 
@@ -72,3 +81,10 @@ def test_a_good_command_line_has_no_findings(good: bytes) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_command_line_is_told(case: Case) -> None:
     assert told(found(cmdline.KIND, case.image)) == case.expected
+
+
+def test_of_two_inits_linux_takes_the_last() -> None:
+    assert told(found(cmdline.KIND, GOOD + b" rdinit=/bin/sh")) == [
+        ("CMD001", "the command line says rdinit=/bin/sh, not rdinit=/sbin/init"),
+        ("CMD005", "the command line says rdinit=/sbin/init and rdinit=/bin/sh"),
+    ]

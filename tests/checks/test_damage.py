@@ -6,14 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks import cmdline, disk, fat, initramfs, iso, kernel, program, uki
+from pipeline.checks import cmdline, disk, efi, fat, initramfs, iso, kernel, packed, program, uki
 from pipeline.checks.finding import Finding
 from pipeline.checks.kind import Kind
-from tests.checks import test_disk, test_fat, test_initramfs, test_iso, test_kernel, test_program, test_uki
+from tests.checks import (
+    test_disk,
+    test_efi,
+    test_fat,
+    test_initramfs,
+    test_iso,
+    test_kernel,
+    test_packed,
+    test_program,
+    test_uki,
+)
 from tests.fixtures.case import found
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import members
-from tests.fixtures.newc import newc
+from tests.fixtures.newc import FILE, Raw, newc
 from tests.fixtures.uki import CMDLINE
 
 SUBJECTS: dict[str, tuple[Kind[Any], bytes]] = {
@@ -29,6 +39,18 @@ SUBJECTS: dict[str, tuple[Kind[Any], bytes]] = {
         initramfs.KIND,
         newc(members().values()),
     ),
+    "initramfs with a dynamic program": (
+        initramfs.KIND,
+        newc(
+            [
+                *members().values(),
+                Raw("bin/tool", FILE | 0o111, elf(interpreter="/lib/ld.so", needed=("a.so",))),
+                Raw("etc/ld.so.conf", FILE, b"include ld.so.conf.d/*\n/opt\n"),
+            ]
+        ),
+    ),
+    "EFI program": (efi.KIND, test_efi.GOOD),
+    "packed": (packed.KIND, test_packed.GOOD),
     "UKI": (uki.KIND, test_uki.GOOD),
     "FAT": (fat.KIND, test_fat.GOOD),
     "ISO": (iso.KIND, test_iso.GOOD),

@@ -45,6 +45,11 @@ CASES = (
         ("etc/inittab: line 6: 'consol' is no terminal that Linux has",),
     ),
     Case(
+        "INIT011",
+        replaced(START, f"null{START}"),
+        ("etc/inittab: line 5: what runs has null as its terminal: nobody sees it",),
+    ),
+    Case(
         "INIT002",
         replaced(START, f"# {START}"),
         ("etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),
