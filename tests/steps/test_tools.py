@@ -10,7 +10,7 @@ from pipeline.checks.catalog import Gate
 from pipeline.steps import efi_image, initramfs, iso, uki
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
-from tests.fixtures.initramfs import INITTAB
+from tests.fixtures.initramfs import INITTAB, changed
 from tests.fixtures.uki import CMDLINE
 from tests.fixtures.uki import uki as uki_image
 from tests.fixtures.workshop import EPOCH, Content, Workshop
@@ -43,7 +43,7 @@ def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
 def make_uki(workshop: Workshop, **changes: Any) -> bytes:
     inputs = {
         "vmlinuz": bzimage(),
-        "initramfs.cpio.zst": b"\x28\xb5\x2f\xfd" + bytes(60),
+        "initramfs.cpio.zst": changed(),
         "splash.bmp": b"BM",
     }
     params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE} | changes
