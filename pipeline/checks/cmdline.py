@@ -12,6 +12,7 @@ from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 
+MAX_SIZE = 1 << 16  # bytes
 MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
 INIT = "/sbin/init"
 CONTRARY = (("ro", "rw"), ("quiet", "debug"), ("quiet", "ignore_loglevel"))
@@ -34,22 +35,29 @@ class Cmdline:
 def read_cmdline(image: Image) -> Cmdline:
     """Split a command line; double quotes protect spaces, as in Linux' `next_arg`.
 
-    Raises FormatError when it is not one line of printable ASCII: the EFI stub hands the bytes on as they
-    are, and what follows a line feed or a NUL is lost or misread.
+    Raises FormatError when it has more than `MAX_SIZE` bytes.
     """
-    raw = bytes(image)
-    bad = re.search(rb"[^ -~]", raw)
-    if bad:
+    if len(image) > MAX_SIZE:
         raise FormatError(
-            f"the command line has the byte {bad[0][0]:#04x} at offset {bad.start()}; "
-            "it must be one line of printable ASCII",
-            "write it in one line of printable ASCII, without a line feed at the end",
+            f"the command line has {len(image)} bytes; this is none", f"Linux takes {MAX_LENGTH}: shorten it"
         )
-    words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.decode())
+    raw = bytes(image)
+    words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.rstrip(b"\0").decode(errors="replace"))
     if "--" in words:
         words = words[: words.index("--")]
     pairs = (word.replace('"', "").partition("=") for word in words)
     return Cmdline(raw, tuple((key, value) for key, _, value in pairs))
+
+
+def is_one_plain_line(cmdline: Cmdline) -> Iterator[Fault]:
+    """Stubs differ in what they make of other bytes: spaces, or the end of the line."""
+    bad = re.search(rb"[^ -~]", cmdline.raw)
+    if bad:
+        yield (
+            f"the command line has the byte {bad[0][0]:#04x} at offset {bad.start()}; "
+            "it should be one line of printable ASCII",
+            "write it in one line of printable ASCII, without a line feed at the end",
+        )
 
 
 def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
@@ -146,6 +154,7 @@ KIND = Kind(
             "CMD003",
             f"it has at most {MAX_LENGTH} bytes",
             is_short_enough,
+            lenient=True,
             spec="Linux, arch/x86/include/asm/setup.h (COMMAND_LINE_SIZE)",
             fix="Shorten it.",
         ),
@@ -156,6 +165,14 @@ KIND = Kind(
             house=True,
             spec="Linux, init/main.c (kernel_init_freeable)",
             fix="Leave root=, rootfstype= and init= out.",
+        ),
+        Rule(
+            "CMD006",
+            "it is one line of printable ASCII",
+            is_one_plain_line,
+            house=True,
+            spec="systemd, src/boot/util.c (mangle_stub_cmdline)",
+            fix="Write it in one line of printable ASCII, without a line feed at the end.",
         ),
         Rule(
             "CMD005",

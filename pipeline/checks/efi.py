@@ -19,7 +19,7 @@ WHAT = "the EFI program"
 
 def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
     """The stub starts, finds no kernel, and gives up."""
-    if pe.section(".initrd") is not None:
+    if pe.section(".initrd") is not None and pe.entry_point:  # an addon has no code
         yield (
             f"{WHAT} has an .initrd but no .linux: a UKI without its kernel",
             "give ukify the kernel, with --linux",
@@ -46,6 +46,7 @@ KIND = Kind(
             "EFI001",
             "it is of a subsystem of firmware",
             partial(sections.is_for_firmware, WHAT),
+            lenient=True,
             spec="UEFI 2.10, §2.1.1 UEFI Images; Microsoft PE Format, Windows Subsystem",
             fix="Link it with --subsystem 10; a program for Windows is no boot program.",
         ),

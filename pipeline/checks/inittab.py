@@ -23,9 +23,10 @@ BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "
 SHORT = frozenset(
     ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
 )
+MAX_SIZE = 1 << 14  # bytes
 RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
 HIDDEN = frozenset(["null", "zero", "full"])
-TERMINAL = r"console|tty\d*|tty[A-Z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
+TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
 
 
 def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
@@ -138,7 +139,9 @@ def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
 
 
 def read(image: Image, tree: Tree) -> Inittab:
-    """Read the lines of an inittab in the archive `tree`."""
+    """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
+    if len(image) > MAX_SIZE:
+        raise FormatError(f"the inittab has {len(image)} bytes; none needs {MAX_SIZE}", "shorten it")
     return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
 
 
@@ -147,7 +150,7 @@ BUSYBOX = "BusyBox 1.37, init/init.c"
 KIND = Kind(
     "inittab",
     "BusyBox inittab",
-    "",
+    "INIT000",
     partial(read, tree=Tree({})),
     (
         Rule(

@@ -16,7 +16,7 @@ from pipeline.formats.magic import Format, describe, recognise
 
 
 def has_a_boot_record(iso: Iso) -> Iterable[Fault]:
-    """Without El Torito a CD does not boot; firmware looks for it in sector 17, nowhere else."""
+    """Without El Torito a CD does not boot; its boot record stands in sector 17."""
     if not iso.has_boot_record and isinstance(iso.catalog, FormatError):
         raise iso.catalog
     return ()

@@ -243,6 +243,7 @@ RULES = (
         "KRN010",
         "it names its version",
         names_its_version,
+        lenient=True,
         spec=f"{BOOT_PROTOCOL}, kernel_version",
         fix="Build it again.",
     ),

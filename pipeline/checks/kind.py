@@ -13,6 +13,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 
 MAX_DEPTH = 12
+MAX_PACKED = 64  # members of one artifact that are unpacked: each may take room on a disk
 MAX_MEMBERS = 200_000  # of one artifact; what comes after is left out, and said to be
 
 
@@ -31,6 +32,9 @@ class Member:
     kind: str | None = None
     read: Callable[[Image], Any] | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+UNPACKED = ("packed", "initramfs")
 
 
 def nothing_inside(_artifact: object) -> Iterable[Member]:
@@ -123,12 +127,14 @@ def _children(
     Where a member cannot be found for damage, the rules of the artifact say why.
     """
     nodes: list[Node] = []
+    packed = 0
     members = iter(kind.members(artifact))
     try:
-        nodes.extend(
-            examine(member, catalog, house=house, depth=depth + 1)
-            for member in islice(members, MAX_MEMBERS if depth < MAX_DEPTH else 0)
-        )
+        for member in islice(members, MAX_MEMBERS if depth < MAX_DEPTH else 0):
+            found = catalog.recognise(member.image) if member.kind is None else member.kind
+            packed += found in UNPACKED
+            known = found if packed <= MAX_PACKED or found not in UNPACKED else ""
+            nodes.append(examine(replace(member, kind=known), catalog, house=house, depth=depth + 1))
         left_out = next(members, None) is not None
     except FormatError:
         left_out = True

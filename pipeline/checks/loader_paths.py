@@ -9,6 +9,7 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from pipeline.errors import FormatError
 from pipeline.formats.tree import Tree
@@ -20,12 +21,14 @@ LD_CACHE = "/etc/ld.so.cache"
 MAX_CONF = 1 << 16  # bytes
 MAX_CACHE = 1 << 22  # bytes
 MAX_INCLUDES = 64
+MAX_FOLDERS = 256  # of all; a real system has a dozen
 
 
 def usual_folders(tree: Tree) -> tuple[str, ...]:
     """Return the folders that glibc's loader and musl's know or are told of by files in the archive."""
     known = [f"{folder}/{triplet}" for folder in ("/lib", "/usr/lib") for triplet in TRIPLETS]
-    return tuple(dict.fromkeys([*_cached(tree), *_configured(tree), *_of_musl(tree), *FOLDERS, *known]))
+    told = dict.fromkeys([*_cached(tree), *_configured(tree), *_of_musl(tree)])
+    return tuple(dict.fromkeys([*islice(told, MAX_FOLDERS), *FOLDERS, *known]))
 
 
 def _cached(tree: Tree) -> Iterator[str]:
@@ -48,9 +51,10 @@ def _configured(tree: Tree) -> Iterator[str]:
         for line in _text(tree, read[-1]).splitlines():
             words = line.partition("#")[0].split()
             if words[:1] == ["include"]:
-                patterns = [posixpath.join("/etc", pattern) for pattern in words[1:]]
-                found = [f"/{name}" for pattern in patterns for name in _matching(tree, pattern)]
-                pending += [name for name in found if name not in (*read, *pending)]
+                patterns = dict.fromkeys(posixpath.join("/etc", pattern) for pattern in words[1:])
+                for pattern in islice(patterns, MAX_INCLUDES - len(pending)):
+                    found = [f"/{name}" for name in _matching(tree, pattern)][:MAX_INCLUDES]
+                    pending += [name for name in found if name not in (*read, *pending)]
             elif words:
                 yield words[0]
 

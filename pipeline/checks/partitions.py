@@ -236,7 +236,11 @@ def partitions_are_usable(disk: Partitions) -> Iterator[Fault]:
         return
     for one in disk.used:
         inside = one.last_lba <= disk.last_lba
-        if one.first_lba < table.first_usable_lba or (inside and one.last_lba > table.last_usable_lba):
+        if (
+            one.last_lba < one.first_lba
+            or one.first_lba < table.first_usable_lba
+            or (inside and one.last_lba > table.last_usable_lba)
+        ):
             yield (
                 f"GPT partition {one.number} is LBA {one.first_lba} to {one.last_lba}, "
                 f"usable are LBA {table.first_usable_lba} to {table.last_usable_lba}",

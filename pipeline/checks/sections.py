@@ -5,7 +5,7 @@ Must not know what a section is for. Each rule is given what the image is called
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import combinations
+from itertools import pairwise
 
 from pipeline.checks.finding import Fault, Rule
 from pipeline.errors import FormatError
@@ -17,6 +17,7 @@ SUBSYSTEMS = {
     11: "EFI boot service driver",
     12: "EFI runtime driver",
     13: "EFI ROM image",
+    16: "Windows boot application",
 }
 
 
@@ -44,14 +45,14 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
 
 def are_apart(what: str, pe: Pe) -> Iterator[Fault]:
     """Sections that were added in the same place overwrite each other."""
-    for first, second in combinations(pe.sections, 2):
-        for place, (a, a_size), (b, b_size) in (
-            ("file", _in_file(first), _in_file(second)),
-            ("memory", _in_memory(first), _in_memory(second)),
-        ):
-            if a < b + b_size and b < a + a_size:
+    for place, extent in (("file", _in_file), ("memory", _in_memory)):
+        taken = sorted((section for section in pe.sections if extent(section)[1]), key=extent)
+        for first, second in pairwise(taken):
+            start, size = extent(first)
+            if extent(second)[0] < start + size:
+                earlier, later = sorted((first, second), key=pe.sections.index)
                 yield (
-                    f"{what}'s sections {first.name} and {second.name} overlap in the {place}",
+                    f"{what}'s sections {earlier.name} and {later.name} overlap in the {place}",
                     "make it again, each section behind the last",
                 )
 

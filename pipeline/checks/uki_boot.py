@@ -42,7 +42,6 @@ PARAMETERS = {
     "initrd": "BLK_DEV_INITRD",
     "init": "BINFMT_ELF",
     "earlycon": "SERIAL_EARLYCON",
-    "video": "FB",
     "root": "BLOCK",
     "apparmor": "SECURITY_APPARMOR",
     "selinux": "SECURITY_SELINUX",
@@ -50,7 +49,6 @@ PARAMETERS = {
     "iommu": "IOMMU_SUPPORT",
     "intel_iommu": "INTEL_IOMMU",
     "amd_iommu": "AMD_IOMMU",
-    "mitigations": "CPU_MITIGATIONS",
     "zswap.enabled": "ZSWAP",
     "systemd.unified_cgroup_hierarchy": "CGROUPS",
 }
@@ -104,9 +102,9 @@ def kernel_unpacks_the_initramfs(node: Node) -> Iterator[Fault]:
     for compression in dict.fromkeys(segment.compression for segment in initramfs.segments):
         option = PACKED_BY.get(compression, "BLK_DEV_INITRD")
         if kernel.option(option) == "n":
+            packed = f"packed with {compression}" if compression else "there"
             yield (
-                f"the UKI's initramfs is packed with {compression}, but its kernel was built without "
-                f"CONFIG_{option}",
+                f"the UKI's initramfs is {packed}, but its kernel was built without CONFIG_{option}",
                 f"build the kernel with CONFIG_{option}=y, or pack the initramfs in another way",
             )
 

@@ -68,7 +68,7 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return tuple(_read_signature(pe, data, digests) for data in _certificates(pe))
-    except (ValueError, InvalidVersion, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, InvalidVersion, UnsupportedAlgorithm) as error:
         raise FormatError(
             f"Authenticode: a certificate cannot be read: {error}", "sign the program again"
         ) from error

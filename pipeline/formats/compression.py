@@ -31,15 +31,13 @@ LZ4_FRAME = b"\x04\x22\x4d\x18"
 
 LIMIT = 1 << 30  # bytes; what is unpacked lives in memory when Linux does it
 MAX_WINDOW = 1 << 27  # bytes, of zstd; what Linux takes
-MAX_MEMORY = 100_000_000  # bytes, of lzma and xz; enough for the 64 MiB dictionary of `xz -9`
+MAX_MEMORY = 160_000_000  # bytes, of lzma and xz; enough for the dictionary of 128 MiB that kernels have
 LZ4_BLOCK = 8 << 20  # bytes; what a block of the legacy format unpacks to, at most
 LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that could not be packed
 
 OUTPUT = 1 << 18  # bytes unpacked at once
 INPUT = 1 << 16  # bytes
 ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
-
-XZ_CHECKS = {0: "none", 1: "CRC32", 4: "CRC64", 10: "SHA-256"}
 
 
 class Decoder(Protocol):
@@ -103,12 +101,6 @@ def compression_of(image: Image) -> str:
     """Return how an image is packed, by its magic; "" when it is not, or not as Linux takes it."""
     head = bytes(image[:8])
     return next((name for name, magic in MAGICS.items() if head.startswith(magic)), "")
-
-
-def xz_check(image: Image) -> str:
-    """Return the checksum that an xz stream has, such as `CRC64`: Linux' own decoder knows CRC32 only."""
-    (kind,) = unpack("<B", image, 7, "xz: stream header")
-    return XZ_CHECKS.get(kind & 0x0F, f"check {kind & 0x0F}")
 
 
 def decompress(image: Image, limit: int = LIMIT) -> tuple[Image, int]:

@@ -17,7 +17,6 @@ EFI_SYSTEM_PARTITION = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 PROTECTIVE = 0xEE  # the partition type of a protective MBR
 SIGNATURE = b"EFI PART"
 SECTOR_SIZES = (512, 4096)  # bytes
-BOOT_CODE_SIZE = 440  # bytes
 
 MIN_ENTRY_SIZE = 128  # bytes
 MAX_ENTRY_SIZE = 4096
@@ -73,11 +72,6 @@ def read_mbr(image: Image) -> tuple[MbrPartition, ...]:
         if kind:
             partitions.append(MbrPartition(number, flag == 0x80, kind, first, size))
     return tuple(partitions)
-
-
-def has_boot_code(image: Image) -> bool:
-    """Say whether there is a program in front of the MBR's partitions: a BIOS starts it, UEFI does not."""
-    return any(bytes(image[:BOOT_CODE_SIZE]))
 
 
 def find_sector_size(image: Image) -> int | None:
@@ -153,11 +147,6 @@ def _check_crc(where: str, data: bytes, expected: int) -> None:
 
 def _read_partition(number: int, entries: bytes, offset: int) -> Partition:
     kind, guid, first, last, attributes, name = unpack("<16s16sQQQ72s", entries, offset, "GPT entry")
-    if last < first:
-        raise FormatError(
-            f"GPT: partition {number} ends at LBA {last}, before its start at LBA {first}",
-            "write the GPT again",
-        )
     return Partition(
         number=number,
         kind=UUID(bytes_le=kind),

@@ -11,6 +11,7 @@ from pipeline.formats.compression import decompress
 from pipeline.formats.fields import CHUNK, Image
 
 MARK = b"IKCFG_ST"  # in front of the configuration, which is packed with gzip
+GZIP = b"\x1f\x8b\x08"
 MAX_CONFIG = 1 << 22  # bytes
 
 
@@ -19,7 +20,7 @@ def read_config(kernel: Image) -> dict[str, str] | None:
 
     Raises FormatError when what is there cannot be unpacked, or is no `.config`.
     """
-    start = find(kernel, MARK)
+    start = find(kernel, MARK + GZIP)
     if start is None:
         return None
     try:

@@ -108,8 +108,8 @@ def linked(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """
     files = {_file(entry): entry for entry in entries if _is_link(entry) and len(entry.data)}
     return tuple(
-        replace(entry, data=file.data, checksum=file.checksum)
-        if _is_link(entry) and (file := files.get(_file(entry)))
+        replace(entry, data=file.data, checksum=None)  # it is the file's own
+        if _is_link(entry) and (file := files.get(_file(entry))) and file is not entry
         else entry
         for entry in entries
     )

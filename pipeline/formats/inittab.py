@@ -90,7 +90,10 @@ class Command:
 
 
 def read_inittab(text: str) -> tuple[Line, ...]:
-    """Return the lines that are neither empty nor comments; a `#` starts a comment anywhere in a line."""
+    """Return the lines that are neither empty nor comments; a `#` starts a comment anywhere in a line.
+
+    A terminal is named with or without `/dev/`.
+    """
     lines = []
     pending = ""
     for number, physical in enumerate(text.split("\n"), start=1):
@@ -101,7 +104,7 @@ def read_inittab(text: str) -> tuple[Line, ...]:
         line, pending = pending.partition("#")[0], ""
         if line:
             tty, _, action, command = [*line.split(":", 3), "", "", ""][:4]
-            lines.append(Line(number, tty, action, command))
+            lines.append(Line(number, tty.removeprefix("/dev/"), action, command))
     return tuple(lines)
 
 

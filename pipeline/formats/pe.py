@@ -71,12 +71,6 @@ class Pe:
         """Whether it says that it runs where data cannot be executed."""
         return bool(self.dll_characteristics & NX_COMPAT)
 
-    @property
-    def end_of_sections(self) -> int:
-        """The offset behind the last section's data."""
-        ends = (section.raw_offset + section.raw_size for section in self.sections if section.raw_size)
-        return max(ends, default=self.headers_size)
-
     def named(self, name: str) -> tuple[Section, ...]:
         """Return all sections of that name: UKIs with several profiles have more than one."""
         return tuple(section for section in self.sections if section.name == name)
@@ -140,12 +134,4 @@ def read_pe(image: Image) -> Pe:
 
 def machine_name(machine: int) -> str:
     """Return what people call a machine, such as `x86-64`, with its number when it is not a usual one."""
-    names = {
-        0x8664: "x86-64",
-        0xAA64: "arm64",
-        0x014C: "32-bit x86",
-        0x01C2: "32-bit ARM",
-        0x5064: "riscv64",
-        0x6264: "loongarch64",
-    }
-    return names.get(machine, f"machine {machine:#06x}")
+    return MACHINES.get(machine, f"machine {machine:#06x}")

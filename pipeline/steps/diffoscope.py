@@ -5,7 +5,9 @@ import shutil
 from pipeline.errors import PipelineError
 from pipeline.inside import Context
 
-LIBARCHIVE = "libarchive.so.13"  # Python's module asks ldconfig for its name, and there is none in a container
+LIBARCHIVE = (
+    "libarchive.so.13"  # Python's module asks ldconfig for its name, and there is none in a container
+)
 
 
 def compare(ctx: Context) -> None:

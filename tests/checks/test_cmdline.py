@@ -13,15 +13,16 @@ PANIC = (
 )
 
 CASES = (
+    Case("CMD000", b"x" * 70000, ("the command line has 70000 bytes; this is none",)),
     Case(
-        "CMD000",
+        "CMD006",
         GOOD + b"\n",
-        ("the command line has the byte 0x0a at offset 57; it must be one line of printable ASCII",),
+        ("the command line has the byte 0x0a at offset 57; it should be one line of printable ASCII",),
     ),
     Case(
-        "CMD000",
-        b"quiet\0" + GOOD,
-        ("the command line has the byte 0x00 at offset 5; it must be one line of printable ASCII",),
+        "CMD006",
+        b"quiet\0 " + GOOD,
+        ("the command line has the byte 0x00 at offset 5; it should be one line of printable ASCII",),
     ),
     Case("CMD001", b"console=tty0 console=ttyS0", (PANIC,)),
     Case("CMD001", b"console=tty0 console=ttyS0 -- rdinit=/sbin/init", (PANIC,)),

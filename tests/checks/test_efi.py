@@ -5,7 +5,7 @@ from pipeline.checks.catalog import take_apart
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
-from tests.fixtures.pe import ARM64, pe, section_field
+from tests.fixtures.pe import ARM64, PE_OFFSET, pe, section_field
 from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
 
 GOOD = UNSIGNED
@@ -45,7 +45,22 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("good", [GOOD, signed(RSA), signed(RSA, EC), pe({".text": b"x"}, machine=ARM64)])
+def test_an_addon_may_bring_an_initrd() -> None:
+    image = pe({".initrd": b"x", ".osrel": b"ID=x\n"})
+    addon = patch(image, PE_OFFSET + 24 + 16, bytes(4))  # no code, no entry point
+    assert take_apart(addon, "addon.efi", house=False).all_findings() == []
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        pe({".text": b"x"}, subsystem=16),
+        GOOD,
+        signed(RSA),
+        signed(RSA, EC),
+        pe({".text": b"x"}, machine=ARM64),
+    ],
+)
 def test_a_good_program_has_no_findings(good: bytes) -> None:
     assert found(efi.KIND, good) == []
 

@@ -24,6 +24,11 @@ def replaced(old: str, new: str) -> bytes:
 
 CASES = (
     Case(
+        "INIT000",
+        changed(Raw("etc/inittab", FILE, b"#" * 20000)),
+        ("etc/inittab: the inittab has 20000 bytes; none needs 16384",),
+    ),
+    Case(
         "INIT001",
         replaced(START, f"{START}\n::respan:/bin/sh"),
         ("etc/inittab: line 6: 'respan' is not an action of BusyBox init",),

@@ -163,6 +163,8 @@ def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
         {".uname": None},
         {".osrel": None, ".sbat": None},
         {".cmdline": b"root=/dev/sda1 console=ttyS0"},
+        {".cmdline": CMDLINE + b"\n\0"},
+        {".cmdline": CMDLINE + " root=LABEL=é".encode()},
         {".initrd": newc(members().values())},
         {
             ".initrd": gzip.compress(newc(members().values())),

@@ -9,7 +9,6 @@ from pipeline.formats.gpt import (
     EFI_SYSTEM_PARTITION,
     MbrPartition,
     find_sector_size,
-    has_boot_code,
     read_mbr,
     read_table,
 )
@@ -80,11 +79,6 @@ def test_the_backup_is_read_where_the_primary_is_damaged(tmp_path: Path) -> None
         assert count() < 20_000
 
 
-@pytest.mark.parametrize(("offset", "found"), [(0, True), (439, True), (440, False)])
-def test_boot_code_is_seen(offset: int, found: bool) -> None:
-    assert has_boot_code(patch(GOOD, offset, b"x")) == found
-
-
 def test_partitions_that_a_bios_starts_are_marked() -> None:
     (partition,) = read_mbr(patch(mbr(), 446, b"\x80"))
     assert partition.bootable
@@ -125,11 +119,6 @@ def test_the_protective_mbr_is_read() -> None:
             1,
             "GPT header at LBA 1: entries: 16384 bytes at offset 0x80000 do not lie inside "
             "the 68096 bytes given",
-        ),
-        (
-            with_gpt(bytes(100 * 512), 50, 40),
-            1,
-            "GPT: partition 1 ends at LBA 40, before its start at LBA 50",
         ),
     ],
 )

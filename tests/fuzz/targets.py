@@ -26,7 +26,6 @@ from pipeline.formats import (
     ikconfig,
     initramfs,
     iso9660,
-    osrelease,
     pe,
     sbat,
 )
@@ -156,7 +155,6 @@ TARGETS = {
     "pe": Target(pe.read_pe, lambda: [uki(), make_bzimage()]),
     "authenticode": Target(_read_signatures, lambda: [signed(RSA), signed(RSA, EC)]),
     "sbat": Target(sbat.read_sbat, lambda: [SBAT]),
-    "os-release": Target(osrelease.read_os_release, lambda: [b'ID=x\nNAME="A \\"B\\""\n']),
     "bzimage": Target(bzimage.read_bzimage, lambda: [make_bzimage()]),
     "ikconfig": Target(ikconfig.read_config, lambda: [vmlinux()]),
     "elf": Target(elf.read_elf, lambda: [make_elf(), make_elf(interpreter="/ld.so", needed=("c.so",))]),

@@ -37,7 +37,8 @@ CASES = (
         "6.0, 6.1, 6.2 and 2 more (0.EFI!.linux, 1.EFI!.linux, 2.EFI!.linux and 2 more)",
     ),
     ("cmdline", uki(), f"{CMDLINE.decode()} (.cmdline)"),
-    ("cmdline", uki({".cmdline": b"quiet\x1b[2J"}), "no: no UKI inside has a .cmdline that can be read"),
+    ("cmdline", uki({".cmdline": b"quiet\x1b[2J"}), r"quiet\x1b[2J (.cmdline)"),
+    ("cmdline", uki({".cmdline": b"x" * 70000}), "no: no UKI inside has a .cmdline that can be read"),
     (
         "cmdline",
         fat({"A.EFI": uki({".cmdline": b"quiet"}), "B.EFI": uki({".cmdline": b"debug"})}),
