@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain
 
 from pipeline.checks.finding import Fault
 from pipeline.checks.kind import Node
@@ -20,6 +21,8 @@ from pipeline.formats.elf import Elf
 from pipeline.formats.tree import Tree
 
 LIB = ("lib", "lib64")  # what $LIB may stand for
+MAX_LOOKUPS = 1 << 20  # of one archive: a thousand programs of a thousand look-ups
+MAX_FOLDERS = 256  # that one program's search is handed; a real one has a few
 MUSL = "ld-musl-"
 MUSL_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")  # musl's loader is these libraries
 
@@ -34,10 +37,19 @@ class _Archive:
     led_to: Callable[[str], str]
     programs: Mapping[str, Elf]
     usual: tuple[str, ...]
+    lookups: Iterator[int]  # what is left of MAX_LOOKUPS
 
     def find(self, places: Iterable[str], like: Elf) -> tuple[str, Elf | None] | None:
-        """Return the first of the places that has a file for the same machine, and what is known of it."""
+        """Return the first of the places that has a file for the same machine, and what is known of it.
+
+        Raises FormatError when an archive needs more looking up than any that boots.
+        """
         for place in places:
+            if next(self.lookups, None) is None:
+                raise FormatError(
+                    f"its programs need more than {MAX_LOOKUPS} look-ups of libraries",
+                    "leave some of them out",
+                )
             name = self.led_to(place)
             found = self.programs.get(name)
             if name and (found is None or (found.bits, found.machine) == (like.bits, like.machine)):
@@ -55,7 +67,7 @@ def closure_is_complete(node: Node) -> Iterator[Fault]:
     if all(program.is_static for program in programs.values()):
         return
     tree: Tree = node.artifact.tree
-    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree))
+    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree), iter(range(MAX_LOOKUPS)))
     reached: set[str] = set()
     wanted: dict[str, str] = {}  # what is missing, and who needs it
     for name, program in sorted(programs.items()):
@@ -112,15 +124,14 @@ def _loaded(
         needs, elf, handed = pending.pop(0)
         reached.add(needs)
         own = _own_folders(needs, elf)
-        handed = (*own, *handed) if elf.hands_down or musl else handed
+        handed = (*own, *handed)[:MAX_FOLDERS] if elf.hands_down or musl else handed
         first = own if elf.search and not elf.hands_down and not musl else handed
         for library in elf.needed:
             if library in known or (musl and MUSL_ITSELF.match(library)):
                 continue
             known.add(library)
-            folders = [*first, *archive.usual]
-            places = [library] if "/" in library else [f"{folder}/{library}" for folder in folders]
-            found = archive.find(places, elf)
+            folders = (".",) if "/" in library else chain(first, archive.usual)
+            found = archive.find((posixpath.join(folder, library) for folder in folders), elf)
             if found is None:
                 yield needs, library
             elif found[1] is not None:

@@ -33,7 +33,7 @@ class Cmdline:
 
 
 def read_cmdline(image: Image) -> Cmdline:
-    """Split a command line; double quotes protect spaces, as in Linux' `next_arg`.
+    """Split a command line; double quotes protect spaces, as in Linux' `next_arg`; a NUL ends it.
 
     Raises FormatError when it has more than `MAX_SIZE` bytes.
     """
@@ -42,7 +42,7 @@ def read_cmdline(image: Image) -> Cmdline:
             f"the command line has {len(image)} bytes; this is none", f"Linux takes {MAX_LENGTH}: shorten it"
         )
     raw = bytes(image)
-    words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.rstrip(b"\0").decode(errors="replace"))
+    words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.partition(b"\0")[0].decode(errors="replace"))
     if "--" in words:
         words = words[: words.index("--")]
     pairs = (word.replace('"', "").partition("=") for word in words)

@@ -6,12 +6,15 @@ Must not know any kind of artifact.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pipeline.errors import FormatError
 
 Artifact = TypeVar("Artifact")
+
+MAX_FAULTS = 1000  # that one rule finds in one artifact
 
 
 class Severity(Enum):
@@ -56,7 +59,10 @@ class Rule(Generic[Artifact]):
 
 
 def judge(rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool) -> list[Finding]:
-    """Return what is wrong with an artifact that has been read, in the order of the rules."""
+    """Return what is wrong with an artifact that has been read, in the order of the rules.
+
+    Of more than MAX_FAULTS of a rule the last one says that there are more.
+    """
     return [
         Finding(rule.code, rule.severity if house or not rule.lenient else Severity.WARNING, message, hint)
         for rule in rules
@@ -68,7 +74,9 @@ def judge(rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool) -
 def _faults(rule: Rule[Artifact], artifact: Artifact) -> list[Fault]:
     faults: list[Fault] = []
     try:
-        faults.extend(rule.faults(artifact))
+        faults.extend(islice(rule.faults(artifact), MAX_FAULTS + 1))
     except FormatError as error:
         faults.append((error.message, error.hint))
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS:] = [(f"there are more: these are the first {MAX_FAULTS}", "mend these first")]
     return faults

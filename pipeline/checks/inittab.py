@@ -23,7 +23,7 @@ BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "
 SHORT = frozenset(
     ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
 )
-MAX_SIZE = 1 << 14  # bytes
+MAX_SIZE = 1 << 16  # bytes
 RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
 HIDDEN = frozenset(["null", "zero", "full"])
 TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"

@@ -40,13 +40,10 @@ CONSOLES = (
 PARAMETERS = {
     "rdinit": "BLK_DEV_INITRD",
     "initrd": "BLK_DEV_INITRD",
-    "init": "BINFMT_ELF",
     "earlycon": "SERIAL_EARLYCON",
-    "root": "BLOCK",
     "apparmor": "SECURITY_APPARMOR",
     "selinux": "SECURITY_SELINUX",
     "lsm": "SECURITY",
-    "iommu": "IOMMU_SUPPORT",
     "intel_iommu": "INTEL_IOMMU",
     "amd_iommu": "AMD_IOMMU",
     "zswap.enabled": "ZSWAP",
@@ -110,9 +107,12 @@ def kernel_unpacks_the_initramfs(node: Node) -> Iterator[Fault]:
 
 
 def init_is_there(node: Node) -> Iterator[Fault]:
-    """Without it Linux looks for a root file system, and panics where the command line names none."""
+    """Without it Linux looks for a root file system, and panics where the command line names none.
+
+    A UKI without a command line is given one by firmware or an addon: nobody knows what that names.
+    """
     initramfs, cmdline = _initramfs(node), _cmdline(node)
-    if initramfs is None or (cmdline and (cmdline.values("root") or cmdline.values("nfsroot"))):
+    if initramfs is None or cmdline is None or cmdline.values("root") or cmdline.values("nfsroot"):
         return
     path = init_path(node)
     try:
@@ -133,8 +133,13 @@ def init_can_run_on_this_machine(node: Node) -> Iterator[Fault]:
         program = initramfs.tree.resolve_program(init_path(node))
     except FormatError:
         return
-    script = _interpreter(program)
+    script, kernel = _interpreter(program), _kernel(node)
     if script:
+        if kernel and kernel.option("BINFMT_SCRIPT") == "n":
+            yield (
+                f"/{program.name} is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",
+                "build it with CONFIG_BINFMT_SCRIPT=y, or start a program with rdinit=",
+            )
         try:
             program = initramfs.tree.resolve_program(script)
         except FormatError as error:

@@ -21,8 +21,8 @@ CASES = (
     ),
     Case(
         "CMD006",
-        b"quiet\0 " + GOOD,
-        ("the command line has the byte 0x00 at offset 5; it should be one line of printable ASCII",),
+        GOOD + b"\0ro rw",
+        ("the command line has the byte 0x00 at offset 57; it should be one line of printable ASCII",),
     ),
     Case("CMD001", b"console=tty0 console=ttyS0", (PANIC,)),
     Case("CMD001", b"console=tty0 console=ttyS0 -- rdinit=/sbin/init", (PANIC,)),

@@ -1,8 +1,9 @@
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
-from pipeline.checks.finding import Fault, Finding, Rule, Severity
+from pipeline.checks.finding import MAX_FAULTS, Fault, Finding, Rule, Severity, judge
 from pipeline.checks.kind import Catalog, Kind, Member, Node, examine
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
@@ -24,6 +25,10 @@ def has_no_x(text: bytes) -> Iterator[Fault]:
         yield "it has a y", "write an i"
     if b"x" in text:
         raise FormatError("it has an x", "write ks")
+
+
+def goes_on(_text: bytes) -> Iterator[Fault]:
+    return (("it goes on", "end it") for _ in count())
 
 
 def is_small(text: bytes) -> Iterator[Fault]:
@@ -100,6 +105,15 @@ def test_content_says_what_a_member_is() -> None:
     node = examine(Member("it", b"in"), CATALOG, house=True)
     assert (node.kind, node.artifact) == (INNER, b"in")
     assert examine(Member("it", b"out"), CATALOG, house=True).kind is None
+
+
+def test_of_countless_faults_the_first_are_told() -> None:
+    findings = judge([Rule("END001", "it ends", goes_on)], b"", house=True)
+    assert len(findings) == MAX_FAULTS + 1
+    assert findings[0].message == "it goes on"
+    assert findings[-1] == Finding(
+        "END001", Severity.ERROR, "there are more: these are the first 1000", "mend these first"
+    )
 
 
 def test_depth_is_limited() -> None:

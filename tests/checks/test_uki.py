@@ -110,6 +110,16 @@ TOGETHER = (
         ("/sbin/init is a script for /bin/bash, but /bin/bash is not in the archive",),
     ),
     Case(
+        "UKI014",
+        uki(
+            {
+                ".initrd": changed(Raw("sbin/init", FILE | 0o111, b"#!/bin/sh\n")),
+                ".linux": bzimage(payload=packed_kernel("BINFMT_SCRIPT")),
+            }
+        ),
+        ("/sbin/init is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",),
+    ),
+    Case(
         "UKI015",
         uki({".linux": bzimage(payload=packed_kernel("SERIAL_8250_CONSOLE", "VT_CONSOLE"))}),
         (
@@ -163,6 +173,7 @@ def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
         {".uname": None},
         {".osrel": None, ".sbat": None},
         {".cmdline": b"root=/dev/sda1 console=ttyS0"},
+        {".cmdline": None},
         {".cmdline": CMDLINE + b"\n\0"},
         {".cmdline": CMDLINE + " root=LABEL=é".encode()},
         {".initrd": newc(members().values())},
