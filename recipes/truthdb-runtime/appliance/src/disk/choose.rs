@@ -1,0 +1,175 @@
+//! Decides whose data is used, of the disks that are there so far.
+
+use std::time::Duration;
+
+use super::Disk;
+use crate::data::Problem;
+
+/// How long to wait for another disk, if one was found and nothing says which one was booted.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long to wait for the disk that was booted, if another one was found.
+const SETTLE_BOOTED: Duration = Duration::from_secs(10);
+/// How long to wait for any disk.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Use this disk.
+    Take(Disk),
+    /// Look again.
+    Wait,
+    /// Use none.
+    Refuse(Problem),
+}
+
+/// Chooses among `disks`, of which one is to be that which was booted, if `boot_known`, `waited`
+/// after the search began. The disk that was booted is taken at once; another one only when it is
+/// the only one after some time, in which slower disks may come.
+pub fn choose(disks: &[Disk], boot_known: bool, waited: Duration) -> Choice {
+    let with_data: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
+    if let Some(doubled) = with_data.iter().find(|disk| is_doubled(disk)) {
+        return Choice::Refuse(Problem::new(
+            format!("{} has two partitions of the same name.", doubled.name),
+            "Rename the one that is not wanted, and start the machine again.",
+        ));
+    }
+    let mut booted = with_data.iter().filter(|disk| disk.booted);
+    if let (Some(disk), None) = (booted.next(), booted.next()) {
+        return Choice::Take((*disk).clone());
+    }
+    let settle = if boot_known { SETTLE_BOOTED } else { SETTLE };
+    match with_data.as_slice() {
+        [] if waited < PATIENCE => Choice::Wait,
+        [] => Choice::Refuse(not_found(disks)),
+        _ if waited < settle => Choice::Wait,
+        [only] => Choice::Take((*only).clone()),
+        several => {
+            let names: Vec<_> = several.iter().map(|disk| disk.name.as_str()).collect();
+            Choice::Refuse(Problem::new(
+                format!(
+                    "{} all have a partition TRUTHDB_DATA, and nothing says which one is meant.",
+                    names.join(" and ")
+                ),
+                "Remove all but one of them, and start the machine again.",
+            ))
+        }
+    }
+}
+
+fn has_first(disk: &Disk) -> bool {
+    disk.data.iter().any(|(number, _)| *number == 1)
+}
+
+fn is_doubled(disk: &Disk) -> bool {
+    disk.data.windows(2).any(|pair| pair[0].0 == pair[1].0)
+}
+
+fn not_found(disks: &[Disk]) -> Problem {
+    match disks.iter().find(|disk| disk.unfinished) {
+        Some(disk) => Problem::new(
+            format!("The installation on {} was not finished.", disk.name),
+            "Start the installer and install again.",
+        ),
+        None => Problem::new(
+            "No disk has a partition TRUTHDB_DATA.",
+            "Look whether all disks are connected, and start the machine again.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(name: &str, booted: bool) -> Disk {
+        Disk {
+            name: name.to_owned(),
+            data: vec![(1, format!("{name}2")), (2, format!("{name}3"))],
+            unfinished: false,
+            booted,
+        }
+    }
+
+    fn message(choice: Choice) -> String {
+        match choice {
+            Choice::Refuse(problem) => problem.message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_disk_that_was_booted_is_taken_at_once() {
+        let disks = [disk("sda", false), disk("sdb", true), disk("sdc", false)];
+        let choice = choose(&disks, true, Duration::ZERO);
+        assert_eq!(choice, Choice::Take(disks[1].clone()));
+    }
+
+    #[test]
+    fn another_disk_is_taken_after_a_while_if_it_is_the_only_one() {
+        let disks = [disk("sda", false)];
+        for (boot_known, settle) in [(false, SETTLE), (true, SETTLE_BOOTED)] {
+            let just_before = settle.saturating_sub(Duration::from_millis(1));
+            assert_eq!(choose(&disks, boot_known, just_before), Choice::Wait);
+            assert_eq!(
+                choose(&disks, boot_known, settle),
+                Choice::Take(disks[0].clone())
+            );
+        }
+    }
+
+    #[test]
+    fn of_several_none_is_taken_unless_it_was_booted() {
+        let disks = [disk("sda", false), disk("sdb", false)];
+        assert_eq!(choose(&disks, false, Duration::ZERO), Choice::Wait);
+        let twins = [disk("sda", true), disk("sdb", true)];
+        for disks in [disks, twins] {
+            assert_eq!(
+                message(choose(&disks, true, PATIENCE)),
+                "sda and sdb all have a partition TRUTHDB_DATA, and nothing says which one is \
+                 meant."
+            );
+        }
+    }
+
+    #[test]
+    fn without_any_the_search_ends_with_what_was_seen() {
+        assert_eq!(
+            choose(
+                &[],
+                false,
+                PATIENCE.saturating_sub(Duration::from_millis(1))
+            ),
+            Choice::Wait
+        );
+        assert_eq!(
+            message(choose(&[], true, PATIENCE)),
+            "No disk has a partition TRUTHDB_DATA."
+        );
+        let cut_off = Disk {
+            name: "vda".to_owned(),
+            unfinished: true,
+            booted: true,
+            ..Disk::default()
+        };
+        assert_eq!(
+            message(choose(&[cut_off], true, PATIENCE)),
+            "The installation on vda was not finished."
+        );
+        let second_only = Disk {
+            data: vec![(2, "vda3".to_owned())],
+            ..Disk::default()
+        };
+        assert_eq!(choose(&[second_only], false, Duration::ZERO), Choice::Wait);
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_refused() {
+        let mut twice = disk("sda", true);
+        twice.data.insert(0, (1, "sda9".to_owned()));
+        assert_eq!(
+            message(choose(&[twice], true, Duration::ZERO)),
+            "sda has two partitions of the same name."
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
+//! `check` before the data is mounted, `run` for as long as the machine runs, `stop` before it
+//! ends. It mounts nothing.
+//!
+//! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
+//!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.
+//! - [`supervisor`] is the loop behind `run`: [`network`], [`service`] and [`child`] do its parts.
+//! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
+//!   [`log`] keeps what programs say.
+//! - [`config`] reads `metadata/node.toml`, [`product`] the name of this system.
+//! - [`page`] decides what is shown, and [`console`] shows it; neither knows where it comes from.
+//! - [`sys`] holds the one thing that takes unsafe code.
+//!
+//! Every path is looked up below a root folder, which is `/` but in tests.
+
+pub mod check;
+pub mod child;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod data;
+pub mod disk;
+pub mod log;
+pub mod mounts;
+pub mod network;
+pub mod page;
+pub mod product;
+pub mod service;
+pub mod stop;
+pub mod supervisor;
+pub mod sys;
+pub mod text;

@@ -1,0 +1,51 @@
+//! `truthdb-appliance`: see the library. It exits with 0 when it did what it was told, or was asked
+//! to stop; else with 1 and one line on standard error.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use truthdb_appliance::{check, clock, stop, supervisor};
+
+const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | run | stop | time SERVER\n\
+    \n\
+    \x20 check        find and check the data partitions, before they are mounted\n\
+    \x20 run          keep network and service running, and show how they are\n\
+    \x20 stop         end what `run` runs, and wait for it\n\
+    \x20 time SERVER  keep the clock right, by SNTP\n\
+    \x20 --root DIR   look for everything in DIR (for tests)\n\
+    \x20 --version    print the version of this program\n";
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<_> = std::env::args().skip(1).collect();
+    let mut root = PathBuf::from("/");
+    if arguments.len() > 2 && arguments[0] == "--root" {
+        root = arguments.remove(1).into();
+        arguments.remove(0);
+    }
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["check"] => check::run(&root),
+        ["run"] => supervisor::run(&root),
+        ["stop"] => stop::run(&root),
+        ["time", server] => clock::run(&root, server),
+        ["--version"] => {
+            println!("truthdb-appliance {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        ["--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("truthdb-appliance: {}: {error}", words.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}

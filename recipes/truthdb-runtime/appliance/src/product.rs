@@ -1,0 +1,46 @@
+//! What this system is called, from `/etc/os-release` (os-release(5)).
+
+use std::path::Path;
+
+use crate::text::clean;
+
+/// Name and version of the system below `root`, such as `TruthDB 1.2.0`; without a version where
+/// the file does not say.
+pub fn name(root: &Path) -> String {
+    let text = std::fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
+    let value = |key: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let (_, value) = lines.find(|(name, _)| *name == key)?;
+        Some(clean(value.trim_matches(['"', '\'']))).filter(|it| !it.is_empty())
+    };
+    let version = ["IMAGE_VERSION", "VERSION_ID", "VERSION"];
+    let name = value("NAME").unwrap_or_else(|| "TruthDB".to_owned());
+    match version.into_iter().find_map(value) {
+        Some(version) => format!("{name} {version}"),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_name_and_the_most_exact_version() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(name(root.path()), "TruthDB");
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let rows = [
+            (
+                "NAME=\"Truth DB\"\nVERSION_ID=1\nIMAGE_VERSION='1.2.0'\n",
+                "Truth DB 1.2.0",
+            ),
+            ("NAME=x\x1b\nVERSION=\"1 (one)\"\n", "x? 1 (one)"),
+            ("NAME=\"\"\n", "TruthDB"),
+        ];
+        for (text, expected) in rows {
+            std::fs::write(root.path().join("etc/os-release"), text).unwrap();
+            assert_eq!(name(root.path()), expected);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The service: `/bin/truthdb-service`, whoever wrote it. Runs as a user of its own on data that is
+//! good, is started again when it ends, and its words go to a log and to the serial consoles.
+
+use std::io::{self, PipeReader};
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crate::child::{Change, Supervised, describe};
+use crate::log::Log;
+
+/// User and group that the service runs as. Nobody else does.
+const USER: u32 = 1000;
+/// Folders in `/data` that belong to it.
+const FOLDERS: [&str; 2] = ["wal", "snapshots"];
+/// `EX_DATAERR` and `EX_CONFIG` of `sysexits.h`: starting it again would end the same way.
+const FINAL: [i32; 2] = [65, 78];
+/// How long it may take to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The service, as far as it can be started.
+#[derive(Debug)]
+pub struct Service {
+    program: Option<Supervised>,
+    log: Log,
+    /// What to show of it.
+    state: String,
+    /// The last line that it said: most likely why it ended.
+    last_words: String,
+}
+
+impl Service {
+    /// Starts the service on `root`'s data. `folders` are the mount points of further data
+    /// partitions, which belong to it as a whole. Where this program is not root, as in tests,
+    /// nothing changes its owner.
+    pub fn start(root: &Path, folders: &[String], now: Instant) -> io::Result<Self> {
+        let mut command = Command::new(root.join("bin/truthdb-service"));
+        command.arg("--data").arg(root.join("data"));
+        command
+            .env_clear()
+            .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin");
+        command.current_dir(root.join("data"));
+        if rustix::process::geteuid().is_root() {
+            give_folders(root, folders)?;
+            command.uid(USER).gid(USER);
+        }
+        Ok(Self {
+            program: Some(Supervised::new(command, now)),
+            log: Log::open(root, "service"),
+            state: "starting".to_owned(),
+            last_words: String::new(),
+        })
+    }
+
+    /// Where its words come from, for poll(2).
+    pub fn output(&self) -> Option<&PipeReader> {
+        self.program.as_ref()?.output()
+    }
+
+    /// Looks after it; what it said since is logged, and appended to `lines`.
+    pub fn look(&mut self, now: Instant, lines: &mut Vec<String>) {
+        let Some(program) = &mut self.program else {
+            return;
+        };
+        let mut said = Vec::new();
+        let change = program.look(now, &mut said);
+        for line in said {
+            self.log.write(&line);
+            self.last_words.clone_from(&line);
+            lines.push(line);
+        }
+        match change {
+            None => {}
+            Some(Change::Started) => "running".clone_into(&mut self.state),
+            Some(Change::NotStarted(reason, pause)) => {
+                let seconds = pause.as_secs();
+                self.state = format!("cannot be started: {reason}; again in {seconds} s");
+            }
+            Some(Change::Ended(status, pause)) => self.ended(status, pause),
+        }
+    }
+
+    /// Decides what comes after an end.
+    fn ended(&mut self, status: ExitStatus, pause: Duration) {
+        let how = describe(status);
+        let words = &self.last_words;
+        let seconds = pause.as_secs();
+        self.state = match status.code() {
+            Some(code) if FINAL.contains(&code) => {
+                self.program = None;
+                format!("stopped, {how}, and needs somebody: {words}")
+            }
+            Some(_) => format!("{how}, again in {seconds} s: {words}"),
+            // Whatever it said last was not about that.
+            None => format!("{how}, again in {seconds} s"),
+        };
+    }
+
+    /// What to show of it.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// Stops it, and appends its last words to `lines`.
+    pub fn stop(mut self, lines: &mut Vec<String>) {
+        if let Some(program) = self.program.take() {
+            let mut said = Vec::new();
+            program.stop(PATIENCE, &mut said);
+            for line in said {
+                self.log.write(&line);
+                lines.push(line);
+            }
+        }
+    }
+}
+
+/// Makes the folders that the service writes to, and gives them to it.
+fn give_folders(root: &Path, others: &[String]) -> io::Result<()> {
+    let own = FOLDERS.iter().map(|name| root.join("data").join(name));
+    let others = others.iter().map(|name| root.join(name));
+    for folder in own.chain(others) {
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if std::fs::symlink_metadata(&folder)?.uid() != USER {
+            lchown(&folder, Some(USER), Some(USER))?;
+        }
+    }
+    Ok(())
+}
