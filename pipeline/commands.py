@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 
 from pipeline import project
-from pipeline.errors import EngineError, PipelineError
+from pipeline.errors import EngineError, PipelineError, StepError
 from pipeline.lock import REPOSITORY
 from pipeline.report import Line, size_text
 from pipeline.session import Session
-from pipeline.step import Step
+from pipeline.step import Output, Step
+from pipeline.steps.answers import PROGRAM
 from pipeline.summary import build_record, rows
 
 
@@ -45,7 +46,7 @@ def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:
     """Return the steps that depend on `changed`, directly or through others, in the plan's order."""
     found: dict[str, Step] = {}
     for step in steps:
-        if any(needed is changed or needed.name in found for needed in step.needs()):
+        if any(needed.name == changed.name or needed.name in found for needed in step.needs()):
             found[step.name] = step
     return tuple(found.values())
 
@@ -71,6 +72,8 @@ def summarise(session: Session) -> None:
         build_record(steps, session.around, folder / "build.json", session.cached)
         report.print("")
         report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.around))
+        if session.project.recipes[image].iso is None:
+            continue
         iso = session.shown(folder / f"{image}.iso")
         report.print(f"\n{iso}", style="bold")
         report.print(
@@ -128,23 +131,39 @@ def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: 
     return prove(session, vary, step, without, full_report=diffoscope)
 
 
-def boot_test(session: Session, way: str, accel: str) -> None:
-    """Boot each image in a virtual machine: all ways, or one."""
+def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
+    """Boot each image in virtual machines, and install from it: all ways and stories, or some.
+
+    `seed` repeats what an earlier test left to chance; 0 leaves it to chance.
+    """
     from pipeline import virtual
 
-    for image, steps in session.images.items():
+    summary = "boot it in virtual machines, and install from it"
+    names = [name for name in only.split(",") if name]
+    for image, steps in session.media.items():
         folder = session.folder(image)
-        with session.report.step(f"boot-test:{image}", "boot the ISO in virtual machines") as line:
-            ways = [way] if way else []
-            virtual.test(session.project, steps, session.around, folder, ways, accel, line)
-        session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
+        try:
+            with session.report.step(f"boot-test:{image}", summary) as line:
+                virtual.test(session.project, steps, session.around, folder, names, accel, seed, line)
+        except StepError:
+            tell_boots(session, folder)
+            raise
+        tell_boots(session, folder)
+
+
+def tell_boots(session: Session, folder: Path) -> None:
+    """Print what the boot test of an image found, and where to look."""
+    from pipeline import virtual
+
+    session.report.table(("boot test", "verdict", "seconds:", "of which"), virtual.rows(folder))
+    session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
 def boot(session: Session, way: str, accel: str) -> bool:
     """Boot the first image in this terminal."""
     from pipeline import virtual
 
-    steps, line = next(iter(session.images.values())), Line("boot", session.report)
+    steps, line = next(iter(session.media.values())), Line("boot", session.report)
     return virtual.look_around(session.project, steps, session.around, way, accel, line) == 0
 
 
@@ -153,6 +172,30 @@ def inspect(_session: Session, arguments: list[str]) -> None:
     from pipeline.inspection import cli
 
     raise SystemExit(cli.main(arguments))
+
+
+def installer(session: Session) -> tuple[str, Output]:
+    """Return the first image that has an installer, and the output that is the program.
+
+    Raises PipelineError where no recipe has one, and for mistakes in the recipes.
+    """
+    for image, steps in session.images.items():
+        for step in steps:
+            if PROGRAM in step.outputs:
+                return image, step.output(PROGRAM)
+    raise PipelineError(f"no recipe has the program {PROGRAM}", "add one that has to recipes/")
+
+
+def answers(session: Session, check: str) -> bool:
+    """Say what an answer file will make the installer do, or all that is wrong with it."""
+    from pipeline import answers
+
+    image, program = installer(session)
+    log = session.folder(image) / "logs" / "answers.log"
+    line = Line("answers", session.report)
+    verdict = answers.check(session.project, program, session.around, check, log, line)
+    session.report.print(verdict.text.rstrip("\n"))
+    return verdict.good
 
 
 def doctor(session: Session) -> bool:

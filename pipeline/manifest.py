@@ -54,10 +54,15 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC."""
+    """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC.
+
+    `artifacts` are named by recipes and have to be there; `payload` holds what takes the place of the
+    programs that recipes bring along, such as `service`.
+    """
 
     __pydantic_config__ = STRICT
     product: Product
     source_date_epoch: Annotated[int, Field(ge=315532800, lt=4354819200)]
     debian: Debian
     artifacts: dict[Name, Artifact] = field(default_factory=dict)
+    payload: dict[Name, Artifact] = field(default_factory=dict)

@@ -1,23 +1,19 @@
 """The whole build on one page: a recipe and its pins become steps, top to bottom.
 
-Must not know engines, caches or doit.
+Where kernels and programs come from is `pipeline.origins`'. Must not know engines, caches or doit.
 """
 
-from typing import TypedDict
+from dataclasses import replace
 
 from pipeline.checks.catalog import Gate
-from pipeline.checks.finding import Check
-from pipeline.errors import ConfigError
-from pipeline.manifest import Artifact
+from pipeline.origins import made, program_steps, vmlinuz_of
 from pipeline.project import Project
-from pipeline.step import Output, Pinned, Source, Step
-from pipeline.steps import efi_image, initramfs, iso, kernel, rust, uki
-from pipeline.store import Blob
+from pipeline.step import Input, Output, Source, Step
+from pipeline.steps import efi_image, initramfs, iso, kernels_apart, uki
 
-PROGRAM = "truthdb-installer"
 OS_RELEASE = """\
 NAME="{product}"
-PRETTY_NAME="{product} {version} Installer"
+PRETTY_NAME="{title}"
 ID={id}
 VERSION_ID={version}
 """
@@ -27,43 +23,55 @@ README = """\
 This medium boots by UEFI, from CD or copied to a USB stick as it is:
 everything lies in its EFI system partition, in EFI/BOOT/BOOTX64.EFI.
 """
-
-
-class _Artifact(TypedDict):
-    outputs: tuple[str, ...]
-    checks: dict[str, Check]
-    published: dict[str, int]
-
-
-def _artifact(name: str, check: Check, mode: int = 0o644) -> _Artifact:
-    """Return what a step says of the one file that it makes for people."""
-    return {"outputs": (name,), "checks": {name: check}, "published": {name: mode}}
+CARRIED = "payload"
+"""Where in an initramfs the UKI of another recipe lies, and the folder of its input."""
 
 
 def plan(project: Project, name: str) -> tuple[Step, ...]:
     """Return the steps that make the image of the recipe `name`, each after all that it needs.
 
-    Kernel and installer depend on their sources and tools only; version and date of the product reach
-    the image's own steps alone, so a release rebuilds neither.
+    An image that carries another begins with that one's steps, which publish nothing here. Kernel and
+    programs depend on their sources and tools only; version and date of the product reach the image's own
+    steps alone, so a release rebuilds neither.
     """
+    carried = project.recipes[name].image.carries
+    before = tuple(replace(step, published={}) for step in plan(project, carried)) if carried else ()
+    system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
+    apart = _kernels_apart(project, name, before, system)
+    medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
+    return tuple({step.name: step for step in (*before, *system, *apart, *medium)}.values())
+
+
+def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
+    """Return the steps that end in a UKI: kernel, programs, initramfs."""
     recipe, pins = project.recipes[name], project.manifest
-    product, epoch = pins.product, pins.source_date_epoch
+    product, epoch, image = pins.product, pins.source_date_epoch, recipe.image
     folder = project.root / "recipes" / name
     imager = project.lock_of("imager")
-    os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version)
-    cmdline = " ".join(recipe.image.cmdline).replace("{volume_id}", recipe.image.volume_id)
+    title = f"{product.name} {product.version}" + (" Installer" if recipe.iso else "")
+    os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title)
+    cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
 
-    vmlinuz = _kernel(project, name)
-    *installer_steps, program = _installer(project, name)
+    vmlinuz = vmlinuz_of(project, name)
+    programs = {called: program_steps(project, name, called) for called in recipe.programs}
+    inputs: dict[str, Input] = {called: steps[-1].output(called) for called, steps in programs.items()}
+    if carried is not None:
+        inputs[CARRIED] = carried
 
     initramfs_step = Step(
         name=f"initramfs:{name}",
-        summary="Pack BusyBox, the installer and the recipe's files.",
+        summary="Pack BusyBox, the programs and the recipe's files.",
         container=imager,
-        inputs={PROGRAM: program.output(PROGRAM), "rootfs": Source(folder / recipe.image.rootfs)},
-        params={"program": PROGRAM, "os_release": os_release, "epoch": epoch},
+        inputs=inputs | {"rootfs": Source(folder / image.rootfs)},
+        params={
+            "programs": tuple(programs),
+            "packaged": image.packaged,
+            "carried": f"{CARRIED}/{carried.name}" if carried else "",
+            "os_release": os_release,
+            "epoch": epoch,
+        },
         run=initramfs.build,
-        **_artifact("initramfs.cpio.zst", Gate("initramfs")),
+        **made("initramfs.cpio.zst", Gate("initramfs")),
     )
     uki_step = Step(
         name=f"uki:{name}",
@@ -72,20 +80,55 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         inputs={
             "vmlinuz": vmlinuz,
             "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
-            "splash.bmp": Source(folder / recipe.image.splash),
+            "splash.bmp": Source(folder / image.splash),
         },
-        params={"cmdline": cmdline, "os_release": os_release, "epoch": epoch},
+        params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
         run=uki.build,
-        **_artifact("TruthDBInstaller.efi", Gate("uki")),
+        **made(image.uki, Gate("uki")),
     )
+    before = (step for steps in programs.values() for step in steps)
+    return (vmlinuz.step, *before, initramfs_step, uki_step)
+
+
+def _kernels_apart(
+    project: Project, name: str, carried: tuple[Step, ...], carrying: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """Return the step that compares the kernels of two images, if both are built here."""
+    config = "kernel.config"
+    inner, outer = ([step for step in steps if config in step.outputs] for steps in (carried, carrying))
+    if not (inner and outer):
+        return ()
+    step = Step(
+        name=f"kernels-apart:{name}",
+        summary="Compare the two kernels: each lacks what is the other's.",
+        container=project.lock_of("imager"),
+        inputs={
+            "installer.config": outer[0].output(config),
+            "runtime.config": inner[0].output(config),
+            "apart.toml": Source(project.root / kernels_apart.APART),
+        },
+        outputs=("kernels.txt",),
+        run=kernels_apart.build,
+        published={"kernels.txt": 0o644},
+    )
+    return (step,)
+
+
+def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
+    """Return the steps from a UKI to the ISO, none for a recipe without one."""
+    recipe, pins = project.recipes[name], project.manifest
+    product, epoch = pins.product, pins.source_date_epoch
+    imager = project.lock_of("imager")
+    if recipe.iso is None:
+        return ()
     efi_image_step = Step(
         name=f"efi-image:{name}",
         summary="Make a FAT image just large enough for the UKI.",
         container=imager,
-        inputs={"TruthDBInstaller.efi": uki_step.output("TruthDBInstaller.efi")},
+        inputs={"BOOTX64.EFI": program},
         params={"epoch": epoch},
         run=efi_image.build,
-        **_artifact("efi.img", Gate("fat")),
+        **made("efi.img", Gate("fat")),
     )
     iso_step = Step(
         name=f"iso:{name}",
@@ -94,126 +137,13 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
         inputs={"efi.img": efi_image_step.output("efi.img")},
         params={
             "output": f"{name}.iso",
-            "volume_id": recipe.image.volume_id,
+            "volume_id": recipe.iso.volume_id,
             "publisher": product.name.upper(),
             "application": f"{name.upper()} {product.version}",
             "readme": README.format(product=product.name, version=product.version),
             "epoch": epoch,
         },
         run=iso.build,
-        **_artifact(f"{name}.iso", Gate("iso")),
+        **made(f"{name}.iso", Gate("iso")),
     )
-    return (vmlinuz.step, *installer_steps, program, initramfs_step, uki_step, efi_image_step, iso_step)
-
-
-def _kernel(project: Project, name: str) -> Output:
-    """Return the kernel: built from fragments, shared by all recipes that name the same ones, or taken."""
-    recipe = project.recipes[name].kernel
-    vmlinuz = _artifact("vmlinuz", Gate("kernel"))
-    if recipe.artifact is not None:
-        step = Step(
-            name=f"kernel:{recipe.artifact}",
-            summary="Take the kernel that the manifest names.",
-            inputs={"vmlinuz": _pinned(project, recipe.artifact)},
-            **vmlinuz,
-        )
-        return step.output("vmlinuz")
-    lock = project.lock_of("kernel")
-    flavour = recipe.fragments[-1]
-    sources = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
-    if len(sources) != 1:
-        raise ConfigError(
-            [f"containers/kernel.toml: packages: {len(sources)} linux-source packages, want one"],
-            "name one, such as linux-source-6.12, then run `./doit lock kernel`",
-        )
-    step = Step(
-        name=f"kernel:{flavour}",
-        summary="Build Linux from Debian's source.",
-        container=lock,
-        inputs={
-            f"{fragment}.config": Source(project.root / "recipes/kernels" / f"{fragment}.config")
-            for fragment in recipe.fragments
-        },
-        outputs=("vmlinuz", "kernel.config", "kernel.release"),
-        params={
-            "source": sources[0],
-            "fragments": recipe.fragments,
-            "localversion": f"-{flavour}",
-            "epoch": lock.epoch,
-        },
-        run=kernel.build,
-        checks=vmlinuz["checks"],
-        published=vmlinuz["published"],
-    )
-    return step.output("vmlinuz")
-
-
-def _installer(project: Project, name: str) -> tuple[Step, ...]:
-    """Return the steps that end in the installer: built from a crate, or taken."""
-    recipe = project.recipes[name].installer
-    installer = _artifact(PROGRAM, Gate("elf"), 0o755)
-    if recipe.crate is None:
-        taken = Step(
-            name=f"installer:{name}",
-            summary="Take the program that the manifest names.",
-            inputs={PROGRAM: _pinned(project, recipe.artifact or "")},
-            **installer,
-        )
-        return (taken,)
-    lock = project.lock_of("rust")
-    crate = project.root / "recipes" / name / recipe.crate
-    manifests = {file: Source(crate / file) for file in ("Cargo.toml", "Cargo.lock")}
-    params = {"epoch": lock.epoch}
-    library = Step(
-        name="rust-std",
-        summary="Build Rust's standard library for musl.",
-        container=lock,
-        inputs={},
-        outputs=("sysroot.tar",),
-        params=params,
-        run=rust.standard_library,
-    )
-    crates = Step(
-        name=f"crates:{name}",
-        summary="Fetch the crates that Cargo.lock names.",
-        container=lock,
-        inputs=manifests,
-        outputs=("crates.tar",),
-        params=params,
-        run=rust.fetch_crates,
-        network=True,
-    )
-    tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
-    dependencies = Step(
-        name=f"dependencies:{name}",
-        summary="Compile the crates.",
-        container=lock,
-        inputs={**manifests, **tools},
-        outputs=("target.tar",),
-        params=params,
-        run=rust.dependencies,
-    )
-    program = Step(
-        name=f"installer:{name}",
-        summary="Build the static installer.",
-        container=lock,
-        inputs={
-            **tools,
-            "target.tar": dependencies.output("target.tar"),
-            "crate": Source(crate, exclude=("target",)),
-        },
-        params=params | {"program": PROGRAM},
-        run=rust.program,
-        **installer,
-    )
-    return (library, crates, dependencies, program)
-
-
-def _pinned(project: Project, artifact: str) -> Pinned:
-    pin: Artifact = project.manifest.artifacts[artifact]
-    return Pinned(
-        blob=Blob(pin.sha256, pin.size),
-        what=f"artifact {artifact!r}",
-        path=project.root / pin.path if pin.path else None,
-        urls=(pin.url,) if pin.url else (),
-    )
+    return (efi_image_step, iso_step)

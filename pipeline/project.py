@@ -37,29 +37,49 @@ class Project:
 
 def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> list[str]:
     """Return what the recipe names and what is not there."""
-    where = f"recipes/{name}/recipe.toml"
+    where, folder = f"recipes/{name}/recipe.toml", root / "recipes" / name
     mistakes = []
-    for key, artifact in (("kernel", recipe.kernel.artifact), ("installer", recipe.installer.artifact)):
+    artifacts = {f"programs.{key}.artifact": each.artifact for key, each in recipe.programs.items()}
+    for key, artifact in ({"kernel.artifact": recipe.kernel.artifact} | artifacts).items():
         if artifact is not None and artifact not in pins.artifacts:
             known = ", ".join(sorted(pins.artifacts)) or "none"
             mistakes.append(
-                f"{where}: {key}.artifact: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
+                f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
             )
-    paths = {
-        "image.rootfs": root / "recipes" / name / recipe.image.rootfs,
-        "image.splash": root / "recipes" / name / recipe.image.splash,
-    }
+    paths = {"image.rootfs": folder / recipe.image.rootfs, "image.splash": folder / recipe.image.splash}
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
-    if recipe.installer.crate is not None:
-        crate = root / "recipes" / name / recipe.installer.crate
-        missing = [file for file in ("Cargo.toml", "Cargo.lock") if not (crate / file).exists()]
-        paths["installer.crate"] = crate / missing[0] if missing else crate
+    for key, program in recipe.programs.items():
+        if program.crate is not None:
+            crate = folder / program.crate
+            missing = [file for file in ("Cargo.toml", "Cargo.lock") if not (crate / file).exists()]
+            paths[f"programs.{key}.crate"] = crate / missing[0] if missing else crate
     mistakes += [
         f"{where}: {key}: there is no {path.relative_to(root)}"
         for key, path in paths.items()
         if not path.exists()
     ]
+    return mistakes
+
+
+def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
+    """Return what is wrong only when all recipes are seen together."""
+    mistakes = []
+    for name, recipe in recipes.items():
+        carried = recipe.image.carries
+        if carried is not None and (carried not in recipes or recipes[carried].image.carries is not None):
+            fit = ", ".join(sorted(one for one, it in recipes.items() if not it.image.carries)) or "none"
+            mistakes.append(
+                f"recipes/{name}/recipe.toml: image.carries: {carried!r} is not a recipe that carries "
+                f"nothing itself (such recipes: {fit})"
+            )
+    places = {each.payload for recipe in recipes.values() for each in recipe.programs.values()}
+    for key in pins.payload:
+        if key not in places:
+            known = ", ".join(sorted(place for place in places if place)) or "none"
+            mistakes.append(
+                f"{manifest.PATH}: payload.{key}: no recipe has a program for it (known payloads: {known})"
+            )
     return mistakes
 
 
@@ -84,6 +104,8 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
             mistakes += _recipe_mistakes(root, name, recipe, pins)
     if not (recipes or mistakes):
         mistakes.append("recipes/: no folder in it has a recipe.toml")
+    if pins is not None:
+        mistakes += _across(recipes, pins)
     stale: list[str] = []
     for container in _names(root / "containers", "*.toml"):
         intent = config.read(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import model_validator
 
-from pipeline.config import STRICT, Name, RelativePath, Text, VolumeId
+from pipeline.config import STRICT, AbsolutePath, FileName, Name, RelativePath, Text, VolumeId
 
 
 @dataclass(frozen=True)
@@ -26,40 +26,61 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Installer:
-    """A Rust crate below the recipe's folder, or a finished binary named in the manifest."""
+class Program:
+    """A program in /bin of the image, named by its key in the recipe.
+
+    It is built from a Rust crate below the recipe's folder, or is a finished file that the manifest pins:
+    an `artifact`, or a `payload`, which stands in for the crate as soon as the manifest names one. `binary`
+    is what the crate calls it, where that is not the key.
+    """
 
     __pydantic_config__ = STRICT
     crate: RelativePath | None = None
     artifact: Name | None = None
+    payload: Name | None = None
+    binary: FileName | None = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Installer":
+    def _one_source(self) -> "Program":
         if (self.crate is None) == (self.artifact is None):
             raise ValueError("needs either crate or artifact")
+        if self.crate is None and (self.payload or self.binary):
+            raise ValueError("payload and binary go with a crate")
         return self
 
 
 @dataclass(frozen=True)
 class Image:
-    """The rest of the image; paths are below the recipe's folder.
+    """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder.
 
-    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier.
+    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packaged`
+    are files of the imager container's packages; of programs come their libraries, too.
     """
 
     __pydantic_config__ = STRICT
-    volume_id: VolumeId
+    uki: FileName
     cmdline: tuple[Text, ...]
     rootfs: RelativePath
     splash: RelativePath
+    packaged: tuple[AbsolutePath, ...] = ()
+    carries: Name | None = None
+
+
+@dataclass(frozen=True)
+class Iso:
+    """The medium that the UKI is put on."""
+
+    __pydantic_config__ = STRICT
+    volume_id: VolumeId
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image; its name is its folder's."""
+    """One image; its name is its folder's. `image.carries` is the recipe whose UKI lies in the initramfs."""
 
     __pydantic_config__ = STRICT
     summary: Text
     kernel: Kernel
-    installer: Installer
+    programs: dict[Name, Program]
     image: Image
+    iso: Iso | None = None

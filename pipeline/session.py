@@ -34,6 +34,18 @@ class Session:
         """The plan of each recipe."""
         return {name: plan(self.project, name) for name in self.project.recipes}
 
+    @property
+    def outermost(self) -> dict[str, tuple[Step, ...]]:
+        """The plans that no other contains: those of images that no other image carries."""
+        carried = {recipe.image.carries for recipe in self.project.recipes.values()}
+        return {name: steps for name, steps in self.images.items() if name not in carried}
+
+    @property
+    def media(self) -> dict[str, tuple[Step, ...]]:
+        """The plans that end in an ISO."""
+        recipes = self.project.recipes
+        return {name: steps for name, steps in self.images.items() if recipes[name].iso is not None}
+
     @cached_property
     def around(self) -> Surroundings:
         """What the steps of this run share."""

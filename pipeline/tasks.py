@@ -154,6 +154,18 @@ def _step_task(session: Session, image: str, step: Step) -> Task:
     }
 
 
+def _installer_task(session: Session) -> list[str]:
+    """Return the name of the task that makes the installer.
+
+    Where a mistake keeps it from being known there is none: the command meets the same mistake, and says it.
+    """
+    try:
+        image, made = commands.installer(session)
+    except PipelineError:
+        return []
+    return [_step_name(image, made.step)]
+
+
 def _option(name: str, default: str | bool | int, explained: str) -> dict[str, Any]:
     return {"name": name, "long": name, "type": type(default), "default": default, "help": explained}
 
@@ -173,14 +185,19 @@ def _command_tasks(session: Session) -> Iterator[Task]:
 
     fast = _option("fast", False, "unit tests only: nothing that needs a container or a virtual machine")
     way = _option("way", "", "boot in one way only: cd, usb or disk")
+    only = _option("only", "", "ways of booting and installations by name, with commas between them")
     accel = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
     days = _option("days", 30, "keep what a build of the last DAYS days used")
     yield task("test", "all tests; --fast for those that need no container", commands.test, params=[fast])
     yield task(
         "boot-test",
-        "boot that ISO three ways and say what happened",
+        "boot that ISO, install from it, start what was installed, and say what happened",
         commands.boot_test,
-        params=[way, accel],
+        params=[
+            only,
+            accel,
+            _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
+        ],
         task_dep=["iso"],
     )
     yield task(
@@ -195,6 +212,13 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "say of any boot image whether it will boot, and why not; --help says more",
         commands.inspect,
         pos_arg="arguments",
+    )
+    yield task(
+        "answers",
+        "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
+        commands.answers,
+        params=[_option("check", "", "the answer file, see docs/unattended.md")],
+        task_dep=_installer_task(session),
     )
     yield task(
         "reproduce",

@@ -30,17 +30,16 @@ def python_commands(*, fast: bool) -> list[list[str]]:
 
 
 def crate_tests(session: Session) -> list[Step]:
-    """Return a step for each recipe's crate that runs rustfmt, clippy and its tests in the rust container."""
-    steps = []
+    """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container."""
+    steps: dict[str, Step] = {}
     for image, plan in session.images.items():
-        recipe = session.project.recipes[image]
-        if recipe.installer.crate is None:
-            continue
-        crates = next(step for step in plan if step.name == f"crates:{image}")
-        folder = session.root / "recipes" / image / recipe.installer.crate
-        steps.append(
-            Step(
-                name=f"crate-tests:{image}",
+        for called, program in session.project.recipes[image].programs.items():
+            crates = next((step for step in plan if step.name == f"crates:{called}"), None)
+            if crates is None or program.crate is None:
+                continue
+            folder = session.root / "recipes" / image / program.crate
+            steps[called] = Step(
+                name=f"crate-tests:{called}",
                 summary="cargo fmt, clippy and test, in the rust container",
                 container=crates.container,
                 inputs={
@@ -50,8 +49,7 @@ def crate_tests(session: Session) -> list[Step]:
                 outputs=("passed",),
                 run=rust.check_sources,
             )
-        )
-    return steps
+    return list(steps.values())
 
 
 def _run(session: Session, command: Sequence[str]) -> bool:

@@ -3,14 +3,19 @@
 What happens in the machine is `boot`'s; must not know doit.
 """
 
+import json
+import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import sandbox
 from pipeline.boot import interactive, machine, scenario
-from pipeline.errors import StepError
+from pipeline.boot.installs import verdict
+from pipeline.boot.installs.scenarios import STORIES
+from pipeline.errors import PipelineError, StepError
 from pipeline.inside import Context
+from pipeline.plan import CARRIED
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Step
@@ -19,6 +24,9 @@ from pipeline.surroundings import Surroundings
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = "/dev/kvm"
+INSTALLS = "install"
+MOST_SEEDS = 1 << 32
+INSTALLER = "truthdb-installer"
 
 
 def _iso(steps: tuple[Step, ...]) -> Output:
@@ -26,14 +34,25 @@ def _iso(steps: tuple[Step, ...]) -> Output:
     return last.output(last.outputs[0])
 
 
+def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
+    """Return what the ISO's tests need besides: the program that installs, and what it installs."""
+    inputs = next(step.inputs for step in reversed(steps) if "rootfs" in step.inputs)
+    parts = {"installer": inputs.get(INSTALLER), "payload": inputs.get(CARRIED)}
+    return {name: source for name, source in parts.items() if isinstance(source, Output)}
+
+
 def _step(
-    project: Project, steps: tuple[Step, ...], run: Callable[[Context], None], params: Mapping[str, object]
+    project: Project,
+    steps: tuple[Step, ...],
+    name: str,
+    run: Callable[[Context], None],
+    params: Mapping[str, object],
 ) -> Step:
     return Step(
-        name="boot-test",
+        name=name,
         summary="Boot the ISO in a virtual machine.",
         container=project.lock_of("boot"),
-        inputs={"iso": _iso(steps)},
+        inputs={"iso": _iso(steps)} | _parts(steps),
         outputs=(),
         params=params,
         run=run,
@@ -45,37 +64,81 @@ def test(
     steps: tuple[Step, ...],
     around: Surroundings,
     folder: Path,
-    ways: Sequence[str],
+    only: Sequence[str],
     accel: str,
+    seed: int,
     line: Line,
 ) -> None:
-    """Boot the last step's ISO each of `ways`; logs and screenshots come to `folder`/boot-test.
+    """Boot the last step's ISO each of the ways, then install from it as each of the stories tells.
 
-    `accel` is auto, kvm or tcg. Raises StepError that says how far it came and why it failed,
-    PipelineError for a way or an accelerator that there is not.
+    `only` names ways and stories, none of them stands for all; logs and pictures come to
+    `folder`/boot-test, those of stories below `install`. `accel` is auto, kvm or tcg. Raises StepError that
+    says how far it came and why it failed, PipelineError for a name or an accelerator that there is not.
+    `seed` decides what is left to chance; 0 leaves that to chance, too.
     """
-    target = folder / "boot-test"
-    params = {
-        "ways": [machine.way(name).name for name in ways or machine.WAYS],
-        "accel": accel,
-        "timeout": TIMEOUT,
-        "product": project.manifest.product.name,
-        "version": project.manifest.product.version,
-        "folder": str(target),
-    }
     machine.accelerators(accel, kvm=True)
-    log = folder / "logs" / "boot-test.log"
+    ways, stories = _chosen(only)
+    target = folder / "boot-test"
+    product = project.manifest.product
+    common = {"accel": accel, "version": product.version}
+    booting = {"ways": ways, "timeout": TIMEOUT, "product": product.name, "folder": str(target)}
+    seed = seed or secrets.randbelow(MOST_SEEDS) + 1
+    installing = {"stories": stories, "seed": seed, "folder": str(target / INSTALLS)}
+    with explained(target, "write"):
+        if target.exists():
+            shutil.rmtree(target)
+        target.mkdir(parents=True)
+    for name, run, params, place in (
+        ("boot-test", scenario.run, common | booting, target),
+        ("install-test", verdict.run, common | installing, target / INSTALLS),
+    ):
+        if params.get("ways") or params.get("stories"):
+            _play(_step(project, steps, name, run, params), around, folder, place, line)
+
+
+def rows(folder: Path) -> list[tuple[str, str, str, str]]:
+    """Return what the last boot test found, one row a boot and a story, in the order in which they ran.
+
+    A row is name, verdict, seconds, and what was measured in between.
+    """
+    found = []
+    for path in sorted((folder / "boot-test").rglob("result.json"), key=lambda path: path.stat().st_mtime_ns):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if "way" in result:
+            good, times = result["passed"], result["seconds"]
+            total = max(times.values())
+        else:
+            good, times, total = not result["failure"], result["times"], result["seconds"]
+        measured = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in times.items() if seconds)
+        name = result.get("way") or result["story"]
+        found.append((name, "ok" if good else "FAILED", f"{total:.1f}", measured))
+    return found
+
+
+def _chosen(only: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names of ways and of stories. Raises PipelineError for one that is neither."""
+    for name in only:
+        if name not in machine.WAYS and name not in STORIES:
+            known = ", ".join((*machine.WAYS, *STORIES))
+            raise PipelineError(
+                f"{name!r} is neither a way of booting nor an installation", f"choose from {known}"
+            )
+    ways = [name for name in machine.WAYS if not only or name in only]
+    return ways, [name for name in STORIES if not only or name in only]
+
+
+def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Line) -> None:
+    """Run a step whose outputs go to the folder `target`, also when it fails."""
+    log = folder / "logs" / f"{step.name}.log"
     with around.store.scratch() as scratch:
         (scratch / "out").mkdir()
-        status, error = sandbox.run(
-            _step(project, steps, scenario.run, params), around, scratch, log, line, device=KVM
-        )
+        status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
         with explained(target, "write"):
-            if target.exists():
-                shutil.rmtree(target)
-            shutil.move(scratch / "out", target)
+            target.mkdir(exist_ok=True)
+            for path in (scratch / "out").iterdir():
+                shutil.move(path, target / path.name)
     if status != 0:
-        said = error or {"message": f"the boot test ended with status {status}", "hint": ""}
+        said = error or {"message": f"{step.name} ended with status {status}", "hint": ""}
         raise StepError(said["message"], said["hint"] or f"its log: {log}")
 
 
@@ -89,5 +152,5 @@ def look_around(
     params = {"way": machine.way(way or "cd").name, "accel": accel}
     machine.accelerators(accel, kvm=True)
     with around.store.scratch() as scratch:
-        step = _step(project, steps, interactive.run, params)
+        step = _step(project, steps, "boot", interactive.run, params)
         return sandbox.interact(step, around, scratch, line, device=KVM)

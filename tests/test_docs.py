@@ -1,8 +1,11 @@
 """Pages that are made of the code are what the code makes of them."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pipeline.checks import handbook
 from pipeline.checks.catalog import KINDS
@@ -38,3 +41,44 @@ def test_every_code_is_on_the_page_once() -> None:
 
 def _codes(kind: Any) -> list[str]:
     return [rule.code for rule in (*kind.rules, *kind.together)]
+
+
+SCREENS = sorted((ROOT / "docs/screens").glob("*.png"))
+GOLDEN = ROOT / "recipes/truthdb-installer/installer/tests/golden/screens-1280x800.fnv1a64"
+
+
+def fnv1a64(data: bytes) -> str:
+    """Return the hash that the installer's tests keep of a screen's memory."""
+    found = 0xCBF29CE484222325
+    for byte in data:
+        found = (found ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{found:016x}"
+
+
+def screen_memory(path: Path) -> bytes:
+    """Return a picture as the tests' screen has it: blue, green, red, nothing; 64 bytes behind each row."""
+    with Image.open(path) as image:
+        pixels = rows_of(image.convert("RGB"))
+    return b"".join(row + bytes(64) for row in pixels)
+
+
+def rows_of(image: Image.Image) -> list[bytes]:
+    blue, green, red = (channel.tobytes() for channel in reversed(image.split()))
+    width, height = image.size
+    row = bytearray(width * 4)
+    rows = []
+    for y in range(height):
+        part = slice(y * width, (y + 1) * width)
+        row[0::4], row[1::4], row[2::4] = blue[part], green[part], red[part]
+        rows.append(bytes(row))
+    return rows
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=lambda path: path.stem)
+def test_a_picture_in_the_documentation_is_what_the_installer_draws(path: Path) -> None:
+    assert f"{fnv1a64(screen_memory(path))}  {path.stem}" in GOLDEN.read_text().splitlines()
+
+
+def test_every_picture_that_is_shown_is_there() -> None:
+    text = (ROOT / "docs/installing.md").read_text()
+    assert sorted(set(re.findall(r"screens/([a-z-]+)\.png", text))) == [path.stem for path in SCREENS]

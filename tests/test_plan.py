@@ -14,6 +14,7 @@ from pipeline.checks.catalog import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan import plan
 from pipeline.project import Project
+from pipeline.recipe import Iso
 from pipeline.step import Input, Output, Pinned, Source, Step, digest, source_digest
 from pipeline.store import Blob
 from tests.conftest import Compare
@@ -76,7 +77,13 @@ def with_pins(project: Project, **changes: Any) -> Project:
 
 def with_image(project: Project, **changes: Any) -> Project:
     recipe = project.recipes[NAME]
-    return replace(project, recipes={NAME: replace(recipe, image=replace(recipe.image, **changes))})
+    changed = replace(recipe, image=replace(recipe.image, **changes))
+    return replace(project, recipes=project.recipes | {NAME: changed})
+
+
+def with_volume_id(project: Project, volume_id: str) -> Project:
+    changed = replace(project.recipes[NAME], iso=Iso(volume_id))
+    return replace(project, recipes=project.recipes | {NAME: changed})
 
 
 def with_layer(project: Project, container: str) -> Project:
@@ -85,18 +92,32 @@ def with_layer(project: Project, container: str) -> Project:
     )
 
 
-RUST = ["rust-std", f"crates:{NAME}", f"dependencies:{NAME}", f"installer:{NAME}"]
+CRATE_STEPS = ("crates", "dependencies", "program")
+RUNTIME = "truthdb-runtime"
+RUNTIME_RUST = [f"{kind}:truthdb-{name}" for name in ("appliance", "service") for kind in CRATE_STEPS]
+RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
+RUST = [f"{kind}:{NAME}" for kind in CRATE_STEPS]
 IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-image", "iso")]
+APART = f"kernels-apart:{NAME}"
+BOTH = [*RUNTIME_IMAGE, *IMAGE]
 
 CHANGES: list[tuple[str, Callable[[Project], Project], list[str]]] = [
-    ("version", lambda p: with_pins(p, product=replace(p.manifest.product, version="9.9")), IMAGE),
-    ("product's name", lambda p: with_pins(p, product=replace(p.manifest.product, name="X")), IMAGE),
-    ("epoch", lambda p: with_pins(p, source_date_epoch=1), IMAGE),
+    ("version", lambda p: with_pins(p, product=replace(p.manifest.product, version="9.9")), BOTH),
+    ("product's name", lambda p: with_pins(p, product=replace(p.manifest.product, name="X")), BOTH),
+    ("epoch", lambda p: with_pins(p, source_date_epoch=1), BOTH),
     ("cmdline", lambda p: with_image(p, cmdline=("rdinit=/sbin/init",)), IMAGE[1:]),
-    ("volume's name", lambda p: with_image(p, volume_id="X"), IMAGE[1:]),
-    ("imager container", lambda p: with_layer(p, "imager"), IMAGE),
-    ("rust container", lambda p: with_layer(p, "rust"), RUST + IMAGE),
-    ("kernel container", lambda p: with_layer(p, "kernel"), ["kernel:installer", *IMAGE[1:]]),
+    ("volume's name", lambda p: with_volume_id(p, "X"), IMAGE[1:]),
+    ("imager container", lambda p: with_layer(p, "imager"), [*BOTH, APART]),
+    (
+        "rust container",
+        lambda p: with_layer(p, "rust"),
+        ["rust-std", *RUNTIME_RUST, *RUNTIME_IMAGE, *RUST, *IMAGE],
+    ),
+    (
+        "kernel container",
+        lambda p: with_layer(p, "kernel"),
+        ["kernel:runtime", *BOTH[1:], "kernel:installer", APART],
+    ),
     ("boot container", lambda p: with_layer(p, "boot"), []),
     ("nothing", lambda p: p, []),
 ]
@@ -107,7 +128,7 @@ def test_only_what_depends_on_it_changes(
     checkout: Project, what: str, change: Callable[[Project], Project], changed: list[str]
 ) -> None:
     before, after = keys(plan(checkout, NAME)), keys(plan(change(checkout), NAME))
-    assert [name for name in before if after[name] != before[name]] == changed
+    assert sorted(name for name in before if after[name] != before[name]) == sorted(changed)
 
 
 def append(root: Path, name: str, text: str) -> None:
@@ -124,10 +145,10 @@ TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-image", "iso")]
 EDITS = [
     ("recipes/toy/rootfs/etc/inittab", TOY_IMAGE),
     ("recipes/toy/splash.bmp", TOY_IMAGE[1:]),
-    ("recipes/toy/installer/src/main.rs", ["installer:toy", *TOY_IMAGE]),
+    ("recipes/toy/installer/src/main.rs", ["program:toy", *TOY_IMAGE]),
     (
         "recipes/toy/installer/Cargo.lock",
-        ["crates:toy", "dependencies:toy", "installer:toy", *TOY_IMAGE],
+        ["crates:toy", "dependencies:toy", "program:toy", *TOY_IMAGE],
     ),
     ("recipes/toy/installer/target/debug/x", []),
     ("recipes/kernels/base.config", ["kernel:base", *TOY_IMAGE[1:]]),
@@ -150,16 +171,16 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
     text = recipe.read_text().replace('fragments = ["base"]', 'artifact = "a-kernel"')
     recipe.write_text(text.replace('crate = "installer"', 'artifact = "a-program"'))
     steps = plan(project.load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:a-kernel", "installer:toy", *TOY_IMAGE]
+    assert [step.name for step in steps] == ["kernel:a-kernel", "program:toy", *TOY_IMAGE]
     kernel, program = steps[:2]
     assert kernel.inputs["vmlinuz"] == Pinned(
         Blob("2" * 64, 5), "artifact 'a-kernel'", path=root / "vendor/vmlinuz"
     )
-    assert program.inputs["truthdb-installer"] == Pinned(
+    assert program.inputs["toy"] == Pinned(
         Blob("3" * 64, 7), "artifact 'a-program'", urls=("https://example.org/program",)
     )
     assert [step.run for step in (kernel, program)] == [None, None]
-    assert (list(kernel.checks), list(program.checks)) == (["vmlinuz"], ["truthdb-installer"])
+    assert (list(kernel.checks), list(program.checks)) == (["vmlinuz"], ["toy"])
 
 
 def test_two_recipes_of_the_same_fragments_share_their_kernel(root: Path) -> None:
@@ -179,13 +200,43 @@ def test_a_kernel_container_without_a_source_package(root: Path) -> None:
 
 
 def test_what_people_get_is_checked(checkout: Project) -> None:
-    for step in plan(checkout, NAME):
-        assert set(step.published) == set(step.checks)
+    for name in checkout.recipes:
+        for step in plan(checkout, name):
+            assert set(step.published) - {"kernels.txt"} in (set(), set(step.checks))
 
 
 def test_every_artifact_has_a_gate(checkout: Project) -> None:
-    gates = [check for step in plan(checkout, NAME) for check in step.checks.values()]
-    assert gates == [Gate(kind) for kind in ("kernel", "elf", "initramfs", "uki", "fat", "iso")]
+    system = ("kernel", "elf", "initramfs", "uki")
+    kinds = {NAME: (*system, "fat", "iso"), RUNTIME: ("kernel", "elf", "elf", "initramfs", "uki")}
+    for name, expected in kinds.items():
+        checks = [step.checks for step in plan(checkout, name) if step.published]
+        gates = [check for each in checks for check in each.values()]
+        assert gates == [Gate(kind) for kind in expected]
+
+
+def test_an_image_that_carries_another_has_its_steps_and_publishes_nothing_of_it(checkout: Project) -> None:
+    runtime, whole = plan(checkout, RUNTIME), plan(checkout, NAME)
+    assert [step.name for step in whole[: len(runtime)]] == [step.name for step in runtime]
+    assert keys(runtime) == {step.name: keys(whole)[step.name] for step in runtime}
+    assert not any(step.published for step in whole[: len(runtime)])
+    initramfs = next(step for step in whole if step.name == f"initramfs:{NAME}")
+    assert origin(initramfs.inputs["payload"], checkout.root) == f"uki:{RUNTIME}/TruthDB.efi"
+    assert initramfs.params["carried"] == "payload/TruthDB.efi"
+
+
+def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> None:
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(
+        recipe.read_text().replace('crate = "installer"', 'crate = "installer"\npayload = "service"')
+    )
+    assert "program:toy" in [step.name for step in plan(project.load(root), "toy") if step.run]
+    manifest = root / "manifests/manifest.toml"
+    manifest.write_text(manifest.read_text().replace("[artifacts.a-program]", "[payload.service]"))
+    steps = plan(project.load(root), "toy")
+    assert [step.name for step in steps] == ["kernel:base", "program:toy", *TOY_IMAGE]
+    assert steps[1].inputs["toy"] == Pinned(
+        Blob("3" * 64, 7), "artifact 'service'", urls=("https://example.org/program",)
+    )
 
 
 def imported(path: Path) -> set[str]:

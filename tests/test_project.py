@@ -49,6 +49,8 @@ NO_DIGEST = "is not a SHA-256 digest (64 hex digits)"
 NO_NAME = "is not a name (small letters, digits, dots and dashes)"
 NO_STAMP = "is not a snapshot time stamp such as 20261121T000000Z"
 NO_VOLUME_ID = "is not a volume identifier (at most 16 of A-Z, 0-9 and _)"
+NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
+CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
 TWOS = "2" * 64
 PATH = 'path = "vendor/vmlinuz"'
@@ -115,21 +117,47 @@ EDITS = [
         'artifact = "x"',
         "kernel.artifact: 'x' is not in manifests/manifest.toml (known artifacts: a-kernel, a-program)",
     ),
-    (RECIPE, 'crate = "installer"', "", "installer: needs either crate or artifact"),
-    (RECIPE, '"installer"', '"/installer"', f"installer.crate: '/installer' {BELOW}"),
-    (RECIPE, '"installer"', '"x"', "installer.crate: there is no recipes/toy/x/Cargo.toml"),
+    (RECIPE, 'crate = "installer"', "", "programs.toy: needs either crate or artifact"),
+    (RECIPE, '"installer"', '"/installer"', f"programs.toy.crate: '/installer' {BELOW}"),
+    (RECIPE, '"installer"', '"x"', "programs.toy.crate: there is no recipes/toy/x/Cargo.toml"),
     (
         RECIPE,
         'crate = "installer"',
         'artifact = "x"',
-        "installer.artifact: 'x' is not in manifests/manifest.toml (known artifacts: a-kernel, a-program)",
+        "programs.toy.artifact: 'x' is not in manifests/manifest.toml (known artifacts: a-kernel, a-program)",
     ),
-    (RECIPE, '"TOY"', '"toy"', f"image.volume_id: 'toy' {NO_VOLUME_ID}"),
-    (RECIPE, '"TOY"', f'"{"T" * 17}"', f"image.volume_id: '{'T' * 17}' {NO_VOLUME_ID}"),
+    (RECIPE, '"TOY"', '"toy"', f"iso.volume_id: 'toy' {NO_VOLUME_ID}"),
+    (RECIPE, '"TOY"', f'"{"T" * 17}"', f"iso.volume_id: '{'T' * 17}' {NO_VOLUME_ID}"),
     (RECIPE, '"rootfs"', '"../rootfs"', f"image.rootfs: '../rootfs' {BELOW}"),
     (RECIPE, '"rootfs"', '"a/.."', f"image.rootfs: 'a/..' {BELOW}"),
     (RECIPE, '"rootfs"', '"x"', "image.rootfs: there is no recipes/toy/x"),
     (RECIPE, '"splash.bmp"', '"x"', "image.splash: there is no recipes/toy/x"),
+    (
+        RECIPE,
+        CRATE,
+        'artifact = "a-program"\npayload = "x"',
+        "programs.toy: payload and binary go with a crate",
+    ),
+    (RECIPE, CRATE, CRATE + '\nbinary = "a/b"', f"programs.toy.binary: 'a/b' {NO_FILE_NAME}"),
+    (RECIPE, '"Toy.efi"', '"a/b"', f"image.uki: 'a/b' {NO_FILE_NAME}"),
+    (
+        RECIPE,
+        "[image]",
+        '[image]\npackaged = ["sbin/x"]',
+        "image.packaged.0: 'sbin/x' is not an absolute path (/usr/sbin/mke2fs)",
+    ),
+    (
+        RECIPE,
+        "[image]",
+        '[image]\ncarries = "toy"',
+        "image.carries: 'toy' is not a recipe that carries nothing itself (such recipes: none)",
+    ),
+    (
+        MANIFEST,
+        "[artifacts.a-program]",
+        "[payload.service]",
+        "payload.service: no recipe has a program for it (known payloads: none)",
+    ),
     (RECIPE, '"rdinit=/sbin/init"', '""', "image.cmdline.0: '': String should have at least 1 character"),
     (INTENT, '"xorriso"', '"Xorriso"', "packages.1: 'Xorriso' is not a Debian package name"),
     (INTENT, "packages", "links = 1\npackages", "links: 1 is not a table"),
@@ -208,9 +236,9 @@ def test_all_mistakes_of_all_files_at_once(root: Path) -> None:
     assert mistakes(root)[0] == [
         f"{MANIFEST}: product.name: 7 is not a string",
         f"{MANIFEST}: artifacts.a-kernel.sha256: 'abc' {NO_DIGEST}",
-        f"{RECIPE}: image.volume_id: 'toy' {NO_VOLUME_ID}",
         f"{RECIPE}: image.rootfs: this key is missing",
         f"{RECIPE}: image.root: unknown key",
+        f"{RECIPE}: iso.volume_id: 'toy' {NO_VOLUME_ID}",
         f"{INTENT}: packages.1: 'Xorriso' is not a Debian package name",
     ]
 

@@ -16,7 +16,19 @@ from pipeline.session import Session
 from tests.conftest import ROOT
 
 DOIT = Path(sys.prefix) / "bin" / "doit"
-NAMES = ["iso", "test", "boot-test", "boot", "inspect", "reproduce", "doctor", "lock", "bench", "gc"]
+NAMES = [
+    "iso",
+    "test",
+    "boot-test",
+    "boot",
+    "inspect",
+    "answers",
+    "reproduce",
+    "doctor",
+    "lock",
+    "bench",
+    "gc",
+]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "recipes")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
 
@@ -32,7 +44,7 @@ def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def copy(tmp_path: Path) -> Path:
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=LEFT_OUT)
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=LEFT_OUT, symlinks=True)
         else:
             shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -54,7 +66,7 @@ def test_a_mistake_fails_iso_alone(copy: Path) -> None:
     done = doit(copy, "iso")
     assert done.returncode != 0
     assert done.stderr.splitlines() == [
-        "error: recipes/truthdb-installer/recipe.toml: image.volume_id: 'no such name' is not a volume"
+        "error: recipes/truthdb-installer/recipe.toml: iso.volume_id: 'no such name' is not a volume"
         " identifier (at most 16 of A-Z, 0-9 and _)"
     ]
     assert done.stdout == ""

@@ -49,6 +49,25 @@ class Monitor:
         """Write what the screen shows to `file` as a PNG."""
         await self._execute("screendump", filename=str(file), format="png")
 
+    async def press_power_button(self) -> None:
+        """Press the machine's power button."""
+        await self._execute("system_powerdown")
+
+    async def unplug(self, device: str) -> None:
+        """Take a device away, at once where its bus allows that."""
+        await self._execute("device_del", id=device)
+
+    async def plug_in(self, driver: str, **properties: object) -> None:
+        """Add a device to the running machine."""
+        await self._execute("device_add", driver=driver, **properties)
+
+    async def replace_image(self, node: str, image: Path) -> None:
+        """Put the file `image` below the disk `node`, a raw one, in the place of whatever is there."""
+        file = {"driver": "file", "node-name": f"{node}-image", "filename": str(image)}
+        await self._execute("blockdev-add", **file)
+        options = {"driver": "raw", "node-name": node, "file": f"{node}-image"}
+        await self._execute("blockdev-reopen", options=[options])
+
     async def in_kernel(self) -> bool:
         """Say whether the first processor executes kernel code right now; firmware lies at low addresses."""
         registers = await self._execute("human-monitor-command", **{"command-line": "info registers"})

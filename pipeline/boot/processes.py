@@ -10,15 +10,21 @@ from pipeline.errors import PipelineError
 
 @asynccontextmanager
 async def running(
-    argv: Sequence[str], *, fds: Sequence[int] = (), env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+    interactive: bool = False,
 ) -> AsyncIterator[Process]:
     """Run `argv` with both outputs as pipes and the descriptors `fds` inherited; kill it on leaving.
+
+    An `interactive` one can be written to; all others have nothing to read.
 
     Raises PipelineError when the program is not installed.
     """
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, pass_fds=fds, env=env
+            *argv, stdin=PIPE if interactive else DEVNULL, stdout=PIPE, stderr=PIPE, pass_fds=fds, env=env
         )
     except FileNotFoundError:
         raise PipelineError(

@@ -17,8 +17,9 @@ from pipeline.checks.initramfs_archive import (
     is_one_zstd_archive,
     read_initramfs,
 )
-from pipeline.checks.inittab_installer import INSTALLER
+from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, own_program
 from pipeline.checks.kind import Kind, Member
+from pipeline.checks.program import read_companion
 from pipeline.errors import FormatError
 from pipeline.formats import elf
 from pipeline.formats.cpio_reader import Entry
@@ -34,9 +35,9 @@ def init_can_run(initramfs: Initramfs) -> Iterable[Fault]:
     return ()
 
 
-def installer_can_run(initramfs: Initramfs) -> Iterable[Fault]:
+def own_program_can_run(initramfs: Initramfs) -> Iterable[Fault]:
     """It is what all this is for."""
-    initramfs.tree.resolve_program(INSTALLER)
+    initramfs.tree.resolve_program(own_program(initramfs.tree))
     return ()
 
 
@@ -59,14 +60,16 @@ def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) ->
 
 def members(initramfs: Initramfs) -> Iterator[Member]:
     """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
-    programs = {entry.name for path in (INIT, INSTALLER) if (entry := _program(initramfs, path))}
+    programs = {entry.name for path in (INIT, INSTALLER, APPLIANCE) if (entry := _program(initramfs, path))}
     read_inittab = partial(inittab.read, tree=initramfs.tree)
     for entry in initramfs.entries:
         if entry.name == INITTAB.lstrip("/"):
             yield Member(entry.name, entry.data, None, "inittab", read_inittab, facts(entry))
         else:
+            read = None if entry.name in programs else read_companion
             is_program = entry.name in programs or bytes(entry.data[:4]) == elf.MAGIC
-            yield Member(entry.name, entry.data, None, "elf" if is_program else "", facts=facts(entry))
+            kind = "elf" if is_program else ""
+            yield Member(entry.name, entry.data, None, kind, read if is_program else None, facts(entry))
 
 
 def _program(initramfs: Initramfs, path: str) -> Entry | None:
@@ -167,11 +170,11 @@ KIND = Kind(
         ),
         Rule(
             "CPIO009",
-            f"{INSTALLER} leads to a program",
-            installer_can_run,
+            f"{INSTALLER} or {APPLIANCE} leads to a program",
+            own_program_can_run,
             house=True,
             spec="what /etc/inittab starts",
-            fix=f"Add {INSTALLER}.",
+            fix=f"Add {INSTALLER} or {APPLIANCE}.",
         ),
         Rule(
             "CPIO010",
@@ -208,7 +211,7 @@ KIND = Kind(
         Rule(
             "CPIO014",
             "links lead somewhere",
-            partial(of.links_lead_somewhere, (INIT, INSTALLER)),
+            partial(of.links_lead_somewhere, (INIT, INSTALLER, APPLIANCE)),
             house=True,
             spec="symlink(7)",
             fix="Add what the link leads to, or leave the link out.",

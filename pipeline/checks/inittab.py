@@ -1,4 +1,4 @@
-"""Owns what must hold of `/etc/inittab`: it mounts what a program needs, starts the installer, and ends well.
+"""Owns what must hold of `/etc/inittab`: it mounts what a program needs, starts the program, and ends well.
 
 Must not know how the archive around it is stored. BusyBox `init` itself is described by
 `pipeline.formats.inittab`.
@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from pipeline.checks import inittab_installer
+from pipeline.checks import inittab_program
 from pipeline.checks.finding import Fault, Rule
-from pipeline.checks.inittab_installer import INSTALLER, Inittab
+from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
@@ -42,11 +42,13 @@ def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
 
 
 def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
-    """BusyBox says `can't run` and goes on. Whether the installer is there is the archive's own rule."""
+    """BusyBox says `can't run` and goes on. Whether the own program is there is the archive's own rule."""
     for line in inittab.good_lines:
         names = [command.name for command in line.commands] + [SHELL] * line.needs_shell
         for name in dict.fromkeys(names):
-            fault = None if name in BUILTINS or name == INSTALLER else _missing(inittab.tree, name)
+            fault = (
+                None if name in BUILTINS or name in (INSTALLER, APPLIANCE) else _missing(inittab.tree, name)
+            )
             if fault:
                 yield f"line {line.number}: {fault.message}", fault.hint
 
@@ -163,11 +165,11 @@ KIND = Kind(
         ),
         Rule(
             "INIT002",
-            f"{INSTALLER} is started",
-            inittab_installer.starts_the_installer,
+            f"{INSTALLER} or {APPLIANCE} is started",
+            inittab_program.starts_its_program,
             house=True,
             spec=f"{BUSYBOX} (run_actions)",
-            fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'`.",
+            fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'` or `::respawn:{APPLIANCE}`.",
         ),
         Rule(
             "INIT003",
@@ -196,15 +198,15 @@ KIND = Kind(
         Rule(
             "INIT006",
             "a chosen exit ends the machine, a crash does not",
-            inittab_installer.a_chosen_exit_ends_it,
+            inittab_program.a_chosen_exit_ends_it,
             house=True,
             spec=f"{BUSYBOX} (respawn)",
             fix=f"Write `{INSTALLER} && reboot`.",
         ),
         Rule(
             "INIT007",
-            "a crash restarts the installer",
-            inittab_installer.a_crash_restarts_it,
+            "a crash restarts the program",
+            inittab_program.a_crash_restarts_it,
             house=True,
             spec=f"{BUSYBOX} (respawn)",
             fix="Start it by respawn.",

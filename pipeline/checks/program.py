@@ -4,7 +4,7 @@ Must not know what the program does.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind
@@ -19,11 +19,17 @@ class Program:
 
     image: Image
     elf: Elf | None
+    companion: bool = False
 
 
 def read_program(image: Image) -> Program:
     """Read the ELF headers. Raises FormatError when they are damaged."""
     return Program(image, read_elf(image) if bytes(image[: len(MAGIC)]) == MAGIC else None)
+
+
+def read_companion(image: Image) -> Program:
+    """Read a file that lies in an archive beside its libraries, or is one of them."""
+    return replace(read_program(image), companion=True)
 
 
 def is_an_elf_file(program: Program) -> Iterator[Fault]:
@@ -45,8 +51,10 @@ def is_for_x86_64(program: Program) -> Iterator[Fault]:
 
 
 def is_executable(program: Program) -> Iterator[Fault]:
-    """Object files, shared libraries and core dumps are ELF files too."""
-    if program.elf and not (program.elf.kind in ("ET_EXEC", "ET_DYN") and program.elf.entry):
+    """Object files, shared libraries and core dumps are ELF files too. A library among others may be one."""
+    if program.elf is None or (program.companion and program.elf.soname):
+        return
+    if not (program.elf.kind in ("ET_EXEC", "ET_DYN") and program.elf.entry):
         yield (
             f"the program cannot be started: it is of type {program.elf.kind}, "
             f"its entry point is {program.elf.entry:#x}",
@@ -55,8 +63,8 @@ def is_executable(program: Program) -> Iterator[Fault]:
 
 
 def is_static(program: Program) -> Iterator[Fault]:
-    """There are no shared libraries in the initramfs."""
-    if program.elf and not program.elf.is_static:
+    """Alone it has no shared libraries; whether those of a companion are there is the archive's own rule."""
+    if program.elf and not program.companion and not program.elf.is_static:
         wants = [name for name in (program.elf.interpreter, *program.elf.needed) if name]
         yield (
             f"the program is dynamic: it needs {', '.join(wants)}",

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.fat import EfiImage
 from pipeline.checks.initramfs_archive import Initramfs
-from pipeline.checks.inittab_installer import Inittab
+from pipeline.checks.inittab_program import Inittab
 from pipeline.checks.iso import Iso
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node

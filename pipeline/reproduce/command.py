@@ -25,7 +25,7 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
     """
     variations = chosen(vary)
     same = True
-    for image, steps in session.images.items():
+    for image, steps in session.outermost.items():
         wanted = select(steps, only, without)
         for step in needed(steps, wanted):
             with session.report.step(step.name, step.summary) as line:
@@ -44,9 +44,14 @@ def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
     """Return the steps that `--step` and `--without` leave. Raises PipelineError for a name of none."""
     kinds = list(dict.fromkeys(_kind(step) for step in steps))
     for option, name in (("--step", only), ("--without", without)):
-        if name and name not in kinds:
+        if name and not any(_is(step, name) for step in steps):
             raise PipelineError(f"{option} {name}: there is no such step", f"there are {', '.join(kinds)}")
-    return tuple(step for step in steps if _kind(step) != without and (not only or _kind(step) == only))
+    return tuple(step for step in steps if not _is(step, without) and (not only or _is(step, only)))
+
+
+def _is(step: Step, name: str) -> bool:
+    """Tell whether a step is called so: `uki:truthdb-runtime`, or `uki`, which all of its kind are."""
+    return name in (step.name, _kind(step))
 
 
 def _kind(step: Step) -> str:

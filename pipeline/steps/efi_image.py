@@ -17,6 +17,8 @@ FAT16_CLUSTERS = range(4085, 65525)
 """By the cluster rule a volume with fewer is FAT12, one with more FAT32; mkfs.vfat leaves some distance."""
 MARGIN = 16
 ROOT_ENTRIES = 512
+ROOM = 64 * 1024
+"""Bytes left free for an answer file, which people copy in (docs/unattended.md): the most it may have."""
 FOLDERS = ("EFI", "EFI/BOOT")
 BOOT_FILE = "EFI/BOOT/BOOTX64.EFI"
 LABEL = "EFI"
@@ -32,13 +34,13 @@ class Geometry:
 
 
 def geometry(file_size: int) -> Geometry:
-    """Return the smallest FAT16 volume that holds a file of this many bytes in two folders.
+    """Return the smallest FAT16 volume that holds a file of this many bytes in two folders, with ROOM left.
 
     FAT16 is what every firmware reads and what starts soonest; its least size, 2 MiB, is little.
     Raises PipelineError for a file that no FAT16 holds.
     """
     for cluster in (1, 2, 4, 8, 16, 32, 64):
-        needed = -(-file_size // (cluster * SECTOR)) + len(FOLDERS)
+        needed = sum(-(-size // (cluster * SECTOR)) for size in (file_size, ROOM)) + len(FOLDERS)
         clusters = max(needed, FAT16_CLUSTERS.start + MARGIN)
         if clusters < FAT16_CLUSTERS.stop - MARGIN - SECTORS_PER_TRACK:
             # Room in the FATs for what rounding up adds: a FAT that grows takes clusters from the file.
@@ -75,9 +77,9 @@ def mtools_environment(epoch: int) -> dict[str, str]:
 
 
 def build(ctx: Context) -> None:
-    """Make `efi.img` with the UKI as EFI/BOOT/BOOTX64.EFI."""
+    """Make `efi.img` with the input `BOOTX64.EFI` as EFI/BOOT/BOOTX64.EFI."""
     uki = ctx.work / "BOOTX64.EFI"
-    uki.write_bytes(ctx.inputs["TruthDBInstaller.efi"].read_bytes())
+    uki.write_bytes(ctx.inputs["BOOTX64.EFI"].read_bytes())
     epoch = ctx.params["epoch"]
     os.utime(uki, (epoch, epoch))
     image = ctx.out / "efi.img"

@@ -1,8 +1,9 @@
-"""Makes the initramfs: BusyBox, the installer, and whatever lies in the recipe's `rootfs/`.
+"""Makes the initramfs: BusyBox, the recipe's programs, files of packages, and what lies in its `rootfs/`.
 
-Must not know what the installer does. What the files mean is data: `etc/inittab` starts everything.
+Must not know what the programs do. What the files mean is data: `etc/inittab` starts everything.
 """
 
+import hashlib
 import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ import zstandard
 
 from pipeline.formats import cpio
 from pipeline.inside import Context
+from pipeline.steps.packaged import with_libraries
 
 BUSYBOX = Path("/usr/bin/busybox")
 LEVEL = 12  # 18 makes it 8 % smaller, and takes half a second of every edit
@@ -56,23 +58,38 @@ def with_folders(members: Iterable[cpio.Member]) -> list[cpio.Member]:
     return list(named.values())
 
 
+def carried_files(path: str, data: bytes) -> list[cpio.Member]:
+    """Return a file that the image carries along, and beside it a line that sha256sum(1) can check."""
+    line = f"{hashlib.sha256(data).hexdigest()}  {PurePosixPath(path).name}\n"
+    return [cpio.File(path, data), cpio.File(f"{path}.sha256", line.encode())]
+
+
 def build(ctx: Context) -> None:
-    """Make `initramfs.cpio.zst`."""
-    program = ctx.params["program"]
+    """Make `initramfs.cpio.zst`.
+
+    Inputs: each of `params.programs`, `rootfs`, and `payload`, which becomes the file `params.carried`, if
+    that is not empty. `params.packaged` are files of this container; of programs come the libraries, too.
+    """
+    params = ctx.params
+    programs = [cpio.File(f"bin/{name}", ctx.inputs[name].read_bytes(), 0o755) for name in params["programs"]]
+    carried = (
+        carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
+    )
     members = with_folders(
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),
             *DEVICES,
             cpio.File("bin/busybox", BUSYBOX.read_bytes(), 0o755),
             *applets(ctx.run([str(BUSYBOX), "--list-full"])),
-            cpio.File(f"bin/{program}", ctx.inputs[program].read_bytes(), 0o755),
-            cpio.File("etc/os-release", ctx.params["os_release"].encode()),
+            *with_libraries(programs, params["packaged"]),
+            *carried,
+            cpio.File("etc/os-release", params["os_release"].encode()),
             *files_below(ctx.inputs["rootfs"]),
         ]
     )
     raw = ctx.work / "initramfs.cpio"
     with raw.open("wb") as archive:
-        cpio.write(members, archive, ctx.params["epoch"])
+        cpio.write(members, archive, params["epoch"])
     # The size in the frame header, one thread, the whole input at once: nothing left that may vary.
     data = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0).compress(
         raw.read_bytes()

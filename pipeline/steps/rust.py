@@ -182,20 +182,20 @@ def dependencies(ctx: Context) -> None:
 
 
 def program(ctx: Context) -> None:
-    """Build the crate's program `params.program`, on top of its compiled dependencies."""
+    """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`."""
     env = _prepare(ctx)
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
     crate = ctx.work / "crate"
     shutil.copytree(ctx.inputs["crate"], crate, copy_function=shutil.copyfile)
     cargo(ctx, *BUILD, env=env, cwd=crate)
-    name = ctx.params["program"]
+    name = ctx.params["binary"]
     made = ctx.work / "target" / TARGET / "release" / name
     if not made.is_file():
         raise PipelineError(
             f"the crate built without making a program called {name!r}",
             f'give it a [[bin]] with name = "{name}", or call the package so',
         )
-    shutil.copyfile(made, ctx.out / name)
+    shutil.copyfile(made, ctx.out / ctx.params["program"])
 
 
 def check_sources(ctx: Context) -> None:

@@ -47,5 +47,5 @@ def kernel_release(image: bytes) -> str:
 
 
 def build(ctx: Context) -> None:
-    """Make `TruthDBInstaller.efi`."""
-    ctx.run(ukify_argv(ctx, f"{ctx.out}/TruthDBInstaller.efi"))
+    """Make the UKI `params.output`."""
+    ctx.run(ukify_argv(ctx, f"{ctx.out}/{ctx.params['output']}"))

@@ -68,6 +68,38 @@ def test_power_on_continues_the_stopped_machine() -> None:
     assert heard == [{"execute": "cont"}]
 
 
+def test_a_device_is_pulled_out_and_plugged_in() -> None:
+    async def scene(monitor: Monitor) -> None:
+        await monitor.unplug("usb-target")
+        await monitor.plug_in("usb-storage", id="usb-target", removable=True)
+
+    _, heard = converse(scene, {"device_del": {"return": {}}, "device_add": {"return": {}}})
+    assert heard == [
+        {"execute": "device_del", "arguments": {"id": "usb-target"}},
+        {
+            "execute": "device_add",
+            "arguments": {"driver": "usb-storage", "id": "usb-target", "removable": True},
+        },
+    ]
+
+
+def test_another_image_below_a_disk() -> None:
+    commands = ("blockdev-add", "blockdev-reopen")
+    answers: dict[str, dict[str, object]] = {name: {"return": {}} for name in commands}
+    _, heard = converse(lambda monitor: monitor.replace_image("target", Path("/w/x.img")), answers)
+    file = {"driver": "file", "node-name": "target-image", "filename": "/w/x.img"}
+    options = {"driver": "raw", "node-name": "target", "file": "target-image"}
+    assert heard == [
+        {"execute": "blockdev-add", "arguments": file},
+        {"execute": "blockdev-reopen", "arguments": {"options": [options]}},
+    ]
+
+
+def test_the_power_button() -> None:
+    _, heard = converse(lambda monitor: monitor.press_power_button(), {"system_powerdown": {"return": {}}})
+    assert heard == [{"execute": "system_powerdown"}]
+
+
 @pytest.mark.parametrize(
     ("registers", "kernel"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.boot import machine, scenario
+from pipeline.boot.installs import verdict
 from pipeline.session import Session
 from pipeline.steps import efi_image, iso, uki
 from tests.conftest import lacking
@@ -29,10 +30,10 @@ def boot(workshop: Workshop, medium: Path, way: str, timeout: float = TIMEOUT) -
 
 
 def made(session: Session, name: str) -> Path:
-    """Return an artifact of the last build."""
+    """Return an artifact of the last build: of the image itself, not of one that it carries."""
     results = [session.around.result(step) for step in session.images[RECIPE]]
     blobs = [result.outputs[name] for result in results if result and name in result.outputs]
-    path = session.store.find(blobs[0]) if blobs else None
+    path = session.store.find(blobs[-1]) if blobs else None
     if path is None:
         lacking(f"there is no {name}: run `./doit iso` first")
     return path
@@ -46,8 +47,8 @@ def iso_with(workshop: Workshop, cmdline: str) -> Path:
         "splash.bmp": session.root / "recipes" / RECIPE / "splash.bmp",
     }
     names = {"volume_id": "X", "publisher": "X", "application": "X"}
-    uki_made = workshop.make(uki.build, image, inputs, cmdline=cmdline, os_release="ID=test\n")
-    fat = workshop.make(efi_image.build, "efi.img", {image: uki_made})
+    uki_made = workshop.make(uki.build, image, inputs, output=image, cmdline=cmdline, os_release="ID=test\n")
+    fat = workshop.make(efi_image.build, "efi.img", {"BOOTX64.EFI": uki_made})
     out, _ = workshop.run("imager", iso.build, {"efi.img": fat}, output="x.iso", readme="", **names)
     return out / "x.iso"
 
@@ -76,6 +77,20 @@ def test_a_command_line_that_does_not_boot(
 ) -> None:
     _, said = boot(workshop, iso_with(workshop, cmdline), "cd", timeout)
     assert cause in said
+
+
+def test_a_kernel_that_is_not_quiet_is_seen_on_the_screen(workshop: Workshop) -> None:
+    """The test of the tester: the film of a quiet boot is only worth what it finds in a loud one."""
+    loud = iso_with(workshop, "console=ttyS0,115200 console=tty0 rdinit=/sbin/init loglevel=7")
+    inputs = {
+        "iso": loud,
+        "installer": made(workshop.session, "truthdb-installer"),
+        "payload": made(workshop.session, "vmlinuz"),
+    }
+    params = {"stories": ["quiet"], "accel": "auto", "version": "0.1.0", "seed": 1, "folder": "boot-test"}
+    _, said = workshop.run("boot", verdict.run, inputs, **params)
+    assert said.startswith("quiet: after ")
+    assert "the screen shows kernel text: " in said
 
 
 @pytest.mark.parametrize("way", machine.WAYS)

@@ -8,6 +8,7 @@ from pipeline.steps import initramfs
 from tests.fixtures.context import played
 
 EPOCH = 1795219200
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_applets_are_links_to_busybox() -> None:
@@ -44,6 +45,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in/rootfs/etc").mkdir(parents=True)
     (tmp_path / "in/rootfs/etc/inittab").write_text("tab")
     (tmp_path / "in/toy").write_bytes(b"PROGRAM")
+    (tmp_path / "in/payload").write_bytes(b"abc")
     written: list[tuple[list[cpio.Member], int]] = []
     write = cpio.write
 
@@ -53,7 +55,13 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cpio, "write", spy)
     ctx = played(
-        tmp_path, lambda _argv, _cwd: "bin/sh\nsbin/init\n", program="toy", os_release="ID=x\n", epoch=EPOCH
+        tmp_path,
+        lambda _argv, _cwd: "bin/sh\nsbin/init\n",
+        programs=("toy",),
+        packaged=(),
+        carried="payload/Toy.efi",
+        os_release="ID=x\n",
+        epoch=EPOCH,
     )
     initramfs.build(ctx)
     assert ctx.calls == [[str(tmp_path / "busybox"), "--list-full"]]
@@ -66,11 +74,13 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.Symlink("bin/sh", "/bin/busybox"),
         cpio.Symlink("sbin/init", "/bin/busybox"),
         cpio.File("bin/toy", b"PROGRAM", 0o755),
+        cpio.File("payload/Toy.efi", b"abc"),
+        cpio.File("payload/Toy.efi.sha256", f"{ABC}  Toy.efi\n".encode()),
         cpio.File("etc/os-release", b"ID=x\n"),
         cpio.File("etc/inittab", b"tab", 0o644),
     ]
     folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}
-    assert folders == dict.fromkeys(initramfs.FOLDERS, 0o755) | {"tmp": 0o1777}
+    assert folders == dict.fromkeys([*initramfs.FOLDERS, "payload"], 0o755) | {"tmp": 0o1777}
     frame = (ctx.out / "initramfs.cpio.zst").read_bytes()
     raw = (ctx.work / "initramfs.cpio").read_bytes()
     assert zstandard.get_frame_parameters(frame).content_size == len(raw)

@@ -168,14 +168,14 @@ def build_program(argv: list[str], cwd: Path) -> str:
 
 
 def test_the_program_is_built_on_top_of_its_dependencies(given: Path) -> None:
-    ctx = played(given, build_program, epoch=EPOCH, program="toy")
+    ctx = played(given, build_program, epoch=EPOCH, binary="toy", program="toy")
     rust.program(ctx)
     assert (ctx.calls, ctx.envs) == ([BUILD], [environment(ctx.work, *sysroot(ctx.work))])
     assert (ctx.out / "toy").read_text() == "fn main() {}"
 
 
 def test_a_crate_without_that_program(given: Path) -> None:
-    ctx = played(given, build_program, epoch=EPOCH, program="other")
+    ctx = played(given, build_program, epoch=EPOCH, binary="other", program="other")
     with pytest.raises(PipelineError) as caught:
         rust.program(ctx)
     assert str(caught.value) == (

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.checks.catalog import Gate
+from pipeline.formats import fat
+from pipeline.formats.fields import open_image
 from pipeline.steps import efi_image, initramfs, iso, uki
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
@@ -36,7 +38,12 @@ def findings(kind: str, image: bytes, tmp_path: Path) -> list[str]:
 def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
     rootfs = {"etc/inittab": INITTAB.encode()}
     inputs: dict[str, Content] = {"truthdb-installer": elf(kind=3), "rootfs": rootfs}
-    params = {"program": "truthdb-installer", "os_release": OS_RELEASE} | changes
+    params = {
+        "programs": ("truthdb-installer",),
+        "packaged": (),
+        "carried": "",
+        "os_release": OS_RELEASE,
+    } | changes
     return workshop.make(initramfs.build, "initramfs.cpio.zst", inputs, **params)
 
 
@@ -46,12 +53,12 @@ def make_uki(workshop: Workshop, **changes: Any) -> bytes:
         "initramfs.cpio.zst": changed(),
         "splash.bmp": b"BM",
     }
-    params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE} | changes
-    return workshop.make(uki.build, "TruthDBInstaller.efi", inputs, **params)
+    params = {"output": "x.efi", "cmdline": CMDLINE.decode(), "os_release": OS_RELEASE} | changes
+    return workshop.make(uki.build, "x.efi", inputs, **params)
 
 
 def make_efi_image(workshop: Workshop, **changes: Any) -> bytes:
-    return workshop.make(efi_image.build, "efi.img", {"TruthDBInstaller.efi": uki_image()}, **changes)
+    return workshop.make(efi_image.build, "efi.img", {"BOOTX64.EFI": uki_image()}, **changes)
 
 
 def make_iso(workshop: Workshop, **changes: Any) -> bytes:
@@ -83,10 +90,14 @@ def test_the_epoch_is_really_in_it(workshop: Workshop, build: Callable[..., byte
 @pytest.mark.parametrize("size", [0, 1, 512, 2_000_000, 5_390_000, 33_400_000, 40_000_000])
 def test_a_fat_image_of_any_size_holds_its_file(workshop: Workshop, tmp_path: Path, size: int) -> None:
     content = uki_image({".pad": bytes(range(256)) * (size // 256) + bytes(size % 256)})
-    image = workshop.make(efi_image.build, "efi.img", {"TruthDBInstaller.efi": content})
+    image = workshop.make(efi_image.build, "efi.img", {"BOOTX64.EFI": content})
     assert findings("fat", image, tmp_path) == []
     assert content in image  # in one run of clusters
-    assert len(image) < max(len(content) * 1.02, 2_200_000) + 64 * 1024
+    assert len(image) < max(len(content) * 1.02, 2_200_000) + efi_image.ROOM + 64 * 1024
+    path = tmp_path / "efi.img"
+    path.write_bytes(image)
+    volume = fat.read_volume(open_image(path))
+    assert fat.free_clusters(fat.read_table(volume)) * volume.cluster_size >= efi_image.ROOM
 
 
 def test_two_images_of_one_epoch_differ_in_their_guids(workshop: Workshop) -> None:

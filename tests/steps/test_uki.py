@@ -21,7 +21,7 @@ def context(folder: Path, kernel: bytes) -> Played:
     (folder / "in/vmlinuz").write_bytes(kernel)
     for name in ("initramfs.cpio.zst", "splash.bmp"):
         (folder / "in" / name).touch()
-    return played(folder, cmdline="rdinit=/sbin/init quiet", os_release="ID=toy\n")
+    return played(folder, output="Toy.efi", cmdline="rdinit=/sbin/init quiet", os_release="ID=toy\n")
 
 
 def test_every_choice_is_explicit(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_every_choice_is_explicit(tmp_path: Path) -> None:
             "--os-release=ID=toy\n",
             "--uname=6.12.1-installer",
             f"--splash={tmp_path}/in/splash.bmp",
-            f"--output={tmp_path}/out/TruthDBInstaller.efi",
+            f"--output={tmp_path}/out/Toy.efi",
         ]
     ]
 

@@ -52,7 +52,7 @@ def test_media_start_by_the_ways_that_the_table_says(workshop: Workshop, real: M
 
 def test_programs_start_from_a_fat_image(workshop: Workshop, real: Mapping[str, Path]) -> None:
     media: dict[str, Content] = {
-        one.name: workshop.make(efi_image.build, "efi.img", {"TruthDBInstaller.efi": real[one.name]})
+        one.name: workshop.make(efi_image.build, "efi.img", {"BOOTX64.EFI": real[one.name]})
         for one in PROGRAMS
     }
     trials: list[dict[str, object]] = [

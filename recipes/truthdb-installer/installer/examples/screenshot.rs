@@ -1,54 +1,59 @@
-//! Draws the screen that a monitor of a given size would show on this machine, as a PPM picture
-//! on standard output: `cargo run --example screenshot -- 1280 800 > screen.ppm`
+//! Draws a state of the program as a monitor shows it, and writes it as a PPM picture:
 //!
-//! A third argument is a folder to look in instead of `/`, a fourth the state to draw: `splash`,
-//! `welcome` (the default) or `exit`.
+//! ```text
+//! cargo run --example screenshot -- disk disk.ppm [WIDTH HEIGHT]
+//! cargo run --example screenshot            # the names of the states
+//! ```
+//!
+//! The states are those of the tests, on the machine that the tests make up.
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::io::{self, Write};
-use std::path::Path;
 
-use truthdb_installer::hardware::{Hardware, read_volume};
 use truthdb_installer::screen::{Cells, Geometry, PixelFormat};
-use truthdb_installer::state::{self, Event, State};
+use truthdb_installer::state::State;
 use truthdb_installer::ui::{Look, View};
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+/// The size that the pictures in the documentation have, in pixels.
+const SIZE: (usize, usize) = (1280, 800);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [width, height, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: screenshot WIDTH HEIGHT [ROOT [STATE]]".into());
-    };
-    let root = Path::new(rest.first().map_or("/", String::as_str));
-    let (mut state, _) = State::start();
-    if rest.get(1).is_none_or(|state| state == "welcome") {
-        let mut scanned = Hardware::scan(root);
-        for disk in scanned.iter_mut().flat_map(|hardware| &mut hardware.disks) {
-            disk.volume = read_volume(&root.join("dev").join(&disk.name));
+    let (name, file, size) = match arguments.as_slice() {
+        [] => {
+            for (name, _) in common::states::all() {
+                println!("{name}");
+            }
+            return Ok(());
         }
-        for event in [Event::SplashOver, Event::Scanned(scanned)] {
-            state = state::next(state, event).0;
-        }
-    } else if rest[1] == "exit" {
-        state = State::Exit;
-    }
-    // Blue first in memory is what PPM wants last.
-    let format = PixelFormat {
-        red: (0, 8),
-        blue: (16, 8),
-        ..PixelFormat::RGB888
+        [name, file] => (name, file, SIZE),
+        [name, file, width, height] => (name, file, (width.parse()?, height.parse()?)),
+        _ => return Err("usage: screenshot [STATE FILE [WIDTH HEIGHT]]".into()),
     };
+    let state = common::states::named(name).ok_or_else(|| format!("no state is called {name}"))?;
+    std::fs::write(file, picture(&state, size)?)?;
+    Ok(())
+}
+
+/// The picture of a state, as a PPM file.
+fn picture(state: &State, (width, height): (usize, usize)) -> Result<Vec<u8>, Infallible> {
     let geometry = Geometry {
-        width: width.parse()?,
-        height: height.parse()?,
+        width,
+        height,
         stride: 0,
-        format,
+        // Blue first in memory is what PPM wants last.
+        format: PixelFormat {
+            red: (0, 8),
+            blue: (16, 8),
+            ..PixelFormat::RGB888
+        },
     };
-    let view = View {
-        state: &state,
-        look: &Look::screen(),
-    };
-    let mut cells = Cells::fitting(geometry.width, geometry.height, view.fewest_cells());
+    let look = &Look::screen();
+    let view = View { state, look };
+    let mut cells = Cells::fitting(width, height, view.fewest_cells());
     let (columns, rows) = cells.size();
     cells.draw(view.draw(columns, rows));
     let mut picture = format!("P6\n{width} {height}\n255\n").into_bytes();
@@ -58,6 +63,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         picture.extend_from_slice(row);
         Ok::<_, Infallible>(())
     })?;
-    io::stdout().write_all(&picture)?;
-    Ok(())
+    Ok(picture)
 }

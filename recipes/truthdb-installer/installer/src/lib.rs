@@ -1,30 +1,40 @@
 //! The program that runs on a machine booted from the TruthDB installer ISO.
 //!
 //! It draws one and the same screen on the monitor and on every serial console, takes keys from
-//! both, and does only what can be done without touching a disk: it shows the machine and leaves.
-//! It is not PID 1, mounts nothing and needs no network.
+//! all of them, and puts TruthDB on a disk when somebody who knows its serial number, or an answer
+//! file, says so. It is not PID 1, mounts nothing and needs no network.
 //!
 //! From the inside out:
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | [`state`] | what the program is doing, and what each event makes of that; pure |
-//! | [`hardware`] | facts about the machine, read from `/proc`, `/sys` and `/etc/os-release` |
+//! | [`hardware`] | facts about the machine and its disks |
+//! | [`install`] | what is written to a disk, and how it is read back |
+//! | [`answers`] | answer files, for installations that nobody sits at |
 //! | [`ui`] | what each state looks like, as ratatui widgets |
 //! | [`screen`], [`serial`] | where that is drawn: DRM/KMS or `/dev/fb0`, and serial consoles |
-//! | [`keyboard`], [`prober`] | what happens outside: key presses, disks whose content was read |
-//! | [`app`], [`fatal`] | the event loop that connects these, and what can end it |
+//! | [`keyboard`], [`prober`], `worker` | what happens outside: keys, disks that were read, work that is done |
+//! | [`app`], [`headless`], [`fatal`] | the event loop that connects these, and what can end it |
 //! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, three ioctls |
+//! | `guard` | whether what is on a disk is fit to be read |
+//! | `slice` | a part of a file, for those who read file systems in it |
 
+pub mod answers;
 pub mod app;
 pub mod fatal;
+mod guard;
 pub mod hardware;
+pub mod headless;
+pub mod install;
 pub mod keyboard;
 pub mod log;
 pub mod prober;
 pub mod restore;
 pub mod screen;
 pub mod serial;
+mod slice;
 pub mod state;
 mod sys;
 pub mod ui;
+mod worker;

@@ -8,17 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::hardware::{Disk, DiskKey, Volume, read_volume};
+use crate::hardware::{Contents, Disk, DiskKey, Volume, read_volume};
 
 /// What is known about each disk's content, and the threads that find out.
 #[derive(Debug)]
 pub struct Prober {
     devices: PathBuf,
-    known: HashMap<DiskKey, Volume>,
-    sender: Sender<(DiskKey, Volume)>,
-    receiver: Receiver<(DiskKey, Volume)>,
+    known: HashMap<DiskKey, Found>,
+    sender: Sender<(DiskKey, Found)>,
+    receiver: Receiver<(DiskKey, Found)>,
     wake: OwnedFd,
 }
+
+/// What was found on a disk.
+type Found = (Volume, Option<Contents>);
 
 impl Prober {
     /// A prober of the devices in `dev` below `root` that writes to `wake` when it found something.
@@ -39,30 +42,29 @@ impl Prober {
         self.known
             .retain(|key, _| disks.iter().any(|disk| disk.key() == *key));
         for disk in disks {
-            if let Some(volume) = self.known.get(&disk.key()) {
-                disk.volume = volume.clone();
-            } else {
-                disk.volume = self.start(disk);
-            }
+            let known = self.known.get(&disk.key()).cloned();
+            (disk.volume, disk.contents) = known.unwrap_or_else(|| self.start(disk));
         }
     }
 
     /// Forgets what it found, except what is being looked at, so that every disk is read again.
     pub fn forget(&mut self) {
         self.collect();
-        self.known.retain(|_, volume| *volume == Volume::Unread);
+        self.known
+            .retain(|_, (volume, _)| *volume == Volume::Unread);
     }
 
     fn collect(&mut self) {
-        for (key, volume) in self.receiver.try_iter() {
-            tracing::info!(disk = key.0, ?volume, "looked at disk");
-            self.known.insert(key, volume);
+        for (key, found) in self.receiver.try_iter() {
+            tracing::info!(disk = key.0, ?found, "looked at disk");
+            self.known.insert(key, found);
         }
     }
 
-    fn start(&mut self, disk: &Disk) -> Volume {
+    fn start(&mut self, disk: &Disk) -> Found {
         let key = disk.key();
         let path = self.devices.join(&disk.name);
+        let looked_at = disk.clone();
         let sender = self.sender.clone();
         let thread = self.wake.try_clone().and_then(|wake| {
             let key = key.clone();
@@ -70,7 +72,10 @@ impl Prober {
                 .name(format!("probe {}", disk.name))
                 .spawn(move || {
                     // Both fail only when the program is leaving, and nobody wants to know.
-                    drop(sender.send((key, read_volume(&path))));
+                    let volume = read_volume(&path);
+                    let contents = Contents::read(&path, &looked_at)
+                        .inspect_err(|error| tracing::info!(%error, disk = key.0, "cannot look"));
+                    drop(sender.send((key, (volume, contents.ok()))));
                     drop(notify(wake));
                 })
         });
@@ -81,8 +86,9 @@ impl Prober {
                 Volume::Unreadable
             }
         };
-        self.known.insert(key, volume.clone());
-        volume
+        let found = (volume, None);
+        self.known.insert(key, found.clone());
+        found
     }
 }
 

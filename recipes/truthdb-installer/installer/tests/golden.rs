@@ -4,14 +4,19 @@
 
 mod common;
 
-use common::{FakeMachine, MEDIUM, VIRTIO, check_golden, machine_with_disks};
+use std::collections::BTreeSet;
+
+use common::states::{self, named};
+use common::{compare_golden, golden_folder};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
-use truthdb_installer::hardware::{Problem, Volume};
 use truthdb_installer::serial;
-use truthdb_installer::state::{Failure, Splash, State, Welcome};
+use truthdb_installer::state::State;
 use truthdb_installer::ui::{Look, View};
+
+/// Columns and rows of the smallest screen on which everything has to fit.
+const SMALL: (u16, u16) = (80, 25);
 
 fn draw(state: &State, look: &Look, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -32,138 +37,120 @@ fn text(buffer: &Buffer) -> String {
     text
 }
 
-fn check_serial(name: &str, state: &State) {
-    let found = text(&draw(
-        state,
-        &Look::serial(),
-        serial::SIZE.0,
-        serial::SIZE.1,
-    ));
-    assert!(
-        found.is_ascii(),
-        "a serial console shows ASCII only: {found}"
-    );
-    check_golden(name, &found);
+fn draw_serial(state: &State) -> String {
+    let (width, height) = serial::SIZE;
+    text(&draw(state, &Look::serial(), width, height))
 }
 
-fn welcome() -> Welcome {
-    Welcome {
-        hardware: machine_with_disks().1,
-        selected: 0,
-        dismissed: None,
+fn draw_screen(state: &State) -> String {
+    text(&draw(state, &Look::screen(), SMALL.0, SMALL.1))
+}
+
+/// Fails with everything that failed.
+fn check_all(results: impl IntoIterator<Item = Result<(), String>>) {
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_state_on_a_serial_console() {
+    let states = states::all().into_iter();
+    check_all(states.map(|(name, state)| {
+        let found = draw_serial(&state);
+        assert!(found.is_ascii(), "a serial console shows ASCII: {found}");
+        compare_golden(&format!("serial-{name}.txt"), &found)
+    }));
+}
+
+#[test]
+fn every_state_on_a_small_screen() {
+    let states = states::all().into_iter();
+    check_all(
+        states.map(|(name, state)| {
+            compare_golden(&format!("screen-{name}.txt"), &draw_screen(&state))
+        }),
+    );
+}
+
+#[test]
+fn a_wide_screen() {
+    let states = ["disk", "confirm", "progress"];
+    check_all(states.map(|name| {
+        let wide = text(&draw(&named(name).unwrap(), &Look::screen(), 128, 40));
+        compare_golden(&format!("wide-{name}.txt"), &wide)
+    }));
+}
+
+#[test]
+fn states_are_called_what_they_are() {
+    for (name, state) in states::all() {
+        let kind = state.name().to_lowercase();
+        let kind = kind.trim_start_matches("boot");
+        assert!(
+            name.starts_with(kind) || name.starts_with("unattended"),
+            "{name} is {kind}"
+        );
     }
 }
 
-fn failure() -> Failure {
-    Failure {
-        problem: Problem::new(
-            "/proc/meminfo cannot be read: it does not exist.",
-            "Is /proc mounted? A line of /etc/inittab mounts it before this program starts.",
-        ),
-        back: None,
-        notice: None,
-        log: Vec::new(),
+#[test]
+fn no_golden_file_is_left_over() {
+    let names: BTreeSet<&str> = states::all().into_iter().map(|(name, _)| name).collect();
+    for entry in std::fs::read_dir(golden_folder()).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let known = file
+            .strip_suffix(".txt")
+            .and_then(|name| name.split_once('-'))
+            .is_none_or(|(_, name)| names.contains(name));
+        assert!(known, "no state is called as {file} says");
     }
 }
 
 #[test]
-fn splash() {
-    check_serial("serial-splash.txt", &State::BootSplash(Splash::default()));
-    let state = State::BootSplash(Splash::default());
-    check_golden(
-        "screen-splash.txt",
-        &text(&draw(&state, &Look::screen(), 40, 13)),
-    );
-}
-
-#[test]
-fn exit() {
-    check_serial("serial-exit.txt", &State::Exit);
-}
-
-#[test]
-fn welcome_with_disks() {
-    check_serial("serial-welcome.txt", &State::Welcome(welcome()));
-    let state = State::Welcome(Welcome {
-        selected: 2,
-        ..welcome()
-    });
-    check_golden(
-        "screen-welcome-80x27.txt",
-        &text(&draw(&state, &Look::screen(), 80, 27)),
-    );
-    check_golden(
-        "screen-welcome-128x40.txt",
-        &text(&draw(&state, &Look::screen(), 128, 40)),
-    );
-}
-
-#[test]
-fn welcome_with_more_disks_than_rows() {
-    let mut state = welcome();
-    let disk = state.hardware.disks[1].clone();
-    for letter in 'd'..='o' {
-        let mut disk = disk.clone();
-        disk.name = format!("sd{letter}");
-        state.hardware.disks.push(disk);
+fn everything_fits_but_what_can_be_scrolled() {
+    let long = [
+        "disk-crowded",
+        "disk-many",
+        "done-with-warnings",
+        "done-with-warnings-scrolled",
+        "error-answers-many",
+        "error-exported",
+        "error-install-exported",
+    ];
+    for (name, state) in states::all() {
+        if long.contains(&name) {
+            continue;
+        }
+        for (look, (width, height)) in [(Look::serial(), serial::SIZE), (Look::screen(), SMALL)] {
+            let small = text(&draw(&state, &look, width, height));
+            let shown: BTreeSet<&str> = small.lines().collect();
+            let tall = text(&draw(&state, &look, width, 100));
+            for line in tall.lines() {
+                assert!(shown.contains(line), "{name}: no {line:?} in\n{small}");
+            }
+        }
     }
-    state.selected = 9;
-    check_serial("serial-welcome-many-disks.txt", &State::Welcome(state));
 }
 
 #[test]
-fn welcome_without_disks() {
-    let hardware = FakeMachine::new().scan(&[]);
-    let state = Welcome {
-        hardware,
-        selected: 0,
-        dismissed: None,
-    };
-    check_serial("serial-welcome-no-disk.txt", &State::Welcome(state));
-}
-
-#[test]
-fn welcome_on_a_virtual_machine_with_bios_that_is_out_of_date() {
-    let machine = FakeMachine::new();
-    machine.plug(VIRTIO);
-    machine.remove("sys/firmware");
-    machine.write("proc/cpuinfo", "processor : 0\n");
-    machine.write("proc/meminfo", "MemTotal: 495616 kB\n");
-    let state = Welcome {
-        hardware: machine.scan(&[("vda", Volume::Iso(MEDIUM.to_owned()))]),
-        selected: 0,
-        dismissed: Some(failure().problem),
-    };
-    check_serial("serial-welcome-virtual.txt", &State::Welcome(state));
-}
-
-#[test]
-fn error() {
-    check_serial("serial-error.txt", &State::Error(failure()));
-    let exported = Failure {
-        back: Some(Box::new(welcome())),
-        notice: Some("The log was written to /dev/ttyS0.".to_owned()),
-        log: (1..=30)
-            .map(|line| format!("line {line} of the log"))
-            .collect(),
-        ..failure()
-    };
-    check_serial("serial-error-exported.txt", &State::Error(exported));
-    check_golden(
-        "screen-error.txt",
-        &text(&draw(&State::Error(failure()), &Look::screen(), 80, 27)),
-    );
+fn keys_are_shown_in_the_last_row() {
+    for (name, state) in states::all() {
+        let row = |text: String, from_below| text.lines().rev().nth(from_below).unwrap().to_owned();
+        let serial = row(draw_serial(&state), 0);
+        let keys = serial.matches('[').count();
+        let expected = match state {
+            State::BootSplash(_) | State::Progress(_) | State::Exit(_) => 0..=0,
+            _ => 1..=4,
+        };
+        assert!(expected.contains(&keys), "{name}: {serial}");
+    }
 }
 
 #[test]
 fn very_small_screens_are_drawn_somehow() {
-    for state in [
-        State::Welcome(welcome()),
-        State::Error(failure()),
-        State::Exit,
-    ] {
+    for (_, state) in states::all() {
         for look in [Look::serial(), Look::screen()] {
-            for (width, height) in [(1, 1), (10, 3), (45, 13)] {
+            for (width, height) in [(1, 1), (10, 3), (45, 13), (80, 6)] {
                 draw(&state, &look, width, height);
             }
         }
@@ -176,17 +163,13 @@ fn the_word_that_scripts_wait_for_is_in_one_piece_and_only_in_its_state() {
         let buffer = draw(state, &Look::serial(), serial::SIZE.0, serial::SIZE.1);
         String::from_utf8(serial::encode(&buffer)).unwrap()
     };
-    let shown = bytes(&State::Welcome(welcome()));
+    let shown = bytes(&named("welcome").unwrap());
     assert!(
         shown.starts_with("\x1b[?25l\x1b[?7l\x1b[0m\x1b[2J\x1b[H"),
         "{shown:?}"
     );
-    assert_eq!(shown.matches("Welcome").count(), 1, "{shown:?}");
-    for state in [
-        State::BootSplash(Splash::default()),
-        State::Error(failure()),
-        State::Exit,
-    ] {
-        assert!(!bytes(&state).contains("Welcome"));
+    for (name, state) in states::all() {
+        let expected = usize::from(matches!(state, State::Welcome(_)));
+        assert_eq!(bytes(&state).matches("Welcome").count(), expected, "{name}");
     }
 }

@@ -105,6 +105,19 @@ impl Drop for Console {
     }
 }
 
+/// A machine started from a USB stick, with an empty `NVMe` disk that has a serial number.
+fn machine() -> FakeMachine {
+    let machine = FakeMachine::new();
+    machine.plug(USB);
+    machine.write_iso("sdb", MEDIUM);
+    machine.plug(NVME);
+    let serial = format!("sys/devices/{}/device/serial", NVME.1);
+    machine.write(&serial, "S6Z2NJ0TB04321A     \n");
+    let disk = File::create(machine.root().join("dev/nvme0n1")).unwrap();
+    disk.set_len(64 << 20).unwrap();
+    machine
+}
+
 #[test]
 fn shows_the_machine_follows_its_disks_and_leaves() {
     let machine = FakeMachine::new();
@@ -116,21 +129,64 @@ fn shows_the_machine_follows_its_disks_and_leaves() {
     console.wait_for("TruthDB");
     console.wait_for("Welcome");
     console.wait_for(&format!("{MEDIUM} on sdb"));
-    console.wait_for("Press Q to leave");
+    console.wait_for("Leave and restart");
     machine.plug(NVME);
     console.wait_for("2 disks");
-    console.wait_for("Samsung SSD 990 PRO 2TB");
     // Whoever attaches late presses any key, and sees everything.
-    for key in [b"\x0c", b"z", b"\r", b" "] {
+    for key in [&b"\x0c"[..], b"z", b"\x1b[5~", b" "] {
         console.press(key);
         console.wait_for("\x1b[2J");
         console.wait_for("Welcome");
-        console.wait_for("Press Q to leave");
+        console.wait_for("Leave and restart");
     }
-    console.press(b"\x1b[A");
-    console.wait_for("nvme0n1: 2,000,398,934,016 bytes");
+    console.press(b"\r");
+    console.wait_for("Disk to install to");
+    console.press(b"\x1b[A\x1b[A");
+    console.wait_for("Samsung SSD 990 PRO 2TB");
+    console.press(b"\x1b");
+    console.wait_for("Welcome");
     console.press(b"Q");
     console.wait_for("This computer restarts now.");
+    let (status, errors) = console.end();
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn leads_to_an_installation_and_back() {
+    let machine = machine();
+    let Some(mut console) = Console::start(&machine) else {
+        return;
+    };
+    console.wait_for("1 can be installed to");
+    console.press(b"\r\n");
+    console.wait_for("Disk to install to");
+    console.wait_for("S6Z2NJ0TB04321A");
+    console.press(b"\r");
+    console.wait_for("Settings");
+    console.press(b"-9");
+    console.wait_for("truthdb-9");
+    console.press(b"\x1bOQ");
+    console.wait_for("Name servers");
+    console.press(b"\r");
+    console.wait_for("Confirm: install");
+    console.wait_for("Host name truthdb-9");
+    console.press(b"\x1b");
+    console.wait_for("Settings");
+    console.press(b"\r");
+    console.wait_for("Confirm: install");
+    console.press(b"9999\r");
+    console.wait_for("That is not it.");
+    console.press(b"\x7f\x7f\x7f\x7f321a");
+    console.wait_for("Erase and install");
+    console.press(b"\r");
+    // There is no system on this machine that could be installed.
+    console.wait_for("Something went wrong");
+    console.wait_for("The disk now");
+    console.press(b"b");
+    console.wait_for("Disk to install to");
+    console.press(b"b");
+    console.wait_for("Welcome");
+    console.press(b"q");
     let (status, errors) = console.end();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::bus::Bus;
+use super::contents::Contents;
+use super::serial;
 use super::text::attribute;
 
 /// Size that the kernel reports for an optical drive whose disc it could not read, in sectors.
@@ -15,6 +17,10 @@ pub struct Disk {
     pub name: String,
     /// Maker and model, as far as known.
     pub model: String,
+    /// Serial number, as its maker gave it.
+    pub serial: Option<String>,
+    /// World wide name (`eui.…`, `naa.…`), which no other disk has.
+    pub wwn: Option<String>,
     /// How it is attached.
     pub bus: Bus,
     /// Bytes; 0 if there is no medium in it.
@@ -27,8 +33,10 @@ pub struct Disk {
     pub read_only: bool,
     /// Counts each insertion of a medium, so that another one is not taken for this one.
     pub sequence: u64,
-    /// What it holds, as far as that matters here.
+    /// What it holds, as far as that tells the boot medium.
     pub volume: Volume,
+    /// What is on it, once somebody has looked.
+    pub contents: Option<Contents>,
 }
 
 /// What a disk holds, as far as that matters here.
@@ -63,6 +71,13 @@ impl Disk {
         self.name.starts_with("sr")
     }
 
+    /// Whether the kernel counts another medium under this name by now.
+    pub fn is_another_now(&self, root: &Path) -> bool {
+        let file = root.join("sys/block").join(&self.name).join("diskseq");
+        let now = attribute(&file).and_then(|text| text.parse::<u64>().ok());
+        now.is_some_and(|sequence| sequence != self.sequence)
+    }
+
     /// Reads the disk called `name`; `None` if it is not one to show.
     fn read(root: &Path, name: &str) -> Option<Self> {
         let folder = root.join("sys/block").join(name);
@@ -93,6 +108,8 @@ impl Disk {
                 vendor,
                 bus,
             ),
+            serial: serial::serial(&folder),
+            wwn: text("wwid").or_else(|| text("device/wwid")),
             bus,
             // sysfs counts in 512 bytes, whatever the logical block size is.
             size: sectors.saturating_mul(512),
@@ -101,6 +118,7 @@ impl Disk {
             read_only: number("ro") == Some(1),
             sequence: number("diskseq").unwrap_or(0),
             volume: Volume::Unread,
+            contents: None,
         })
     }
 }

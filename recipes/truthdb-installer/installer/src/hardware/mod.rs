@@ -3,9 +3,12 @@
 
 mod boot;
 mod bus;
+mod contents;
 mod disk;
+mod identity;
 mod machine;
 mod product;
+mod serial;
 mod text;
 
 use std::fmt;
@@ -13,7 +16,9 @@ use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
 pub use bus::Bus;
+pub use contents::{Contents, Earlier, Part};
 pub use disk::{Disk, DiskKey, Volume};
+pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use product::Product;
 pub use text::{decimal_size, grouped};
@@ -58,7 +63,51 @@ impl Hardware {
             _ => false,
         }
     }
+
+    /// Why nothing can be installed to `disk`, in few words; `None` if something can.
+    pub fn obstacle(&self, disk: &Disk) -> Option<String> {
+        let reason = if disk.is_empty() {
+            "no medium".to_owned()
+        } else if disk.volume == Volume::Unread {
+            "still being looked at".to_owned()
+        } else if self.is_boot_medium(disk) {
+            "boot medium".to_owned()
+        } else if disk.volume == Volume::Unreadable {
+            "cannot be read".to_owned()
+        } else if disk.is_optical() {
+            "optical drive".to_owned()
+        } else if disk.read_only {
+            "read-only".to_owned()
+        } else if ![512, 4096].contains(&disk.block_size) {
+            format!("blocks of {} bytes", disk.block_size)
+        } else if disk.size < MINIMUM_DISK {
+            format!("too small, {} are needed", decimal_size(MINIMUM_DISK))
+        } else {
+            return None;
+        };
+        Some(reason)
+    }
+
+    /// What this computer lacks of what is needed, a sentence each.
+    pub fn lacking(&self) -> Vec<String> {
+        let mut lacking = Vec::new();
+        if self.machine.firmware == Firmware::Bios {
+            lacking.push("It was not started by 64-bit UEFI firmware.".to_owned());
+        }
+        if self.machine.memory < MINIMUM_MEMORY {
+            lacking.push("It has less than 1 GiB of memory.".to_owned());
+        }
+        if !self.disks.iter().any(|disk| self.obstacle(disk).is_none()) {
+            lacking.push("It has no disk that can be installed to.".to_owned());
+        }
+        lacking
+    }
 }
+
+/// The smallest disk that can be installed to, in bytes.
+pub const MINIMUM_DISK: u64 = 8_000_000_000;
+/// What Linux can use of the least memory, 1 GiB, in bytes: firmware and kernel keep some of it.
+const MINIMUM_MEMORY: u64 = 900 << 20;
 
 /// Something that went wrong, as a sentence that says what, and one that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub struct Product {
 
 impl Product {
     /// Reads `etc/os-release` below `root`.
-    pub(super) fn read(root: &Path) -> Result<Self, Problem> {
+    pub fn read(root: &Path) -> Result<Self, Problem> {
         let text = std::fs::read_to_string(root.join("etc/os-release")).map_err(|error| {
             Problem::new(
                 format!(

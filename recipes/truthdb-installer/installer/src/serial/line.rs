@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
@@ -16,6 +17,9 @@ use super::outbox::Outbox;
 use crate::restore;
 use crate::state::Key;
 
+/// How long after an escape the rest of a sequence may come: at 1200 baud a byte takes 8 ms.
+const ESCAPE: Duration = Duration::from_millis(100);
+
 /// A terminal line that is drawn on.
 #[derive(Debug)]
 pub struct Line {
@@ -23,6 +27,8 @@ pub struct Line {
     device: File,
     outbox: Outbox,
     decoder: Decoder,
+    /// When an escape that was received is a key of its own.
+    escape: Option<Instant>,
     /// Shows text that the next key is to replace by the screen.
     held: bool,
 }
@@ -53,6 +59,7 @@ impl Line {
             device,
             outbox: Outbox::default(),
             decoder: Decoder::default(),
+            escape: None,
             held: false,
         })
     }
@@ -107,10 +114,13 @@ impl Line {
         let mut bytes = [0; 64];
         match (&self.device).read(&mut bytes) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => Ok(bytes[..count]
-                .iter()
-                .filter_map(|byte| self.decoder.take(*byte))
-                .collect()),
+            Ok(count) => {
+                let bytes = bytes[..count].iter();
+                let keys = bytes.filter_map(|byte| self.decoder.take(*byte)).collect();
+                let waits = self.decoder.is_at_escape();
+                self.escape = waits.then(|| Instant::now() + ESCAPE);
+                Ok(keys)
+            }
             Err(error)
                 if [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted]
                     .contains(&error.kind()) =>
@@ -119,6 +129,20 @@ impl Line {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Line {
+    /// When [`Line::expire`] is due, if it is.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.escape
+    }
+
+    /// The Escape key, if it was pressed and it is clear by now that nothing follows.
+    pub fn expire(&mut self, now: Instant) -> Option<Key> {
+        self.escape.filter(|deadline| *deadline <= now)?;
+        self.escape = None;
+        self.decoder.expire()
     }
 }
 

@@ -10,6 +10,7 @@ mod outbox;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rustix::event::PollFlags;
 
@@ -69,16 +70,18 @@ impl Consoles {
         &self.lines
     }
 
-    /// Draws `state` on every line, if it looks different from what was drawn before.
-    pub fn draw(&mut self, state: &State) {
+    /// Draws `state` on every line, if it looks different from what was drawn before; returns
+    /// whether it does.
+    pub fn draw(&mut self, state: &State) -> bool {
         let look = &self.look;
         let screen = encode(&View { state, look }.draw(SIZE.0, SIZE.1));
         if screen == self.screen {
-            return;
+            return false;
         }
         self.screen = screen;
         let screen = &self.screen;
         keep_working(&mut self.lines, &mut self.losses, |line| line.show(screen));
+        true
     }
 
     /// Shows lines of text on every line until a key is pressed there, and returns the names of
@@ -129,6 +132,29 @@ impl Consoles {
                 Vec::new()
             }
         }
+    }
+
+    /// When [`Consoles::expire`] is due, if it is.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(Line::deadline).min()
+    }
+
+    /// Escape keys that could have been the start of something longer until `now`. On a line that
+    /// holds text they only ask for the screen.
+    pub fn expire(&mut self, now: Instant) -> Vec<Key> {
+        let mut keys = Vec::new();
+        let screen = &self.screen;
+        keep_working(&mut self.lines, &mut self.losses, |line| {
+            let Some(key) = line.expire(now) else {
+                return Ok(());
+            };
+            if line.release() {
+                return line.show(screen);
+            }
+            keys.push(key);
+            Ok(())
+        });
+        keys
     }
 
     /// Sends what the lines take now; returns whether everything is sent.

@@ -2,74 +2,87 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Text};
-use ratatui::widgets::Widget;
+use ratatui::text::Line;
 
-use super::{Look, frame};
-use crate::state::Failure;
+use super::text::Page;
+use super::{Look, ending, frame, machine};
+use crate::hardware::Problem;
+use crate::install::{self, Request};
+use crate::state::{Cause, Failure, Refused};
 
 /// Draws [`crate::state::State::Error`].
 pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buffer) {
     let mut keys = vec![("R", "Retry")];
-    if state.back.is_some() {
+    if state.has_back() {
         keys.push(("B", "Back"));
     }
     keys.extend([("E", "Export logs"), ("Q", "Leave and restart")]);
-    let product = state.back.as_ref().map(|back| &back.hardware.product);
+    let product = state.hardware().map(|hardware| &hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
-
-    let wrapped = |text: &str| wrap(text, area.width).into_iter().map(Line::raw);
-    let mut lines = vec![
-        Line::default(),
-        Line::styled("Something went wrong", look.alert),
-    ];
-    lines.extend(wrapped(&state.problem.message));
-    lines.extend([Line::default(), frame::heading(look, "What to do")]);
-    lines.extend(wrapped(&state.problem.hint));
-    lines.extend(wrapped(
-        "Press R to try again. Nothing on this computer was changed.",
-    ));
+    let mut page = Page::new(look, area);
+    match &state.cause {
+        Cause::Scan { problem, .. } => scan(problem, look, &mut page),
+        Cause::Install {
+            failure, request, ..
+        } => install(failure, request, look, &mut page),
+        Cause::Answers { refused, .. } => answers(refused, look, &mut page),
+    }
+    if let Some((what, left)) = state.ending {
+        page.blank();
+        page.say(&ending::sentence(what, left), look.note);
+    }
     if let Some(notice) = &state.notice {
-        lines.push(Line::default());
-        lines.extend(wrapped(notice).map(|line| line.style(look.note)));
+        page.blank();
+        page.say(notice, look.note);
     }
     if !state.log.is_empty() {
-        lines.extend([Line::default(), frame::heading(look, "Log")]);
-        let room = usize::from(area.height).saturating_sub(lines.len());
-        let newest = &state.log[state.log.len().saturating_sub(room)..];
-        lines.extend(
-            newest
-                .iter()
-                .map(|line| Line::styled(line.as_str(), look.quiet)),
-        );
-    }
-    Text::from(lines).render(area, buffer);
-}
-
-/// Breaks `text` into lines of at most `width` characters, between words where that is possible.
-fn wrap(text: &str, width: u16) -> Vec<String> {
-    let width = usize::from(width).max(1);
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
+        page.heading("Log");
+        let room = usize::from(area.height).saturating_sub(page.len());
+        for line in &state.log[state.log.len().saturating_sub(room)..] {
+            page.line(Line::styled(line.clone(), look.quiet));
         }
     }
-    lines
+    page.render_scrolled(state.scroll.into(), area, buffer);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn title(text: &'static str, look: &Look, page: &mut Page<'_>) {
+    page.line(Line::styled(text, look.alert));
+}
 
-    #[test]
-    fn text_wraps_between_words() {
-        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrap("unbreakable x", 4), ["unbreakable", "x"]);
-        assert!(wrap("", 4).is_empty());
+fn scan(problem: &Problem, look: &Look, page: &mut Page<'_>) {
+    title("Something went wrong", look, page);
+    page.say(&problem.message, look.text);
+    page.heading("What to do");
+    page.say(&problem.hint, look.text);
+    page.say(
+        "Then press R to look again. Looking changes nothing.",
+        look.text,
+    );
+}
+
+fn install(failure: &install::Failure, request: &Request, look: &Look, page: &mut Page<'_>) {
+    title("Something went wrong", look, page);
+    page.say(&failure.message, look.text);
+    page.blank();
+    page.fact("While", failure.stage.to_string());
+    page.fact("Disk", machine::disk(&request.disk));
+    page.fact("Serial number", machine::serial(&request.disk));
+    page.heading("The disk now");
+    page.say(&failure.disk, look.text);
+    page.heading("What to do");
+    page.say(&failure.hint, look.text);
+}
+
+fn answers(refused: &Refused, look: &Look, page: &mut Page<'_>) {
+    title("The answer file is not followed", look, page);
+    if let Some(source) = &refused.source {
+        page.say(&format!("Found: {source}."), look.quiet);
     }
+    page.blank();
+    for Problem { message, hint } in &refused.problems {
+        page.marked("- ", message, look.text);
+        page.marked("  ", hint, look.quiet);
+    }
+    page.blank();
+    page.say("It changed nothing on this computer.", look.text);
 }

@@ -25,6 +25,20 @@ pub struct Look {
     pub note: Style,
     /// Something that went wrong.
     pub alert: Style,
+    /// Something that is as it should be.
+    pub good: Style,
+    /// What cannot be chosen.
+    pub dim: Style,
+    /// A field to write in.
+    pub field: Style,
+    /// The character that the next one is written in front of.
+    pub cursor: Style,
+    /// What is done, and what is left, of a bar.
+    pub gauge: [Style; 2],
+    /// The symbols that a bar is made of.
+    pub gauge_symbols: [&'static str; 2],
+    /// What stands to the left and to the right of a field.
+    pub field_ends: [&'static str; 2],
     /// What stands to the left and to the right of a key.
     pub key_ends: [&'static str; 2],
     /// What stands to the left of the brand.
@@ -51,6 +65,13 @@ impl Look {
             chosen: bold,
             note: bold.fg(Color::Green),
             alert: bold.fg(Color::Red),
+            good: plain.fg(Color::Green),
+            dim: plain,
+            field: plain,
+            cursor: plain.bg(Color::White).fg(Color::Black),
+            gauge: [bold, plain],
+            gauge_symbols: ["#", "."],
+            field_ends: ["[", "]"],
             key_ends: ["[", "]"],
             bar: "",
             pointer: "> ",
@@ -70,6 +91,7 @@ impl Look {
         const ACCENT: Color = Color::Rgb(0x5e, 0xd3, 0xc0);
         const AMBER: Color = Color::Rgb(0xff, 0xc8, 0x6b);
         const RED: Color = Color::Rgb(0xff, 0x8f, 0x85);
+        const DIM: Color = Color::Rgb(0x7d, 0x8b, 0x9a);
         let on = |ground: Color, text: Color| Style::new().bg(ground).fg(text);
         Self {
             text: on(GROUND, TEXT),
@@ -82,6 +104,13 @@ impl Look {
             chosen: Style::new().bg(RAISED),
             note: Style::new().fg(AMBER),
             alert: Style::new().fg(RED),
+            good: Style::new().fg(ACCENT),
+            dim: Style::new().fg(DIM),
+            field: on(RAISED, TEXT),
+            cursor: on(ACCENT, GROUND),
+            gauge: [on(ACCENT, ACCENT), on(RAISED, RAISED)],
+            gauge_symbols: [" ", " "],
+            field_ends: [" ", " "],
             key_ends: [" ", " "],
             bar: "▌ ",
             pointer: "▌ ",

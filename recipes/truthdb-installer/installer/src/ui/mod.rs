@@ -1,10 +1,22 @@
 //! What each state looks like, as one ratatui widget tree for every kind of screen. A [`Look`]
 //! holds all that differs between them: colours, symbols and how much air there is.
 
+mod confirm;
+mod details;
+mod disk;
+mod done;
+mod ending;
 mod error;
 mod frame;
 mod look;
+mod machine;
+mod progress;
+mod settings;
 mod splash;
+mod text;
+mod tools;
+mod unattended;
+mod validate;
 mod welcome;
 
 use ratatui::buffer::Buffer;
@@ -29,8 +41,8 @@ impl View<'_> {
     /// the better.
     pub fn fewest_cells(&self) -> (usize, usize) {
         match self.state {
-            State::BootSplash(_) | State::Exit => (40, 12),
-            State::Welcome(_) | State::Error(_) => (80, 25),
+            State::BootSplash(_) | State::Exit(_) => (40, 12),
+            _ => (80, 25),
         }
     }
 
@@ -48,8 +60,16 @@ impl Widget for View<'_> {
         match self.state {
             State::BootSplash(_) => splash::starting(self.look, area, buffer),
             State::Welcome(state) => welcome::render(state, self.look, area, buffer),
+            State::Tools(state) => tools::render(state, self.look, area, buffer),
+            State::Disk(state) => disk::render(state, self.look, area, buffer),
+            State::Settings(state) => settings::render(state, self.look, area, buffer),
+            State::Confirm(state) => confirm::render(state, self.look, area, buffer),
+            State::Progress(state) => progress::render(state, self.look, area, buffer),
+            State::Done(state) => done::render(state, self.look, area, buffer),
+            State::Validate(state) => validate::render(state, self.look, area, buffer),
+            State::Unattended(state) => unattended::render(state, self.look, area, buffer),
             State::Error(state) => error::render(state, self.look, area, buffer),
-            State::Exit => splash::leaving(self.look, area, buffer),
+            State::Exit(state) => splash::leaving(state, self.look, area, buffer),
         }
     }
 }

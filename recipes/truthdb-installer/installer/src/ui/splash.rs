@@ -5,7 +5,8 @@ use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::Widget;
 
-use super::{Look, frame};
+use super::{Look, frame, text};
+use crate::state::Exit;
 
 const BRAND: &str = "TruthDB";
 
@@ -16,13 +17,18 @@ pub(super) fn starting(look: &Look, area: Rect, buffer: &mut Buffer) {
 }
 
 /// After the user chose to leave.
-pub(super) fn leaving(look: &Look, area: Rect, buffer: &mut Buffer) {
-    let below = [
-        Line::raw("This computer restarts now."),
-        Line::raw("Nothing on it was changed."),
-        Line::default(),
-        Line::styled("You can remove the boot medium.", look.quiet),
-    ];
+pub(super) fn leaving(exit: &Exit, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let end = if exit.power_off {
+        "This computer switches off now."
+    } else {
+        "This computer restarts now."
+    };
+    let words = exit.last_words.as_deref().unwrap_or_default();
+    let mut below = vec![Line::raw(end)];
+    let width = area.width.saturating_sub(4).min(60);
+    below.extend(text::wrap(words, width).into_iter().map(Line::raw));
+    below.push(Line::default());
+    below.push(Line::styled("You can remove the boot medium.", look.quiet));
     render(below, look, area, buffer);
 }
 

@@ -2,12 +2,14 @@
 //! program reads.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+pub mod states;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use truthdb_installer::hardware::{Hardware, Volume};
+use truthdb_installer::hardware::{Contents, Disk, Earlier, Hardware, Part, Volume};
 
 /// The volume identifier of the medium that the fake machine was started from.
 pub const MEDIUM: &str = "TRUTHDB_INSTALLER";
@@ -167,32 +169,98 @@ impl FakeMachine {
     }
 }
 
-/// A machine with a disk of each kind, started from its USB stick.
+/// A machine with a disk of each kind, started from its USB stick. Somebody has looked at all of
+/// them: on the first is another system, on the second is TruthDB.
 pub fn machine_with_disks() -> (FakeMachine, Hardware) {
     let machine = FakeMachine::new();
     for disk in [NVME, SATA, USB, CARD_READER, OPTICAL] {
         machine.plug(disk);
     }
-    let hardware = machine.scan(&[
+    let mut hardware = machine.scan(&[
         ("sdb", Volume::Iso(MEDIUM.to_owned())),
         ("sr0", Volume::Unreadable),
     ]);
+    let [nvme, sata, usb, ..] = hardware.disks.as_mut_slice() else {
+        unreachable!("five disks were plugged in");
+    };
+    nvme.serial = Some("S6Z2NJ0TB04321A".to_owned());
+    nvme.wwn = Some("eui.0025385b21404321".to_owned());
+    nvme.contents = Some(other_system());
+    sata.serial = Some("2CKXYZ7P".to_owned());
+    sata.wwn = Some("naa.5000cca2c2d3e4f5".to_owned());
+    sata.contents = Some(installation());
+    usb.serial = Some("4C530001230101116543".to_owned());
     (machine, hardware)
 }
 
-/// Compares `found` with the file `name` in `tests/golden`. With `UPDATE_GOLDEN=1` a file that
-/// differs is rewritten, and the test fails all the same.
-pub fn check_golden(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+fn part(number: u32, size: u64, kind: &str, label: &str) -> Part {
+    Part {
+        number: Some(number),
+        size,
+        label: label.to_owned(),
+        kind: kind.to_owned(),
+    }
+}
+
+/// What another system leaves on a disk.
+pub fn other_system() -> Contents {
+    Contents {
+        table: Some("GPT"),
+        parts: vec![
+            part(1, 1_127_219_200, "EFI (FAT32)", "EFI System Partition"),
+            part(2, 2_147_483_648, "ext4", "boot"),
+            part(3, 1_997_121_388_544, "LVM member", ""),
+        ],
+        earlier: None,
+    }
+}
+
+/// What this product leaves on a disk.
+pub fn installation() -> Contents {
+    Contents {
+        table: Some("GPT"),
+        parts: vec![
+            part(1, 536_870_912, "EFI (FAT32)", "EFI"),
+            part(2, 17_999_668_969_472, "ext4", "TRUTHDB_DATA"),
+        ],
+        earlier: Some(Earlier {
+            version: Some("0.1.0".to_owned()),
+            unfinished: false,
+            has_data: true,
+        }),
+    }
+}
+
+/// Changes what is known of the installation on a disk.
+pub fn set_earlier(disk: &mut Disk, unfinished: bool, has_data: bool) {
+    let contents = disk.contents.as_mut().unwrap();
+    contents.earlier = Some(Earlier {
+        version: None,
+        unfinished,
+        has_data,
+    });
+}
+
+/// Compares `found` with the file `name` in `tests/golden`, or says how they differ. With
+/// `UPDATE_GOLDEN=1` a file that differs is rewritten, which is an error all the same.
+pub fn compare_golden(name: &str, found: &str) -> Result<(), String> {
+    let path = golden_folder().join(name);
     let expected = fs::read_to_string(&path).unwrap_or_default();
     if expected == found {
-        return;
+        return Ok(());
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
         fs::write(&path, found).unwrap();
-        panic!("{name} was rewritten; look at what changed, and run the test again");
+        return Err(format!(
+            "{name} was rewritten; look at what changed, and run the test again"
+        ));
     }
-    panic!("{name} differs (UPDATE_GOLDEN=1 rewrites it)\nexpected:\n{expected}\nfound:\n{found}");
+    Err(format!(
+        "{name} differs (UPDATE_GOLDEN=1 rewrites it)\nexpected:\n{expected}\nfound:\n{found}"
+    ))
+}
+
+/// Where the golden files are.
+pub fn golden_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }

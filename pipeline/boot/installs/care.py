@@ -1,0 +1,111 @@
+"""What comes after an installation: its tools, an update, data that are damaged."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from pipeline.boot.installs import media, steps
+from pipeline.boot.installs.guest import Disk
+from pipeline.boot.installs.play import NotSeenError, Play
+from pipeline.boot.installs.stage import GOOD, SERIAL, Stage, by_oem_string, check_disk, must
+
+Story = Callable[[Stage], Awaitable[None]]
+
+INSTALL = steps.answers(GOOD, erase=SERIAL)
+
+
+async def keeps_data(stage: Stage) -> None:
+    """Reinstall, keep data: what the appliance wrote is there afterwards, byte for byte."""
+    disk = stage.disk()
+    await by_oem_string(stage, INSTALL, stage.medium(), disk)
+    data = check_disk(stage, disk)[1]
+    guest = stage.guest(disk, fresh=False, network=True)
+    async with stage.playing(guest, "boot-1") as play:
+        await steps.appliance(play, 1)
+    before = media.digest(disk.image, data.start, data.size)
+    text = steps.answers(GOOD, task="keep-data")
+    await by_oem_string(stage, text, stage.medium(), disk, name="reinstall")
+    must(media.digest(disk.image, data.start, data.size) == before, "the data were changed")
+    guest = stage.guest(disk, fresh=False, network=True)
+    async with stage.playing(guest, "boot-2") as play:
+        await steps.appliance(play, 2)
+
+
+async def tools(stage: Stage) -> None:
+    """Export logs to a stick; Validate sees a damaged file; Repair boot mends it; Validate agrees."""
+    disk = stage.disk("virtio-blk")
+    await by_oem_string(stage, INSTALL, stage.medium(), disk)
+    system = check_disk(stage, disk)[0]
+    _damage(disk, system)
+    stick = Disk("stick", media.stick(stage.work / "stick.img", "LOGS", {}), "usb", serial="STICK0001")
+    async with stage.playing(stage.guest(stage.medium(), disk, stick, fresh=False), "tools") as play:
+        await steps.greet(play)
+        await play.press("t")
+        await play.see(steps.TOOLS)
+        await play.press("e")
+        await play.hear("end of the log of truthdb-installer")
+        await play.press("x")
+        await play.see("The logs are on")
+        await _validate(play, "BAD")
+        await play.photograph("damaged")
+        await play.press("b")
+        await play.see(steps.LIST)
+        await play.press("b")
+        await play.see(steps.TOOLS)
+        await play.press("p")
+        await steps.point_at(play, SERIAL)
+        await play.press("enter")
+        await steps.confirm(play, SERIAL, title=steps.CONFIRM_REPAIR)
+        await steps.done(play)
+    check_disk(stage, disk)
+    store = stage.work / "variables.fd"
+    must(media.boot_order(store)[0] == "TruthDB", "TruthDB is not first in the boot order after the repair")
+    listed = media.run("mdir", "-b", "-i", str(stick.image), "::truthdb-logs-1")
+    must("installer.log" in listed and "kernel.log" in listed, f"the stick holds {listed!r}")
+    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False), "validate") as play:
+        await steps.greet(play)
+        await play.press("t")
+        await play.see(steps.TOOLS)
+        await _validate(play, "ok ")
+        # OVMF forgets entries of disks without a place in QEMU's boot order, as this one beside the medium.
+        wrong = [line for line in play.terminal.text().splitlines() if "BAD" in line]
+        must(
+            all("The firmware has no boot entry" in line for line in wrong),
+            f"something is wrong after the repair\n{play.seen()}",
+        )
+
+
+async def _validate(play: Play, expected: str) -> None:
+    await play.press("v")
+    await steps.point_at(play, SERIAL)
+    await play.press("enter")
+    await play.see(steps.VALIDATE, expected)
+
+
+def _damage(disk: Disk, system: media.Place) -> None:
+    """Change a byte in the middle of the installed system's first copy."""
+    with disk.image.open("r+b") as file:
+        file.seek(system.start + (6 << 20))
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 0xFF]))
+
+
+async def damaged_data(stage: Stage) -> None:
+    """Data that cannot be repaired without somebody's decision: no service, and every console says why."""
+    disk = stage.disk()
+    await by_oem_string(stage, INSTALL, stage.medium(), disk)
+    data = check_disk(stage, disk)[1]
+    for change in ("clri <2>", "set_super_value state 2"):  # no root folder; and an error is noted
+        media.run("debugfs", "-w", "-R", change, f"{disk.image}?offset={data.start}")
+    guest = stage.guest(replace(disk, first=False), fresh=False, network=True)
+    async with stage.playing(guest, "boot-1") as play:
+        await play.hear("TRUTHDB_DATA on nvme0n1p2 is damaged", timeout=steps.BOOTING)
+        await play.photograph("damaged")
+        try:
+            await play.get("/healthz", timeout=5)
+        except NotSeenError:
+            return
+        raise NotSeenError("the service was started on damaged data")
+
+
+CARE: dict[str, Story] = {"keep-data": keeps_data, "tools": tools, "damaged-data": damaged_data}

@@ -1,0 +1,147 @@
+"""Owns what an installation's machine is made of: disks, medium, network, and QEMU's command line for them.
+
+Must not know what runs on it, nor start it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+
+MEMORY_MIB = 1536
+PROCESSORS = 2
+APPLIANCE_PORT = 8080  # where the service answers, on the machine
+
+BUSES = {
+    "nvme": ("nvme,drive={node},serial={serial}{blocks}{boot}",),
+    "virtio-blk": ("virtio-blk-pci,drive={node},serial={serial}{blocks}{boot},werror=report,rerror=report",),
+    "virtio-scsi": (
+        "virtio-scsi-pci,id=scsi-{node}",
+        "scsi-hd,bus=scsi-{node}.0,drive={node},serial={serial}{blocks}{boot},werror=report,rerror=report",
+    ),
+    "ahci": ("ide-hd,bus=ide.{port},drive={node},serial={serial}{boot}",),
+    "usb": (
+        "qemu-xhci,id=xhci-{node}",
+        "usb-storage,id=usb-{node},bus=xhci-{node}.0,drive={node},serial={serial},removable=on{boot}",
+    ),
+    "cd": ("ide-cd,bus=ide.{port},drive={node}{boot}",),
+}
+"""QEMU's devices for a disk on each bus; `cd` is the optical drive of an AHCI controller."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of the machine: a raw image on a bus. `first` puts it before all others in the boot order.
+
+    `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
+    write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it.
+    """
+
+    node: str
+    image: Path
+    bus: str
+    serial: str = ""
+    block: int = 512
+    read_only: bool = False
+    first: bool = False
+    forgets: int = 0
+    faults: Mapping[str, object] = field(default_factory=dict)
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A machine that is off. `variables` is the firmware's store, which keeps what is written to it."""
+
+    disks: Sequence[Disk]
+    code: Path
+    variables: Path
+    accel: str
+    oem_strings: Sequence[Path] = ()
+    uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
+    port: int = 0  # of this host's loopback, that leads to APPLIANCE_PORT; 0 for no network
+
+
+def _blockdev(description: Mapping[str, object]) -> list[str]:
+    return ["-blockdev", json.dumps(description)]
+
+
+def _image(disk: Disk) -> list[str]:
+    file: dict[str, object] = {"driver": "file", "filename": str(disk.image), "cache": {"no-flush": True}}
+    if disk.forgets:
+        file = {"driver": "null-co", "size": disk.forgets, "read-zeroes": True}
+    if disk.faults:
+        file = {"driver": "blkdebug", "image": file} | dict(disk.faults)
+    if disk.log:
+        log = {"driver": "file", "filename": str(disk.log)}
+        file = {"driver": "blklogwrites", "file": file, "log": log, "log-sector-size": disk.block}
+    return _blockdev({"driver": "raw", "node-name": disk.node, "read-only": disk.read_only, "file": file})
+
+
+def _devices(disk: Disk, port: int) -> list[str]:
+    if disk.bus not in BUSES:
+        raise PipelineError(f"{disk.bus!r} is not a bus", f"choose from {', '.join(BUSES)}")
+    blocks = f",logical_block_size={disk.block},physical_block_size={disk.block}"
+    values = {
+        "node": disk.node,
+        "serial": disk.serial,
+        "port": port,
+        "blocks": blocks,
+        "boot": ",bootindex=0" if disk.first else "",
+    }
+    texts = (template.format_map(values) for template in BUSES[disk.bus])
+    return [argument for text in texts for argument in ("-device", text.replace("serial=,", ""))]
+
+
+def _firmware(node: str, file: Path, *, writable: bool) -> list[str]:
+    image = {"driver": "file", "filename": str(file)}
+    return _blockdev({"driver": "raw", "node-name": node, "read-only": not writable, "file": image})
+
+
+def command(guest: Guest, qmp: int) -> list[str]:
+    """Return QEMU's exact command line: serial on standard input and output, QMP on descriptor `qmp`."""
+    network = ["-nic", "none"]
+    if guest.port:
+        forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-:{APPLIANCE_PORT}"
+        network = ["-netdev", f"user,id=net,restrict=on,{forward}", "-device", "virtio-net-pci,netdev=net"]
+    strings = [text for path in guest.oem_strings for text in ("-smbios", f"type=11,path={path}")]
+    disks = [
+        argument
+        for port, disk in enumerate(guest.disks)
+        for argument in (*_image(disk), *_devices(disk, port))
+    ]
+    return [
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-machine",
+        "q35,pflash0=code,pflash1=variables",
+        "-accel",
+        "tcg,thread=multi" if guest.accel == "tcg" else guest.accel,
+        "-cpu",
+        "qemu64",
+        "-smp",
+        str(PROCESSORS),
+        "-m",
+        f"{MEMORY_MIB}M",
+        "-uuid",
+        guest.uuid,
+        *_firmware("code", guest.code, writable=False),
+        *_firmware("variables", guest.variables, writable=True),
+        *disks,
+        *strings,
+        *network,
+        "-device",
+        "VGA",
+        "-S",
+        "-serial",
+        "stdio",
+        "-chardev",
+        f"socket,id=qmp,fd={qmp}",
+        "-mon",
+        "chardev=qmp,mode=control",
+    ]

@@ -1,0 +1,194 @@
+"""Owns disks and sticks of a test: made before, read after, by other readers than the installer's.
+
+Must not know the machine.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.errors import FormatError, PipelineError
+from pipeline.formats import fat, fat_directory, gpt
+from pipeline.formats.fields import open_image
+
+ANSWERS = "install.toml"
+STICK_SIZE = 16 << 20  # bytes
+BLOCK = 1 << 16
+E2FSCK_GOOD = (0,)
+
+
+def run(*argv: str, stdin: str = "", good: Sequence[int] = (0,)) -> str:
+    """Run a tool; return what it said. Raises PipelineError when it fails, or is not there."""
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise PipelineError(
+            f"{argv[0]!r} is not installed",
+            "add its package to containers/boot.toml and run `./doit lock boot`",
+        ) from None
+    if done.returncode not in good:
+        raise PipelineError(f"{' '.join(argv)} failed with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def blank(path: Path, size: int) -> Path:
+    """Make an empty disk of `size` bytes that takes no room."""
+    path.unlink(missing_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+def stick(path: Path, label: str, files: Mapping[str, str]) -> Path:
+    """Make a FAT stick without a partition table."""
+    blank(path, STICK_SIZE)
+    run("mkfs.vfat", "-n", label, str(path))
+    for name, text in files.items():
+        _copy_in(str(path), name, text)
+    return path
+
+
+def with_answers(iso: Path, path: Path, text: str) -> Path:
+    """Copy an ISO as it is copied to a stick, and put an answer file into its FAT."""
+    shutil.copyfile(iso, path)
+    esp = next(one for one in partitions(path, 512) if one.name.startswith("Appended"))
+    _copy_in(f"{path}@@{esp.start}", ANSWERS, text)
+    return path
+
+
+def _copy_in(image: str, name: str, text: str) -> None:
+    run("mcopy", "-o", "-i", image, "-", f"::{name}", stdin=text)
+
+
+def foreign_system(path: Path, size: int, folder: Path) -> Path:
+    """Make a disk with another operating system's EFI partition and data."""
+    blank(path, size)
+    table = "label: gpt\nstart=2048, size=131072, type=U, name=esp\nstart=133120, type=L, name=root\n"
+    run("sfdisk", "--quiet", str(path), stdin=table)
+    esp = folder / "foreign-esp.img"
+    blank(esp, 131072 * 512)
+    run("mkfs.vfat", "-F32", "-n", "OTHER", str(esp))
+    run("mmd", "-i", str(esp), "::EFI", "::EFI/OTHER")
+    _copy_in(str(esp), "EFI/OTHER/OTHER.EFI", "not a program")
+    with path.open("r+b") as disk:
+        disk.seek(2048 * 512)
+        disk.write(esp.read_bytes())
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-E", f"offset={133120 * 512}", str(path), "200M")
+    return path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A partition of a disk, in bytes."""
+
+    name: str
+    kind: str
+    start: int
+    size: int
+
+
+def partitions(path: Path, block: int) -> list[Place]:
+    """Return the partitions of a GPT, which must be whole at both ends; raise FormatError if not."""
+    image = open_image(path)
+    first = gpt.read_table(image, 1, block)
+    second = gpt.read_table(image, len(image) // block - 1, block)
+    if first.partitions != second.partitions:
+        raise FormatError("the two partition tables differ")
+    return _places(first, block)
+
+
+def as_firmware_reads(path: Path, block: int = 512) -> list[Place]:
+    """Return the partitions of the first table, of the second where that one is damaged.
+
+    That is what firmware does (UEFI 2.10, 5.3.2). Raises FormatError where both are.
+    """
+    image = open_image(path)
+    try:
+        return _places(gpt.read_table(image, 1, block), block)
+    except FormatError:
+        return _places(gpt.read_table(image, len(image) // block - 1, block), block)
+
+
+def _places(table: gpt.Table, block: int) -> list[Place]:
+    return [
+        Place(one.name, str(one.kind), one.first_lba * block, (one.last_lba + 1 - one.first_lba) * block)
+        for one in table.partitions
+    ]
+
+
+def files(path: Path, place: Place) -> dict[str, bytes]:
+    """Return the files of a FAT partition by path, in upper case as firmware compares them."""
+    image = open_image(path)[place.start : place.start + place.size]
+    volume = fat.read_volume(image)
+    table = fat.read_table(volume)
+    second = fat.table_bytes(volume, 1)
+    if bytes(fat.table_bytes(volume)) != bytes(second):
+        raise FormatError("the two copies of the FAT differ")
+    return {
+        entry.path.upper(): bytes(fat_directory.read_file(volume, table, entry))
+        for entry in fat_directory.walk(volume, table)
+        if not entry.is_directory and not entry.is_label
+    }
+
+
+def check_data(path: Path, place: Place) -> None:
+    """Let e2fsck judge a data partition, without changing it; raise PipelineError for what it finds."""
+    run("e2fsck", "-f", "-n", f"{path}?offset={place.start}", good=E2FSCK_GOOD)
+
+
+def read_data(path: Path, place: Place, name: str) -> str:
+    """Return a file of a data partition as text."""
+    return run("debugfs", "-R", f"cat {name}", f"{path}?offset={place.start}")
+
+
+def digest(path: Path, start: int = 0, size: int | None = None) -> str:
+    """Return a SHA-256 over a part of a disk: of every block that is not all zeros, with where it lies."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END) if size is None else start + size
+        for offset in _data(file, start, end):
+            file.seek(offset)
+            block = file.read(min(BLOCK, end - offset))
+            if block.count(0) != len(block):
+                found.update(offset.to_bytes(8, "little") + block)
+    return found.hexdigest()
+
+
+def _data(file: BinaryIO, start: int, end: int) -> Iterator[int]:
+    """Yield where blocks lie that are no holes."""
+    offset = start
+    while offset < end:
+        try:
+            offset = max(offset, os.lseek(file.fileno(), offset, os.SEEK_DATA) // BLOCK * BLOCK)
+        except OSError:  # ENXIO: there is only a hole from here on
+            return
+        if offset < end:
+            yield offset
+        offset += BLOCK
+
+
+def variables(store: Path) -> dict[str, bytes]:
+    """Return what the firmware's store holds, by name."""
+    text = run("virt-fw-vars", "--input", str(store), "--output-json", "/dev/stdout")
+    found: dict[str, Any] = json.loads(text[text.index("{") :])
+    return {one["name"]: bytes.fromhex(one["data"]) for one in found["variables"]}
+
+
+def boot_order(store: Path) -> list[str]:
+    """Return the descriptions of the firmware's boot entries, in its order."""
+    found = variables(store)
+    order = found.get("BootOrder", b"")
+    numbers = [int.from_bytes(order[at : at + 2], "little") for at in range(0, len(order), 2)]
+    return [_description(found[f"Boot{number:04X}"]) for number in numbers if f"Boot{number:04X}" in found]
+
+
+def _description(option: bytes) -> str:
+    """Return the name in a load option: UEFI 2.10, 3.1.3."""
+    text = option[6:].decode("utf-16-le", "replace")
+    return text.partition("\0")[0]

@@ -1,0 +1,211 @@
+"""Each thing that must hold of an installation, as a story: what is there, what is done, what must be after.
+
+Must not know which stories are run, nor how they are reported.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from pipeline.boot import screen
+from pipeline.boot.installs import media, quiet, sheet, steps
+from pipeline.boot.installs.care import CARE
+from pipeline.boot.installs.faults import FAULTS
+from pipeline.boot.installs.film import Film
+from pipeline.boot.installs.guest import Disk
+from pipeline.boot.installs.power import CUT
+from pipeline.boot.installs.stage import (
+    GOOD,
+    OTHER,
+    SERIAL,
+    SIZE,
+    SMALL,
+    Stage,
+    by_oem_string,
+    check_disk,
+    must,
+)
+
+Story = Callable[[Stage], Awaitable[None]]
+
+
+async def boots_twice(stage: Stage, disk: Disk) -> None:
+    """Start the installed disk without the medium: the log holds one boot, after another start two.
+
+    Each time the power button ends it.
+    """
+    alone = replace(disk, first=False)
+    for boots in (1, 2):
+        guest = stage.guest(alone, fresh=False, network=True)
+        async with stage.playing(guest, f"boot-{boots}") as play:
+            await steps.appliance(play, boots)
+            stage.took(play, f"power-on to /healthz, boot {boots}", "/healthz")
+            await play.photograph("appliance")
+            await play.monitor.press_power_button()
+            await play.is_off()
+
+
+async def by_serial(stage: Stage) -> None:
+    """Install over the serial console, then start what was installed, twice."""
+    disk = stage.disk()
+    async with stage.playing(stage.guest(stage.medium(), disk)) as play:
+        await steps.install(play, "nvme0n1", SERIAL)
+        await play.press("r")
+        await play.resets()
+    check_disk(stage, disk)
+    must(
+        media.boot_order(stage.work / "variables.fd")[0] == "TruthDB",
+        "TruthDB is not first in the boot order",
+    )
+    await boots_twice(stage, disk)
+
+
+async def by_keyboard(stage: Stage) -> None:
+    """Install with the machine's own keyboard and screen, pull the stick, and reboot to the appliance."""
+    disk = stage.disk("virtio-blk")
+    async with stage.playing(stage.guest(stage.medium("usb"), disk, network=True)) as play:
+        await steps.install(play, "vda", SERIAL, on_screen=True)
+        await play.monitor.unplug("usb-medium")
+        await play.press("r", on_screen=True)
+        await play.resets()
+        await steps.appliance(play, 1)
+        await play.shows("appliance", "TruthDB", "/status")
+        await play.monitor.press_power_button()
+        await play.is_off()
+    check_disk(stage, disk)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-2") as play:
+        await steps.appliance(play, 2)
+
+
+def unattended_on(bus: str, block: int = 512, medium: str = "cd") -> Story:
+    """Return the story of an unattended installation to a disk on some bus, which then starts."""
+
+    async def story(stage: Stage) -> None:
+        disk = stage.disk(bus, block=block)
+        text = steps.answers(GOOD, erase=SERIAL)
+        await by_oem_string(stage, text, stage.medium(medium), disk)
+        check_disk(stage, disk)
+        guest = stage.guest(disk, fresh=False, network=True)
+        async with stage.playing(guest, "boot-1") as play:
+            await steps.appliance(play, 1)
+            stage.took(play, "power-on to /healthz", "/healthz")
+
+    return story
+
+
+async def other_system_stays(stage: Stage) -> None:
+    """A disk with another system is not touched, and neither is its boot entry."""
+    disk = stage.disk("nvme")
+    image = media.foreign_system(stage.work / "other.img", 1 << 30, stage.work)
+    other = Disk("other", image, "ahci", serial=OTHER)
+    before = media.digest(image)
+    store = stage.guest().variables
+    media.run("virt-fw-vars", "--inplace", str(store), "--append-boot-filepath", r"\EFI\OTHER\OTHER.EFI")
+    entries = [name for name in media.boot_order(store) if name]
+    strings = stage.work / "oem-string"
+    strings.write_text("truthdb.install.toml=" + steps.answers(GOOD, erase=SERIAL))
+    guest = replace(stage.guest(stage.medium(), disk, other, fresh=False), oem_strings=(strings,))
+    async with stage.playing(guest) as play:
+        await steps.done(play)
+        await play.is_off()
+    check_disk(stage, disk)
+    must(media.digest(image) == before, "the other system's disk was changed")
+    after = media.boot_order(store)
+    must(after[0] == "TruthDB", f"the boot order begins with {after[0]!r}")
+    must(set(entries) <= set(after), f"boot entries are gone: {sorted(set(entries) - set(after))}")
+
+
+async def answers_on_a_stick(stage: Stage) -> None:
+    """An answer file on a volume that is labelled for it."""
+    text = steps.answers('bus = "nvme"')
+    stick = Disk("config", media.stick(stage.work / "stick.img", "TRUTHDB_CFG", {media.ANSWERS: text}), "usb")
+    disk = stage.disk()
+    async with stage.playing(stage.guest(stage.medium(), disk, stick)) as play:
+        await steps.done(play)
+        await play.is_off()
+    check_disk(stage, disk)
+
+
+async def answers_on_the_medium(stage: Stage) -> None:
+    """An answer file in the FAT of the stick that the machine is started from."""
+    text = steps.answers('model = "QEMU NVMe*"', erase=SERIAL)
+    image = media.with_answers(stage.iso, stage.work / "medium.img", text)
+    medium = Disk("medium", image, "usb", serial="MEDIUM", first=True)
+    disk = stage.disk()
+    async with stage.playing(stage.guest(medium, disk)) as play:
+        await steps.done(play)
+        await play.is_off()
+    check_disk(stage, disk)
+
+
+def refused(text: str, *words: str, disks: Mapping[str, object] | None = None) -> Story:
+    """Return the story of an answer file that is not followed: it says why, and nothing is written."""
+    options = dict(disks or {})
+
+    async def story(stage: Stage) -> None:
+        target = stage.disk("virtio-blk", size=int(str(options.get("size", SIZE))))
+        target = replace(target, read_only=bool(options.get("read_only")))
+        others = [stage.disk("virtio-blk", node="other")] if options.get("second") else []
+        strings = stage.work / "oem-string"
+        strings.write_text(f"truthdb.install.toml={text}")
+        guest = replace(stage.guest(stage.medium(), target, *others), oem_strings=(strings,))
+        before = media.digest(target.image)
+        async with stage.playing(guest) as play:
+            await steps.refuses(play, *words)
+            await play.shows("refused", steps.REFUSED, *words)
+            await play.is_off()
+        must(media.digest(target.image) == before, "the disk was written to")
+
+    return story
+
+
+async def is_quiet(stage: Stage) -> None:
+    """From power-on to Welcome, and from power-on to the appliance, no frame shows the kernel's text."""
+    disk = stage.disk()
+    async with stage.playing(stage.guest(stage.medium(), disk)) as play:
+        async with play.filming("frames") as starting:
+            await steps.greet(play)
+            await play.shows("welcome", "Welcome")
+        await _is_quiet(starting, "Welcome")
+        await steps.install(play, "nvme0n1", SERIAL)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as play:
+        async with play.filming("frames") as running:
+            await steps.appliance(play, 1)
+            await play.shows("appliance", "TruthDB", "/status")
+        await _is_quiet(running, "/status")
+    films = {"The medium, to Welcome": starting, "The installed disk, to the appliance": running}
+    sheet.contact_sheet(films, stage.out / "contact-sheet.png")
+    for name, film in (("installer", starting), ("appliance", running)):
+        sheet.moving(film, stage.out / f"{name}.png")
+
+
+async def _is_quiet(film: Film, last: str) -> None:
+    """Raise NotSeenError unless a film ends with `last` on the screen and has nothing on it that is loud."""
+    screens = [(shot.at, await screen.read(shot.picture)) for shot in film.shots]
+    found = quiet.complaints(screens)
+    must(not found, "; ".join(found))
+    must(not screen.missing(screens[-1][1], [last]), f"the film ends without {last!r}")
+
+
+STORIES: dict[str, Story] = {
+    "serial": by_serial,
+    "keyboard": by_keyboard,
+    "nvme": unattended_on("nvme"),
+    "nvme-4096": unattended_on("nvme", 4096),
+    "virtio-blk": unattended_on("virtio-blk", medium="usb"),
+    "virtio-scsi": unattended_on("virtio-scsi"),
+    "ahci": unattended_on("ahci", medium="usb"),
+    "other-system": other_system_stays,
+    "answers-stick": answers_on_a_stick,
+    "answers-medium": answers_on_the_medium,
+    **CARE,
+    "quiet": is_quiet,
+    "refuse-no-match": refused(steps.answers('serial = "NOBODY"'), "No disk"),
+    "refuse-two": refused(steps.answers('bus = "virtio"'), "2 disks", disks={"second": True}),
+    "refuse-serial": refused(steps.answers('bus = "virtio"', erase="WRONG"), "WRONG"),
+    "refuse-small": refused(steps.answers(GOOD), "too small", disks={"size": SMALL}),
+    "refuse-read-only": refused(steps.answers(GOOD), "read-only", disks={"read_only": True}),
+    "refuse-unknown-key": refused(steps.answers(GOOD, lines=('colour = "red"',)), "colour"),
+    **FAULTS,
+    **CUT,
+}
+"""Every story by name, in the order in which they are run."""

@@ -1,0 +1,149 @@
+"""Where kernels and programs come from: built from what the repository holds, or pinned files.
+
+Must not know engines, caches or doit, nor what images are made of them (`pipeline.plan`).
+"""
+
+from pathlib import Path
+from typing import TypedDict
+
+from pipeline.checks.catalog import Gate
+from pipeline.checks.finding import Check
+from pipeline.errors import ConfigError
+from pipeline.manifest import Artifact
+from pipeline.project import Project
+from pipeline.recipe import Program
+from pipeline.step import Output, Pinned, Source, Step
+from pipeline.steps import kernel, rust
+from pipeline.store import Blob
+
+
+class Made(TypedDict):
+    """What a step says of the one file that it makes for people."""
+
+    outputs: tuple[str, ...]
+    checks: dict[str, Check]
+    published: dict[str, int]
+
+
+def made(name: str, check: Check, mode: int = 0o644) -> Made:
+    """Return what a step says of the file `name` that it makes for people."""
+    return {"outputs": (name,), "checks": {name: check}, "published": {name: mode}}
+
+
+def vmlinuz_of(project: Project, name: str) -> Output:
+    """Return the kernel: built from fragments, shared by all recipes that name the same ones, or taken."""
+    recipe = project.recipes[name].kernel
+    vmlinuz = made("vmlinuz", Gate("kernel"))
+    if recipe.artifact is not None:
+        step = Step(
+            name=f"kernel:{recipe.artifact}",
+            summary="Take the kernel that the manifest names.",
+            inputs={"vmlinuz": _pinned(project, recipe.artifact, project.manifest.artifacts)},
+            **vmlinuz,
+        )
+        return step.output("vmlinuz")
+    lock = project.lock_of("kernel")
+    flavour = recipe.fragments[-1]
+    sources = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
+    if len(sources) != 1:
+        raise ConfigError(
+            [f"containers/kernel.toml: packages: {len(sources)} linux-source packages, want one"],
+            "name one, such as linux-source-6.12, then run `./doit lock kernel`",
+        )
+    step = Step(
+        name=f"kernel:{flavour}",
+        summary="Build Linux from Debian's source.",
+        container=lock,
+        inputs={
+            f"{fragment}.config": Source(project.root / "recipes/kernels" / f"{fragment}.config")
+            for fragment in recipe.fragments
+        },
+        outputs=("vmlinuz", "kernel.config", "kernel.release"),
+        params={
+            "source": sources[0],
+            "fragments": recipe.fragments,
+            "localversion": f"-{flavour}",
+            "epoch": lock.epoch,
+        },
+        run=kernel.build,
+        checks=vmlinuz["checks"],
+        published=vmlinuz["published"],
+    )
+    return step.output("vmlinuz")
+
+
+def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
+    """Return the steps that end in the program `called` of the recipe `name`: built, or taken."""
+    recipe = project.recipes[name].programs[called]
+    manifest = project.manifest
+    pinned = None
+    if recipe.artifact is not None:
+        pinned = _pinned(project, recipe.artifact, manifest.artifacts)
+    elif recipe.payload in manifest.payload:
+        pinned = _pinned(project, recipe.payload, manifest.payload)
+    if pinned is not None:
+        # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
+        program = made(called, Gate("elf", ("ELF003",)), 0o755)
+        summary = "Take the program that the manifest names."
+        return (Step(name=f"program:{called}", summary=summary, inputs={called: pinned}, **program),)
+    return _crate_steps(project, project.root / "recipes" / name / (recipe.crate or ""), called, recipe)
+
+
+def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) -> tuple[Step, ...]:
+    """Return the steps from a crate to its program."""
+    lock = project.lock_of("rust")
+    manifests = {file: Source(crate / file) for file in ("Cargo.toml", "Cargo.lock")}
+    params = {"epoch": lock.epoch}
+    library = Step(
+        name="rust-std",
+        summary="Build Rust's standard library for musl.",
+        container=lock,
+        inputs={},
+        outputs=("sysroot.tar",),
+        params=params,
+        run=rust.standard_library,
+    )
+    crates = Step(
+        name=f"crates:{called}",
+        summary="Fetch the crates that Cargo.lock names.",
+        container=lock,
+        inputs=manifests,
+        outputs=("crates.tar",),
+        params=params,
+        run=rust.fetch_crates,
+        network=True,
+    )
+    tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
+    dependencies = Step(
+        name=f"dependencies:{called}",
+        summary="Compile the crates.",
+        container=lock,
+        inputs={**manifests, **tools},
+        outputs=("target.tar",),
+        params=params,
+        run=rust.dependencies,
+    )
+    program = Step(
+        name=f"program:{called}",
+        summary="Build a static program.",
+        container=lock,
+        inputs={
+            **tools,
+            "target.tar": dependencies.output("target.tar"),
+            "crate": Source(crate, exclude=("target",)),
+        },
+        params=params | {"binary": recipe.binary or called, "program": called},
+        run=rust.program,
+        **made(called, Gate("elf"), 0o755),
+    )
+    return (library, crates, dependencies, program)
+
+
+def _pinned(project: Project, key: str | None, pins: dict[str, Artifact]) -> Pinned:
+    pin = pins[key or ""]
+    return Pinned(
+        blob=Blob(pin.sha256, pin.size),
+        what=f"artifact {key!r}",
+        path=project.root / pin.path if pin.path else None,
+        urls=(pin.url,) if pin.url else (),
+    )

@@ -1,0 +1,106 @@
+//! The one disk of this machine that an answer file is about, or why there is none.
+
+use super::{Answers, Erase, Refusal, quoted};
+use crate::hardware::{Disk, decimal_size};
+
+/// How many disks a refusal lists.
+const LISTED: usize = 8;
+
+/// The disk that the rule of `answers` is about. Optical drives, and drives without a medium, are
+/// no disks here. `refuse` says in few words why a disk cannot be taken; `None` if it can.
+///
+/// Refuses unless exactly one disk fits the rule, it can be taken, and it may be erased.
+pub fn choose<'a>(
+    answers: &Answers,
+    disks: &'a [Disk],
+    refuse: &dyn Fn(&Disk) -> Option<String>,
+) -> Result<&'a Disk, Refusal> {
+    let disks = disks.iter().filter(|it| !it.is_optical() && !it.is_empty());
+    let (fitting, others): (Vec<_>, Vec<_>) = disks.partition(|disk| answers.rule.fits(disk));
+    let disk = match fitting[..] {
+        [disk] => disk,
+        [] => return Err(none_fits(answers, &others)),
+        _ => return Err(many_fit(answers, &fitting)),
+    };
+    if let Some(Erase::Serial(wanted)) = &answers.erase {
+        check_serial(disk, wanted)?;
+    }
+    match refuse(disk) {
+        None => Ok(disk),
+        Some(reason) => Err(Refusal::new(
+            format!(
+                "{} is the disk that the answer file asks for, but it cannot be used: {}.",
+                shown(disk),
+                reason.trim_end_matches('.')
+            ),
+            "Change that, or name another disk in the answer file.",
+        )),
+    }
+}
+
+fn none_fits(answers: &Answers, disks: &[&Disk]) -> Refusal {
+    let rule = &answers.rule;
+    if disks.is_empty() {
+        return Refusal::new(
+            format!("No disk fits the answer file ({rule}), because there is no disk."),
+            "Attach the disk, or look whether the firmware sees it.",
+        );
+    }
+    let mut hint = "Correct [disk] in the answer file, or attach the disk.".to_owned();
+    let no_serial = |disk: &&&Disk| disk.serial.is_none();
+    if rule.serial.is_some() && disks.iter().any(|disk| no_serial(&disk)) {
+        hint += " A disk without a serial number can be named by wwn, model, bus or size.";
+    }
+    let there = listed(disks);
+    let message = format!("No disk fits the answer file ({rule}). There is {there}.");
+    Refusal::new(message, hint)
+}
+
+fn many_fit(answers: &Answers, disks: &[&Disk]) -> Refusal {
+    let (count, rule) = (disks.len(), &answers.rule);
+    Refusal::new(
+        format!(
+            "{count} disks fit the answer file ({rule}), and it must be one: {}.",
+            listed(disks)
+        ),
+        "Add to [disk] in the answer file what only one of them has, such as serial.",
+    )
+}
+
+/// Looks whether `disk` is the one that may be erased.
+fn check_serial(disk: &Disk, wanted: &str) -> Result<(), Refusal> {
+    let hint = match &disk.serial {
+        Some(serial) if serial.eq_ignore_ascii_case(wanted) => return Ok(()),
+        Some(_) => "Correct erase in the answer file, or attach the right disk.",
+        None => "A disk without a serial number needs erase_any_matching = true.",
+    };
+    let (disk, wanted) = (shown(disk), quoted(wanted));
+    let message = format!(
+        "{disk} fits the answer file, which allows to erase the disk with serial number {wanted} \
+         only."
+    );
+    Err(Refusal::new(message, hint))
+}
+
+fn listed(disks: &[&Disk]) -> String {
+    let mut texts: Vec<String> = disks.iter().take(LISTED).map(|disk| shown(disk)).collect();
+    if disks.len() > LISTED {
+        texts.push(format!("{} more", disks.len() - LISTED));
+    }
+    texts.join("; ")
+}
+
+/// A disk with everything that a rule can name, but its world wide name.
+fn shown(disk: &Disk) -> String {
+    let serial = disk.serial.as_ref().map_or_else(
+        || "no serial number".to_owned(),
+        |serial| format!("serial number {serial}"),
+    );
+    format!(
+        "{} ({}, {}, {}, {serial})",
+        disk.name,
+        disk.bus,
+        decimal_size(disk.size),
+        disk.model
+    )
+}

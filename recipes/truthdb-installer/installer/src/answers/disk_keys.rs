@@ -1,0 +1,134 @@
+//! The keys of `[disk]`: which disk it is, and whether it may be erased.
+
+use super::mistakes::Mistakes;
+use super::rule::BUSES;
+use super::table::{At, Key, Table, key};
+use super::{Erase, Rule, quoted};
+use crate::hardware::Bus;
+use crate::install::Task;
+use crate::install::settings::size;
+
+pub(super) const DISK: &[Key] = &[
+    key("serial", "\"S6Z2NJ0W123456\""),
+    key("wwn", "\"eui.0025385b21404321\""),
+    key("model", "\"Samsung SSD 990*\""),
+    key("bus", "\"NVMe\""),
+    key("min_size", "\"500 GB\""),
+    key("max_size", "\"2.1 TB\""),
+    key("erase", "\"S6Z2NJ0W123456\""),
+    key("erase_any_matching", "true"),
+];
+
+/// Reads the rule, which must say something; `top` is the whole file.
+pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistakes) -> Rule {
+    let before = mistakes.count();
+    let bytes = |name, mistakes: &mut Mistakes| disk.text(name, size, mistakes);
+    let min_size = bytes("min_size", mistakes);
+    let max_size = bytes("max_size", mistakes);
+    if let (Some(min), Some(max)) = (&min_size, &max_size)
+        && min.value > max.value
+    {
+        let message = "It is less than min_size, so no disk could match.".to_owned();
+        let hint = "Make it the same or more.".to_owned();
+        mistakes.add_unless_broken(max.at, disk.path("max_size"), message, hint);
+    }
+    let mut text = |name| Some(disk.text(name, mark, mistakes)?.value);
+    let rule = Rule {
+        serial: text("serial"),
+        wwn: text("wwn"),
+        model: text("model"),
+        bus: disk.text("bus", bus, mistakes).map(|it| it.value),
+        min_size: min_size.map(|it| it.value),
+        max_size: max_size.map(|it| it.value),
+    };
+    if rule.is_empty() && mistakes.count() == before {
+        let said = if !top.has("disk") {
+            Some((
+                "This table is missing.",
+                "It says which disk: [disk], and below it a key such as serial.",
+            ))
+        } else if disk.is_there() {
+            Some((
+                "It says nothing that tells a disk from others.",
+                "Add at least one of serial, wwn, model, bus, min_size, max_size.",
+            ))
+        } else {
+            None // It is no table, which was said already.
+        };
+        if let Some((message, hint)) = said {
+            mistakes.add_unless_broken(disk.at(), "disk".to_owned(), message.into(), hint.into());
+        }
+    }
+    rule
+}
+
+/// Text that is compared with what a device says of itself.
+fn mark(text: &str) -> Result<String, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() {
+        return Err("It is empty.".to_owned());
+    }
+    Ok(words.join(" "))
+}
+
+fn bus(text: &str) -> Result<Bus, String> {
+    let is_called = |bus: &&Bus| bus.to_string().eq_ignore_ascii_case(text);
+    BUSES.iter().find(is_called).copied().ok_or_else(|| {
+        let names: Vec<String> = BUSES.iter().map(Bus::to_string).collect();
+        format!("{} is none of {}.", quoted(text), names.join(", "))
+    })
+}
+
+/// Reads what allows to erase the disk: needed by the task that does, refused for others.
+pub(super) fn read_erase(
+    disk: &Table<'_>,
+    task: Option<Task>,
+    rule: &Rule,
+    mistakes: &mut Mistakes,
+) -> Option<Erase> {
+    let serial = disk.text("erase", mark, mistakes);
+    let any = disk.boolean("erase_any_matching", mistakes);
+    let is_wrong = (disk.has("erase") && serial.is_none())
+        || (disk.has("erase_any_matching") && any.is_none());
+    let any = any.filter(|it| it.value);
+    let mut refuse = |at, name: &str, message: &str, hint: &str| {
+        mistakes.add_unless_broken(at, disk.path(name), message.to_owned(), hint.to_owned());
+    };
+    match (task, serial, any) {
+        (_, Some(_), Some(any)) => {
+            let message = "It contradicts erase, which allows one disk only.";
+            refuse(
+                any.at,
+                "erase_any_matching",
+                message,
+                "Leave one of the two out.",
+            );
+            None
+        }
+        (Some(Task::KeepData | Task::RepairBoot), Some(At { at, .. }), None) => {
+            refuse(at, "erase", "This task erases nothing.", "Leave it out.");
+            None
+        }
+        (Some(Task::KeepData | Task::RepairBoot), None, Some(At { at, .. })) => {
+            let name = "erase_any_matching";
+            refuse(at, name, "This task erases nothing.", "Leave it out.");
+            None
+        }
+        (_, Some(At { value, at }), None) => {
+            let serial = rule.serial.as_ref();
+            if serial.is_some_and(|serial| !serial.eq_ignore_ascii_case(&value)) {
+                let message = "It is another serial number than serial, so no disk could match.";
+                refuse(at, "erase", message, "Write the same number twice.");
+            }
+            Some(Erase::Serial(value))
+        }
+        (_, None, Some(_)) => Some(Erase::AnyMatching),
+        (Some(Task::Install), None, None) if disk.is_there() && !is_wrong => {
+            let message = "Installing erases the disk, which this file does not allow.";
+            let hint = "Add its serial number: erase = \"...\"; or erase_any_matching = true.";
+            refuse(disk.at(), "erase", message, hint);
+            None
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! Where the partitions of a disk lie, read from its device past the kernel, which knows none of
+//! a table in blocks of another size. Knows nothing of what is in them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use gpt::disk::LogicalBlockSize;
+use rustix::fs::OFlags;
+
+use super::window::Window;
+
+/// The most partitions that a table is believed to have.
+const MOST_PARTITIONS: u32 = 1024;
+
+/// The bytes of a device that a partition takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Number of the partition; `None` for the whole device.
+    pub(super) number: Option<u32>,
+    /// Whether the table calls it an EFI system partition.
+    pub(super) is_esp: bool,
+    /// Where it begins.
+    pub(super) start: u64,
+    /// How many there are.
+    pub(super) length: u64,
+}
+
+/// Opens the device (or file) at `path` for reading only, without making an optical drive close
+/// its tray.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+}
+
+/// The whole device, and its partitions: those of a GPT, else the primary ones of an MBR.
+/// `block_size` is the device's; a table in blocks of 512 bytes is found on any, since an image of
+/// a disk keeps them when it is copied to a medium with larger ones.
+pub(super) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
+    let whole = Extent {
+        number: None,
+        is_esp: false,
+        start: 0,
+        length: size,
+    };
+    let mut extents = vec![whole];
+    let sizes = [block_size, 512].map(LogicalBlockSize::try_from);
+    for size in sizes.into_iter().flatten() {
+        if let Some(partitions) = gpt_partitions(device, whole, size) {
+            extents.extend(partitions);
+            return Ok(extents);
+        }
+    }
+    let mut sector = [0; 512];
+    device.read_exact_at(&mut sector, 0)?;
+    extents.extend(mbr_partitions(&sector, whole, block_size));
+    Ok(extents)
+}
+
+/// The partitions of a GPT (UEFI 2.10, section 5.3) whose first copy is whole, in blocks of `size`.
+fn gpt_partitions(device: &File, whole: Extent, size: LogicalBlockSize) -> Option<Vec<Extent>> {
+    let mut window = Window::new(device, whole);
+    let header = gpt::header::read_header_from_arbitrary_device(&mut window, size).ok()?;
+    // The library takes any number of entries for granted, and this size of them.
+    if header.part_size != 128 || header.num_parts > MOST_PARTITIONS {
+        return None;
+    }
+    let entries = gpt::partition::file_read_partitions(&mut window, &header, size).ok()?;
+    let extents = entries.iter().filter_map(|(number, entry)| {
+        let extent = Extent {
+            number: Some(*number),
+            is_esp: entry.part_type_guid == gpt::partition_types::EFI,
+            start: entry.bytes_start(size).ok()?,
+            length: entry.bytes_len(size).ok()?,
+        };
+        Some(extent).filter(|it| lies_within(*it, whole))
+    });
+    Some(extents.collect())
+}
+
+/// The primary partitions of an MBR (UEFI 2.10, section 5.2.1).
+fn mbr_partitions(
+    sector: &[u8; 512],
+    whole: Extent,
+    block_size: u64,
+) -> impl Iterator<Item = Extent> {
+    const TABLE: usize = 446;
+    const ENTRY: usize = 16;
+    let is_mbr = sector.ends_with(&[0x55, 0xaa]);
+    let entries: Vec<[u8; ENTRY]> = sector[TABLE..TABLE + 4 * ENTRY].as_chunks().0.to_vec();
+    let entries = (1..).zip(entries).filter(move |_| is_mbr);
+    entries.filter_map(move |(number, entry)| {
+        let [_, _, _, _, kind, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = entry;
+        let bytes = |field| u64::from(u32::from_le_bytes(field)).saturating_mul(block_size);
+        let extent = Extent {
+            number: Some(number),
+            is_esp: kind == 0xef,
+            start: bytes([s0, s1, s2, s3]),
+            length: bytes([l0, l1, l2, l3]),
+        };
+        Some(extent).filter(|it| kind != 0 && it.length > 0 && lies_within(*it, whole))
+    })
+}
+
+fn lies_within(extent: Extent, whole: Extent) -> bool {
+    let end = extent.start.checked_add(extent.length);
+    end.is_some_and(|end| end <= whole.length)
+}

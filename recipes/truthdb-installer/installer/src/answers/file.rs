@@ -1,0 +1,165 @@
+//! `install.toml`, version 1: from text to [`Answers`], or to every mistake in it.
+
+use std::borrow::Cow;
+
+use toml::de::DeTable;
+
+use super::disk_keys::{DISK, read_erase, read_rule};
+use super::mistakes::Mistakes;
+use super::settings_keys::{SETTINGS, read_settings, refuse_settings};
+use super::table::{At, Key, Table, key};
+use super::{Answers, Ending, LARGEST, Mistake, quoted};
+use crate::install::Task;
+
+/// How often a file that is no TOML is parsed, without the lines that are known to be broken.
+const MOST_ROUNDS: usize = 16;
+
+/// The version of the format that is read here.
+const VERSION: &str = "1";
+
+const TOP: &[Key] = &[
+    key("version", VERSION),
+    key("task", "\"install\""),
+    key("on_success", "\"reboot\""),
+    key("on_error", "\"wait\""),
+    key("disk", ""),
+    key("settings", ""),
+];
+
+const TABLES: [(&str, &[Key]); 3] = [("", TOP), ("disk", DISK), ("settings", SETTINGS)];
+
+const TASKS: [(&str, Task); 3] = [
+    ("install", Task::Install),
+    ("keep-data", Task::KeepData),
+    ("repair-boot", Task::RepairBoot),
+];
+
+const ENDINGS: [(&str, Ending); 3] = [
+    ("wait", Ending::Wait),
+    ("poweroff", Ending::PowerOff),
+    ("reboot", Ending::Reboot),
+];
+
+/// Reads an answer file, or says everything that is wrong with it, from the first line to the
+/// last. Values that are wrong are told even in a file that is no TOML elsewhere.
+pub fn parse(text: &str) -> Result<Answers, Vec<Mistake>> {
+    let mut mistakes = Mistakes::new(text);
+    if text.len() > LARGEST {
+        let message = format!("The file has more than {LARGEST} bytes.");
+        let hint = "An answer file is some lines of text; is this one?".to_owned();
+        mistakes.add(0, "file".to_owned(), message, hint);
+        return Err(mistakes.into_vec());
+    }
+    let text = without_broken_lines(text, &mut mistakes);
+    let (values, _) = DeTable::parse_recoverable(&text);
+    let top = Table::top(values.get_ref(), TOP);
+    let answers = if is_known_version(&top, &mut mistakes) {
+        read(&top, &mut mistakes)
+    } else {
+        None
+    };
+    match (answers, mistakes.into_vec()) {
+        (Some(answers), mistakes) if mistakes.is_empty() => Ok(answers),
+        (_, mistakes) => Err(mistakes),
+    }
+}
+
+/// What a file that has mistakes wants to happen, as far as that can be read; else the screen
+/// stays.
+pub fn ending_on_error(text: &str) -> Ending {
+    if text.len() > LARGEST {
+        return Ending::default();
+    }
+    let mut mistakes = Mistakes::new(text);
+    let text = without_broken_lines(text, &mut mistakes);
+    let (values, _) = DeTable::parse_recoverable(&text);
+    let top = Table::top(values.get_ref(), TOP);
+    one_of(&top, "on_error", &ENDINGS, &mut mistakes).map_or_else(Ending::default, |it| it.value)
+}
+
+/// The text with blanks in place of every line that is no TOML, each of which is noted. The parser
+/// gives up at some of them, so it is asked again without them.
+fn without_broken_lines(text: &str, mistakes: &mut Mistakes) -> String {
+    let mut lines: Vec<Cow<'_, str>> = text.split('\n').map(Cow::Borrowed).collect();
+    for _ in 0..MOST_ROUNDS {
+        let rest = lines.join("\n");
+        let (_, errors) = DeTable::parse_recoverable(&rest);
+        let new = errors.iter().filter_map(|error| mistakes.add_syntax(error));
+        let new: Vec<usize> = new.collect();
+        if new.is_empty() {
+            break;
+        }
+        for line in new {
+            if let Some(line) = lines.get_mut(line - 1) {
+                *line = " ".repeat(line.len()).into();
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+/// Whether the file is written for this program. Of a newer one nothing else can be judged.
+fn is_known_version(top: &Table<'_>, mistakes: &mut Mistakes) -> bool {
+    let mut other = false;
+    let version = top.integer("version", |digits| Ok(digits.to_owned()), mistakes);
+    match version {
+        Some(At { value, at }) if value != VERSION => {
+            let message = format!("This program reads version {VERSION}, not {value}.");
+            let hint = "Use an installer that is made for this file, or version = 1.".to_owned();
+            mistakes.add(at, "version".to_owned(), message, hint);
+            other = true;
+        }
+        Some(_) => {}
+        None if top.has("version") => {}
+        None => missing(top, "version", mistakes),
+    }
+    !other
+}
+
+fn read(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
+    top.refuse_unknown(&TABLES, mistakes);
+    let task = one_of(top, "task", &TASKS, mistakes);
+    if task.is_none() && !top.has("task") {
+        missing(top, "task", mistakes);
+    }
+    let task = task.map(|it| it.value);
+    let on_success = one_of(top, "on_success", &ENDINGS, mistakes);
+    let on_error = one_of(top, "on_error", &ENDINGS, mistakes);
+    let disk = top.table("disk", DISK, mistakes);
+    disk.refuse_unknown(&TABLES, mistakes);
+    let rule = read_rule(top, &disk, mistakes);
+    let erase = read_erase(&disk, task, &rule, mistakes);
+    let settings = top.table("settings", SETTINGS, mistakes);
+    settings.refuse_unknown(&TABLES, mistakes);
+    refuse_settings(&settings, task, mistakes);
+    Some(Answers {
+        settings: read_settings(&settings, mistakes),
+        task: task?,
+        rule,
+        erase,
+        on_success: on_success.map_or(Ending::Reboot, |it| it.value),
+        on_error: on_error.map_or(Ending::Wait, |it| it.value),
+    })
+}
+
+fn missing(table: &Table<'_>, name: &str, mistakes: &mut Mistakes) {
+    let message = "This key is missing.".to_owned();
+    mistakes.add_unless_broken(table.at(), table.path(name), message, table.example(name));
+}
+
+/// Reads a key that is one of some words.
+fn one_of<T: Copy>(
+    table: &Table<'_>,
+    name: &'static str,
+    words: &[(&str, T)],
+    mistakes: &mut Mistakes,
+) -> Option<At<T>> {
+    let rule = |text: &str| {
+        let found = words.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            format!("{} is none of {}.", quoted(text), words.join(", "))
+        })
+    };
+    table.text(name, rule, mistakes)
+}

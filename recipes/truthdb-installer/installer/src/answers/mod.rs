@@ -1,0 +1,147 @@
+//! Answer files: an installation that nobody sits at, described by `install.toml`.
+//!
+//! What such a file may say, and what is said of one that is wrong, is the same here and in
+//! `truthdb-installer --check-answers`. docs/unattended.md is for the people who write one.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `file`, `disk_keys`, `settings_keys` | the keys of the file, and their rules |
+//! | `table`, `mistakes` | how a TOML table is read to its end, and what is wrong with it |
+//! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
+//! | `find` | where the file lies, and that there is one |
+//! | `extent`, `volume`, `window` | partitions and FAT volumes, read from a raw device |
+//! | `oem`, `base64` | strings in the firmware's SMBIOS table, and how a file fits into one |
+//! | `check`, `summary` | what a person is told who checks a file beforehand |
+
+mod base64;
+mod check;
+mod choose;
+mod disk_keys;
+mod extent;
+mod file;
+mod find;
+mod mistakes;
+mod oem;
+mod rule;
+mod settings_keys;
+mod summary;
+mod table;
+mod volume;
+mod window;
+
+use std::fmt;
+
+pub use check::{Verdict, check};
+pub use choose::choose;
+pub use file::{ending_on_error, parse};
+pub use find::{Found, find};
+pub use rule::Rule;
+pub use summary::summary;
+
+use crate::install::{Settings, Task};
+
+/// Name of the file, in the root of a file system.
+pub const FILE: &str = "install.toml";
+
+/// The most bytes that an answer file may have.
+pub const LARGEST: usize = 64 * 1024;
+
+/// What an answer file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// What to do.
+    pub task: Task,
+    /// To which disk.
+    pub rule: Rule,
+    /// What allows to erase it; there for [`Task::Install`] alone, which erases.
+    pub erase: Option<Erase>,
+    /// With which settings; the usual ones for tasks that leave those on the disk.
+    pub settings: Settings,
+    /// What happens when it is done.
+    pub on_success: Ending,
+    /// What happens when it cannot be done.
+    pub on_error: Ending,
+}
+
+/// What an answer file says about erasing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erase {
+    /// Only the disk with this serial number.
+    Serial(String),
+    /// Whichever disk the rule is about.
+    AnyMatching,
+}
+
+/// What happens when nobody says what to do next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// The screen stays.
+    #[default]
+    Wait,
+    /// The computer is switched off.
+    PowerOff,
+    /// The computer is started again.
+    Reboot,
+}
+
+/// A mistake in an answer file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// The key with its table, such as `disk.serial`; empty where the file is no TOML.
+    pub key: String,
+    /// What is wrong: a sentence.
+    pub message: String,
+    /// What to do about it: a sentence.
+    pub hint: String,
+}
+
+impl fmt::Display for Mistake {
+    /// `LINE: KEY: MESSAGE`, without the hint.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line, key, message, ..
+        } = self;
+        if key.is_empty() {
+            write!(formatter, "{line}: {message}")
+        } else {
+            write!(formatter, "{line}: {key}: {message}")
+        }
+    }
+}
+
+/// Why an answer file is not followed. Both are sentences without line breaks, for a screen of 80
+/// columns to wrap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.message, self.hint)
+    }
+}
+
+/// Text from outside between quotation marks, short and without control characters.
+fn quoted(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(MOST).collect();
+    format!("{:?}", start + "...")
+}

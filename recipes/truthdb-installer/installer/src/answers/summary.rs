@@ -1,0 +1,85 @@
+//! What an answer file will make happen, in plain words.
+
+use std::fmt::Write;
+
+use super::{Answers, Ending, Erase};
+use crate::hardware::decimal_size;
+use crate::install::{Address, Settings, Task};
+
+/// Lines for a person who checks a file before it is used.
+pub fn summary(answers: &Answers) -> String {
+    let (task, loss) = match answers.task {
+        Task::Install => ("install", "everything on the disk will be lost"),
+        Task::KeepData => ("reinstall, keep data", "data and settings stay"),
+        Task::RepairBoot => ("repair boot", "data and settings stay"),
+    };
+    let mut text = String::new();
+    let mut fact = |label: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {label:<18}{value}");
+    };
+    fact("Task", format!("{task}; {loss}"));
+    fact("Disk", format!("the only one with {}", answers.rule));
+    match &answers.erase {
+        Some(Erase::Serial(serial)) => {
+            fact(
+                "May erase",
+                format!("the disk with serial number {serial:?}"),
+            );
+        }
+        Some(Erase::AnyMatching) => fact("May erase", "whichever disk that is".to_owned()),
+        None => {}
+    }
+    if answers.task == Task::Install {
+        for (label, value) in settings(&answers.settings) {
+            fact(label, value);
+        }
+    }
+    fact("When done", ending(answers.on_success).to_owned());
+    fact("If it fails", ending(answers.on_error).to_owned());
+    text
+}
+
+fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Host name", settings.host_name.clone()),
+        ("Node name", settings.node_name.clone()),
+        ("Data partitions", settings.data_partitions.to_string()),
+    ];
+    if settings.reserved > 0 {
+        let size = decimal_size(settings.reserved);
+        facts.push(("Reserved", format!("{size} at the end of the disk")));
+    }
+    if let Some(server) = &settings.time_server {
+        facts.push(("Time server", server.clone()));
+    }
+    match &settings.address {
+        Address::Dhcp => facts.push(("Address", "by DHCP".to_owned())),
+        Address::Static {
+            address,
+            prefix,
+            gateway,
+            name_servers,
+        } => {
+            facts.push(("Address", format!("{address}/{prefix}")));
+            let gateway = gateway.map_or_else(|| "none".to_owned(), |it| it.to_string());
+            facts.push(("Gateway", gateway));
+            let servers: Vec<String> = name_servers.iter().map(ToString::to_string).collect();
+            let servers = if servers.is_empty() {
+                "none".to_owned()
+            } else {
+                servers.join(", ")
+            };
+            facts.push(("Name servers", servers));
+        }
+    }
+    facts
+}
+
+fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Wait => "the screen stays",
+        Ending::PowerOff => "the computer is switched off",
+        Ending::Reboot => "the computer restarts",
+    }
+}

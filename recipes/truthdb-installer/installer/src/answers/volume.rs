@@ -1,0 +1,166 @@
+//! FAT volumes, read without mounting and without writing. Knows nothing of answer files.
+//!
+//! What lies there is a stranger's: every read is counted, and a chain of clusters that leads in
+//! circles ends where the allowance does.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
+use fatfs::{FileSystem, FsOptions};
+
+use super::extent::Extent;
+use super::window::Window;
+use crate::guard::is_fat;
+
+/// A FAT volume, as far as it matters here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Volume {
+    /// Its label, in the root directory or else in its boot sector.
+    pub(super) label: String,
+    /// What the wanted file holds, if it is there: its first bytes, one more than was asked for if
+    /// it has more.
+    pub(super) file: Option<Vec<u8>>,
+}
+
+/// The FAT volume in `extent`, with at most `most` and one bytes of the file `name` of its root;
+/// `None` if there is no FAT volume.
+pub(super) fn read(
+    device: &File,
+    extent: Extent,
+    name: &str,
+    most: usize,
+) -> io::Result<Option<Volume>> {
+    let mut sector = [0; 512];
+    let mut window = Window::new(device, extent);
+    if extent.length < 512
+        || window.read_exact(&mut sector).is_err()
+        || !is_fat(&sector, extent.length)
+    {
+        return Ok(None);
+    }
+    window.rewind()?;
+    let system = FileSystem::new(window, FsOptions::new())?;
+    let in_root = system.read_volume_label_from_root_dir()?;
+    let label = in_root.unwrap_or_else(|| system.volume_label());
+    let mut file = None;
+    for entry in system.root_dir().iter() {
+        let entry = entry?;
+        if entry.is_file() && entry.file_name().eq_ignore_ascii_case(name) {
+            let length = usize::try_from(entry.len()).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; length.min(most.saturating_add(1))];
+            // A chain of clusters that ends too soon is an error, not a shorter file.
+            entry.to_file().read_exact(&mut bytes)?;
+            file = Some(bytes);
+            break;
+        }
+    }
+    Ok(Some(Volume { label, file }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use fatfs::{FatType, FormatVolumeOptions};
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn extent(length: u64) -> Extent {
+        Extent {
+            number: None,
+            is_esp: false,
+            start: 0,
+            length,
+        }
+    }
+
+    fn formatted(mebibytes: u64, kind: FatType) -> Vec<u8> {
+        let mut image = Cursor::new(vec![0; usize::try_from(mebibytes * MIB).unwrap()]);
+        let options = FormatVolumeOptions::new().fat_type(kind);
+        fatfs::format_volume(&mut image, options.bytes_per_cluster(512)).unwrap();
+        image.into_inner()
+    }
+
+    fn read_file(image: &[u8]) -> io::Result<Option<Volume>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(image).unwrap();
+        read(&file, extent(image.len() as u64), "x", 1)
+    }
+
+    #[test]
+    fn a_root_that_leads_in_circles_ends() {
+        let mut image = formatted(40, FatType::Fat32);
+        assert!(read_file(&image).unwrap().unwrap().file.is_none());
+        let word = |at: usize| usize::from(u16::from_le_bytes([image[at], image[at + 1]]));
+        let (reserved, fat) = (word(14) * 512, word(36) * 512);
+        let root = reserved + 2 * fat;
+        // Cluster 2, the root, is followed by itself, and all its entries are deleted ones.
+        image[reserved + 8..reserved + 12].copy_from_slice(&2_u32.to_le_bytes());
+        for entry in image[root..root + 512].chunks_mut(32) {
+            entry[0] = 0xe5;
+        }
+        assert_eq!(
+            read_file(&image).unwrap_err().to_string(),
+            "its tables lead in circles, or are far too large"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error() {
+        let mut image = Cursor::new(formatted(1, FatType::Fat12));
+        let system = FileSystem::new(&mut image, FsOptions::new()).unwrap();
+        let mut file = system.root_dir().create_file("x").unwrap();
+        file.write_all(&[b'x'; 600]).unwrap();
+        drop(file);
+        system.root_dir().create_dir("y").unwrap();
+        drop(system);
+        let mut image = image.into_inner();
+        let found = |image: &[u8], name, most| {
+            let mut device = tempfile::tempfile().unwrap();
+            device.write_all(image).unwrap();
+            let volume = read(&device, extent(MIB), name, most)?.unwrap();
+            Ok::<_, io::Error>(volume.file.map(|bytes| bytes.len()))
+        };
+        assert_eq!(found(&image, "X", 1000).unwrap(), Some(600));
+        assert_eq!(found(&image, "x", 100).unwrap(), Some(101));
+        assert_eq!(found(&image, "y", 100).unwrap(), None);
+        // Cluster 2 is its first; no other follows now.
+        image[512 + 3] = 0xff;
+        image[512 + 4] |= 0x0f;
+        let error = found(&image, "x", 1000).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn what_is_no_fat_volume_is_not_given_to_the_library() {
+        type Row<'a> = (FatType, u64, &'a [(usize, u8)]);
+        let rows: [Row<'_>; 12] = [
+            (FatType::Fat12, 1, &[(510, 0)]),
+            (FatType::Fat12, 1, &[(12, 3)]), // bytes in a sector
+            (FatType::Fat12, 1, &[(13, 3)]), // sectors in a cluster
+            (FatType::Fat12, 1, &[(14, 0)]), // reserved sectors
+            (FatType::Fat12, 1, &[(16, 0)]), // FATs
+            (FatType::Fat12, 1, &[(16, 3)]), // FATs
+            (FatType::Fat12, 1, &[(17, 0), (18, 0)]), // entries in the root
+            (FatType::Fat12, 1, &[(23, 255)]), // sectors in a FAT
+            (FatType::Fat12, 1, &[(20, 255)]), // sectors
+            (FatType::Fat32, 40, &[(38, 255)]), // sectors in a FAT
+            (FatType::Fat32, 40, &[(44, 1)]), // cluster of the root
+            (FatType::Fat32, 40, &[(17, 1)]), // entries in the root
+        ];
+        for (kind, mebibytes, bytes) in rows {
+            let mut image = formatted(mebibytes, kind);
+            let mut sector = [0; 512];
+            sector.copy_from_slice(&image[..512]);
+            assert!(is_fat(&sector, mebibytes * MIB));
+            assert!(!is_fat(&sector, mebibytes * MIB - 512));
+            for (at, byte) in bytes {
+                image[*at] = *byte;
+            }
+            assert_eq!(read_file(&image).unwrap(), None, "{bytes:?}");
+        }
+        assert_eq!(read_file(&[0; 100]).unwrap(), None);
+    }
+}

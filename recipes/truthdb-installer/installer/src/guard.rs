@@ -1,0 +1,219 @@
+//! Whether what lies on somebody's disk may be given to the `gpt` and `fatfs` crates, which believe
+//! what a header says of its own size: the program must not end because of a disk.
+//!
+//! UEFI specification 2.10, table 5.5 (GPT header).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use gpt::disk::LogicalBlockSize;
+use gpt::partition::Partition;
+use gpt::{DiskDevice, GptConfig};
+
+/// What a header begins with.
+const SIGNATURE: [u8; 8] = *b"EFI PART";
+/// The most partitions that a table is believed to have room for.
+const MOST_PARTITIONS: u32 = 1024;
+/// Bytes of an entry; more are allowed by the specification and made by nobody.
+const ENTRY: u32 = 128;
+
+/// Whether the headers at both ends of `device`, as far as they are there, are of a usual shape.
+pub(crate) fn table_is_sane(device: &mut (impl Read + Seek), block: LogicalBlockSize) -> bool {
+    let block = u64::from(block);
+    let Ok(size) = device.seek(SeekFrom::End(0)) else {
+        return false;
+    };
+    let blocks = size / block;
+    blocks > 2
+        && [1, blocks - 1]
+            .iter()
+            .all(|at| header_is_sane(device, at * block, size, block))
+}
+
+/// The partitions of the table on `device`, by number: of the first table, or of the second where the
+/// header or the list of the first is damaged. `None` if neither is whole.
+pub(crate) fn partitions(
+    device: &mut impl DiskDevice,
+    block: LogicalBlockSize,
+) -> Option<BTreeMap<u32, Partition>> {
+    if !table_is_sane(device, block) {
+        return None;
+    }
+    let config = GptConfig::new().logical_block_size(block);
+    if let Ok(mut table) = config.clone().open_from_device(&mut *device) {
+        return Some(table.take_partitions());
+    }
+    let second = WithoutFirst {
+        device,
+        block: block.into(),
+    };
+    Some(config.open_from_device(second).ok()?.take_partitions())
+}
+
+/// A disk that reads as if it had no header in its block 1. The crate takes a header whose own
+/// checksum is right, and gives up if that of its list is wrong, whatever the second table says; a
+/// power cut between the two leaves just that.
+#[derive(Debug)]
+struct WithoutFirst<'a, D> {
+    device: &'a mut D,
+    block: u64,
+}
+
+impl<D: Read + Seek> Read for WithoutFirst<'_, D> {
+    fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
+        let start = self.device.stream_position()?;
+        let count = self.device.read(data)?;
+        for (position, byte) in (start..).zip(&mut data[..count]) {
+            if position / self.block == 1 {
+                *byte = 0;
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl<D: Seek> Seek for WithoutFirst<'_, D> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.device.seek(to)
+    }
+}
+
+impl<D> Write for WithoutFirst<'_, D> {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn header_is_sane(device: &mut (impl Read + Seek), at: u64, size: u64, block: u64) -> bool {
+    let mut header = [0; 92];
+    if device.seek(SeekFrom::Start(at)).is_err() || device.read_exact(&mut header).is_err() {
+        return false;
+    }
+    if header[..8] != SIGNATURE {
+        return true;
+    }
+    let number = |at: usize| {
+        header[at..]
+            .first_chunk()
+            .map_or(0, |it| u32::from_le_bytes(*it))
+    };
+    let start = header[72..]
+        .first_chunk()
+        .map_or(0, |it| u64::from_le_bytes(*it));
+    number(84) == ENTRY
+        && number(80) <= MOST_PARTITIONS
+        && start.checked_mul(block).is_some_and(|start| start < size)
+}
+
+/// Whether a boot sector is that of a FAT volume that fits into `length` bytes (Microsoft, "FAT: General
+/// Overview of On-Disk Format" 1.03, "Boot Sector and BPB"). What passes does not make the library
+/// count past what a number holds.
+pub(crate) fn is_fat(sector: &[u8; 512], length: u64) -> bool {
+    let byte = |at: usize| u64::from(sector[at]);
+    let word = |at: usize| byte(at) | byte(at + 1) << 8;
+    let long = |at: usize| word(at) | word(at + 2) << 16;
+    let first_of = |small: u64, large: u64| if small == 0 { large } else { small };
+    let (sector_size, cluster) = (word(11), byte(13));
+    let (reserved, fats, root_entries) = (word(14), byte(16), word(17));
+    let total = first_of(word(19), long(32));
+    let is_fat32 = word(22) == 0;
+    let fat = first_of(word(22), long(36));
+    let root_cluster = if is_fat32 { long(44) } else { 2 };
+    sector.ends_with(&[0x55, 0xaa])
+        && matches!(sector_size, 512 | 1024 | 2048 | 4096)
+        && cluster.is_power_of_two()
+        && reserved > 0
+        && (1..=2).contains(&fats)
+        && (1..1 << 20).contains(&fat)
+        && (root_entries == 0) == is_fat32
+        && root_cluster >= 2
+        && reserved + fats * fat + (root_entries * 32).div_ceil(sector_size) < total
+        && total * sector_size <= length
+}
+
+/// Whether the `size` bytes of `device` from its start on are a FAT volume that may be read.
+pub(crate) fn holds_fat(device: &mut (impl Read + Seek), size: u64) -> bool {
+    let mut sector = [0; 512];
+    let read = device
+        .rewind()
+        .and_then(|()| device.read_exact(&mut sector));
+    read.is_ok() && is_fat(&sector, size) && device.rewind().is_ok()
+}
+
+/// Whether a superblock, the second KiB of a partition of `length` bytes, is of a shape that `mke2fs`
+/// makes (Linux, Documentation/filesystems/ext4, `super_block`). The `ext4-view` crate takes as much
+/// memory as it says that there are blocks and groups, and looks at its checksum only if it says that
+/// it has one.
+pub(crate) fn is_ext4(superblock: &[u8; 1024], length: u64) -> bool {
+    let long = |at: usize| {
+        superblock[at..]
+            .first_chunk()
+            .map_or(0, |it| u64::from(u32::from_le_bytes(*it)))
+    };
+    let (blocks, log_size, group) = (long(4) | long(0x150) << 32, long(0x18), long(0x20));
+    superblock[0x38..0x3a] == [0x53, 0xef]
+        && log_size <= 6
+        && blocks <= length >> (10 + log_size)
+        && group == 8 << (10 + log_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn disk(number: u32, entry: u32, start: u64) -> Cursor<Vec<u8>> {
+        let mut disk = vec![0; 64 * 512];
+        for at in [512, 63 * 512] {
+            disk[at..at + 8].copy_from_slice(&SIGNATURE);
+            disk[at + 72..at + 80].copy_from_slice(&start.to_le_bytes());
+            disk[at + 80..at + 84].copy_from_slice(&number.to_le_bytes());
+            disk[at + 84..at + 88].copy_from_slice(&entry.to_le_bytes());
+        }
+        Cursor::new(disk)
+    }
+
+    #[test]
+    fn a_header_that_asks_for_much_is_not_believed() {
+        let sane = |mut disk: Cursor<Vec<u8>>| table_is_sane(&mut disk, LogicalBlockSize::Lb512);
+        assert!(sane(disk(128, 128, 2)));
+        assert!(sane(Cursor::new(vec![0; 64 * 512])), "no header");
+        assert!(!sane(disk(u32::MAX, 128, 2)));
+        assert!(!sane(disk(128, 0, 2)));
+        assert!(!sane(disk(128, u32::MAX, 2)));
+        assert!(!sane(disk(128, 128, u64::MAX)));
+        assert!(!sane(disk(128, 128, 64)));
+        assert!(!sane(Cursor::new(vec![0; 512])), "too small");
+        let mut second = disk(128, 128, 2);
+        second.get_mut()[63 * 512 + 84] = 1;
+        assert!(!sane(second));
+    }
+
+    #[test]
+    fn a_superblock_that_asks_for_much_is_not_believed() {
+        let sane = |writes: &[(usize, &[u8])]| {
+            let mut block = [0; 1024];
+            let usual: [(usize, &[u8]); 4] = [
+                (4, &[0, 0, 4, 0]),
+                (0x18, &[2]),
+                (0x20, &[0, 0x80, 0, 0]),
+                (0x38, &[0x53, 0xef]),
+            ];
+            for (at, bytes) in usual.iter().chain(writes) {
+                block[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            is_ext4(&block, 1 << 30)
+        };
+        assert!(sane(&[]));
+        assert!(!sane(&[(4, &[1, 0, 4, 0])]), "beyond the partition");
+        assert!(!sane(&[(0x150, &[1])]), "far beyond the partition");
+        assert!(!sane(&[(0x18, &[21])]), "blocks of 2 GiB");
+        assert!(!sane(&[(0x20, &[1, 0, 0, 0])]), "a group a block");
+        assert!(!sane(&[(0x38, &[0, 0])]), "no ext4");
+    }
+}

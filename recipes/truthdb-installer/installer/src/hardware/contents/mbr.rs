@@ -1,0 +1,110 @@
+//! Partitions of a master boot record, with the logical ones in an extended partition.
+//!
+//! UEFI specification 2.10, section 5.2.1, for the record; logical partitions are a chain of
+//! further records, as `fdisk(8)` and Linux (`block/partitions/msdos.c`) have them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::Range;
+
+/// Where the four entries begin.
+const ENTRIES: usize = 446;
+/// Bytes in an entry.
+const ENTRY: usize = 16;
+/// What the record ends with.
+const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+/// How many logical partitions are followed: a chain may lead back to itself.
+const MOST_LOGICAL: u32 = 64;
+
+/// An entry: kind, first block, blocks.
+type Entry = (u8, u64, u64);
+
+/// The partitions of the record at the start of `device`; `None` if there is no record.
+pub(super) fn read(device: &File, block_size: u64) -> io::Result<Option<Vec<Range>>> {
+    let Some(entries) = record(device, 0)? else {
+        return Ok(None);
+    };
+    let mut ranges = Vec::new();
+    for (number, &(kind, start, blocks)) in (1..).zip(&entries) {
+        if blocks == 0 || kind == 0 {
+            continue;
+        }
+        ranges.push(range(number, kind, start, blocks, block_size));
+        if is_extended(kind) {
+            ranges.extend(logical(device, start, block_size));
+        }
+    }
+    Ok((!ranges.is_empty()).then_some(ranges))
+}
+
+/// The logical partitions in the extended one that begins at block `base`.
+fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    let mut at = base;
+    for number in 5..5 + MOST_LOGICAL {
+        let Ok(Some(entries)) = record(device, at * block_size) else {
+            break;
+        };
+        let (kind, start, blocks) = entries[0];
+        if kind != 0 && blocks > 0 {
+            ranges.push(range(number, kind, at + start, blocks, block_size));
+        }
+        let (next, offset, _) = entries[1];
+        if !is_extended(next) || offset == 0 {
+            break;
+        }
+        at = base + offset;
+    }
+    ranges
+}
+
+fn record(device: &File, offset: u64) -> io::Result<Option<[Entry; 4]>> {
+    let mut sector = [0; 512];
+    device.read_exact_at(&mut sector, offset)?;
+    if sector[510..] != SIGNATURE {
+        return Ok(None);
+    }
+    let number = |at: usize| {
+        u64::from(
+            sector[at..]
+                .first_chunk()
+                .map_or(0, |it| u32::from_le_bytes(*it)),
+        )
+    };
+    Ok(Some([0, 1, 2, 3].map(|index| {
+        let at = ENTRIES + index * ENTRY;
+        (sector[at + 4], number(at + 8), number(at + 12))
+    })))
+}
+
+fn range(number: u32, kind: u8, start: u64, blocks: u64, block_size: u64) -> Range {
+    Range {
+        number,
+        start: start * block_size,
+        size: blocks * block_size,
+        name: String::new(),
+        purpose: purpose(kind).to_owned(),
+    }
+}
+
+fn is_extended(kind: u8) -> bool {
+    matches!(kind, 0x05 | 0x0f | 0x85)
+}
+
+fn purpose(kind: u8) -> &'static str {
+    match kind {
+        0x05 | 0x0f | 0x85 => "extended",
+        0x07 => "Windows data",
+        0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e => "FAT",
+        0x82 => "swap",
+        0x83 => "Linux data",
+        0x8e => "LVM member",
+        0xa5 | 0xa6 | 0xa9 => "BSD",
+        0xee => "GPT (damaged)",
+        0xef => "EFI",
+        0xfd => "RAID member",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,47 @@
+//! An installation without screens: the same rules, the same engine, one line a stage. It is how the
+//! power-cut test goes on, a hundred times, from what a cut left behind.
+
+use std::path::Path;
+
+use crate::answers::{self, Mistake};
+use crate::hardware::{Contents, Hardware, read_volume};
+use crate::install::{self, Request, Stage};
+
+/// Does on the machine below `root` what the answer file at `file` says; `Err` is one sentence or
+/// more about why not.
+pub fn run(root: &Path, file: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{} cannot be read: {error}.", file.display()))?;
+    let answers = answers::parse(&text).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        lines.join("\n")
+    })?;
+    let mut hardware = Hardware::scan(root).map_err(|problem| problem.to_string())?;
+    for disk in &mut hardware.disks {
+        let path = root.join("dev").join(&disk.name);
+        disk.volume = read_volume(&path);
+        disk.contents = Contents::read(&path, disk).ok();
+    }
+    let refuse = |disk: &_| hardware.obstacle(disk);
+    let disk = answers::choose(&answers, &hardware.disks, &refuse)
+        .map_err(|refusal| format!("{} {}", refusal.message, refusal.hint))?;
+    println!("disk {}: {:?}", disk.name, disk.contents);
+    let request = Request {
+        task: answers.task,
+        disk: disk.clone(),
+        settings: answers.settings.clone(),
+    };
+    let mut shown: Option<Stage> = None;
+    let report = install::run(root, &request, &mut |progress| {
+        if shown != Some(progress.stage) {
+            println!("{}", progress.stage.name());
+            shown = Some(progress.stage);
+        }
+    })
+    .map_err(|failure| failure.to_string())?;
+    for warning in report.warnings {
+        println!("warning: {warning}");
+    }
+    println!("done");
+    Ok(())
+}

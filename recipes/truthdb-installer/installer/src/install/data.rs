@@ -1,0 +1,129 @@
+//! The data partitions: ext4, made by mke2fs where they lie on the disk and filled as they are made.
+//! Nothing is mounted for it.
+//!
+//! ext4(5), mke2fs(8); the layout on the disk: Linux, Documentation/filesystems/ext4.
+
+use std::error::Error as StdError;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+
+use ext4_view::{Ext4, Ext4Read};
+
+use super::device::{Device, Window};
+use super::digest::uuid_of;
+use super::layout::Place;
+use crate::guard;
+
+/// The folders of the first data partition.
+pub(super) const FOLDERS: [&str; 3] = ["wal", "snapshots", "metadata"];
+/// The appliance's configuration, in the first data partition.
+pub(super) const NODE: &str = "metadata/node.toml";
+/// The receipt, in the first data partition.
+pub(super) const RECEIPT: &str = "metadata/install-receipt.json";
+/// Bytes of the journal: enough for any load here, and soon written.
+pub(super) const JOURNAL: u64 = 64 << 20;
+/// Bytes in a block of the file system.
+const BLOCK: u64 = 4096;
+/// Who owns the files: the user that the service runs as, in the appliance's `/etc/passwd`.
+const OWNER: u32 = 1000;
+
+/// What a data partition holds when it is made: paths and contents; the folders come with them.
+pub(super) type Tree = Vec<(&'static str, Vec<u8>)>;
+
+/// mke2fs's command line for `place` of the disk at `path`, to be filled with what is in `folder`.
+pub(super) fn mke2fs_arguments(place: &Place, path: &Path, folder: Option<&Path>) -> Vec<String> {
+    let seed = uuid_of(&[&place.guid.to_string(), "hash seed"]);
+    let owner = format!("root_owner={OWNER}:{OWNER}");
+    let mut arguments = vec![
+        "-q".to_owned(),
+        "-F".to_owned(), // a part of a disk is no block device of its own
+        format!("-text4"),
+        format!("-b{BLOCK}"),
+        format!("-L{}", place.name),
+        format!("-U{}", place.guid),
+        "-m0".to_owned(), // nobody but the service writes here: no room is kept for root
+        format!("-Jsize={}", JOURNAL >> 20),
+        // Inode tables are zeroed later, by the kernel; discarding would take the whole disk.
+        format!(
+            "-Eoffset={},hash_seed={seed},lazy_itable_init=1,nodiscard,{owner}",
+            place.start
+        ),
+    ];
+    if let Some(folder) = folder {
+        arguments.extend(["-d".to_owned(), folder.to_string_lossy().into_owned()]);
+    }
+    arguments.push(path.to_string_lossy().into_owned());
+    arguments.push((place.size / BLOCK).to_string());
+    arguments
+}
+
+/// Starts mke2fs of the system below `root`; it says on standard error what went wrong.
+pub(super) fn start_mke2fs(
+    root: &Path,
+    device: &Device,
+    place: &Place,
+    folder: Option<&Path>,
+) -> io::Result<Child> {
+    Command::new(root.join("usr/sbin/mke2fs"))
+        .args(mke2fs_arguments(place, device.path(), folder))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// Writes `tree` below `folder`, which is made anew, as the service's user where that is allowed.
+pub(super) fn write_tree(folder: &Path, tree: &Tree) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut made = Vec::new();
+    for name in FOLDERS {
+        fs::create_dir_all(folder.join(name))?;
+        made.push(folder.join(name));
+    }
+    for (name, content) in tree {
+        fs::write(folder.join(name), content)?;
+        made.push(folder.join(name));
+    }
+    if rustix::process::geteuid().is_root() {
+        for path in made {
+            std::os::unix::fs::chown(path, Some(OWNER), Some(OWNER))?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens the file system of `place` for reading, past the page cache. Fails with a sentence if it
+/// is none or is damaged.
+pub(super) fn open(device: &Rc<Device>, place: &Place) -> Result<Ext4, String> {
+    let mut reader = Reader(device.window(place.start, place.size));
+    let mut superblock = [0; 1024];
+    reader
+        .read(1024, &mut superblock)
+        .map_err(|error| error.to_string())?;
+    if !guard::is_ext4(&superblock, place.size) {
+        return Err("its superblock is not one of an ext4 file system made here".to_owned());
+    }
+    Ext4::load(Box::new(reader)).map_err(|error| error.to_string())
+}
+
+/// What ext4-view reads through.
+struct Reader(Window);
+
+impl Ext4Read for Reader {
+    fn read(
+        &mut self,
+        start: u64,
+        data: &mut [u8],
+    ) -> Result<(), Box<dyn StdError + Send + Sync + 'static>> {
+        io::Seek::seek(&mut self.0, io::SeekFrom::Start(start))?;
+        io::Read::read_exact(&mut self.0, data)?;
+        Ok(())
+    }
+}

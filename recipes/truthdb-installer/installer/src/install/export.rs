@@ -1,0 +1,143 @@
+//! Writes logs to a stick: the first removable FAT volume that takes them. Never to a disk that is
+//! fixed in the machine, and never over a file that is there.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use fatfs::{FileSystem, FsOptions};
+use gpt::disk::LogicalBlockSize;
+use rustix::fs::OFlags;
+
+use crate::guard;
+use crate::hardware::{Bus, Disk, Hardware, Problem};
+use crate::slice::Slice;
+
+/// How many exports a stick takes before somebody has to tidy up.
+const MOST_EXPORTS: u32 = 999;
+/// How many bytes of a stick are read to find room for an export.
+const MOST_READ: u64 = 256 << 20;
+/// How much of the kernel's log is taken, in bytes.
+const MAX_KERNEL_LOG: usize = 4 << 20;
+
+/// See [`super::export_logs`].
+pub(super) fn export(
+    root: &Path,
+    log: &[String],
+    except: Option<&Disk>,
+) -> Result<String, Problem> {
+    let hint = "Plug in a USB stick with a FAT file system, then press E again.";
+    let hardware = Hardware::scan(root)?;
+    let sticks: Vec<&Disk> = hardware
+        .disks
+        .iter()
+        .filter(|disk| disk.removable || disk.bus == Bus::Usb)
+        .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
+        .filter(|disk| except.is_none_or(|it| it.name != disk.name))
+        .collect();
+    let files = [
+        ("installer.log", log.join("\n") + "\n"),
+        ("kernel.log", kernel_log(root)),
+    ];
+    let mut refused = Vec::new();
+    for disk in sticks {
+        for volume in volumes(root, disk) {
+            match volume.and_then(|it| write_files(it, &files)) {
+                Ok(folder) => return Ok(format!("The logs are on {}, in {folder}.", disk.name)),
+                Err(error) => refused.push(format!("{}: {error}", disk.name)),
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Err(Problem::new(
+            "There is no stick to export the logs to.",
+            hint,
+        ));
+    }
+    Err(Problem::new(
+        format!("No stick took the logs ({}).", refused.join("; ")),
+        hint,
+    ))
+}
+
+/// The kernel's messages: Linux, Documentation/ABI/testing/dev-kmsg. One read is one message.
+fn kernel_log(root: &Path) -> String {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let Ok(mut file) = File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(root.join("dev/kmsg"))
+    else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let mut message = [0; 8192];
+    while text.len() < MAX_KERNEL_LOG {
+        match file.read(&mut message) {
+            Ok(0) => break,
+            Ok(length) => text.push_str(&String::from_utf8_lossy(&message[..length])),
+            // Older messages were overwritten while this was reading.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(_) => break,
+        }
+    }
+    text
+}
+
+/// The parts of `disk` that may be FAT volumes: all of it, or its partitions.
+fn volumes(root: &Path, disk: &Disk) -> Vec<io::Result<(Slice, u64)>> {
+    let path = root.join("dev").join(&disk.name);
+    let open = || File::options().read(true).write(true).open(&path);
+    let mut ranges = vec![(0, disk.size)];
+    if let Ok(mut device) = open() {
+        let size = if disk.block_size == 4096 {
+            LogicalBlockSize::Lb4096
+        } else {
+            LogicalBlockSize::Lb512
+        };
+        if let Some(table) = guard::partitions(&mut device, size) {
+            ranges.extend(table.values().map(|it| {
+                let blocks = it.last_lba.saturating_sub(it.first_lba) + 1;
+                (it.first_lba * disk.block_size, blocks * disk.block_size)
+            }));
+        } else if let Ok(mbr) = gpt::mbr::ProtectiveMBR::from_disk(&mut device, size) {
+            let records = (0..4).filter_map(|index| mbr.partition(index));
+            ranges.extend(records.filter(|it| it.lb_size > 0).map(|it| {
+                (
+                    u64::from(it.lb_start) * disk.block_size,
+                    u64::from(it.lb_size) * disk.block_size,
+                )
+            }));
+        }
+    }
+    let slice = |(start, size)| open().map(|file| (Slice::new(file, start, size, MOST_READ), size));
+    ranges.into_iter().map(slice).collect()
+}
+
+/// Writes the files into a new folder; returns what it is called.
+fn write_files((mut slice, size): (Slice, u64), files: &[(&str, String)]) -> io::Result<String> {
+    if !guard::holds_fat(&mut slice, size) {
+        return Err(io::Error::other("no FAT volume"));
+    }
+    let folder;
+    {
+        let volume = FileSystem::new(&mut slice, FsOptions::new())?;
+        let top = volume.root_dir();
+        let free = (1..=MOST_EXPORTS)
+            .map(|number| format!("truthdb-logs-{number}"))
+            .find(|name| top.open_dir(name).is_err());
+        folder = free.ok_or_else(|| io::Error::from(ErrorKind::AlreadyExists))?;
+        let made = top.create_dir(&folder)?;
+        for (name, text) in files {
+            let mut file = made.create_file(name)?;
+            file.write_all(text.as_bytes())?;
+            file.flush()?;
+        }
+        drop(made);
+        drop(top);
+        volume.unmount()?;
+    }
+    slice.into_file().sync_all()?;
+    Ok(folder)
+}

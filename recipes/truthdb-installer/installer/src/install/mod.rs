@@ -1,0 +1,66 @@
+//! Puts the appliance on a disk. Knows no screen and no keyboard: a [`Request`] goes in, progress
+//! comes out while it works, and a [`Report`] or a [`Failure`] at the end.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `request`, `report` | what is asked for, and what is said about it |
+//! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
+//! | `layout`, `table` | where everything lies; the GPT |
+//! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
+//! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
+//! | `node`, `receipt` | the appliance's configuration; what was installed |
+//! | `verify`, `validate` | reading back what was just written, or long ago |
+//! | `device`, `sparse` | a disk, past its caches; an image in memory |
+//! | `export` | logs to a stick |
+
+mod boot_entry;
+mod data;
+mod device;
+mod digest;
+mod export;
+mod layout;
+mod load_option;
+mod node;
+mod outcome;
+mod plan;
+mod receipt;
+mod report;
+mod request;
+pub mod settings;
+mod sparse;
+mod system;
+mod table;
+mod trouble;
+mod validate;
+mod verify;
+mod work;
+
+use std::path::Path;
+
+pub use report::{Failure, Finding, Progress, Report, Stage};
+pub use request::{Address, Request, Settings, Task};
+
+use crate::hardware::{Disk, Problem};
+
+/// Does what `request` asks for on the machine below `root`, and says how far it is. Takes minutes;
+/// everything that is written is read back before it returns. Whatever stops it in between leaves
+/// what was there before, or a disk that says that it is unfinished; then the same request, or
+/// another one, may be made again.
+pub fn run(
+    root: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, Failure> {
+    work::Work::new(root, request, progress).run()
+}
+
+/// Looks at the installation on `disk` without writing anything. Takes seconds.
+pub fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
+    validate::validate(root, disk)
+}
+
+/// Writes `log` and the kernel's log to the first FAT stick that takes them, which is never `except`
+/// (the disk being installed to). Returns where to, as a sentence.
+pub fn export_logs(root: &Path, log: &[String], except: Option<&Disk>) -> Result<String, Problem> {
+    export::export(root, log, except)
+}

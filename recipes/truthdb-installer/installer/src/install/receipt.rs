@@ -1,0 +1,123 @@
+//! `install-receipt.json`: what was installed, for people and programs to check later.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::Layout;
+use super::report::Stage;
+use super::request::{Request, Task};
+
+/// Layout of the file; it grows when a reader would misunderstand.
+const VERSION: u32 = 1;
+
+/// The whole receipt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Receipt {
+    version: u32,
+    pub(super) product: String,
+    /// Version of the installed system.
+    pub(super) system: String,
+    task: String,
+    disk: DiskFacts,
+    partitions: Vec<PartitionFacts>,
+    pub(super) files: Vec<FileFacts>,
+    stages: Vec<StageTime>,
+    warnings: Vec<String>,
+    /// Whether everything was read back and compared when this was written; the copy among the data
+    /// is made before that.
+    pub(super) verified: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct DiskFacts {
+    model: String,
+    serial: Option<String>,
+    bytes: u64,
+    block_bytes: u64,
+    guid: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PartitionFacts {
+    number: u32,
+    name: String,
+    guid: String,
+    start_bytes: u64,
+    bytes: u64,
+}
+
+/// A file that was installed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FileFacts {
+    /// Partition and path.
+    pub(super) path: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StageTime {
+    stage: String,
+    milliseconds: u64,
+}
+
+impl Receipt {
+    /// A receipt of what is about to be done.
+    pub(super) fn new(product: &str, system: &str, request: &Request, layout: &Layout) -> Self {
+        let places = layout.places.iter();
+        Self {
+            version: VERSION,
+            product: product.to_owned(),
+            system: system.to_owned(),
+            task: task_name(request.task).to_owned(),
+            disk: DiskFacts {
+                model: request.disk.model.clone(),
+                serial: request.disk.serial.clone(),
+                bytes: request.disk.size,
+                block_bytes: request.disk.block_size,
+                guid: layout.guid.to_string(),
+            },
+            partitions: places
+                .map(|place| PartitionFacts {
+                    number: place.number,
+                    name: place.name.clone(),
+                    guid: place.guid.to_string(),
+                    start_bytes: place.start,
+                    bytes: place.size,
+                })
+                .collect(),
+            files: Vec::new(),
+            stages: Vec::new(),
+            warnings: Vec::new(),
+            verified: false,
+        }
+    }
+
+    /// Its text, with the stages and warnings so far.
+    pub(super) fn text(
+        &mut self,
+        stages: &[(Stage, Duration)],
+        warnings: &[String],
+    ) -> Result<String, serde_json::Error> {
+        let milliseconds = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.stages = stages
+            .iter()
+            .map(|(stage, time)| StageTime {
+                stage: stage.name().to_owned(),
+                milliseconds: milliseconds(time),
+            })
+            .collect();
+        self.warnings = warnings.to_vec();
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+/// What the task is called in answer files, receipts and logs.
+pub(super) fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Install => "install",
+        Task::KeepData => "keep-data",
+        Task::RepairBoot => "repair-boot",
+    }
+}

@@ -1,0 +1,82 @@
+//! What is to be done, to which disk, with which settings: all that an installation depends on,
+//! whoever asked for it, a person at the keyboard or an answer file.
+
+use std::net::IpAddr;
+
+use crate::hardware::Disk;
+
+/// What to do to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Partition the disk anew; everything on it is lost.
+    Install,
+    /// Write the system again and leave the data partitions as they are.
+    KeepData,
+    /// Write the boot files and the boot entry again; leave settings and data as they are.
+    RepairBoot,
+}
+
+/// What the appliance is told about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Host name: one label of RFC 1123, at most 63 small letters, digits and dashes.
+    pub host_name: String,
+    /// How the node calls itself towards others; the same letters as a host name.
+    pub node_name: String,
+    /// How many data partitions the disk gets, 1 to [`Settings::MOST_DATA_PARTITIONS`].
+    pub data_partitions: u8,
+    /// Bytes at the end of the disk that no partition takes.
+    pub reserved: u64,
+    /// Whom to ask for the time (NTP): a name or an address; nobody if there is none.
+    pub time_server: Option<String>,
+    /// Where the network address comes from.
+    pub address: Address,
+}
+
+impl Settings {
+    /// The most data partitions that a disk can get.
+    pub const MOST_DATA_PARTITIONS: u8 = 8;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host_name: "truthdb".to_owned(),
+            node_name: "node-1".to_owned(),
+            data_partitions: 1,
+            reserved: 0,
+            time_server: None,
+            address: Address::Dhcp,
+        }
+    }
+}
+
+/// Where the network address comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Address {
+    /// The network says.
+    #[default]
+    Dhcp,
+    /// It is fixed.
+    Static {
+        /// The address.
+        address: IpAddr,
+        /// How many leading bits of it name the network.
+        prefix: u8,
+        /// Where everything else is sent to.
+        gateway: Option<IpAddr>,
+        /// Whom to ask for names.
+        name_servers: Vec<IpAddr>,
+    },
+}
+
+/// Everything that an installation depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to do.
+    pub task: Task,
+    /// To which disk.
+    pub disk: Disk,
+    /// With which settings. [`Task::RepairBoot`] and [`Task::KeepData`] leave those on the disk.
+    pub settings: Settings,
+}

@@ -1,0 +1,104 @@
+//! What can go wrong with a disk, in words for whoever stands before the machine.
+
+use std::io::{Error, ErrorKind};
+
+use rustix::io::Errno;
+
+/// Why a stage failed: what happened, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// A sentence.
+    pub(super) message: String,
+    /// A sentence.
+    pub(super) hint: String,
+}
+
+/// What is usually the matter with a disk that does not keep what it is given.
+const FAILING: &str = "The disk may be failing: check its cables, or choose another one.";
+
+impl Trouble {
+    /// A trouble with its two sentences.
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// What the kernel said while somebody was `doing` something to a disk ("writing to", "reading
+    /// from").
+    pub(super) fn of_disk(doing: &str, disk: &str, error: &Error) -> Self {
+        let message = format!("{doing} {disk} failed: {}.", words(error));
+        let hint = match Errno::from_io_error(error) {
+            Some(Errno::NXIO | Errno::NODEV | Errno::NOENT | Errno::NOMEDIUM) => {
+                "The disk is gone: plug it in again, then retry."
+            }
+            Some(Errno::BUSY) => "Something else uses the disk: leave, start again and retry.",
+            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
+                "The disk is write-protected: remove the protection, or choose another one."
+            }
+            Some(Errno::NOSPC) => "What lies behind the disk is full: make room there, then retry.",
+            _ => FAILING,
+        };
+        Self::new(message, hint)
+    }
+
+    /// What mke2fs said last when it could not make the file system called `name`.
+    pub(super) fn of_mke2fs(disk: &str, name: &str, said: &str) -> Self {
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        let last = last.unwrap_or("it said nothing").trim();
+        Self::new(
+            format!("Making the file system {name} on {disk} failed: {last}."),
+            "The disk may be failing, or be gone: check its cables, or choose another one.",
+        )
+    }
+
+    /// A disk that has something else than what it was given.
+    pub(super) fn unlike(disk: &str, what: &str, offset: u64) -> Self {
+        Self::new(
+            format!(
+                "{disk} does not have what was written to it: {what} differs at byte {offset}."
+            ),
+            FAILING,
+        )
+    }
+}
+
+/// What the kernel says, without the error's number.
+fn words(error: &Error) -> String {
+    if error.kind() == ErrorKind::UnexpectedEof {
+        return "it ended too soon".to_owned();
+    }
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        let rows = [
+            (Errno::IO, "Input/output error", "may be failing"),
+            (Errno::NODEV, "No such device", "gone"),
+            (Errno::ROFS, "Read-only file system", "write-protected"),
+            (Errno::NOSPC, "No space left on device", "full"),
+            (
+                Errno::BUSY,
+                "Device or resource busy",
+                "Something else uses",
+            ),
+        ];
+        for (errno, said, hint) in rows {
+            let trouble = Trouble::of_disk("Writing to", "sda", &errno.into());
+            assert_eq!(trouble.message, format!("Writing to sda failed: {said}."));
+            assert!(trouble.hint.contains(hint), "{}", trouble.hint);
+        }
+        let short = Trouble::of_disk("Reading from", "sda", &ErrorKind::UnexpectedEof.into());
+        assert_eq!(short.message, "Reading from sda failed: it ended too soon.");
+    }
+}

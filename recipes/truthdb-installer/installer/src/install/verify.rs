@@ -1,0 +1,112 @@
+//! Reading back: what the disk has, past every cache, against what it was given.
+
+use std::rc::Rc;
+
+use ext4_view::Ext4;
+
+use super::data::{self, FOLDERS};
+use super::device::{ALIGNMENT, Device};
+use super::digest::sha256;
+use super::layout::{Place, SYSTEM};
+use super::receipt::Receipt;
+use super::system;
+use super::table::Table;
+use super::trouble::Trouble;
+
+/// Writes a block that never was there, reads it back, and puts back what was there. It is the last
+/// one of `system`, which holds no file and is ours alone: before the first partition, others may have
+/// one of theirs.
+pub(super) fn scratch_block(device: &Device, system: &Place, disk: &str) -> Result<(), Trouble> {
+    let at = system.start + system.size - ALIGNMENT as u64;
+    let writing = |error| Trouble::of_disk("Writing to", disk, &error);
+    let reading = |error| Trouble::of_disk("Reading from", disk, &error);
+    let before = device.read_back(at, ALIGNMENT).map_err(reading)?;
+    let pattern: Vec<u8> = before.iter().map(|byte| !byte).collect();
+    for block in [&pattern, &before] {
+        device.write_at(at, block).map_err(writing)?;
+        device.flush().map_err(writing)?;
+        let found = device.read_back(at, ALIGNMENT).map_err(reading)?;
+        if found != **block {
+            return Err(Trouble::unlike(disk, "a block written for a test", at));
+        }
+    }
+    Ok(())
+}
+
+/// Both tables.
+pub(super) fn table(table: &Table, device: &Device, disk: &str) -> Result<(), Trouble> {
+    let reading = |error| Trouble::of_disk("Reading from", disk, &error);
+    if let Some(offset) = table.differs_from(device).map_err(reading)? {
+        return Err(Trouble::unlike(disk, "the partition table", offset));
+    }
+    Ok(())
+}
+
+/// The installed files, read as any program would that knows FAT, by their SHA-256.
+pub(super) fn system_files(
+    device: &Rc<Device>,
+    place: &Place,
+    receipt: &Receipt,
+    disk: &str,
+) -> Result<(), Trouble> {
+    for file in &receipt.files {
+        let Some(path) = file
+            .path
+            .strip_prefix(SYSTEM)
+            .and_then(|it| it.strip_prefix(":/"))
+        else {
+            continue;
+        };
+        let content = system::read_file(device, place, path)
+            .map_err(|error| Trouble::of_disk("Reading the files of", disk, &error))?;
+        if sha256(&content) != file.sha256 {
+            return Err(Trouble::unlike(disk, path, place.start));
+        }
+    }
+    Ok(())
+}
+
+/// A new data partition: its name, its folders and its files.
+pub(super) fn data(
+    device: &Rc<Device>,
+    place: &Place,
+    tree: &[(&'static str, Vec<u8>)],
+    disk: &str,
+) -> Result<(), Trouble> {
+    let wrong = |said: String| {
+        Trouble::new(
+            format!("{} on {disk} is not as it was made: {said}.", place.name),
+            "The disk may be failing: check its cables, or choose another one.",
+        )
+    };
+    let volume = data::open(device, place).map_err(wrong)?;
+    match unlike(&volume, place, tree) {
+        Ok(None) => Ok(()),
+        Ok(Some(said)) => Err(wrong(said)),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+fn unlike(
+    volume: &Ext4,
+    place: &Place,
+    tree: &[(&'static str, Vec<u8>)],
+) -> Result<Option<String>, ext4_view::Ext4Error> {
+    if volume.label().as_bytes().split(|byte| *byte == 0).next() != Some(place.name.as_bytes()) {
+        return Ok(Some("it has another label".to_owned()));
+    }
+    for (name, content) in tree {
+        let path = format!("/{name}");
+        if volume.read(path.as_str())? != *content {
+            return Ok(Some(format!("{path} has another content")));
+        }
+    }
+    if !tree.is_empty() {
+        for name in FOLDERS {
+            if !volume.metadata(format!("/{name}").as_str())?.is_dir() {
+                return Ok(Some(format!("/{name} is no folder")));
+            }
+        }
+    }
+    Ok(None)
+}

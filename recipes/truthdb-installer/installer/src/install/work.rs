@@ -1,0 +1,323 @@
+//! The work itself, stage by stage, in an order that a power cut cannot harm: first the table that
+//! says that the disk is not finished, then what is in the partitions, all of it read back, and last
+//! the table that says that it is.
+
+use std::io;
+use std::path::Path;
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::boot_entry::Variables;
+use super::data;
+use super::outcome;
+use super::plan::Plan;
+use super::report::{Failure, Progress, Report, Stage};
+use super::request::{Request, Task};
+use super::sparse::Sparse;
+use super::system::{self, FALLBACK, RECEIPT, system_path};
+use super::trouble::Trouble;
+use super::verify;
+
+/// Where files lie before they are put into a new file system.
+const SCRATCH: &str = "tmp/truthdb-data";
+/// How often a running mke2fs is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// An installation that is going on.
+pub(super) struct Work<'a> {
+    root: &'a Path,
+    request: &'a Request,
+    tell: &'a mut dyn FnMut(Progress),
+    stage: Stage,
+    since: Instant,
+    stages: Vec<(Stage, Duration)>,
+    warnings: Vec<String>,
+    done: u64,
+    total: u64,
+}
+
+impl<'a> Work<'a> {
+    /// Work that has not begun.
+    pub(super) fn new(
+        root: &'a Path,
+        request: &'a Request,
+        tell: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        Self {
+            root,
+            request,
+            tell,
+            stage: Stage::Prepare,
+            since: Instant::now(),
+            stages: Vec::new(),
+            warnings: Vec::new(),
+            done: 0,
+            total: 0,
+        }
+    }
+
+    /// Does it all.
+    pub(super) fn run(mut self) -> Result<Report, Failure> {
+        match self.all_stages() {
+            Ok(report) => Ok(report),
+            Err(Trouble { message, hint }) => {
+                let disk = outcome::state_of_disk(self.request, self.stage);
+                Err(Failure {
+                    stage: self.stage,
+                    message,
+                    disk,
+                    hint,
+                })
+            }
+        }
+    }
+
+    fn all_stages(&mut self) -> Result<Report, Trouble> {
+        let mut plan = Plan::new(self.root, self.request)?;
+        let mut image = self.draw_system(&mut plan, false)?;
+        let data = plan.layout.data().len() as u64 * data::JOURNAL;
+        let makes_data = self.request.task == Task::Install;
+        self.total = 2 * image.touched() + if makes_data { data } else { 0 };
+
+        self.enter(Stage::Partition);
+        self.mark_unfinished(&mut plan)?;
+        self.enter(Stage::System);
+        self.write_system(&plan, &image)?;
+        if makes_data {
+            self.enter(Stage::Data);
+            self.make_data(&mut plan)?;
+        }
+        self.enter(Stage::Verify);
+        self.verify(&plan, &image)?;
+        self.enter(Stage::BootEntry);
+        self.write_boot_entry(&plan);
+        self.write_receipt(&mut plan, &mut image)?;
+        self.enter(Stage::Finish);
+        self.finish(&mut plan)?;
+        self.leave_stage();
+        Ok(outcome::report(
+            self.request,
+            &plan,
+            &self.warnings,
+            &self.stages,
+        ))
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.leave_stage();
+        tracing::info!(stage = stage.name(), "installing");
+        self.stage = stage;
+        self.advance(0);
+    }
+
+    fn leave_stage(&mut self) {
+        self.stages.push((self.stage, self.since.elapsed()));
+        self.since = Instant::now();
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.done = (self.done + bytes).min(self.total);
+        (self.tell)(Progress {
+            stage: self.stage,
+            done: self.done,
+            total: self.total,
+        });
+    }
+
+    fn writing(&self) -> impl Fn(io::Error) -> Trouble + use<> {
+        let disk = self.request.disk.name.clone();
+        move |error| Trouble::of_disk("Writing to", &disk, &error)
+    }
+
+    fn mark_unfinished(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+        let entries = plan.entries(self.request.task, true);
+        plan.table.set(entries).map_err(self.writing())?;
+        plan.table.write_to(&plan.device).map_err(self.writing())
+    }
+
+    /// Draws the system's file system with the receipt as far as it is known.
+    fn draw_system(&self, plan: &mut Plan, verified: bool) -> Result<Sparse, Trouble> {
+        plan.receipt.verified = verified;
+        let receipt = plan
+            .receipt
+            .text(&self.stages, &self.warnings)
+            .map_err(|error| {
+                Trouble::new(
+                    format!("The receipt cannot be written down: {error}."),
+                    "Retry.",
+                )
+            })?;
+        // The receipt is last, so that only its own clusters change with it.
+        let files = [
+            (system_path(&plan.version), plan.payload.as_slice()),
+            (FALLBACK.to_owned(), &plan.payload),
+            (RECEIPT.to_owned(), receipt.as_bytes()),
+        ];
+        system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(|error| {
+            Trouble::new(
+                format!("The system does not fit its partition: {error}."),
+                "The medium is damaged: write it again, or build it again.",
+            )
+        })
+    }
+
+    fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {
+        let start = plan.layout.system().start;
+        let written = self.writing();
+        image
+            .write_to(&plan.device, start, &mut |bytes| self.advance(bytes))
+            .and_then(|()| plan.device.flush())
+            .map_err(written)
+    }
+
+    fn make_data(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+        let receipt = plan
+            .receipt
+            .text(&self.stages, &self.warnings)
+            .unwrap_or_default();
+        plan.tree.push((data::RECEIPT, receipt.into_bytes()));
+        let folder = self.root.join(SCRATCH);
+        data::write_tree(&folder, &plan.tree).map_err(|error| {
+            Trouble::new(
+                format!("/{SCRATCH} cannot be written: {error}."),
+                "The machine may have too little memory.",
+            )
+        })?;
+        for (index, place) in plan.layout.data().iter().enumerate() {
+            let content = (index == 0).then_some(folder.as_path());
+            let made = data::start_mke2fs(self.root, &plan.device, place, content)
+                .and_then(|child| self.watch(child));
+            match made {
+                Ok(None) => {}
+                Ok(Some(said)) => {
+                    return Err(Trouble::of_mke2fs(
+                        &self.request.disk.name,
+                        &place.name,
+                        &said,
+                    ));
+                }
+                Err(error) => {
+                    return Err(Trouble::new(
+                        format!("mke2fs cannot be started: {error}."),
+                        "The medium is damaged: write it again, or build it again.",
+                    ));
+                }
+            }
+        }
+        plan.device.flush().map_err(self.writing())
+    }
+
+    /// Waits for mke2fs and shows how much it wrote; returns what it said if it failed.
+    fn watch(&mut self, mut child: Child) -> io::Result<Option<String>> {
+        let before = self.written_bytes();
+        let mut shown = 0;
+        while child.try_wait()?.is_none() {
+            thread::sleep(LOOK);
+            let now = (self.written_bytes().saturating_sub(before)).min(data::JOURNAL);
+            self.advance(now.saturating_sub(shown));
+            shown = shown.max(now);
+        }
+        self.advance(data::JOURNAL - shown);
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Ok((!output.status.success()).then_some(said))
+    }
+
+    /// Bytes that the disk was given since the machine started: Linux,
+    /// Documentation/block/stat.rst, the seventh number, in 512 bytes.
+    fn written_bytes(&self) -> u64 {
+        let path = self
+            .root
+            .join("sys/block")
+            .join(&self.request.disk.name)
+            .join("stat");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let sectors = text
+            .split_whitespace()
+            .nth(6)
+            .and_then(|it| it.parse::<u64>().ok());
+        sectors.unwrap_or(0) * 512
+    }
+
+    fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {
+        let disk = &self.request.disk.name;
+        verify::scratch_block(&plan.device, plan.layout.system(), disk)?;
+        verify::table(&plan.table, &plan.device, disk)?;
+        let start = plan.layout.system().start;
+        let reading = |error| Trouble::of_disk("Reading from", disk, &error);
+        let differs = image
+            .differs_from(&plan.device, start, &mut |bytes| {
+                self.done = (self.done + bytes).min(self.total);
+                (self.tell)(Progress {
+                    stage: self.stage,
+                    done: self.done,
+                    total: self.total,
+                });
+            })
+            .map_err(reading)?;
+        if let Some(offset) = differs {
+            return Err(Trouble::unlike(disk, "the EFI partition", offset));
+        }
+        verify::system_files(&plan.device, plan.layout.system(), &plan.receipt, disk)?;
+        for (index, place) in plan.layout.data().iter().enumerate() {
+            let tree = if index == 0 {
+                plan.tree.as_slice()
+            } else {
+                &[]
+            };
+            match self.request.task {
+                Task::Install => verify::data(&plan.device, place, tree, disk)?,
+                Task::KeepData | Task::RepairBoot => {
+                    if let Err(said) = data::open(&plan.device, place) {
+                        self.warnings.push(format!(
+                            "{} cannot be read: {said}. The appliance checks it when it starts, and \
+                             says what it finds.",
+                            place.name
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A boot entry is not needed where the firmware looks for the fallback path by itself, so what
+    /// goes wrong is a warning.
+    fn write_boot_entry(&mut self, plan: &Plan) {
+        let option = plan.load_option();
+        match Variables::of(self.root).install(&option) {
+            Ok(name) => tracing::info!(name, file = option.file, "boot entry"),
+            Err(error) => self.warnings.push(format!(
+                "The firmware did not take the boot entry ({error}). It starts this disk by itself \
+                 only if no other system comes first; else choose the disk in its menu."
+            )),
+        }
+    }
+
+    fn write_receipt(&mut self, plan: &mut Plan, image: &mut Sparse) -> Result<(), Trouble> {
+        let newer = self.draw_system(plan, true)?;
+        let changes = newer.changes_since(image);
+        let (device, start) = (&plan.device, plan.layout.system().start);
+        changes
+            .write_to(device, start, &mut |_| {})
+            .and_then(|()| device.flush())
+            .map_err(self.writing())?;
+        let disk = &self.request.disk.name;
+        let differs = changes
+            .differs_from(device, start, &mut |_| {})
+            .map_err(|error| Trouble::of_disk("Reading from", disk, &error))?;
+        if let Some(offset) = differs {
+            return Err(Trouble::unlike(disk, "the receipt", offset));
+        }
+        *image = newer;
+        Ok(())
+    }
+
+    fn finish(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+        let entries = plan.entries(self.request.task, false);
+        plan.table.set(entries).map_err(self.writing())?;
+        plan.table.write_to(&plan.device).map_err(self.writing())?;
+        verify::table(&plan.table, &plan.device, &self.request.disk.name)
+    }
+}

@@ -1,0 +1,125 @@
+//! [`State::Confirm`]: the last screen before anything is written. Nothing happens to a disk that
+//! nobody read the serial number of.
+
+use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
+use crate::hardware::Disk;
+use crate::install::{Request, Settings, Task};
+
+/// How much of a serial number has to be typed.
+const ENOUGH: usize = 4;
+
+/// Details of [`State::Confirm`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// What was chosen.
+    pub choices: Choices,
+    /// What is to be done.
+    pub task: Task,
+    /// The disk, as it was when this screen was entered or last looked at.
+    pub disk: Disk,
+    /// With which settings.
+    pub settings: Settings,
+    /// What was typed.
+    pub typed: Input,
+}
+
+/// What has to be typed to prove that the right disk is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The end of its serial number.
+    Serial(String),
+    /// Its kernel name, because it has no serial number.
+    Name(String),
+}
+
+impl Proof {
+    /// The proof for `disk`.
+    pub fn of(disk: &Disk) -> Self {
+        let serial = disk.serial.as_deref().map(str::trim).unwrap_or_default();
+        let start = serial.char_indices().rev().nth(ENOUGH - 1);
+        let end = &serial[start.map_or(0, |(at, _)| at)..];
+        if end.trim().is_empty() {
+            Self::Name(disk.name.clone())
+        } else {
+            Self::Serial(end.trim().to_owned())
+        }
+    }
+
+    /// The text itself.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Serial(text) | Self::Name(text) => text,
+        }
+    }
+
+    /// Whether `typed` is it; capitals do not matter.
+    pub fn accepts(&self, typed: &str) -> bool {
+        typed.trim().eq_ignore_ascii_case(self.text())
+    }
+}
+
+impl Confirm {
+    /// Asks whether `task` shall be done to `disk` with `settings`.
+    pub(super) fn new(choices: Choices, task: Task, disk: Disk, settings: Settings) -> Self {
+        Self {
+            choices,
+            task,
+            disk,
+            settings,
+            typed: Input::default(),
+        }
+    }
+
+    /// Whether Enter would start.
+    pub fn is_proven(&self) -> bool {
+        Proof::of(&self.disk).accepts(self.typed.text())
+    }
+
+    /// The state that shows this.
+    pub(super) fn ask(self) -> Next {
+        State::Confirm(Box::new(self)).alone()
+    }
+
+    fn back(self) -> State {
+        match self.task {
+            Task::Install => State::Settings(self.choices),
+            Task::KeepData | Task::RepairBoot => State::Disk(self.choices),
+        }
+    }
+
+    fn start(self) -> Next {
+        let request = Box::new(Request {
+            task: self.task,
+            disk: self.disk,
+            settings: self.settings,
+        });
+        let origin = Origin::Person(Box::new(self.choices));
+        let work = Work::new(request.clone(), origin);
+        (State::Progress(work), Some(Effect::Install(request)))
+    }
+}
+
+/// What happens in [`State::Confirm`].
+pub(super) fn next(mut confirm: Confirm, event: Event) -> Next {
+    match event {
+        Event::Key(Key::Enter) if confirm.is_proven() => return confirm.start(),
+        Event::Key(Key::Esc) => return confirm.back().alone(),
+        Event::Key(key) => {
+            confirm.typed.press(key);
+        }
+        Event::Scanned(Ok(hardware)) => {
+            let task = confirm.task;
+            if let Err(notice) = confirm.choices.follow(hardware) {
+                confirm.choices.notice = Some(notice);
+                return State::Disk(confirm.choices).alone();
+            }
+            let now = confirm.choices.disk().cloned();
+            match now.filter(|now| confirm.choices.task(now) == Some(task)) {
+                Some(now) => confirm.disk = now,
+                None => return State::Disk(confirm.choices).alone(),
+            }
+        }
+        _ => {}
+    }
+    confirm.ask()
+}

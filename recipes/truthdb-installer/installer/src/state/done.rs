@@ -1,0 +1,90 @@
+//! [`State::Done`]: what was done, and the ways to leave.
+
+use super::{Event, Exit, Key, Next, Origin, State};
+use crate::answers::Ending;
+use crate::install::{Report, Task};
+
+/// For how many seconds the screen is shown before an answer file's ending comes.
+const PAUSE: u8 = 5;
+
+/// Details of [`State::Done`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What was done.
+    pub report: Report,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// How many lines are scrolled away.
+    pub scroll: u16,
+    /// What happens by itself, and in how many seconds.
+    pub ending: Option<(Ending, u8)>,
+}
+
+impl Done {
+    /// The most lines that can be scrolled away.
+    const LONGEST: u16 = 40;
+
+    /// What `report` says is done.
+    pub fn new(report: Report, origin: Origin) -> Self {
+        let ending = match &origin {
+            Origin::AnswerFile(unattended) => unattended.plan.answers.on_success,
+            Origin::Person(_) => Ending::Wait,
+        };
+        Self {
+            report,
+            origin,
+            scroll: 0,
+            ending: Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let Report {
+            task,
+            disk,
+            version,
+            ..
+        } = &self.report;
+        match task {
+            Task::Install | Task::KeepData => format!("TruthDB {version} is on {disk}."),
+            Task::RepairBoot => format!("The boot files on {disk} are repaired."),
+        }
+    }
+
+    fn leave(&self, ending: Ending) -> Next {
+        let words = Some(self.last_words());
+        State::Exit(match ending {
+            Ending::PowerOff => Exit::power_off(words),
+            Ending::Reboot | Ending::Wait => Exit::restart(words),
+        })
+        .alone()
+    }
+}
+
+/// What happens in [`State::Done`].
+pub(super) fn next(mut done: Done, event: &Event) -> Next {
+    match event {
+        Event::Second => {
+            if let Some((ending, left)) = done.ending {
+                if left <= 1 {
+                    return done.leave(ending);
+                }
+                done.ending = Some((ending, left - 1));
+            }
+        }
+        Event::Key(key) => {
+            if *key != Key::Other {
+                done.ending = None;
+            }
+            match key.command() {
+                Key::Char('r') => return done.leave(Ending::Reboot),
+                Key::Char('p') => return done.leave(Ending::PowerOff),
+                Key::Up => done.scroll = done.scroll.saturating_sub(1),
+                Key::Down => done.scroll = done.scroll.saturating_add(1).min(Done::LONGEST),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    State::Done(done).alone()
+}

@@ -1,0 +1,249 @@
+//! [`State::Error`]: what went wrong stays on the screen until somebody decides what to do.
+
+use super::{
+    Choices, EXPORTING, Effect, Event, Exit, Key, Next, Origin, Refused, State, Welcome, Work,
+};
+use crate::answers::Ending;
+use crate::hardware::{Disk, Hardware, Problem};
+use crate::install::{self, Request};
+
+/// For how many seconds a problem is shown before an answer file's ending comes.
+const PAUSE: u8 = 10;
+/// The most lines that can be scrolled away: an answer file may have many mistakes.
+const LONGEST: u16 = 200;
+
+/// Details of [`State::Error`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong.
+    pub cause: Cause,
+    /// What came of the last thing the user asked for.
+    pub notice: Option<String>,
+    /// The newest lines of the log, once the user asked for it.
+    pub log: Vec<String>,
+    /// How many lines are scrolled away.
+    pub scroll: u16,
+    /// What happens by itself, and in how many seconds.
+    pub ending: Option<(Ending, u8)>,
+}
+
+/// What went wrong, and where Back leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The machine cannot be looked at.
+    Scan {
+        /// Why.
+        problem: Problem,
+        /// Where Back leads.
+        back: Option<Box<Welcome>>,
+    },
+    /// An installation did not come to its end.
+    Install {
+        /// Why.
+        failure: install::Failure,
+        /// What was asked for.
+        request: Box<Request>,
+        /// By whom.
+        origin: Origin,
+    },
+    /// An answer file is not followed.
+    Answers {
+        /// Why.
+        refused: Refused,
+        /// The machine.
+        hardware: Hardware,
+    },
+}
+
+impl Failure {
+    /// Something went wrong just now.
+    pub fn new(cause: Cause) -> Self {
+        let ending = match &cause {
+            Cause::Scan { .. } => Ending::Wait,
+            Cause::Install { origin, .. } => match origin {
+                Origin::AnswerFile(unattended) => unattended.plan.answers.on_error,
+                Origin::Person(_) => Ending::Wait,
+            },
+            Cause::Answers { refused, .. } => refused.on_error,
+        };
+        Self {
+            cause,
+            notice: None,
+            log: Vec::new(),
+            scroll: 0,
+            ending: Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait),
+        }
+    }
+
+    /// Whether there is a way back.
+    pub fn has_back(&self) -> bool {
+        !matches!(self.cause, Cause::Scan { back: None, .. })
+    }
+
+    /// The machine, as far as it is known.
+    pub fn hardware(&self) -> Option<&Hardware> {
+        match &self.cause {
+            Cause::Scan { back, .. } => back.as_ref().map(|welcome| &welcome.hardware),
+            Cause::Install { origin, .. } => Some(origin.hardware()),
+            Cause::Answers { hardware, .. } => Some(hardware),
+        }
+    }
+
+    fn leave(&self, ending: Ending) -> State {
+        let words = match &self.cause {
+            Cause::Install { failure, .. } => Some(failure.disk.clone()),
+            Cause::Scan { .. } | Cause::Answers { .. } => None,
+        };
+        State::Exit(match ending {
+            Ending::PowerOff => Exit::power_off(words),
+            Ending::Reboot | Ending::Wait => Exit::restart(words),
+        })
+    }
+
+    fn back(self) -> Next {
+        match self.cause {
+            Cause::Scan { back: None, .. } => State::Error(self).alone(),
+            Cause::Scan {
+                problem,
+                back: Some(welcome),
+            } => {
+                let dismissed = Some(problem);
+                State::Welcome(Welcome {
+                    dismissed,
+                    attended: true,
+                    ..*welcome
+                })
+                .alone()
+            }
+            Cause::Install {
+                origin: Origin::Person(choices),
+                ..
+            } => (State::Disk(*choices), Some(Effect::ScanAfresh)),
+            Cause::Install {
+                origin: Origin::AnswerFile(unattended),
+                ..
+            } => State::Welcome(Welcome::new(unattended.hardware, true)).alone(),
+            Cause::Answers { hardware, .. } => State::Welcome(Welcome::new(hardware, true)).alone(),
+        }
+    }
+
+    /// Does the same again. What is written to is the disk that was confirmed, or nothing: it may
+    /// have another name by now, and another disk may have its name.
+    fn retry(mut self) -> Next {
+        self.notice = None;
+        match &mut self.cause {
+            Cause::Scan { .. } => (State::Error(self), Some(Effect::ScanAfresh)),
+            Cause::Answers { hardware, .. } => {
+                let welcome = Welcome::new(hardware.clone(), false);
+                (State::Welcome(welcome), Some(Effect::FindAnswers))
+            }
+            Cause::Install {
+                request, origin, ..
+            } => {
+                let Some(disk) = same_disk(origin.hardware(), &request.disk) else {
+                    let name = &request.disk.name;
+                    self.notice = Some(format!(
+                        "{name} is not there. Attach it again, or press B to choose another disk."
+                    ));
+                    return (State::Error(self), Some(Effect::ScanAfresh));
+                };
+                request.disk = disk.clone();
+                let work = Work::new(request.clone(), origin.clone());
+                let effect = Effect::Install(request.clone());
+                (State::Progress(work), Some(effect))
+            }
+        }
+    }
+}
+
+/// The disk on this machine that is the same device as `disk`, even if it was taken out and put
+/// in again meanwhile. One without a serial number and a world wide name must not have been.
+fn same_disk<'a>(hardware: &'a Hardware, disk: &Disk) -> Option<&'a Disk> {
+    let marks = |disk: &Disk| (disk.serial.clone(), disk.wwn.clone());
+    let is_marked = marks(disk) != (None, None);
+    let same = |other: &&Disk| {
+        let is_twin = other.model == disk.model && other.size == disk.size;
+        other.key() == disk.key() || (is_marked && is_twin && marks(other) == marks(disk))
+    };
+    let mut found = hardware.disks.iter().filter(same);
+    match (found.next(), found.next()) {
+        (Some(disk), None) => Some(disk),
+        _ => None,
+    }
+}
+
+/// What happens in [`State::Error`].
+pub(super) fn next(mut failure: Failure, event: Event) -> Next {
+    match event {
+        Event::Key(key) => return on_key(failure, key),
+        Event::Scanned(result) => return on_scan(failure, result),
+        Event::LogExported { notice, log } => {
+            failure.notice = Some(notice);
+            failure.log = log;
+        }
+        Event::Second => {
+            if let Some((ending, left)) = failure.ending {
+                if left <= 1 {
+                    return failure.leave(ending).alone();
+                }
+                failure.ending = Some((ending, left - 1));
+            }
+        }
+        _ => {}
+    }
+    State::Error(failure).alone()
+}
+
+fn on_key(mut failure: Failure, key: Key) -> Next {
+    if key != Key::Other {
+        failure.ending = None;
+    }
+    match key.command() {
+        Key::Char('q') => failure.leave(Ending::Reboot).alone(),
+        Key::Char('r') => failure.retry(),
+        Key::Char('b') | Key::Esc => failure.back(),
+        Key::Char('e') => {
+            failure.notice = Some(EXPORTING.to_owned());
+            let except = match &failure.cause {
+                Cause::Install { request, .. } => Some(Box::new(request.disk.clone())),
+                Cause::Scan { .. } | Cause::Answers { .. } => None,
+            };
+            (State::Error(failure), Some(Effect::ExportLog { except }))
+        }
+        key => {
+            match key {
+                Key::Up => failure.scroll = failure.scroll.saturating_sub(1),
+                Key::Down => failure.scroll = (failure.scroll + 1).min(LONGEST),
+                _ => {}
+            }
+            State::Error(failure).alone()
+        }
+    }
+}
+
+fn on_scan(mut failure: Failure, result: Result<Hardware, Problem>) -> Next {
+    match (&mut failure.cause, result) {
+        (Cause::Scan { problem, .. }, Err(now)) if now == *problem => {
+            failure.notice = Some("Tried again: nothing has changed.".to_owned());
+        }
+        (Cause::Scan { problem, .. }, Err(now)) => {
+            *problem = now;
+            failure.notice = None;
+            failure.log.clear();
+        }
+        (Cause::Scan { back, .. }, Ok(hardware)) => {
+            let attended = back.is_some();
+            return State::Welcome(Welcome::new(hardware, attended)).alone();
+        }
+        (Cause::Install { origin, .. }, Ok(hardware)) => match origin {
+            Origin::Person(choices) => {
+                // Where Back leads shows what changed.
+                let _ = Choices::follow(choices, hardware);
+            }
+            Origin::AnswerFile(unattended) => unattended.hardware = hardware,
+        },
+        (Cause::Answers { hardware, .. }, Ok(now)) => *hardware = now,
+        (Cause::Install { .. } | Cause::Answers { .. }, Err(_)) => {}
+    }
+    State::Error(failure).alone()
+}

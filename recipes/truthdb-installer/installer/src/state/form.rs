@@ -1,0 +1,248 @@
+//! [`State::Settings`]: the settings as text fields, and what they come to.
+
+use super::{Choices, Confirm, Event, Input, Key, Next, State};
+use crate::hardware::{Disk, MINIMUM_DISK, decimal_size};
+use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
+use crate::install::{Address, Settings, Task};
+
+/// One of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// [`Settings::host_name`].
+    HostName,
+    /// [`Settings::node_name`].
+    NodeName,
+    /// [`Settings::data_partitions`].
+    DataPartitions,
+    /// [`Settings::reserved`].
+    Reserved,
+    /// [`Settings::time_server`].
+    TimeServer,
+    /// [`Settings::address`].
+    Address,
+    /// The gateway of [`Address::Static`].
+    Gateway,
+    /// The name servers of [`Address::Static`].
+    NameServers,
+}
+
+impl Field {
+    /// Every field, in the order of the screen.
+    pub const ALL: [Self; 8] = [
+        Self::HostName,
+        Self::NodeName,
+        Self::DataPartitions,
+        Self::Reserved,
+        Self::TimeServer,
+        Self::Address,
+        Self::Gateway,
+        Self::NameServers,
+    ];
+
+    /// How many of them everybody sees; the others are advanced.
+    pub const BASIC: usize = 3;
+}
+
+/// The settings, as they are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// What stands in each field of [`Field::ALL`].
+    pub inputs: [Input; Field::ALL.len()],
+    /// What is wrong with each field, as far as that was looked at.
+    pub messages: [Option<String>; Field::ALL.len()],
+    /// Index of the field that is being written.
+    pub focus: usize,
+    /// The advanced fields are shown.
+    pub advanced: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let settings = Settings::default();
+        let inputs = [
+            settings.host_name,
+            settings.node_name,
+            settings.data_partitions.to_string(),
+            settings.reserved.to_string(),
+            settings.time_server.unwrap_or_default(),
+            "dhcp".to_owned(),
+            String::new(),
+            String::new(),
+        ];
+        Self {
+            inputs: inputs.map(Input::new),
+            messages: Default::default(),
+            focus: 0,
+            advanced: false,
+        }
+    }
+}
+
+impl Form {
+    /// How many fields are shown.
+    pub fn shown(&self) -> usize {
+        if self.advanced {
+            Field::ALL.len()
+        } else {
+            Field::BASIC
+        }
+    }
+
+    /// What is written comes to these settings for `disk`; or what is wrong with which field.
+    pub fn settings(&self, disk: &Disk) -> Result<Settings, Vec<(Field, String)>> {
+        let mut wrong = Vec::new();
+        let settings = Settings {
+            host_name: self.read(Field::HostName, host_name, &mut wrong),
+            node_name: self.read(Field::NodeName, host_name, &mut wrong),
+            data_partitions: self.read(Field::DataPartitions, data_partitions, &mut wrong),
+            reserved: self.read(Field::Reserved, |it| reserved(it, disk), &mut wrong),
+            time_server: self.read(Field::TimeServer, time_server, &mut wrong),
+            address: self.address(&mut wrong),
+        };
+        if wrong.is_empty() {
+            Ok(settings)
+        } else {
+            Err(wrong)
+        }
+    }
+
+    fn text(&self, field: Field) -> &str {
+        self.inputs[field as usize].text().trim()
+    }
+
+    fn read<T: Default>(
+        &self,
+        field: Field,
+        rule: impl Fn(&str) -> Result<T, String>,
+        wrong: &mut Vec<(Field, String)>,
+    ) -> T {
+        rule(self.text(field)).unwrap_or_else(|message| {
+            wrong.push((field, message));
+            T::default()
+        })
+    }
+
+    /// The address, with the gateway and the name servers that only a fixed one has.
+    fn address(&self, wrong: &mut Vec<(Field, String)>) -> Address {
+        let before = wrong.len();
+        let mut found = self.read(Field::Address, address, wrong);
+        let is_known = wrong.len() == before;
+        match &mut found {
+            Address::Static {
+                address,
+                prefix,
+                gateway,
+                name_servers,
+            } => {
+                let rule = |text: &str| settings::gateway(text, *address, *prefix);
+                *gateway = self.read(Field::Gateway, rule, wrong);
+                let rule = |text: &str| settings::name_servers(text.split_whitespace());
+                *name_servers = self.read(Field::NameServers, rule, wrong);
+            }
+            Address::Dhcp if is_known => {
+                for field in [Field::Gateway, Field::NameServers] {
+                    if !self.text(field).is_empty() {
+                        let message = "Only with a fixed address. With dhcp, leave it empty.";
+                        wrong.push((field, message.to_owned()));
+                    }
+                }
+            }
+            Address::Dhcp => {}
+        }
+        found
+    }
+
+    /// Notes what is wrong with the field that is being left.
+    fn leave(&mut self, disk: Option<&Disk>) {
+        let field = Field::ALL[self.focus];
+        let wrong = disk.and_then(|disk| self.settings(disk).err());
+        self.messages[self.focus] = wrong
+            .into_iter()
+            .flatten()
+            .find_map(|(of, message)| (of == field).then_some(message));
+    }
+}
+
+fn reserved(text: &str, disk: &Disk) -> Result<u64, String> {
+    let reserved = if text.is_empty() { 0 } else { size(text)? };
+    let most = disk.size.saturating_sub(MINIMUM_DISK);
+    if reserved > most {
+        return Err(format!("This disk can spare {}.", decimal_size(most)));
+    }
+    Ok(reserved)
+}
+
+/// What happens in [`State::Settings`].
+pub(super) fn next(mut choices: Choices, event: Event) -> Next {
+    match event {
+        Event::Key(key) => return on_key(choices, key),
+        Event::Scanned(Ok(hardware)) => {
+            if let Err(notice) = choices.follow(hardware) {
+                choices.notice = Some(notice);
+                return State::Disk(choices).alone();
+            }
+        }
+        _ => {}
+    }
+    State::Settings(choices).alone()
+}
+
+fn on_key(mut choices: Choices, key: Key) -> Next {
+    let disk = choices.disk().cloned();
+    let form = &mut choices.form;
+    let last = form.shown() - 1;
+    match key {
+        Key::Esc => return State::Disk(choices).alone(),
+        Key::Enter => {
+            return match disk {
+                Some(disk) => proceed(choices, &disk),
+                None => State::Disk(choices).alone(),
+            };
+        }
+        Key::Down | Key::Tab => {
+            form.leave(disk.as_ref());
+            form.focus = match (form.focus == last, key) {
+                (true, Key::Tab) => 0,
+                (true, _) => last,
+                (false, _) => form.focus + 1,
+            };
+        }
+        Key::Up | Key::BackTab => {
+            form.leave(disk.as_ref());
+            form.focus = match (form.focus, key) {
+                (0, Key::BackTab) => last,
+                (focus, _) => focus.saturating_sub(1),
+            };
+        }
+        Key::Function(2) => {
+            form.advanced = !form.advanced;
+            form.focus = form.focus.min(form.shown() - 1);
+        }
+        key => {
+            if form.inputs[form.focus].press(key) {
+                form.messages[form.focus] = None;
+            }
+        }
+    }
+    State::Settings(choices).alone()
+}
+
+/// On to Confirm, or to the first field that something is wrong with.
+fn proceed(mut choices: Choices, disk: &Disk) -> Next {
+    choices.form.messages = Default::default();
+    match choices.form.settings(disk) {
+        Ok(settings) => Confirm::new(choices, Task::Install, disk.clone(), settings).ask(),
+        Err(wrong) => {
+            let form = &mut choices.form;
+            let first = wrong.iter().map(|(field, _)| *field as usize).min();
+            form.focus = first.unwrap_or(0);
+            form.advanced |= wrong
+                .iter()
+                .any(|(field, _)| *field as usize >= Field::BASIC);
+            for (field, message) in wrong {
+                form.messages[field as usize] = Some(message);
+            }
+            State::Settings(choices).alone()
+        }
+    }
+}

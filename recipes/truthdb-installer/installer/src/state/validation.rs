@@ -1,0 +1,54 @@
+//! [`State::Validate`]: a read-only look at an installation, and what it found.
+
+use super::{Choices, Effect, Event, Key, Next, State};
+use crate::install::Finding;
+
+/// Details of [`State::Validate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validation {
+    /// The disk, and the way back.
+    pub choices: Choices,
+    /// What was found, once everything was looked at.
+    pub findings: Option<Vec<Finding>>,
+    /// Index of the finding that is shown first.
+    pub scroll: usize,
+}
+
+impl Validation {
+    /// A look that was just begun.
+    pub(super) fn new(choices: Choices) -> Self {
+        Self {
+            choices,
+            findings: None,
+            scroll: 0,
+        }
+    }
+}
+
+/// What happens in [`State::Validate`].
+pub(super) fn next(mut validation: Validation, event: Event) -> Next {
+    let last = validation.findings.as_ref().map_or(0, Vec::len);
+    let last = last.saturating_sub(1);
+    match event {
+        Event::Validated(disk, findings) => {
+            let is_this = validation.choices.disk().map(|it| it.name.as_str());
+            if is_this == Some(disk.as_str()) {
+                validation.findings = Some(findings);
+            }
+        }
+        Event::Key(key) => match key.command() {
+            Key::Up => validation.scroll = validation.scroll.saturating_sub(1),
+            Key::Down => validation.scroll = (validation.scroll + 1).min(last),
+            Key::Esc | Key::Char('b') => return State::Disk(validation.choices).alone(),
+            Key::Char('r') if validation.findings.is_some() => {
+                let disk = validation.choices.disk().cloned();
+                let effect = disk.map(|disk| Effect::Validate(Box::new(disk)));
+                let validation = Validation::new(validation.choices);
+                return (State::Validate(validation), effect);
+            }
+            _ => {}
+        },
+        _ => {}
+    }
+    State::Validate(validation).alone()
+}

@@ -1,0 +1,73 @@
+//! [`State::Welcome`]: the machine, and where to go from here. Somebody may be there, or nobody:
+//! until a key is pressed, an answer file that is found is followed.
+
+use super::{
+    Cause, Choices, Effect, Event, Exit, Failure, Key, Next, Purpose, Refused, State, Tools,
+    Unattended,
+};
+use crate::hardware::{Hardware, Problem};
+
+/// Details of [`State::Welcome`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// What is shown.
+    pub hardware: Hardware,
+    /// Somebody pressed a key, so no answer file is followed any more.
+    pub attended: bool,
+    /// Why `hardware` may be out of date: a problem that the user went back from.
+    pub dismissed: Option<Problem>,
+}
+
+impl Welcome {
+    pub(super) fn new(hardware: Hardware, attended: bool) -> Self {
+        Self {
+            hardware,
+            attended,
+            dismissed: None,
+        }
+    }
+}
+
+pub(super) fn next(mut welcome: Welcome, event: Event) -> Next {
+    match event {
+        Event::Key(key) => return on_key(welcome, key.command()),
+        Event::Scanned(Ok(hardware)) => {
+            welcome.hardware = hardware;
+            welcome.dismissed = None;
+        }
+        Event::Scanned(Err(problem)) if welcome.dismissed.as_ref() != Some(&problem) => {
+            let back = Some(Box::new(welcome));
+            return State::Error(Failure::new(Cause::Scan { problem, back })).alone();
+        }
+        Event::Answers(answers) if !welcome.attended => match answers {
+            Ok(plan) => return State::Unattended(Unattended::new(welcome.hardware, plan)).alone(),
+            Err(refused) => return refuse(welcome.hardware, refused),
+        },
+        _ => {}
+    }
+    State::Welcome(welcome).alone()
+}
+
+/// Says why an answer file is not followed.
+pub(super) fn refuse(hardware: Hardware, refused: Refused) -> Next {
+    State::Error(Failure::new(Cause::Answers { refused, hardware })).alone()
+}
+
+fn on_key(mut welcome: Welcome, key: Key) -> Next {
+    match key {
+        Key::Enter => {
+            return State::Disk(Choices::new(welcome.hardware, Purpose::Install)).alone();
+        }
+        Key::Char('t') => return State::Tools(Tools::new(welcome.hardware)).alone(),
+        Key::Char('q') => return State::Exit(Exit::restart(None)).alone(),
+        Key::Char('r') => {
+            welcome.attended = true;
+            welcome.dismissed = None;
+            return (State::Welcome(welcome), Some(Effect::ScanAfresh));
+        }
+        // Noise on a line does not count as somebody.
+        Key::Other => {}
+        _ => welcome.attended = true,
+    }
+    State::Welcome(welcome).alone()
+}

@@ -1,0 +1,164 @@
+//! The last question: the disk again, what will be lost, what will be made, and the proof.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::settings::field_box;
+use super::text::Page;
+use super::{Look, details, machine, text};
+use crate::hardware::{Disk, decimal_size};
+use crate::install::{Address, Settings, Task};
+use crate::state::{Confirm, Proof};
+
+/// The most lines about what is on the disk now.
+const MOST_PARTS: usize = 4;
+/// Bytes of the partition that the firmware reads.
+const EFI: u64 = 512 << 20;
+
+/// Draws [`crate::state::State::Confirm`].
+pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let (enter, title) = match state.task {
+        Task::Install => ("Erase and install", "Confirm: install"),
+        Task::KeepData => ("Reinstall", "Confirm: reinstall, keep data"),
+        Task::RepairBoot => ("Repair", "Confirm: repair boot"),
+    };
+    let mut keys = vec![("Esc", "Back")];
+    if state.is_proven() {
+        keys.insert(0, ("Enter", enter));
+    }
+    let product = Some(&state.choices.hardware.product);
+    text::on_screen(product, &keys, look, area, buffer, |page| {
+        page.heading(title);
+        page.line(machine::disk(&state.disk));
+        page.line(format!("Serial number {}", machine::serial(&state.disk)));
+        match state.task {
+            Task::Install => install(state, look, page),
+            Task::KeepData => keep_data(look, page),
+            Task::RepairBoot => repair_boot(look, page),
+        }
+        page.blank();
+        proof(state, look, page);
+    });
+}
+
+fn install(state: &Confirm, look: &Look, page: &mut Page<'_>) {
+    page.blank();
+    let parts = state.disk.contents.iter().flat_map(|it| &it.parts);
+    let parts: Vec<String> = parts.map(details::part).collect();
+    if parts.is_empty() {
+        let found = details::summary(&state.disk);
+        page.line(Line::styled(
+            "All of this disk will be overwritten",
+            look.alert,
+        ));
+        page.line(format!("  On it: {found}."));
+    } else {
+        page.line(Line::styled("All of this will be lost", look.alert));
+    }
+    let shown = if parts.len() > MOST_PARTS {
+        MOST_PARTS - 1
+    } else {
+        parts.len()
+    };
+    for part in &parts[..shown] {
+        page.line(format!("  {part}"));
+    }
+    if shown < parts.len() {
+        page.line(format!("    and {} more", parts.len() - shown));
+    }
+    page.heading("This will be made");
+    for line in layout(&state.disk, &state.settings) {
+        page.line(line);
+    }
+    for line in network(&state.settings) {
+        page.say(&line, look.text);
+    }
+}
+
+fn keep_data(look: &Look, page: &mut Page<'_>) {
+    page.heading("What happens");
+    page.item(
+        "The partition EFI is made again, and the system is written to it.",
+        look.text,
+    );
+    page.item(
+        "The data partitions and the settings on them stay as they are.",
+        look.text,
+    );
+    page.item("The firmware's boot entry is written again.", look.text);
+}
+
+fn repair_boot(look: &Look, page: &mut Page<'_>) {
+    page.heading("What happens");
+    page.item(
+        "The boot files on the partition EFI are written again.",
+        look.text,
+    );
+    page.item("The firmware's boot entry is written again.", look.text);
+    page.item("Data and settings stay as they are.", look.text);
+}
+
+/// The partitions, one line each kind.
+fn layout(disk: &Disk, settings: &Settings) -> Vec<String> {
+    let count = settings.data_partitions.max(1);
+    let room = disk.size.saturating_sub(settings.reserved + EFI);
+    let each = decimal_size(room / u64::from(count));
+    let data = match count {
+        1 => format!("    2  {each:>9}  TRUTHDB_DATA, for data"),
+        _ => format!(
+            "  2-{}  {each:>9}  each, TRUTHDB_DATA to TRUTHDB_DATA{count}, for data",
+            count + 1
+        ),
+    };
+    let efi = decimal_size(EFI);
+    let mut lines = vec![format!("    1  {efi:>9}  EFI, for the system"), data];
+    if settings.reserved > 0 {
+        let reserved = decimal_size(settings.reserved);
+        lines.push(format!("       {reserved:>9}  reserved"));
+    }
+    lines
+}
+
+/// The names and the network, in sentences.
+fn network(settings: &Settings) -> Vec<String> {
+    let Settings {
+        host_name,
+        node_name,
+        time_server,
+        address,
+        ..
+    } = settings;
+    let address = match address {
+        Address::Dhcp => "address by dhcp".to_owned(),
+        Address::Static {
+            address, prefix, ..
+        } => format!("address {address}/{prefix}"),
+    };
+    let time = time_server
+        .as_ref()
+        .map_or_else(String::new, |server| format!(", time from {server}"));
+    vec![format!(
+        "Host name {host_name}, node name {node_name}, {address}{time}."
+    )]
+}
+
+fn proof(state: &Confirm, look: &Look, page: &mut Page<'_>) {
+    let proof = Proof::of(&state.disk);
+    let width = proof.text().len().max(4) + 2;
+    let what = match &proof {
+        Proof::Serial(end) if end.len() < 4 => "its serial number".to_owned(),
+        Proof::Serial(end) => format!("the last {} characters of its serial number", end.len()),
+        Proof::Name(name) => format!("{name}, since this disk has no serial number"),
+    };
+    page.say(&format!("If you are sure, type {what}."), look.text);
+    let typed = state.typed.text().trim();
+    let mut spans = vec![Span::raw("  ")];
+    spans.extend(field_box(&state.typed, width, true, look));
+    if state.is_proven() {
+        spans.push(Span::styled("  Enter starts.", look.note));
+    } else if typed.len() >= proof.text().len() {
+        spans.push(Span::styled("  That is not it.", look.alert));
+    }
+    page.line(Line::from(spans));
+}

@@ -1,0 +1,140 @@
+//! What is known about one disk: its exact size, its names, and what is on it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::Widget;
+
+use super::{Look, machine, text};
+use crate::hardware::{Contents, Disk, Earlier, Part, Volume, decimal_size, grouped};
+use crate::install::Task;
+use crate::state::{Choices, Purpose};
+
+/// Everything to say about the disk that the pointer is at, the most important things first.
+pub(super) fn lines<'a>(state: &'a Choices, look: &Look, width: u16) -> Vec<Line<'a>> {
+    let Some(disk) = state.disk() else {
+        return notice(state, look, width);
+    };
+    let mut lines = vec![Line::from(vec![
+        Span::styled(disk.name.as_str(), look.heading),
+        Span::raw(format!(": {}", exact_size(disk))),
+    ])];
+    let said = notice(state, look, width);
+    if said.is_empty() {
+        let (text, style) = verdict(state, disk, look);
+        let wrapped = text::wrap(&text, width).into_iter();
+        lines.extend(wrapped.map(|line| Line::styled(line, style)));
+    }
+    lines.extend(said);
+    if !disk.is_empty() {
+        let fact = |label: &str, value: String| {
+            Line::from(vec![
+                Span::styled(format!("  {label:<15}"), look.quiet),
+                Span::raw(value),
+            ])
+        };
+        lines.push(fact("Serial number", machine::serial(disk).to_owned()));
+        if let Some(wwn) = &disk.wwn {
+            lines.push(fact("WWN", wwn.clone()));
+        }
+        lines.push(fact("On it", summary(disk)));
+    }
+    let parts = disk.contents.iter().flat_map(|it| &it.parts);
+    lines.extend(parts.map(|it| Line::styled(format!("    {}", part(it)), look.quiet)));
+    lines
+}
+
+/// Draws as many `lines` as fit; the last one that does says how many do not.
+pub(super) fn render(mut lines: Vec<Line<'_>>, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let room = usize::from(area.height);
+    if lines.len() > room && room > 0 {
+        let hidden = lines.len() - room + 1;
+        lines.truncate(room - 1);
+        let more = format!("    and {hidden} more");
+        lines.push(Line::styled(more, look.quiet));
+    }
+    Text::from(lines).render(area, buffer);
+}
+
+/// A partition, or what fills a disk, in one line.
+pub(super) fn part(part: &Part) -> String {
+    let number = part
+        .number
+        .map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let size = decimal_size(part.size);
+    format!("{number:>3}  {size:>9}  {:<16} {}", part.kind, part.label)
+        .trim_end()
+        .to_owned()
+}
+
+/// What is on a disk, in one line.
+pub(super) fn summary(disk: &Disk) -> String {
+    let Some(Contents { table, parts, .. }) = &disk.contents else {
+        return match &disk.volume {
+            Volume::Unread => "still being looked at".to_owned(),
+            Volume::Unreadable => "cannot be read".to_owned(),
+            Volume::Iso(name) => format!("ISO 9660 volume {name}"),
+            Volume::Other => "not known".to_owned(),
+        };
+    };
+    match (table, parts.len()) {
+        (None, 0) => "nothing was found".to_owned(),
+        (None, _) => "no partition table".to_owned(),
+        (Some(table), 0) => format!("{table} without partitions"),
+        (Some(table), 1) => format!("{table} with 1 partition"),
+        (Some(table), count) => format!("{table} with {count} partitions"),
+    }
+}
+
+fn notice<'a>(state: &Choices, look: &Look, width: u16) -> Vec<Line<'a>> {
+    let notice = state.notice.as_deref().unwrap_or_default();
+    let lines = text::wrap(notice, width).into_iter();
+    lines.map(|it| Line::styled(it, look.alert)).collect()
+}
+
+fn exact_size(disk: &Disk) -> String {
+    if disk.is_empty() {
+        return "no medium in it".to_owned();
+    }
+    let mut parts = vec![
+        format!("{} bytes", grouped(disk.size)),
+        format!("blocks of {}", grouped(disk.block_size)),
+    ];
+    if disk.removable {
+        parts.push("removable".to_owned());
+    }
+    if disk.read_only {
+        parts.push("read-only".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Whether it can be chosen, and what that would mean.
+fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
+    if let Some(reason) = state.purpose.refusal(&state.hardware, disk) {
+        return (format!("It cannot be chosen: {reason}."), look.note);
+    }
+    let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
+    let text = match (state.purpose, earlier) {
+        (
+            Purpose::Install,
+            Some(Earlier {
+                unfinished: true, ..
+            }),
+        ) => match state.task(disk) {
+            Some(Task::KeepData) => {
+                "An installation on it was cut off. Enter goes on to finish it. Its data stay."
+            }
+            _ => "An installation on it was cut off. Enter goes on to begin it again.",
+        },
+        (Purpose::Install, Some(_)) => {
+            "TruthDB is on it. Installing erases it. Tools can keep its data."
+        }
+        (Purpose::Install, None) => "Enter goes on. Nothing is written yet.",
+        (Purpose::KeepData, _) => "Its system can be written again. Its data are kept.",
+        (Purpose::RepairBoot, _) => "Its boot files can be written again.",
+        (Purpose::Validate, _) => "It can be validated. Nothing is written.",
+    };
+    (text.to_owned(), look.good)
+}

@@ -1,0 +1,91 @@
+//! The machine in words.
+
+use crate::hardware::{Disk, Firmware, Hardware, Machine, SecureBoot, Volume, decimal_size};
+
+/// The processor, and how many there are.
+pub(super) fn processor(machine: &Machine) -> String {
+    match machine.processors {
+        0 => machine.processor.clone(),
+        1 => format!("{}, 1 CPU", machine.processor),
+        count => format!("{}, {count} CPUs", machine.processor),
+    }
+}
+
+/// The memory, in powers of two, as it is sold.
+pub(super) fn memory(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
+    match bytes {
+        0 => "unknown".to_owned(),
+        1..GIB => format!("{} MiB", bytes / MIB),
+        _ => {
+            let tenths = (bytes + GIB / 20) / (GIB / 10);
+            format!("{}.{} GiB", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// How the machine was started.
+pub(super) fn firmware(firmware: Firmware) -> String {
+    let Firmware::Uefi { bits, secure_boot } = firmware else {
+        return "BIOS (not UEFI)".to_owned();
+    };
+    let bits = bits.map_or_else(String::new, |bits| format!(", {bits}-bit"));
+    let secure_boot = match secure_boot {
+        SecureBoot::On => ", Secure Boot on",
+        SecureBoot::Off => ", Secure Boot off",
+        SecureBoot::Unknown => "",
+    };
+    format!("UEFI{bits}{secure_boot}")
+}
+
+/// What the machine was started from.
+pub(super) fn started_from(hardware: &Hardware) -> String {
+    let Some(volume) = &hardware.boot_volume else {
+        return "unknown".to_owned();
+    };
+    let found: Vec<&str> = hardware
+        .disks
+        .iter()
+        .filter(|disk| hardware.is_boot_medium(disk))
+        .map(|disk| disk.name.as_str())
+        .collect();
+    let unread = |disk: &Disk| disk.volume == Volume::Unread;
+    match found.as_slice() {
+        [] if hardware.disks.iter().any(unread) => format!("{volume}, looking for it..."),
+        [] => format!("{volume}, on none of these disks"),
+        names => format!("{volume} on {}", names.join(" and ")),
+    }
+}
+
+/// How many disks there are, and how many of them can be installed to.
+pub(super) fn disks(hardware: &Hardware) -> String {
+    let fit = |disk: &&Disk| hardware.obstacle(disk).is_none();
+    let fit = hardware.disks.iter().filter(fit).count();
+    let fit = match fit {
+        0 => "none of which can be installed to".to_owned(),
+        1 => "1 can be installed to".to_owned(),
+        fit => format!("{fit} can be installed to"),
+    };
+    match hardware.disks.len() {
+        0 => "none was found".to_owned(),
+        1 => format!("1 disk, {fit}"),
+        count => format!("{count} disks, {fit}"),
+    }
+}
+
+/// A disk in one line: its name, size, bus and model.
+pub(super) fn disk(disk: &Disk) -> String {
+    format!(
+        "{}: {}, {}, {}",
+        disk.name,
+        disk.model,
+        decimal_size(disk.size),
+        disk.bus
+    )
+}
+
+/// The serial number of a disk.
+pub(super) fn serial(disk: &Disk) -> &str {
+    disk.serial.as_deref().unwrap_or("none")
+}

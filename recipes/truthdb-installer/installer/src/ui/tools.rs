@@ -1,0 +1,63 @@
+//! The menu of everything but a new installation.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Look, text};
+use crate::state::{Purpose, Tool, Tools};
+
+/// Draws [`crate::state::State::Tools`].
+pub(super) fn render(state: &Tools, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let keys = [("Up/Down", "Choose"), ("Enter", "Go on"), ("B", "Back")];
+    let product = Some(&state.hardware.product);
+    text::on_screen(product, &keys, look, area, buffer, |page| {
+        page.heading("Tools");
+        for (index, tool) in Tool::ALL.into_iter().enumerate() {
+            let (name, meaning) = words(tool);
+            let chosen = index == state.selected;
+            let pointer = if chosen { look.pointer } else { "  " };
+            let key = tool.key().to_ascii_uppercase();
+            let [left, right] = look.key_ends;
+            page.blank();
+            let line = Line::from(vec![
+                Span::styled(pointer, look.heading),
+                Span::styled(format!("{left}{key}{right}"), look.key),
+                Span::raw(format!(" {name}")),
+            ]);
+            page.line(if chosen {
+                line.style(look.chosen)
+            } else {
+                line
+            });
+            page.line(Line::styled(format!("      {meaning}"), look.quiet));
+        }
+        if let Some(notice) = &state.notice {
+            page.blank();
+            page.say(notice, look.note);
+        }
+    });
+}
+
+/// The name of a tool, and what it does.
+fn words(tool: Tool) -> (&'static str, &'static str) {
+    match tool {
+        Tool::Disk(Purpose::KeepData) => (
+            "Reinstall, keep data",
+            "Writes the system again, beside the data that are there.",
+        ),
+        Tool::Disk(Purpose::RepairBoot) => (
+            "Repair boot",
+            "Writes the boot files and the firmware's boot entry again.",
+        ),
+        Tool::Disk(Purpose::Validate) => (
+            "Validate",
+            "Reads an installation and reports on it. Writes nothing.",
+        ),
+        Tool::Disk(Purpose::Install) => ("Install", "Puts TruthDB on a disk."),
+        Tool::ExportLogs => (
+            "Export logs",
+            "Writes the logs to a FAT stick and to the serial consoles.",
+        ),
+    }
+}

@@ -1,0 +1,315 @@
+//! Where an answer file is looked for: the SMBIOS table, FAT volumes called `TRUTHDB_CFG`, the
+//! medium that the machine was started from. Disks are images made here.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "answers/images.rs"]
+mod images;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use common::{FakeMachine, MEDIUM};
+use fatfs::FatType;
+use gpt::disk::LogicalBlockSize;
+use gpt::partition_types;
+use images::{MIB, TEXT, as_medium, config, fat, with_gpt, with_mbr};
+use truthdb_installer::answers::{Found, LARGEST, Refusal, find};
+use truthdb_installer::hardware::Volume;
+
+/// A machine with these disks.
+fn machine(disks: &[(&str, &str, &[u8])]) -> FakeMachine {
+    let machine = FakeMachine::new();
+    for (name, block_size, content) in disks {
+        let sectors = (content.len() / 512).to_string();
+        let device = format!("pci0000:00/0000:00:14.0/usb2/2-1/{name}");
+        let attributes = [
+            ("size", &*sectors),
+            ("queue/logical_block_size", *block_size),
+            ("diskseq", "1"),
+        ];
+        machine.plug((name, &device, &attributes));
+        fs::write(machine.root().join("dev").join(name), content).unwrap();
+    }
+    machine
+}
+
+/// Puts an SMBIOS table with these OEM strings into a machine.
+fn add_strings(machine: &FakeMachine, strings: &[&[u8]]) {
+    let count = u8::try_from(strings.len()).unwrap();
+    let mut table = vec![11, 5, 0, 0, count];
+    for string in strings {
+        table.extend_from_slice(string);
+        table.push(0);
+    }
+    table.extend_from_slice(&[0, 127, 4, 1, 0, 0, 0]);
+    let folder = machine.root().join("sys/firmware/dmi/tables");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("DMI"), table).unwrap();
+}
+
+fn search(machine: &FakeMachine, medium: Option<&str>) -> Result<Option<Found>, Refusal> {
+    let iso = Volume::Iso(MEDIUM.to_owned());
+    let volumes: Vec<(&str, Volume)> = medium.into_iter().map(|name| (name, iso.clone())).collect();
+    find(machine.root(), &machine.scan(&volumes))
+}
+
+/// Where the file was found on a machine with one disk; checks that it is the right one.
+fn source(name: &str, block_size: &str, content: &[u8], medium: bool) -> Option<String> {
+    let machine = machine(&[(name, block_size, content)]);
+    let found = search(&machine, medium.then_some(name)).unwrap();
+    let after = fs::read(machine.root().join("dev").join(name)).unwrap();
+    assert!(content == after, "the disk was written to");
+    found.map(|found| {
+        assert_eq!(found.text, TEXT);
+        found.source
+    })
+}
+
+#[test]
+fn a_machine_with_no_answer_file() {
+    assert_eq!(search(&FakeMachine::new(), None), Ok(None));
+    let empty = vec![0; MIB];
+    assert_eq!(source("sda", "512", &empty, false), None);
+    assert_eq!(source("sda", "512", &empty, true), None);
+}
+
+#[test]
+fn a_labelled_volume_is_found_wherever_it_lies() {
+    let config = config();
+    let large = fat(
+        40 * MIB,
+        FatType::Fat32,
+        "TRUTHDB_CFG",
+        &[("INSTALL.TOML", TEXT.as_bytes())],
+    );
+    let other = fat(MIB, FatType::Fat12, "DATA", &[("install.toml", b"no")]);
+    let fat_type = partition_types::BASIC;
+    let gpt = |block, content: &[u8]| {
+        with_gpt(
+            block,
+            &[(fat_type.clone(), &other), (fat_type.clone(), content)],
+        )
+    };
+    let (small_blocks, large_blocks) = (LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096);
+    let rows = [
+        ("sda", "512", config.clone(), "sda"),
+        ("sda", "512", large, "sda"),
+        ("sr0", "2048", config.clone(), "sr0"),
+        ("sda", "512", gpt(small_blocks, &config), "sda2"),
+        ("nvme0n1", "4096", gpt(large_blocks, &config), "nvme0n1p2"),
+        // Copied from a disk with smaller blocks.
+        ("nvme0n1", "4096", gpt(small_blocks, &config), "nvme0n1p2"),
+        ("mmcblk0", "512", with_mbr(512, 0x0c, &config), "mmcblk0p2"),
+        ("sda", "4096", with_mbr(4096, 0x0c, &config), "sda2"),
+    ];
+    for (name, block_size, content, place) in rows {
+        assert_eq!(
+            source(name, block_size, &content, false),
+            Some(format!("/install.toml on {place} (TRUTHDB_CFG)"))
+        );
+    }
+}
+
+#[test]
+fn a_label_in_the_boot_sector_alone_counts_where_the_root_has_none() {
+    let mut config = config();
+    let in_root = config
+        .windows(12)
+        .rposition(|it| it == b"TRUTHDB_CFG\x08")
+        .unwrap();
+    config[in_root] = 0xe5; // deleted
+    assert!(source("sda", "512", &config, false).is_some());
+    let mut renamed = fat(
+        MIB,
+        FatType::Fat12,
+        "TRUTHDB_CFG",
+        &[("install.toml", TEXT.as_bytes())],
+    );
+    renamed[in_root..in_root + 11].copy_from_slice(b"OTHER      ");
+    assert_eq!(source("sda", "512", &renamed, false), None);
+}
+
+#[test]
+fn the_boot_mediums_own_efi_system_partition_counts() {
+    let esp = fat(
+        MIB,
+        FatType::Fat12,
+        "EFI",
+        &[("install.toml", TEXT.as_bytes())],
+    );
+    let image = as_medium(with_gpt(
+        LogicalBlockSize::Lb512,
+        &[
+            (partition_types::BASIC, &[0; 4096]),
+            (partition_types::EFI, &esp),
+        ],
+    ));
+    let found = |name: &str| Some(format!("/install.toml on {name} (boot medium)"));
+    assert_eq!(source("sdb", "512", &image, true), found("sdb2"));
+    assert_eq!(source("sr0", "2048", &image, true), found("sr0p2"));
+    assert_eq!(source("nvme0n1", "4096", &image, true), found("nvme0n1p2"));
+    // Another disk's is another system's.
+    assert_eq!(source("sdb", "512", &image, false), None);
+    let mbr = as_medium(with_mbr(512, 0xef, &esp));
+    assert_eq!(source("sdb", "512", &mbr, true), found("sdb2"));
+    let data = as_medium(with_gpt(
+        LogicalBlockSize::Lb512,
+        &[(partition_types::BASIC, &esp)],
+    ));
+    assert_eq!(source("sdb", "512", &data, true), None);
+    let labelled = with_gpt(
+        LogicalBlockSize::Lb512,
+        &[(partition_types::EFI, &config())],
+    );
+    assert_eq!(
+        source("sdb", "512", &as_medium(labelled), true).as_deref(),
+        Some("/install.toml on sdb1 (TRUTHDB_CFG)")
+    );
+}
+
+#[test]
+fn the_firmware_hands_over_text_or_base64() {
+    let rows: [(&[u8], &str); 3] = [
+        (
+            b"truthdb.install.toml=version = 1\n",
+            "SMBIOS OEM string truthdb.install.toml",
+        ),
+        (
+            b"truthdb.install.toml.base64=dmVyc2lvbiA9IDEK",
+            "SMBIOS OEM string truthdb.install.toml.base64",
+        ),
+        (
+            b"truthdb.install.toml.base64=dmVyc2lv\nbiA9IDEK\n",
+            "SMBIOS OEM string truthdb.install.toml.base64",
+        ),
+    ];
+    for (string, source) in rows {
+        let machine = FakeMachine::new();
+        add_strings(&machine, &[b"vendor=x", string]);
+        let found = search(&machine, None).unwrap().unwrap();
+        assert_eq!((&*found.source, &*found.text), (source, TEXT));
+    }
+    let machine = FakeMachine::new();
+    add_strings(
+        &machine,
+        &[b"truthdb.install=x", b"xtruthdb.install.toml=y"],
+    );
+    assert_eq!(search(&machine, None), Ok(None));
+}
+
+fn refusal(machine: &FakeMachine) -> String {
+    search(machine, None).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_no_text_is_refused() {
+    let rows: [(&[u8], &str); 4] = [
+        (
+            b"truthdb.install.toml.base64=dmVyc2lvbiA9IDE",
+            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
+             with: base64 -w0 install.toml",
+        ),
+        (
+            b"truthdb.install.toml.base64=\xff",
+            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
+             with: base64 -w0 install.toml",
+        ),
+        (
+            b"truthdb.install.toml.base64=//79/A==",
+            "The answer file is not UTF-8 text: SMBIOS OEM string truthdb.install.toml.base64. \
+             Save it as UTF-8.",
+        ),
+        (
+            b"truthdb.install.toml=\xe9",
+            "The answer file is not UTF-8 text: SMBIOS OEM string truthdb.install.toml. Save it as \
+             UTF-8.",
+        ),
+    ];
+    for (string, expected) in rows {
+        let machine = FakeMachine::new();
+        add_strings(&machine, &[string]);
+        assert_eq!(refusal(&machine), expected);
+    }
+    let long = vec![b'#'; LARGEST + 1];
+    let volume = |content: &[u8]| {
+        fat(
+            MIB,
+            FatType::Fat12,
+            "TRUTHDB_CFG",
+            &[("install.toml", content)],
+        )
+    };
+    assert_eq!(
+        refusal(&machine(&[("sda", "512", &volume(&long))])),
+        "The answer file has more than 65536 bytes: /install.toml on sda (TRUTHDB_CFG). An answer \
+         file is some lines of text; is this one?"
+    );
+    let largest = machine(&[("sda", "512", &volume(&long[1..]))]);
+    assert_eq!(search(&largest, None).unwrap().unwrap().text.len(), LARGEST);
+}
+
+#[test]
+fn more_than_one_is_refused() {
+    let config = config();
+    let machine = machine(&[("sda", "512", &config), ("sdb", "512", &config)]);
+    add_strings(&machine, &[b"truthdb.install.toml=x"]);
+    assert_eq!(
+        refusal(&machine),
+        "There are 3 answer files, and none says that it counts: SMBIOS OEM string \
+         truthdb.install.toml; /install.toml on sda (TRUTHDB_CFG); /install.toml on sdb \
+         (TRUTHDB_CFG). Leave one of them, and restart this computer."
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over() {
+    let bare = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &[]);
+    let machine = machine(&[
+        ("sda", "512", &bare),
+        ("sdb", "512", &[0; 512]),
+        ("sdc", "512", &config()),
+    ]);
+    fs::remove_file(machine.root().join("dev/sdb")).unwrap();
+    let found = search(&machine, None).unwrap().unwrap();
+    assert_eq!(found.source, "/install.toml on sdc (TRUTHDB_CFG)");
+    let mut hardware = machine.scan(&[]);
+    hardware.disks[2].volume = Volume::Unreadable;
+    assert_eq!(find(machine.root(), &hardware), Ok(None));
+}
+
+/// Flips bits of the structures that are read first; whatever comes of it, it ends.
+#[test]
+fn damaged_tables_and_boot_sectors_are_survived() {
+    let config = config();
+    let good = with_gpt(
+        LogicalBlockSize::Lb512,
+        &[(partition_types::BASIC, &config)],
+    );
+    let machine = machine(&[("sda", "512", &good)]);
+    let device = machine.root().join("dev/sda");
+    let device = fs::File::options().write(true).open(device).unwrap();
+    let hardware = machine.scan(&[]);
+    let mut seed: u32 = 0x1234_5678;
+    let mut found = 0;
+    for round in 0..600 {
+        let mut flipped = Vec::new();
+        for _ in 0..=round % 3 {
+            // xorshift32.
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            let number = usize::try_from(seed).unwrap();
+            let (start, length) = [(446, 66), (512, 92), (1024, 128), (MIB, 62)][number % 4];
+            let at = start + number / 4 % length;
+            let byte = good[at] ^ 1 << (number >> 29);
+            device.write_all_at(&[byte], at as u64).unwrap();
+            flipped.push(at);
+        }
+        found += usize::from(find(machine.root(), &hardware).is_ok_and(|it| it.is_some()));
+        for at in flipped {
+            device.write_all_at(&good[at..=at], at as u64).unwrap();
+        }
+    }
+    assert!((1..600).contains(&found), "{found}");
+}

@@ -1,0 +1,32 @@
+//! Machines that some states are on.
+
+use truthdb_installer::hardware::{Hardware, Volume};
+
+use super::super::{FakeMachine, MEDIUM, VIRTIO, set_earlier};
+use super::hardware;
+
+/// A machine that lacks almost everything, and a problem with looking at it again.
+pub fn poor_machine() -> Hardware {
+    let machine = FakeMachine::new();
+    machine.plug(VIRTIO);
+    machine.remove("sys/firmware");
+    machine.write("proc/cpuinfo", "processor : 0\n");
+    machine.write("proc/meminfo", "MemTotal: 495616 kB\n");
+    machine.scan(&[("vda", Volume::Iso(MEDIUM.to_owned()))])
+}
+
+pub fn many_disks() -> Hardware {
+    let mut hardware = hardware();
+    let mut disk = hardware.disks[1].clone();
+    for letter in 'd'..='o' {
+        disk.name = format!("sd{letter}");
+        hardware.disks.push(disk.clone());
+    }
+    hardware
+}
+
+pub fn unfinished(has_data: bool) -> Hardware {
+    let mut hardware = hardware();
+    set_earlier(&mut hardware.disks[1], true, has_data);
+    hardware
+}

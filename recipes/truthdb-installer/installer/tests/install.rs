@@ -1,0 +1,354 @@
+//! Whole installations, onto files that stand for disks, with the real mke2fs.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use truthdb_installer::hardware::{Bus, Contents, Disk, Volume};
+use truthdb_installer::install::{self, Progress, Request, Settings, Stage, Task};
+
+const SIZE: u64 = 1600 << 20;
+const NAME: &str = "sda";
+
+/// A machine with one empty disk and the appliance on its medium.
+struct Machine {
+    root: tempfile::TempDir,
+    block_size: u64,
+}
+
+impl Machine {
+    fn new(block_size: u64) -> Self {
+        // Beside this program, since programs are run from there: /tmp may not allow that.
+        let here = std::env::current_exe().unwrap();
+        let root = tempfile::tempdir_in(here.parent().unwrap()).unwrap();
+        let machine = Self { root, block_size };
+        let path = machine.path();
+        for folder in [
+            "dev",
+            "etc",
+            "payload",
+            "proc",
+            "tmp",
+            "usr/sbin",
+            "sys/class/dmi/id",
+        ] {
+            fs::create_dir_all(path.join(folder)).unwrap();
+        }
+        fs::create_dir_all(machine.variables()).unwrap();
+        fs::write(
+            path.join("etc/os-release"),
+            "NAME=TruthDB\nVERSION_ID=1.2.3\n",
+        )
+        .unwrap();
+        let identity = path.join("sys/class/dmi/id/product_uuid");
+        fs::write(identity, "4c4c4544-0000-1111-2222-333344445555\n").unwrap();
+        let payload = vec![0xa5; 3_000_000];
+        machine.carry(&payload);
+        let mke2fs = ["/usr/sbin/mke2fs", "/sbin/mke2fs"]
+            .into_iter()
+            .find(|it| Path::new(it).exists());
+        std::os::unix::fs::symlink(mke2fs.expect("e2fsprogs"), path.join("usr/sbin/mke2fs"))
+            .unwrap();
+        File::create(machine.disk_path())
+            .unwrap()
+            .set_len(SIZE)
+            .unwrap();
+        machine
+    }
+
+    fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn disk_path(&self) -> PathBuf {
+        self.path().join("dev").join(NAME)
+    }
+
+    fn variables(&self) -> PathBuf {
+        self.path().join("sys/firmware/efi/efivars")
+    }
+
+    fn carry(&self, payload: &[u8]) {
+        let digest = Sha256::digest(payload);
+        let hex = digest
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let path = self.path().join("payload/TruthDB.efi");
+        fs::write(&path, payload).unwrap();
+        fs::write(
+            path.with_extension("efi.sha256"),
+            format!("{hex}  TruthDB.efi\n"),
+        )
+        .unwrap();
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            name: NAME.to_owned(),
+            model: "ACME Disk".to_owned(),
+            serial: Some("SER123456".to_owned()),
+            wwn: None,
+            bus: Bus::Sata,
+            size: SIZE,
+            block_size: self.block_size,
+            removable: false,
+            read_only: false,
+            sequence: 1,
+            volume: Volume::Other,
+            contents: None,
+        }
+    }
+
+    fn request(&self, task: Task) -> Request {
+        Request {
+            task,
+            disk: self.disk(),
+            settings: Settings::default(),
+        }
+    }
+
+    fn run(&self, task: Task) -> Result<install::Report, install::Failure> {
+        install::run(self.path(), &self.request(task), &mut |_| {})
+    }
+
+    fn wrong(&self) -> Vec<String> {
+        let findings = install::validate(self.path(), &self.disk());
+        findings
+            .into_iter()
+            .filter(|it| !it.good)
+            .map(|it| it.text)
+            .collect()
+    }
+
+    /// SHA-256 of a part of the disk.
+    fn digest(&self, start: u64, length: usize) -> Vec<u8> {
+        let mut data = vec![0; length];
+        File::open(self.disk_path())
+            .unwrap()
+            .read_exact_at(&mut data, start)
+            .unwrap();
+        Sha256::digest(data).to_vec()
+    }
+
+    fn overwrite(&self, offset: u64, data: &[u8]) {
+        let file = File::options().write(true).open(self.disk_path()).unwrap();
+        file.write_all_at(data, offset).unwrap();
+    }
+}
+
+const DATA_START: u64 = 513 << 20;
+
+#[test]
+fn an_installation_is_whole_and_a_second_one_changes_nothing() {
+    for block_size in [512, 4096] {
+        let machine = Machine::new(block_size);
+        let mut seen = Vec::<Progress>::new();
+        let request = machine.request(Task::Install);
+        let report = install::run(machine.path(), &request, &mut |it| seen.push(it)).unwrap();
+        assert_eq!(report.warnings, Vec::<String>::new());
+        let stages: Vec<Stage> = report.stages.iter().map(|(stage, _)| *stage).collect();
+        assert_eq!(stages, Stage::ALL);
+        assert!(
+            seen.is_sorted_by_key(|it| (it.stage, it.done)),
+            "progress never goes back"
+        );
+        assert_eq!(
+            seen.last().map(|it| it.done),
+            seen.last().map(|it| it.total)
+        );
+        assert_eq!(machine.wrong(), Vec::<String>::new());
+        let table = machine.digest(0, 1 << 20);
+        let again = machine.run(Task::Install).unwrap();
+        assert_eq!(again.layout, report.layout);
+        assert_eq!(machine.digest(0, 1 << 20), table, "the same GUIDs again");
+        let entries = fs::read_dir(machine.variables()).unwrap().count();
+        assert_eq!(entries, 2, "one boot entry and the order");
+    }
+}
+
+#[test]
+fn data_are_kept_to_the_last_byte() {
+    for task in [Task::KeepData, Task::RepairBoot] {
+        let machine = Machine::new(512);
+        machine.run(Task::Install).unwrap();
+        let length = usize::try_from(SIZE - DATA_START - (1 << 20)).unwrap();
+        let before = machine.digest(DATA_START, length);
+        machine.overwrite(2 << 20, &vec![0xee; 1 << 20]);
+        machine.carry(&vec![7; 1_000_000]);
+        machine.run(task).unwrap();
+        assert_eq!(machine.digest(DATA_START, length), before);
+        assert_eq!(machine.wrong(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_disk_without_an_installation_cannot_be_kept() {
+    let machine = Machine::new(512);
+    let failure = machine.run(Task::KeepData).unwrap_err();
+    assert_eq!(failure.stage, Stage::Prepare);
+    assert_eq!(
+        failure.message,
+        "sda holds no installation that can be kept: it has no partition table."
+    );
+    assert_eq!(failure.disk, "Nothing was written to sda.");
+}
+
+#[test]
+fn a_damaged_first_table_and_a_damaged_boot_record_are_repaired() {
+    for (offset, length) in [(0, 512), (512, 512), (1024 + 56, 8)] {
+        let machine = Machine::new(512);
+        machine.run(Task::Install).unwrap();
+        let before = machine.digest(0, 1 << 20);
+        machine.overwrite(offset, &vec![0xee; length]);
+        machine.run(Task::RepairBoot).unwrap();
+        assert_eq!(machine.wrong(), Vec::<String>::new());
+        if offset > 0 {
+            assert_eq!(machine.digest(0, 1 << 20), before);
+        }
+    }
+}
+
+#[test]
+fn what_another_system_was_put_over_is_not_kept() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let mut record = [0; 512];
+    record[446..462].copy_from_slice(&[0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0, 16, 0]);
+    record[510..].copy_from_slice(&[0x55, 0xaa]);
+    machine.overwrite(0, &record);
+    let before = machine.digest(0, 1 << 20);
+    let failure = machine.run(Task::KeepData).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "sda holds no installation that can be kept: something else was put over its partition table."
+    );
+    assert_eq!(machine.digest(0, 1 << 20), before);
+}
+
+#[test]
+fn a_folder_that_leads_back_to_itself_is_read_to_an_end() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let start = 1 << 20;
+    let mut sector = [0; 512];
+    let disk = File::open(machine.disk_path()).unwrap();
+    disk.read_exact_at(&mut sector, start).unwrap();
+    let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]]));
+    let fat = u64::from(u32::from_le_bytes(*sector[36..].first_chunk().unwrap()));
+    // The root's only cluster comes again behind itself, and is full of deleted names.
+    machine.overwrite(start + reserved * 512 + 8, &[2, 0, 0, 0]);
+    machine.overwrite(start + (reserved + 2 * fat) * 512, &[0xe5; 4096]);
+    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    assert_eq!(contents.earlier.unwrap().version, None);
+    let wrong = machine.wrong();
+    assert!(
+        wrong
+            .iter()
+            .any(|it| it.contains("install-receipt.json cannot be read")),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_damaged_medium_is_noticed_before_anything_is_written() {
+    let machine = Machine::new(512);
+    let before = machine.digest(0, 4 << 20);
+    fs::write(
+        machine.path().join("payload/TruthDB.efi"),
+        b"something else",
+    )
+    .unwrap();
+    let failure = machine.run(Task::Install).unwrap_err();
+    assert_eq!(failure.stage, Stage::Prepare);
+    assert!(
+        failure.message.contains("is not what was built"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(machine.digest(0, 4 << 20), before);
+}
+
+#[test]
+fn a_failing_mke2fs_leaves_an_unfinished_disk_that_a_retry_finishes() {
+    let machine = Machine::new(512);
+    let program = machine.path().join("usr/sbin/mke2fs");
+    let real = fs::read_link(&program).unwrap();
+    fs::remove_file(&program).unwrap();
+    fs::write(
+        &program,
+        "#!/bin/sh\necho 'mke2fs: Input/output error' >&2\nexit 1\n",
+    )
+    .unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&program, mode).unwrap();
+    let failure = machine.run(Task::Install).unwrap_err();
+    assert_eq!(failure.stage, Stage::Data);
+    assert_eq!(
+        failure.message,
+        "Making the file system TRUTHDB_DATA on sda failed: mke2fs: Input/output error."
+    );
+    assert!(failure.disk.contains("unfinished"), "{}", failure.disk);
+    assert!(
+        machine
+            .wrong()
+            .iter()
+            .any(|it| it.contains("Partition 1 is unfinished"))
+    );
+    assert_eq!(
+        machine.run(Task::KeepData).unwrap_err().stage,
+        Stage::Prepare
+    );
+    fs::remove_file(&program).unwrap();
+    std::os::unix::fs::symlink(real, &program).unwrap();
+    machine.run(Task::Install).unwrap();
+    assert_eq!(machine.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn without_a_variable_store_it_warns_and_goes_on() {
+    let machine = Machine::new(512);
+    fs::remove_dir_all(machine.variables()).unwrap();
+    let report = machine.run(Task::Install).unwrap();
+    assert_eq!(report.warnings.len(), 1);
+    assert!(
+        report.warnings[0].contains("did not take the boot entry"),
+        "{:?}",
+        report.warnings
+    );
+}
+
+#[test]
+fn validate_notices_every_kind_of_damage() {
+    let rows: [(u64, &[u8], &str); 6] = [
+        (0, &[0; 512], "The protective MBR is damaged"),
+        (
+            SIZE - 33 * 512 + 56,
+            b"DAMAGED!",
+            "One of the two partition tables is damaged",
+        ),
+        (
+            512,
+            b"DAMAGED!",
+            "One of the two partition tables is damaged",
+        ),
+        (
+            (1 << 20) + 0x40_0000,
+            &[0; 8192],
+            "is not what was installed",
+        ),
+        (DATA_START + 1024 + 0x38, &[0; 2], "TRUTHDB_DATA is damaged"),
+        (1 << 20, &[0; 512], "install-receipt.json cannot be read"),
+    ];
+    for (offset, data, expected) in rows {
+        let machine = Machine::new(512);
+        machine.run(Task::Install).unwrap();
+        machine.overwrite(offset, data);
+        let wrong = machine.wrong();
+        assert!(
+            wrong.iter().any(|it| it.contains(expected)),
+            "{expected}: {wrong:?}"
+        );
+    }
+}

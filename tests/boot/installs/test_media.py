@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.boot.installs import media, steps
+from pipeline.errors import PipelineError
+
+
+def test_a_digest_tells_content_and_place_but_not_holes(tmp_path: Path) -> None:
+    disk = media.blank(tmp_path / "disk", 8 << 20)
+    empty = media.digest(disk)
+    with disk.open("r+b") as file:
+        file.seek(3 << 20)
+        file.write(b"x")
+    one = media.digest(disk)
+    written_zeros = tmp_path / "written"
+    written_zeros.write_bytes(disk.read_bytes())
+    assert one != empty
+    assert media.digest(written_zeros) == one
+    assert media.digest(disk, 0, 1 << 20) == empty
+    assert media.digest(disk, 2 << 20, 4 << 20) != media.digest(disk, 4 << 20, 4 << 20)
+    with disk.open("r+b") as file:
+        file.write(b"x")
+        file.seek(3 << 20)
+        file.write(b"\0")
+    assert media.digest(disk) not in (one, empty)
+
+
+def test_a_tool_that_fails_says_so() -> None:
+    with pytest.raises(PipelineError, match="false failed with 1"):
+        media.run("false")
+    assert media.run("sh", "-c", "cat; exit 4", stdin="said", good=(4,)) == "said"
+
+
+def test_an_answer_file_for_each_way_of_erasing() -> None:
+    assert 'erase = "S1"' in steps.answers('serial = "S1"', erase="S1")
+    assert "erase_any_matching = true" in steps.answers('bus = "nvme"')
+    assert "erase" not in steps.answers('serial = "S1"', task="keep-data")
