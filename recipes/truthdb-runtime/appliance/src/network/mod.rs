@@ -122,8 +122,8 @@ impl Network {
         let name = name.clone();
         let commands = fixed_commands(&name, *address, *prefix, *gateway);
         let text = resolv_conf(name_servers);
-        if let Err(error) = std::fs::write(self.root.join("run/resolv.conf"), text) {
-            self.problem = Some(format!("/run/resolv.conf cannot be written: {error}."));
+        if let Err(error) = std::fs::write(self.root.join("etc/resolv.conf"), text) {
+            self.problem = Some(format!("/etc/resolv.conf cannot be written: {error}."));
         }
         for command in commands {
             self.ip(&command.iter().map(String::as_str).collect::<Vec<_>>());

@@ -12,7 +12,7 @@ impl Machine {
         // Beside this program, since programs are run from there: /tmp may not allow that.
         let here = std::env::current_exe().unwrap();
         let machine = Self(tempfile::tempdir_in(here.parent().unwrap()).unwrap());
-        machine.write("run/.keep", "");
+        machine.write("etc/.keep", "");
         for program in ["ip", "udhcpc"] {
             let path = format!("sbin/{program}");
             let script = "#!/bin/sh\necho \"${0##*/} $*\" >>\"${0%/sbin/*}/calls\"\n\
@@ -139,7 +139,7 @@ fn a_fixed_address_goes_to_the_first_link_with_a_cable() {
             "ip -4 route replace default via 192.0.2.1 dev net1",
         ]
     );
-    let text = fs::read_to_string(machine.0.path().join("run/resolv.conf")).unwrap();
+    let text = fs::read_to_string(machine.0.path().join("etc/resolv.conf")).unwrap();
     assert_eq!(text, "nameserver 192.0.2.2\nnameserver 2001:db8::1\n");
     assert_eq!(
         network.rows(&vec![]),
