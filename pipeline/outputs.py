@@ -19,15 +19,14 @@ PATH = "manifests/outputs.lock.json"
 NAME = "outputs"
 """What `./doit lock` calls it; no container is called so."""
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One output of a step; `size` in bytes."""
+    """One output of a step; `size` in bytes. Images that share a step share what it makes."""
 
     __pydantic_config__ = STRICT
-    image: Text
     step: Text
     name: Text
     size: int
@@ -47,13 +46,12 @@ class Outputs:
 def made(images: Mapping[str, Sequence[Step]], around: Surroundings) -> tuple[Artifact, ...]:
     """Return what has been built of all images. Raises PipelineError for a step that has not been."""
     found = []
-    for image, steps in images.items():
-        for step in steps:
-            result = around.result(step)
-            if result is None:
-                raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
-            for name, blob in sorted(result.outputs.items()):
-                found.append(Artifact(image, step.name, name, blob.size, blob.sha256))
+    for step in {step.name: step for steps in images.values() for step in steps}.values():
+        result = around.result(step)
+        if result is None:
+            raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
+        for name, blob in sorted(result.outputs.items()):
+            found.append(Artifact(step.name, name, blob.size, blob.sha256))
     return tuple(found)
 
 
@@ -83,9 +81,9 @@ def differences(outputs: Outputs, product: str, artifacts: Sequence[Artifact]) -
     found = []
     if outputs.product != product:
         found.append(f"{PATH} is of {outputs.product}, this is {product}")
-    locked = {(one.image, one.step, one.name): one for one in outputs.artifacts}
+    locked = {(one.step, one.name): one for one in outputs.artifacts}
     for one in artifacts:
-        other = locked.pop((one.image, one.step, one.name), None)
+        other = locked.pop((one.step, one.name), None)
         if other is None:
             found.append(f"{one.name} of step {one.step} is not in {PATH}")
         elif other != one:

@@ -131,6 +131,8 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
     )
     commands.lock(session, ["outputs"])
     assert commands.verify_outputs(session) is True
+    once = outputs.made({"one": steps}, session.around)
+    assert outputs.made({"one": steps, "carries it": steps}, session.around) == once
     path = session.root / "manifests/outputs.lock.json"
     other = path.read_text().replace(
         '"kernel:toy", "name": "a", "size": 12', '"kernel:toy", "name": "a", "size": 13'

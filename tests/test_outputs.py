@@ -11,8 +11,8 @@ from pipeline.realise import realise
 from pipeline.report import Line
 from pipeline.session import Session
 
-ISO = Artifact("image", "iso:image", "image.iso", 100, "a" * 64)
-KERNEL = Artifact("image", "kernel:installer", "vmlinuz", 50, "b" * 64)
+ISO = Artifact("iso:image", "image.iso", 100, "a" * 64)
+KERNEL = Artifact("kernel:installer", "vmlinuz", 50, "b" * 64)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_is_written_is_read_again_one_artifact_a_line(root: Path) -> None:
     write(root, "TruthDB 1", [KERNEL, ISO])
     found = read(root)
-    assert (found.version, found.product, found.artifacts) == (1, "TruthDB 1", (KERNEL, ISO))
+    assert (found.version, found.product, found.artifacts) == (2, "TruthDB 1", (KERNEL, ISO))
     lines = (root / PATH).read_text().splitlines()
     assert [json.loads(line.rstrip(",")) for line in lines if "sha256" in line] == [
         asdict(KERNEL),
@@ -41,8 +41,8 @@ HINT = "\n  hint: `./doit lock outputs` writes it anew, of what was built last"
     [
         ("{", f"{PATH}: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", f"{PATH}: holds list, want a table"),
-        ('{"version": 2, "product": "x", "artifacts": []}', f"{PATH}: version: 2 is not 1"),
-        ('{"version": 1, "product": "x"}', f"{PATH}: artifacts: this key is missing"),
+        ('{"version": 1, "product": "x", "artifacts": []}', f"{PATH}: version: 1 is not 2"),
+        ('{"version": 2, "product": "x"}', f"{PATH}: artifacts: this key is missing"),
     ],
 )
 def test_a_lock_that_is_damaged_is_told(root: Path, text: str, said: str) -> None:
