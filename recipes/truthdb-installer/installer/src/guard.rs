@@ -101,10 +101,15 @@ fn header_is_sane(device: &mut (impl Read + Seek), at: u64, size: u64, block: u6
             .first_chunk()
             .map_or(0, |it| u32::from_le_bytes(*it))
     };
-    let start = header[72..]
-        .first_chunk()
-        .map_or(0, |it| u64::from_le_bytes(*it));
-    number(84) == ENTRY
+    let long = |at: usize| {
+        header[at..]
+            .first_chunk()
+            .map_or(0, |it| u64::from_le_bytes(*it))
+    };
+    let start = long(72);
+    // A header that says that it lies elsewhere would be written there.
+    long(24) == at / block
+        && number(84) == ENTRY
         && number(80) <= MOST_PARTITIONS
         && start.checked_mul(block).is_some_and(|start| start < size)
 }
@@ -171,6 +176,7 @@ mod tests {
         let mut disk = vec![0; 64 * 512];
         for at in [512, 63 * 512] {
             disk[at..at + 8].copy_from_slice(&SIGNATURE);
+            disk[at + 24..at + 32].copy_from_slice(&(at as u64 / 512).to_le_bytes());
             disk[at + 72..at + 80].copy_from_slice(&start.to_le_bytes());
             disk[at + 80..at + 84].copy_from_slice(&number.to_le_bytes());
             disk[at + 84..at + 88].copy_from_slice(&entry.to_le_bytes());
@@ -189,6 +195,9 @@ mod tests {
         assert!(!sane(disk(128, 128, u64::MAX)));
         assert!(!sane(disk(128, 128, 64)));
         assert!(!sane(Cursor::new(vec![0; 512])), "too small");
+        let mut elsewhere = disk(128, 128, 2);
+        elsewhere.get_mut()[512 + 24] = 9;
+        assert!(!sane(elsewhere));
         let mut second = disk(128, 128, 2);
         second.get_mut()[63 * 512 + 84] = 1;
         assert!(!sane(second));

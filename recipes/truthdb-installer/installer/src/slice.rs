@@ -45,9 +45,10 @@ impl Read for Slice {
         if length as u64 > self.allowance {
             return Err(io::Error::other("too much would have to be read"));
         }
-        let count = self
-            .file
-            .read_at(&mut data[..length], self.start + self.position)?;
+        let count = self.file.read_at(
+            &mut data[..length],
+            self.start.saturating_add(self.position),
+        )?;
         self.allowance -= count as u64;
         self.position += count as u64;
         Ok(count)
@@ -59,7 +60,7 @@ impl Write for Slice {
         let length = self.length(data.len());
         let count = self
             .file
-            .write_at(&data[..length], self.start + self.position)?;
+            .write_at(&data[..length], self.start.saturating_add(self.position))?;
         self.position += count as u64;
         Ok(count)
     }

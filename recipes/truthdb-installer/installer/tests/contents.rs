@@ -83,6 +83,8 @@ impl Image {
             serial: None,
             wwn: None,
             bus: Bus::Sata,
+            place: String::new(),
+            device: None,
             size: SIZE,
             block_size: self.block_size,
             removable: false,

@@ -91,6 +91,8 @@ impl Machine {
             serial: Some("SER123456".to_owned()),
             wwn: None,
             bus: Bus::Sata,
+            place: String::new(),
+            device: None,
             size: SIZE,
             block_size: self.block_size,
             removable: false,
@@ -124,12 +126,35 @@ impl Machine {
 
     /// SHA-256 of a part of the disk.
     fn digest(&self, start: u64, length: usize) -> Vec<u8> {
+        Sha256::digest(self.read(start, length)).to_vec()
+    }
+
+    /// Does it, and flips a byte of the disk after everything was written, before it is read back.
+    /// Afterwards the byte is as it was written.
+    fn run_with_flip(&self, task: Task, at: u64) -> Result<install::Report, install::Failure> {
+        let mut written = None;
+        let outcome = install::run(self.path(), &self.request(task), &mut |progress| {
+            if progress.stage == Stage::Verify && written.is_none() {
+                let byte = self.read(at, 1)[0];
+                self.overwrite(at, &[!byte]);
+                written = Some(byte);
+            }
+        });
+        self.overwrite(at, &[written.expect("it came to reading back")]);
+        outcome
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Vec<u8> {
         let mut data = vec![0; length];
-        File::open(self.disk_path())
-            .unwrap()
-            .read_exact_at(&mut data, start)
-            .unwrap();
-        Sha256::digest(data).to_vec()
+        let file = File::open(self.disk_path()).unwrap();
+        file.read_exact_at(&mut data, offset).unwrap();
+        data
+    }
+
+    fn number(&self, offset: u64) -> u64 {
+        u64::from(u32::from_le_bytes(
+            *self.read(offset, 4).first_chunk().unwrap(),
+        ))
     }
 
     fn overwrite(&self, offset: u64, data: &[u8]) {
@@ -306,6 +331,110 @@ fn a_failing_mke2fs_leaves_an_unfinished_disk_that_a_retry_finishes() {
     assert_eq!(machine.wrong(), Vec::<String>::new());
 }
 
+/// mke2fs makes a file where there is no device, in which a whole installation would then lie.
+#[test]
+fn nothing_is_made_in_the_place_of_a_disk_that_is_gone() {
+    let machine = Machine::new(512);
+    let request = machine.request(Task::Install);
+    let outcome = install::run(machine.path(), &request, &mut |progress| {
+        if progress.stage == Stage::Data && machine.disk_path().exists() {
+            fs::remove_file(machine.disk_path()).unwrap();
+        }
+    });
+    assert!(!machine.disk_path().exists());
+    // What was opened was written to all the same: a file lives on without its name.
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(
+        machine.run(Task::Install).unwrap_err().stage,
+        Stage::Prepare
+    );
+}
+
+#[test]
+fn data_that_reach_beyond_the_disk_are_not_kept() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let file = File::options()
+        .write(true)
+        .open(machine.disk_path())
+        .unwrap();
+    file.set_len(SIZE - (100 << 20)).unwrap();
+    let failure = machine.run(Task::KeepData).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "sda holds no installation that can be kept: partition 2 reaches beyond the disk or into \
+         another partition."
+    );
+    assert_eq!(failure.disk, "Nothing was written to sda.");
+}
+
+#[test]
+fn every_flipped_byte_of_tables_and_boot_files_is_noticed() {
+    const START: u64 = 1 << 20;
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let reserved = machine.number(START + 14) & 0xffff;
+    let (fat, root) = (machine.number(START + 36), machine.number(START + 44));
+    let data = START + (reserved + 2 * fat) * 512;
+    assert_eq!((machine.read(START + 16, 1)[0], root), (2, 2));
+    let rows = [
+        ("protective MBR", 450),
+        ("first header", 512 + 56),
+        ("first list", 1024 + 56),
+        ("between table and partition", 100 * 512),
+        ("second list", SIZE - 33 * 512 + 56),
+        ("second header", SIZE - 512 + 56),
+        ("boot sector", START + 90),
+        ("FSInfo", START + 512 + 488),
+        ("second boot sector", START + 6 * 512 + 90),
+        ("first FAT", START + reserved * 512 + 8),
+        ("end of the first FAT", START + (reserved + fat) * 512 - 1),
+        ("second FAT", START + (reserved + fat) * 512 + 8),
+        ("end of the second FAT", data - 1),
+        ("root folder", data),
+        ("a file", data + 100 * 4096 + 17),
+    ];
+    for (what, at) in rows {
+        let failure = machine.run_with_flip(Task::RepairBoot, at).expect_err(what);
+        assert_eq!(failure.stage, Stage::Verify, "{what}");
+        let said = "sda does not have what was written to it: ";
+        assert!(failure.message.starts_with(said), "{what}: {failure}");
+        assert!(
+            failure.message.ends_with(&format!("differs at byte {at}.")),
+            "{what}: {failure}"
+        );
+    }
+    machine.run(Task::RepairBoot).unwrap();
+    assert_eq!(machine.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn flipped_bytes_of_new_data_are_noticed() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let block = |number: u64| DATA_START + number * 4096;
+    let inode = |number: u64| block(machine.number(block(1) + 8)) + (number - 1) * 256;
+    let folder = block(machine.number(inode(2) + 0x28 + 20));
+    let file = (0..50_000)
+        .map(block)
+        .find(|at| machine.read(*at, 11) == b"version = 1")
+        .unwrap();
+    let rows = [
+        ("superblock", block(0) + 1024 + 0x100),
+        ("label", block(0) + 1024 + 0x78),
+        ("group descriptors", block(1) + 12),
+        ("inode of the root", inode(2) + 4),
+        ("root", folder + 100),
+        ("a file", file + 20),
+    ];
+    for (what, at) in rows {
+        let failure = machine.run_with_flip(Task::Install, at).expect_err(what);
+        assert_eq!(failure.stage, Stage::Verify, "{what}");
+        let said = "TRUTHDB_DATA on sda is not as it was made: ";
+        assert!(failure.message.starts_with(said), "{what}: {failure}");
+    }
+}
+
 #[test]
 fn without_a_variable_store_it_warns_and_goes_on() {
     let machine = Machine::new(512);
@@ -313,7 +442,7 @@ fn without_a_variable_store_it_warns_and_goes_on() {
     let report = machine.run(Task::Install).unwrap();
     assert_eq!(report.warnings.len(), 1);
     assert!(
-        report.warnings[0].contains("did not take the boot entry"),
+        report.warnings[0].contains("boot entries cannot be read"),
         "{:?}",
         report.warnings
     );

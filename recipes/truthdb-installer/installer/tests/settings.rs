@@ -168,6 +168,7 @@ fn sizes() {
         ("18446744073709551616 GB", form),
         ("1,5 TB", form),
         ("20000 PB", "No disk is that large."),
+        ("999999999999999999.999999 PiB", "No disk is that large."),
     ];
     for (text, message) in rows {
         assert_eq!(wrong(size(text)), message, "{text}");

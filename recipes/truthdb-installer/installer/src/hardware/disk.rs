@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::bus::Bus;
+use super::bus::{self, Bus};
 use super::contents::Contents;
 use super::serial;
 use super::text::attribute;
@@ -23,6 +23,10 @@ pub struct Disk {
     pub wwn: Option<String>,
     /// How it is attached.
     pub bus: Bus,
+    /// Where it is attached, as [`bus::place`] says it.
+    pub place: String,
+    /// Major and minor number of its device node; none of a file that stands for a disk.
+    pub device: Option<(u32, u32)>,
     /// Bytes; 0 if there is no medium in it.
     pub size: u64,
     /// Bytes in a logical block.
@@ -71,11 +75,26 @@ impl Disk {
         self.name.starts_with("sr")
     }
 
+    /// Whether this is the same device as `other`, even if it was taken out and put in again
+    /// between two looks. One without a serial number and a world wide name must not have been.
+    pub fn is_same_device(&self, other: &Self) -> bool {
+        let marks = |disk: &Self| (disk.serial.clone(), disk.wwn.clone());
+        let is_marked = marks(self) != (None, None);
+        let is_twin = self.model == other.model && self.size == other.size;
+        self.key() == other.key() || (is_marked && is_twin && marks(self) == marks(other))
+    }
+
     /// Whether the kernel counts another medium under this name by now.
     pub fn is_another_now(&self, root: &Path) -> bool {
         let file = root.join("sys/block").join(&self.name).join("diskseq");
         let now = attribute(&file).and_then(|text| text.parse::<u64>().ok());
         now.is_some_and(|sequence| sequence != self.sequence)
+    }
+
+    /// Whether the kernel does not know this disk any more.
+    pub fn is_gone(&self, root: &Path) -> bool {
+        let is_there = root.join("sys/block").join(&self.name).exists();
+        self.device.is_some() && (!is_there || self.is_another_now(root))
     }
 
     /// Reads the disk called `name`; `None` if it is not one to show.
@@ -111,6 +130,8 @@ impl Disk {
             serial: serial::serial(&folder),
             wwn: text("wwid").or_else(|| text("device/wwid")),
             bus,
+            place: bus::place(name, &target.to_string_lossy()),
+            device: text("dev").and_then(|text| numbers(&text)),
             // sysfs counts in 512 bytes, whatever the logical block size is.
             size: sectors.saturating_mul(512),
             block_size: number("queue/logical_block_size").unwrap_or(512),
@@ -121,6 +142,12 @@ impl Disk {
             contents: None,
         })
     }
+}
+
+/// Major and minor number, as sysfs writes them: `8:16`.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Whether a block device with a device behind it is still not a disk: a floppy drive, raw flash,
@@ -190,6 +217,57 @@ mod tests {
         let mut names = ["sdaa", "nvme10n1", "sdb", "nvme2n1", "sr0"];
         names.sort_by_cached_key(|name| natural(name));
         assert_eq!(names, ["nvme2n1", "nvme10n1", "sdaa", "sdb", "sr0"]);
+    }
+
+    /// A machine with one disk, as far as this module reads it.
+    fn machine(sequence: &str) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let files = [
+            ("dev", "8:16"),
+            ("diskseq", sequence),
+            ("size", "4096"),
+            ("device/model", "Disk"),
+        ];
+        for (name, text) in files {
+            let path = root.path().join("sys/block/sdb").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_disk_is_gone_when_its_name_is_nobodys_or_anothers() {
+        let root = machine("7");
+        let [disk] = scan(root.path()).try_into().unwrap();
+        assert_eq!(disk.device, Some((8, 16)));
+        assert!(!disk.is_gone(root.path()));
+        assert!(disk.is_gone(machine("8").path()));
+        std::fs::remove_dir_all(root.path().join("sys/block/sdb")).unwrap();
+        assert!(disk.is_gone(root.path()));
+        let file = Disk {
+            device: None,
+            ..disk
+        };
+        assert!(!file.is_gone(root.path()), "the kernel never knew it");
+    }
+
+    #[test]
+    fn a_disk_that_was_put_in_again_is_known_by_its_marks() {
+        let [plain] = scan(machine("7").path()).try_into().unwrap();
+        let again = Disk {
+            name: "sdc".to_owned(),
+            sequence: 8,
+            ..plain.clone()
+        };
+        assert!(plain.is_same_device(&plain));
+        assert!(!plain.is_same_device(&again));
+        let marked = |disk: &Disk, wwn: &str| Disk {
+            wwn: Some(wwn.to_owned()),
+            ..disk.clone()
+        };
+        assert!(marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.1")));
+        assert!(!marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.2")));
     }
 
     #[test]

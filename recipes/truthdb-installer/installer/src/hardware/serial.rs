@@ -12,7 +12,6 @@ pub(super) fn serial(folder: &Path) -> Option<String> {
         .or_else(|| text("device/serial"))
         .or_else(|| unit_serial_number(&std::fs::read(folder.join("device/vpd_pg80")).ok()?))
         .or_else(|| of_usb_device(folder))
-        .filter(|serial| !serial.is_empty())
 }
 
 /// The unit serial number page of a SCSI device, as the kernel passes it on: SPC-5, 7.7.20.
@@ -20,7 +19,9 @@ fn unit_serial_number(page: &[u8]) -> Option<String> {
     let (&[_, code, high, low], rest) = page.split_first_chunk::<4>()?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let number = rest.get(..length.min(rest.len()))?;
-    (code == 0x80).then(|| clean(&String::from_utf8_lossy(number)))
+    let number = clean(&String::from_utf8_lossy(number));
+    // Some devices have a page of blanks.
+    (code == 0x80 && !number.is_empty()).then_some(number)
 }
 
 /// The serial number of the USB device above a disk: the first one on the way to the host
@@ -61,6 +62,7 @@ mod tests {
     #[test]
     fn pages_that_are_cut_off_or_of_another_kind_are_none() {
         assert_eq!(unit_serial_number(&[]), None);
+        assert_eq!(unit_serial_number(b"\0\x80\0\x02  "), None);
         assert_eq!(unit_serial_number(&[0, 0x83, 0, 1, b'x']), None);
         assert_eq!(
             unit_serial_number(&[0, 0x80, 0, 9, b'x']),

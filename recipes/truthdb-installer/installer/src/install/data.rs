@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
 
 use ext4_view::{Ext4, Ext4Read};
 
@@ -25,6 +27,11 @@ pub(super) const NODE: &str = "metadata/node.toml";
 pub(super) const RECEIPT: &str = "metadata/install-receipt.json";
 /// Bytes of the journal: enough for any load here, and soon written.
 pub(super) const JOURNAL: u64 = 64 << 20;
+/// What mke2fs calls the disk, which is its standard input. It would make a file in the place of a
+/// device node that is gone, and succeed; and whatever got that name would be written to.
+const DISK: &str = "/proc/self/fd/0";
+/// How often a running mke2fs is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 /// Bytes in a block of the file system.
 const BLOCK: u64 = 4096;
 /// Who owns the files: the user that the service runs as, in the appliance's `/etc/passwd`.
@@ -33,8 +40,8 @@ const OWNER: u32 = 1000;
 /// What a data partition holds when it is made: paths and contents; the folders come with them.
 pub(super) type Tree = Vec<(&'static str, Vec<u8>)>;
 
-/// mke2fs's command line for `place` of the disk at `path`, to be filled with what is in `folder`.
-pub(super) fn mke2fs_arguments(place: &Place, path: &Path, folder: Option<&Path>) -> Vec<String> {
+/// mke2fs's command line for `place` of [`DISK`], to be filled with what is in `folder`.
+fn mke2fs_arguments(place: &Place, folder: Option<&Path>) -> Vec<String> {
     let seed = uuid_of(&[&place.guid.to_string(), "hash seed"]);
     let owner = format!("root_owner={OWNER}:{OWNER}");
     let mut arguments = vec![
@@ -55,7 +62,7 @@ pub(super) fn mke2fs_arguments(place: &Place, path: &Path, folder: Option<&Path>
     if let Some(folder) = folder {
         arguments.extend(["-d".to_owned(), folder.to_string_lossy().into_owned()]);
     }
-    arguments.push(path.to_string_lossy().into_owned());
+    arguments.push(DISK.to_owned());
     arguments.push((place.size / BLOCK).to_string());
     arguments
 }
@@ -68,12 +75,44 @@ pub(super) fn start_mke2fs(
     folder: Option<&Path>,
 ) -> io::Result<Child> {
     Command::new(root.join("usr/sbin/mke2fs"))
-        .args(mke2fs_arguments(place, device.path(), folder))
+        .args(mke2fs_arguments(place, folder))
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(device.handle()?)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
+}
+
+/// Waits for a running mke2fs, and says how much it wrote as far as `written`, which counts what its
+/// disk was given, tells. Returns what it said if it failed.
+pub(super) fn watch_mke2fs(
+    mut child: Child,
+    written: &dyn Fn() -> u64,
+    advance: &mut dyn FnMut(u64),
+) -> io::Result<Option<String>> {
+    let before = written();
+    let mut shown = 0;
+    while child.try_wait()?.is_none() {
+        thread::sleep(LOOK);
+        let now = written().saturating_sub(before).min(JOURNAL);
+        advance(now.saturating_sub(shown));
+        shown = shown.max(now);
+    }
+    advance(JOURNAL - shown);
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).replace(DISK, "the disk");
+    let said = said.trim().to_owned();
+    Ok((!output.status.success()).then_some(said))
+}
+
+/// Bytes that the disk called `name` was given since the machine started: Linux,
+/// Documentation/block/stat.rst, the seventh number, in 512 bytes.
+pub(super) fn written_bytes(root: &Path, name: &str) -> u64 {
+    let path = root.join("sys/block").join(name).join("stat");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let number = text.split_whitespace().nth(6);
+    let sectors = number.and_then(|it| it.parse::<u64>().ok());
+    sectors.unwrap_or(0).saturating_mul(512)
 }
 
 /// Writes `tree` below `folder`, which is made anew, as the service's user where that is allowed.

@@ -2,12 +2,13 @@
 //! when told; reading back goes past it, so that it tells what the disk has and not what it was sent.
 
 use std::fs::File;
-use std::io::{self, Error, ErrorKind};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, Error, ErrorKind, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::rc::Rc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, major, minor};
+use rustix::io::Errno;
 
 use crate::hardware::Disk;
 use crate::slice::{count_read, sought};
@@ -23,7 +24,6 @@ const MOST_READS: u32 = 1 << 20;
 /// A disk that is open for reading and, unless opened otherwise, for writing.
 #[derive(Debug)]
 pub(super) struct Device {
-    path: PathBuf,
     file: File,
     /// The same disk without the page cache; the same as `file` where there is no such thing.
     direct: File,
@@ -32,7 +32,9 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Opens `disk` for writing. Fails with `ResourceBusy` if anything else uses it.
+    /// Opens `disk` for writing. Fails with `ResourceBusy` if anything else uses it, and with `NODEV`
+    /// if there is something else in its place. What is opened stays that disk: when it is taken out,
+    /// all that is done to it fails, whatever gets its name.
     pub(super) fn open(root: &Path, disk: &Disk) -> io::Result<Self> {
         let path = root.join("dev").join(&disk.name);
         if std::fs::metadata(&path)?.file_type().is_block_device() {
@@ -46,27 +48,29 @@ impl Device {
                     .open(&path)?,
             );
         }
-        Self::open_as(path, disk, true)
+        Self::open_as(&path, disk, true)
     }
 
     /// Opens `disk` for reading only.
     pub(super) fn open_read_only(root: &Path, disk: &Disk) -> io::Result<Self> {
-        Self::open_as(root.join("dev").join(&disk.name), disk, false)
+        Self::open_as(&root.join("dev").join(&disk.name), disk, false)
     }
 
-    fn open_as(path: PathBuf, disk: &Disk, write: bool) -> io::Result<Self> {
-        let file = File::options().read(true).write(write).open(&path)?;
+    fn open_as(path: &Path, disk: &Disk, write: bool) -> io::Result<Self> {
+        let file = File::options().read(true).write(write).open(path)?;
+        let is_file = file.metadata()?.is_file();
         let flags = OFlags::DIRECT.bits().cast_signed();
-        let direct = match File::options().read(true).custom_flags(flags).open(&path) {
-            Err(error) if error.kind() == ErrorKind::InvalidInput => file.try_clone()?,
+        let direct = match File::options().read(true).custom_flags(flags).open(path) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput && is_file => file.try_clone()?,
             other => other?,
         };
-        let size = match file.metadata()? {
-            it if it.is_file() => it.len(),
-            _ => disk.size,
-        };
+        for handle in [&file, &direct] {
+            if !is_device_of(handle, disk)? {
+                return Err(Errno::NODEV.into());
+            }
+        }
+        let size = (&file).seek(SeekFrom::End(0))?;
         Ok(Self {
-            path,
             file,
             direct,
             size,
@@ -74,9 +78,10 @@ impl Device {
         })
     }
 
-    /// The device node.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Another handle on the same disk, for a program that is not to look for it by its name: another
+    /// one may have that by then, or nobody.
+    pub(super) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Bytes.
@@ -98,11 +103,6 @@ impl Device {
     /// truth.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
-    }
-
-    /// Reads what is at `offset` as a program would, from the page cache if it is there.
-    pub(super) fn read_at(&self, offset: u64, data: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(data, offset)
     }
 
     /// Reads `length` bytes at `offset` from the disk itself. Neither need be aligned.
@@ -141,6 +141,14 @@ impl Device {
     }
 }
 
+/// Whether an open file is the device of `disk`, and not what lies where its node was.
+fn is_device_of(file: &File, disk: &Disk) -> io::Result<bool> {
+    let found = file.metadata()?;
+    let number = (major(found.rdev()), minor(found.rdev()));
+    let is_device = found.file_type().is_block_device();
+    Ok((disk.device).is_none_or(|device| is_device && device == number))
+}
+
 /// A part of a disk, read past the page cache from its own offset 0 on; it cannot be written.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -163,7 +171,8 @@ impl io::Read for Window {
         count_read(&mut self.reads)?;
         let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = data.len().min(left).min(CHUNK);
-        let found = self.device.read_back(self.offset + self.position, length)?;
+        let start = self.offset.saturating_add(self.position);
+        let found = self.device.read_back(start, length)?;
         data[..length].copy_from_slice(&found);
         self.position += length as u64;
         Ok(length)
@@ -184,5 +193,53 @@ impl io::Seek for Window {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.position = sought(to, self.position, self.size)?;
         Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::bench;
+    use super::*;
+
+    /// A disk of these bytes in a folder, which it is open in.
+    fn opened(content: &[u8]) -> (tempfile::TempDir, Device) {
+        let root = tempfile::tempdir().unwrap();
+        let disk = bench::disk(root.path(), 0, 512);
+        fs::write(root.path().join("dev/sda"), content).unwrap();
+        let device = Device::open(root.path(), &disk).unwrap();
+        (root, device)
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_disk_is_not_taken_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut disk = bench::disk(root.path(), 8192, 512);
+        for open in [Device::open, Device::open_read_only] {
+            assert!(open(root.path(), &disk).is_ok());
+        }
+        disk.device = Some((8, 0));
+        for open in [Device::open, Device::open_read_only] {
+            let error = open(root.path(), &disk).unwrap_err();
+            assert_eq!(Errno::from_io_error(&error), Some(Errno::NODEV));
+        }
+    }
+
+    #[test]
+    fn windows_of_any_size_and_place_are_read_without_counting_too_far() {
+        let (_root, device) = opened(&[7; 8192]);
+        let device = Rc::new(device);
+        for (offset, size, position, expected) in [
+            (100, 50, 0, Some(50)),
+            (8000, u64::MAX, 0, None),
+            (u64::MAX, u64::MAX, 9, None),
+            (512, 512, u64::MAX, None),
+        ] {
+            let mut window = device.window(offset, size);
+            io::Seek::seek(&mut window, io::SeekFrom::Start(position)).unwrap();
+            let count = io::Read::read(&mut window, &mut [0; 512]).ok();
+            assert_eq!(count, expected, "{offset} {size} {position}");
+        }
     }
 }

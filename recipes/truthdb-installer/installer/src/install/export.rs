@@ -34,7 +34,7 @@ pub(super) fn export(
         .iter()
         .filter(|disk| disk.removable || disk.bus == Bus::Usb)
         .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
-        .filter(|disk| except.is_none_or(|it| it.name != disk.name))
+        .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.is_same_device(disk)))
         .collect();
     let files = [
         ("installer.log", log.join("\n") + "\n"),
@@ -98,8 +98,9 @@ fn volumes(root: &Path, disk: &Disk) -> Vec<io::Result<(Slice, u64)>> {
         };
         if let Some(table) = guard::partitions(&mut device, size) {
             ranges.extend(table.values().map(|it| {
-                let blocks = it.last_lba.saturating_sub(it.first_lba) + 1;
-                (it.first_lba * disk.block_size, blocks * disk.block_size)
+                let blocks = (it.last_lba.saturating_add(1)).saturating_sub(it.first_lba);
+                let bytes = |blocks: u64| blocks.saturating_mul(disk.block_size);
+                (bytes(it.first_lba), bytes(blocks))
             }));
         } else if let Ok(mbr) = gpt::mbr::ProtectiveMBR::from_disk(&mut device, size) {
             let records = (0..4).filter_map(|index| mbr.partition(index));

@@ -70,7 +70,7 @@ impl Layout {
         let first = MIB + SYSTEM_SIZE;
         let each = end.saturating_sub(first) / count.max(1) / MIB * MIB;
         if each < LEAST_DATA {
-            let needed = first + count * LEAST_DATA + MIB + settings.reserved;
+            let needed = (first + count * LEAST_DATA + MIB).saturating_add(settings.reserved);
             return Err(format!(
                 "The disk has {} MiB; {count} data partitions of at least {} MiB each, and the \
                  reserved space, need {} MiB.",
@@ -192,6 +192,12 @@ mod tests {
             "The disk has 1907 MiB; 2 data partitions of at least 1024 MiB each, and the reserved \
              space, need 2562 MiB."
         );
+        let absurd = Settings {
+            reserved: u64::MAX,
+            ..settings.clone()
+        };
+        let message = Layout::new(2 * GB, &absurd, "").unwrap_err();
+        assert!(message.ends_with("need 17592186044416 MiB."), "{message}");
         assert!(Layout::new(2562 * MIB, &settings, "").is_ok());
         assert!(Layout::new(2562 * MIB - 1, &settings, "").is_err());
     }

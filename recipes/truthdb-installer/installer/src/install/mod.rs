@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `request`, `report` | what is asked for, and what is said about it |
 //! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
+//! | `course` | how far the work is |
 //! | `layout`, `table` | where everything lies; the GPT |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
@@ -13,7 +14,10 @@
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
 //! | `export` | logs to a stick |
 
+#[cfg(test)]
+mod bench;
 mod boot_entry;
+mod course;
 mod data;
 mod device;
 mod digest;

@@ -63,10 +63,11 @@ pub(super) fn identity(of_machine: Option<String>, disk: &Disk) -> String {
     })
 }
 
-/// What tells this disk in this machine from all others.
+/// What tells this disk in this machine from all others: its serial number or world wide name, or,
+/// of one that has neither, where it is attached.
 pub(super) fn seed(identity: &str, disk: &Disk) -> String {
-    let serial = disk.serial.as_deref().unwrap_or_default();
-    format!("{identity} {} {serial}", disk.model)
+    let mark = disk.serial.as_ref().or(disk.wwn.as_ref());
+    format!("{identity} {} {}", disk.model, mark.unwrap_or(&disk.place))
 }
 
 /// The node's identifier: 32 hex digits.
@@ -114,4 +115,43 @@ pub(super) fn node_toml(
             time_server: settings.time_server.as_deref(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::bench;
+    use super::*;
+
+    #[test]
+    fn twins_in_one_machine_are_told_apart_and_each_is_the_same_again() {
+        let root = tempfile::tempdir().unwrap();
+        let plain = bench::disk(root.path(), 0, 512);
+        let some = |text: &str| Some(text.to_owned());
+        let rows = [
+            (None, None, "pci0000:00/0000:00:04.0"),
+            (None, None, "pci0000:00/0000:00:05.0"),
+            (None, some("eui.1"), ""),
+            (None, some("eui.2"), ""),
+            (some("S1"), None, ""),
+            (some("S2"), some("eui.1"), ""),
+        ];
+        let mut seeds = BTreeSet::new();
+        for (serial, wwn, place) in rows {
+            let is_marked = serial.is_some() || wwn.is_some();
+            let mut disk = Disk {
+                serial,
+                wwn,
+                place: place.to_owned(),
+                ..plain.clone()
+            };
+            let found = seed("uuid:1", &disk);
+            assert_eq!(found, seed("uuid:1", &disk));
+            // A disk with a mark of its own is the same wherever it is attached.
+            "elsewhere".clone_into(&mut disk.place);
+            assert_eq!(found == seed("uuid:1", &disk), is_marked, "{found}");
+            assert!(seeds.insert(found), "{seeds:?}");
+        }
+    }
 }

@@ -47,6 +47,13 @@ pub(super) fn state_of_disk(request: &Request, stage: Stage) -> String {
     let disk = &request.disk.name;
     match (stage, request.task) {
         (Stage::Prepare, _) => format!("Nothing was written to {disk}."),
+        (Stage::Partition, Task::Install) => format!(
+            "{disk} may still hold what was on it, or be an unfinished installation that does not \
+             start."
+        ),
+        (Stage::Finish, _) => format!(
+            "{disk} was read back and is right, but may still be marked as unfinished, and not start."
+        ),
         (_, Task::Install) => format!(
             "{disk} holds an unfinished installation: it does not start, and what was on it is lost."
         ),

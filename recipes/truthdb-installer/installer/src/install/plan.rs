@@ -42,14 +42,15 @@ impl Plan {
         let product = Product::read(root).map_err(|it| Trouble::new(it.message, it.hint))?;
         let payload = read_payload(root)?;
         let name = &request.disk.name;
+        let device = Device::open(root, &request.disk);
+        // What is open now stays the disk that it is; before, it could have become another one.
         if request.disk.is_another_now(root) {
             return Err(Trouble::new(
                 format!("{name} is not the disk any more that was chosen: another one is there."),
                 "Go back and choose again.",
             ));
         }
-        let device = Device::open(root, &request.disk)
-            .map_err(|error| Trouble::of_disk("Opening", name, &error))?;
+        let device = device.map_err(|error| Trouble::of_disk("Opening", name, &error))?;
         let identity = node::identity(machine_identity(root), &request.disk);
         let (layout, table) = match request.task {
             Task::Install => new_layout(&device, request, &identity)?,
@@ -156,7 +157,7 @@ fn new_layout(
         )
     })?;
     let table = Table::empty(device, &layout)
-        .map_err(|error| Trouble::of_disk("Laying out", &request.disk.name, &error))?;
+        .map_err(|error| Trouble::of_disk("Reading from", &request.disk.name, &error))?;
     Ok((layout, table))
 }
 
@@ -186,10 +187,11 @@ fn present_layout(device: &Device, request: &Request) -> Result<(Layout, Table),
         }
         _ => return Err(none("partition 1 is not EFI, or there is no TRUTHDB_DATA")),
     }
-    if !table.is_alone(layout.system().number) {
-        return Err(none(
-            "partition 1 reaches beyond the disk or into another partition",
-        ));
+    if let Some(place) = (layout.places.iter()).find(|place| !table.is_alone(place.number)) {
+        let number = place.number;
+        return Err(none(&format!(
+            "partition {number} reaches beyond the disk or into another partition"
+        )));
     }
     SYSTEM.clone_into(&mut layout.places[0].name);
     Ok((layout, table))

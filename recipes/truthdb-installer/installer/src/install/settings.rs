@@ -137,8 +137,11 @@ pub fn size(text: &str) -> Result<u64, String> {
         None if unit.is_empty() && number == "0" => 1,
         None => return Err(wrong()),
     };
-    let bytes = (u128::from(whole) * scale + u128::from(fraction)) * unit / scale;
-    u64::try_from(bytes).map_err(|_| "No disk is that large.".to_owned())
+    let parts = u128::from(whole) * scale + u128::from(fraction);
+    let bytes = parts.checked_mul(unit).map(|it| it / scale);
+    bytes
+        .and_then(|it| u64::try_from(it).ok())
+        .ok_or_else(|| "No disk is that large.".to_owned())
 }
 
 /// How many data partitions there are to be.

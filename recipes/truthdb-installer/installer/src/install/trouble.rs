@@ -43,6 +43,15 @@ impl Trouble {
         Self::new(message, hint)
     }
 
+    /// A disk that is not there any more, whatever it seemed to be: reads of it end too soon, and
+    /// writes find no room.
+    pub(super) fn gone(disk: &str) -> Self {
+        Self::new(
+            format!("{disk} is gone: it was taken out, or does not answer any more."),
+            "Plug it in again, then retry.",
+        )
+    }
+
     /// What mke2fs said last when it could not make the file system called `name`.
     pub(super) fn of_mke2fs(disk: &str, name: &str, said: &str) -> Self {
         let last = said.lines().rfind(|line| !line.trim().is_empty());

@@ -4,11 +4,9 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Child;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::boot_entry::Variables;
+use super::course::Course;
 use super::data;
 use super::outcome;
 use super::plan::Plan;
@@ -21,20 +19,13 @@ use super::verify;
 
 /// Where files lie before they are put into a new file system.
 const SCRATCH: &str = "tmp/truthdb-data";
-/// How often a running mke2fs is looked at.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// An installation that is going on.
 pub(super) struct Work<'a> {
     root: &'a Path,
     request: &'a Request,
-    tell: &'a mut dyn FnMut(Progress),
-    stage: Stage,
-    since: Instant,
-    stages: Vec<(Stage, Duration)>,
+    course: Course<'a>,
     warnings: Vec<String>,
-    done: u64,
-    total: u64,
 }
 
 impl<'a> Work<'a> {
@@ -47,30 +38,29 @@ impl<'a> Work<'a> {
         Self {
             root,
             request,
-            tell,
-            stage: Stage::Prepare,
-            since: Instant::now(),
-            stages: Vec::new(),
+            course: Course::new(tell),
             warnings: Vec::new(),
-            done: 0,
-            total: 0,
         }
     }
 
     /// Does it all.
     pub(super) fn run(mut self) -> Result<Report, Failure> {
-        match self.all_stages() {
-            Ok(report) => Ok(report),
-            Err(Trouble { message, hint }) => {
-                let disk = outcome::state_of_disk(self.request, self.stage);
-                Err(Failure {
-                    stage: self.stage,
-                    message,
-                    disk,
-                    hint,
-                })
+        self.all_stages().map_err(|trouble| {
+            let (stage, disk) = (self.course.stage(), &self.request.disk);
+            tracing::error!(stage = stage.name(), ?trouble, "cannot go on");
+            let is_gone = stage > Stage::Prepare && disk.is_gone(self.root);
+            let trouble = if is_gone {
+                Trouble::gone(&disk.name)
+            } else {
+                trouble
+            };
+            Failure {
+                stage,
+                message: trouble.message,
+                disk: outcome::state_of_disk(self.request, stage),
+                hint: trouble.hint,
             }
-        }
+        })
     }
 
     fn all_stages(&mut self) -> Result<Report, Trouble> {
@@ -78,51 +68,31 @@ impl<'a> Work<'a> {
         let mut image = self.draw_system(&mut plan, false)?;
         let data = plan.layout.data().len() as u64 * data::JOURNAL;
         let makes_data = self.request.task == Task::Install;
-        self.total = 2 * image.touched() + if makes_data { data } else { 0 };
+        let data = if makes_data { data } else { 0 };
+        self.course.expect(2 * image.touched() + data);
 
-        self.enter(Stage::Partition);
+        self.course.enter(Stage::Partition);
         self.mark_unfinished(&mut plan)?;
-        self.enter(Stage::System);
+        self.course.enter(Stage::System);
         self.write_system(&plan, &image)?;
         if makes_data {
-            self.enter(Stage::Data);
+            self.course.enter(Stage::Data);
             self.make_data(&mut plan)?;
         }
-        self.enter(Stage::Verify);
+        self.course.enter(Stage::Verify);
         self.verify(&plan, &image)?;
-        self.enter(Stage::BootEntry);
+        self.course.enter(Stage::BootEntry);
         self.write_boot_entry(&plan);
         self.write_receipt(&mut plan, &mut image)?;
-        self.enter(Stage::Finish);
+        self.course.enter(Stage::Finish);
         self.finish(&mut plan)?;
-        self.leave_stage();
+        self.course.leave();
         Ok(outcome::report(
             self.request,
             &plan,
             &self.warnings,
-            &self.stages,
+            self.course.stages(),
         ))
-    }
-
-    fn enter(&mut self, stage: Stage) {
-        self.leave_stage();
-        tracing::info!(stage = stage.name(), "installing");
-        self.stage = stage;
-        self.advance(0);
-    }
-
-    fn leave_stage(&mut self) {
-        self.stages.push((self.stage, self.since.elapsed()));
-        self.since = Instant::now();
-    }
-
-    fn advance(&mut self, bytes: u64) {
-        self.done = (self.done + bytes).min(self.total);
-        (self.tell)(Progress {
-            stage: self.stage,
-            done: self.done,
-            total: self.total,
-        });
     }
 
     fn writing(&self) -> impl Fn(io::Error) -> Trouble + use<> {
@@ -141,7 +111,7 @@ impl<'a> Work<'a> {
         plan.receipt.verified = verified;
         let receipt = plan
             .receipt
-            .text(&self.stages, &self.warnings)
+            .text(self.course.stages(), &self.warnings)
             .map_err(|error| {
                 Trouble::new(
                     format!("The receipt cannot be written down: {error}."),
@@ -166,7 +136,7 @@ impl<'a> Work<'a> {
         let start = plan.layout.system().start;
         let written = self.writing();
         image
-            .write_to(&plan.device, start, &mut |bytes| self.advance(bytes))
+            .write_to(&plan.device, start, &mut |bytes| self.course.advance(bytes))
             .and_then(|()| plan.device.flush())
             .map_err(written)
     }
@@ -174,7 +144,7 @@ impl<'a> Work<'a> {
     fn make_data(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
         let receipt = plan
             .receipt
-            .text(&self.stages, &self.warnings)
+            .text(self.course.stages(), &self.warnings)
             .unwrap_or_default();
         plan.tree.push((data::RECEIPT, receipt.into_bytes()));
         let folder = self.root.join(SCRATCH);
@@ -186,16 +156,15 @@ impl<'a> Work<'a> {
         })?;
         for (index, place) in plan.layout.data().iter().enumerate() {
             let content = (index == 0).then_some(folder.as_path());
-            let made = data::start_mke2fs(self.root, &plan.device, place, content)
-                .and_then(|child| self.watch(child));
+            let name = &self.request.disk.name;
+            let made = data::start_mke2fs(self.root, &plan.device, place, content).and_then(|it| {
+                let advance = &mut |bytes| self.course.advance(bytes);
+                data::watch_mke2fs(it, &|| data::written_bytes(self.root, name), advance)
+            });
             match made {
                 Ok(None) => {}
                 Ok(Some(said)) => {
-                    return Err(Trouble::of_mke2fs(
-                        &self.request.disk.name,
-                        &place.name,
-                        &said,
-                    ));
+                    return Err(Trouble::of_mke2fs(name, &place.name, &said));
                 }
                 Err(error) => {
                     return Err(Trouble::new(
@@ -208,38 +177,6 @@ impl<'a> Work<'a> {
         plan.device.flush().map_err(self.writing())
     }
 
-    /// Waits for mke2fs and shows how much it wrote; returns what it said if it failed.
-    fn watch(&mut self, mut child: Child) -> io::Result<Option<String>> {
-        let before = self.written_bytes();
-        let mut shown = 0;
-        while child.try_wait()?.is_none() {
-            thread::sleep(LOOK);
-            let now = (self.written_bytes().saturating_sub(before)).min(data::JOURNAL);
-            self.advance(now.saturating_sub(shown));
-            shown = shown.max(now);
-        }
-        self.advance(data::JOURNAL - shown);
-        let output = child.wait_with_output()?;
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok((!output.status.success()).then_some(said))
-    }
-
-    /// Bytes that the disk was given since the machine started: Linux,
-    /// Documentation/block/stat.rst, the seventh number, in 512 bytes.
-    fn written_bytes(&self) -> u64 {
-        let path = self
-            .root
-            .join("sys/block")
-            .join(&self.request.disk.name)
-            .join("stat");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let sectors = text
-            .split_whitespace()
-            .nth(6)
-            .and_then(|it| it.parse::<u64>().ok());
-        sectors.unwrap_or(0) * 512
-    }
-
     fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {
         let disk = &self.request.disk.name;
         verify::scratch_block(&plan.device, plan.layout.system(), disk)?;
@@ -247,14 +184,7 @@ impl<'a> Work<'a> {
         let start = plan.layout.system().start;
         let reading = |error| Trouble::of_disk("Reading from", disk, &error);
         let differs = image
-            .differs_from(&plan.device, start, &mut |bytes| {
-                self.done = (self.done + bytes).min(self.total);
-                (self.tell)(Progress {
-                    stage: self.stage,
-                    done: self.done,
-                    total: self.total,
-                });
-            })
+            .differs_from(&plan.device, start, &mut |bytes| self.course.advance(bytes))
             .map_err(reading)?;
         if let Some(offset) = differs {
             return Err(Trouble::unlike(disk, "the EFI partition", offset));
@@ -288,10 +218,7 @@ impl<'a> Work<'a> {
         let option = plan.load_option();
         match Variables::of(self.root).install(&option) {
             Ok(name) => tracing::info!(name, file = option.file, "boot entry"),
-            Err(error) => self.warnings.push(format!(
-                "The firmware did not take the boot entry ({error}). It starts this disk by itself \
-                 only if no other system comes first; else choose the disk in its menu."
-            )),
+            Err(refusal) => self.warnings.push(refusal.to_string()),
         }
     }
 

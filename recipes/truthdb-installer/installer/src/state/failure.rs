@@ -156,15 +156,9 @@ impl Failure {
     }
 }
 
-/// The disk on this machine that is the same device as `disk`, even if it was taken out and put
-/// in again meanwhile. One without a serial number and a world wide name must not have been.
+/// The disk on this machine that is the same device as `disk`, if there is exactly one.
 fn same_disk<'a>(hardware: &'a Hardware, disk: &Disk) -> Option<&'a Disk> {
-    let marks = |disk: &Disk| (disk.serial.clone(), disk.wwn.clone());
-    let is_marked = marks(disk) != (None, None);
-    let same = |other: &&Disk| {
-        let is_twin = other.model == disk.model && other.size == disk.size;
-        other.key() == disk.key() || (is_marked && is_twin && marks(other) == marks(disk))
-    };
+    let same = |other: &&Disk| other.is_same_device(disk);
     let mut found = hardware.disks.iter().filter(same);
     match (found.next(), found.next()) {
         (Some(disk), None) => Some(disk),

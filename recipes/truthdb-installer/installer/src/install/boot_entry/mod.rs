@@ -5,6 +5,7 @@
 //! Documentation/filesystems/efivarfs.rst: the first four bytes of a file are the attributes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,12 +14,68 @@ use uuid::Uuid;
 
 use super::load_option::LoadOption;
 
+#[cfg(test)]
+mod tests;
+
 /// `EFI_GLOBAL_VARIABLE`.
 const GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 /// Non-volatile, for boot services and at run time.
 const ATTRIBUTES: [u8; 4] = [7, 0, 0, 0];
+/// What comes of it when the firmware does not start the entry first.
+const UNSURE: &str = "It starts this disk by itself only if no other system comes first; else choose \
+                      the disk in its menu.";
 /// What the files of our entries begin with.
 const OURS: &str = "\\EFI\\TruthDB\\";
+
+/// What the firmware did not do for a boot entry, and why. The disk may start all the same.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It does not tell which entries it has.
+    Unreadable(io::Error),
+    /// It did not take the entry.
+    Entry(io::Error),
+    /// It took the entry of this name, and did not put it first.
+    Order(String, io::Error),
+    /// It did all that, and kept an older entry of this name.
+    Spare(String, io::Error),
+}
+
+impl fmt::Display for Refusal {
+    /// What happened, and its consequence.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let consequence = match self {
+            Self::Unreadable(error) => {
+                write!(
+                    formatter,
+                    "The firmware's boot entries cannot be read, and none was made ({error})."
+                )?;
+                UNSURE
+            }
+            Self::Entry(error) => {
+                write!(
+                    formatter,
+                    "The firmware did not take the boot entry ({error})."
+                )?;
+                UNSURE
+            }
+            Self::Order(name, error) => {
+                write!(
+                    formatter,
+                    "The firmware took the boot entry {name} but did not put it first ({error})."
+                )?;
+                UNSURE
+            }
+            Self::Spare(name, error) => {
+                write!(
+                    formatter,
+                    "The firmware kept {name}, an older boot entry of this disk ({error})."
+                )?;
+                "It starts the new one, but its menu may show both."
+            }
+        };
+        write!(formatter, " {consequence}")
+    }
+}
 
 /// The firmware's variables, in efivarfs.
 #[derive(Debug)]
@@ -110,8 +167,9 @@ impl Variables {
     /// Makes `option` the first entry of the order, under the number of an entry of ours for the
     /// same partition if there is one. Further ones for that partition are removed, all others stay
     /// as and where they are. Returns the entry's name.
-    pub(super) fn install(&self, option: &LoadOption) -> io::Result<String> {
-        let entries = self.entries()?;
+    pub(super) fn install(&self, option: &LoadOption) -> Result<String, Refusal> {
+        let entries = self.entries().map_err(Refusal::Unreadable)?;
+        let order = self.order().map_err(Refusal::Unreadable)?;
         let mut ours = entries
             .iter()
             .filter(|(_, found)| is_same(found.as_ref(), option));
@@ -119,11 +177,12 @@ impl Variables {
             Some((number, _)) => *number,
             None => (0..=u16::MAX)
                 .find(|number| !entries.contains_key(number))
-                .ok_or_else(|| io::Error::from(ErrorKind::StorageFull))?,
+                .ok_or_else(|| Refusal::Entry(ErrorKind::StorageFull.into()))?,
         };
+        let name = boot(number);
         let spare: Vec<u16> = ours.map(|(number, _)| *number).collect();
-        let order = self.order()?;
-        self.write(&boot(number), &option.to_bytes())?;
+        self.write(&name, &option.to_bytes())
+            .map_err(Refusal::Entry)?;
         let others = order
             .into_iter()
             .filter(|it| *it != number && !spare.contains(it));
@@ -132,11 +191,15 @@ impl Variables {
             .chain(others)
             .flat_map(u16::to_le_bytes)
             .collect();
-        self.write("BootOrder", &order)?;
-        for number in spare {
-            std::fs::remove_file(self.path(&boot(number)))?;
+        if let Err(error) = self.write("BootOrder", &order) {
+            return Err(Refusal::Order(name, error));
         }
-        Ok(boot(number))
+        for spare in spare.into_iter().map(boot) {
+            if let Err(error) = std::fs::remove_file(self.path(&spare)) {
+                return Err(Refusal::Spare(spare, error));
+            }
+        }
+        Ok(name)
     }
 
     /// The name of the entry that starts this file of this partition, whatever it is called, and
@@ -172,108 +235,4 @@ fn number_of(name: &str) -> Option<u16> {
         .strip_suffix('-')?;
     let is_number = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_number.then(|| u16::from_str_radix(digits, 16).ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn option(guid: u128, file: &str) -> LoadOption {
-        LoadOption {
-            description: "TruthDB 1.0".to_owned(),
-            partition: 1,
-            start: 2048,
-            blocks: 1 << 20,
-            guid: Uuid::from_u128(guid),
-            file: file.to_owned(),
-        }
-    }
-
-    struct Firmware {
-        _root: tempfile::TempDir,
-        variables: Variables,
-    }
-
-    fn firmware(entries: &[(u16, LoadOption)], order: &[u16]) -> Firmware {
-        let root = tempfile::tempdir().unwrap();
-        let variables = Variables::of(root.path());
-        fs::create_dir_all(&variables.folder).unwrap();
-        for (number, option) in entries {
-            variables.write(&boot(*number), &option.to_bytes()).unwrap();
-        }
-        let order: Vec<u8> = order.iter().flat_map(|it| it.to_le_bytes()).collect();
-        variables.write("BootOrder", &order).unwrap();
-        Firmware {
-            _root: root,
-            variables,
-        }
-    }
-
-    #[test]
-    fn the_new_entry_is_first_and_all_others_stay() {
-        let other = option(7, "\\EFI\\OTHER\\grub.efi");
-        let elsewhere = option(8, "\\EFI\\TruthDB\\truthdb-1.0.efi");
-        let machine = firmware(&[(0, other.clone()), (2, elsewhere.clone())], &[2, 0]);
-        let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
-        assert_eq!(machine.variables.install(&new).unwrap(), "Boot0001");
-        assert_eq!(machine.variables.order().unwrap(), [1, 2, 0]);
-        let entries = machine.variables.entries().unwrap();
-        assert_eq!(entries[&0], Some(other));
-        assert_eq!(entries[&2], Some(elsewhere));
-        let found = |file: &str| machine.variables.find(new.guid, file).unwrap();
-        assert_eq!(found(&new.file), Some(("Boot0001".to_owned(), true)));
-        assert_eq!(found(r"\other"), None);
-    }
-
-    #[test]
-    fn a_second_install_makes_no_duplicate_and_removes_old_ones() {
-        let old = option(1, "\\efi\\truthdb\\truthdb-0.9.efi");
-        let machine = firmware(
-            &[(3, old.clone()), (5, old), (4, option(9, "\\x"))],
-            &[5, 4, 3],
-        );
-        let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
-        for _ in 0..2 {
-            assert_eq!(machine.variables.install(&new).unwrap(), "Boot0003");
-            assert_eq!(machine.variables.order().unwrap(), [3, 4]);
-            let numbers: Vec<u16> = machine.variables.entries().unwrap().into_keys().collect();
-            assert_eq!(numbers, [3, 4]);
-        }
-    }
-
-    #[test]
-    fn an_order_that_cannot_be_read_is_not_overwritten() {
-        let machine = firmware(&[(0, option(7, "\\x"))], &[0]);
-        let path = machine.variables.path("BootOrder");
-        fs::write(&path, [7, 0]).unwrap();
-        let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
-        assert!(machine.variables.install(&new).is_err());
-        assert_eq!(fs::read(&path).unwrap(), [7, 0]);
-        fs::write(&path, []).unwrap();
-        machine.variables.install(&new).unwrap();
-        assert_eq!(machine.variables.order().unwrap(), [1]);
-    }
-
-    #[test]
-    fn without_efivarfs_the_reason_is_told() {
-        let root = tempfile::tempdir().unwrap();
-        let error = Variables::of(root.path())
-            .install(&option(1, "\\x"))
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-    }
-
-    #[test]
-    fn only_names_of_boot_entries_have_numbers() {
-        assert_eq!(number_of(&format!("Boot00aF-{GLOBAL}")), Some(0xaf));
-        for name in ["BootOrder", "BootNext", "Boot12", "Boot+001"] {
-            assert_eq!(number_of(&format!("{name}-{GLOBAL}")), None, "{name}");
-        }
-        assert_eq!(
-            number_of("Boot0000-00000000-0000-0000-0000-000000000000"),
-            None
-        );
-    }
 }
