@@ -5,7 +5,7 @@ mod common;
 
 use common::machine_with_disks;
 use truthdb_installer::answers::{Answers, choose, parse};
-use truthdb_installer::hardware::Disk;
+use truthdb_installer::hardware::{Bus, Disk};
 
 /// The disks of the fake machine, of which two have serial numbers.
 fn disks() -> Vec<Disk> {
@@ -128,4 +128,24 @@ fn a_machine_without_disks_or_with_very_many() {
         .collect::<Vec<Disk>>();
     let refusal = choose(&answers, &many, &|_| None).unwrap_err();
     assert!(refusal.message.ends_with("; 52 more."), "{refusal}");
+}
+
+#[test]
+fn two_paths_to_one_disk_are_one_disk_but_two_disks_that_share_a_name_are_not() {
+    let path = |name: &str, bus: Bus| Disk {
+        name: name.to_owned(),
+        bus,
+        wwn: Some("naa.600508b1001c4d2f".to_owned()),
+        ..disks()[0].clone()
+    };
+    let answers = rule("wwn = \"naa.600508b1001c4d2f\"\nerase_any_matching = true");
+    let passive = |disk: &Disk| (disk.name == "sdx").then(|| "cannot be read".to_owned());
+    let paths = ["sdx", "sdy", "sdz"].map(|name| path(name, Bus::FibreChannel));
+    let chosen = choose(&answers, &paths, &passive).unwrap();
+    assert_eq!(chosen.name, "sdy");
+    let refused = choose(&answers, &paths[..1], &passive).unwrap_err();
+    assert!(refused.message.ends_with("cannot be used: cannot be read."));
+    let clones = ["sdx", "sdy"].map(|name| path(name, Bus::Usb));
+    let refused = choose(&answers, &clones, &|_| None).unwrap_err();
+    assert!(refused.message.starts_with("2 disks fit"), "{refused}");
 }

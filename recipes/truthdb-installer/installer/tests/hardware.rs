@@ -162,3 +162,35 @@ fn a_machine_without_disks_is_no_problem() {
     assert!(hardware.disks.is_empty());
     assert_eq!(hardware.boot_volume, None);
 }
+
+#[test]
+fn a_second_path_to_a_disk_cannot_be_chosen_while_the_first_one_works() {
+    let machine = FakeMachine::new();
+    let attributes: &[(&str, &str)] = &[
+        ("device/vendor", "NETAPP  "),
+        ("device/model", "LUN C-Mode"),
+        ("device/wwid", "naa.600a0980383034"),
+        ("serial", "80304C"),
+        ("size", "35156656128"),
+        ("diskseq", "1"),
+    ];
+    for (name, host) in [("sda", 1), ("sdb", 2), ("sdc", 3)] {
+        let device =
+            format!("pci0000:00/host{host}/rport-{host}:0-1/target{host}:0:0/block/{name}");
+        machine.plug((name, &device, attributes));
+    }
+    machine.write(
+        "sys/devices/pci0000:00/host3/rport-3:0-1/target3:0:0/block/sdc/serial",
+        "80304D",
+    );
+    let mut hardware = machine.scan(&[]);
+    let obstacles = |hardware: &Hardware| -> Vec<Option<String>> {
+        let disks = hardware.disks.iter();
+        disks.map(|disk| hardware.obstacle(disk)).collect()
+    };
+    let same = |name: &str| Some(format!("same as {name}"));
+    assert_eq!(obstacles(&hardware), [None, same("sda"), None]);
+    hardware.disks[0].volume = Volume::Unreadable;
+    let expected = [Some("cannot be read".to_owned()), None, None];
+    assert_eq!(obstacles(&hardware), expected);
+}

@@ -17,9 +17,13 @@ pub fn choose<'a>(
 ) -> Result<&'a Disk, Refusal> {
     let disks = disks.iter().filter(|it| !it.is_optical() && !it.is_empty());
     let (fitting, others): (Vec<_>, Vec<_>) = disks.partition(|disk| answers.rule.fits(disk));
-    let disk = match fitting[..] {
-        [disk] => disk,
+    let disk = match &fitting[..] {
         [] => return Err(none_fits(answers, &others)),
+        // One disk, to which there may be several paths, of which not every one need work.
+        [first, more @ ..] if more.iter().all(|it| it.is_another_path_to(first)) => {
+            let works = fitting.iter().find(|it| refuse(it).is_none());
+            *works.unwrap_or(first)
+        }
         _ => return Err(many_fit(answers, &fitting)),
     };
     if let Some(Erase::Serial(wanted)) = &answers.erase {

@@ -97,6 +97,20 @@ impl Disk {
         self.device.is_some() && (!is_there || self.is_another_now(root))
     }
 
+    /// Whether `other` is another path to this disk, as storage networks have them. Cheap devices share
+    /// names that should be theirs alone, so everything has to be equal, and nothing but what may have
+    /// several paths is looked at.
+    pub fn is_another_path_to(&self, other: &Self) -> bool {
+        let identity = |disk: &Self| (disk.wwn.clone(), disk.serial.clone(), disk.size);
+        matches!(
+            self.bus,
+            Bus::Sas | Bus::FibreChannel | Bus::Iscsi | Bus::Scsi
+        ) && self.name != other.name
+            && self.wwn.is_some()
+            && self.serial.is_some()
+            && identity(self) == identity(other)
+    }
+
     /// Reads the disk called `name`; `None` if it is not one to show.
     fn read(root: &Path, name: &str) -> Option<Self> {
         let folder = root.join("sys/block").join(name);
@@ -192,7 +206,7 @@ pub(super) fn scan(root: &Path) -> Vec<Disk> {
 }
 
 /// Splits a name so that its parts compare in the order in which people count.
-fn natural(name: &str) -> Vec<(usize, String)> {
+pub(super) fn natural(name: &str) -> Vec<(usize, String)> {
     let mut parts: Vec<(usize, String)> = Vec::new();
     let mut in_number = false;
     for c in name.chars() {

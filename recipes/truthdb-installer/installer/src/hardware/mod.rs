@@ -83,9 +83,17 @@ impl Hardware {
         } else if disk.size < MINIMUM_DISK {
             format!("too small, {} are needed", decimal_size(MINIMUM_DISK))
         } else {
-            return None;
+            return self
+                .path_before(disk)
+                .map(|it| format!("same as {}", it.name));
         };
         Some(reason)
+    }
+
+    /// The disk that `disk` is but another path to, if one before it can be installed to.
+    fn path_before(&self, disk: &Disk) -> Option<&Disk> {
+        let mut before = self.disks.iter().take_while(|it| it.name != disk.name);
+        before.find(|it| it.is_another_path_to(disk) && self.obstacle(it).is_none())
     }
 
     /// What this computer lacks of what is needed, a sentence each.

@@ -78,8 +78,10 @@ pub(super) fn summary(disk: &Disk) -> String {
             Volume::Other => "not known".to_owned(),
         };
     };
-    match (table, parts.len()) {
-        (None, 0) => "nothing was found".to_owned(),
+    // What fills the whole disk is no partition.
+    let partitions = parts.iter().filter(|it| it.number.is_some()).count();
+    match (table, partitions) {
+        (None, _) if parts.is_empty() => "nothing was found".to_owned(),
         (None, _) => "no partition table".to_owned(),
         (Some(table), 0) => format!("{table} without partitions"),
         (Some(table), 1) => format!("{table} with 1 partition"),

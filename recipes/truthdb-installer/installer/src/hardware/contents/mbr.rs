@@ -15,13 +15,21 @@ const ENTRIES: usize = 446;
 const ENTRY: usize = 16;
 /// What the record ends with.
 const SIGNATURE: [u8; 2] = [0x55, 0xaa];
-/// How many logical partitions are followed: a chain may lead back to itself.
+/// What the first byte of an entry may be: not the one to start from, or the one.
+const INDICATORS: [u8; 2] = [0, 0x80];
+/// How many logical partitions are followed.
 const MOST_LOGICAL: u32 = 64;
+
+/// What a partition is for that only holds others.
+pub(super) const EXTENDED: &str = "extended";
+/// What a partition is for that stands for those of a GPT: only where that is not to be found.
+pub(super) const PROTECTIVE: &str = "GPT (damaged)";
 
 /// An entry: kind, first block, blocks.
 type Entry = (u8, u64, u64);
 
-/// The partitions of the record at the start of `device`; `None` if there is no record.
+/// The partitions of the record at the start of `device`, which may be none at all; `None` if there is
+/// no record.
 pub(super) fn read(device: &File, block_size: u64) -> io::Result<Option<Vec<Range>>> {
     let Some(entries) = record(device, 0)? else {
         return Ok(None);
@@ -36,14 +44,15 @@ pub(super) fn read(device: &File, block_size: u64) -> io::Result<Option<Vec<Rang
             ranges.extend(logical(device, start, block_size));
         }
     }
-    Ok((!ranges.is_empty()).then_some(ranges))
+    Ok(Some(ranges))
 }
 
 /// The logical partitions in the extended one that begins at block `base`.
 fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
     let mut ranges = Vec::new();
-    let mut at = base;
+    let mut seen = vec![base];
     for number in 5..5 + MOST_LOGICAL {
+        let at = seen.last().copied().unwrap_or(base);
         let Ok(Some(entries)) = record(device, at * block_size) else {
             break;
         };
@@ -52,10 +61,10 @@ fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
             ranges.push(range(number, kind, at + start, blocks, block_size));
         }
         let (next, offset, _) = entries[1];
-        if !is_extended(next) || offset == 0 {
+        if !is_extended(next) || seen.contains(&(base + offset)) {
             break;
         }
-        at = base + offset;
+        seen.push(base + offset);
     }
     ranges
 }
@@ -63,7 +72,8 @@ fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
 fn record(device: &File, offset: u64) -> io::Result<Option<[Entry; 4]>> {
     let mut sector = [0; 512];
     device.read_exact_at(&mut sector, offset)?;
-    if sector[510..] != SIGNATURE {
+    let indicators = sector[ENTRIES..510].iter().step_by(ENTRY);
+    if sector[510..] != SIGNATURE || indicators.into_iter().any(|it| !INDICATORS.contains(it)) {
         return Ok(None);
     }
     let number = |at: usize| {
@@ -85,7 +95,7 @@ fn range(number: u32, kind: u8, start: u64, blocks: u64, block_size: u64) -> Ran
         start: start * block_size,
         size: blocks * block_size,
         name: String::new(),
-        purpose: purpose(kind).to_owned(),
+        purpose: purpose(kind),
     }
 }
 
@@ -95,15 +105,21 @@ fn is_extended(kind: u8) -> bool {
 
 fn purpose(kind: u8) -> &'static str {
     match kind {
-        0x05 | 0x0f | 0x85 => "extended",
+        0x05 | 0x0f | 0x85 => EXTENDED,
         0x07 => "Windows data",
+        0x27 => "Windows recovery",
+        0x42 => "Windows dynamic",
         0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e => "FAT",
         0x82 => "swap",
         0x83 => "Linux data",
         0x8e => "LVM member",
         0xa5 | 0xa6 | 0xa9 => "BSD",
-        0xee => "GPT (damaged)",
+        0xaf => "Apple data",
+        0xbf => "Solaris",
+        0xee => PROTECTIVE,
         0xef => "EFI",
+        0xfb => "VMware data",
+        0xfc => "VMware swap",
         0xfd => "RAID member",
         _ => "unknown",
     }

@@ -1,143 +1,70 @@
-//! What a partition, or a whole disk, holds: told by magic numbers, as blkid(8) does. Pure.
-//!
-//! Each row names where its number is specified; `Documentation/` is Linux's.
+//! What a partition, or a whole disk, holds: told by magic numbers, as blkid(8) does.
 
 use super::super::text::clean;
+use super::area::Area;
+use super::magic::{CONTAINERS, FILE_SYSTEMS, Label, Signature};
+use super::{raid, zfs};
 
-/// How much is looked at from the beginning, in bytes.
-pub(super) const HEAD: usize = 256 << 10;
-/// How much is looked at before the end, in bytes.
-pub(super) const TAIL: usize = 128 << 10;
-
-/// A magic number at a fixed place.
-struct Signature {
-    kind: &'static str,
-    offset: usize,
-    magic: &'static [u8],
-    /// Where a name lies, and how many bytes it may have.
-    label: Option<(usize, usize)>,
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What people call it.
+    pub(super) kind: &'static str,
+    /// Its name; may be empty.
+    pub(super) label: String,
+    /// It is marked in the first 512 bytes, which therefore are no partition table.
+    pub(super) is_first: bool,
 }
 
-const fn plain(kind: &'static str, offset: usize, magic: &'static [u8]) -> Signature {
-    Signature {
+/// Tells what is there.
+pub(super) fn tell(area: &Area<'_>) -> Option<Found> {
+    let later = |(kind, label)| Found {
         kind,
-        offset,
-        magic,
-        label: None,
-    }
+        label,
+        is_first: false,
+    };
+    raid::member(area)
+        .map(later)
+        .or_else(|| signed(CONTAINERS, area))
+        .or_else(|| zfs::at_the_start(area).map(later))
+        .or_else(|| signed(FILE_SYSTEMS, area))
+        .or_else(|| ext(area).map(later))
+        .or_else(|| zfs::at_the_end(area).map(later))
 }
 
-/// Containers first: what they hold must not be taken for what is on the disk.
-const SIGNATURES: &[Signature] = &[
-    // cryptsetup, docs/on-disk-format.pdf, 2.1
-    plain("LUKS (encrypted)", 0, b"LUKS\xba\xbe"),
-    // md(4), version 1.1 and 1.2: include/uapi/linux/raid/md_p.h
-    plain("RAID member", 0, b"\xfc\x4e\x2b\xa9"),
-    plain("RAID member", 4096, b"\xfc\x4e\x2b\xa9"),
-    // LVM2, lib/format_text/layout.h; the label lies in one of the first four sectors
-    plain("LVM member", 512 + 24, b"LVM2 001"),
-    plain("LVM member", 24, b"LVM2 001"),
-    plain("LVM member", 1024 + 24, b"LVM2 001"),
-    plain("LVM member", 1536 + 24, b"LVM2 001"),
-    // Documentation/admin-guide/bcache.rst
-    plain(
-        "bcache",
-        4096 + 24,
-        b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81",
-    ),
-    plain("Ceph", 0, b"bluestore block device"),
-    // Documentation/filesystems/xfs, `xfs_sb`
-    Signature {
-        kind: "XFS",
-        offset: 0,
-        magic: b"XFSB",
-        label: Some((108, 12)),
-    },
-    // Documentation/filesystems/btrfs, superblock at 64 KiB
-    Signature {
-        kind: "btrfs",
-        offset: 65_600,
-        magic: b"_BHRfS_M",
-        label: Some((65_835, 256)),
-    },
-    plain("F2FS", 1024, b"\x10\x20\xf5\xf2"),
-    plain("APFS", 32, b"NXSB"),
-    plain("HFS+", 1024, b"H+\0\x04"),
-    plain("exFAT", 3, b"EXFAT   "),
-    plain("NTFS", 3, b"NTFS    "),
-    plain("ReFS", 3, b"ReFS"),
-    // Microsoft FAT (fatgen103), boot sector
-    Signature {
-        kind: "FAT32",
-        offset: 82,
-        magic: b"FAT32   ",
-        label: Some((71, 11)),
-    },
-    Signature {
-        kind: "FAT16",
-        offset: 54,
-        magic: b"FAT16   ",
-        label: Some((43, 11)),
-    },
-    Signature {
-        kind: "FAT12",
-        offset: 54,
-        magic: b"FAT12   ",
-        label: Some((43, 11)),
-    },
-    plain("swap", 4086, b"SWAPSPACE2"),
-    plain("squashfs", 0, b"hsqs"),
-    plain("EROFS", 1024, b"\xe2\xe1\xf5\xe0"),
-    // ECMA-119, 8.4
-    Signature {
-        kind: "ISO 9660",
-        offset: 32_769,
-        magic: b"CD001",
-        label: Some((32_808, 32)),
-    },
-];
-
-/// Tells what is there from its first [`HEAD`] bytes, its last [`TAIL`] bytes and its size: kind and
-/// label, which may be empty.
-pub(super) fn tell(head: &[u8], tail: &[u8], size: u64) -> Option<(&'static str, String)> {
-    for signature in SIGNATURES {
-        let found = head
-            .get(signature.offset..)
-            .is_some_and(|it| it.starts_with(signature.magic));
-        if found {
-            let label = signature
-                .label
-                .map_or_else(String::new, |(offset, length)| {
-                    text(head.get(offset..offset + length).unwrap_or_default())
-                });
-            return Some((signature.kind, label));
-        }
-    }
-    ext(head).or_else(|| {
-        let kind = if is_zfs(head) {
-            Some("ZFS member")
-        } else {
-            at_the_end(tail, size)
-        };
-        kind.map(|kind| (kind, String::new()))
+fn signed(signatures: &[Signature], area: &Area<'_>) -> Option<Found> {
+    let found = signatures
+        .iter()
+        .find(|it| area.head(it.offset).starts_with(it.magic))?;
+    let part = |offset, length| area.head(offset).get(..length).unwrap_or_default();
+    let label = match found.label {
+        Label::None => String::new(),
+        Label::Text(offset, length) => text(part(offset, length)),
+        Label::Wide(offset, length) => wide(part(offset, length)),
+        Label::Far(read) => read(area).unwrap_or_default(),
+    };
+    Some(Found {
+        kind: found.kind,
+        label,
+        is_first: found.offset < 512,
     })
 }
 
 /// ext2, ext3 and ext4 share one magic number: Documentation/filesystems/ext4, `super_block`.
-fn ext(head: &[u8]) -> Option<(&'static str, String)> {
-    const SUPERBLOCK: usize = 1024;
+fn ext(area: &Area<'_>) -> Option<(&'static str, String)> {
     const HAS_JOURNAL: u32 = 4;
     /// Extents, 64 bits, flexible groups: what only ext4 has.
     const OF_EXT4: u32 = 0x40 | 0x80 | 0x200;
-    let block = head.get(SUPERBLOCK..SUPERBLOCK + 1024)?;
-    if block[0x38..0x3a] != [0x53, 0xef] {
-        return None;
-    }
+    let block = area.head(1024).first_chunk::<1024>()?;
     let number = |at: usize| {
         block[at..]
             .first_chunk()
             .map_or(0, |it| u32::from_le_bytes(*it))
     };
+    // Two bytes are soon met by chance: sizes of blocks, and revisions, that there are none of.
+    if block[0x38..0x3a] != [0x53, 0xef] || number(0x18) > 6 || number(0x4c) > 1 {
+        return None;
+    }
     let kind = match (number(0x60) & OF_EXT4, number(0x5c) & HAS_JOURNAL) {
         (0, 0) => "ext2",
         (0, _) => "ext3",
@@ -146,41 +73,8 @@ fn ext(head: &[u8]) -> Option<(&'static str, String)> {
     Some((kind, text(&block[0x78..0x88])))
 }
 
-/// An uberblock in the first label: `OpenZFS`, `module/zfs/vdev_label.c`.
-fn is_zfs(head: &[u8]) -> bool {
-    const MAGIC: [u8; 8] = 0x00ba_b10c_u64.to_le_bytes();
-    let ring = head.get(128 << 10..).unwrap_or_default();
-    ring.chunks(1024).any(|block| block.starts_with(&MAGIC))
-}
-
-/// RAID members that are marked at their end.
-fn at_the_end(tail: &[u8], size: u64) -> Option<&'static str> {
-    const MD: &[u8] = b"\xfc\x4e\x2b\xa9";
-    let from_end = |distance: u64| {
-        let distance = usize::try_from(distance).ok()?;
-        tail.get(tail.len().checked_sub(distance)?..)
-    };
-    let starts = |distance: u64, magic: &[u8]| {
-        from_end(distance).is_some_and(|found| found.starts_with(magic))
-    };
-    // md(4), version 1.0: 8 KiB before the end, on a multiple of 4 KiB; 0.90: the last whole 64 KiB.
-    let sectors = size / 512;
-    let newer = size.checked_sub((sectors.checked_sub(16)? / 8 * 8) * 512)?;
-    let older = size.checked_sub((size / 65_536).checked_sub(1)? * 65_536)?;
-    if starts(newer, MD) || starts(older, MD) {
-        Some("RAID member")
-    } else if starts(1024, b"Intel Raid ISM Cfg Sig. ") {
-        Some("RAID member (Intel)")
-    } else if starts(512, b"\xde\x11\xde\x11") {
-        // SNIA Common RAID Disk Data Format 2.0, 4.2.2
-        Some("RAID member (DDF)")
-    } else {
-        None
-    }
-}
-
 /// A name that ends with zeros or blanks.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let end = bytes
         .iter()
         .position(|byte| *byte == 0)
@@ -194,36 +88,90 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
+/// A name in UTF-16, little-endian, that ends with a zero if it does not fill its place.
+pub(super) fn wide(bytes: &[u8]) -> String {
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|it| u16::from_le_bytes([it[0], it[1]]))
+        .take_while(|unit| *unit != 0)
+        .collect();
+    clean(&String::from_utf16_lossy(&units))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::area;
     use super::*;
 
-    const SIZE: u64 = 1 << 30;
+    const SIZE: u64 = 4 << 20;
 
-    fn head(writes: &[(usize, &[u8])]) -> Vec<u8> {
-        let mut head = vec![0; HEAD];
-        for (offset, data) in writes {
-            head[*offset..offset + data.len()].copy_from_slice(data);
-        }
-        head
+    /// Offset and bytes.
+    type Write<'a> = (u64, &'a [u8]);
+
+    /// Kind, label, and whether it is marked in the first sector.
+    fn told(writes: &[Write<'_>]) -> Option<(&'static str, String, bool)> {
+        let device = area::device(SIZE, writes);
+        let found = tell(&Area::read(&device, 0, SIZE).unwrap())?;
+        Some((found.kind, found.label, found.is_first))
     }
 
-    fn kind(head: &[u8]) -> Option<&'static str> {
-        tell(head, &vec![0; TAIL], SIZE).map(|(kind, _)| kind)
+    fn kind(writes: &[Write<'_>]) -> Option<&'static str> {
+        told(writes).map(|(kind, ..)| kind)
     }
 
     #[test]
     fn every_signature_is_told_and_not_one_byte_beside_it() {
-        for signature in SIGNATURES {
-            let found = kind(&head(&[(signature.offset, signature.magic)]));
-            assert_eq!(found, Some(signature.kind));
-            assert_eq!(
-                kind(&head(&[(signature.offset + 1, signature.magic)])),
-                None
-            );
+        for signature in CONTAINERS.iter().chain(FILE_SYSTEMS) {
+            let (offset, kind) = (signature.offset as u64, signature.kind);
+            let found = told(&[(offset, signature.magic)]);
+            assert_eq!(found, Some((kind, String::new(), offset < 512)));
+            assert_eq!(told(&[(offset + 1, signature.magic)]), None, "{kind}");
         }
-        assert_eq!(kind(&head(&[])), None);
-        assert_eq!(kind(&[]), None);
+        assert_eq!(told(&[]), None);
+        let nothing = area::device(0, &[]);
+        assert!(tell(&Area::read(&nothing, 0, 0).unwrap()).is_none());
+    }
+
+    #[test]
+    fn labels_are_read_where_they_lie() {
+        let rows: [(u64, &[u8], u64, &[u8]); 9] = [
+            (0, b"LUKS\xba\xbe\0\x02", 24, b"name"),
+            (0, b"XFSB", 108, b"name"),
+            (65_600, b"_BHRfS_M", 65_835, b"name"),
+            (1024, b"\x10\x20\xf5\xf2", 1148, b"n\0a\0m\0e\0\0\0x"),
+            (82, b"FAT32   ", 71, b"name       "),
+            (54, b"FAT16   ", 43, b"name       "),
+            (4086, b"SWAPSPACE2", 1052, b"name"),
+            (32, b"ORCLDISK", 40, b"name"),
+            (32_769, b"CD001", 32_808, b"name                        "),
+        ];
+        for (offset, magic, place, label) in rows {
+            let (kind, found, _) = told(&[(offset, magic), (place, label)]).unwrap();
+            assert_eq!(found, "name", "{kind}");
+        }
+        let unnamed = told(&[(82, b"FAT32   "), (71, b"NO NAME    ")]).unwrap();
+        assert_eq!(unnamed.1, "");
+        let luks1 = told(&[(0, b"LUKS\xba\xbe\0\x01"), (24, b"cbc")]).unwrap();
+        assert_eq!(luks1.1, "");
+    }
+
+    #[test]
+    fn what_holds_others_is_told_before_what_is_in_it() {
+        let bitlocker = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+        let rows: [([Write<'_>; 2], &str); 3] = [
+            (
+                [(SIZE - 1024, b"Intel Raid ISM Cfg Sig. "), (0, b"XFSB")],
+                "RAID member (Intel)",
+            ),
+            ([(424, bitlocker), (82, b"FAT32   ")], "BitLocker"),
+            (
+                [(128 << 10, b"\x0c\xb1\xba\0\0\0\0\0"), (1080, b"\x53\xef")],
+                "ZFS member",
+            ),
+        ];
+        for (writes, expected) in rows {
+            assert_eq!(kind(&writes), Some(expected));
+        }
     }
 
     #[test]
@@ -232,48 +180,11 @@ mod tests {
         let label = (1024 + 0x78, &b"TRUTHDB_DATA"[..]);
         let ext4 = (1024 + 0x60, &[0xc2, 2, 0, 0][..]);
         let journal = (1024 + 0x5c, &[4, 0, 0, 0][..]);
-        assert_eq!(kind(&head(&[magic])), Some("ext2"));
-        assert_eq!(kind(&head(&[magic, journal])), Some("ext3"));
-        let found = tell(&head(&[magic, journal, ext4, label]), &[], SIZE);
-        assert_eq!(found, Some(("ext4", "TRUTHDB_DATA".to_owned())));
-    }
-
-    #[test]
-    fn zfs_is_told_by_any_uberblock() {
-        let magic = 0x00ba_b10c_u64.to_le_bytes();
-        assert_eq!(
-            kind(&head(&[((128 << 10) + 5 * 1024, &magic)])),
-            Some("ZFS member")
-        );
-        assert_eq!(kind(&head(&[((128 << 10) + 512, &magic)])), None);
-    }
-
-    #[test]
-    fn raid_members_are_told_by_their_end() {
-        let rows: [(u64, &[u8], &str); 4] = [
-            (8192, b"\xfc\x4e\x2b\xa9", "RAID member"),
-            (65_536, b"\xfc\x4e\x2b\xa9", "RAID member"),
-            (1024, b"Intel Raid ISM Cfg Sig. 1.3", "RAID member (Intel)"),
-            (512, b"\xde\x11\xde\x11", "RAID member (DDF)"),
-        ];
-        for (distance, magic, expected) in rows {
-            let mut tail = vec![0; TAIL];
-            let at = TAIL - usize::try_from(distance).unwrap();
-            tail[at..at + magic.len()].copy_from_slice(magic);
-            assert_eq!(
-                tell(&[], &tail, SIZE),
-                Some((expected, String::new())),
-                "{distance}"
-            );
-        }
-        assert_eq!(tell(&[], &[0; 10], 10), None, "too small for any");
-    }
-
-    #[test]
-    fn labels_of_fat_are_trimmed() {
-        let fat = |label: &[u8]| head(&[(82, b"FAT32   "), (71, label)]);
-        let label = |label| tell(&fat(label), &[], SIZE).unwrap().1;
-        assert_eq!(label(b"STICK      "), "STICK");
-        assert_eq!(label(b"NO NAME    "), "");
+        assert_eq!(kind(&[magic]), Some("ext2"));
+        assert_eq!(kind(&[magic, journal]), Some("ext3"));
+        let found = told(&[magic, journal, ext4, label]);
+        assert_eq!(found, Some(("ext4", "TRUTHDB_DATA".to_owned(), false)));
+        let no_such_block_size = (1024 + 0x18, &[7][..]);
+        assert_eq!(kind(&[magic, no_such_block_size]), None);
     }
 }
