@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError
 MEMORY_MIB = 1536
 PROCESSORS = 2
 APPLIANCE_PORT = 8080  # where the service answers, on the machine
+HOST = "10.0.2.2"  # what QEMU calls this host's loopback, in the machine's network
 
 BUSES = {
     "nvme": ("nvme,drive={node},serial={serial}{blocks}{boot}",),
@@ -62,6 +63,7 @@ class Guest:
     oem_strings: Sequence[Path] = ()
     uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
     port: int = 0  # of this host's loopback, that leads to APPLIANCE_PORT; 0 for no network
+    address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
 
 
 def _blockdev(description: Mapping[str, object]) -> list[str]:
@@ -104,8 +106,9 @@ def command(guest: Guest, qmp: int) -> list[str]:
     """Return QEMU's exact command line: serial on standard input and output, QMP on descriptor `qmp`."""
     network = ["-nic", "none"]
     if guest.port:
-        forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-:{APPLIANCE_PORT}"
-        network = ["-netdev", f"user,id=net,restrict=on,{forward}", "-device", "virtio-net-pci,netdev=net"]
+        forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-{guest.address}:{APPLIANCE_PORT}"
+        user = f"user,id=net,restrict={'off' if guest.address else 'on'},{forward}"
+        network = ["-netdev", user, "-device", "virtio-net-pci,netdev=net"]
     strings = [text for path in guest.oem_strings for text in ("-smbios", f"type=11,path={path}")]
     disks = [
         argument

@@ -147,6 +147,13 @@ def read_data(path: Path, place: Place, name: str) -> str:
     return run("debugfs", "-R", f"cat {name}", f"{path}?offset={place.start}")
 
 
+def written_in(path: Path, place: Place) -> int:
+    """Return the year in which the superblock of a data partition was written last, by the writer's clock."""
+    said = run("debugfs", "-R", "show_super_stats -h", f"{path}?offset={place.start}")
+    line = next(line for line in said.splitlines() if line.startswith("Last write time:"))
+    return int(line.split()[-1])
+
+
 def digest(path: Path, start: int = 0, size: int | None = None) -> str:
     """Return a SHA-256 over a part of a disk: of every block that is not all zeros, with where it lies."""
     found = hashlib.sha256()

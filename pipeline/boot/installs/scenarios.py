@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from pipeline.boot import screen
-from pipeline.boot.installs import media, quiet, sheet, steps
+from pipeline.boot.installs import media, quiet, sheet, steps, time_server
 from pipeline.boot.installs.care import CARE
 from pipeline.boot.installs.faults import FAULTS
 from pipeline.boot.installs.film import Film
-from pipeline.boot.installs.guest import Disk
+from pipeline.boot.installs.guest import HOST, Disk
 from pipeline.boot.installs.power import CUT
 from pipeline.boot.installs.stage import (
     GOOD,
@@ -26,6 +26,18 @@ from pipeline.boot.installs.stage import (
 )
 
 Story = Callable[[Stage], Awaitable[None]]
+
+
+ADDRESS = "10.0.2.77"
+SETTINGS = f"""[settings]
+host_name = "db-7"
+node_name = "node-7"
+data_partitions = 2
+time_server = "{HOST}"
+address = "{ADDRESS}/24"
+gateway = "{HOST}"
+"""
+YEAR_2040 = 2_208_990_000  # seconds after 1970: far from now, and in the era of NTP that begins in 2036
 
 
 async def boots_twice(stage: Stage, disk: Disk) -> None:
@@ -114,6 +126,30 @@ async def other_system_stays(stage: Stage) -> None:
     must(set(entries) <= set(after), f"boot entries are gone: {sorted(set(entries) - set(after))}")
 
 
+async def settings(stage: Stage) -> None:
+    """Names, a fixed address, a time server and two data partitions, as the settings screen has them too."""
+    labels = ["TRUTHDB_DATA", "TRUTHDB_DATA2"]
+    disk = stage.disk()
+    text = steps.answers(GOOD, erase=SERIAL) + SETTINGS
+    await by_oem_string(stage, text, stage.medium(), disk)
+    check_disk(stage, disk, labels)
+    guest = replace(stage.guest(disk, fresh=False, network=True), address=ADDRESS)
+    async with time_server.serving(YEAR_2040) as server, stage.playing(guest, "boot-1") as play:
+        status = await steps.appliance(play, 1)  # at the fixed address: DHCP gives another one
+        node = status["node"]
+        must((node["host_name"], node["name"]) == ("db-7", "node-7"), f"the node calls itself {node}")
+        must(status["disk"]["labels"] == labels, f"the data are on {status['disk']}")
+        await play.hear(f"Network: eth0: {ADDRESS}/24")
+        await play.hear("TRUTHDB_DATA2 (nvme0n1p3): clean, on /data2")
+        await play.until("a question to the time server", lambda: server.asked > 0, steps.BOOTING)
+        await play.get("/healthz")  # packets keep their order: the server's answer is there, too
+        await play.monitor.press_power_button()
+        await play.is_off()
+    for place in check_disk(stage, disk, labels)[1:]:
+        year = media.written_in(disk.image, place)
+        must(year == 2040, f"{place.name} was written last in {year} by the machine's clock, not in 2040")
+
+
 async def answers_on_a_stick(stage: Stage) -> None:
     """An answer file on a volume that is labelled for it."""
     text = steps.answers('bus = "nvme"')
@@ -197,6 +233,7 @@ STORIES: dict[str, Story] = {
     "other-system": other_system_stays,
     "answers-stick": answers_on_a_stick,
     "answers-medium": answers_on_the_medium,
+    "settings": settings,
     **CARE,
     "quiet": is_quiet,
     "refuse-no-match": refused(steps.answers('serial = "NOBODY"'), "No disk"),

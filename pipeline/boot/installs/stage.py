@@ -4,7 +4,7 @@ Must not know what happens.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,11 +75,11 @@ def must(holds: bool, sentence: str) -> None:
         raise NotSeenError(sentence)
 
 
-def check_disk(stage: Stage, disk: Disk) -> list[media.Place]:
+def check_disk(stage: Stage, disk: Disk, data: Sequence[str] = ("TRUTHDB_DATA",)) -> list[media.Place]:
     """Read an installed disk with other readers than the installer's: tables, FAT, files, ext4."""
     places = media.partitions(disk.image, disk.block)
     names = [place.name for place in places]
-    must(names == ["EFI", "TRUTHDB_DATA"], f"the partitions are called {names}")
+    must(names == ["EFI", *data], f"the partitions are called {names}")
     must(places[0].kind == EFI, f"partition 1 is of type {places[0].kind}")
     must(all(place.start % (1 << 20) == 0 for place in places), "a partition is not aligned to 1 MiB")
     found = media.files(disk.image, places[0])
@@ -87,7 +87,8 @@ def check_disk(stage: Stage, disk: Disk) -> list[media.Place]:
     must(bool(system), f"the EFI partition holds {sorted(found)}")
     must(system == found.get("EFI/BOOT/BOOTX64.EFI"), "the fallback is another file than the system")
     must("TRUTHDB/INSTALL-RECEIPT.JSON" in found, "there is no receipt")
-    media.check_data(disk.image, places[1])
+    for place in places[1:]:
+        media.check_data(disk.image, place)
     node = media.read_data(disk.image, places[1], "/metadata/node.toml")
     must("[node]" in node, f"metadata/node.toml reads {node!r}")
     return places

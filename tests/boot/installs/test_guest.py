@@ -47,6 +47,11 @@ def test_a_network_leads_to_the_appliance_alone() -> None:
     assert values(argv, "-netdev") == ["user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:1234-:8080"]
 
 
+def test_a_machine_with_an_address_of_its_own_reaches_this_host() -> None:
+    argv = command(replace(GUEST, port=1234, address="10.0.2.77"), 5)
+    assert values(argv, "-netdev") == ["user,id=net,restrict=off,hostfwd=tcp:127.0.0.1:1234-10.0.2.77:8080"]
+
+
 def test_answers_in_the_firmware() -> None:
     argv = command(replace(GUEST, oem_strings=(Path("/w/oem"),)), 5)
     assert values(argv, "-smbios") == ["type=11,path=/w/oem"]

@@ -36,3 +36,9 @@ def test_an_answer_file_for_each_way_of_erasing() -> None:
     assert 'erase = "S1"' in steps.answers('serial = "S1"', erase="S1")
     assert "erase_any_matching = true" in steps.answers('bus = "nvme"')
     assert "erase" not in steps.answers('serial = "S1"', task="keep-data")
+
+
+def test_the_year_of_the_last_write_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Last mount time:          n/a\nLast write time:          Sun Jan  1 00:26:40 2040\n"
+    monkeypatch.setattr(media, "run", lambda *_: said)
+    assert media.written_in(Path("disk.img"), media.Place("TRUTHDB_DATA", "", 1 << 20, 0)) == 2040

@@ -53,8 +53,18 @@ pub struct Supervised {
 struct Running {
     child: Child,
     since: Instant,
-    output: PipeReader,
+    /// Until it has closed the other end: a program may go on without any words.
+    output: Option<PipeReader>,
     line: Vec<u8>,
+}
+
+/// Nothing that is not looked after any more runs on.
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What happened to a program since it was last looked at.
@@ -88,7 +98,7 @@ impl Supervised {
 
     /// Where its words come from, for poll(2).
     pub fn output(&self) -> Option<&PipeReader> {
-        self.running.as_ref().map(|running| &running.output)
+        self.running.as_ref()?.output.as_ref()
     }
 
     /// Starts it if it is due, and notices if it ended. Words that it has said are appended to
@@ -99,10 +109,9 @@ impl Supervised {
             return (self.due <= now).then(|| self.start(now));
         };
         let status = running.child.try_wait().ok()??;
-        self.read(lines);
-        let running = self.running.take()?;
-        push_line(&running.line, lines);
-        let pause = self.backoff.next(now - running.since);
+        let since = running.since;
+        self.read_to_end(lines);
+        let pause = self.backoff.next(now - since);
         self.due = now + pause;
         Some(Change::Ended(status, pause))
     }
@@ -131,7 +140,7 @@ impl Supervised {
         Ok(Running {
             child: child?,
             since,
-            output,
+            output: Some(output),
             line: Vec::new(),
         })
     }
@@ -144,8 +153,17 @@ impl Supervised {
         let mut buffer = [0; 4096];
         let mut total = 0;
         while total < MOST_READ {
-            let Ok(count @ 1..) = running.output.read(&mut buffer) else {
+            let Some(output) = &mut running.output else {
                 break;
+            };
+            let count = match output.read(&mut buffer) {
+                Ok(0) => {
+                    running.output = None;
+                    break;
+                }
+                Ok(count) => count,
+                // There is nothing more for now.
+                Err(_) => break,
             };
             total += count;
             for byte in &buffer[..count] {
@@ -157,6 +175,14 @@ impl Supervised {
                     running.line.push(*byte);
                 }
             }
+        }
+    }
+
+    /// Appends the last words of a program that does not run any more to `lines`.
+    fn read_to_end(&mut self, lines: &mut Vec<String>) {
+        self.read(lines);
+        if let Some(running) = self.running.take() {
+            push_line(&running.line, lines);
         }
     }
 
@@ -173,22 +199,14 @@ impl Supervised {
     pub fn stop(mut self, patience: Duration, lines: &mut Vec<String>) {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + patience;
-        while let Some(running) = &mut self.running {
-            match running.child.try_wait() {
-                Ok(None) if Instant::now() < deadline => {
-                    self.read(lines);
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Ok(None) => {
-                    let _ = running.child.kill();
-                    let _ = running.child.wait();
-                }
-                _ => {
-                    self.read(lines);
-                    break;
-                }
-            }
+        while let Some(running) = &mut self.running
+            && matches!(running.child.try_wait(), Ok(None))
+            && Instant::now() < deadline
+        {
+            self.read(lines);
+            std::thread::sleep(Duration::from_millis(10));
         }
+        self.read_to_end(lines);
     }
 }
 

@@ -84,7 +84,8 @@ fn offset(reply: &[u8], sent: i128, received: i128) -> Result<i128, &'static str
     if stamp(24) != to_ntp(sent) {
         return Err("its answer is to another question");
     }
-    if reply[0] >> 6 == 3 || !(1..=15).contains(&reply[1]) || stamp(40) == 0 {
+    let is_silent = stamp(32) == 0 || stamp(40) == 0;
+    if reply[0] >> 6 == 3 || !(1..=15).contains(&reply[1]) || is_silent {
         return Err("it does not know the time itself");
     }
     let (arrived, answered) = (from_ntp(stamp(32)), from_ntp(stamp(40)));
@@ -187,11 +188,14 @@ mod tests {
             offset(&good[..47], TIME, TIME),
             Err("its answer is none of NTP")
         );
-        let silent = [&good[..40], &[0; 8]].concat();
-        assert_eq!(
-            offset(&silent, TIME, TIME),
-            Err("it does not know the time itself")
-        );
+        for at in [32, 40] {
+            let mut silent = good.clone();
+            silent[at..at + 8].fill(0);
+            assert_eq!(
+                offset(&silent, TIME, TIME),
+                Err("it does not know the time itself")
+            );
+        }
     }
 
     #[test]

@@ -51,12 +51,13 @@ pub enum CheckResult {
 
 impl CheckResult {
     /// Reads an exit code, e2fsck(8): a sum of 1 (repaired), 2 (repaired, restart if it was
-    /// mounted, which it was not), 4 (left unrepaired), and more for operational trouble.
+    /// mounted, which it was not), 4 (left unrepaired), 8 (operational trouble, to which it may
+    /// come because of what it left unrepaired), and more for calls that make no sense.
     pub fn of(exit_code: Option<i32>) -> Self {
         match exit_code {
             Some(0) => Self::Clean,
             Some(1..=3) => Self::Repaired,
-            Some(code @ 4..=7) if code & 4 != 0 => Self::Damaged,
+            Some(code @ 4..=15) if code & 4 != 0 => Self::Damaged,
             _ => Self::Unchecked,
         }
     }
@@ -136,7 +137,8 @@ impl DataState {
                 ),
                 _ => (
                     "could not be checked",
-                    "Look whether the disk has failed. Start the machine again.",
+                    "Look whether the disk has failed. Start the machine again; if that does not help, \
+                     start a rescue system and look at the partition with e2fsck.",
                 ),
             };
             let message = format!("{label} on {device} {state}. e2fsck says: {output}");
@@ -176,7 +178,7 @@ mod tests {
             (Some(4), CheckResult::Damaged),
             (Some(5), CheckResult::Damaged),
             (Some(8), CheckResult::Unchecked),
-            (Some(12), CheckResult::Unchecked),
+            (Some(12), CheckResult::Damaged),
             (Some(16), CheckResult::Unchecked),
             (Some(127), CheckResult::Unchecked),
             (Some(-1), CheckResult::Unchecked),

@@ -1,6 +1,6 @@
 //! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
-//! `check` before the data is mounted, `run` for as long as the machine runs, `stop` before it
-//! ends. It mounts nothing.
+//! `check` before the data is mounted and `recheck` after that, `run` for as long as the machine
+//! runs, `stop` before it ends. It mounts nothing.
 //!
 //! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
 //!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.

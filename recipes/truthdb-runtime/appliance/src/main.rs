@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use truthdb_appliance::{check, clock, stop, supervisor};
 
-const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | run | stop | time SERVER\n\
+const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | run | stop | time SERVER\n\
     \n\
     \x20 check        find and check the data partitions, before they are mounted\n\
+    \x20 recheck      look closer at those that were not mounted after that\n\
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
     \x20 time SERVER  keep the clock right, by SNTP\n\
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["check"] => check::run(&root),
+        ["recheck"] => check::again(&root),
         ["run"] => supervisor::run(&root),
         ["stop"] => stop::run(&root),
         ["time", server] => clock::run(&root, server),

@@ -8,6 +8,10 @@ const WIDTH: usize = 80;
 const HEIGHT: usize = 25;
 /// Where values begin.
 const INDENT: usize = 14;
+/// How many lines a value may take …
+const MOST_OF_VALUE: usize = 2;
+/// … and the message of a problem.
+const MOST_OF_MESSAGE: usize = 9;
 
 /// What is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,31 +26,37 @@ pub struct Page {
 
 impl Page {
     /// The page as lines of at most 79 printable ASCII characters, at most 24 of them, so that no
-    /// screen scrolls.
+    /// screen scrolls. Where they do not all fit, problems and the last row, which is about the
+    /// service, matter more than the rows before it.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             String::new(),
             format!("  {}", clean(&self.title)),
             String::new(),
         ];
-        for (label, value) in &self.rows {
-            let mut label = *label;
-            for part in wrap(&clean(value), WIDTH - 1 - INDENT) {
-                lines.push(format!("  {label:<12}{part}"));
-                label = "";
-            }
+        let mut problems = self.problem_lines();
+        problems.truncate(HEIGHT - 1 - lines.len() - MOST_OF_VALUE);
+        let rows: Vec<_> = self.rows.iter().map(row_lines).collect();
+        if let Some((last, others)) = rows.split_last() {
+            let room = HEIGHT - 1 - lines.len() - problems.len() - last.len();
+            lines.extend(others.iter().flatten().take(room).cloned());
+            lines.extend(last.iter().cloned());
         }
-        for Problem { message, hint } in &self.problems {
-            lines.push(String::new());
-            for text in [message, hint] {
-                let parts = wrap(&clean(text), WIDTH - 5);
-                lines.extend(parts.into_iter().map(|part| format!("  {part}")));
-            }
-        }
+        lines.append(&mut problems);
         for line in &mut lines {
             line.truncate(line.trim_end().len());
         }
-        lines.truncate(HEIGHT - 1);
+        lines
+    }
+
+    fn problem_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for Problem { message, hint } in &self.problems {
+            let mut parts = shortened(message, WIDTH - 5, MOST_OF_MESSAGE);
+            parts.extend(wrap(&clean(hint), WIDTH - 5));
+            lines.push(String::new());
+            lines.extend(parts.into_iter().map(|part| format!("  {part}")));
+        }
         lines
     }
 
@@ -72,6 +82,27 @@ impl Page {
         }
         sentences
     }
+}
+
+/// The lines of a row.
+fn row_lines((label, value): &(&str, String)) -> Vec<String> {
+    let parts = shortened(value, WIDTH - 1 - INDENT, MOST_OF_VALUE);
+    let labels = std::iter::once(*label).chain(std::iter::repeat(""));
+    let line = |(label, part)| format!("  {label:<12}{part}");
+    labels.zip(parts).map(line).collect()
+}
+
+/// Breaks text into lines, and keeps at most so many; says so where there were more.
+fn shortened(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = wrap(&clean(text), width);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.truncate(width - 4);
+            last.push_str(" ...");
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -111,8 +142,9 @@ mod tests {
     #[test]
     fn nothing_makes_it_larger_than_the_screen() {
         let mut page = page();
-        page.rows.push(("Service", "word ".repeat(600)));
-        page.rows.push(("Data", "x".repeat(300)));
+        page.rows
+            .extend(std::iter::repeat_n(("Data", "word ".repeat(600)), 20));
+        page.rows.push(("Service", "x".repeat(300)));
         page.title = "\x1b[31m".to_owned();
         let lines = page.lines();
         assert_eq!(lines.len(), HEIGHT - 1);
@@ -122,6 +154,26 @@ mod tests {
                 .iter()
                 .all(|line| line.len() < WIDTH && printable(line))
         );
+    }
+
+    #[test]
+    fn what_has_to_be_done_is_seen_however_much_else_there_is() {
+        let mut page = page();
+        for number in 0..20 {
+            page.rows.insert(2, ("", format!("eth{number}: no cable")));
+        }
+        page.rows
+            .push(("Service", format!("ended with 1: {}", "word ".repeat(800))));
+        let message = format!("It is hot. {}", "really ".repeat(400));
+        page.problems.push(Problem::new(message, "Open a window."));
+        let lines = page.lines();
+        assert_eq!(lines.len(), HEIGHT - 1);
+        assert_eq!(lines[23], "  Open a window.");
+        assert!(lines[22].ends_with(" ..."), "{}", lines[22]);
+        assert!(lines[14].starts_with("  It is hot. really"));
+        assert!(lines[11].starts_with("  Service     ended with 1: word"));
+        assert!(lines[12].ends_with(" ..."), "{}", lines[12]);
+        assert!(lines[3].starts_with("  Host name"));
     }
 
     #[test]

@@ -73,7 +73,10 @@ impl Service {
         }
         match change {
             None => {}
-            Some(Change::Started) => "running".clone_into(&mut self.state),
+            Some(Change::Started) => {
+                "running".clone_into(&mut self.state);
+                self.last_words.clear();
+            }
             Some(Change::NotStarted(reason, pause)) => {
                 let seconds = pause.as_secs();
                 self.state = format!("cannot be started: {reason}; again in {seconds} s");
@@ -85,16 +88,22 @@ impl Service {
     /// Decides what comes after an end.
     fn ended(&mut self, status: ExitStatus, pause: Duration) {
         let how = describe(status);
-        let words = &self.last_words;
         let seconds = pause.as_secs();
-        self.state = match status.code() {
+        let (state, is_final) = match status.code() {
             Some(code) if FINAL.contains(&code) => {
-                self.program = None;
-                format!("stopped, {how}, and needs somebody: {words}")
+                (format!("stopped, {how}, and needs somebody"), true)
             }
-            Some(_) => format!("{how}, again in {seconds} s: {words}"),
-            // Whatever it said last was not about that.
-            None => format!("{how}, again in {seconds} s"),
+            _ => (format!("{how}, again in {seconds} s"), false),
+        };
+        if is_final {
+            self.program = None;
+        }
+        // Of a signal it knew nothing: whatever it said last was not about that.
+        let is_silent = status.code().is_none() || self.last_words.is_empty();
+        self.state = if is_silent {
+            state
+        } else {
+            format!("{state}: {}", self.last_words)
         };
     }
 

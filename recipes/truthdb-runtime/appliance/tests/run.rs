@@ -153,8 +153,8 @@ fn a_mount_that_failed_is_shown_with_its_reason() {
         mount: mounting /run/truthdb/data-device on /data failed: Structure needs cleaning\n";
     machine.write("run/truthdb/mount.log", log);
     let mut running = machine.run();
-    let words = "TRUTHDB_DATA on sda2 was not mounted: mount: mounting \
-        /run/truthdb/data-device on /data failed: Structure needs cleaning. Start the machine";
+    let words = "TRUTHDB_DATA on sda2 was not mounted, although e2fsck finds nothing wrong with it. \
+        mount: mounting /run/truthdb/data-device on /data failed: Structure needs cleaning. Start the machine";
     running.wait_for("dev/ttyS0", words);
     assert_eq!(running.stop(), Some(0));
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Fatal;
 use crate::http::{Answer, Reply};
 use crate::identity::{self, NodeToml};
-use crate::log::format::{Event, Kind};
+use crate::log::format::Kind;
 use crate::log::{Cut, Log, SEGMENT};
 use crate::status::{DiskStatus, LogStatus, Status};
 
@@ -54,6 +54,9 @@ struct Start {
     boot_id: String,
     #[serde(default)]
     version: String,
+    /// Whose log it is.
+    #[serde(default)]
+    node: String,
 }
 
 /// What an event about a cut says.
@@ -64,11 +67,12 @@ struct TailCut {
 }
 
 impl Service {
-    /// Reads who the node is, verifies the whole log, and records this start in it. A disk that
-    /// takes no writes is no failure here: the service then runs and says so.
+    /// Reads who the node is, verifies the whole log, and records this start in it. Fails if the
+    /// log is another node's. A disk that takes no writes is no failure here: the service then runs
+    /// and says so.
     pub fn start(config: Config) -> Result<Self, Fatal> {
         let node = identity::read(&config.data)?;
-        let state = State::open(&config)?;
+        let state = State::open(&config, &node.node.id)?;
         let service = Self {
             config,
             node,
@@ -175,24 +179,34 @@ impl Answer for Service {
 }
 
 impl State {
-    /// Opens the log, and finds out what has to be recorded.
-    fn open(config: &Config) -> Result<Self, Fatal> {
+    /// Opens the log of the node called `node`, and finds out what has to be recorded.
+    fn open(config: &Config, node: &str) -> Result<Self, Fatal> {
         let mut boots = 0;
-        let mut last_boot = None;
+        let mut last = None;
         let (log, cut) = Log::open(&config.data.join("wal"), |event| {
-            if event.kind == Kind::BOOT {
-                boots += 1;
-                last_boot = boot_id(event);
+            if [Kind::BOOT, Kind::START].contains(&event.kind) {
+                boots += u64::from(event.kind == Kind::BOOT);
+                last = serde_json::from_slice::<Start>(&event.payload).ok();
             }
         })?;
-        let kind = if last_boot.as_ref() == Some(&config.boot_id) {
-            Kind::START
-        } else {
-            Kind::BOOT
+        if let Some(Start { node: owner, .. }) = &last
+            && !owner.is_empty()
+            && owner != node
+        {
+            return Err(Fatal::Config(format!(
+                "{} is the log of node {owner}, and this is node {node}. Put back the log that \
+                 belongs to metadata/node.toml.",
+                log.path().display()
+            )));
+        }
+        let kind = match last {
+            Some(last) if last.boot_id == config.boot_id => Kind::START,
+            _ => Kind::BOOT,
         };
         let start = Start {
             boot_id: config.boot_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: node.to_owned(),
         };
         let pending = cut
             .map(|Cut { offset, bytes }| (Kind::TAIL_CUT, json(&TailCut { offset, bytes })))
@@ -233,11 +247,6 @@ fn shortage(numbers: &StatVfs) -> Option<&'static str> {
     // File systems without a fixed number of files say that they have none.
     let no_file = numbers.f_files > 0 && numbers.f_favail == 0;
     (room < LEAST_ROOM || no_file).then_some("full")
-}
-
-fn boot_id(event: &Event) -> Option<String> {
-    let start: Start = serde_json::from_slice(&event.payload).ok()?;
-    Some(start.boot_id)
 }
 
 /// These structures hold text and numbers only, which always can be written.

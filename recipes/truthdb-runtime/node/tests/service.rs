@@ -174,6 +174,23 @@ fn starting_again_without_a_reboot_is_a_start_and_no_boot() {
 }
 
 #[test]
+fn the_log_of_another_node_is_refused() {
+    let data = data();
+    Node::start(&data).end(Signal::TERM);
+    let before = fs::read(segment(&data)).unwrap();
+    let other = NODE_TOML.replace("8f3c", "9f3c");
+    fs::write(data.path().join("metadata/node.toml"), other).unwrap();
+    let (code, text) = refused(&data);
+    assert_eq!(code, Some(78));
+    let expected = "is the log of node 8f3c0000000000000000000000000001, and this is node \
+        9f3c0000000000000000000000000001. Put back";
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(fs::read(segment(&data)).unwrap(), before);
+    fs::write(data.path().join("metadata/node.toml"), NODE_TOML).unwrap();
+    Node::start(&data).end(Signal::TERM);
+}
+
+#[test]
 fn a_torn_tail_is_reported_everywhere() {
     let data = data();
     Node::start(&data).end(Signal::TERM);
@@ -274,11 +291,14 @@ fn a_disk_that_takes_no_writes_is_unhealthy_until_it_does() {
 #[test]
 fn killed_at_any_time_no_acknowledged_event_is_lost() {
     let data = data();
-    let mut acknowledged = 0;
-    for round in 0..60_u64 {
+    let started = Instant::now();
+    Node::start(&data).end(Signal::KILL);
+    let whole = started.elapsed();
+    let mut acknowledged = 1;
+    for round in 0..60_u32 {
         let mut program = command(data.path()).spawn().unwrap();
         let started = Instant::now();
-        let delay = Duration::from_micros(round * 97 % 4000);
+        let delay = whole * (round * 7 % 60) / 60;
         let mut output = program.stdout.take().unwrap();
         while started.elapsed() < delay {
             std::hint::spin_loop();

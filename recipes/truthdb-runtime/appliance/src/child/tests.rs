@@ -73,10 +73,40 @@ fn lines_without_end_are_cut() {
 }
 
 #[test]
+fn a_program_that_closes_its_output_runs_on_and_is_not_read_any_more() {
+    let mut lines = Vec::new();
+    let mut program = shell("echo last; exec >&- 2>&-; read line");
+    let (mut input, writer) = io::pipe().unwrap();
+    program.command.stdin(input.try_clone().unwrap());
+    assert_eq!(next(&mut program, &mut lines), Change::Started);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while program.output().is_some() && Instant::now() < deadline {
+        assert_eq!(program.look(Instant::now(), &mut lines), None);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(program.output().is_none() && program.is_running());
+    assert_eq!(lines, ["last"]);
+    drop(writer);
+    let change = next(&mut program, &mut lines);
+    assert!(matches!(change, Change::Ended(..)), "{change:?}");
+    assert_eq!(input.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_program_that_is_forgotten_ends() {
+    let mut program = shell("trap '' TERM; while :; do sleep 0.01; done");
+    next(&mut program, &mut Vec::new());
+    let pid = Pid::from_child(&program.running.as_ref().unwrap().child);
+    drop(program);
+    let error = rustix::process::test_kill_process(pid).unwrap_err();
+    assert_eq!(error, rustix::io::Errno::SRCH);
+}
+
+#[test]
 fn it_is_asked_to_stop_and_then_made_to() {
     let mut lines = Vec::new();
     let mut polite =
-        shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+        shell("trap 'echo bye; printf bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
     let mut stubborn = shell("trap '' TERM; echo ready; while :; do sleep 0.01; done");
     for program in [&mut polite, &mut stubborn] {
         next(program, &mut lines);
@@ -86,7 +116,7 @@ fn it_is_asked_to_stop_and_then_made_to() {
         lines.clear();
     }
     polite.stop(Duration::from_secs(20), &mut lines);
-    assert_eq!(lines, ["bye"]);
+    assert_eq!(lines, ["bye", "bye"]);
     let started = Instant::now();
     stubborn.stop(Duration::from_millis(50), &mut lines);
     assert!(started.elapsed() < Duration::from_secs(10));

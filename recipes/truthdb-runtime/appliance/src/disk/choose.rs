@@ -24,26 +24,25 @@ pub enum Choice {
 }
 
 /// Chooses among `disks`, of which one is to be that which was booted, if `boot_known`, `waited`
-/// after the search began. The disk that was booted is taken at once; another one only when it is
-/// the only one after some time, in which slower disks may come.
+/// after the search began. The disk that was booted is taken at once, and no other instead of it;
+/// if it is not there, another one is taken when it is the only one after some time, in which
+/// slower disks may come.
 pub fn choose(disks: &[Disk], boot_known: bool, waited: Duration) -> Choice {
-    let with_data: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
-    if let Some(doubled) = with_data.iter().find(|disk| is_doubled(disk)) {
-        return Choice::Refuse(Problem::new(
-            format!("{} has two partitions of the same name.", doubled.name),
-            "Rename the one that is not wanted, and start the machine again.",
-        ));
-    }
-    let mut booted = with_data.iter().filter(|disk| disk.booted);
+    let mut booted = disks.iter().filter(|disk| disk.booted);
     if let (Some(disk), None) = (booted.next(), booted.next()) {
-        return Choice::Take((*disk).clone());
+        return match has_first(disk) {
+            true => take(disk),
+            false if waited < PATIENCE => Choice::Wait,
+            false => Choice::Refuse(incomplete(disk)),
+        };
     }
+    let with_data: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
     let settle = if boot_known { SETTLE_BOOTED } else { SETTLE };
     match with_data.as_slice() {
         [] if waited < PATIENCE => Choice::Wait,
         [] => Choice::Refuse(not_found(disks)),
         _ if waited < settle => Choice::Wait,
-        [only] => Choice::Take((*only).clone()),
+        [only] => take(only),
         several => {
             let names: Vec<_> = several.iter().map(|disk| disk.name.as_str()).collect();
             Choice::Refuse(Problem::new(
@@ -57,20 +56,39 @@ pub fn choose(disks: &[Disk], boot_known: bool, waited: Duration) -> Choice {
     }
 }
 
+/// Takes a disk, unless its names say twice which partition is which.
+fn take(disk: &Disk) -> Choice {
+    if disk.data.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Choice::Refuse(Problem::new(
+            format!("{} has two partitions of the same name.", disk.name),
+            "Rename the one that is not wanted, and start the machine again.",
+        ));
+    }
+    Choice::Take(disk.clone())
+}
+
 fn has_first(disk: &Disk) -> bool {
     disk.data.iter().any(|(number, _)| *number == 1)
 }
 
-fn is_doubled(disk: &Disk) -> bool {
-    disk.data.windows(2).any(|pair| pair[0].0 == pair[1].0)
+/// Why the disk that was booted cannot be used.
+fn incomplete(disk: &Disk) -> Problem {
+    let name = &disk.name;
+    if disk.unfinished {
+        return Problem::new(
+            format!("The installation on {name} was not finished."),
+            "Start the installer and install again.",
+        );
+    }
+    Problem::new(
+        format!("{name}, which this system was started from, has no partition TRUTHDB_DATA."),
+        "Look whether somebody changed the partitions of the disk.",
+    )
 }
 
 fn not_found(disks: &[Disk]) -> Problem {
     match disks.iter().find(|disk| disk.unfinished) {
-        Some(disk) => Problem::new(
-            format!("The installation on {} was not finished.", disk.name),
-            "Start the installer and install again.",
-        ),
+        Some(disk) => incomplete(disk),
         None => Problem::new(
             "No disk has a partition TRUTHDB_DATA.",
             "Look whether all disks are connected, and start the machine again.",
@@ -161,6 +179,37 @@ mod tests {
             ..Disk::default()
         };
         assert_eq!(choose(&[second_only], false, Duration::ZERO), Choice::Wait);
+    }
+
+    #[test]
+    fn no_other_disk_stands_in_for_the_one_that_was_booted() {
+        let mut booted = Disk {
+            data: vec![(2, "sdb3".to_owned())],
+            ..disk("sdb", true)
+        };
+        let early = PATIENCE.saturating_sub(Duration::from_millis(1));
+        let look =
+            |booted: &Disk, waited| choose(&[disk("sda", false), booted.clone()], true, waited);
+        assert_eq!(look(&booted, early), Choice::Wait);
+        assert_eq!(
+            message(look(&booted, PATIENCE)),
+            "sdb, which this system was started from, has no partition TRUTHDB_DATA."
+        );
+        booted.unfinished = true;
+        assert_eq!(
+            message(look(&booted, PATIENCE)),
+            "The installation on sdb was not finished."
+        );
+    }
+
+    #[test]
+    fn a_disk_that_is_not_used_may_have_whatever_names() {
+        let mut odd = disk("sda", false);
+        odd.data.insert(0, (1, "sda9".to_owned()));
+        let booted = disk("sdb", true);
+        let choice = choose(&[odd.clone(), booted.clone()], true, Duration::ZERO);
+        assert_eq!(choice, Choice::Take(booted));
+        assert!(message(choose(&[odd], false, SETTLE)).starts_with("sda has two"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use links::{Link, list};
 use crate::child::Supervised;
 use crate::config::Address;
 
-/// How long a fixed address waits for a link that has a cable, before it takes the first.
+/// How long a fixed address waits for the first link to have a cable, before another one will do.
 const SETTLE: Duration = Duration::from_secs(10);
 /// How long a DHCP client may take to give its address back.
 const RELEASE: Duration = Duration::from_secs(1);
@@ -95,7 +95,9 @@ impl Network {
         Some(Supervised::new(command, now))
     }
 
-    /// Gives a fixed address to the first link that has a cable; later to the first of all.
+    /// Gives a fixed address to the first link that has a cable. The first of all links is taken
+    /// at once, another one after some time, in which a cable further in front may be noticed: so
+    /// it is the same link at each start.
     fn fix(&mut self, now: Instant) {
         let Address::Fixed {
             address,
@@ -114,9 +116,8 @@ impl Network {
             return;
         }
         let settled = now - self.started >= SETTLE;
-        let plugged = self.links.iter().find(|(_, state)| state.carrier);
-        let any = self.links.iter().next().filter(|_| settled);
-        let Some((name, _)) = plugged.or(any) else {
+        let mut links = self.links.iter().take(if settled { usize::MAX } else { 1 });
+        let Some((name, _)) = links.find(|(_, state)| state.carrier) else {
             return;
         };
         let name = name.clone();

@@ -125,7 +125,7 @@ fn a_cable_that_comes_back_has_the_address_asked_for_anew() {
 #[test]
 fn a_fixed_address_goes_to_the_first_link_with_a_cable() {
     let machine = Machine::new();
-    machine.link("net0", "0\n");
+    machine.link("net0", "1\n");
     machine.link("net1", "1\n");
     let start = Instant::now();
     let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
@@ -134,29 +134,71 @@ fn a_fixed_address_goes_to_the_first_link_with_a_cable() {
     assert_eq!(
         machine.calls()[3..],
         [
-            "ip -4 addr replace 192.0.2.10/24 dev net1",
-            "ip -4 route replace 192.0.2.1/32 dev net1",
-            "ip -4 route replace default via 192.0.2.1 dev net1",
+            "ip -4 addr replace 192.0.2.10/24 dev net0",
+            "ip -4 route replace 192.0.2.1/32 dev net0",
+            "ip -4 route replace default via 192.0.2.1 dev net0",
         ]
     );
     let text = fs::read_to_string(machine.0.path().join("etc/resolv.conf")).unwrap();
     assert_eq!(text, "nameserver 192.0.2.2\nnameserver 2001:db8::1\n");
     assert_eq!(
         network.rows(&vec![]),
-        ["net0: no cable", "net1: no address"]
+        ["net0: no address", "net1: no address"]
     );
 }
 
 #[test]
-fn without_any_cable_it_goes_to_the_first_link_after_a_while() {
+fn another_link_gets_it_when_the_first_had_its_time() {
     let machine = Machine::new();
     machine.link("net0", "0\n");
+    machine.link("net1", "1\n");
     let start = Instant::now();
     let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
     network.look(start, &mut Vec::new());
-    assert_eq!(machine.calls().len(), 2);
+    assert_eq!(machine.calls().len(), 3);
     network.look(start + SETTLE, &mut Vec::new());
-    assert_eq!(machine.calls().len(), 5);
+    assert_eq!(
+        machine.calls()[3],
+        "ip -4 addr replace 192.0.2.10/24 dev net1"
+    );
+    // A cable that comes later changes nothing.
+    machine.link("net0", "1\n");
+    network.look(start + 2 * SETTLE, &mut Vec::new());
+    assert_eq!(machine.calls().len(), 6);
+}
+
+#[test]
+fn without_any_cable_it_waits_for_one_however_long() {
+    let machine = Machine::new();
+    machine.link("net0", "0\n");
+    machine.link("net1", "0\n");
+    let start = Instant::now();
+    let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
+    network.look(start, &mut Vec::new());
+    network.look(start + 20 * SETTLE, &mut Vec::new());
+    assert_eq!(machine.calls().len(), 3);
+    // A switch takes longer to start than a server.
+    machine.link("net1", "1\n");
+    network.look(start + 30 * SETTLE, &mut Vec::new());
+    assert_eq!(
+        machine.calls()[3],
+        "ip -4 addr replace 192.0.2.10/24 dev net1"
+    );
+}
+
+#[test]
+fn a_link_that_is_taken_away_leaves_no_client_behind() {
+    let machine = Machine::new();
+    machine.link("net0", "1\n");
+    let mut network = Network::new(machine.0.path(), "truthdb", Address::Dhcp, Instant::now());
+    machine.wait(&mut network, 3);
+    fs::remove_dir_all(machine.0.path().join("sys/class/net/net0")).unwrap();
+    network.look(Instant::now(), &mut Vec::new());
+    assert_eq!(network.rows(&vec![]), Vec::<String>::new());
+    machine.link("net0", "1\n");
+    let calls = machine.wait(&mut network, 5);
+    assert!(calls[4].starts_with("udhcpc -f -R -i net0 "), "{calls:?}");
+    network.stop();
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::path::Path;
 use crate::check::mount_point;
 use crate::config::Config;
 use crate::data::{CheckResult, DataState, Partition, Problem};
-use crate::disk::number;
 use crate::mounts::{Mount, mount};
 use crate::network::Addresses;
 use crate::page::Page;
@@ -39,7 +38,7 @@ impl Data {
     /// Looks how the partitions of `state` are mounted below `root`.
     pub(super) fn look(root: &Path, state: &DataState) -> Self {
         let partitions = state.partitions.iter().map(|partition| {
-            let point = mount_point(number(&partition.label).unwrap_or(1));
+            let point = mount_point(&partition.label);
             let mount = mount(root, &point);
             (partition.clone(), point, mount)
         });
@@ -63,7 +62,9 @@ impl Data {
         let said = said.unwrap_or("mount said nothing");
         let Partition { label, device, .. } = partition;
         Some(Problem::new(
-            format!("{label} on {device} was not mounted: {said}"),
+            format!(
+                "{label} on {device} was not mounted, although e2fsck finds nothing wrong with it. {said}"
+            ),
             "Start the machine again. If that does not help, look whether the disk has failed.",
         ))
     }

@@ -33,7 +33,8 @@ data = ["TRUTHDB_DATA"]
 address = "dhcp"
 "#;
 
-/// Writes down what it is told, and answers for each device as `e2fsck.DEVICE` says.
+/// Writes down what it is told, and answers for each device as `e2fsck.DEVICE` says, which has the
+/// option in `$1`.
 const E2FSCK: &str = "#!/bin/sh\n\
     root=${0%/usr/sbin/*}\n\
     echo \"e2fsck $*\" >>\"$root/calls\"\n\
@@ -175,6 +176,10 @@ impl Machine {
 
     pub fn check(&self) {
         assert!(self.appliance("check").status().unwrap().success());
+    }
+
+    pub fn recheck(&self) {
+        assert!(self.appliance("recheck").status().unwrap().success());
     }
 
     pub fn run(&self) -> Running<'_> {

@@ -52,7 +52,7 @@ const RECORD_MAGIC: &[u8; 4] = b"EVNT";
 pub struct Kind(pub u16);
 
 impl Kind {
-    /// The machine was started. Payload: JSON with `boot_id`, `version`.
+    /// The machine was started. Payload: JSON with `boot_id`, `version`, `node`.
     pub const BOOT: Self = Self(1);
     /// The service was started again on a machine that kept running. Payload as of [`Self::BOOT`].
     pub const START: Self = Self(2);

@@ -25,6 +25,8 @@ const NUMBER: u64 = 1;
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
+    /// Locked for as long as this one lives.
+    _folder: File,
     file: File,
     end: u64,
     sequence: u64,
@@ -46,6 +48,7 @@ impl Log {
     /// every event to `see`, and cuts off a torn tail. Fails on damage, which it leaves as it is.
     pub fn open(folder: &Path, see: impl FnMut(&Event)) -> Result<(Self, Option<Cut>), Fatal> {
         let path = folder.join(SEGMENT);
+        let locked = lock(folder)?;
         let file = match File::options().read(true).write(true).open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 create(folder).map_err(|error| Fatal::io("cannot create", &path, &error))?;
@@ -54,18 +57,6 @@ impl Log {
             other => other,
         }
         .map_err(|error| Fatal::io("cannot open", &path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Fatal::Io(format!(
-                    "{} is in use: another truthdb-node is running; stop that one first",
-                    path.display()
-                )));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(Fatal::io("cannot lock", &path, &error));
-            }
-        }
         let found = scan(BufReader::new(&file), NUMBER, see)
             .map_err(|error| Fatal::io("cannot read", &path, &error))?
             .map_err(|damage| {
@@ -79,6 +70,7 @@ impl Log {
             .map_err(|error| Fatal::io("cannot cut off the end of", &path, &error))?;
         let log = Self {
             path,
+            _folder: locked,
             file,
             end: found.end,
             sequence: found.sequence,
@@ -162,6 +154,19 @@ impl Log {
     /// Why the log takes no more events, if it does not.
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
+    }
+}
+
+/// Locks the folder: a lock of the file would come too late for two that make it at once.
+fn lock(folder: &Path) -> Result<File, Fatal> {
+    let file = File::open(folder).map_err(|error| Fatal::io("cannot open", folder, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fatal::Io(format!(
+            "{} is in use: another truthdb-node is running; stop that one first",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(Fatal::io("cannot lock", folder, &error)),
     }
 }
 

@@ -92,6 +92,17 @@ fn two_programs_cannot_have_it_open() {
 }
 
 #[test]
+fn not_even_an_empty_one_is_made_beside_another_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), |_| ()).unwrap();
+    fs::remove_file(folder.path().join(SEGMENT)).unwrap();
+    assert_eq!(events(folder.path()).unwrap_err().code(), 74);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    drop(log);
+    assert_eq!(events(folder.path()).unwrap(), (vec![], None));
+}
+
+#[test]
 fn a_draft_of_an_interrupted_first_start_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("segment-00000001.log.new"), b"TRUTH").unwrap();
