@@ -13,7 +13,7 @@ QUIET = {
     "the firmware's picture, begun": "ge-liano\n",
     "splash": "TruthDB\n",
     "program": "| TruthDB Version 0.1.0\nWelcome\nThis program puts TruthDB on a disk. Nothing is"
-    " written\nbefore you have confirmed it.\nMemory 1.5 GiB\n",
+    " written\nbefore you confirm.\nMemory 1.5 GiB\n",
     "disks": "TruthDB Version 0.1.0\n1 [EFI (FAT32)] 1.1 GB\n[32_ ]\n    2 2.1 GB ext4 boot\n",
     "appliance": "TruthDB 0.1.0\nhttp://10.0.2.15:8080/status\n",
 }

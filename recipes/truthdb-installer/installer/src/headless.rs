@@ -3,18 +3,19 @@
 
 use std::path::Path;
 
-use crate::answers::{self, Mistake};
+use crate::answers;
 use crate::hardware::{Contents, Hardware, read_volume};
 use crate::install::{self, Request, Stage};
+use crate::state::Purpose;
 
 /// Does on the machine below `root` what the answer file at `file` says; `Err` is one sentence or
 /// more about why not.
 pub fn run(root: &Path, file: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(file)
+    let bytes = std::fs::read(file)
         .map_err(|error| format!("{} cannot be read: {error}.", file.display()))?;
-    let answers = answers::parse(&text).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-        lines.join("\n")
+    let answers = answers::read(&bytes).map_err(|mistakes| {
+        let lines = mistakes.iter().map(|it| format!("{it} {}", it.hint));
+        lines.collect::<Vec<String>>().join("\n")
     })?;
     let mut hardware = Hardware::scan(root).map_err(|problem| problem.to_string())?;
     for disk in &mut hardware.disks {
@@ -22,7 +23,8 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         disk.volume = read_volume(&path);
         disk.contents = Contents::read(&path, disk).ok();
     }
-    let refuse = |disk: &_| hardware.obstacle(disk);
+    let purpose = Purpose::of(answers.task);
+    let refuse = |disk: &_| purpose.refusal(&hardware, disk);
     let disk = answers::choose(&answers, &hardware.disks, &refuse)
         .map_err(|refusal| format!("{} {}", refusal.message, refusal.hint))?;
     println!("disk {}: {:?}", disk.name, disk.contents);

@@ -25,6 +25,8 @@ pub struct Worker {
     sender: Sender<Event>,
     receiver: Receiver<Event>,
     wake: OwnedFd,
+    /// An export was begun and did not report yet: two at once would ruin a stick's file system.
+    is_exporting: bool,
 }
 
 /// What a thread reports with.
@@ -51,12 +53,16 @@ impl Worker {
             sender,
             receiver,
             wake,
+            is_exporting: false,
         }
     }
 
     /// What was reported since the last call.
-    pub fn events(&self) -> Vec<Event> {
-        self.receiver.try_iter().collect()
+    pub fn events(&mut self) -> Vec<Event> {
+        let events: Vec<Event> = self.receiver.try_iter().collect();
+        let is_end = |event: &Event| matches!(event, Event::LogExported { .. });
+        self.is_exporting &= !events.iter().any(is_end);
+        events
     }
 
     /// Does what `request` asks for. Reports progress, and the end.
@@ -77,6 +83,7 @@ impl Worker {
                 message: format!("The installation cannot be started: {error}."),
                 disk: "Nothing was written.".to_owned(),
                 hint: "Press R to try again, or restart the computer.".to_owned(),
+                receipt: None,
             }))
         });
     }
@@ -95,12 +102,28 @@ impl Worker {
         });
     }
 
-    /// Writes `log` to a stick, which is not `except`. `notice` says where it went already.
-    pub fn export(&self, log: Vec<String>, except: Option<Disk>, notice: &str) {
+    /// Whether logs are being written to a stick, as far as [`Worker::events`] told.
+    pub fn is_exporting(&self) -> bool {
+        self.is_exporting
+    }
+
+    /// Writes `log` and `receipts` to a stick, which is not `except`. `notice` says where the log
+    /// went already. Does nothing while an export goes on, which reports in its own time.
+    pub fn export(
+        &mut self,
+        log: Vec<String>,
+        receipts: Vec<String>,
+        except: Option<Disk>,
+        notice: &str,
+    ) {
+        if self.is_exporting {
+            return;
+        }
+        self.is_exporting = true;
         let root = self.root.clone();
         let (said, lines) = (notice.to_owned(), log.clone());
         let started = self.start("export", move |reporter| {
-            let stick = match install::export_logs(&root, &log, except.as_ref()) {
+            let stick = match install::export_logs(&root, &log, &receipts, except.as_ref()) {
                 Ok(sentence) => sentence,
                 Err(Problem { message, hint }) => format!("{message} {hint}"),
             };
@@ -166,7 +189,7 @@ fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
     };
     let source = found.source;
     tracing::info!(source, "found an answer file");
-    Some(match answers::parse(&found.text) {
+    Some(match answers::read(&found.bytes) {
         Ok(answers) => Ok(Plan { source, answers }),
         Err(mistakes) => {
             let problems = mistakes
@@ -175,7 +198,7 @@ fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
             Err(Refused {
                 source: Some(source),
                 problems: problems.collect(),
-                on_error: answers::ending_on_error(&found.text),
+                on_error: answers::ending_on_error(&found.bytes),
             })
         }
     })
@@ -230,9 +253,9 @@ mod tests {
     fn what_comes_of_work_is_reported() {
         let root = tempfile::tempdir().unwrap();
         let (wake, waker) = pipe().unwrap();
-        let worker = Worker::new(root.path(), waker);
+        let mut worker = Worker::new(root.path(), waker);
         let log = vec!["a line".to_owned()];
-        worker.export(log.clone(), None, "It is on /dev/ttyS0.");
+        worker.export(log.clone(), Vec::new(), None, "It is on /dev/ttyS0.");
         let Event::LogExported { notice, log: found } = first(&worker) else {
             panic!("an export ends with its outcome");
         };
@@ -241,6 +264,28 @@ mod tests {
         // The loop was woken.
         assert_eq!(rustix::io::read(&wake, &mut [0; 8]), Ok(1));
         assert!(worker.events().is_empty());
+    }
+
+    #[test]
+    fn while_one_export_goes_on_no_other_is_begun() {
+        let root = tempfile::tempdir().unwrap();
+        // Kept open: a pipe that nobody reads would end the program.
+        let (_wake, waker) = pipe().unwrap();
+        let mut worker = Worker::new(root.path(), waker);
+        for begun in ["first", "second"] {
+            for log in [begun, "ignored", "ignored"] {
+                worker.export(vec![log.to_owned()], Vec::new(), None, "");
+            }
+            let mut events = Vec::new();
+            while worker.is_exporting() {
+                events.extend(worker.events());
+                thread::sleep(Duration::from_millis(1));
+            }
+            let [Event::LogExported { log, .. }] = &events[..] else {
+                panic!("one export reports once: {events:?}");
+            };
+            assert_eq!(log, &[begun]);
+        }
     }
 
     #[test]

@@ -112,17 +112,30 @@ fn tasks_that_erase_nothing() {
 #[test]
 fn a_file_with_mistakes_still_says_how_it_ends() {
     let too_large = format!("on_error = \"reboot\"\n#{}", "x".repeat(LARGEST));
-    let rows = [
-        ("on_error = \"poweroff\"\ntask = 3\n", Ending::PowerOff),
-        ("task = install\non_error = \"reboot\"\n", Ending::Reboot),
-        ("on_error = \"explode\"\n", Ending::Wait),
-        ("on_error = 1\n", Ending::Wait),
-        ("version = 1\n", Ending::Wait),
-        ("version\non_error = \"poweroff\"\n", Ending::PowerOff),
-        (&too_large, Ending::Wait),
+    let rows: [(&[u8], Ending); 8] = [
+        (b"on_error = \"poweroff\"\ntask = 3\n", Ending::PowerOff),
+        (b"task = install\non_error = \"reboot\"\n", Ending::Reboot),
+        (b"on_error = \"reboot\"\n# Gr\xfc\xdfe\n", Ending::Reboot),
+        (b"on_error = \"explode\"\n", Ending::Wait),
+        (b"on_error = 1\n", Ending::Wait),
+        (b"version = 1\n", Ending::Wait),
+        (b"version\non_error = \"poweroff\"\n", Ending::PowerOff),
+        (too_large.as_bytes(), Ending::Wait),
     ];
-    for (text, ending) in rows {
-        assert_eq!(ending_on_error(text), ending, "{text}");
+    for (bytes, ending) in rows {
+        let text = String::from_utf8_lossy(bytes);
+        assert_eq!(ending_on_error(bytes), ending, "{text}");
+    }
+}
+
+#[test]
+fn a_world_wide_name_may_be_written_as_lsblk_writes_it() {
+    for (written, read) in [
+        ("0x5000c500a1b2c3d4", "naa.5000c500a1b2c3d4"),
+        ("eui.0025385b21404321", "eui.0025385b21404321"),
+    ] {
+        let text = LEAST.replace("bus = \"NVMe\"", &format!("wwn = \"{written}\""));
+        assert_eq!(parse(&text).unwrap().rule.wwn.as_deref(), Some(read));
     }
 }
 
@@ -172,13 +185,14 @@ fn a_check_says_what_is_wrong() {
         verdict(b"# \xff\n"),
         (
             false,
-            "install.toml: This file is not UTF-8 text.\n".to_owned()
+            "install.toml:1: This is not UTF-8 text.\n  hint: Save the file as UTF-8.\n".to_owned()
         )
     );
     let missing = check(Path::new("/nowhere/install.toml"));
     assert_eq!(
         missing.text,
-        "/nowhere/install.toml: This file cannot be read: No such file or directory (os error 2).\n"
+        "/nowhere/install.toml: This file cannot be read: it does not exist.\n  hint: Name a file \
+         that is there, and that you may read.\n"
     );
 }
 

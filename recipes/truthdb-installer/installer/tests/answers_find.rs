@@ -61,7 +61,7 @@ fn source(name: &str, block_size: &str, content: &[u8], medium: bool) -> Option<
     let after = fs::read(machine.root().join("dev").join(name)).unwrap();
     assert!(content == after, "the disk was written to");
     found.map(|found| {
-        assert_eq!(found.text, TEXT);
+        assert_eq!(found.bytes, TEXT.as_bytes());
         found.source
     })
 }
@@ -188,7 +188,7 @@ fn the_firmware_hands_over_text_or_base64() {
         let machine = FakeMachine::new();
         add_strings(&machine, &[b"vendor=x", string]);
         let found = search(&machine, None).unwrap().unwrap();
-        assert_eq!((&*found.source, &*found.text), (source, TEXT));
+        assert_eq!((&*found.source, &*found.bytes), (source, TEXT.as_bytes()));
     }
     let machine = FakeMachine::new();
     add_strings(
@@ -203,50 +203,58 @@ fn refusal(machine: &FakeMachine) -> String {
 }
 
 #[test]
-fn what_is_no_text_is_refused() {
-    let rows: [(&[u8], &str); 4] = [
-        (
-            b"truthdb.install.toml.base64=dmVyc2lvbiA9IDE",
-            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
-             with: base64 -w0 install.toml",
-        ),
-        (
-            b"truthdb.install.toml.base64=\xff",
-            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
-             with: base64 -w0 install.toml",
-        ),
-        (
-            b"truthdb.install.toml.base64=//79/A==",
-            "The answer file is not UTF-8 text: SMBIOS OEM string truthdb.install.toml.base64. \
-             Save it as UTF-8.",
-        ),
-        (
-            b"truthdb.install.toml=\xe9",
-            "The answer file is not UTF-8 text: SMBIOS OEM string truthdb.install.toml. Save it as \
-             UTF-8.",
-        ),
+fn what_is_no_base64_is_refused() {
+    let strings: [&[u8]; 2] = [
+        b"truthdb.install.toml.base64=dmVyc2lvbiA9IDE",
+        b"truthdb.install.toml.base64=\xff",
     ];
-    for (string, expected) in rows {
+    for string in strings {
         let machine = FakeMachine::new();
         add_strings(&machine, &[string]);
-        assert_eq!(refusal(&machine), expected);
+        assert_eq!(
+            refusal(&machine),
+            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
+             with: base64 -w0 install.toml"
+        );
     }
-    let long = vec![b'#'; LARGEST + 1];
-    let volume = |content: &[u8]| {
-        fat(
-            MIB,
-            FatType::Fat12,
-            "TRUTHDB_CFG",
-            &[("install.toml", content)],
-        )
-    };
-    assert_eq!(
-        refusal(&machine(&[("sda", "512", &volume(&long))])),
-        "The answer file has more than 65536 bytes: /install.toml on sda (TRUTHDB_CFG). An answer \
-         file is some lines of text; is this one?"
+}
+
+#[test]
+fn of_a_file_that_is_too_large_just_enough_is_read_to_tell() {
+    for (length, expected) in [(LARGEST, LARGEST), (3 * LARGEST, LARGEST + 1)] {
+        let content = vec![b'#'; length];
+        let files = [("install.toml", &content[..])];
+        let volume = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &files);
+        let machine = machine(&[("sda", "512", &volume)]);
+        let found = search(&machine, None).unwrap().unwrap();
+        assert_eq!(found.bytes.len(), expected);
+    }
+}
+
+#[test]
+fn a_volume_that_was_prepared_in_vain_is_told() {
+    let misnamed = fat(
+        MIB,
+        FatType::Fat12,
+        "TRUTHDB_CFG",
+        &[("install.toml.txt", TEXT.as_bytes())],
     );
-    let largest = machine(&[("sda", "512", &volume(&long[1..]))]);
-    assert_eq!(search(&largest, None).unwrap().unwrap().text.len(), LARGEST);
+    let machine = machine(&[("sda", "512", &misnamed)]);
+    assert_eq!(
+        refusal(&machine),
+        "TRUTHDB_CFG on sda has no /install.toml. Put the answer file there, under just this name \
+         (not install.toml.txt), or take TRUTHDB_CFG away."
+    );
+    let mut hardware = machine.scan(&[]);
+    hardware.disks[0].volume = Volume::Iso("TRUTHDB_CFG".to_owned());
+    assert_eq!(
+        find(machine.root(), &hardware).unwrap_err().to_string(),
+        "TRUTHDB_CFG on sda is an ISO 9660 file system. Put install.toml on a FAT file system with \
+         this label."
+    );
+    // Another one that is right is enough.
+    add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+    assert!(search(&machine, None).unwrap().is_some());
 }
 
 #[test]
@@ -275,6 +283,7 @@ fn what_cannot_be_read_is_passed_over() {
     assert_eq!(found.source, "/install.toml on sdc (TRUTHDB_CFG)");
     let mut hardware = machine.scan(&[]);
     hardware.disks[2].volume = Volume::Unreadable;
+    hardware.disks.remove(0);
     assert_eq!(find(machine.root(), &hardware), Ok(None));
 }
 

@@ -72,6 +72,24 @@ fn every_state_on_a_small_screen() {
     );
 }
 
+/// Whatever is above it: the end of the serial number, the question, and the box to write in.
+#[test]
+fn the_last_question_is_always_there() {
+    let state = named("confirm-long").unwrap();
+    for shown in [draw_serial(&state), draw_screen(&state)] {
+        let expected = [
+            "6789WXYZ",
+            "All of this will be lost",
+            "If you are sure, type the last 4 characters",
+            "wxyz",
+            "Enter starts.",
+        ];
+        for words in expected {
+            assert!(shown.contains(words), "{words} is missing:\n{shown}");
+        }
+    }
+}
+
 #[test]
 fn a_wide_screen() {
     let states = ["disk", "confirm", "progress"];
@@ -107,8 +125,10 @@ fn no_golden_file_is_left_over() {
 }
 
 #[test]
-fn everything_fits_but_what_can_be_scrolled() {
+fn everything_fits_but_what_can_be_scrolled_or_says_how_much_more_there_is() {
     let long = [
+        "confirm-crowded",
+        "confirm-long",
         "disk-crowded",
         "disk-many",
         "done-with-warnings",

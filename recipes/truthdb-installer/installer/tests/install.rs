@@ -124,6 +124,15 @@ impl Machine {
             .collect()
     }
 
+    /// Whether this text is in one piece in the first partition.
+    fn holds(&self, text: &str) -> bool {
+        let mut data = vec![0; 32 << 20];
+        let disk = File::open(self.disk_path()).unwrap();
+        disk.read_exact_at(&mut data, 1 << 20).unwrap();
+        let mut found = data.windows(text.len());
+        found.any(|it| it == text.as_bytes())
+    }
+
     /// SHA-256 of a part of the disk.
     fn digest(&self, start: u64, length: usize) -> Vec<u8> {
         Sha256::digest(self.read(start, length)).to_vec()
@@ -184,6 +193,8 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
             seen.last().map(|it| it.total)
         );
         assert_eq!(machine.wrong(), Vec::<String>::new());
+        assert!(report.receipt.contains("\"verified\": true"));
+        assert!(machine.holds(&report.receipt), "the receipt is on the disk");
         let table = machine.digest(0, 1 << 20);
         let again = machine.run(Task::Install).unwrap();
         assert_eq!(again.layout, report.layout);
@@ -218,6 +229,7 @@ fn a_disk_without_an_installation_cannot_be_kept() {
         "sda holds no installation that can be kept: it has no partition table."
     );
     assert_eq!(failure.disk, "Nothing was written to sda.");
+    assert_eq!(failure.receipt, None);
 }
 
 #[test]
@@ -315,6 +327,7 @@ fn a_failing_mke2fs_leaves_an_unfinished_disk_that_a_retry_finishes() {
         "Making the file system TRUTHDB_DATA on sda failed: mke2fs: Input/output error."
     );
     assert!(failure.disk.contains("unfinished"), "{}", failure.disk);
+    assert!(machine.holds(&failure.receipt.unwrap()));
     assert!(
         machine
             .wrong()

@@ -111,17 +111,28 @@ fn gateways() {
     let six = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
     assert!(gateway("fe80::1", six, 64).is_ok());
     let rows = [
-        (
-            "fe80::1",
-            "Write it in the same way as the address: both IPv4, or both IPv6.",
-        ),
+        ("fe80::1", "The address is IPv4, so this must be too."),
         ("192.0.2.10", "This is the address of this computer itself."),
         ("192.0.3.1", "It is not in the network of 192.0.2.10/24."),
         ("0.0.0.0", "It is not in the network of 192.0.2.10/24."),
+        ("192.0.2.255", "No computer can have this address."),
         ("router", "Write an address like 192.0.2.1, or nothing."),
     ];
     for (text, message) in rows {
         assert_eq!(wrong(gateway(text, own, 24)), message);
+    }
+    let other = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2]);
+    assert_eq!(gateway("2001:db8::2", six, 64), Ok(Some(other)));
+    assert!(gateway("2001:db8:0:1::1", six, 128).is_ok());
+    let rows = [
+        ("192.0.2.1", "The address is IPv6, so this must be too."),
+        (
+            "2001:db8:0:1::1",
+            "It is not in the network of 2001:db8::1/64.",
+        ),
+    ];
+    for (text, message) in rows {
+        assert_eq!(wrong(gateway(text, six, 64)), message);
     }
 }
 
@@ -134,6 +145,11 @@ fn servers_of_names() {
         wrong(name_servers(["192.0.2.53", "dns"])),
         "\"dns\" is not an address like 192.0.2.1."
     );
+    assert_eq!(
+        wrong(name_servers(["dns", "192.0.2.53", "ns2"])),
+        "\"dns\", \"ns2\" are not addresses like 192.0.2.1."
+    );
+    assert!(wrong(name_servers([&*"x".repeat(5000)])).len() < 100);
     assert_eq!(
         wrong(name_servers(["192.0.2.53"; 4])),
         "At most 3 are asked."

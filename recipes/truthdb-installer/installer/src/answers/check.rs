@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
-use super::{LARGEST, parse, summary};
+use super::{LARGEST, read, summary};
+use crate::hardware::reason;
 
 /// What came of looking at a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +21,17 @@ pub struct Verdict {
 pub fn check(path: &Path) -> Verdict {
     let shown = path.display();
     let bad = |text| Verdict { good: false, text };
-    let text = match read(path) {
-        Ok(text) => text,
-        Err(reason) => return bad(format!("{shown}: {reason}\n")),
+    let bytes = match bytes(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let reason = reason(&error);
+            return bad(format!(
+                "{shown}: This file cannot be read: {reason}.\n  hint: Name a file that is there, \
+                 and that you may read.\n"
+            ));
+        }
     };
-    match parse(&text) {
+    match read(&bytes) {
         Ok(answers) => Verdict {
             good: true,
             text: format!("{shown}: this file is right.\n{}", summary(&answers)),
@@ -40,12 +47,10 @@ pub fn check(path: &Path) -> Verdict {
     }
 }
 
-/// The text of the file, or a sentence that says why there is none.
-fn read(path: &Path) -> Result<String, String> {
+/// What is in the file; of one that is too large, just enough to tell.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| format!("This file cannot be read: {error}."))?;
-    String::from_utf8(bytes).map_err(|_| "This file is not UTF-8 text.".to_owned())
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

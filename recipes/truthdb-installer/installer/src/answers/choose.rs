@@ -1,7 +1,7 @@
 //! The one disk of this machine that an answer file is about, or why there is none.
 
-use super::{Answers, Erase, Refusal, quoted};
-use crate::hardware::{Disk, decimal_size};
+use super::{Answers, Erase, Refusal};
+use crate::hardware::{Disk, decimal_size, quoted};
 
 /// How many disks a refusal lists.
 const LISTED: usize = 8;

@@ -3,8 +3,8 @@
 use super::mistakes::Mistakes;
 use super::rule::BUSES;
 use super::table::{At, Key, Table, key};
-use super::{Erase, Rule, quoted};
-use crate::hardware::Bus;
+use super::{Erase, Rule};
+use crate::hardware::{Bus, MINIMUM_DISK, decimal_size, quoted};
 use crate::install::Task;
 use crate::install::settings::size;
 
@@ -24,7 +24,7 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
     let before = mistakes.count();
     let bytes = |name, mistakes: &mut Mistakes| disk.text(name, size, mistakes);
     let min_size = bytes("min_size", mistakes);
-    let max_size = bytes("max_size", mistakes);
+    let max_size = disk.text("max_size", max_size, mistakes);
     if let (Some(min), Some(max)) = (&min_size, &max_size)
         && min.value > max.value
     {
@@ -32,11 +32,11 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
         let hint = "Make it the same or more.".to_owned();
         mistakes.add_unless_broken(max.at, disk.path("max_size"), message, hint);
     }
-    let mut text = |name| Some(disk.text(name, mark, mistakes)?.value);
+    let mut text = |name, rule: fn(&str) -> _| Some(disk.text(name, rule, mistakes)?.value);
     let rule = Rule {
-        serial: text("serial"),
-        wwn: text("wwn"),
-        model: text("model"),
+        serial: text("serial", mark),
+        wwn: text("wwn", wwn),
+        model: text("model", words),
         bus: disk.text("bus", bus, mistakes).map(|it| it.value),
         min_size: min_size.map(|it| it.value),
         max_size: max_size.map(|it| it.value),
@@ -62,13 +62,44 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
     rule
 }
 
+/// The most bytes that a disk may have.
+fn max_size(text: &str) -> Result<u64, String> {
+    let size = size(text)?;
+    if size < MINIMUM_DISK {
+        let least = decimal_size(MINIMUM_DISK);
+        return Err(format!("TruthDB needs {least}, so no disk could match."));
+    }
+    Ok(size)
+}
+
 /// Text that is compared with what a device says of itself.
-fn mark(text: &str) -> Result<String, String> {
+fn words(text: &str) -> Result<String, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.is_empty() {
         return Err("It is empty.".to_owned());
     }
-    Ok(words.join(" "))
+    // Of anything else, `hardware` makes a question mark.
+    let is_foreign = |c: &char| !c.is_ascii_graphic() && *c != ' ';
+    let words = words.join(" ");
+    match words.chars().find(is_foreign) {
+        Some(c) => Err(format!("Write ? for {c:?}: that is how disks are shown.")),
+        None => Ok(words),
+    }
+}
+
+/// Such text, of which all has to be the same.
+fn mark(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err("The star stands for other characters in model alone.".to_owned());
+    }
+    words(text)
+}
+
+/// A world wide name; also as udev and lsblk write those of SCSI disks, with `0x`.
+fn wwn(text: &str) -> Result<String, String> {
+    let text = mark(text)?;
+    let bare = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+    Ok(bare.map_or(text.clone(), |bare| format!("naa.{bare}")))
 }
 
 fn bus(text: &str) -> Result<Bus, String> {

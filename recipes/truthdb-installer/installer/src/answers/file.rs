@@ -8,8 +8,9 @@ use super::disk_keys::{DISK, read_erase, read_rule};
 use super::mistakes::Mistakes;
 use super::settings_keys::{SETTINGS, read_settings, refuse_settings};
 use super::table::{At, Key, Table, key};
-use super::{Answers, Ending, LARGEST, Mistake, quoted};
-use crate::install::Task;
+use super::{Answers, Ending, LARGEST, Mistake, Rule};
+use crate::hardware::{MINIMUM_DISK, decimal_size, quoted};
+use crate::install::{Settings, Task};
 
 /// How often a file that is no TOML is parsed, without the lines that are known to be broken.
 const MOST_ROUNDS: usize = 16;
@@ -40,21 +41,44 @@ const ENDINGS: [(&str, Ending); 3] = [
     ("reboot", Ending::Reboot),
 ];
 
-/// Reads an answer file, or says everything that is wrong with it, from the first line to the
-/// last. Values that are wrong are told even in a file that is no TOML elsewhere.
-pub fn parse(text: &str) -> Result<Answers, Vec<Mistake>> {
-    let mut mistakes = Mistakes::new(text);
-    if text.len() > LARGEST {
-        let message = format!("The file has more than {LARGEST} bytes.");
-        let hint = "An answer file is some lines of text; is this one?".to_owned();
-        mistakes.add(0, "file".to_owned(), message, hint);
-        return Err(mistakes.into_vec());
+/// Reads an answer file as it lies somewhere, or says everything that is wrong with it.
+pub fn read(bytes: &[u8]) -> Result<Answers, Vec<Mistake>> {
+    if bytes.len() > LARGEST {
+        return Err(vec![too_large()]);
     }
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        vec![Mistake {
+            line: before.split(|byte| *byte == b'\n').count(),
+            key: String::new(),
+            message: "This is not UTF-8 text.".to_owned(),
+            hint: "Save the file as UTF-8.".to_owned(),
+        }]
+    })?;
+    parse(text)
+}
+
+fn too_large() -> Mistake {
+    Mistake {
+        line: 1,
+        key: String::new(),
+        message: format!("The file has more than {LARGEST} bytes."),
+        hint: "An answer file is some lines of text; is this one?".to_owned(),
+    }
+}
+
+/// Reads the text of an answer file, or says everything that is wrong with it, from the first line
+/// to the last. Values that are wrong are told even in a file that is no TOML elsewhere.
+pub fn parse(text: &str) -> Result<Answers, Vec<Mistake>> {
+    if text.len() > LARGEST {
+        return Err(vec![too_large()]);
+    }
+    let mut mistakes = Mistakes::new(text);
     let text = without_broken_lines(text, &mut mistakes);
     let (values, _) = DeTable::parse_recoverable(&text);
     let top = Table::top(values.get_ref(), TOP);
     let answers = if is_known_version(&top, &mut mistakes) {
-        read(&top, &mut mistakes)
+        read_answers(&top, &mut mistakes)
     } else {
         None
     };
@@ -66,12 +90,13 @@ pub fn parse(text: &str) -> Result<Answers, Vec<Mistake>> {
 
 /// What a file that has mistakes wants to happen, as far as that can be read; else the screen
 /// stays.
-pub fn ending_on_error(text: &str) -> Ending {
-    if text.len() > LARGEST {
+pub fn ending_on_error(bytes: &[u8]) -> Ending {
+    if bytes.len() > LARGEST {
         return Ending::default();
     }
-    let mut mistakes = Mistakes::new(text);
-    let text = without_broken_lines(text, &mut mistakes);
+    let text = String::from_utf8_lossy(bytes);
+    let mut mistakes = Mistakes::new(&text);
+    let text = without_broken_lines(&text, &mut mistakes);
     let (values, _) = DeTable::parse_recoverable(&text);
     let top = Table::top(values.get_ref(), TOP);
     one_of(&top, "on_error", &ENDINGS, &mut mistakes).map_or_else(Ending::default, |it| it.value)
@@ -84,7 +109,9 @@ fn without_broken_lines(text: &str, mistakes: &mut Mistakes) -> String {
     for _ in 0..MOST_ROUNDS {
         let rest = lines.join("\n");
         let (_, errors) = DeTable::parse_recoverable(&rest);
-        let new = errors.iter().filter_map(|error| mistakes.add_syntax(error));
+        let new = errors
+            .iter()
+            .filter_map(|error| mistakes.add_syntax(error, &lines));
         let new: Vec<usize> = new.collect();
         if new.is_empty() {
             break;
@@ -116,7 +143,7 @@ fn is_known_version(top: &Table<'_>, mistakes: &mut Mistakes) -> bool {
     !other
 }
 
-fn read(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
+fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     top.refuse_unknown(&TABLES, mistakes);
     let task = one_of(top, "task", &TASKS, mistakes);
     if task.is_none() && !top.has("task") {
@@ -132,14 +159,29 @@ fn read(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let settings = top.table("settings", SETTINGS, mistakes);
     settings.refuse_unknown(&TABLES, mistakes);
     refuse_settings(&settings, task, mistakes);
+    let values = read_settings(&settings, mistakes);
+    compare_sizes(&rule, &settings, &values, mistakes);
     Some(Answers {
-        settings: read_settings(&settings, mistakes),
+        settings: values,
         task: task?,
         rule,
         erase,
         on_success: on_success.map_or(Ending::Reboot, |it| it.value),
         on_error: on_error.map_or(Ending::Wait, |it| it.value),
     })
+}
+
+/// Says of space that is to be reserved that no disk of this rule could spare it.
+fn compare_sizes(rule: &Rule, table: &Table<'_>, values: &Settings, mistakes: &mut Mistakes) {
+    let most = rule.max_size.map(|it| it.saturating_sub(MINIMUM_DISK));
+    if let (Some(most), Some(at)) = (most, table.place("reserved"))
+        && values.reserved > most
+    {
+        let most = decimal_size(most);
+        let message = format!("A disk of at most max_size can spare {most}.");
+        let hint = "Reserve less, or allow larger disks.".to_owned();
+        mistakes.add_unless_broken(at, table.path("reserved"), message, hint);
+    }
 }
 
 fn missing(table: &Table<'_>, name: &str, mistakes: &mut Mistakes) {

@@ -19,29 +19,25 @@ const ENCODED: &str = "truthdb.install.toml.base64=";
 pub struct Found {
     /// Where, in words for people: the end of a sentence, without full stop.
     pub source: String,
-    /// What is in it.
-    pub text: String,
-}
-
-/// An answer file as it was found, before anybody looked at its bytes.
-struct Raw {
-    source: String,
-    bytes: Vec<u8>,
+    /// What is in it, as far as an answer file may be large, and at most one byte more.
+    pub bytes: Vec<u8>,
 }
 
 /// Looks for an answer file on the machine below `root`, whose disks have been probed. Opens
 /// devices for reading only, and passes over those that cannot be read; takes seconds.
 ///
-/// Refuses where there are several, and where one is no text.
+/// Refuses where there are several, and where somebody prepared a volume for one but there is none.
 pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> {
     let mut found = from_firmware(root)?;
+    let mut missed = Vec::new();
     for disk in &hardware.disks {
         if !disk.is_empty() && disk.volume != Volume::Unreadable {
-            found.extend(from_disk(root, disk, hardware.is_boot_medium(disk)));
+            let is_medium = hardware.is_boot_medium(disk);
+            found.extend(from_disk(root, disk, is_medium, &mut missed));
         }
     }
     if found.len() > 1 {
-        let sources: Vec<String> = found.into_iter().map(|raw| raw.source).collect();
+        let sources: Vec<String> = found.into_iter().map(|it| it.source).collect();
         return Err(Refusal::new(
             format!(
                 "There are {} answer files, and none says that it counts: {}.",
@@ -51,31 +47,17 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
             "Leave one of them, and restart this computer.",
         ));
     }
-    found.pop().map(checked).transpose()
-}
-
-fn checked(raw: Raw) -> Result<Found, Refusal> {
-    let Raw { source, bytes } = raw;
-    if bytes.len() > LARGEST {
-        return Err(Refusal::new(
-            format!("The answer file has more than {LARGEST} bytes: {source}."),
-            "An answer file is some lines of text; is this one?",
-        ));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Found { source, text }),
-        Err(_) => Err(Refusal::new(
-            format!("The answer file is not UTF-8 text: {source}."),
-            "Save it as UTF-8.",
-        )),
+    match (found.pop(), missed.pop()) {
+        (None, Some(refusal)) => Err(refusal),
+        (found, _) => Ok(found),
     }
 }
 
-fn from_firmware(root: &Path) -> Result<Vec<Raw>, Refusal> {
+fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
     let mut found = Vec::new();
     for string in oem::strings(root) {
         if let Some(text) = string.strip_prefix(PLAIN.as_bytes()) {
-            found.push(Raw {
+            found.push(Found {
                 source: "SMBIOS OEM string truthdb.install.toml".to_owned(),
                 bytes: text.to_vec(),
             });
@@ -88,18 +70,26 @@ fn from_firmware(root: &Path) -> Result<Vec<Raw>, Refusal> {
                     "Make it with: base64 -w0 install.toml",
                 ));
             };
-            found.push(Raw { source, bytes });
+            found.push(Found { source, bytes });
         }
     }
     Ok(found)
 }
 
-/// The answer files on a disk. From the boot medium, also the one in its EFI system partition.
-fn from_disk(root: &Path, disk: &Disk, is_medium: bool) -> Vec<Raw> {
+/// The answer files on a disk. From the boot medium, also the one in its EFI system partition. Adds
+/// to `missed` why a volume that is labelled for one has none.
+fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal>) -> Vec<Found> {
     let warn = |error: &std::io::Error, what: &str| {
         tracing::warn!(%error, disk = disk.name, "cannot look for an answer file {what}");
     };
     let mut found = Vec::new();
+    if disk.volume == Volume::Iso(LABEL.to_owned()) {
+        missed.push(Refusal::new(
+            format!("{LABEL} on {} is an ISO 9660 file system.", disk.name),
+            format!("Put {FILE} on a FAT file system with this label."),
+        ));
+        return found;
+    }
     let device = extent::open(&root.join("dev").join(&disk.name));
     let extents = device.and_then(|device| {
         let extents = extent::extents(&device, disk.size, disk.block_size)?;
@@ -132,11 +122,17 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool) -> Vec<Raw> {
             (false, false) => continue,
         };
         match read.file {
-            Some(bytes) => found.push(Raw {
+            Some(bytes) => found.push(Found {
                 source: format!("/{FILE} on {name} ({place})"),
                 bytes,
             }),
-            None if is_labelled => tracing::warn!(volume = name, "{LABEL} has no /{FILE}"),
+            None if is_labelled => missed.push(Refusal::new(
+                format!("{LABEL} on {name} has no /{FILE}."),
+                format!(
+                    "Put the answer file there, under just this name (not {FILE}.txt), or take \
+                     {LABEL} away."
+                ),
+            )),
             None => {}
         }
     }

@@ -1,8 +1,12 @@
 //! Everything that is wrong with an answer file, collected in one go.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Mistake;
+
+/// What is said of a line that is no TOML.
+const SYNTAX: &str = "A line is a [table], or key = value with \"quotation marks\" around text.";
 
 /// Everything that is wrong with a file.
 #[derive(Debug)]
@@ -24,18 +28,32 @@ impl Mistakes {
         }
     }
 
-    /// A place where the file is no TOML. Returns its line, unless it was told of that already.
-    pub(super) fn add_syntax(&mut self, error: &toml::de::Error) -> Option<usize> {
+    /// A place where a file of these `lines` is no TOML. Returns its line, unless it was told of
+    /// that already.
+    pub(super) fn add_syntax(
+        &mut self,
+        error: &toml::de::Error,
+        lines: &[Cow<'_, str>],
+    ) -> Option<usize> {
         let line = self.line(error.span().map_or(0, |span| span.start));
         if !self.broken_lines.insert(line) {
             return None;
         }
+        let (what, hint) = match error.message() {
+            "duplicate key" => (
+                "this is there twice",
+                "It stands further up already: leave one of the two out.",
+            ),
+            _ if lines.get(line - 1).is_some_and(|it| has_bare_text(it)) => {
+                ("text without \"quotation marks\"", SYNTAX)
+            }
+            what => (what, SYNTAX),
+        };
         let mistake = Mistake {
             line,
             key: String::new(),
-            message: format!("This is not TOML: {}.", error.message()),
-            hint: "A line is a [table], or key = value with \"quotation marks\" around text."
-                .to_owned(),
+            message: format!("This is not TOML: {what}."),
+            hint: hint.to_owned(),
         };
         self.found.push((mistake, true));
         Some(line)
@@ -92,4 +110,11 @@ impl Mistakes {
     fn line(&self, at: usize) -> usize {
         1 + self.line_starts.partition_point(|start| *start <= at)
     }
+}
+
+/// Whether a line is `key = word`, or has quotation marks that only a word processor writes.
+fn has_bare_text(line: &str) -> bool {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    let is_word = value.starts_with(|c: char| c.is_alphabetic() || "“”„«»‘’".contains(c));
+    is_word && !["true", "false", "inf", "nan"].contains(&value)
 }

@@ -33,7 +33,7 @@ use std::fmt;
 
 pub use check::{Verdict, check};
 pub use choose::choose;
-pub use file::{ending_on_error, parse};
+pub use file::{ending_on_error, parse, read};
 pub use find::{Found, find};
 pub use rule::Rule;
 pub use summary::summary;
@@ -134,14 +134,4 @@ impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.message, self.hint)
     }
-}
-
-/// Text from outside between quotation marks, short and without control characters.
-fn quoted(text: &str) -> String {
-    const MOST: usize = 60;
-    if text.chars().count() <= MOST {
-        return format!("{text:?}");
-    }
-    let start: String = text.chars().take(MOST).collect();
-    format!("{:?}", start + "...")
 }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use crate::hardware::{Bus, Disk, decimal_size};
-
-use super::quoted;
+use crate::hardware::{Bus, Disk, decimal_size, quoted};
 
 /// Every bus that a rule can name.
 pub(super) const BUSES: [Bus; 14] = [

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistakes::Mistakes;
-use super::quoted;
+use crate::hardware::quoted;
 
 /// A key that a table may have, with a value to show as an example; a table has none.
 pub(super) struct Key {

@@ -34,8 +34,12 @@ impl App {
         self.feed(Event::Scanned(result));
     }
 
-    /// Shows the log on every serial console, and has it written to a stick other than `except`.
+    /// Shows the log on every serial console, and has it written to a stick other than `except`,
+    /// with the receipts. A key that is held down does that once.
     fn export_log(&mut self, except: Option<Disk>) {
+        if self.worker.is_exporting() {
+            return;
+        }
         let log = self.log.lines();
         let mut text = vec!["----- begin of the log of truthdb-installer -----"];
         text.extend(log.iter().map(String::as_str));
@@ -47,6 +51,7 @@ impl App {
             ([], None) => "There is no serial console to export the log to.".to_owned(),
             (lines, _) => format!("The log was written to {}.", lines.join(" and ")),
         };
-        self.worker.export(log, except, &notice);
+        self.worker
+            .export(log, self.receipts.clone(), except, &notice);
     }
 }

@@ -38,6 +38,8 @@ const EARLY_TICK: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_secs(2);
 /// How long the machine is taken to be starting, and how long to wait for something to draw on.
 const STARTING: Duration = Duration::from_secs(10);
+/// How long a stick gets to take the logs that are being written to it.
+const LAST_EXPORT: Duration = Duration::from_secs(20);
 /// How long slow lines get to show the last screen.
 const LAST_SCREEN: Duration = Duration::from_millis(800);
 
@@ -59,6 +61,7 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
         worker: Worker::new(root, wake_of(&waker)?),
         prober: Prober::new(root, waker),
         search: Search::new(started),
+        receipts: Vec::new(),
         wake: File::from(wake),
         stopped,
         started,
@@ -94,6 +97,8 @@ struct App {
     prober: Prober,
     worker: Worker,
     search: Search,
+    /// The receipts of all installations so far, oldest first.
+    receipts: Vec<String>,
     wake: File,
     stopped: Arc<AtomicBool>,
     started: Instant,
@@ -198,6 +203,11 @@ impl App {
     /// Lets everything happen that other threads reported.
     fn collect(&mut self) {
         for event in self.worker.events() {
+            match &event {
+                Event::Finished(Ok(report)) => self.receipts.push(report.receipt.clone()),
+                Event::Finished(Err(failure)) => self.receipts.extend(failure.receipt.clone()),
+                _ => {}
+            }
             self.feed(event);
         }
     }
@@ -232,11 +242,16 @@ impl App {
         self.consoles.draw(&self.state)
     }
 
-    /// Gives slow lines some time to show the last screen.
+    /// Gives slow lines some time to show the last screen, and a stick to take the logs.
     fn say_goodbye(&mut self) {
         self.consoles.release();
-        let end = Instant::now() + LAST_SCREEN;
-        while !self.consoles.flush() && Instant::now() < end {
+        let start = Instant::now();
+        let is_busy = |app: &mut Self| {
+            drop(app.worker.events());
+            let is_drawing = !app.consoles.flush() && start.elapsed() < LAST_SCREEN;
+            is_drawing || (app.worker.is_exporting() && start.elapsed() < LAST_EXPORT)
+        };
+        while is_busy(self) {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -1,7 +1,8 @@
 //! Which machine this is: what its firmware says in its SMBIOS tables, unless its maker left there
 //! what every such machine has.
 //!
-//! DMTF DSP0134 (SMBIOS), 7.2 (System Information); Linux, Documentation/ABI/testing/sysfs-class-dmi.
+//! DMTF DSP0134 (SMBIOS), 7.1 and 7.2 (BIOS and System Information); Linux,
+//! Documentation/ABI/testing/sysfs-class-dmi.
 
 use std::path::Path;
 
@@ -15,28 +16,54 @@ const COMMON_UUIDS: [&str; 3] = [
     "12345678-1234-5678-90ab-cddeefaabbcc",
     "fefefefe-fefe-fefe-fefe-fefefefefefe",
 ];
-/// Serial numbers that nobody filled in.
-const COMMON_SERIALS: [&str; 9] = [
+/// Text that nobody filled in.
+const COMMON_TEXTS: [&str; 13] = [
     "",
     "0",
     "default string",
     "none",
     "not applicable",
     "not specified",
+    "o.e.m.",
+    "system manufacturer",
+    "system product name",
     "system serial number",
     "to be filled by o.e.m.",
+    "unknown",
     "0123456789",
 ];
 
 /// What tells this machine from all others: `uuid:…`, else `serial:…`, else nothing.
 pub fn machine_identity(root: &Path) -> Option<String> {
-    let read = |name: &str| attribute(&root.join(DMI).join(name));
-    let uuid = read("product_uuid")
+    let uuid = read(root, "product_uuid")
         .map(|it| it.to_lowercase())
         .filter(|it| is_own_uuid(it));
-    let serial = || read("product_serial").filter(|it| is_own_serial(it));
+    let serial = || read(root, "product_serial").filter(|it| is_own_text(it));
     uuid.map(|it| format!("uuid:{it}"))
         .or_else(|| serial().map(|it| format!("serial:{it}")))
+}
+
+/// Maker and model of the machine.
+pub(super) fn model(root: &Path) -> Option<String> {
+    together(root, "sys_vendor", "product_name")
+}
+
+/// Maker and version of its firmware.
+pub(super) fn firmware_version(root: &Path) -> Option<String> {
+    together(root, "bios_vendor", "bios_version")
+}
+
+/// A maker and what it made, without saying the maker twice; as far as they were filled in.
+fn together(root: &Path, maker: &str, made: &str) -> Option<String> {
+    let text = |name| read(root, name).filter(|it| is_own_text(it));
+    match (text(maker), text(made)) {
+        (Some(maker), Some(made)) if !made.starts_with(&maker) => Some(format!("{maker} {made}")),
+        (maker, made) => made.or(maker),
+    }
+}
+
+fn read(root: &Path, name: &str) -> Option<String> {
+    attribute(&root.join(DMI).join(name))
 }
 
 fn is_own_uuid(text: &str) -> bool {
@@ -45,10 +72,10 @@ fn is_own_uuid(text: &str) -> bool {
     digits.len() == 32 && !all('0') && !all('f') && !COMMON_UUIDS.contains(&text)
 }
 
-fn is_own_serial(text: &str) -> bool {
+fn is_own_text(text: &str) -> bool {
     let text = text.trim().to_lowercase();
     let all_the_same = text.chars().all(|it| text.starts_with(it));
-    !COMMON_SERIALS.contains(&text.as_str()) && !all_the_same
+    !COMMON_TEXTS.contains(&text.as_str()) && !all_the_same
 }
 
 #[cfg(test)]
@@ -56,6 +83,40 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    /// A machine of which the firmware says these.
+    fn machine(facts: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join(DMI);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in facts {
+            fs::write(folder.join(name), format!("{text}\n")).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn model_and_firmware_are_told_as_far_as_somebody_filled_them_in() {
+        let rows = [
+            (
+                "Dell Inc.",
+                "PowerEdge R640",
+                Some("Dell Inc. PowerEdge R640"),
+            ),
+            ("HPE", "HPE ProLiant", Some("HPE ProLiant")),
+            ("QEMU", "To Be Filled By O.E.M.", Some("QEMU")),
+            ("System manufacturer", "PRIME B450", Some("PRIME B450")),
+            ("ACME\x1b[2J", "R\u{e9}", Some("ACME?[2J R?")),
+            ("Default string", "", None),
+        ];
+        for (maker, made, expected) in rows {
+            let root = machine(&[("sys_vendor", maker), ("product_name", made)]);
+            assert_eq!(model(root.path()).as_deref(), expected);
+            let root = machine(&[("bios_vendor", maker), ("bios_version", made)]);
+            assert_eq!(firmware_version(root.path()).as_deref(), expected);
+        }
+        assert_eq!(model(machine(&[]).path()), None);
+    }
 
     #[test]
     fn the_uuid_comes_first_and_what_many_machines_have_does_not_count() {
@@ -85,14 +146,9 @@ mod tests {
             (None, None, None),
         ];
         for (uuid, serial, expected) in rows {
-            let root = tempfile::tempdir().unwrap();
-            let folder = root.path().join(DMI);
-            fs::create_dir_all(&folder).unwrap();
-            for (name, text) in [("product_uuid", uuid), ("product_serial", serial)] {
-                if let Some(text) = text {
-                    fs::write(folder.join(name), format!("{text}\n")).unwrap();
-                }
-            }
+            let facts = [("product_uuid", uuid), ("product_serial", serial)];
+            let facts = facts.map(|(name, text)| (name, text.unwrap_or_default()));
+            let root = machine(&facts);
             assert_eq!(
                 machine_identity(root.path()).as_deref(),
                 expected,

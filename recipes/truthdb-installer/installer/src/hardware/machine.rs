@@ -1,17 +1,20 @@
-//! Processor, memory and firmware of the machine.
+//! Model, processor, memory and firmware of the machine.
 
 use std::path::Path;
 
 use super::Problem;
+use super::identity::{firmware_version, model};
 use super::text::{attribute, clean, reason};
 
 /// The EFI variable that says whether Secure Boot is on (UEFI specification, section 3.3).
 const SECURE_BOOT: &str =
     "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-/// Processor, memory and firmware.
+/// Model, processor, memory and firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
+    /// Maker and model, if its firmware says them.
+    pub model: Option<String>,
     /// Model name of the first processor.
     pub processor: String,
     /// Number of processors that Linux uses, which counts threads.
@@ -20,6 +23,8 @@ pub struct Machine {
     pub memory: u64,
     /// How the machine was started.
     pub firmware: Firmware,
+    /// Maker and version of its firmware, if it says them.
+    pub firmware_version: Option<String>,
 }
 
 /// How the machine was started.
@@ -62,10 +67,12 @@ impl Machine {
         let meminfo = read("proc/meminfo")?;
         let (processor, processors) = processors(&cpuinfo);
         Ok(Self {
+            model: model(root),
             processor,
             processors,
             memory: memory(&meminfo),
             firmware: Firmware::read(root),
+            firmware_version: firmware_version(root),
         })
     }
 }

@@ -21,7 +21,8 @@ pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use product::Product;
-pub use text::{decimal_size, grouped};
+pub(crate) use text::reason;
+pub use text::{decimal_size, grouped, quoted};
 
 /// Everything that the program shows about the machine it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,11 @@ pub(super) fn attribute(path: &Path) -> Option<String> {
 }
 
 /// Why a file cannot be read, in words for people.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -27,6 +28,16 @@ pub(super) fn clean(text: &str) -> String {
         .map(|word| word.chars().map(printable).collect::<String>())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Text from outside between quotation marks, short and without control characters.
+pub fn quoted(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(MOST).collect();
+    format!("{:?}", start + "...")
 }
 
 /// Writes a number of bytes the way disks are sold: in powers of ten, with one decimal.

@@ -1,5 +1,5 @@
-//! Writes logs to a stick: the first removable FAT volume that takes them. Never to a disk that is
-//! fixed in the machine, and never over a file that is there.
+//! Writes logs and receipts to a stick: the first removable FAT volume that takes them. Never to a
+//! disk that is fixed in the machine or that it was started from, and never over a file that is there.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,7 +11,7 @@ use gpt::disk::LogicalBlockSize;
 use rustix::fs::OFlags;
 
 use crate::guard;
-use crate::hardware::{Bus, Disk, Hardware, Problem};
+use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::slice::Slice;
 
 /// How many exports a stick takes before somebody has to tidy up.
@@ -25,40 +25,63 @@ const MAX_KERNEL_LOG: usize = 4 << 20;
 pub(super) fn export(
     root: &Path,
     log: &[String],
+    receipts: &[String],
     except: Option<&Disk>,
 ) -> Result<String, Problem> {
-    let hint = "Plug in a USB stick with a FAT file system, then press E again.";
+    let hint = "Plug in a USB stick with a FAT file system (not exFAT), then press E again.";
     let hardware = Hardware::scan(root)?;
-    let sticks: Vec<&Disk> = hardware
+    let is_boot_medium = |disk: &Disk| {
+        let volume = read_volume(&root.join("dev").join(&disk.name));
+        let disk = disk.clone();
+        hardware.is_boot_medium(&Disk { volume, ..disk })
+    };
+    let sticks = hardware
         .disks
         .iter()
         .filter(|disk| disk.removable || disk.bus == Bus::Usb)
         .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
         .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.is_same_device(disk)))
-        .collect();
-    let files = [
-        ("installer.log", log.join("\n") + "\n"),
-        ("kernel.log", kernel_log(root)),
+        .filter(|disk| !is_boot_medium(disk));
+    let mut files = vec![
+        ("installer.log".to_owned(), log.join("\n") + "\n"),
+        ("kernel.log".to_owned(), kernel_log(root)),
     ];
+    let receipts = (1..).zip(receipts);
+    files.extend(receipts.map(|(number, text)| (receipt_name(number), text.clone())));
     let mut refused = Vec::new();
     for disk in sticks {
-        for volume in volumes(root, disk) {
-            match volume.and_then(|it| write_files(it, &files)) {
-                Ok(folder) => return Ok(format!("The logs are on {}, in {folder}.", disk.name)),
-                Err(error) => refused.push(format!("{}: {error}", disk.name)),
-            }
+        match write_to(root, disk, &files) {
+            Ok(Some(folder)) => return Ok(format!("The logs are on {}, in {folder}.", disk.name)),
+            Ok(None) => refused.push(format!("{} has no FAT file system", disk.name)),
+            Err(error) => refused.push(format!("{}: {error}", disk.name)),
         }
     }
-    if refused.is_empty() {
-        return Err(Problem::new(
-            "There is no stick to export the logs to.",
-            hint,
-        ));
+    let message = if refused.is_empty() {
+        "There is no stick to export the logs to.".to_owned()
+    } else {
+        format!("No stick took the logs ({}).", refused.join("; "))
+    };
+    Err(Problem::new(message, hint))
+}
+
+/// What the receipt of the installation with this number, counted from 1 since the program
+/// started, is called on a stick.
+fn receipt_name(number: u32) -> String {
+    format!("install-receipt-{number}.json")
+}
+
+/// Writes the files to the first FAT volume of `disk` that takes them, and returns in which folder;
+/// `None` if there is no such volume.
+fn write_to(root: &Path, disk: &Disk, files: &[(String, String)]) -> io::Result<Option<String>> {
+    let mut outcome = Ok(None);
+    for volume in volumes(root, disk) {
+        match volume.and_then(|it| write_files(it, files)) {
+            Ok(Some(folder)) => return Ok(Some(folder)),
+            Ok(None) => {}
+            Err(error) => outcome = Err(error),
+        }
     }
-    Err(Problem::new(
-        format!("No stick took the logs ({}).", refused.join("; ")),
-        hint,
-    ))
+    outcome
 }
 
 /// The kernel's messages: Linux, Documentation/ABI/testing/dev-kmsg. One read is one message.
@@ -116,10 +139,13 @@ fn volumes(root: &Path, disk: &Disk) -> Vec<io::Result<(Slice, u64)>> {
     ranges.into_iter().map(slice).collect()
 }
 
-/// Writes the files into a new folder; returns what it is called.
-fn write_files((mut slice, size): (Slice, u64), files: &[(&str, String)]) -> io::Result<String> {
+/// Writes the files into a new folder and returns what it is called; `None` if this is no FAT volume.
+fn write_files(
+    (mut slice, size): (Slice, u64),
+    files: &[(String, String)],
+) -> io::Result<Option<String>> {
     if !guard::holds_fat(&mut slice, size) {
-        return Err(io::Error::other("no FAT volume"));
+        return Ok(None);
     }
     let folder;
     {
@@ -140,5 +166,5 @@ fn write_files((mut slice, size): (Slice, u64), files: &[(&str, String)]) -> io:
         volume.unmount()?;
     }
     slice.into_file().sync_all()?;
-    Ok(folder)
+    Ok(Some(folder))
 }

@@ -12,7 +12,7 @@
 //! | `node`, `receipt` | the appliance's configuration; what was installed |
 //! | `verify`, `validate` | reading back what was just written, or long ago |
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
-//! | `export` | logs to a stick |
+//! | `export` | logs and receipts to a stick |
 
 #[cfg(test)]
 mod bench;
@@ -58,13 +58,33 @@ pub fn run(
     work::Work::new(root, request, progress).run()
 }
 
+/// How many data partitions `disk` has room for at most, beside `reserved` bytes.
+pub fn most_data_partitions(disk: &Disk, reserved: u64) -> u8 {
+    let fits = |count: &u8| {
+        let settings = Settings {
+            data_partitions: *count,
+            reserved,
+            ..Settings::default()
+        };
+        layout::Layout::new(disk.size, &settings, "").is_ok()
+    };
+    let mut counts = (1..=Settings::MOST_DATA_PARTITIONS).rev();
+    counts.find(fits).unwrap_or(0)
+}
+
 /// Looks at the installation on `disk` without writing anything. Takes seconds.
 pub fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
     validate::validate(root, disk)
 }
 
-/// Writes `log` and the kernel's log to the first FAT stick that takes them, which is never `except`
-/// (the disk being installed to). Returns where to, as a sentence.
-pub fn export_logs(root: &Path, log: &[String], except: Option<&Disk>) -> Result<String, Problem> {
-    export::export(root, log, except)
+/// Writes `log`, the kernel's log and `receipts` to the first FAT stick that takes them, which is
+/// never `except` (the disk being installed to), nor the boot medium. Returns where to, as a
+/// sentence.
+pub fn export_logs(
+    root: &Path,
+    log: &[String],
+    receipts: &[String],
+    except: Option<&Disk>,
+) -> Result<String, Problem> {
+    export::export(root, log, receipts, except)
 }

@@ -14,6 +14,7 @@ pub(super) fn report(
     plan: &Plan,
     warnings: &[String],
     stages: &[(Stage, Duration)],
+    receipt: String,
 ) -> Report {
     let disk = &request.disk;
     let serial = disk
@@ -39,6 +40,7 @@ pub(super) fn report(
         layout: plan.layout.places.iter().map(describe).collect(),
         warnings: warnings.to_vec(),
         stages: stages.to_vec(),
+        receipt,
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The stages, and how long each took.
     pub stages: Vec<(Stage, Duration)>,
+    /// The receipt that lies on the disk: the text of `install-receipt.json`.
+    pub receipt: String,
 }
 
 /// Why an installation did not come to its end.
@@ -106,6 +108,8 @@ pub struct Failure {
     pub disk: String,
     /// What to do: a sentence.
     pub hint: String,
+    /// The receipt as far as it got, if anything was written.
+    pub receipt: Option<String>,
 }
 
 impl fmt::Display for Failure {
@@ -115,6 +119,7 @@ impl fmt::Display for Failure {
             message,
             disk,
             hint,
+            receipt: _,
         } = self;
         write!(formatter, "{}: {message} {disk} {hint}", stage.name())
     }

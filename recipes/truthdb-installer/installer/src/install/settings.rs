@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::request::{Address, Settings};
+use crate::hardware::quoted;
 
 /// The most name servers that are asked (`MAXNS` in resolv.conf(5)).
 pub const MOST_NAME_SERVERS: usize = 3;
@@ -92,13 +93,17 @@ pub fn gateway(text: &str, address: IpAddr, prefix: u8) -> Result<Option<IpAddr>
     }
     match text.parse::<IpAddr>() {
         Ok(gateway) if gateway.is_ipv4() != address.is_ipv4() => {
-            Err("Write it in the same way as the address: both IPv4, or both IPv6.".to_owned())
+            let kind = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            Err(format!("The address is {kind}, so this must be too."))
         }
         Ok(gateway) if gateway == address => {
             Err("This is the address of this computer itself.".to_owned())
         }
         Ok(gateway) if is_apart(gateway, address, prefix) => {
             Err(format!("It is not in the network of {address}/{prefix}."))
+        }
+        Ok(gateway) if is_edge(gateway, prefix) => {
+            Err("No computer can have this address.".to_owned())
         }
         Ok(gateway) if is_host(gateway) => Ok(Some(gateway)),
         _ => Err("Write an address like 192.0.2.1, or nothing.".to_owned()),
@@ -107,11 +112,19 @@ pub fn gateway(text: &str, address: IpAddr, prefix: u8) -> Result<Option<IpAddr>
 
 /// The addresses of the name servers, in the order in which they are asked.
 pub fn name_servers<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<IpAddr>, String> {
-    let mut servers = Vec::new();
+    let (mut servers, mut wrong) = (Vec::new(), Vec::new());
     for text in texts {
         match text.parse() {
             Ok(server) if is_host(server) => servers.push(server),
-            _ => return Err(format!("{text:?} is not an address like 192.0.2.1.")),
+            _ => wrong.push(quoted(text)),
+        }
+    }
+    match &wrong[..] {
+        [] => {}
+        [wrong] => return Err(format!("{wrong} is not an address like 192.0.2.1.")),
+        _ => {
+            let wrong = wrong.join(", ");
+            return Err(format!("{wrong} are not addresses like 192.0.2.1."));
         }
     }
     if servers.len() > MOST_NAME_SERVERS {
@@ -170,13 +183,19 @@ fn is_edge(address: IpAddr, prefix: u8) -> bool {
     prefix < 31 && (host == 0 || host == hosts)
 }
 
-/// Whether an IPv4 gateway lies outside of the network, so that nothing could be sent to it. A
-/// network of one address has its gateway outside, and IPv6 has link-local ones.
+/// Whether a gateway lies outside of the network, so that nothing could be sent to it. A network of
+/// one address has its gateway outside, and link-local ones (RFC 4291, section 2.5.6) are in any.
 fn is_apart(gateway: IpAddr, address: IpAddr, prefix: u8) -> bool {
-    let (IpAddr::V4(gateway), IpAddr::V4(address)) = (gateway, address) else {
-        return false;
-    };
-    prefix < 32 && (gateway.to_bits() ^ address.to_bits()) & !host_bits(prefix) != 0
+    match (gateway, address) {
+        (IpAddr::V4(gateway), IpAddr::V4(address)) => {
+            prefix < 32 && (gateway.to_bits() ^ address.to_bits()) & !host_bits(prefix) != 0
+        }
+        (IpAddr::V6(gateway), IpAddr::V6(address)) => {
+            let differs = gateway.to_bits() ^ address.to_bits();
+            !gateway.is_unicast_link_local() && prefix < 128 && differs >> (128 - prefix) != 0
+        }
+        _ => false,
+    }
 }
 
 /// The bits of an IPv4 address that tell computers of one network apart.

@@ -26,6 +26,8 @@ pub(super) struct Work<'a> {
     request: &'a Request,
     course: Course<'a>,
     warnings: Vec<String>,
+    /// The newest text of the receipt in the system's file system.
+    receipt: String,
 }
 
 impl<'a> Work<'a> {
@@ -40,6 +42,7 @@ impl<'a> Work<'a> {
             request,
             course: Course::new(tell),
             warnings: Vec::new(),
+            receipt: String::new(),
         }
     }
 
@@ -54,11 +57,13 @@ impl<'a> Work<'a> {
             } else {
                 trouble
             };
+            let receipt = std::mem::take(&mut self.receipt);
             Failure {
                 stage,
                 message: trouble.message,
                 disk: outcome::state_of_disk(self.request, stage),
                 hint: trouble.hint,
+                receipt: (stage > Stage::Prepare).then_some(receipt),
             }
         })
     }
@@ -92,6 +97,7 @@ impl<'a> Work<'a> {
             &plan,
             &self.warnings,
             self.course.stages(),
+            self.receipt.clone(),
         ))
     }
 
@@ -107,7 +113,7 @@ impl<'a> Work<'a> {
     }
 
     /// Draws the system's file system with the receipt as far as it is known.
-    fn draw_system(&self, plan: &mut Plan, verified: bool) -> Result<Sparse, Trouble> {
+    fn draw_system(&mut self, plan: &mut Plan, verified: bool) -> Result<Sparse, Trouble> {
         plan.receipt.verified = verified;
         let receipt = plan
             .receipt
@@ -124,12 +130,16 @@ impl<'a> Work<'a> {
             (FALLBACK.to_owned(), &plan.payload),
             (RECEIPT.to_owned(), receipt.as_bytes()),
         ];
-        system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(|error| {
-            Trouble::new(
-                format!("The system does not fit its partition: {error}."),
-                "The medium is damaged: write it again, or build it again.",
-            )
-        })
+        let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
+            |error| {
+                Trouble::new(
+                    format!("The system does not fit its partition: {error}."),
+                    "The medium is damaged: write it again, or build it again.",
+                )
+            },
+        )?;
+        self.receipt = receipt;
+        Ok(drawn)
     }
 
     fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {

@@ -1,6 +1,6 @@
 //! [`State::Done`]: what was done, and the ways to leave.
 
-use super::{Event, Exit, Key, Next, Origin, State};
+use super::{EXPORTING, Effect, Event, Exit, Key, Next, Origin, State};
 use crate::answers::Ending;
 use crate::install::{Report, Task};
 
@@ -18,6 +18,8 @@ pub struct Done {
     pub scroll: u16,
     /// What happens by itself, and in how many seconds.
     pub ending: Option<(Ending, u8)>,
+    /// What came of the last export.
+    pub notice: Option<String>,
 }
 
 impl Done {
@@ -35,7 +37,17 @@ impl Done {
             origin,
             scroll: 0,
             ending: Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait),
+            notice: None,
         }
+    }
+
+    /// Asks for the logs, on any stick but the disk that was installed to.
+    fn export(mut self) -> Next {
+        self.notice = Some(EXPORTING.to_owned());
+        let mut disks = self.origin.hardware().disks.iter();
+        let except = disks.find(|disk| disk.name == self.report.disk).cloned();
+        let except = except.map(Box::new);
+        (State::Done(self), Some(Effect::ExportLog { except }))
     }
 
     fn last_words(&self) -> String {
@@ -62,7 +74,7 @@ impl Done {
 }
 
 /// What happens in [`State::Done`].
-pub(super) fn next(mut done: Done, event: &Event) -> Next {
+pub(super) fn next(mut done: Done, event: Event) -> Next {
     match event {
         Event::Second => {
             if let Some((ending, left)) = done.ending {
@@ -73,17 +85,19 @@ pub(super) fn next(mut done: Done, event: &Event) -> Next {
             }
         }
         Event::Key(key) => {
-            if *key != Key::Other {
+            if key != Key::Other {
                 done.ending = None;
             }
             match key.command() {
                 Key::Char('r') => return done.leave(Ending::Reboot),
                 Key::Char('p') => return done.leave(Ending::PowerOff),
+                Key::Char('e') => return done.export(),
                 Key::Up => done.scroll = done.scroll.saturating_sub(1),
                 Key::Down => done.scroll = done.scroll.saturating_add(1).min(Done::LONGEST),
                 _ => {}
             }
         }
+        Event::LogExported { notice, .. } => done.notice = Some(notice),
         _ => {}
     }
     State::Done(done).alone()

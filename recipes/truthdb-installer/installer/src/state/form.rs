@@ -3,7 +3,7 @@
 use super::{Choices, Confirm, Event, Input, Key, Next, State};
 use crate::hardware::{Disk, MINIMUM_DISK, decimal_size};
 use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
-use crate::install::{Address, Settings, Task};
+use crate::install::{Address, Settings, Task, most_data_partitions};
 
 /// One of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,11 @@ impl Form {
             time_server: self.read(Field::TimeServer, time_server, &mut wrong),
             address: self.address(&mut wrong),
         };
+        let most = most_data_partitions(disk, settings.reserved);
+        if wrong.is_empty() && settings.data_partitions > most {
+            let message = format!("This disk has room for {most}.");
+            wrong.push((Field::DataPartitions, message));
+        }
         if wrong.is_empty() {
             Ok(settings)
         } else {

@@ -253,7 +253,7 @@ pub fn next(state: State, event: Event) -> (State, Option<Effect>) {
         State::Settings(choices) => form::next(choices, event),
         State::Confirm(confirm) => confirm::next(*confirm, event),
         State::Progress(work) => work::next(work, event),
-        State::Done(done) => done::next(done, &event),
+        State::Done(done) => done::next(done, event),
         State::Validate(validation) => validation::next(validation, event),
         State::Unattended(unattended) => unattended::next(unattended, event),
         State::Error(failure) => failure::next(failure, event),

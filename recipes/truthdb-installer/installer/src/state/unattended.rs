@@ -5,7 +5,7 @@ use super::welcome::refuse;
 use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work};
 use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
-use crate::install::{Request, Settings};
+use crate::install::{Request, Settings, Task, most_data_partitions};
 
 /// For how many seconds what will be done is shown.
 const COUNTDOWN: u8 = 3;
@@ -94,9 +94,25 @@ impl Unattended {
     }
 }
 
+/// Why what is asked for does not fit on `disk`, in few words.
+fn want_of_room(answers: &Answers, disk: &Disk) -> Option<String> {
+    let Settings {
+        data_partitions: count,
+        reserved,
+        ..
+    } = answers.settings;
+    let most = most_data_partitions(disk, reserved);
+    (answers.task == Task::Install && count > most).then(|| {
+        format!("it has room for {most} data partitions beside what is reserved, not {count}")
+    })
+}
+
 fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
     let purpose = Purpose::of(answers.task);
-    let refuse = |disk: &Disk| purpose.refusal(hardware, disk);
+    let refuse = |disk: &Disk| {
+        let refusal = purpose.refusal(hardware, disk);
+        refusal.or_else(|| want_of_room(answers, disk))
+    };
     answers::choose(answers, &hardware.disks, &refuse).cloned()
 }
 

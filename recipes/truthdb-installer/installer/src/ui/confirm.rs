@@ -6,13 +6,11 @@ use ratatui::text::{Line, Span};
 
 use super::settings::field_box;
 use super::text::Page;
-use super::{Look, details, machine, text};
+use super::{Look, details, frame, machine};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task};
 use crate::state::{Confirm, Proof};
 
-/// The most lines about what is on the disk now.
-const MOST_PARTS: usize = 4;
 /// Bytes of the partition that the firmware reads.
 const EFI: u64 = 512 << 20;
 
@@ -28,21 +26,33 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
         keys.insert(0, ("Enter", enter));
     }
     let product = Some(&state.choices.hardware.product);
-    text::on_screen(product, &keys, look, area, buffer, |page| {
-        page.heading(title);
-        page.line(machine::disk(&state.disk));
-        page.line(format!("Serial number {}", machine::serial(&state.disk)));
-        match state.task {
-            Task::Install => install(state, look, page),
-            Task::KeepData => keep_data(look, page),
-            Task::RepairBoot => repair_boot(look, page),
+    let area = frame::render(product, &keys, look, area, buffer);
+    let mut question = Page::new(look, area);
+    proof(state, look, &mut question);
+    let room = usize::from(area.height).saturating_sub(question.len());
+    let mut page = Page::new(look, area);
+    page.heading(title);
+    page.say(&machine::disk(&state.disk), look.text);
+    let serial = format!("Serial number {}", machine::serial(&state.disk));
+    page.say(&serial, look.text);
+    match state.task {
+        Task::Install => {
+            let mut made = Page::new(look, area);
+            will_be_made(state, look, &mut made);
+            will_be_lost(state, look, &mut page, room.saturating_sub(made.len()));
+            page.append(made);
         }
-        page.blank();
-        proof(state, look, page);
-    });
+        Task::KeepData => keep_data(look, &mut page),
+        Task::RepairBoot => repair_boot(look, &mut page),
+    }
+    // Whatever has no room, the question has.
+    page.truncate(room);
+    page.append(question);
+    page.render(area, buffer);
 }
 
-fn install(state: &Confirm, look: &Look, page: &mut Page<'_>) {
+/// What is on the disk now, as far as there is room for it on a page of `rows`.
+fn will_be_lost(state: &Confirm, look: &Look, page: &mut Page<'_>, rows: usize) {
     page.blank();
     let parts = state.disk.contents.iter().flat_map(|it| &it.parts);
     let parts: Vec<String> = parts.map(details::part).collect();
@@ -56,8 +66,9 @@ fn install(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     } else {
         page.line(Line::styled("All of this will be lost", look.alert));
     }
-    let shown = if parts.len() > MOST_PARTS {
-        MOST_PARTS - 1
+    let room = rows.saturating_sub(page.len()).max(2);
+    let shown = if parts.len() > room {
+        room - 1
     } else {
         parts.len()
     };
@@ -67,13 +78,14 @@ fn install(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     if shown < parts.len() {
         page.line(format!("    and {} more", parts.len() - shown));
     }
+}
+
+fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     page.heading("This will be made");
     for line in layout(&state.disk, &state.settings) {
         page.line(line);
     }
-    for line in network(&state.settings) {
-        page.say(&line, look.text);
-    }
+    page.say(&network(&state.settings), look.text);
 }
 
 fn keep_data(look: &Look, page: &mut Page<'_>) {
@@ -120,27 +132,28 @@ fn layout(disk: &Disk, settings: &Settings) -> Vec<String> {
     lines
 }
 
-/// The names and the network, in sentences.
-fn network(settings: &Settings) -> Vec<String> {
-    let Settings {
-        host_name,
-        node_name,
-        time_server,
-        address,
-        ..
-    } = settings;
-    let address = match address {
-        Address::Dhcp => "address by dhcp".to_owned(),
+/// The names and the network, in a sentence.
+fn network(settings: &Settings) -> String {
+    let mut parts = vec![
+        format!("Host name {}", settings.host_name),
+        format!("node name {}", settings.node_name),
+    ];
+    match &settings.address {
+        Address::Dhcp => parts.push("address by DHCP".to_owned()),
         Address::Static {
-            address, prefix, ..
-        } => format!("address {address}/{prefix}"),
-    };
-    let time = time_server
-        .as_ref()
-        .map_or_else(String::new, |server| format!(", time from {server}"));
-    vec![format!(
-        "Host name {host_name}, node name {node_name}, {address}{time}."
-    )]
+            address,
+            prefix,
+            gateway,
+            name_servers,
+        } => {
+            parts.push(format!("address {address}/{prefix}"));
+            parts.extend(gateway.map(|it| format!("gateway {it}")));
+            parts.extend(name_servers.iter().map(|it| format!("name server {it}")));
+        }
+    }
+    let server = settings.time_server.as_ref();
+    parts.extend(server.map(|it| format!("time from {it}")));
+    parts.join(", ") + "."
 }
 
 fn proof(state: &Confirm, look: &Look, page: &mut Page<'_>) {

@@ -28,17 +28,14 @@ pub(super) fn lines<'a>(state: &'a Choices, look: &Look, width: u16) -> Vec<Line
     }
     lines.extend(said);
     if !disk.is_empty() {
-        let fact = |label: &str, value: String| {
-            Line::from(vec![
-                Span::styled(format!("  {label:<15}"), look.quiet),
-                Span::raw(value),
-            ])
-        };
-        lines.push(fact("Serial number", machine::serial(disk).to_owned()));
+        let mut fact =
+            |label: &str, value: &str| lines.extend(text::fact(label, value, look, width));
+        fact("Model", &disk.model);
+        fact("Serial number", machine::serial(disk));
         if let Some(wwn) = &disk.wwn {
-            lines.push(fact("WWN", wwn.clone()));
+            fact("WWN", wwn);
         }
-        lines.push(fact("On it", summary(disk)));
+        fact("On it", &summary(disk));
     }
     let parts = disk.contents.iter().flat_map(|it| &it.parts);
     lines.extend(parts.map(|it| Line::styled(format!("    {}", part(it)), look.quiet)));

@@ -107,7 +107,9 @@ fn row<'a>(disk: &'a Disk, note: String, fits: bool, look: &Look) -> Row<'a> {
 /// What stands behind a disk in the table, and whether it can be chosen.
 fn note(state: &Choices, disk: &Disk) -> (String, bool) {
     if let Some(reason) = state.purpose.refusal(&state.hardware, disk) {
-        return (reason, false);
+        // Below the table stands the rest of it.
+        let reason = reason.split(',').next().unwrap_or_default();
+        return (reason.to_owned(), false);
     }
     let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
     let note = match earlier {

@@ -10,7 +10,7 @@ use crate::state::Done;
 
 /// Draws [`crate::state::State::Done`].
 pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer) {
-    let keys = [("R", "Reboot"), ("P", "Power off")];
+    let keys = [("R", "Reboot"), ("P", "Power off"), ("E", "Export logs")];
     let product = Some(&state.origin.hardware().product);
     let area = frame::render(product, &keys, look, area, buffer);
     let report = &state.report;
@@ -22,6 +22,9 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
     } else {
         let text = "Everything was read back and compared. Remove the boot medium and press R.";
         page.say(text, look.text);
+    }
+    if let Some(notice) = &state.notice {
+        page.say(notice, look.note);
     }
     if !report.warnings.is_empty() {
         page.heading("Warnings");

@@ -64,8 +64,8 @@ fn install(failure: &install::Failure, request: &Request, look: &Look, page: &mu
     title("Something went wrong", look, page);
     page.say(&failure.message, look.text);
     page.blank();
-    page.fact("While", failure.stage.to_string());
-    page.fact("Disk", machine::disk(&request.disk));
+    page.fact("While", &failure.stage.to_string());
+    page.fact("Disk", &machine::disk(&request.disk));
     page.fact("Serial number", machine::serial(&request.disk));
     page.heading("The disk now");
     page.say(&failure.disk, look.text);

@@ -25,8 +25,21 @@ pub(super) fn memory(bytes: u64) -> String {
     }
 }
 
-/// How the machine was started.
-pub(super) fn firmware(firmware: Firmware) -> String {
+/// Maker and model.
+pub(super) fn model(machine: &Machine) -> &str {
+    machine.model.as_deref().unwrap_or("unknown")
+}
+
+/// How the machine was started, and which firmware it has.
+pub(super) fn firmware(machine: &Machine) -> String {
+    let kind = kind(machine.firmware);
+    match &machine.firmware_version {
+        Some(version) => format!("{kind}; {version}"),
+        None => kind,
+    }
+}
+
+fn kind(firmware: Firmware) -> String {
     let Firmware::Uefi { bits, secure_boot } = firmware else {
         return "BIOS (not UEFI)".to_owned();
     };

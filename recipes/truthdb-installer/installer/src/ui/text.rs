@@ -73,12 +73,19 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A label and what it labels.
-    pub(super) fn fact(&mut self, label: &str, value: impl Into<String>) {
-        self.lines.push(Line::from(vec![
-            Span::styled(format!("  {label:<LABEL$}"), self.look.quiet),
-            Span::raw(value.into()),
-        ]));
+    /// A label and what it labels, wrapped.
+    pub(super) fn fact(&mut self, label: &str, value: &str) {
+        self.lines.extend(fact(label, value, self.look, self.width));
+    }
+
+    /// Leaves out what does not fit into `rows`.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.lines.truncate(rows);
+    }
+
+    /// Puts all of `other` below this.
+    pub(super) fn append(&mut self, other: Self) {
+        self.lines.extend(other.lines);
     }
 
     /// How many lines there are.
@@ -123,6 +130,21 @@ pub(super) fn on_screen(
     page.render(area, buffer);
 }
 
+/// A label and what it labels, wrapped, in lines of at most `width` columns.
+pub(super) fn fact(label: &str, value: &str, look: &Look, width: u16) -> Vec<Line<'static>> {
+    let indent = u16::try_from(LABEL + 2).unwrap_or(u16::MAX);
+    let mut label = label;
+    let mut lines = Vec::new();
+    for line in wrap(value, width.saturating_sub(indent)) {
+        lines.push(Line::from(vec![
+            Span::styled(format!("  {label:<LABEL$}"), look.quiet),
+            Span::raw(line),
+        ]));
+        label = "";
+    }
+    lines
+}
+
 /// Breaks `text` into lines of at most `width` characters, between words where that is possible.
 pub(super) fn wrap(text: &str, width: u16) -> Vec<String> {
     let width = usize::from(width).max(1);
@@ -133,7 +155,10 @@ pub(super) fn wrap(text: &str, width: u16) -> Vec<String> {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => {
+                let letters: Vec<char> = word.chars().collect();
+                lines.extend(letters.chunks(width).map(String::from_iter));
+            }
         }
     }
     lines
@@ -158,7 +183,7 @@ mod tests {
     #[test]
     fn text_wraps_between_words() {
         assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrap("unbreakable x", 4), ["unbreakable", "x"]);
+        assert_eq!(wrap("unbreakable x", 4), ["unbr", "eaka", "ble", "x"]);
         assert!(wrap("", 4).is_empty());
     }
 

@@ -25,11 +25,11 @@ pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut B
         let seconds = ending::seconds(state.left);
         match &state.chosen {
             Ok(disk) => {
-                page.fact("Disk", machine::disk(disk));
+                page.fact("Disk", &machine::disk(disk));
                 page.fact("Serial number", machine::serial(disk));
                 if answers.task == Task::Install {
-                    page.fact("Host name", answers.settings.host_name.as_str());
-                    page.fact("Node name", answers.settings.node_name.as_str());
+                    page.fact("Host name", &answers.settings.host_name);
+                    page.fact("Node name", &answers.settings.node_name);
                 }
                 page.blank();
                 page.say(loss, look.alert);

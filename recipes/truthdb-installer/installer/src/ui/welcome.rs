@@ -20,16 +20,16 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
     text::on_screen(product, &keys, look, area, buffer, |page| {
         page.heading("Welcome");
         page.say(
-            "This program puts TruthDB on a disk of this computer. Nothing is written before you \
-             have confirmed it.",
+            "This program puts TruthDB on a disk. Nothing is written before you confirm.",
             look.text,
         );
         page.heading("This computer");
-        page.fact("Processor", machine::processor(&hardware.machine));
-        page.fact("Memory", machine::memory(hardware.machine.memory));
-        page.fact("Firmware", machine::firmware(hardware.machine.firmware));
-        page.fact("Started from", machine::started_from(hardware));
-        page.fact("Disks", machine::disks(hardware));
+        page.fact("Model", machine::model(&hardware.machine));
+        page.fact("Processor", &machine::processor(&hardware.machine));
+        page.fact("Memory", &machine::memory(hardware.machine.memory));
+        page.fact("Firmware", &machine::firmware(&hardware.machine));
+        page.fact("Started from", &machine::started_from(hardware));
+        page.fact("Disks", &machine::disks(hardware));
         page.heading("What TruthDB needs");
         page.say(
             &format!(
@@ -45,7 +45,9 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
         for sentence in &lacking {
             page.item(sentence, look.alert);
         }
-        page.blank();
+        if lacking.is_empty() {
+            page.blank();
+        }
         if state.dismissed.is_some() {
             let text = "This may be out of date: the last look failed. Press R to look again.";
             page.say(text, look.note);

@@ -98,7 +98,7 @@ impl FakeMachine {
         };
         machine.write(
             "etc/os-release",
-            "NAME=\"TruthDB Installer\"\nID=truthdb-installer\nVERSION_ID=0.1.0\n",
+            "NAME=\"TruthDB\"\nID=truthdb-installer\nVERSION_ID=0.1.0\n",
         );
         let processor = "processor\t: 0\nmodel name\t: AMD EPYC 7443P 24-Core Processor\n\n";
         machine.write("proc/cpuinfo", &processor.repeat(8));
@@ -108,6 +108,14 @@ impl FakeMachine {
             &format!("rdinit=/sbin/init quiet truthdb.medium={MEDIUM}\n"),
         );
         machine.write("sys/firmware/efi/fw_platform_size", "64\n");
+        for (name, text) in [
+            ("sys_vendor", "Supermicro"),
+            ("product_name", "AS -1114S-WN10RT"),
+            ("bios_vendor", "American Megatrends International, LLC."),
+            ("bios_version", "2.7"),
+        ] {
+            machine.write(&format!("sys/class/dmi/id/{name}"), &format!("{text}\n"));
+        }
         fs::create_dir_all(machine.root().join("sys/class")).unwrap();
         fs::create_dir_all(machine.root().join("sys/block")).unwrap();
         fs::create_dir_all(machine.root().join("dev")).unwrap();

@@ -1,7 +1,7 @@
 //! The settings and their fields.
 
 use truthdb_installer::install::{Address, Settings};
-use truthdb_installer::state::{Form, Key, State};
+use truthdb_installer::state::{Field, Form, Input, Key, State};
 
 use crate::common::states::{self, hardware, named, press, settings, typing};
 
@@ -112,4 +112,17 @@ fn the_usual_settings_are_right() {
     let hardware = hardware();
     let settings = Form::default().settings(&hardware.disks[0]).unwrap();
     assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn a_small_disk_has_room_for_few_partitions() {
+    let mut hardware = hardware();
+    hardware.disks[0].size = 8_000_000_000;
+    let mut form = Form::default();
+    form.inputs[Field::DataPartitions as usize] = Input::new("6");
+    assert!(form.settings(&hardware.disks[0]).is_ok());
+    form.inputs[Field::DataPartitions as usize] = Input::new("7");
+    let message = "This disk has room for 6.".to_owned();
+    let wrong = vec![(Field::DataPartitions, message)];
+    assert_eq!(form.settings(&hardware.disks[0]), Err(wrong));
 }

@@ -137,3 +137,19 @@ fn a_failed_unattended_installation_ends_as_the_file_says() {
     assert_eq!(retried.name(), "Progress");
     assert_eq!(step(state, key('b')), ("Welcome", None));
 }
+
+#[test]
+fn a_disk_without_room_for_what_is_asked_for_is_refused_before_anything_is_written() {
+    let mut small = hardware();
+    small.disks[0].size = 8_000_000_000;
+    let mut plan = states::plan();
+    plan.answers.settings.data_partitions = 8;
+    let state = after(states::welcome(small), [Event::Answers(Ok(plan))]);
+    let State::Unattended(unattended) = &state else {
+        panic!("{}", state.name());
+    };
+    let refusal = unattended.chosen.clone().unwrap_err();
+    let reason =
+        "it cannot be used: it has room for 6 data partitions beside what is reserved, not 8.";
+    assert!(refusal.message.ends_with(reason), "{}", refusal.message);
+}

@@ -59,6 +59,20 @@ fn done_waits_for_somebody_to_leave() {
 }
 
 #[test]
+fn logs_are_exported_from_done_but_not_to_the_disk_that_was_installed_to() {
+    let except = Some(Box::new(hardware().disks[0].clone()));
+    let (state, effect) = next(named("done").unwrap(), key('e'));
+    assert_eq!(effect, Some(Effect::ExportLog { except }));
+    let State::Done(done) = after(state, [states::exported()]) else {
+        panic!("an export leads nowhere");
+    };
+    assert!(done.notice.unwrap().starts_with("There is no stick"));
+    // Somebody is there who wants to see what comes of it.
+    let unattended = after(named("unattended-done").unwrap(), [key('e')]);
+    assert!(!unattended.counts_seconds());
+}
+
+#[test]
 fn a_failed_installation_can_be_tried_again() {
     let failed = next(begun(), Event::Finished(Err(states::failure())));
     assert_eq!(

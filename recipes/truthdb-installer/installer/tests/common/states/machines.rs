@@ -25,6 +25,14 @@ pub fn many_disks() -> Hardware {
     hardware
 }
 
+/// The second disk is too small, and its maker has much to say.
+pub fn small_disk() -> Hardware {
+    let mut hardware = hardware();
+    hardware.disks[1].size = 7_999_999_488;
+    hardware.disks[1].model = String::from("ACME Industrial Solid State Module 7 mSATA");
+    hardware
+}
+
 pub fn unfinished(has_data: bool) -> Hardware {
     let mut hardware = hardware();
     set_earlier(&mut hardware.disks[1], true, has_data);

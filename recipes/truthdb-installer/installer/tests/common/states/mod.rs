@@ -9,7 +9,7 @@ use truthdb_installer::hardware::Hardware;
 use truthdb_installer::install::{Stage, Task};
 use truthdb_installer::state::{Event, Exit, Key, Purpose, Refused, State, next};
 
-use machines::{many_disks, poor_machine, unfinished};
+use machines::{many_disks, poor_machine, small_disk, unfinished};
 pub use samples::*;
 
 use super::{FakeMachine, machine_with_disks};
@@ -135,6 +135,7 @@ fn before_confirm() -> Vec<(&'static str, State)> {
             install(unfinished(false), 1),
         ),
         ("disk-many", install(many_disks(), 9)),
+        ("disk-small", install(small_disk(), 1)),
         ("disk-none", install(no_disk, 0)),
         ("disk-keep-data", disk(hardware(), Purpose::KeepData, 0)),
         (
@@ -194,9 +195,36 @@ fn confirmations() -> Vec<(&'static str, State)> {
         ),
         ("disk-crowded", press(crowded.clone(), [Key::Esc])),
         ("confirm-crowded", press(crowded, [Key::Enter])),
+        ("confirm-long", longest()),
         ("confirm-keep-data", chosen(Purpose::KeepData)),
         ("confirm-repair-boot", chosen(Purpose::RepairBoot)),
     ]
+}
+
+/// The question with everything as long as it may be.
+fn longest() -> State {
+    let mut hardware = many_disks();
+    hardware.disks[0].serial = Some("0123456789".repeat(12) + "WXYZ");
+    let mut state = press(disk(hardware, Purpose::Install, 0), [Key::Enter]);
+    state = press(state, [Key::Function(2)]);
+    let label = "a-name-of-63-characters-".repeat(3);
+    let server = format!("{0}.{0}.{0}", &label[..63]);
+    let rows = [
+        &label[..63],
+        &label[..63],
+        "8",
+        "10 GiB",
+        &server,
+        "2001:db8:1111:2222:3333:4444:5555:6666/64",
+        "2001:db8:1111:2222:3333:4444:5555:7777",
+        "2001:db8:1111:2222:3333:4444:5555:8888 2001:db8:1111:2222:3333:4444:5555:9999",
+    ];
+    for row in rows {
+        state = press(state, vec![Key::Backspace; 20]);
+        state = press(state, typing(row));
+        state = press(state, [Key::Down]);
+    }
+    press(press(state, [Key::Enter]), typing("wxyz"))
 }
 
 fn afterwards() -> Vec<(&'static str, State)> {
@@ -232,6 +260,13 @@ fn afterwards() -> Vec<(&'static str, State)> {
         ("done-keep-data", done(report(Task::KeepData))),
         ("done-with-warnings", done(long_report())),
         ("done-with-warnings-scrolled", long),
+        (
+            "done-exported",
+            after(
+                press(done(report(Task::Install)), typing("e")),
+                [exported()],
+            ),
+        ),
         ("exit-installed", done_words),
         ("validate-reading", validating.clone()),
         ("validate", validated(false)),

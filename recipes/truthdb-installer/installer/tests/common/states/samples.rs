@@ -39,25 +39,33 @@ pub fn report(task: Task) -> Report {
         model: "Samsung SSD 990 PRO 2TB, serial S6Z2NJ0TB04321A".to_owned(),
         version: "0.1.0".to_owned(),
         layout: vec![
-            "1  EFI            536.9 MB  FAT32, the system".to_owned(),
-            "2  TRUTHDB_DATA     2.0 TB  ext4, data".to_owned(),
+            "1  EFI             536.9 MB  TruthDB 0.1.0".to_owned(),
+            "2  TRUTHDB_DATA      2.0 TB  new, for data".to_owned(),
         ],
         warnings: Vec::new(),
         stages: Stage::ALL.into_iter().zip(times).collect(),
+        receipt: "{\"verified\": true}\n".to_owned(),
     }
 }
 
 /// A report that does not fit on a small screen.
 pub fn long_report() -> Report {
-    let data =
-        (2..=8).map(|number| format!("{}  TRUTHDB_DATA{number}  249.9 GB  ext4, data", number + 1));
+    let data = (2..=8).map(|number| {
+        format!(
+            "{}  TRUTHDB_DATA{number}   250.0 GB  new, for data",
+            number + 1
+        )
+    });
     let mut report = report(Task::Install);
     report.layout.extend(data);
     report.warnings = vec![
-        "The firmware has no room for a boot entry. It starts the system all the same, as long \
-         as no other system is in front of it in its boot order."
+        "The firmware did not take the boot entry (No space left on device (os error 28)). It \
+         starts this disk by itself only if no other system comes first; else choose the disk in \
+         its menu."
             .to_owned(),
-        "The disk does not say when it has written everything.".to_owned(),
+        "TRUTHDB_DATA4 cannot be read: its superblock is not one of an ext4 file system made here. \
+         The appliance checks it when it starts, and says what it finds."
+            .to_owned(),
     ];
     report
 }
@@ -65,12 +73,12 @@ pub fn long_report() -> Report {
 pub fn failure() -> Failure {
     Failure {
         stage: Stage::Data,
-        message: "/dev/nvme0n1 cannot be written at byte 8,589,934,592: input/output error."
+        message: "Writing to nvme0n1 failed: Input/output error.".to_owned(),
+        disk: "nvme0n1 holds an unfinished installation: it does not start, and what was on it is \
+               lost."
             .to_owned(),
-        disk: "The disk is unfinished: it does not start, and what was on it is lost.".to_owned(),
-        hint: "Check the disk and its cable, then press R to begin again, or press B to choose \
-               another disk."
-            .to_owned(),
+        hint: "The disk may be failing: check its cables, or choose another one.".to_owned(),
+        receipt: Some("{\"verified\": false}\n".to_owned()),
     }
 }
 
@@ -93,12 +101,12 @@ pub fn refused() -> Refused {
         source: Some("/install.toml on sdb1 (TRUTHDB_CFG)".to_owned()),
         problems: vec![
             Problem::new(
-                "Line 2: tusk: this key is not known.",
-                "Keys here are: task, disk, settings, on_success, on_error.",
+                "Line 2: tusk: This key is unknown.",
+                "Known here are version, task, on_success, on_error, disk, settings.",
             ),
             Problem::new(
                 "Line 7: disk.min_size: Write a size like 10 GiB or 500 GB.",
-                "Write a number, a blank and a unit.",
+                "Write it like this: min_size = \"500 GB\"",
             ),
         ],
         on_error: answers::Ending::PowerOff,
@@ -107,8 +115,8 @@ pub fn refused() -> Refused {
 
 pub fn exported() -> Event {
     Event::LogExported {
-        notice: "There is no FAT stick to export the logs to. Plug one in and export again. \
-                 The log was written to /dev/ttyS0."
+        notice: "There is no stick to export the logs to. Plug in a USB stick with a FAT file \
+                 system (not exFAT), then press E again. The log was written to /dev/ttyS0."
             .to_owned(),
         log: (1..=30)
             .map(|line| format!("line {line} of the log"))
@@ -122,22 +130,30 @@ pub fn findings(bad: bool) -> Vec<Finding> {
         text: text.to_owned(),
     };
     vec![
-        finding(true, "The partition table and its backup are the same."),
+        if bad {
+            finding(
+                false,
+                "One of the two partition tables is damaged. Repair boot writes both again.",
+            )
+        } else {
+            finding(true, "Both partition tables are whole and say the same.")
+        },
         finding(
-            !bad,
-            "Partition 1, EFI: both copies of the file allocation table are the same.",
+            true,
+            "/EFI/TruthDB/truthdb-0.1.0.efi is TruthDB 0.1.0, byte for byte.",
         ),
         finding(
             true,
-            "The system is TruthDB 0.1.0; its SHA-256 is the receipt's.",
+            "/EFI/BOOT/BOOTX64.EFI is TruthDB 0.1.0, byte for byte.",
         ),
+        if bad {
+            finding(false, "The firmware starts something else before Boot0003.")
+        } else {
+            finding(true, "The firmware starts it first, by Boot0003.")
+        },
         finding(
             true,
-            "Partition 2, TRUTHDB_DATA: the ext4 file system is clean.",
-        ),
-        finding(
-            !bad,
-            "The firmware has a boot entry for this disk, and it is the first in its boot order.",
+            "TRUTHDB_DATA is an ext4 file system that can be read.",
         ),
     ]
 }
