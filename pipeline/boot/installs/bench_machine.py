@@ -5,10 +5,10 @@ The installer itself runs here as it is, without screens: that is how a hundred 
 
 import hashlib
 import shutil
-import subprocess
 from pathlib import Path
 
-from pipeline.boot.installs.stage import SERIAL, Stage, must
+from pipeline.boot.installs import media
+from pipeline.boot.installs.stage import SERIAL, Stage
 
 NAME = "vda"
 MKE2FS = Path("/usr/sbin/mke2fs")
@@ -54,7 +54,4 @@ def install(stage: Stage, image: Path, answers: str) -> str:
     root = build(stage, image)
     file = stage.work / "answers.toml"
     file.write_text(answers)
-    argv = [str(stage.installer), "--root", str(root), "--install", str(file)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    must(done.returncode == 0, f"the installer ended with {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
+    return media.run(str(stage.installer), "--root", str(root), "--install", str(file))

@@ -6,12 +6,11 @@ whose variable store is full.
 
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.boot.installs import media, steps
-from pipeline.boot.installs.play import NotSeenError, Play
+from pipeline.boot.installs.play import Play
 from pipeline.boot.installs.stage import SERIAL, SIZE, Stage, check_disk, must
 from pipeline.errors import PipelineError
 
@@ -24,7 +23,7 @@ IN_DATA = ((513 << 20) + 4096) // 512
 EIO, ENOSPC = 5, 28
 NAMES = {"virtio-blk": "vda", "virtio-scsi": "sda", "usb": "sda"}
 """What Linux calls the first disk on a bus."""
-ATTEMPTS, APPEARS = 5, 5.0  # presses of Retry, and seconds until one shows
+PRESSES = 30  # of Retry, until Linux has found a disk that was plugged in
 LARGE = 0x7000  # bytes of a variable: EDK2 takes no larger one
 KEPT = 7  # attributes: non-volatile, for boot services and at run time
 MOST_AT_ONCE = 8
@@ -53,7 +52,7 @@ def once(iotype: str, sector: int | None, errno: int, *words: str, bus: str = "v
             await _to_confirm(play, NAMES[bus])
             await steps.fails(play, *words)
             await play.shows("error", steps.WRONG, *words)
-            await _retried(play)
+            await steps.retry(play)
         check_disk(stage, disk)
 
     return story
@@ -67,24 +66,14 @@ async def disappears(stage: Stage) -> None:
         await _to_confirm(play, NAMES["usb"])
         await play.see(steps.INSTALLING, "now   Making")
         await play.monitor.unplug("usb-target")
-        await steps.fails(play)
-        await play.shows("error", steps.WRONG)
+        words = f"{NAMES['usb']} is gone"
+        await steps.fails(play, words)
+        await play.shows("error", steps.WRONG, words)
         await play.monitor.plug_in(
             "usb-storage", id="usb-target", bus=bus, drive="target", serial=SERIAL, removable=True
         )
-        await _retried(play)
+        await steps.retry(play, PRESSES)
     check_disk(stage, disk)
-
-
-async def _retried(play: Play) -> None:
-    """Press Retry until it works again: Linux takes a moment to see a disk. Then it must come to Done."""
-    before = len(play.terminal.history)
-    for _ in range(ATTEMPTS):
-        await play.press("r")
-        with suppress(NotSeenError):
-            await play.hear(steps.INSTALLING, timeout=APPEARS, since=before)
-            break
-    await steps.done(play)
 
 
 async def lies(stage: Stage) -> None:
@@ -95,7 +84,7 @@ async def lies(stage: Stage) -> None:
         await steps.fails(play, "does not have what was written")
         await play.shows("error", steps.WRONG, "does not have what was written")
         await play.monitor.replace_image(disk.node, disk.image)
-        await _retried(play)
+        await steps.retry(play)
     check_disk(stage, disk)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.boot.machine import watched
 from pipeline.errors import PipelineError
 
 MEMORY_MIB = 1536
@@ -140,11 +141,5 @@ def command(guest: Guest, qmp: int) -> list[str]:
         *network,
         "-device",
         "VGA",
-        "-S",
-        "-serial",
-        "stdio",
-        "-chardev",
-        f"socket,id=qmp,fd={qmp}",
-        "-mon",
-        "chardev=qmp,mode=control",
+        *watched(qmp),
     ]

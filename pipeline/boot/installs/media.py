@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,19 +20,21 @@ from pipeline.formats.fields import open_image
 ANSWERS = "install.toml"
 STICK_SIZE = 16 << 20  # bytes
 BLOCK = 1 << 16
-E2FSCK_GOOD = (0,)
+LONGEST = 300.0  # seconds that a tool may take
 
 
-def run(*argv: str, stdin: str = "", good: Sequence[int] = (0,)) -> str:
+def run(*argv: str, stdin: str = "") -> str:
     """Run a tool; return what it said. Raises PipelineError when it fails, or is not there."""
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        raise PipelineError(f"{' '.join(argv)} did not end within {LONGEST:.0f} s") from None
     except FileNotFoundError:
         raise PipelineError(
             f"{argv[0]!r} is not installed",
             "add its package to containers/boot.toml and run `./doit lock boot`",
         ) from None
-    if done.returncode not in good:
+    if done.returncode:
         raise PipelineError(f"{' '.join(argv)} failed with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
 
@@ -43,6 +45,13 @@ def blank(path: Path, size: int) -> Path:
     with path.open("wb") as file:
         file.truncate(size)
     return path
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a disk, with its holes."""
+    target.unlink(missing_ok=True)
+    run("cp", "--sparse=always", str(source), str(target))
+    return target
 
 
 def stick(path: Path, label: str, files: Mapping[str, str]) -> Path:
@@ -139,7 +148,7 @@ def files(path: Path, place: Place) -> dict[str, bytes]:
 
 def check_data(path: Path, place: Place) -> None:
     """Let e2fsck judge a data partition, without changing it; raise PipelineError for what it finds."""
-    run("e2fsck", "-f", "-n", f"{path}?offset={place.start}", good=E2FSCK_GOOD)
+    run("e2fsck", "-f", "-n", f"{path}?offset={place.start}")
 
 
 def read_data(path: Path, place: Place, name: str) -> str:
@@ -187,15 +196,14 @@ def variables(store: Path) -> dict[str, bytes]:
     return {one["name"]: bytes.fromhex(one["data"]) for one in found["variables"]}
 
 
-def boot_order(store: Path) -> list[str]:
-    """Return the descriptions of the firmware's boot entries, in its order."""
+def boot_entries(store: Path) -> list[bytes]:
+    """Return the firmware's boot entries (UEFI 2.10, 3.1.3: load options), in its order."""
     found = variables(store)
     order = found.get("BootOrder", b"")
     numbers = [int.from_bytes(order[at : at + 2], "little") for at in range(0, len(order), 2)]
-    return [_description(found[f"Boot{number:04X}"]) for number in numbers if f"Boot{number:04X}" in found]
+    return [found[f"Boot{number:04X}"] for number in numbers if f"Boot{number:04X}" in found]
 
 
-def _description(option: bytes) -> str:
-    """Return the name in a load option: UEFI 2.10, 3.1.3."""
-    text = option[6:].decode("utf-16-le", "replace")
-    return text.partition("\0")[0]
+def boot_order(store: Path) -> list[str]:
+    """Return the descriptions of the firmware's boot entries, in its order."""
+    return [option[6:].decode("utf-16-le", "replace").partition("\0")[0] for option in boot_entries(store)]

@@ -21,6 +21,8 @@ from pipeline.boot.monitor import Monitor, MonitorError, attached
 from pipeline.boot.processes import running
 
 TICK = 0.05
+PATIENCE = 400.0  # seconds for whatever must come at last: a busy machine without KVM is slow, not wrong
+LAST_LOOK = 10.0  # seconds that a picture of what failed may take
 LAST_LINES = 24
 
 
@@ -57,18 +59,18 @@ class Play:
         self._start = time.monotonic()
         await self.monitor.power_on()
 
-    async def until(self, what: str, holds: Callable[[], bool], timeout: float) -> float:
+    async def until(self, what: str, holds: Callable[[], bool], timeout: float = PATIENCE) -> float:
         """Wait until something holds; return when it did. Raises NotSeenError after `timeout` seconds."""
         end = self.now + timeout
         while not holds():
             if self._process.returncode is not None:
-                raise NotSeenError(f"the machine ended while it was waited for {what}\n{self.seen()}")
+                raise NotSeenError(f"the machine ended while it was waited for {what}")
             if self.now > end:
-                raise NotSeenError(f"{what} did not come within {timeout:.0f} s\n{self.seen()}")
+                raise NotSeenError(f"{what} did not come within {timeout:.0f} s")
             await asyncio.sleep(TICK)
         return self.times.setdefault(what, self.now)
 
-    async def see(self, *texts: str, timeout: float = 60) -> float:
+    async def see(self, *texts: str, timeout: float = PATIENCE) -> float:
         """Wait until all texts stand on the serial console's screen at once."""
         return await self.until(
             " and ".join(map(repr, texts)),
@@ -76,7 +78,7 @@ class Play:
             timeout,
         )
 
-    async def hear(self, text: str, timeout: float = 60, since: int = 0) -> float:
+    async def hear(self, text: str, timeout: float = PATIENCE, since: int = 0) -> float:
         """Wait until the serial console has said `text`, whatever stands there now.
 
         `since` is how much of the terminal's history does not count.
@@ -108,42 +110,40 @@ class Play:
         await self.monitor.screenshot(picture)
         return picture
 
-    async def shows(self, name: str, *words: str, timeout: float = 30) -> None:
+    async def shows(self, name: str, *words: str, timeout: float = PATIENCE) -> None:
         """Wait until all words stand on the screen, as OCR reads it; keep the picture as `name`.png."""
         end = self.now + timeout
         while lacking := screen.missing(await screen.read(await self.photograph(name)), words):
             if self.now > end:
-                raise NotSeenError(
-                    f"the screen ({name}.png) lacks {', '.join(map(repr, lacking))}\n{self.seen()}"
-                )
+                raise NotSeenError(f"the screen ({name}.png) lacks {', '.join(map(repr, lacking))}")
             await asyncio.sleep(TICK)
 
     def filming(self, name: str) -> AbstractAsyncContextManager[Film]:
         """Return a film of the screen while a block runs; its pictures go to the folder `name`."""
         return filming(self.monitor, lambda: self.now, self.folder / name)
 
-    async def resets(self, timeout: float = 60) -> None:
+    async def resets(self, timeout: float = PATIENCE) -> None:
         """Wait until the machine starts anew, as after Reboot."""
         await self.until(
             "a reset", lambda: any(event["event"] == "RESET" for event in self.monitor.events()), timeout
         )
 
-    async def get(self, path: str, timeout: float = 60) -> tuple[int, Any]:
+    async def get(self, path: str, timeout: float = PATIENCE) -> tuple[int, Any]:
         """Return status and body (JSON, else text) of the appliance's answer, once there is one."""
         end = self.now + timeout
         while True:
             with suppress(OSError, http.client.HTTPException):
                 return await asyncio.to_thread(_get, self._guest.port, path)
             if self.now > end or self._process.returncode is not None:
-                raise NotSeenError(f"GET {path}: no answer within {timeout:.0f} s\n{self.seen()}")
+                raise NotSeenError(f"GET {path}: no answer within {timeout:.0f} s")
             await asyncio.sleep(4 * TICK)
 
-    async def is_off(self, timeout: float = 60) -> None:
+    async def is_off(self, timeout: float = PATIENCE) -> None:
         """Wait until the machine has switched itself off."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), timeout)
             return
-        raise NotSeenError(f"the machine did not switch itself off within {timeout:.0f} s\n{self.seen()}")
+        raise NotSeenError(f"the machine did not switch itself off within {timeout:.0f} s")
 
     async def cut_power(self) -> None:
         """End the machine between two instructions."""
@@ -175,30 +175,48 @@ def _get(port: int, path: str) -> tuple[int, Any]:
 
 @asynccontextmanager
 async def playing(guest: Guest, folder: Path) -> AsyncIterator[Play]:
-    """Build the machine and switch it on; end it on leaving. Its logs and pictures go to `folder`."""
+    """Build the machine and switch it on; end it on leaving. Its logs and pictures go to `folder`.
+
+    What goes wrong in between, also that time is over, is raised as a NotSeenError that says in which run of
+    a machine, and what was to be seen.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ours, theirs = socket.socketpair()
     async with running(command(guest, theirs.fileno()), fds=[theirs.fileno()], interactive=True) as process:
         theirs.close()
-        async with attached(ours) as monitor:
+        async with _overheard(process, folder), attached(ours) as monitor:
             play = Play(monitor, process, guest, folder)
             listening = asyncio.create_task(play.listen())
-            complaining = asyncio.create_task(_keep(process, folder / "qemu.log"))
             try:
                 await play.power_on()
                 yield play
-            except NotSeenError:
-                with suppress(MonitorError):
-                    await play.photograph("failure")
-                raise
+            except (NotSeenError, MonitorError, asyncio.CancelledError) as error:
+                with suppress(MonitorError, TimeoutError):
+                    async with asyncio.timeout(LAST_LOOK):
+                        await play.photograph("failure")
+                sentence = str(error) or "the story's time is over"
+                raise NotSeenError(f"{folder.name}: {sentence}\n{play.seen()}") from error
             finally:
-                if process.returncode is None:
-                    process.kill()
+                _end(process)
                 await listening
-                await complaining
 
 
-async def _keep(process: asyncio.subprocess.Process, log: Path) -> None:
-    """Keep QEMU's own messages."""
-    messages = cast("asyncio.StreamReader", process.stderr)
-    log.write_bytes(await messages.read())
+@asynccontextmanager
+async def _overheard(process: asyncio.subprocess.Process, folder: Path) -> AsyncIterator[None]:
+    """Keep QEMU's own messages in the file qemu.log; where it does not even start they say why."""
+    stream = cast("asyncio.StreamReader", process.stderr)
+    reading = asyncio.create_task(stream.read())
+    try:
+        yield
+    except MonitorError as error:
+        _end(process)
+        said = (await reading).decode(errors="replace").strip()
+        raise NotSeenError(f"{folder.name}: {error.message}\nQEMU says: {said}") from error
+    finally:
+        _end(process)
+        (folder / "qemu.log").write_bytes(await reading)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()

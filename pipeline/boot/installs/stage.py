@@ -3,6 +3,8 @@
 Must not know what happens.
 """
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -84,21 +86,42 @@ def check_disk(stage: Stage, disk: Disk, data: Sequence[str] = ("TRUTHDB_DATA",)
     must(all(place.start % (1 << 20) == 0 for place in places), "a partition is not aligned to 1 MiB")
     found = media.files(disk.image, places[0])
     system = found.get(f"EFI/TRUTHDB/TRUTHDB-{stage.version}.EFI".upper())
-    must(bool(system), f"the EFI partition holds {sorted(found)}")
+    must(system is not None, f"the EFI partition holds {sorted(found)}")
+    must(system == stage.payload.read_bytes(), "the system is another one than was carried")
     must(system == found.get("EFI/BOOT/BOOTX64.EFI"), "the fallback is another file than the system")
-    must("TRUTHDB/INSTALL-RECEIPT.JSON" in found, "there is no receipt")
+    _check_receipt(stage, found.get("TRUTHDB/INSTALL-RECEIPT.JSON", b"").decode(), verified=True)
     for place in places[1:]:
         media.check_data(disk.image, place)
     node = media.read_data(disk.image, places[1], "/metadata/node.toml")
     must("[node]" in node, f"metadata/node.toml reads {node!r}")
+    copy = media.read_data(disk.image, places[1], "/metadata/install-receipt.json")
+    _check_receipt(stage, copy, verified=False)  # it is written before anything can be read back
     return places
 
 
-async def by_oem_string(stage: Stage, text: str, *disks: Disk, name: str = "install") -> None:
-    """Start the machine with an answer file in its SMBIOS tables; it switches itself off when it is done."""
+def _check_receipt(stage: Stage, text: str, *, verified: bool) -> None:
+    """Read a receipt: it must be of this version, and name the system by its digest."""
+    try:
+        receipt = json.loads(text)
+        said = receipt["system"], receipt["verified"], {file["sha256"] for file in receipt["files"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotSeenError(f"the receipt cannot be read ({error!r}): {text!r}") from error
+    expected = stage.version, verified, {hashlib.sha256(stage.payload.read_bytes()).hexdigest()}
+    must(said == expected, f"the receipt says {said}, not {expected}")
+
+
+def with_answers(stage: Stage, guest: Guest, text: str) -> Guest:
+    """Return the machine with an answer file in its SMBIOS tables."""
     strings = stage.work / "oem-string"
     strings.write_text(f"truthdb.install.toml={text}")
-    guest = replace(stage.guest(*disks), oem_strings=(strings,))
+    return replace(guest, oem_strings=(strings,))
+
+
+async def by_oem_string(
+    stage: Stage, text: str, *disks: Disk, name: str = "install", fresh: bool = True
+) -> None:
+    """Start the machine with an answer file in its SMBIOS tables; it switches itself off when it is done."""
+    guest = with_answers(stage, stage.guest(*disks, fresh=fresh), text)
     async with stage.playing(guest, name) as play:
         await steps.done(play)
         stage.took(play, "power-on to Done, unattended", "Done or what went wrong")

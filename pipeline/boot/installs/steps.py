@@ -4,13 +4,15 @@ Must not know how the machine was made.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
-from pipeline.boot.installs.play import NotSeenError, Play
+from pipeline.boot.installs.play import PATIENCE, NotSeenError, Play
 
 WELCOME = ("Welcome", "[Enter] Install")
 DISK = "Disk to install to"
 LIST = "Bus      Model"
+BACK = "[B] Back"
 TOOLS = "Reinstall, keep data"
 VALIDATE = "Validate"
 SETTINGS = "Settings"
@@ -23,34 +25,44 @@ WRONG = "Something went wrong"
 REFUSED = "The answer file is not followed"
 UNATTENDED = "Unattended installation"
 
-BOOTING = 90.0  # seconds from power-on to a program's first screen, on a slow machine
-WORKING = 180.0  # seconds that an installation may take there
-
 
 async def greet(play: Play, *, on_screen: bool = False) -> None:
     """Wait for Welcome."""
-    await play.see(*WELCOME, timeout=BOOTING)
+    await play.see(*WELCOME)
     if on_screen:
         await play.shows("welcome", "Welcome", "This computer has all of that")
 
 
 async def choose(play: Play, disk: str, *, on_screen: bool = False) -> None:
-    """Go to the list of disks, and put the pointer on `disk`, a kernel name or serial number."""
+    """Go to the list of disks, and put the pointer on `disk`, a kernel name."""
     await play.press("enter", on_screen=on_screen)
     await play.see(DISK)
     await point_at(play, disk, on_screen=on_screen)
 
 
 async def point_at(play: Play, disk: str, *, on_screen: bool = False) -> None:
-    """Put the pointer of the list of disks on `disk`, a kernel name or serial number."""
-    await play.see(LIST)
-    for _ in range(16):
-        lines = play.terminal.text().splitlines()
-        pointed = next((line for line in lines if line.lstrip().startswith(">")), "")
-        if disk in pointed or any(line.split() == ["Serial", "number", disk] for line in lines):
-            return
-        await play.press("down", on_screen=on_screen)
-    raise NotSeenError(f"{disk} is not in the list of disks\n{play.seen()}")
+    """Put the pointer of the list of disks on `disk`, a kernel name, once Linux has found that one."""
+
+    def distance() -> int | None:
+        names, pointed = listed(play.terminal.text())
+        return names.index(disk) - names.index(pointed) if disk in names else None
+
+    await play.until(f"{disk} in the list of disks", lambda: distance() is not None)
+    while far := distance():
+        await play.press("down" if far > 0 else "up", on_screen=on_screen)
+        unmoved = (None, far)
+        await play.until(f"the pointer closer to {disk}", lambda: distance() not in unmoved)  # noqa: B023
+
+
+def listed(screen: str) -> tuple[list[str], str]:
+    """Return the disks of the list by kernel name, and the one that is pointed at.
+
+    There are none as long as the screen is not drawn to its end, which is the line of keys.
+    """
+    rows = [line.split() for line in screen.partition(LIST)[2].splitlines()[1:]]
+    rows = list(takewhile(bool, rows)) if BACK in screen else []
+    pointed = next((row[1] for row in rows if row[0] == ">"), "")
+    return [row[1] if row[0] == ">" else row[0] for row in rows if pointed], pointed
 
 
 async def confirm(play: Play, serial: str, *, on_screen: bool = False, title: str = CONFIRM) -> None:
@@ -85,28 +97,42 @@ async def done(play: Play) -> None:
     await play.until(
         "Done or what went wrong",
         lambda: any(text in play.terminal.text() for text in (DONE[1], WRONG, REFUSED)),
-        WORKING,
     )
     if DONE[1] not in play.terminal.text():
-        raise NotSeenError(f"the installation failed\n{play.seen()}")
+        raise NotSeenError("the installation failed")
 
 
 async def fails(play: Play, *words: str) -> None:
     """Wait for the screen that says what went wrong, with these words on it."""
-    await play.see(WRONG, *words, timeout=WORKING)
+    await play.see(WRONG, *words)
 
 
 async def refuses(play: Play, *words: str) -> None:
     """Wait for the screen that says why an answer file is not followed, with these words on it."""
-    await play.see(REFUSED, *words, timeout=WORKING)
+    await play.see(REFUSED, *words)
+
+
+async def retry(play: Play, presses: int = 1) -> None:
+    """Press Retry, and wait for Done. Linux takes a moment to see a disk: it may take several `presses`."""
+    for left in reversed(range(presses)):
+        before = len(play.terminal.history)
+        await play.press("r")
+        try:
+            await play.hear(INSTALLING, timeout=PATIENCE / presses, since=before)
+            await done(play)
+        except NotSeenError:
+            if not left:
+                raise
+        else:
+            return
 
 
 async def appliance(play: Play, boots: int) -> Any:
     """Wait until the appliance is up and healthy; its log must hold `boots` boots. Return its status."""
-    status, said = await play.get("/healthz", timeout=BOOTING)
+    status, said = await play.get("/healthz")
     play.times["/healthz"] = play.now
     if status != 200:
-        raise NotSeenError(f"/healthz answers {status}: {said}\n{play.seen()}")
+        raise NotSeenError(f"/healthz answers {status}: {said}")
     status, said = await play.get("/status")
     found = said["log"]["boots"] if status == 200 else said
     if found != boots:

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +23,7 @@ from pipeline.boot.installs.stage import Stage
 from pipeline.errors import PipelineError
 from pipeline.inside import Context
 
-LIMIT = 900.0  # seconds for one story
+LIMIT = 1800.0  # seconds for one story: fifty power cuts take some minutes
 MOST_AT_ONCE = 4  # stories: a machine takes 1.5 GiB
 PORT = 18080  # of the container's loopback, and those behind it
 
@@ -47,8 +48,16 @@ def tell(name: str, stage: Stage) -> Verdict:
         failure = f"it did not come to its end within {LIMIT:.0f} s"
     except (NotSeenError, PipelineError, OSError) as error:
         failure = str(error)
+    except Exception as error:
+        failure = "".join(traceback.format_exception(error)).strip()
     verdict = Verdict(name, time.monotonic() - started, stage.times, failure)
-    record = {"story": name, "seconds": round(verdict.seconds, 1), "times": stage.times, "failure": failure}
+    record = {
+        "story": name,
+        "seconds": round(verdict.seconds, 1),
+        "times": stage.times,
+        "seed": stage.seed,
+        "failure": failure,
+    }
     (stage.out / "result.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     with suppress(OSError):
         shutil.rmtree(stage.work)

@@ -29,7 +29,13 @@ def test_a_digest_tells_content_and_place_but_not_holes(tmp_path: Path) -> None:
 def test_a_tool_that_fails_says_so() -> None:
     with pytest.raises(PipelineError, match="false failed with 1"):
         media.run("false")
-    assert media.run("sh", "-c", "cat; exit 4", stdin="said", good=(4,)) == "said"
+    assert media.run("cat", stdin="said") == "said"
+
+
+def test_a_tool_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "LONGEST", 0.05)
+    with pytest.raises(PipelineError, match="sleep 60 did not end within 0 s"):
+        media.run("sleep", "60")
 
 
 def test_an_answer_file_for_each_way_of_erasing() -> None:

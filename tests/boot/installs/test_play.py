@@ -26,14 +26,14 @@ def commands(folder: Path) -> list[str]:
 def test_what_is_waited_for_must_stand_there_at_once(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def scene(play: Play) -> None:
         await play.see("Welcome", "Install", timeout=10)
-        with pytest.raises(NotSeenError) as caught:
-            await play.see("Welcome", "nowhere", timeout=0.1)
-        assert str(caught.value) == (
-            "'Welcome' and 'nowhere' did not come within 0 s\nthe serial console shows:\n"
-            "      Welcome\n    [Enter] Install"
-        )
+        await play.see("Welcome", "nowhere", timeout=0.1)
 
-    played(make_guest(serial=["gone\x1b[2J\x1b[H  Welcome\r\n[Enter] Install"]), tmp_path, scene)
+    with pytest.raises(NotSeenError) as caught:
+        played(make_guest(serial=["gone\x1b[2J\x1b[H  Welcome\r\n[Enter] Install"]), tmp_path, scene)
+    assert str(caught.value) == (
+        "run: 'Welcome' and 'nowhere' did not come within 0 s\nthe serial console shows:\n"
+        "      Welcome\n    [Enter] Install"
+    )
     assert b"Welcome" in (tmp_path / "run/serial.log").read_bytes()
 
 
@@ -108,6 +108,36 @@ def test_what_failed_is_photographed(make_guest: MakeGuest, tmp_path: Path) -> N
     with pytest.raises(NotSeenError):
         played(make_guest(screen="black"), tmp_path, scene)
     assert (tmp_path / "run/failure.png").read_text() == "black"
+
+
+def test_when_time_is_over_it_says_where_it_was(make_guest: MakeGuest, tmp_path: Path) -> None:
+    async def whole() -> None:
+        async with asyncio.timeout(1), playing(guest, tmp_path / "run") as play:
+            await play.see("Welcome", timeout=10)
+            await play.see("Done")
+
+    guest = make_guest(serial=["Welcome"], screen="blue")
+    with pytest.raises(NotSeenError) as caught:
+        asyncio.run(whole())
+    assert str(caught.value) == ("run: the story's time is over\nthe serial console shows:\n    Welcome")
+    assert (tmp_path / "run/failure.png").read_text() == "blue"
+
+
+def test_a_machine_that_is_not_even_built_says_what_qemu_says(make_guest: MakeGuest, tmp_path: Path) -> None:
+    complaint = "qemu: Could not set up host forwarding rule"
+    guest = make_guest(complains_under="tcg,thread=multi", complaint=complaint)
+    with pytest.raises(NotSeenError, match=rf"^run: QEMU does not answer(?s:.*)\nQEMU says: {complaint}$"):
+        played(guest, tmp_path, lambda play: play.see("Welcome"))
+    assert complaint in (tmp_path / "run/qemu.log").read_text()
+
+
+def test_a_machine_that_breaks_down_says_what_it_showed(make_guest: MakeGuest, tmp_path: Path) -> None:
+    async def scene(play: Play) -> None:
+        await play.see("Welcome", timeout=10)
+        await play.photograph("welcome")
+
+    with pytest.raises(NotSeenError, match=r"^run: QEMU's monitor did not do 'screendump'(?s:.*)Welcome$"):
+        played(make_guest(serial=["Welcome"], ends_on="screendump"), tmp_path, scene)
 
 
 class Appliance(BaseHTTPRequestHandler):

@@ -19,8 +19,9 @@ def screen(*lines: str) -> str:
 
 WELCOME = screen("Welcome", "[Enter] Install")
 LIST = ("Disk to install to", "  Name       Bus      Model")
-AT_MEDIUM = screen(*LIST, "> sda        USB", "  nvme0n1    NVMe")
-AT_TARGET = screen(*LIST, "  sda        USB", "> nvme0n1    NVMe")
+KEYS = ("", "[Up/Down] Choose   [B] Back")
+AT_MEDIUM = screen(*LIST, "> sda        USB", "  nvme0n1    NVMe", *KEYS)
+AT_TARGET = screen(*LIST, "  sda        USB", "> nvme0n1    NVMe", *KEYS)
 SETTINGS = screen("Settings")
 CONFIRM = screen("Confirm: install")
 CONFIRMED = screen("Confirm: install", "Enter starts.")
@@ -37,9 +38,9 @@ TO_CONFIRM = [
 ]
 
 
-def played(guest: Guest, folder: Path, scene: Callable[[Play], Awaitable[object]]) -> None:
+def played(guest: Guest, folder: Path, scene: Callable[[Play], Awaitable[object]], limit: float = 30) -> None:
     async def whole() -> None:
-        async with playing(guest, folder / "run") as play:
+        async with asyncio.timeout(limit), playing(guest, folder / "run") as play:
             await scene(play)
 
     asyncio.run(whole())
@@ -57,7 +58,7 @@ def test_an_installation_that_fails_says_what_the_screen_says(make_guest: MakeGu
     with pytest.raises(NotSeenError) as caught:
         played(make_guest(serial=[WELCOME], replies=[*TO_CONFIRM, ["\r", FAILED]]), tmp_path, install)
     assert str(caught.value) == (
-        "the installation failed\nthe serial console shows:\n"
+        "run: the installation failed\nthe serial console shows:\n"
         "    Something went wrong\n    Writing to nvme0n1 failed"
     )
 
@@ -66,8 +67,42 @@ def test_a_disk_that_is_not_there(make_guest: MakeGuest, tmp_path: Path) -> None
     async def scene(play: Play) -> None:
         await steps.choose(play, "vda")
 
-    with pytest.raises(NotSeenError, match="vda is not in the list of disks"):
-        played(make_guest(replies=[["\r", AT_MEDIUM]]), tmp_path, scene)
+    with pytest.raises(NotSeenError, match=r"the story's time is over(?s:.*)> sda +USB"):
+        played(make_guest(replies=[["\r", AT_MEDIUM]]), tmp_path, scene, limit=1)
+
+
+def test_the_pointer_is_moved_by_what_is_on_the_screen(make_guest: MakeGuest, tmp_path: Path) -> None:
+    """A slow line shows half a list, then a list without the disk, then the pointer below it."""
+    half, without = screen(*LIST), screen(*LIST, "> sr0        SATA", *KEYS)
+    below = screen(*LIST, "  nvme0n1    NVMe", "> sr0        SATA", *KEYS)
+    at = screen(*LIST, "> nvme0n1    NVMe", "  sr0        SATA", *KEYS)
+
+    async def scene(play: Play) -> None:
+        await steps.choose(play, "nvme0n1")
+        assert steps.listed(play.terminal.text()) == (["nvme0n1", "sr0"], "nvme0n1")
+
+    played(make_guest(replies=[["\r", half + without + below], ["\x1b[A", half + at]]), tmp_path, scene)
+    assert steps.listed("\n".join(LIST)) == ([], "")
+
+
+GOES_ON = screen("Installing")
+
+
+@pytest.mark.parametrize("presses", [1, 3])
+def test_retry_comes_to_done(make_guest: MakeGuest, tmp_path: Path, presses: int) -> None:
+    async def scene(play: Play) -> None:
+        await play.see("Something went wrong")
+        await steps.retry(play, presses)
+
+    fails_again = [["r", GOES_ON + FAILED]] * (presses - 1)
+    guest = make_guest(serial=[FAILED], replies=[*fails_again, ["r", GOES_ON + DONE]])
+    played(guest, tmp_path, scene)
+
+
+def test_a_retry_that_fails_is_a_failure(make_guest: MakeGuest, tmp_path: Path) -> None:
+    guest = make_guest(serial=[FAILED], replies=[["r", GOES_ON + FAILED], ["r", GOES_ON + DONE]])
+    with pytest.raises(NotSeenError, match="the installation failed"):
+        played(guest, tmp_path, steps.retry)
 
 
 def test_an_answer_file_that_is_refused(make_guest: MakeGuest, tmp_path: Path) -> None:

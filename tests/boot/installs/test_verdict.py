@@ -34,6 +34,10 @@ async def has_no_room(_stage: Stage) -> None:
     raise OSError(28, "No space left on device", "/build/work")
 
 
+async def has_a_mistake(_stage: Stage) -> None:
+    dict[str, bytes]()["BootOrder"]
+
+
 async def never_ends(_stage: Stage) -> None:
     await asyncio.sleep(60)
 
@@ -43,6 +47,7 @@ TOLD: dict[str, tuple[Story, str]] = {
     "does-not-hold": (does_not_hold, "'Done' did not come within 180 s"),
     "has-no-tool": (has_no_tool, "'sfdisk' is not installed\n  hint: add it"),
     "has-no-room": (has_no_room, "[Errno 28] No space left on device: '/build/work'"),
+    "has-a-mistake": (has_a_mistake, "a traceback"),
     "never-ends": (never_ends, "it did not come to its end within 0 s"),
 }
 
@@ -74,9 +79,12 @@ def test_every_story_is_told_whatever_became_of_those_before(ctx: Context) -> No
         verdict.run(ctx)
     for name, (_, failure) in TOLD.items():
         record = json.loads((ctx.out / name / "result.json").read_text())
-        assert (record["story"], record["failure"]) == (name, failure)
+        assert (record["story"], record["seed"]) == (name, 7)
+        assert record["failure"] == failure or name == "has-a-mistake"
         assert not (ctx.work / name).exists(), "disks are large"
     said = caught.value.message
+    assert "has-a-mistake: Traceback" in said
+    assert "in has_a_mistake\n" in said
     assert "does-not-hold: 'Done' did not come within 180 s\n" in said
     assert "\nholds:" not in f"\n{said}"
     assert caught.value.hint == "logs and pictures: boot-test/install/does-not-hold"

@@ -1,6 +1,8 @@
 //! Every disk that Linux sees, from `/sys/block`. No device is opened here.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::bus::{self, Bus};
 use super::contents::Contents;
@@ -9,6 +11,9 @@ use super::text::attribute;
 
 /// Size that the kernel reports for an optical drive whose disc it could not read, in sectors.
 const UNKNOWN_OPTICAL_SIZE: u64 = 0x001f_ffff;
+/// How often, and how far apart, a disk that failed is looked for.
+const LOOKS: u32 = 30;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A disk, as sysfs describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +97,20 @@ impl Disk {
     }
 
     /// Whether the kernel does not know this disk any more.
-    pub fn is_gone(&self, root: &Path) -> bool {
+    fn is_gone(&self, root: &Path) -> bool {
         let is_there = root.join("sys/block").join(&self.name).exists();
         self.device.is_some() && (!is_there || self.is_another_now(root))
+    }
+
+    /// Whether what was done to this disk failed because it is gone: requests fail a moment before
+    /// the kernel forgets a disk that was taken out.
+    pub fn turns_out_gone(&self, root: &Path) -> bool {
+        (0..LOOKS).any(|look| {
+            if look > 0 && self.device.is_some() {
+                thread::sleep(LOOK);
+            }
+            self.is_gone(root)
+        })
     }
 
     /// Whether `other` is another path to this disk, as storage networks have them. Cheap devices share
@@ -255,15 +271,18 @@ mod tests {
         let root = machine("7");
         let [disk] = scan(root.path()).try_into().unwrap();
         assert_eq!(disk.device, Some((8, 16)));
-        assert!(!disk.is_gone(root.path()));
-        assert!(disk.is_gone(machine("8").path()));
+        assert!(!disk.turns_out_gone(root.path()));
+        assert!(disk.turns_out_gone(machine("8").path()));
         std::fs::remove_dir_all(root.path().join("sys/block/sdb")).unwrap();
-        assert!(disk.is_gone(root.path()));
+        assert!(disk.turns_out_gone(root.path()));
         let file = Disk {
             device: None,
             ..disk
         };
-        assert!(!file.is_gone(root.path()), "the kernel never knew it");
+        assert!(
+            !file.turns_out_gone(root.path()),
+            "the kernel never knew it"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A whole disk, read and written by byte offsets: writes go through the page cache and are flushed
 //! when told; reading back goes past it, so that it tells what the disk has and not what it was sent.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Error, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -17,6 +18,12 @@ use crate::slice::{count_read, sought};
 pub(super) const ALIGNMENT: usize = 4096;
 /// How much is read or written at once, in bytes.
 pub(super) const CHUNK: usize = 1 << 20;
+
+/// How much a [`Window`] reads at once, in bytes: who reads a file system asks for small pieces, and
+/// a disk on USB takes as long for one as for many.
+const PIECE: u64 = 64 << 10;
+/// How many pieces a [`Window`] remembers: some of a file, some of the tables that say where it lies.
+const PIECES: usize = 8;
 
 /// How often a part of a disk is read at most: a chain of clusters may lead back to itself.
 const MOST_READS: u32 = 1 << 20;
@@ -137,6 +144,7 @@ impl Device {
             size,
             position: 0,
             reads: MOST_READS,
+            pieces: VecDeque::new(),
         }
     }
 }
@@ -149,7 +157,8 @@ fn is_device_of(file: &File, disk: &Disk) -> io::Result<bool> {
     Ok((disk.device).is_none_or(|device| is_device && device == number))
 }
 
-/// A part of a disk, read past the page cache from its own offset 0 on; it cannot be written.
+/// A part of a disk, read past the page cache from its own offset 0 on; it cannot be written. It shows
+/// what the disk has, or had since the window was made.
 #[derive(Debug)]
 pub(super) struct Window {
     device: Rc<Device>,
@@ -157,6 +166,8 @@ pub(super) struct Window {
     size: u64,
     position: u64,
     reads: u32,
+    /// What was read last, with its offset, newest first.
+    pieces: VecDeque<(u64, Vec<u8>)>,
 }
 
 impl Window {
@@ -164,16 +175,35 @@ impl Window {
     pub(super) fn read_at_most(self, reads: u32) -> Self {
         Self { reads, ..self }
     }
+
+    /// The piece that begins at `start`; it is shorter at the window's end.
+    fn piece(&mut self, start: u64) -> io::Result<&[u8]> {
+        let known = self.pieces.iter().position(|(at, _)| *at == start);
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let length = usize::try_from(PIECE.min(self.size - start)).map_err(Error::other)?;
+            let from = self.offset.saturating_add(start);
+            let piece = self.device.read_back(from, length)?;
+            self.pieces.truncate(PIECES - 1);
+            self.pieces.push_front((start, piece));
+            0
+        };
+        Ok(&self.pieces[index].1)
+    }
 }
 
 impl io::Read for Window {
     fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
         count_read(&mut self.reads)?;
-        let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
-        let length = data.len().min(left).min(CHUNK);
-        let start = self.offset.saturating_add(self.position);
-        let found = self.device.read_back(start, length)?;
-        data[..length].copy_from_slice(&found);
+        if self.position >= self.size {
+            return Ok(0);
+        }
+        let skipped = self.position % PIECE;
+        let piece = self.piece(self.position - skipped)?;
+        let left = &piece[usize::try_from(skipped).map_err(Error::other)?..];
+        let length = data.len().min(left.len());
+        data[..length].copy_from_slice(&left[..length]);
         self.position += length as u64;
         Ok(length)
     }
@@ -213,6 +243,30 @@ mod tests {
     }
 
     #[test]
+    fn a_window_shows_its_part_of_the_disk_however_it_is_read() {
+        use std::io::{Read, Seek};
+
+        let content: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let (_root, device) = opened(&content);
+        let (offset, size) = (1_234_567, 1_500_001);
+        let expected = &content[offset..offset + size];
+        let mut window = Rc::new(device).window(offset as u64, size as u64);
+        let mut found = Vec::new();
+        window.read_to_end(&mut found).unwrap();
+        assert!(found == expected);
+        assert_eq!(window.pieces.len(), PIECES);
+        for step in 0..100 {
+            let at = step * 777_777 % (size - 10);
+            let mut few = [0; 10];
+            window.seek(SeekFrom::Start(at as u64)).unwrap();
+            window.read_exact(&mut few).unwrap();
+            assert_eq!(few, expected[at..at + 10]);
+        }
+        window.seek(SeekFrom::Start(size as u64)).unwrap();
+        assert_eq!(window.read(&mut [0; 10]).unwrap(), 0);
+    }
+
+    #[test]
     fn a_file_in_the_place_of_a_disk_is_not_taken_for_it() {
         let root = tempfile::tempdir().unwrap();
         let mut disk = bench::disk(root.path(), 8192, 512);
@@ -234,7 +288,7 @@ mod tests {
             (100, 50, 0, Some(50)),
             (8000, u64::MAX, 0, None),
             (u64::MAX, u64::MAX, 9, None),
-            (512, 512, u64::MAX, None),
+            (512, 512, u64::MAX, Some(0)),
         ] {
             let mut window = device.window(offset, size);
             io::Seek::seek(&mut window, io::SeekFrom::Start(position)).unwrap();

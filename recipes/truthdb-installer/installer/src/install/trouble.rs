@@ -52,12 +52,23 @@ impl Trouble {
         )
     }
 
-    /// What mke2fs said last when it could not make the file system called `name`.
+    /// What mke2fs said last when it could not make the file system called `name`; its sentence may
+    /// go on in another line.
     pub(super) fn of_mke2fs(disk: &str, name: &str, said: &str) -> Self {
-        let last = said.lines().rfind(|line| !line.trim().is_empty());
-        let last = last.unwrap_or("it said nothing").trim();
+        let lines: Vec<&str> = said.lines().filter(|it| !it.trim().is_empty()).collect();
+        let last = lines.len().saturating_sub(1);
+        let first = lines.iter().rposition(|it| it.contains(": "));
+        let words: Vec<&str> = lines[first.unwrap_or(last)..]
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .collect();
+        let text = if words.is_empty() {
+            "it said nothing".to_owned()
+        } else {
+            words.join(" ")
+        };
         Self::new(
-            format!("Making the file system {name} on {disk} failed: {last}."),
+            format!("Making the file system {name} on {disk} failed: {text}."),
             "The disk may be failing, or be gone: check its cables, or choose another one.",
         )
     }
@@ -109,5 +120,25 @@ mod tests {
         }
         let short = Trouble::of_disk("Reading from", "sda", &ErrorKind::UnexpectedEof.into());
         assert_eq!(short.message, "Reading from sda failed: it ended too soon.");
+    }
+
+    #[test]
+    fn what_mke2fs_says_is_told_in_one_sentence() {
+        let rows = [
+            ("", "it said nothing"),
+            ("\n", "it said nothing"),
+            ("mke2fs: Input/output error\n", "mke2fs: Input/output error"),
+            ("a warning\nKilled\n", "Killed"),
+            (
+                "Warning: one\n\nmke2fs: No such device \n\twhile trying to create journal\n",
+                "mke2fs: No such device while trying to create journal",
+            ),
+        ];
+        for (said, expected) in rows {
+            assert_eq!(
+                Trouble::of_mke2fs("sda", "X", said).message,
+                format!("Making the file system X on sda failed: {expected}.")
+            );
+        }
     }
 }

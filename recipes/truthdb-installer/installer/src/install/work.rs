@@ -51,7 +51,7 @@ impl<'a> Work<'a> {
         self.all_stages().map_err(|trouble| {
             let (stage, disk) = (self.course.stage(), &self.request.disk);
             tracing::error!(stage = stage.name(), ?trouble, "cannot go on");
-            let is_gone = stage > Stage::Prepare && disk.is_gone(self.root);
+            let is_gone = stage > Stage::Prepare && disk.turns_out_gone(self.root);
             let trouble = if is_gone {
                 Trouble::gone(&disk.name)
             } else {
