@@ -89,7 +89,7 @@ def test_a_kernel_that_is_not_quiet_is_seen_on_the_screen(workshop: Workshop) ->
     }
     params = {"stories": ["quiet"], "accel": "auto", "version": "0.1.0", "seed": 1, "folder": "boot-test"}
     _, said = workshop.run("boot", verdict.run, inputs, **params)
-    assert said.startswith("quiet: after ")
+    assert said.startswith("quiet: install: after ")
     assert "the screen shows kernel text: " in said
 
 
