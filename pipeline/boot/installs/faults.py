@@ -16,8 +16,9 @@ from pipeline.errors import PipelineError
 
 Story = Callable[[Stage], Awaitable[None]]
 
-IN_SYSTEM = (5 << 20) // 512
-"""A sector of the system's first copy; nobody reads it before the installer reads everything back."""
+IN_SYSTEM = (10 << 20) // 512
+"""A sector of the system's first copy. Nobody reads it before everything is read back: telling what is on
+the disk takes its first 4 MiB, and Linux reads somewhat ahead."""
 IN_DATA = ((513 << 20) + 4096) // 512
 """A sector of the first group descriptors of the data partition."""
 EIO, ENOSPC = 5, 28
