@@ -8,11 +8,12 @@ from typing import TypedDict
 
 from pipeline.checks.catalog import Gate
 from pipeline.checks.finding import Check
+from pipeline.crates import by_path
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
 from pipeline.recipe import Program
-from pipeline.step import Output, Pinned, Source, Step
+from pipeline.step import Input, Output, Pinned, Source, Step
 from pipeline.steps import kernel, rust
 from pipeline.store import Blob
 
@@ -89,36 +90,61 @@ def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
     return _crate_steps(project, project.root / "recipes" / name / (recipe.crate or ""), called, recipe)
 
 
+def crate_inputs(project: Project, crate: Path, folder: str) -> dict[str, Input]:
+    """Return a crate and all that it takes by path: in `folder`, each at its place in the repository."""
+    crates = (crate, *by_path(project.root, crate))
+    inside = {other for other in crates for above in other.parents if above in crates}
+    return {
+        f"{folder}/{each.relative_to(project.root).as_posix()}": Source(each, exclude=("target",))
+        for each in crates
+        if each not in inside
+    }
+
+
+def fetched_crates(project: Project, crate: Path, called: str) -> Step:
+    """Return the step that fetches the crates that the Cargo.lock of `crate` names."""
+    return Step(
+        name=f"crates:{called}",
+        summary="Fetch the crates that Cargo.lock names.",
+        container=project.lock_of("rust"),
+        inputs=_manifests(project, crate),
+        outputs=("crates.tar",),
+        params=_crate_params(project, crate),
+        run=rust.fetch_crates,
+        network=True,
+    )
+
+
+def _manifests(project: Project, crate: Path) -> dict[str, Input]:
+    files = [each / "Cargo.toml" for each in (crate, *by_path(project.root, crate))]
+    below = ((file.relative_to(project.root).as_posix(), file) for file in (*files, crate / "Cargo.lock"))
+    return {f"manifests/{name}": Source(file) for name, file in below}
+
+
+def _crate_params(project: Project, crate: Path) -> dict[str, str | int]:
+    return {"epoch": project.lock_of("rust").epoch, "crate": crate.relative_to(project.root).as_posix()}
+
+
 def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) -> tuple[Step, ...]:
     """Return the steps from a crate to its program."""
     lock = project.lock_of("rust")
-    manifests = {file: Source(crate / file) for file in ("Cargo.toml", "Cargo.lock")}
-    params = {"epoch": lock.epoch}
+    params = _crate_params(project, crate)
     library = Step(
         name="rust-std",
         summary="Build Rust's standard library for musl.",
         container=lock,
         inputs={},
         outputs=("sysroot.tar",),
-        params=params,
+        params={"epoch": lock.epoch},
         run=rust.standard_library,
     )
-    crates = Step(
-        name=f"crates:{called}",
-        summary="Fetch the crates that Cargo.lock names.",
-        container=lock,
-        inputs=manifests,
-        outputs=("crates.tar",),
-        params=params,
-        run=rust.fetch_crates,
-        network=True,
-    )
+    crates = fetched_crates(project, crate, called)
     tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
     dependencies = Step(
         name=f"dependencies:{called}",
         summary="Compile the crates.",
         container=lock,
-        inputs={**manifests, **tools},
+        inputs=_manifests(project, crate) | tools,
         outputs=("target.tar",),
         params=params,
         run=rust.dependencies,
@@ -130,7 +156,7 @@ def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) ->
         inputs={
             **tools,
             "target.tar": dependencies.output("target.tar"),
-            "crate": Source(crate, exclude=("target",)),
+            **crate_inputs(project, crate, "sources"),
         },
         params=params | {"binary": recipe.binary or called, "program": called},
         run=rust.program,

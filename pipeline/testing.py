@@ -9,10 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.crates import by_path
 from pipeline.errors import PipelineError
+from pipeline.origins import crate_inputs, fetched_crates
+from pipeline.project import Project
 from pipeline.realise import realise
 from pipeline.session import Session
-from pipeline.step import Source, Step
+from pipeline.step import Step
 from pipeline.steps import rust
 
 BIN = Path(sys.prefix) / "bin"
@@ -30,26 +33,37 @@ def python_commands(*, fast: bool) -> list[list[str]]:
 
 
 def crate_tests(session: Session) -> list[Step]:
-    """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container."""
-    steps: dict[str, Step] = {}
+    """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container.
+
+    The crates that programs take by path come first, each once.
+    """
+    project = session.project
+    programs: dict[str, Path] = {}
     for image, plan in session.images.items():
-        for called, program in session.project.recipes[image].programs.items():
-            crates = next((step for step in plan if step.name == f"crates:{called}"), None)
-            if crates is None or program.crate is None:
-                continue
-            folder = session.root / "recipes" / image / program.crate
-            steps[called] = Step(
-                name=f"crate-tests:{called}",
-                summary="cargo fmt, clippy and test, in the rust container",
-                container=crates.container,
-                inputs={
-                    "crates.tar": crates.output("crates.tar"),
-                    "crate": Source(folder, exclude=("target",)),
-                },
-                outputs=("passed",),
-                run=rust.check_sources,
-            )
-    return list(steps.values())
+        for called, program in project.recipes[image].programs.items():
+            if program.crate is not None and any(step.name == f"crates:{called}" for step in plan):
+                programs[called] = session.root / "recipes" / image / program.crate
+    shared = {each.name: each for crate in programs.values() for each in by_path(session.root, crate)}
+    return [
+        _crate_test(project, called, crate)
+        for called, crate in (dict(sorted(shared.items())) | programs).items()
+    ]
+
+
+def _crate_test(project: Project, called: str, crate: Path) -> Step:
+    crates = fetched_crates(project, crate, called)
+    return Step(
+        name=f"crate-tests:{called}",
+        summary="cargo fmt, clippy and test, in the rust container",
+        container=crates.container,
+        inputs={
+            "crates.tar": crates.output("crates.tar"),
+            **crate_inputs(project, crate, "sources"),
+        },
+        outputs=("passed",),
+        params={"crate": crates.params["crate"]},
+        run=rust.check_sources,
+    )
 
 
 def _run(session: Session, command: Sequence[str]) -> bool:

@@ -116,27 +116,41 @@ def _unwinder(ctx: Context, folder: Path) -> None:
     ctx.run(["ar", "rD", str(folder / "libunwind.a"), "dl_find_object.o"])
 
 
+REPOSITORY = "repository"
+"""Where in the work folder crates lie as they do in the repository: they find each other by their paths."""
+
+
 def fetch_crates(ctx: Context) -> None:
     """Fetch the crates that Cargo.lock names, checked by cargo against it: `crates.tar`."""
-    crate = _skeleton(ctx)
+    crate, _ = _skeleton(ctx)
     env = {"CARGO_HOME": f"{ctx.work}/cargo", "CARGO_HTTP_CAINFO": str(ctx.inputs["ca.pem"])}
     ctx.run(["cargo", "vendor", "--locked", "--versioned-dirs", str(ctx.work / "crates")], env=env, cwd=crate)
     archive.pack(ctx.work / "crates", ctx.out / "crates.tar", ctx.params["epoch"])
 
 
-def _skeleton(ctx: Context) -> Path:
-    """Return a crate with the real Cargo.toml and Cargo.lock, and nothing in its programs.
+def _skeleton(ctx: Context) -> tuple[Path, list[str]]:
+    """Return the crate `params.crate`, with nothing in its programs, and the names of all packages there.
 
-    What is built from it, the dependencies, stays good until one of these two files changes.
+    It has the real Cargo.lock and Cargo.toml, and beside it lie the crates that it takes by path. What is
+    built from it, the dependencies, stays good until one of these files changes.
     """
-    crate = ctx.work / "crate"
-    (crate / "src").mkdir(parents=True)
-    for name in ("Cargo.toml", "Cargo.lock"):
-        shutil.copyfile(ctx.inputs[name], crate / name)
-    for path, text in skeleton_sources(tomllib.loads((crate / "Cargo.toml").read_text())).items():
-        (crate / path).parent.mkdir(parents=True, exist_ok=True)
-        (crate / path).write_text(text)
-    return crate
+    root = ctx.work / REPOSITORY
+    shutil.copytree(ctx.inputs["manifests"], root, copy_function=shutil.copyfile)
+    names = []
+    for file in sorted(root.rglob("Cargo.toml")):
+        manifest = tomllib.loads(file.read_text())
+        names.append(manifest["package"]["name"])
+        for path, text in skeleton_sources(manifest).items():
+            (file.parent / path).parent.mkdir(parents=True, exist_ok=True)
+            (file.parent / path).write_text(text)
+    return root / ctx.params["crate"], names
+
+
+def _sources(ctx: Context) -> Path:
+    """Return the crate `params.crate`, beside the crates that it takes by path."""
+    root = ctx.work / REPOSITORY
+    shutil.copytree(ctx.inputs["sources"], root, copy_function=shutil.copyfile)
+    return root / str(ctx.params["crate"])
 
 
 TARGET_FOLDERS = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}
@@ -172,11 +186,16 @@ BUILD = ("build", "--release", "--locked", "--offline", f"--target={TARGET}")
 
 def dependencies(ctx: Context) -> None:
     """Compile all that the crate depends on: `target.tar`, the folder that cargo goes on from."""
-    crate = _skeleton(ctx)
+    crate, names = _skeleton(ctx)
     env = _prepare(ctx)
     cargo(ctx, *BUILD, env=env, cwd=crate)
-    name = tomllib.loads((crate / "Cargo.toml").read_text())["package"]["name"]
-    clean = ["clean", "--release", "--offline", f"--target={TARGET}", f"--package={name}"]
+    clean = [
+        "clean",
+        "--release",
+        "--offline",
+        f"--target={TARGET}",
+        *(f"--package={name}" for name in names),
+    ]
     ctx.run(["cargo", *clean], env=env, cwd=crate)
     archive.pack(ctx.work / "target", ctx.out / "target.tar", ctx.params["epoch"])
 
@@ -185,8 +204,7 @@ def program(ctx: Context) -> None:
     """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`."""
     env = _prepare(ctx)
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
-    crate = ctx.work / "crate"
-    shutil.copytree(ctx.inputs["crate"], crate, copy_function=shutil.copyfile)
+    crate = _sources(ctx)
     cargo(ctx, *BUILD, env=env, cwd=crate)
     name = ctx.params["binary"]
     made = ctx.work / "target" / TARGET / "release" / name
@@ -203,8 +221,7 @@ def check_sources(ctx: Context) -> None:
     archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
     use_vendored(ctx.work, ctx.work / "crates")
     env = environment(ctx.work) | {"CARGO_ENCODED_RUSTFLAGS": ""}
-    crate = ctx.work / "crate"
-    shutil.copytree(ctx.inputs["crate"], crate, copy_function=shutil.copyfile)
+    crate = _sources(ctx)
     ctx.run(["cargo", "fmt", "--check"], env=env, cwd=crate)
     offline = ("--locked", "--offline", "--all-targets")
     cargo(ctx, "clippy", *offline, "--", "--deny=warnings", env=env, cwd=crate)

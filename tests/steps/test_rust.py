@@ -13,7 +13,8 @@ from tests.fixtures.context import Played, played
 EPOCH = 1795219200
 TARGET = "--target=x86_64-unknown-linux-musl"
 BUILD = ["cargo", "build", "--release", "--locked", "--offline", TARGET]
-CARGO_TOML = '[package]\nname = "toy"\n'
+CARGO_TOML = '[package]\nname = "toy"\n[dependencies]\nall-disks = { path = "../../../programs/disks" }\n'
+CRATE = "recipes/r/toy"
 
 
 def flags(work: Path, *more: str) -> str:
@@ -61,11 +62,16 @@ def names(tar: Path) -> list[str]:
 def given(tmp_path: Path) -> Path:
     """A folder whose `in` holds whatever a step of ours takes."""
     folder = tmp_path / "in"
-    (folder / "crate/src").mkdir(parents=True)
-    (folder / "crate/Cargo.toml").write_text(CARGO_TOML)
-    (folder / "crate/src/main.rs").write_text("fn main() {}")
-    (folder / "Cargo.toml").write_text(CARGO_TOML)
-    (folder / "Cargo.lock").write_text("version = 4\n")
+    for name, text in {
+        "sources/recipes/r/toy/Cargo.toml": CARGO_TOML,
+        "sources/recipes/r/toy/src/main.rs": "fn main() {}",
+        "sources/programs/disks/src/lib.rs": "pub fn disks() {}",
+        "manifests/recipes/r/toy/Cargo.toml": CARGO_TOML,
+        "manifests/recipes/r/toy/Cargo.lock": "version = 4\n",
+        "manifests/programs/disks/Cargo.toml": '[package]\nname = "all-disks"\n',
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     (folder / "ca.pem").touch()
     packed = tmp_path / "packed"
     for name, file in (
@@ -120,12 +126,13 @@ def test_fetching_crates(given: Path) -> None:
     def tool(argv: list[str], cwd: Path) -> str:
         assert (cwd / "Cargo.lock").read_text() == "version = 4\n"
         assert (cwd / "src/main.rs").exists()
+        assert (cwd / "../../../programs/disks/src/lib.rs").read_text() == ""
         folder = Path(argv[-1])
         folder.mkdir()
         (folder / "serde.rs").touch()
         return ""
 
-    ctx = played(given, tool, epoch=EPOCH)
+    ctx = played(given, tool, epoch=EPOCH, crate=CRATE)
     rust.fetch_crates(ctx)
     assert ctx.calls == [["cargo", "vendor", "--locked", "--versioned-dirs", f"{ctx.work}/crates"]]
     assert ctx.envs == [{"CARGO_HOME": f"{ctx.work}/cargo", "CARGO_HTTP_CAINFO": str(ctx.inputs["ca.pem"])}]
@@ -133,14 +140,16 @@ def test_fetching_crates(given: Path) -> None:
 
 
 def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
-    def tool(argv: list[str], cwd: Path) -> str:
-        (cwd.parent / "target").mkdir(exist_ok=True)
-        (cwd.parent / "target" / argv[1]).touch()
+    def tool(argv: list[str], _cwd: Path) -> str:
+        target = given / "work/target"
+        target.mkdir(exist_ok=True)
+        (target / argv[1]).touch()
         return ""
 
-    ctx = played(given, tool, epoch=EPOCH)
+    ctx = played(given, tool, epoch=EPOCH, crate=CRATE)
     rust.dependencies(ctx)
-    assert ctx.calls == [BUILD, ["cargo", "clean", "--release", "--offline", TARGET, "--package=toy"]]
+    packages = ["--package=all-disks", "--package=toy"]
+    assert ctx.calls == [BUILD, ["cargo", "clean", "--release", "--offline", TARGET, *packages]]
     assert ctx.envs == [environment(ctx.work, *sysroot(ctx.work))] * 2
     assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work, ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
@@ -160,22 +169,24 @@ def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
 
 
 def build_program(argv: list[str], cwd: Path) -> str:
-    assert (cwd.parent / "target/deps/serde.rlib").stat().st_mtime == EPOCH
-    made = cwd.parent / "target/x86_64-unknown-linux-musl/release/toy"
+    work = cwd.parents[3]
+    assert (work / "target/deps/serde.rlib").stat().st_mtime == EPOCH
+    assert (cwd / "../../../programs/disks/src/lib.rs").read_text() == "pub fn disks() {}"
+    made = work / "target/x86_64-unknown-linux-musl/release/toy"
     made.parent.mkdir(parents=True)
     made.write_text((cwd / "src/main.rs").read_text())
     return ""
 
 
 def test_the_program_is_built_on_top_of_its_dependencies(given: Path) -> None:
-    ctx = played(given, build_program, epoch=EPOCH, binary="toy", program="toy")
+    ctx = played(given, build_program, epoch=EPOCH, crate=CRATE, binary="toy", program="toy")
     rust.program(ctx)
     assert (ctx.calls, ctx.envs) == ([BUILD], [environment(ctx.work, *sysroot(ctx.work))])
     assert (ctx.out / "toy").read_text() == "fn main() {}"
 
 
 def test_a_crate_without_that_program(given: Path) -> None:
-    ctx = played(given, build_program, epoch=EPOCH, binary="other", program="other")
+    ctx = played(given, build_program, epoch=EPOCH, crate=CRATE, binary="other", program="other")
     with pytest.raises(PipelineError) as caught:
         rust.program(ctx)
     assert str(caught.value) == (
@@ -189,7 +200,7 @@ def test_the_crate_s_own_checks(given: Path) -> None:
         good = "test result: ok. 7 passed; 0 failed\n"
         return f"{good}  test result: ok. 9 passed\n{good}" if argv[1] == "test" else ""
 
-    ctx = played(given, tool)
+    ctx = played(given, tool, crate=CRATE)
     rust.check_sources(ctx)
     assert ctx.calls == [
         ["cargo", "fmt", "--check"],
