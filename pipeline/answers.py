@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import sandbox
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.inspection.opening import located
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Source, Step
 from pipeline.steps import answers
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 
 CONTAINER = "imager"
 """Where the program runs: any of our containers will do for a static one, and an ISO needs this one."""

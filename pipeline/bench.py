@@ -22,11 +22,11 @@ from typing import Any
 from pycdlib import PyCdlib
 
 from pipeline.boot.machine import WAYS
-from pipeline.errors import StepError
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.lock import REPOSITORY
 from pipeline.report import size_text
 from pipeline.session import Session
+from pipeline.surroundings import StepError
 
 INSTALLATION = "nvme"
 """The story of the boot test that is measured: unattended, to an NVMe disk, which then starts."""

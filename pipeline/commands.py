@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 
 from pipeline import project
-from pipeline.errors import EngineError, PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.lock import REPOSITORY
 from pipeline.report import Line, size_text
 from pipeline.session import Session
 from pipeline.step import Output, Step
 from pipeline.steps.answers import PROGRAM
 from pipeline.summary import build_record, rows
+from pipeline.surroundings import StepError
 
 
 def is_current(session: Session, image: str, step: Step) -> bool:
@@ -208,6 +209,7 @@ def doctor(session: Session) -> bool:
 def gc(session: Session, days: int) -> None:
     """Show what the cache holds; remove what no recent build used, and images of no present lock."""
     from pipeline.discovery import connect
+    from pipeline.engine import EngineError
 
     store, report = session.store, session.report
     if days < 0:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.conditions import USER
 from pipeline.engine import Engine
-from pipeline.errors import FetchError, PipelineError
-from pipeline.fetch import fetch
+from pipeline.errors import PipelineError
+from pipeline.fetch import FetchError, fetch
 from pipeline.formats import layer
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Source

@@ -10,8 +10,7 @@ import docker
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
-from pipeline.engine import Engine
-from pipeline.errors import EngineError
+from pipeline.engine import Engine, EngineError
 
 PROBE_TIMEOUT = 20  # seconds for an engine's first answer; one on another machine may be slow
 API_TIMEOUT = 600  # seconds for one answer of the engine: loading a large image takes long

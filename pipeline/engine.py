@@ -27,13 +27,17 @@ from docker.types import LogConfig
 
 from pipeline.conditions import USER
 from pipeline.crossing import add_bytes, extract
-from pipeline.errors import EngineError
+from pipeline.errors import PipelineError
 from pipeline.inside import BUILD
 
 PLATFORM = "linux/amd64"
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 LABEL = "installer-iso.process"
 """Says which machine and process a container belongs to."""
+
+
+class EngineError(PipelineError):
+    """No container engine, or one that cannot do what is asked of it."""
 
 
 @dataclass(frozen=True)

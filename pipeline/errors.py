@@ -1,6 +1,7 @@
 """Owns the exceptions: each one is a sentence that says what is wrong, and a hint that says what to do.
 
-Must not know anything else of the program.
+It travels into every container, so it is in every step's key: an exception that only the host raises
+stands in the module that raises it. Must not know anything else of the program.
 """
 
 
@@ -26,19 +27,3 @@ class ConfigError(PipelineError):
     def __init__(self, mistakes: list[str], hint: str = "") -> None:
         super().__init__("\n".join(mistakes), hint)
         self.mistakes = mistakes
-
-
-class FetchError(PipelineError):
-    """Something that could not be had from any of its sources."""
-
-
-class EngineError(PipelineError):
-    """No container engine, or one that cannot do what is asked of it."""
-
-
-class StepError(PipelineError):
-    """A step that failed, with the last lines of its log in the message."""
-
-
-class CheckError(PipelineError):
-    """An artifact that must not be used."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import certifi
 import requests
 
-from pipeline.errors import FetchError
+from pipeline.errors import PipelineError
 from pipeline.store import Blob, Store, explained
 
 CHUNK = 1 << 18
@@ -27,6 +27,10 @@ FINAL = {400, 401, 403, 404, 410, 451}
 TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 Progress = Callable[[int], None]
+
+
+class FetchError(PipelineError):
+    """Something that could not be had from any of its sources."""
 
 
 class _TryAgainError(Exception):

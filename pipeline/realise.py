@@ -12,15 +12,19 @@ from pathlib import Path
 from pipeline import sandbox
 from pipeline.checks.finding import Severity
 from pipeline.engine import NO_EMULATION
-from pipeline.errors import CheckError, StepError
+from pipeline.errors import PipelineError
 from pipeline.inside import FAILED
 from pipeline.report import Line
 from pipeline.step import Step
 from pipeline.store import Result
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 
 LAST_LINES = 20
 KILLED = 128 + 9
+
+
+class CheckError(PipelineError):
+    """An artifact that must not be used."""
 
 
 def realise(step: Step, around: Surroundings, folder: Path, line: Line, *, again: bool = False) -> None:

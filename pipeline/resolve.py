@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import config, containers, lock, sandbox
-from pipeline.errors import ConfigError, StepError
+from pipeline.errors import ConfigError
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Snapshot
 from pipeline.project import Project
 from pipeline.report import Line, Report
 from pipeline.step import Step
 from pipeline.steps import resolve as inside
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 
 RESOLVER = "resolver"
 

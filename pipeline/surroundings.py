@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.conditions import Conditions
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.fetch import fetch
 from pipeline.mirrors import Source as DebianSource
 from pipeline.report import Line
@@ -19,6 +19,10 @@ from pipeline.store import Blob, Result, Store, sha256_of
 
 if TYPE_CHECKING:  # docker takes longer to import than doing nothing may take
     from pipeline.engine import Engine
+
+
+class StepError(PipelineError):
+    """A step that failed, with the last lines of its log in the message."""
 
 
 @dataclass(frozen=True)

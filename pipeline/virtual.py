@@ -13,14 +13,14 @@ from pipeline import sandbox
 from pipeline.boot import interactive, machine, scenario
 from pipeline.boot.installs import verdict
 from pipeline.boot.installs.scenarios import STORIES
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.inside import Context
 from pipeline.plan import CARRIED
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Step
 from pipeline.store import explained
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = "/dev/kvm"

@@ -11,8 +11,7 @@ from typing import NoReturn
 import pytest
 
 from pipeline import containers
-from pipeline.engine import Engine
-from pipeline.errors import EngineError
+from pipeline.engine import Engine, EngineError
 from pipeline.project import Project
 from pipeline.report import Report
 from pipeline.session import Session

@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 
 from pipeline import answers, commands, tasks
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
 from pipeline.step import Step
 from pipeline.steps import answers as step
 from pipeline.store import Result
+from pipeline.surroundings import StepError
 from tests.conftest import ROOT, lacking
 from tests.fixtures import checkout
 from tests.fixtures.context import played
@@ -66,7 +67,7 @@ def test_what_the_program_says_is_the_verdict(tmp_path: Path) -> None:
 def test_a_program_that_does_not_judge_is_no_verdict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(StepError) as caught:
+    with pytest.raises(PipelineError) as caught:
         judge(tmp_path, "anything\n")
     assert str(caught.value) == (
         "the installer's check of answer files ended with status 101\n"

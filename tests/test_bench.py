@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.bench import Checkout, Figure, write_large_iso
 from pipeline.checks.catalog import take_apart
-from pipeline.errors import StepError
 from pipeline.formats.fields import open_image
+from pipeline.surroundings import StepError
 from tests.fixtures.iso import efi_image
 
 

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from pipeline import commands, outputs
-from pipeline.errors import EngineError, PipelineError
+from pipeline.engine import EngineError
+from pipeline.errors import PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
 from pipeline.step import Pinned, Source, Step

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import discovery
-from pipeline.errors import EngineError
+from pipeline.engine import EngineError
 
 START = "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST"
 JOIN = "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"

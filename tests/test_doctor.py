@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipeline import doctor
 from pipeline.doctor import Answer, Mark
-from pipeline.errors import EngineError
+from pipeline.engine import EngineError
 from pipeline.report import Report
 from pipeline.session import Session
 from tests.fixtures import checkout

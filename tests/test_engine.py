@@ -11,8 +11,7 @@ import pytest
 
 from pipeline.crossing import add_bytes
 from pipeline.discovery import candidates
-from pipeline.engine import LABEL, Engine, Job
-from pipeline.errors import EngineError
+from pipeline.engine import LABEL, Engine, EngineError, Job
 from pipeline.inside import ENVIRONMENT
 
 pytestmark = pytest.mark.container

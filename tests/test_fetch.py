@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from pipeline import fetch as module
-from pipeline.errors import FetchError, PipelineError
-from pipeline.fetch import ca_bundle, fetch
+from pipeline.errors import PipelineError
+from pipeline.fetch import FetchError, ca_bundle, fetch
 from pipeline.store import Blob, Store
 from tests.fixtures.artifact_server import CONTENT, WRONG, Server
 

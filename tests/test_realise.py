@@ -7,9 +7,10 @@ import pytest
 
 from pipeline import inside
 from pipeline.checks.finding import Finding, Severity
-from pipeline.errors import CheckError, StepError
+from pipeline.realise import CheckError
 from pipeline.report import Line
 from pipeline.step import Output, Source, Step
+from pipeline.surroundings import StepError
 from tests.fixtures.toy_step import LOCK, Shop, no_y, shop_below, warns
 
 

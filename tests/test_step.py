@@ -1,11 +1,16 @@
 """Steps as data: what they consist of, and which modules travel with them."""
 
+import ast
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import pipeline
 from pipeline.errors import PipelineError
-from pipeline.step import Output, Source, Step, digest, modules_of, source_digest
+from pipeline.step import RUNNER, Output, Source, Step, digest, modules_of, source_digest
 
 FIRST = Step(name="first", summary="", inputs={}, outputs=("a", "b"))
 
@@ -109,3 +114,50 @@ def test_modules_are_found_through_imports_of_every_form(
 
 def test_a_module_that_is_not_there_is_none() -> None:
     assert modules_of(["pipeline.no_such_module"]) == {}
+
+
+PIPELINE = Path(pipeline.__file__).parent
+TRAVELS = {
+    "kernel": ("errors.py", "formats/__init__.py", "formats/kconfig.py", "inside.py"),
+    "rust": ("errors.py", "inside.py", "steps/archive.py"),
+}
+"""Modules that go into a container besides the step's own; each costs a build of it when it changes."""
+
+
+@pytest.mark.parametrize("step", TRAVELS)
+def test_a_comment_in_a_module_of_the_host_changes_no_key(step: str, tmp_path: Path) -> None:
+    shutil.copytree(PIPELINE, tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    program = f"""\
+from pipeline.step import Step
+from pipeline.steps import {step}
+run = vars({step}).get("build") or {step}.program
+print(Step(name="x", summary="", inputs={{}}, outputs=(), run=run).key({{}}))
+"""
+
+    def key() -> str:
+        command = [sys.executable, "-B", "-c", program]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    before = key()
+    travels = {"__init__.py", "steps/__init__.py", f"steps/{step}.py", *TRAVELS[step]}
+    for path in (tmp_path / "pipeline").rglob("*.py"):
+        if path.relative_to(tmp_path / "pipeline").as_posix() not in travels:
+            path.write_text(path.read_text() + "# a comment\n")
+    assert key() == before
+    with (tmp_path / "pipeline/errors.py").open("a") as file:
+        file.write("# a comment\n")
+    assert key() != before
+
+
+def test_no_exception_of_the_host_travels() -> None:
+    errors = ast.parse((PIPELINE / "errors.py").read_text())
+    defined = {node.name for node in errors.body if isinstance(node, ast.ClassDef)}
+    steps = [f"pipeline.steps.{path.stem}" for path in (PIPELINE / "steps").glob("*.py")]
+    used = {
+        alias.name
+        for path in modules_of([RUNNER, *steps]).values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "pipeline.errors"
+        for alias in node.names
+    }
+    assert defined == used

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from pipeline import containers
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.formats.deb import data_archive
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
@@ -24,6 +24,7 @@ from pipeline.reproduce.vary import FAKETIME
 from pipeline.session import Session
 from pipeline.step import Step
 from pipeline.store import Store
+from pipeline.surroundings import StepError
 
 CONTAINER = "reproduce"
 LEFT_OUT = shutil.ignore_patterns(

@@ -6,7 +6,7 @@ Must not know doit, nor how a difference is named.
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.realise import realise
 from pipeline.report import size_text
 from pipeline.reproduce import diffoscope
@@ -15,6 +15,7 @@ from pipeline.reproduce.variations import Variation, chosen
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
 from pipeline.session import Session
 from pipeline.step import Step
+from pipeline.surroundings import StepError
 
 
 def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:

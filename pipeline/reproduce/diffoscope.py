@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from pipeline import sandbox
-from pipeline.errors import StepError
 from pipeline.reproduce.builds import CONTAINER
 from pipeline.reproduce.verdict import Pair
 from pipeline.session import Session
 from pipeline.step import Source, Step
 from pipeline.steps import diffoscope
+from pipeline.surroundings import StepError
 
 
 def report(session: Session, pair: Pair, folder: Path) -> Path:

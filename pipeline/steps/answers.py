@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 
-from pipeline.errors import StepError
+from pipeline.errors import PipelineError
 from pipeline.inside import Context
 
 PROGRAM = "truthdb-installer"
@@ -22,7 +22,7 @@ GOOD, BAD = 0, 1
 def check(ctx: Context) -> None:
     """Write `verdict.json`: whether the program calls `inputs[FILE]` good, and what it says.
 
-    Raises StepError where the program does neither: an older one, which has no such option, or a crash.
+    Raises PipelineError where the program does neither: an older one, which has no such option, or a crash.
     """
     program = ctx.work / PROGRAM
     shutil.copy(ctx.inputs[PROGRAM], program)
@@ -36,7 +36,7 @@ def check(ctx: Context) -> None:
     )
     if done.returncode not in (GOOD, BAD):
         print(done.stderr.decode(errors="replace"))
-        raise StepError(
+        raise PipelineError(
             f"the installer's check of answer files ended with status {done.returncode}",
             "is the recipe's installer one that knows --check-answers?",
         )

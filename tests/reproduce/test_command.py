@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import PipelineError, StepError
+from pipeline.errors import PipelineError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.reproduce.builds import Built, needed
@@ -13,6 +13,7 @@ from pipeline.reproduce.command import select, surroundings
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, chosen
 from pipeline.step import Step
+from pipeline.surroundings import StepError
 
 IMAGE = "truthdb-installer"
 
