@@ -1,13 +1,12 @@
-"""doit's entry: the tasks are made in `pipeline.tasks`."""
+"""The program that `./doit` runs: `pipeline.entry` owns the command line, `pipeline.tasks` the tasks."""
 
 import sys
 from pathlib import Path
 
-if sys.argv[1:2] == ["inspect"]:  # it takes options after files, as doit does not, and needs no task's files
-    from pipeline.inspection import cli
+ROOT = Path(__file__).resolve().parent
 
-    raise SystemExit(cli.main(sys.argv[2:]))
+if __name__ == "__main__":
+    sys.path.append(str(ROOT))  # behind the locked packages, so that no file here takes a package's place
+    from pipeline import entry
 
-from pipeline import tasks
-
-DOIT_CONFIG, task_all = tasks.load(Path(__file__).parent)
+    raise SystemExit(entry.main(ROOT, sys.argv[1:]))

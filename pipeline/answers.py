@@ -34,11 +34,7 @@ def check(project: Project, made: Output, around: Surroundings, name: str, log: 
 
     Raises PipelineError where there is no such file, StepError where the program cannot judge.
     """
-    if not name:
-        raise PipelineError("no file is named", "name one: `./doit answers --check install.toml`")
-    path = located(name)
-    if not path.is_file():
-        raise PipelineError(f"{name}: there is no such file", "name an answer file that is there")
+    path = file_called(name)
     step = Step(
         name="answers",
         summary="Check an answer file.",
@@ -55,6 +51,19 @@ def check(project: Project, made: Output, around: Surroundings, name: str, log: 
             raise StepError(said["message"], said["hint"] or f"its log: {log}")
         verdict = Verdict(**json.loads((scratch / "out" / answers.VERDICT).read_text()))
     return Verdict(verdict.good, called(verdict.text, name))
+
+
+def file_called(name: str) -> Path:
+    """Return the file `name`, as it is called where ./doit was called.
+
+    Raises PipelineError where there is none.
+    """
+    if not name:
+        raise PipelineError("no file is named", "name one: `./doit answers --check install.toml`")
+    path = located(name)
+    if not path.is_file():
+        raise PipelineError(f"{name}: there is no such file", "name an answer file that is there")
+    return path
 
 
 def called(text: str, name: str) -> str:

@@ -32,7 +32,7 @@ INSTALLATION = "nvme"
 """The story of the boot test that is measured: unattended, to an NVMe disk, which then starts."""
 
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
+    ".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
 )
 
 

@@ -140,7 +140,7 @@ def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
     from pipeline import virtual
 
     summary = "boot it in virtual machines, and install from it"
-    names = [name for name in only.split(",") if name]
+    names = _names(only)
     for image, steps in session.media.items():
         folder = session.folder(image)
         try:
@@ -150,6 +150,32 @@ def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
             tell_boots(session, folder)
             raise
         tell_boots(session, folder)
+
+
+def _names(only: str) -> list[str]:
+    return [name for name in only.split(",") if name]
+
+
+def judge_boot_test(only: str, accel: str, **_other: object) -> None:
+    """Raise PipelineError for a name or an accelerator that there is not."""
+    from pipeline import virtual
+
+    virtual.chosen(_names(only), accel)
+
+
+def judge_boot(way: str, accel: str, **_other: object) -> None:
+    """Raise PipelineError for a way or an accelerator that there is not."""
+    from pipeline.boot import machine
+
+    machine.way(way or "cd")
+    machine.accelerators(accel, kvm=True)
+
+
+def judge_answers(check: str, **_other: object) -> None:
+    """Raise PipelineError where no file is named, or none that is there."""
+    from pipeline import answers
+
+    answers.file_called(check)
 
 
 def tell_boots(session: Session, folder: Path) -> None:

@@ -23,6 +23,8 @@ Task = dict[str, Any]
 STEP = "_step"
 """What steps' tasks begin with: doit does not list such names, people have the commands below."""
 
+JUDGE = "judge"
+"""Where a task has the function that judges its options, as doit passes them: it raises PipelineError."""
 
 DISK = (
     "there has to be room, and a right to write, in artifacts/ and in the cache; `./doit doctor` says where"
@@ -45,8 +47,8 @@ def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
         raise SystemExit(1) from error
     config = {
         "default_tasks": ["iso"],
-        "backend": "sqlite3",  # the only one that a killed process cannot leave half-written
-        "dep_file": str(root / "artifacts" / ".doit.db"),
+        "backend": "sqlite3",
+        "dep_file": ":memory:",  # what is up to date is asked of the cache, never of doit's own records
         "par_type": "thread",
         "reporter": Reporter(session.report),
         "sort": "definition",
@@ -68,6 +70,18 @@ class Reporter:
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_: None
+
+    def initialize(self, tasks: dict[str, Any], selected: list[str]) -> None:
+        """Judge what the chosen commands were told, before anything that they need is made.
+
+        SystemExit with status 1 where they cannot do it.
+        """
+        for task in (tasks[name] for name in selected):
+            try:
+                (task.meta or {}).get(JUDGE, dict)(**(task.options or {}))
+            except PipelineError as error:
+                self.report.error(error)
+                raise SystemExit(1) from None
 
     def skip_uptodate(self, task: Any) -> None:
         """Say that a step had nothing to do."""
@@ -199,6 +213,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ],
         task_dep=["iso"],
+        meta={JUDGE: commands.judge_boot_test},
     )
     yield task(
         "boot",
@@ -206,6 +221,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         commands.boot,
         params=[way, accel],
         task_dep=["iso"],
+        meta={JUDGE: commands.judge_boot},
     )
     yield task(
         "inspect",
@@ -219,6 +235,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         commands.answers,
         params=[_option("check", "", "the answer file, see docs/unattended.md")],
         task_dep=_installer_task(session),
+        meta={JUDGE: commands.judge_answers},
     )
     yield task(
         "reproduce",

@@ -3,7 +3,6 @@
 Must not know what the tests are about.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,8 +16,6 @@ from pipeline.realise import realise
 from pipeline.session import Session
 from pipeline.step import Step
 from pipeline.steps import rust
-
-BIN = Path(sys.prefix) / "bin"
 
 
 def python_commands(*, fast: bool) -> list[list[str]]:
@@ -68,8 +65,8 @@ def _crate_test(project: Project, called: str, crate: Path) -> Step:
 
 def _run(session: Session, command: Sequence[str]) -> bool:
     session.report.print("$ " + " ".join(command), style="bold")
-    program = str(BIN / command[0])
-    return subprocess.run([program, *command[1:]], cwd=session.root, env=dict(os.environ)).returncode == 0
+    argv = [sys.executable, "-I", "-X", "utf8", "-m", *command]
+    return subprocess.run(argv, cwd=session.root, check=False).returncode == 0
 
 
 def run_tests(session: Session, *, fast: bool) -> bool:

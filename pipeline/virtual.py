@@ -76,8 +76,7 @@ def test(
     says how far it came and why it failed, PipelineError for a name or an accelerator that there is not.
     `seed` decides what is left to chance; 0 leaves that to chance, too.
     """
-    machine.accelerators(accel, kvm=True)
-    ways, stories = _chosen(only)
+    ways, stories = chosen(only, accel)
     target = folder / "boot-test"
     product = project.manifest.product
     common = {"accel": accel, "version": product.version}
@@ -115,8 +114,9 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _chosen(only: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of ways and of stories. Raises PipelineError for one that is neither."""
+def chosen(only: Sequence[str], accel: str) -> tuple[list[str], list[str]]:
+    """Return the names of ways and of stories. Raises PipelineError as `test` does."""
+    machine.accelerators(accel, kvm=True)
     for name in only:
         if name not in machine.WAYS and name not in STORIES:
             known = ", ".join((*machine.WAYS, *STORIES))

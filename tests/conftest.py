@@ -99,6 +99,16 @@ def imager(load: Callable[[str], str]) -> str:
     return load("imager")
 
 
+@pytest.fixture(scope="session")
+def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a terminal that reads ISO 8859-1, in a locale made here."""
+    folder = tmp_path_factory.mktemp("locales")
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(folder / "en_US.ISO-8859-1")]
+    if shutil.which("localedef") is None or subprocess.run(command, capture_output=True).returncode:
+        lacking("no locale can be made here: localedef or its sources are missing")
+    return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1"}
+
+
 @pytest.fixture
 def workshop(session: Session, engine: Engine, tmp_path: Path) -> Workshop:
     """A place to run steps' functions in real containers."""

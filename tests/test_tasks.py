@@ -15,7 +15,7 @@ from pipeline.report import Report
 from pipeline.session import Session
 from tests.conftest import ROOT
 
-DOIT = Path(sys.prefix) / "bin" / "doit"
+DOIT = (sys.executable, "-I", "-X", "utf8", "dodo.py")
 NAMES = [
     "iso",
     "test",
@@ -36,7 +36,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
 def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"INSTALLER_ISO_CACHE": str(folder / "cache")}
     return subprocess.run(
-        [DOIT, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+        [*DOIT, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
 
 
@@ -76,6 +76,16 @@ def test_a_mistake_fails_iso_alone(copy: Path) -> None:
     assert done.stderr.startswith("error: --days -1: is less than 0\n")
 
 
+def test_no_records_are_kept_that_could_be_locked_or_damaged(copy: Path) -> None:
+    (copy / "artifacts").mkdir()
+    (copy / "artifacts/.doit.db").write_text("not what it was")
+    done = doit(copy, "gc", "--days", "400")
+    assert (done.returncode, done.stderr) == (0, "")
+    (copy / "artifacts/.doit.db").unlink()
+    doit(copy, "gc", "--days", "400")
+    assert list((copy / "artifacts").iterdir()) == []
+
+
 def test_recipes_may_share_steps(copy: Path) -> None:
     (copy / "recipes/other").symlink_to("truthdb-installer")
     done = doit(copy, "list", "--all", "--private")
@@ -88,7 +98,7 @@ def test_an_engine_that_is_not_there(copy: Path) -> None:
         "INSTALLER_ISO_CACHE": str(copy / "cache"),
         "DOCKER_HOST": f"unix://{copy}/none.sock",
     }
-    done = subprocess.run([DOIT, "iso"], cwd=copy, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([*DOIT, "iso"], cwd=copy, env=env, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr.splitlines() == [
         "error: no container engine answers:",

@@ -45,12 +45,12 @@ def test_where_nothing_ran_there_is_nothing_to_say(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_run(only: list[str], ways: list[str], stories: list[str]) -> None:
-    assert virtual._chosen(only) == (ways, stories)
+    assert virtual.chosen(only, "auto") == (ways, stories)
 
 
 def test_a_name_that_is_neither() -> None:
     with pytest.raises(PipelineError) as caught:
-        virtual._chosen(["usb", "floppy"])
+        virtual.chosen(["usb", "floppy"], "auto")
     known = ", ".join((*WAYS, *STORIES))
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"

@@ -28,7 +28,7 @@ from pipeline.surroundings import StepError
 
 CONTAINER = "reproduce"
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
+    ".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
 )
 NAMES = ("first", "second")
 

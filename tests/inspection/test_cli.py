@@ -161,8 +161,8 @@ def test_a_reader_who_has_read_enough(folder: Path) -> None:
     assert (done.stdout, done.stderr) == ('{"version"', "")
 
 
-def test_an_output_that_knows_no_such_letters(inspect: Inspect) -> None:
-    done = inspect("good.iso", PYTHONIOENCODING="ascii")
+def test_an_output_that_knows_no_such_letters(inspect: Inspect, latin1: dict[str, str]) -> None:
+    done = inspect("good.iso", **latin1)
     assert done.returncode == 0
     assert "\\u2514" in done.stdout
 
@@ -178,7 +178,7 @@ def test_a_checkout_that_is_broken(tmp_path: Path, folder: Path) -> None:
     """Nothing of recipes, locks and engine is needed."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "pipeline", copy / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("doit", "dodo.py", "requirements.lock"):
+    for name in ("doit", "dodo.py", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(ROOT / ".venv")
     (copy / "recipes").write_text("not even a folder")

@@ -76,9 +76,13 @@ def test_a_step_sees_its_own_environment_whatever_the_engine_gives(looked: Any) 
 
 
 def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.prefix) / "bin" / "doit"
     return subprocess.run(
-        [program, *arguments], cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False
+        [folder / "doit", *arguments],
+        cwd=folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

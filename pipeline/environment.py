@@ -1,0 +1,130 @@
+"""Owns `.venv`: exactly the packages of requirements.lock, made beside and put in place when it is whole.
+
+The script `./doit` runs this with the Python that it found, before there are any packages: it must not
+import anything but the standard library.
+"""
+
+import contextlib
+import fcntl
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+LOCK = "requirements.lock"
+ENVIRONMENT = ".venv"
+
+PIP = (
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--require-hashes",
+    "--only-binary=:all:",  # to build a package, pip would fetch and run what no hash is known of
+    "--retries=1",
+)
+
+UNREACHABLE = re.compile(
+    r"connection (?:broken|error)|ConnectTimeout|NameResolution|Max retries", re.IGNORECASE
+)
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    """End this program with an error as all of this project's read."""
+    sys.stderr.write(f"error: {message}\n  hint: {hint}\n")
+    raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Keep other processes from making the same environment until the block ends."""
+    with (root / f"{ENVIRONMENT}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_current(root: Path) -> bool:
+    """Tell whether the environment is the lock's, and its Python still there."""
+    there = root / ENVIRONMENT
+    with contextlib.suppress(OSError):
+        return os.access(there / "bin/python", os.X_OK) and filecmp.cmp(
+            root / LOCK, there / LOCK, shallow=False
+        )
+    return False
+
+
+def make(root: Path) -> None:
+    """Make the environment, unless another process has just done so.
+
+    SystemExit, after a sentence and with the old environment in place, where that fails.
+    """
+    final, new, old = (root / f"{ENVIRONMENT}{suffix}" for suffix in ("", ".new", ".old"))
+    if os.pathsep in str(root):
+        fail(
+            f"the checkout's path {str(root)!r} has a {os.pathsep!r}, which stands between paths in PATH",
+            "move the checkout to a folder without one",
+        )
+    if os.path.lexists(final) and (final.is_symlink() or not (final / "pyvenv.cfg").is_file()):
+        fail(f"{final} is not a virtual environment", "move it away; one will be made in its place")
+    with alone(root):
+        if is_current(root):
+            return
+        sys.stderr.write(f"making {ENVIRONMENT} with Python {sys.version.split()[0]}\n")
+        for path in (new, old):
+            shutil.rmtree(path, ignore_errors=True)
+        _venv(new)
+        _install(root, new)
+        _move_scripts(new, final)
+        shutil.copyfile(root / LOCK, new / LOCK)
+        if final.exists():
+            final.rename(old)
+        new.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _venv(folder: Path) -> None:
+    # The file behind all links: where an upgrade takes it away, the environment's link leads nowhere, and
+    # is seen to do so. `python3` would be another version then, without these packages.
+    python = os.path.realpath(sys.executable)
+    done = subprocess.run([python, "-I", "-m", "venv", folder], capture_output=True, text=True, check=False)
+    if done.returncode:
+        fail(
+            f"{sys.executable} cannot make a virtual environment: {_last(done.stdout + done.stderr)}",
+            "install its venv module (on Debian and Ubuntu: apt install python3-venv)",
+        )
+
+
+def _install(root: Path, folder: Path) -> None:
+    command = [str(folder / "bin/python"), "-I", "-m", "pip", *PIP, "-r", str(root / LOCK)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if UNREACHABLE.search(done.stdout):
+        fail(
+            f"the packages of {LOCK} could not be fetched: pip reaches no package index",
+            "look at the network, and at HTTPS_PROXY and PIP_INDEX_URL; this is needed once",
+        )
+    said = "".join(f"\n    {line}" for line in done.stdout.splitlines() if line.strip())
+    fail(f"the packages of {LOCK} could not be installed:{said}", "pip says why above")
+
+
+def _last(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it does not say why")
+
+
+def _move_scripts(folder: Path, final: Path) -> None:
+    """Have the scripts that pip made name the Python of the place where the environment will be."""
+    for path in (folder / "bin").iterdir():
+        if path.is_symlink() or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if content.startswith(b"#!") or path.name.lower().startswith("activate"):
+            path.write_bytes(content.replace(os.fsencode(folder), os.fsencode(final)))
+
+
+if __name__ == "__main__":
+    make(Path.cwd())
