@@ -59,13 +59,6 @@ struct Start {
     node: String,
 }
 
-/// What an event about a cut says.
-#[derive(Serialize)]
-struct TailCut {
-    offset: u64,
-    bytes: u64,
-}
-
 impl Service {
     /// Reads who the node is, verifies the whole log, and records this start in it. Fails if the
     /// log is another node's. A disk that takes no writes is no failure here: the service then runs
@@ -102,10 +95,16 @@ impl Service {
             state.log.bytes(),
             state.log.checksum()
         );
-        if let Some(Cut { offset, bytes }) = state.cut {
+        if let Some(Cut {
+            offset,
+            bytes,
+            kept,
+        }) = &state.cut
+        {
             let _ = write!(
                 text,
-                "; an incomplete event of {bytes} bytes at byte {offset} was cut off"
+                "; an incomplete event of {bytes} bytes at byte {offset} was cut off and kept as \
+                 {kept}"
             );
         }
         if let Some(problem) = &state.problem {
@@ -147,7 +146,7 @@ impl Service {
                 bytes: state.log.bytes(),
                 last_sequence: state.log.sequence(),
                 last_checksum: format!("{:016x}", state.log.checksum()),
-                tail_cut_bytes: state.cut.map_or(0, |cut| cut.bytes),
+                tail_cut_bytes: state.cut.as_ref().map_or(0, |cut| cut.bytes),
             },
             healthy: problem.is_none(),
             problem,
@@ -209,7 +208,8 @@ impl State {
             node: node.to_owned(),
         };
         let pending = cut
-            .map(|Cut { offset, bytes }| (Kind::TAIL_CUT, json(&TailCut { offset, bytes })))
+            .as_ref()
+            .map(|cut| (Kind::TAIL_CUT, json(cut)))
             .into_iter()
             .chain([(kind, json(&start))])
             .collect();

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use truthdb_node::log::format::{Event, Kind};
-use truthdb_node::log::{Log, SEGMENT};
+use truthdb_node::log::{Log, SEGMENT, acknowledged};
 
 const NODE_TOML: &str = r#"
 version = 1
@@ -194,10 +194,17 @@ fn the_log_of_another_node_is_refused() {
 fn a_torn_tail_is_reported_everywhere() {
     let data = data();
     Node::start(&data).end(Signal::TERM);
+    let acknowledged = data.path().join("wal").join(acknowledged::NAME);
+    let before = fs::read(&acknowledged).unwrap();
     Node::start(&data).end(Signal::TERM);
     let length = fs::metadata(segment(&data)).unwrap().len();
     let file = File::options().write(true).open(segment(&data)).unwrap();
     file.set_len(length - 5).unwrap();
+    let (code, text) = refused(&data);
+    assert_eq!(code, Some(65));
+    assert!(text.contains("and it was acknowledged"), "{text}");
+    // The power went away before it was.
+    fs::write(&acknowledged, before).unwrap();
     let node = Node::start(&data);
     assert!(
         node.first_line.contains("was cut off"),
@@ -213,6 +220,8 @@ fn a_torn_tail_is_reported_everywhere() {
     let said: Value = serde_json::from_slice(&events[1].payload).unwrap();
     assert_eq!(said["bytes"], cut);
     assert_eq!(said["offset"], length - 5 - cut);
+    let kept = data.path().join("wal").join(said["kept"].as_str().unwrap());
+    assert_eq!(fs::metadata(kept).unwrap().len(), cut);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! | header: offset | size | field |
 //! | --- | --- | --- |
 //! | 0 | 8 | magic `TRUTHLOG` |
-//! | 8 | 4 | version, 1 |
+//! | 8 | 4 | version, 2 |
 //! | 12 | 4 | zero |
 //! | 16 | 8 | number of the segment, from 1 |
 //! | 24 | 8 | xxhash64 of bytes 0 to 23, seed 0 |
@@ -26,6 +26,9 @@
 //! first one. So the last checksum stands for the whole log, records cannot change places, and
 //! the seed of any record lies in the 8 bytes in front of it.
 //!
+//! Version 1 has the same bytes; nothing beside it says which of its events were acknowledged, see
+//! [`super::acknowledged`].
+//!
 //! Reference: xxHash, `doc/xxhash_spec.md`, XXH64.
 
 use twox_hash::XxHash64;
@@ -44,7 +47,10 @@ pub const MIN_RECORD: usize = PREFIX + CHECKSUM;
 pub const MAX_RECORD: usize = PREFIX + MAX_PAYLOAD + CHECKSUM;
 
 const HEADER_MAGIC: &[u8; 8] = b"TRUTHLOG";
-const VERSION: u32 = 1;
+/// The version of a segment that is made now.
+pub const VERSION: u32 = 2;
+/// The version that came without a file of acknowledgements.
+pub const UNACKNOWLEDGED: u32 = 1;
 const RECORD_MAGIC: &[u8; 4] = b"EVNT";
 
 /// What an event is about. Numbers that are not here belong to later versions and are kept.
@@ -56,7 +62,8 @@ impl Kind {
     pub const BOOT: Self = Self(1);
     /// The service was started again on a machine that kept running. Payload as of [`Self::BOOT`].
     pub const START: Self = Self(2);
-    /// An incomplete record was cut off. Payload: JSON with `offset`, `bytes`.
+    /// An incomplete record was cut off. Payload: JSON with `offset`, `bytes` and `kept`, the file
+    /// that has them now.
     pub const TAIL_CUT: Self = Self(3);
 }
 
@@ -87,19 +94,20 @@ pub enum Flaw {
 }
 
 /// Returns the header of segment `number`, and its checksum: the seed of the first record.
-pub fn header(number: u64) -> ([u8; HEADER], u64) {
+pub fn header(number: u64, version: u32) -> ([u8; HEADER], u64) {
     let mut bytes = [0; HEADER];
     bytes[..8].copy_from_slice(HEADER_MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
     bytes[16..24].copy_from_slice(&number.to_le_bytes());
     let checksum = XxHash64::oneshot(0, &bytes[..24]);
     bytes[24..].copy_from_slice(&checksum.to_le_bytes());
     (bytes, checksum)
 }
 
-/// The version that a header names if it begins as one, for people whose log is newer.
+/// The version that a header names if it begins as one, whether this program knows it or not.
 pub fn version_of(header: &[u8]) -> Option<u32> {
-    header.starts_with(HEADER_MAGIC).then(|| u32_at(header, 8))
+    let whole = header.len() >= HEADER && header.starts_with(HEADER_MAGIC);
+    whole.then(|| u32_at(header, 8))
 }
 
 /// How many bytes a record with a payload of `payload` bytes takes.
@@ -185,7 +193,7 @@ fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     u32::from_le_bytes(number)
 }
 
-fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     let mut number = [0; 8];
     number.copy_from_slice(&bytes[offset..offset + 8]);
     u64::from_le_bytes(number)
@@ -207,10 +215,10 @@ mod tests {
     /// A change of these bytes makes every log in the field unreadable.
     #[test]
     fn the_bytes_are_those_of_the_specification() {
-        let (bytes, seed) = header(1);
+        let (bytes, seed) = header(1, VERSION);
         assert_eq!(
             &bytes[..24],
-            b"TRUTHLOG\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
+            b"TRUTHLOG\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
         );
         assert_eq!(u64_at(&bytes, 24), seed);
         let mut record = Vec::new();
@@ -225,8 +233,8 @@ mod tests {
         ]
         .concat();
         assert_eq!(record, expected);
-        assert_eq!(seed, 0xf21d_4b31_478c_f51e);
-        assert_eq!(checksum, 0x1406_8c5a_095f_3f4d);
+        assert_eq!(seed, 0xbcc6_771f_cb48_7a66);
+        assert_eq!(checksum, 0x8ce2_4156_bd0d_f085);
     }
 
     #[test]

@@ -2,27 +2,26 @@
 //! writes.
 //!
 //! At most one record is in flight at any time, so what a power cut or a crash leaves behind the
-//! last good record is shorter than the longest record, and nothing good follows it: a *torn tail*.
-//! Everything else that is not a record is damage.
+//! last good record is shorter than the longest record, nothing good follows it, and it was never
+//! acknowledged: a *torn tail*. Everything else that is not a record is damage, and so is an
+//! acknowledged record that is not there.
 
 use std::fmt;
 use std::io::{self, Read};
 
+use super::acknowledged::{Acknowledged, NAME};
 use super::format::{
-    Event, Flaw, HEADER, MAX_RECORD, decode, find_later, header, length, version_of,
+    Event, Flaw, HEADER, MAX_RECORD, UNACKNOWLEDGED, VERSION, decode, find_later, header, length,
+    version_of,
 };
 
 /// What a segment holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where the last good record ends, in bytes.
-    pub end: u64,
+    /// The last good record, acknowledged or written just before that.
+    pub last: Acknowledged,
     /// How many bytes of a torn tail follow; 0 is the rule.
     pub tail: u64,
-    /// Sequence number of the last good record; 0 if there is none.
-    pub sequence: u64,
-    /// Its checksum; the header's if there is none.
-    pub checksum: u64,
 }
 
 /// Why a segment is not what was written.
@@ -40,9 +39,26 @@ pub enum Damage {
         sequence: u64,
         /// What is not right.
         flaw: Flaw,
+        /// Whether it was acknowledged; of a log of version 1 nobody knows.
+        acknowledged: Option<bool>,
         /// Where a whole record begins behind it, if one was found.
         later: Option<u64>,
     },
+    /// The segment ends in front of a record that was acknowledged.
+    Missing {
+        /// Where the segment ends, in bytes.
+        end: u64,
+        /// The sequence number of the first record that is missing.
+        sequence: u64,
+        /// That of the last one that was acknowledged.
+        acknowledged: u64,
+    },
+    /// There is no file of acknowledgements, and a segment of this version has one.
+    Unknown,
+    /// Neither slot of the file of acknowledgements is whole.
+    Spoiled,
+    /// The file of acknowledgements is that of another log.
+    Foreign,
 }
 
 impl fmt::Display for Damage {
@@ -51,12 +67,13 @@ impl fmt::Display for Damage {
             Self::Header => formatter.write_str("its first 32 bytes are not the header of a log"),
             Self::Version(version) => write!(
                 formatter,
-                "it has version {version} of the format, and this program knows version 1"
+                "it has version {version} of the format, and this program knows up to {VERSION}"
             ),
             Self::Record {
                 offset,
                 sequence,
                 flaw,
+                acknowledged,
                 later,
             } => {
                 let flaw = match flaw {
@@ -66,54 +83,73 @@ impl fmt::Display for Damage {
                     Flaw::Sequence => "has another number",
                 };
                 write!(formatter, "event {sequence} at byte {offset} {flaw}")?;
-                match later {
-                    Some(later) => write!(formatter, ", and a later one is whole at byte {later}"),
-                    None => write!(formatter, ", and it is not just the end of the last write"),
+                if let Some(later) = later {
+                    return write!(formatter, ", and a later one is whole at byte {later}");
                 }
+                formatter.write_str(match acknowledged {
+                    Some(true) => ", and it was acknowledged",
+                    Some(false) => ", and it is not just the end of the last write",
+                    None => ", and nothing says whether it was acknowledged",
+                })
             }
+            Self::Missing {
+                end,
+                sequence,
+                acknowledged,
+            } => write!(
+                formatter,
+                "it ends at byte {end} in front of event {sequence}, and {acknowledged} events \
+                 were acknowledged"
+            ),
+            Self::Unknown => write!(formatter, "the file {NAME} beside it is gone"),
+            Self::Spoiled => write!(formatter, "the file {NAME} beside it says nothing whole"),
+            Self::Foreign => write!(formatter, "the file {NAME} beside it is of another log"),
         }
     }
 }
 
-/// Reads segment `number` from `input`, and shows every good record to `see`, in order. Fails with
-/// what the system says; damage is a result.
+/// Reads segment `number` from `input`, and shows every good record to `see`, in order. `said` is
+/// what was acknowledged of it; only a segment of version 1 comes without. Fails with what the system
+/// says; damage is a result.
 pub fn scan(
     mut input: impl Read,
     number: u64,
+    said: Option<&Acknowledged>,
     mut see: impl FnMut(&Event),
 ) -> io::Result<Result<Found, Damage>> {
-    let (expected, seed) = header(number);
     let mut window = Window::default();
     window.fill(&mut input, HEADER)?;
-    if window.bytes() != expected {
-        return Ok(Err(match version_of(window.bytes()) {
-            Some(version) if version != 1 => Damage::Version(version),
-            _ => Damage::Header,
-        }));
-    }
-    let mut found = Found {
-        end: HEADER as u64,
-        tail: 0,
+    let seed = match read_header(window.bytes(), number, said.is_some()) {
+        Ok(seed) => seed,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    let mut last = Acknowledged {
+        segment: number,
         sequence: 0,
+        end: HEADER as u64,
         checksum: seed,
     };
     window.consume(HEADER);
     loop {
+        if said.is_some_and(|said| said.sequence == last.sequence && *said != last) {
+            return Ok(Err(Damage::Foreign));
+        }
         window.fill(&mut input, 8)?;
         if window.bytes().is_empty() {
-            return Ok(Ok(found));
+            return Ok(judge_end(last, said));
         }
         let size = length(window.bytes());
         if let Ok(size) = size {
             window.fill(&mut input, size)?;
         }
-        let flaw = match decode(window.bytes(), found.checksum) {
-            Ok((event, checksum)) if event.sequence == found.sequence + 1 => {
+        let flaw = match decode(window.bytes(), last.checksum) {
+            Ok((event, checksum)) if event.sequence == last.sequence + 1 => {
                 see(&event);
-                found.end += size.unwrap_or_default() as u64;
-                found.sequence = event.sequence;
-                found.checksum = checksum;
-                window.consume(size.unwrap_or_default());
+                let size = size.unwrap_or_default();
+                last.end += size as u64;
+                last.sequence = event.sequence;
+                last.checksum = checksum;
+                window.consume(size);
                 continue;
             }
             Ok(_) => Flaw::Sequence,
@@ -121,25 +157,61 @@ pub fn scan(
         };
         // One byte more than a torn tail can have tells one from damage.
         window.fill(&mut input, MAX_RECORD + 1)?;
-        return Ok(judge_rest(window.bytes(), found, flaw));
+        return Ok(judge_rest(window.bytes(), last, said, flaw));
+    }
+}
+
+/// Returns the checksum of a header, the seed of the first record.
+fn read_header(bytes: &[u8], number: u64, acknowledged: bool) -> Result<u64, Damage> {
+    let version = version_of(bytes).ok_or(Damage::Header)?;
+    if ![UNACKNOWLEDGED, VERSION].contains(&version) {
+        return Err(Damage::Version(version));
+    }
+    let (expected, seed) = header(number, version);
+    if bytes != expected {
+        return Err(Damage::Header);
+    }
+    if version != UNACKNOWLEDGED && !acknowledged {
+        return Err(Damage::Unknown);
+    }
+    Ok(seed)
+}
+
+/// Judges a segment that ends with a good record.
+fn judge_end(last: Acknowledged, said: Option<&Acknowledged>) -> Result<Found, Damage> {
+    match said {
+        Some(said) if said.sequence > last.sequence => Err(Damage::Missing {
+            end: last.end,
+            sequence: last.sequence + 1,
+            acknowledged: said.sequence,
+        }),
+        _ => Ok(Found { last, tail: 0 }),
     }
 }
 
 /// Decides whether `rest`, which follows the last good record, is a torn tail: what one write can
-/// leave, with nothing good behind it.
-fn judge_rest(rest: &[u8], found: Found, flaw: Flaw) -> Result<Found, Damage> {
-    let later = find_later(rest, found.checksum);
+/// leave, with nothing good behind it, and never acknowledged.
+fn judge_rest(
+    rest: &[u8],
+    last: Acknowledged,
+    said: Option<&Acknowledged>,
+    flaw: Flaw,
+) -> Result<Found, Damage> {
+    let later = find_later(rest, last.checksum);
+    let acknowledged = said.map(|said| said.sequence > last.sequence);
     // Magic and length share a sector: where it was not written, they are zero, both of them.
     let longest = length(rest).unwrap_or(MAX_RECORD);
-    if later.is_none() && rest.len() <= longest && flaw != Flaw::Sequence {
+    let one_write = later.is_none() && rest.len() <= longest && flaw != Flaw::Sequence;
+    if one_write && acknowledged == Some(false) {
         let tail = rest.len() as u64;
-        return Ok(Found { tail, ..found });
+        return Ok(Found { last, tail });
     }
     Err(Damage::Record {
-        offset: found.end,
-        sequence: found.sequence + 1,
+        offset: last.end,
+        sequence: last.sequence + 1,
         flaw,
-        later: later.map(|at| found.end + at as u64),
+        acknowledged,
+        later: later.map(|at| last.end + at as u64),
     })
 }
 
