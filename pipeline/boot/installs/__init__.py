@@ -10,6 +10,7 @@
 | `stage` | where stories happen, and what must hold of an installed disk |
 | `film`, `quiet`, `sheet` | what the screen shows while a machine starts: taken, judged, shown to people |
 | `care` | what comes after: tools, a reinstallation, damaged data |
+| `choice` | what is not written to: what is installed, and whatever turns up late |
 | `faults` | what can be wrong with a machine |
 | `power`, `write_log`, `bench_machine` | power cuts: recorded, replayed, finished |
 | `scenarios` | each thing that must hold, as a story |

@@ -35,7 +35,8 @@ BUSES = {
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of the machine: a raw image on a bus. `first` puts it before all others in the boot order.
+    """A disk of the machine: a raw image on a bus. `first` puts it before all others in the boot order, and
+    `second` behind that one.
 
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it.
@@ -48,6 +49,7 @@ class Disk:
     block: int = 512
     read_only: bool = False
     first: bool = False
+    second: bool = False
     forgets: int = 0
     faults: Mapping[str, object] = field(default_factory=dict)
     log: Path | None = None
@@ -92,7 +94,7 @@ def _devices(disk: Disk, port: int) -> list[str]:
         "serial": disk.serial,
         "port": port,
         "blocks": blocks,
-        "boot": ",bootindex=0" if disk.first else "",
+        "boot": ",bootindex=0" if disk.first else ",bootindex=1" if disk.second else "",
     }
     texts = (template.format_map(values) for template in BUSES[disk.bus])
     return [argument for text in texts for argument in ("-device", text.replace("serial=,", ""))]

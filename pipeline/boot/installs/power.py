@@ -99,7 +99,7 @@ async def of_an_install(stage: Stage) -> None:
     """An installation over another system is cut off: that one is whole, or the next run finishes."""
     before = media.foreign_system(stage.work / "before.img", SIZE, stage.work)
     was = _contents(before)
-    answers = steps.answers(GOOD, erase=SERIAL)
+    answers = steps.answers(GOOD, erase=SERIAL, allowed=["erase_foreign_data", "replace_installation"])
     log = await _recorded(stage, before, answers)
     seen = Counter[str]()
     for name, disk, to_boot in _cut_disks(stage, before, log, "an install"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pipeline.boot import screen
 from pipeline.boot.installs import media, quiet, sheet, steps, time_server
 from pipeline.boot.installs.care import CARE
+from pipeline.boot.installs.choice import CHOICE
 from pipeline.boot.installs.faults import FAULTS
 from pipeline.boot.installs.film import Film
 from pipeline.boot.installs.guest import HOST, Disk
@@ -242,6 +243,7 @@ STORIES: dict[str, Story] = {
     "refuse-small": refused(steps.answers(GOOD), "too small", size=SMALL),
     "refuse-read-only": refused(steps.answers(GOOD), "read-only", read_only=True),
     "refuse-unknown-key": refused(steps.answers(GOOD, lines=('colour = "red"',)), "colour"),
+    **CHOICE,
     **FAULTS,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

@@ -24,6 +24,7 @@ DONE = ("Done", "[R] Reboot")
 WRONG = "Something went wrong"
 REFUSED = "The answer file is not followed"
 UNATTENDED = "Unattended installation"
+COUNTDOWN = 5  # seconds: the least that an answer file may ask for
 
 
 async def greet(play: Play, *, on_screen: bool = False) -> None:
@@ -141,9 +142,20 @@ async def appliance(play: Play, boots: int) -> Any:
 
 
 def answers(
-    rule: str, *, erase: str = "", lines: Sequence[str] = (), ending: str = "poweroff", task: str = "install"
+    rule: str,
+    *,
+    erase: str = "",
+    allowed: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    ending: str = "poweroff",
+    task: str = "install",
 ) -> str:
-    """Return an answer file: `rule` is the line that names the disk, `erase` a serial number or nothing."""
+    """Return an answer file: `rule` is the line that names the disk, `erase` a serial number or nothing.
+
+    `allowed` are the keys that allow to erase more than a blank disk.
+    """
     erasing = [] if task != "install" else [f'erase = "{erase}"' if erase else "erase_any_matching = true"]
-    head = ["version = 1", f'task = "{task}"', f'on_success = "{ending}"', 'on_error = "poweroff"', *lines]
+    head = ["version = 1", f'task = "{task}"', f'on_success = "{ending}"', 'on_error = "poweroff"']
+    head += [f"countdown_seconds = {COUNTDOWN}", *lines]
+    erasing += [f"{key} = true" for key in allowed]
     return "\n".join([*head, "[disk]", rule, *erasing, ""])

@@ -42,6 +42,11 @@ def test_a_machine_in_full() -> None:
     assert blockdev(argv, "medium")["read-only"] is True
 
 
+def test_a_disk_may_come_second() -> None:
+    argv = command(replace(GUEST, disks=(MEDIUM, replace(DISK, second=True))), 5)
+    assert [text.rpartition("bootindex=")[2] for text in values(argv, "-device")[:2]] == ["0", "1"]
+
+
 def test_a_network_leads_to_the_appliance_alone() -> None:
     argv = command(replace(GUEST, port=1234), 5)
     assert values(argv, "-netdev") == ["user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:1234-:8080"]

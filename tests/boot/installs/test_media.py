@@ -41,6 +41,8 @@ def test_a_tool_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPa
 def test_an_answer_file_for_each_way_of_erasing() -> None:
     assert 'erase = "S1"' in steps.answers('serial = "S1"', erase="S1")
     assert "erase_any_matching = true" in steps.answers('bus = "nvme"')
+    allowed = steps.answers('serial = "S1"', erase="S1", allowed=["replace_installation"])
+    assert 'erase = "S1"\nreplace_installation = true' in allowed
     assert "erase" not in steps.answers('serial = "S1"', task="keep-data")
 
 

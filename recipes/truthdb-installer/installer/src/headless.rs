@@ -32,6 +32,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         task: answers.task,
         disk: disk.clone(),
         settings: answers.settings.clone(),
+        warnings: answers::erased(&answers, disk),
     };
     let mut shown: Option<Stage> = None;
     let report = install::run(root, &request, &mut |progress| {

@@ -1,5 +1,6 @@
 //! Reads what each disk holds, once for each medium, in threads of their own: a drive that spins
-//! up, or a bad one, must not stop the screen. Never writes to a device.
+//! up, or a bad one, must not stop the screen, nor anybody who waits for all of them. Never writes to
+//! a device.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -7,14 +8,22 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::hardware::{Contents, Disk, DiskKey, Volume, read_volume};
+use crate::hardware::{Contents, Disk, DiskKey, Hardware, Volume, read_volume};
+
+/// How long a disk, or what may become one, has to answer. Disks take up to half a minute to spin up.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What is known about each disk's content, and the threads that find out.
 #[derive(Debug)]
 pub struct Prober {
     devices: PathBuf,
     known: HashMap<DiskKey, Found>,
+    /// Since when each disk is being looked at.
+    asked: HashMap<DiskKey, Instant>,
+    /// Since when each thing may become a disk.
+    pending: HashMap<String, Instant>,
     sender: Sender<(DiskKey, Found)>,
     receiver: Receiver<(DiskKey, Found)>,
     wake: OwnedFd,
@@ -30,20 +39,41 @@ impl Prober {
         Self {
             devices: root.join("dev"),
             known: HashMap::new(),
+            asked: HashMap::new(),
+            pending: HashMap::new(),
             sender,
             receiver,
             wake,
         }
     }
 
-    /// Writes into `disks` what is known of their content, and starts to look at new ones.
-    pub fn fill(&mut self, disks: &mut [Disk]) {
+    /// Writes into `hardware` what is known of its disks' content, and starts to look at new ones. What
+    /// has not answered for long is [`Volume::Silent`], or in `silent` instead of `pending`; an answer
+    /// that comes late counts all the same.
+    pub fn fill(&mut self, hardware: &mut Hardware, now: Instant) {
         self.collect();
-        self.known
-            .retain(|key, _| disks.iter().any(|disk| disk.key() == *key));
+        let disks = &mut hardware.disks;
+        let is_there = |key: &DiskKey| disks.iter().any(|disk| disk.key() == *key);
+        self.known.retain(|key, _| is_there(key));
+        self.asked.retain(|key, _| is_there(key));
         for disk in disks {
             let known = self.known.get(&disk.key()).cloned();
-            (disk.volume, disk.contents) = known.unwrap_or_else(|| self.start(disk));
+            (disk.volume, disk.contents) = known.unwrap_or_else(|| self.start(disk, now));
+            let asked = self.asked.get(&disk.key());
+            if disk.volume == Volume::Unread && asked.is_some_and(|it| is_over(*it, now)) {
+                disk.volume = Volume::Silent;
+            }
+        }
+        let pending = std::mem::take(&mut hardware.pending);
+        self.pending.retain(|name, _| pending.contains(name));
+        for name in pending {
+            let since = *self.pending.entry(name.clone()).or_insert(now);
+            let list = if is_over(since, now) {
+                &mut hardware.silent
+            } else {
+                &mut hardware.pending
+            };
+            list.push(name);
         }
     }
 
@@ -61,7 +91,7 @@ impl Prober {
         }
     }
 
-    fn start(&mut self, disk: &Disk) -> Found {
+    fn start(&mut self, disk: &Disk, now: Instant) -> Found {
         let key = disk.key();
         let path = self.devices.join(&disk.name);
         let looked_at = disk.clone();
@@ -87,11 +117,89 @@ impl Prober {
             }
         };
         let found = (volume, None);
+        self.asked.insert(key.clone(), now);
         self.known.insert(key, found.clone());
         found
     }
 }
 
+fn is_over(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= PATIENCE
+}
+
 fn notify(wake: OwnedFd) -> io::Result<()> {
     std::fs::File::from(wake).write_all(&[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::pipe::pipe;
+
+    use super::*;
+
+    /// A machine with two disks and a controller that does not get ready.
+    fn machine() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let files = [
+            ("etc/os-release", "NAME=TruthDB\nVERSION_ID=1\n"),
+            ("proc/cpuinfo", ""),
+            ("proc/meminfo", "MemTotal: 1048576 kB\n"),
+            ("sys/class/nvme/nvme0/state", "connecting\n"),
+            ("sys/block/sda/size", "16777216\n"),
+            ("sys/block/sda/device/model", "Disk\n"),
+            ("sys/block/sdb/size", "16777216\n"),
+            ("sys/block/sdb/device/model", "Disk\n"),
+            ("dev/sda", "no ISO"),
+        ];
+        for (path, content) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn what_does_not_answer_in_time_is_told_and_may_still_answer() {
+        let root = machine();
+        let (_wake, waker) = pipe().unwrap();
+        let mut prober = Prober::new(root.path(), waker);
+        let start = Instant::now();
+        let look = |prober: &mut Prober, now| {
+            let mut hardware = Hardware::scan(root.path()).unwrap();
+            prober.fill(&mut hardware, now);
+            hardware
+        };
+        let first = look(&mut prober, start);
+        assert_eq!(first.pending, ["NVMe controller nvme0"]);
+        while prober.known.values().any(|it| it.0 == Volume::Unread) {
+            prober.collect();
+        }
+        // As if its thread hung.
+        let silent = first.disks[1].key();
+        prober.known.insert(silent.clone(), (Volume::Unread, None));
+        let volumes = |hardware: &Hardware| [0, 1].map(|at| hardware.disks[at].volume.clone());
+        let almost = look(
+            &mut prober,
+            start + PATIENCE.saturating_sub(Duration::from_millis(1)),
+        );
+        assert_eq!(volumes(&almost), [Volume::Other, Volume::Unread]);
+        assert!(!almost.is_settled());
+        let over = look(&mut prober, start + PATIENCE);
+        assert_eq!(volumes(&over), [Volume::Other, Volume::Silent]);
+        assert_eq!(
+            over.obstacle(&over.disks[1]).as_deref(),
+            Some("does not answer")
+        );
+        assert_eq!(
+            (over.pending.len(), &*over.silent),
+            (0, &["NVMe controller nvme0".to_owned()][..])
+        );
+        assert!(over.is_settled());
+        prober.sender.send((silent, (Volume::Other, None))).unwrap();
+        let late = look(&mut prober, start + PATIENCE);
+        assert_eq!(volumes(&late), [Volume::Other, Volume::Other]);
+    }
 }

@@ -102,6 +102,18 @@ impl Worker {
         });
     }
 
+    /// Has the firmware start the installation on `disk` next.
+    pub fn start_installed(&self, disk: Disk) {
+        let root = self.root.clone();
+        let started = self.start("start", move |reporter| {
+            reporter.report(Event::Starting(install::start_installed(&root, &disk)));
+        });
+        self.or_else(started, |error| {
+            let message = format!("The firmware cannot be asked: {error}.");
+            Event::Starting(Err(Problem::new(message, "Restart the computer.")))
+        });
+    }
+
     /// Whether logs are being written to a stick, as far as [`Worker::events`] told.
     pub fn is_exporting(&self) -> bool {
         self.is_exporting
@@ -184,6 +196,7 @@ fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
                 source: None,
                 problems: vec![Problem::new(refusal.message, refusal.hint)],
                 on_error: Ending::Wait,
+                installed: None,
             }));
         }
     };
@@ -199,6 +212,7 @@ fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
                 source: Some(source),
                 problems: problems.collect(),
                 on_error: answers::ending_on_error(&found.bytes),
+                installed: None,
             })
         }
     })

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::compare_golden;
 use truthdb_installer::answers::{
-    Answers, Ending, Erase, LARGEST, Rule, check, ending_on_error, parse,
+    Answers, Consent, Ending, Erase, Extreme, LARGEST, Rule, check, ending_on_error, parse,
 };
 use truthdb_installer::hardware::Bus;
 use truthdb_installer::install::{Address, Settings, Task};
@@ -42,8 +42,12 @@ fn every_key_is_read() {
             bus: Some(Bus::Nvme),
             min_size: Some(500_000_000_000),
             max_size: Some(2_100_000_000_000),
+            removable: Some(false),
+            empty: false,
+            extreme: None,
         },
         erase: Some(Erase::Serial("S6Z2NJ0W123456".to_owned())),
+        consent: Consent::default(),
         settings: Settings {
             host_name: "db-1".to_owned(),
             node_name: "node-1".to_owned(),
@@ -62,6 +66,7 @@ fn every_key_is_read() {
         },
         on_success: Ending::Reboot,
         on_error: Ending::Wait,
+        countdown: 30,
     };
     assert_eq!(parse(GOOD), Ok(expected.clone()));
     // As Notepad writes it.
@@ -75,10 +80,33 @@ fn what_is_not_said_is_as_usual() {
     assert_eq!(answers.settings, Settings::default());
     assert_eq!(answers.on_success, Ending::Reboot);
     assert_eq!(answers.on_error, Ending::Wait);
+    assert_eq!(answers.consent, Consent::default());
+    assert_eq!(answers.countdown, 10);
     let any = LEAST.replace("erase = \"X\"", "erase_any_matching = true");
     assert_eq!(parse(&any).unwrap().erase, Some(Erase::AnyMatching));
     let both = LEAST.replace("erase = \"X\"", "erase = \"X\"\nerase_any_matching = false");
     assert_eq!(parse(&both).unwrap(), answers);
+    let no = "erase = \"X\"\nreplace_installation = false\nerase_foreign_data = false\nempty = false\nlargest = false";
+    let no = LEAST.replace("erase = \"X\"", no);
+    assert_eq!(parse(&no).unwrap(), answers);
+}
+
+#[test]
+fn what_is_allowed_and_what_is_compared_is_read() {
+    let keys = [
+        ("replace_installation", (true, false), None),
+        ("erase_foreign_data", (false, true), None),
+        ("largest", (false, false), Some(Extreme::Largest)),
+        ("smallest", (false, false), Some(Extreme::Smallest)),
+    ];
+    for (key, (installation, foreign), extreme) in keys {
+        let answers = parse(&format!("{LEAST}{key} = true\n")).unwrap();
+        let consent = Consent {
+            installation,
+            foreign,
+        };
+        assert_eq!((answers.consent, answers.rule.extreme), (consent, extreme));
+    }
 }
 
 #[test]
@@ -155,7 +183,13 @@ fn a_check_says_what_a_good_file_does() {
     let repair = keep.replace("keep-data", "repair-boot");
     let any = LEAST.replace("erase = \"X\"", "erase_any_matching = true");
     let fixed = format!("{LEAST}[settings]\naddress = \"2001:db8::10/64\"\n");
-    let texts = [GOOD, &any, &fixed, keep, &repair];
+    let empty = LEAST.replace(
+        "bus",
+        "empty = true\nsmallest = true\nremovable = true\nbus",
+    );
+    let foreign = format!("{LEAST}erase_foreign_data = true\n");
+    let again = format!("{LEAST}replace_installation = true\n");
+    let texts = [GOOD, &any, &fixed, keep, &repair, &empty, &foreign, &again];
     let said: Vec<String> = texts
         .map(|text| verdict(text.as_bytes()))
         .into_iter()
@@ -176,7 +210,7 @@ fn a_check_says_what_is_wrong() {
             false,
             "install.toml:3: task: \"go\" is none of \"install\", \"keep-data\", \
              \"repair-boot\".\n  hint: Write it like this: task = \"install\"\n\
-             install.toml:11: disk.bus: This is the integer 1, not a string.\n  hint: Write it \
+             install.toml:12: disk.bus: This is the integer 1, not a string.\n  hint: Write it \
              like this: bus = \"NVMe\"\n"
                 .to_owned()
         )

@@ -1,11 +1,11 @@
 //! Which disk an answer file is about, and why there may be none.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
-use common::machine_with_disks;
+use common::{installation, machine_with_disks, other_system, set_earlier};
 use truthdb_installer::answers::{Answers, choose, parse};
-use truthdb_installer::hardware::{Bus, Disk};
+use truthdb_installer::hardware::{Bus, Contents, Disk, Volume};
 
 /// The disks of the fake machine, of which two have serial numbers.
 fn disks() -> Vec<Disk> {
@@ -15,6 +15,10 @@ fn disks() -> Vec<Disk> {
     disks[0].wwn = Some("eui.0025385b21404321".to_owned());
     disks[1].serial = Some("2CG0A1B2".to_owned());
     disks[2].serial = None;
+    // What is on a disk is another matter.
+    for disk in &mut disks {
+        disk.contents = Some(Contents::default());
+    }
     disks
 }
 
@@ -48,6 +52,10 @@ fn the_one_disk_that_fits_is_chosen() {
         ("min_size = \"10 TB\"", "sda"),
         ("min_size = \"1 TB\"\nmax_size = \"5 TB\"", "nvme0n1"),
         ("model = \"*\"\nserial = \"2CG0A1B2\"", "sda"),
+        ("largest = true", "sda"),
+        ("largest = true\nmax_size = \"5 TB\"", "nvme0n1"),
+        ("smallest = true\nremovable = false", "nvme0n1"),
+        ("bus = \"nvme\"\nempty = true", "nvme0n1"),
     ];
     for (disk, name) in rows {
         let any = format!("{disk}\nerase_any_matching = true");
@@ -148,4 +156,179 @@ fn two_paths_to_one_disk_are_one_disk_but_two_disks_that_share_a_name_are_not() 
     let clones = ["sdx", "sdy"].map(|name| path(name, Bus::Usb));
     let refused = choose(&answers, &clones, &|_| None).unwrap_err();
     assert!(refused.message.starts_with("2 disks fit"), "{refused}");
+}
+
+/// What comes of a rule on a machine with these disks, all of which can be used.
+fn among(disks: &[Disk], rule_of_disk: &str) -> Result<String, String> {
+    let answers = rule(&format!("{rule_of_disk}\nerase_any_matching = true"));
+    match choose(&answers, disks, &|_| None) {
+        Ok(disk) => Ok(disk.name.clone()),
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
+#[test]
+fn rules_that_compare_disks_or_look_into_them_still_mean_one() {
+    let mut disks = disks();
+    disks.truncate(2);
+    let [nvme, sata] = &mut disks[..] else {
+        unreachable!("two are left");
+    };
+    sata.size = nvme.size;
+    for (key, words) in [
+        ("largest", "the largest size"),
+        ("smallest", "the smallest size"),
+    ] {
+        let said = among(&disks, &format!("{key} = true")).unwrap_err();
+        assert!(
+            said.starts_with(&format!("2 disks fit the answer file ({words}), ")),
+            "{said}"
+        );
+    }
+    let empty = "empty = true";
+    assert!(
+        among(&disks, empty)
+            .unwrap_err()
+            .starts_with("2 disks fit the answer file (nothing on it)")
+    );
+    disks[0].contents = Some(other_system());
+    assert_eq!(among(&disks, empty).as_deref(), Ok("sda"));
+    // An installation that was cut off before it had data is begun again by the same file.
+    disks[1].contents = Some(installation());
+    assert!(
+        among(&disks, empty)
+            .unwrap_err()
+            .starts_with("No disk fits")
+    );
+    set_earlier(&mut disks[1], true, false);
+    disks[1].contents.as_mut().unwrap().parts.clear();
+    assert_eq!(among(&disks, empty).as_deref(), Ok("sda"));
+    // What is on a disk that does not answer nobody knows: it may be the empty one.
+    disks[0].contents = None;
+    disks[0].volume = Volume::Silent;
+    assert!(among(&disks, empty).unwrap_err().starts_with("2 disks fit"));
+}
+
+#[test]
+fn a_disk_can_be_taken_away_by_its_bus_or_its_medium() {
+    let mut disks = disks();
+    disks.truncate(3);
+    assert_eq!(among(&disks, "removable = true").as_deref(), Ok("sdb"));
+    disks.remove(0);
+    assert_eq!(among(&disks, "removable = false").as_deref(), Ok("sda"));
+    disks[0].removable = true;
+    assert!(
+        among(&disks, "removable = true")
+            .unwrap_err()
+            .starts_with("2 disks fit")
+    );
+    disks[0].bus = Bus::Sd;
+    disks[0].removable = false;
+    assert!(
+        among(&disks, "removable = false")
+            .unwrap_err()
+            .starts_with("No disk fits")
+    );
+}
+
+#[test]
+fn a_hypervisors_scsi_disk_is_one_whatever_brings_it() {
+    let disk = |name: &str, bus| Disk {
+        name: name.to_owned(),
+        bus,
+        ..disks()[0].clone()
+    };
+    let rows = [
+        ("sda", Bus::Virtio, true),
+        ("vda", Bus::Virtio, false),
+        ("sda", Bus::HyperV, true),
+        ("sda", Bus::Vmware, true),
+        ("sda", Bus::Sata, false),
+        ("sda", Bus::Usb, false),
+        ("sda", Bus::Scsi, true),
+    ];
+    for (name, bus, fits) in rows {
+        assert_eq!(
+            among(&[disk(name, bus)], "bus = \"SCSI\"").is_ok(),
+            fits,
+            "{name} {bus}"
+        );
+        let own = format!("bus = \"{bus}\"");
+        assert!(among(&[disk(name, bus)], &own).is_ok());
+    }
+}
+
+#[test]
+fn what_is_on_a_disk_is_erased_only_if_the_file_says_so() {
+    const REPLACE: &str = "replace_installation = true";
+    const FOREIGN: &str = "erase_foreign_data = true";
+    let with = |contents: Option<Contents>| {
+        let mut disk = disks()[0].clone();
+        disk.contents = contents;
+        disk
+    };
+    let mut cut_off = with(Some(installation()));
+    set_earlier(&mut cut_off, true, true);
+    let mut with_more = installation();
+    with_more.parts.push(other_system().parts[2].clone());
+    let rows = [
+        (with(Some(Contents::default())), "", None),
+        (
+            with(Some(other_system())),
+            REPLACE,
+            Some(
+                "nvme0n1 holds data of others: EFI (FAT32) (EFI System Partition), ext4 (boot), LVM member. If",
+            ),
+        ),
+        (with(Some(other_system())), FOREIGN, None),
+        (
+            with(Some(installation())),
+            FOREIGN,
+            Some(
+                "nvme0n1 holds TruthDB 0.1.0 already, with data. If all of that may be erased, add replace_installation = true to [disk] in the answer file.",
+            ),
+        ),
+        (with(Some(installation())), REPLACE, None),
+        (
+            cut_off,
+            FOREIGN,
+            Some("nvme0n1 holds an unfinished installation of TruthDB already"),
+        ),
+        (
+            with(Some(with_more.clone())),
+            REPLACE,
+            Some("nvme0n1 holds data of others: LVM member. If"),
+        ),
+        (
+            with(Some(with_more)),
+            "replace_installation = true\nerase_foreign_data = true",
+            None,
+        ),
+        (
+            with(None),
+            REPLACE,
+            Some("What is on nvme0n1 cannot be told, so it is taken for data. If"),
+        ),
+        (with(None), FOREIGN, None),
+    ];
+    for (disk, keys, expected) in rows {
+        let by_serial = "bus = \"NVMe\"\nerase = \"S6Z2NJ0W123456\"";
+        for erase in [by_serial, "bus = \"NVMe\"\nerase_any_matching = true"] {
+            let answers = rule(&format!("{erase}\n{keys}"));
+            let disks = [disk.clone()];
+            let found = choose(&answers, &disks, &|_| None).map(|_| ());
+            match (found, expected) {
+                (Ok(()), None) => {}
+                (Err(refusal), Some(words)) => {
+                    assert!(refusal.to_string().starts_with(words), "{refusal}");
+                    let starts = words.contains("0.1.0 already");
+                    assert_eq!(refusal.installed.is_some(), starts, "{refusal}");
+                }
+                (found, _) => panic!("{keys} on {:?}: {found:?}", disk.contents),
+            }
+        }
+    }
+    // Tasks that erase nothing need no consent.
+    let keep = parse("version = 1\ntask = \"keep-data\"\n[disk]\nbus = \"NVMe\"\n").unwrap();
+    assert!(choose(&keep, &[with(Some(installation()))], &|_| None).is_ok());
 }

@@ -89,6 +89,7 @@ fn all_mistakes_are_told_at_once() {
             .any(|start| line.starts_with(start))
             || [
                 "no disk could",
+                "contradicts",
                 "max_size can",
                 "This task",
                 "TOML",

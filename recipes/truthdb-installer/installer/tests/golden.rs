@@ -160,7 +160,7 @@ fn keys_are_shown_in_the_last_row() {
         let keys = serial.matches('[').count();
         let expected = match state {
             State::BootSplash(_) | State::Progress(_) | State::Exit(_) => 0..=0,
-            _ => 1..=4,
+            _ => 1..=5,
         };
         assert!(expected.contains(&keys), "{name}: {serial}");
     }

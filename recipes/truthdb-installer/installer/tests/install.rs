@@ -70,6 +70,13 @@ impl Machine {
         self.path().join("sys/firmware/efi/efivars")
     }
 
+    /// The value of a variable of the firmware; nothing if there is none.
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        const GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
+        let content = fs::read(self.variables().join(format!("{name}-{GLOBAL}"))).ok()?;
+        Some(content[4..].to_vec())
+    }
+
     fn carry(&self, payload: &[u8]) {
         let digest = Sha256::digest(payload);
         let hex = digest
@@ -108,6 +115,7 @@ impl Machine {
             task,
             disk: self.disk(),
             settings: Settings::default(),
+            warnings: Vec::new(),
         }
     }
 
@@ -493,4 +501,54 @@ fn validate_notices_every_kind_of_damage() {
             "{expected}: {wrong:?}"
         );
     }
+}
+
+#[test]
+fn the_receipt_has_what_was_known_beforehand() {
+    let machine = Machine::new(512);
+    let known = "It has less than 1 GiB of memory.";
+    let mut request = machine.request(Task::Install);
+    request.warnings = vec![known.to_owned()];
+    let report = install::run(machine.path(), &request, &mut |_| {}).unwrap();
+    assert_eq!(report.warnings, [known]);
+    assert!(report.receipt.contains(known), "{}", report.receipt);
+}
+
+#[test]
+fn an_installation_is_started_next_whether_the_firmware_still_knows_it_or_not() {
+    let machine = Machine::new(512);
+    let start = || install::start_installed(machine.path(), &machine.disk());
+    let problem = start().unwrap_err();
+    assert_eq!(
+        problem.message,
+        "sda has no partition that firmware starts from."
+    );
+    machine.run(Task::Install).unwrap();
+    let size = usize::try_from(SIZE).unwrap();
+    let before = machine.digest(0, size);
+    let entry = machine.variable("Boot0000").unwrap();
+    let words = Ok("TruthDB is started from sda.".to_owned());
+    assert_eq!(start(), words);
+    assert_eq!(machine.variable("BootNext"), Some(vec![0, 0]));
+    // Reset to what it was when it left the factory.
+    for file in fs::read_dir(machine.variables()).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    assert_eq!(start(), words);
+    assert_eq!(machine.variable("Boot0000"), Some(entry));
+    assert_eq!(machine.variable("BootNext"), Some(vec![0, 0]));
+    assert_eq!(
+        machine.digest(0, size),
+        before,
+        "nothing is written to the disk"
+    );
+    // A firmware that takes no variables.
+    fs::remove_dir_all(machine.variables()).unwrap();
+    let problem = start().unwrap_err();
+    assert!(
+        problem
+            .hint
+            .starts_with("Take the installation medium away"),
+        "{problem}"
+    );
 }

@@ -1,6 +1,6 @@
 //! The one disk of this machine that an answer file is about, or why there is none.
 
-use super::{Answers, Erase, Refusal};
+use super::{Answers, Erase, Refusal, consent};
 use crate::hardware::{Disk, decimal_size, quoted};
 
 /// How many disks a refusal lists.
@@ -9,14 +9,15 @@ const LISTED: usize = 8;
 /// The disk that the rule of `answers` is about. Optical drives, and drives without a medium, are
 /// no disks here. `refuse` says in few words why a disk cannot be taken; `None` if it can.
 ///
-/// Refuses unless exactly one disk fits the rule, it can be taken, and it may be erased.
+/// Refuses unless exactly one disk fits the rule, it can be taken, and it and all that is on it may
+/// be erased.
 pub fn choose<'a>(
     answers: &Answers,
     disks: &'a [Disk],
     refuse: &dyn Fn(&Disk) -> Option<String>,
 ) -> Result<&'a Disk, Refusal> {
     let disks = disks.iter().filter(|it| !it.is_optical() && !it.is_empty());
-    let (fitting, others): (Vec<_>, Vec<_>) = disks.partition(|disk| answers.rule.fits(disk));
+    let (fitting, others) = answers.rule.choose(disks);
     let disk = match &fitting[..] {
         [] => return Err(none_fits(answers, &others)),
         // One disk, to which there may be several paths, of which not every one need work.
@@ -30,7 +31,10 @@ pub fn choose<'a>(
         check_serial(disk, wanted)?;
     }
     match refuse(disk) {
-        None => Ok(disk),
+        None => match consent::refusal(answers, disk) {
+            None => Ok(disk),
+            Some(refusal) => Err(refusal),
+        },
         Some(reason) => Err(Refusal::new(
             format!(
                 "{} is the disk that the answer file asks for, but it cannot be used: {}.",

@@ -3,7 +3,7 @@
 use super::mistakes::Mistakes;
 use super::rule::BUSES;
 use super::table::{At, Key, Table, key};
-use super::{Erase, Rule};
+use super::{Consent, Erase, Extreme, Rule};
 use crate::hardware::{Bus, MINIMUM_DISK, decimal_size, quoted};
 use crate::install::Task;
 use crate::install::settings::size;
@@ -15,8 +15,14 @@ pub(super) const DISK: &[Key] = &[
     key("bus", "\"NVMe\""),
     key("min_size", "\"500 GB\""),
     key("max_size", "\"2.1 TB\""),
+    key("removable", "false"),
+    key("empty", "true"),
+    key("largest", "true"),
+    key("smallest", "true"),
     key("erase", "\"S6Z2NJ0W123456\""),
     key("erase_any_matching", "true"),
+    key("replace_installation", "true"),
+    key("erase_foreign_data", "true"),
 ];
 
 /// Reads the rule, which must say something; `top` is the whole file.
@@ -32,6 +38,9 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
         let hint = "Make it the same or more.".to_owned();
         mistakes.add_unless_broken(max.at, disk.path("max_size"), message, hint);
     }
+    let removable = disk.boolean("removable", mistakes).map(|it| it.value);
+    let empty = disk.is_true("empty", mistakes).is_some();
+    let extreme = read_extreme(disk, mistakes);
     let mut text = |name, rule: fn(&str) -> _| Some(disk.text(name, rule, mistakes)?.value);
     let rule = Rule {
         serial: text("serial", mark),
@@ -40,6 +49,9 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
         bus: disk.text("bus", bus, mistakes).map(|it| it.value),
         min_size: min_size.map(|it| it.value),
         max_size: max_size.map(|it| it.value),
+        removable,
+        empty,
+        extreme,
     };
     if rule.is_empty() && mistakes.count() == before {
         let said = if !top.has("disk") {
@@ -50,7 +62,8 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
         } else if disk.is_there() {
             Some((
                 "It says nothing that tells a disk from others.",
-                "Add at least one of serial, wwn, model, bus, min_size, max_size.",
+                "Add at least one of serial, wwn, model, bus, min_size, max_size, removable, empty, \
+                 largest, smallest.",
             ))
         } else {
             None // It is no table, which was said already.
@@ -60,6 +73,19 @@ pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistak
         }
     }
     rule
+}
+
+/// Reads which end of the list of sizes is meant; it cannot be both.
+fn read_extreme(disk: &Table<'_>, mistakes: &mut Mistakes) -> Option<Extreme> {
+    let largest = disk.is_true("largest", mistakes);
+    let smallest = disk.is_true("smallest", mistakes);
+    if let (Some(_), Some(at)) = (largest, smallest) {
+        let message = "It contradicts largest.".to_owned();
+        let hint = "Leave one of the two out.".to_owned();
+        mistakes.add_unless_broken(at, disk.path("smallest"), message, hint);
+    }
+    let largest = largest.map(|_| Extreme::Largest);
+    largest.or(smallest.map(|_| Extreme::Smallest))
 }
 
 /// The most bytes that a disk may have.
@@ -161,5 +187,44 @@ pub(super) fn read_erase(
             None
         }
         _ => None,
+    }
+}
+
+/// Reads what else may be erased, which only a task that erases can be allowed; and says of a disk that
+/// has to be empty that such a task finds nothing on it.
+pub(super) fn read_consent(
+    disk: &Table<'_>,
+    task: Option<Task>,
+    rule: &Rule,
+    mistakes: &mut Mistakes,
+) -> Consent {
+    let installation = disk.is_true("replace_installation", mistakes);
+    let foreign = disk.is_true("erase_foreign_data", mistakes);
+    let mut refuse = |name: &str, at: Option<usize>, message: &str, hint: &str| {
+        if let Some(at) = at {
+            mistakes.add_unless_broken(at, disk.path(name), message.to_owned(), hint.to_owned());
+        }
+    };
+    if matches!(task, Some(Task::KeepData | Task::RepairBoot)) {
+        let nothing = "This task erases nothing.";
+        refuse(
+            "replace_installation",
+            installation,
+            nothing,
+            "Leave it out.",
+        );
+        refuse("erase_foreign_data", foreign, nothing, "Leave it out.");
+        let none = "This task needs an installation, so no disk could match.";
+        let place = disk.place("empty").filter(|_| rule.empty);
+        refuse("empty", place, none, "Leave it out.");
+    } else if rule.empty {
+        let nothing = "It contradicts empty, which only fits a disk with nothing to erase.";
+        let hint = "Leave one of the two out.";
+        refuse("replace_installation", installation, nothing, hint);
+        refuse("erase_foreign_data", foreign, nothing, hint);
+    }
+    Consent {
+        installation: installation.is_some(),
+        foreign: foreign.is_some(),
     }
 }

@@ -1,10 +1,11 @@
 //! `install.toml`, version 1: from text to [`Answers`], or to every mistake in it.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use toml::de::DeTable;
 
-use super::disk_keys::{DISK, read_erase, read_rule};
+use super::disk_keys::{DISK, read_consent, read_erase, read_rule};
 use super::mistakes::Mistakes;
 use super::settings_keys::{SETTINGS, read_settings, refuse_settings};
 use super::table::{At, Key, Table, key};
@@ -23,9 +24,14 @@ const TOP: &[Key] = &[
     key("task", "\"install\""),
     key("on_success", "\"reboot\""),
     key("on_error", "\"wait\""),
+    key("countdown_seconds", "10"),
     key("disk", ""),
     key("settings", ""),
 ];
+
+/// For how many seconds it is shown what will happen, before it does.
+const COUNTDOWN: RangeInclusive<u8> = 5..=240;
+const USUAL_COUNTDOWN: u8 = 10;
 
 const TABLES: [(&str, &[Key]); 3] = [("", TOP), ("disk", DISK), ("settings", SETTINGS)];
 
@@ -152,10 +158,12 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let task = task.map(|it| it.value);
     let on_success = one_of(top, "on_success", &ENDINGS, mistakes);
     let on_error = one_of(top, "on_error", &ENDINGS, mistakes);
+    let countdown = top.integer("countdown_seconds", countdown, mistakes);
     let disk = top.table("disk", DISK, mistakes);
     disk.refuse_unknown(&TABLES, mistakes);
     let rule = read_rule(top, &disk, mistakes);
     let erase = read_erase(&disk, task, &rule, mistakes);
+    let consent = read_consent(&disk, task, &rule, mistakes);
     let settings = top.table("settings", SETTINGS, mistakes);
     settings.refuse_unknown(&TABLES, mistakes);
     refuse_settings(&settings, task, mistakes);
@@ -166,9 +174,17 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
         task: task?,
         rule,
         erase,
+        consent,
         on_success: on_success.map_or(Ending::Reboot, |it| it.value),
         on_error: on_error.map_or(Ending::Wait, |it| it.value),
+        countdown: countdown.map_or(USUAL_COUNTDOWN, |it| it.value),
     })
+}
+
+fn countdown(digits: &str) -> Result<u8, String> {
+    let seconds = digits.parse().ok().filter(|it| COUNTDOWN.contains(it));
+    let (least, most) = (COUNTDOWN.start(), COUNTDOWN.end());
+    seconds.ok_or_else(|| format!("{digits} is not from {least} to {most}."))
 }
 
 /// Says of space that is to be reserved that no disk of this rule could spare it.

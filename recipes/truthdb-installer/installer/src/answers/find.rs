@@ -2,12 +2,18 @@
 //! it, or on the medium that this system was started from. There must be no more than one.
 
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
 use crate::hardware::{Disk, Hardware, Volume};
 
 /// Label of a FAT volume that holds an answer file.
 const LABEL: &str = "TRUTHDB_CFG";
+
+/// How long a disk is searched at most. It has answered before, so that this is a disk that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What an OEM string begins with whose rest is an answer file.
 const PLAIN: &str = "truthdb.install.toml=";
@@ -31,9 +37,20 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
     let mut found = from_firmware(root)?;
     let mut missed = Vec::new();
     for disk in &hardware.disks {
-        if !disk.is_empty() && disk.volume != Volume::Unreadable {
+        if !disk.is_empty() && ![Volume::Unreadable, Volume::Silent].contains(&disk.volume) {
             let is_medium = hardware.is_boot_medium(disk);
-            found.extend(from_disk(root, disk, is_medium, &mut missed));
+            let (root, name, disk) = (root.to_owned(), disk.name.as_str(), disk.clone());
+            let searched = within(PATIENCE, move || {
+                let mut missed = Vec::new();
+                let found = from_disk(&root, &disk, is_medium, &mut missed);
+                (found, missed)
+            });
+            let Some((more, why)) = searched else {
+                tracing::warn!(disk = name, "does not answer");
+                continue;
+            };
+            found.extend(more);
+            missed.extend(why);
         }
     }
     if found.len() > 1 {
@@ -51,6 +68,18 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
         (None, Some(refusal)) => Err(refusal),
         (found, _) => Ok(found),
     }
+}
+
+/// What `work` comes to, if it does in time; else it goes on in a thread that nobody waits for.
+fn within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = channel();
+    // Sending fails when nobody waits any more.
+    let work = move || drop(sender.send(work()));
+    let started = thread::Builder::new().name("search".to_owned()).spawn(work);
+    started.ok().and_then(|_| receiver.recv_timeout(time).ok())
 }
 
 fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
@@ -147,4 +176,17 @@ fn partition_name(disk: &str, number: u32) -> String {
         ""
     };
     format!("{disk}{separator}{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_does_not_stop_the_search() {
+        let (_open, nothing) = channel::<()>();
+        let hung = within(Duration::from_millis(20), move || nothing.recv().is_ok());
+        assert_eq!(hung, None);
+        assert_eq!(within(Duration::from_secs(20), || 1), Some(1));
+    }
 }

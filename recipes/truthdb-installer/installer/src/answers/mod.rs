@@ -8,6 +8,7 @@
 //! | `file`, `disk_keys`, `settings_keys` | the keys of the file, and their rules |
 //! | `table`, `mistakes` | how a TOML table is read to its end, and what is wrong with it |
 //! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
+//! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
 //! | `extent`, `volume`, `window` | partitions and FAT volumes, read from a raw device |
 //! | `oem`, `base64` | strings in the firmware's SMBIOS table, and how a file fits into one |
@@ -16,6 +17,7 @@
 mod base64;
 mod check;
 mod choose;
+mod consent;
 mod disk_keys;
 mod extent;
 mod file;
@@ -33,11 +35,14 @@ use std::fmt;
 
 pub use check::{Verdict, check};
 pub use choose::choose;
+pub use consent::Consent;
+pub(crate) use consent::erased;
 pub use file::{ending_on_error, parse, read};
 pub use find::{Found, find};
-pub use rule::Rule;
+pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
+use crate::hardware::Disk;
 use crate::install::{Settings, Task};
 
 /// Name of the file, in the root of a file system.
@@ -55,12 +60,24 @@ pub struct Answers {
     pub rule: Rule,
     /// What allows to erase it; there for [`Task::Install`] alone, which erases.
     pub erase: Option<Erase>,
+    /// What may be erased that somebody might miss.
+    pub consent: Consent,
     /// With which settings; the usual ones for tasks that leave those on the disk.
     pub settings: Settings,
     /// What happens when it is done.
     pub on_success: Ending,
     /// What happens when it cannot be done.
     pub on_error: Ending,
+    /// For how many seconds it is shown what will happen, before it does.
+    pub countdown: u8,
+}
+
+impl Answers {
+    /// Whether they name one disk of all there are, so that no other can be taken for it.
+    pub fn name_one_disk(&self) -> bool {
+        let names = self.rule.serial.is_some() || self.rule.wwn.is_some();
+        names || matches!(self.erase, Some(Erase::Serial(_)))
+    }
 }
 
 /// What an answer file says about erasing.
@@ -82,6 +99,8 @@ pub enum Ending {
     PowerOff,
     /// The computer is started again.
     Reboot,
+    /// The installation that is on the disk is started; no file asks for that.
+    StartInstalled,
 }
 
 /// A mistake in an answer file.
@@ -119,13 +138,16 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// The disk that holds an installation which therefore stays, and can be started.
+    pub installed: Option<Box<Disk>>,
 }
 
 impl Refusal {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: hint.into(),
+            installed: None,
         }
     }
 }

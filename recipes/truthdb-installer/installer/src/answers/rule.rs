@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::hardware::{Bus, Disk, decimal_size, quoted};
+use crate::hardware::{Bus, Contents, Disk, decimal_size, quoted};
 
 /// Every bus that a rule can name.
 pub(super) const BUSES: [Bus; 14] = [
@@ -38,6 +38,21 @@ pub struct Rule {
     pub min_size: Option<u64>,
     /// Bytes that it has at most.
     pub max_size: Option<u64>,
+    /// It, or its medium, can be taken away without a tool: or just not.
+    pub removable: Option<bool>,
+    /// Nothing is on it that somebody might miss.
+    pub empty: bool,
+    /// Of all that are so, it has the most bytes, or the fewest.
+    pub extreme: Option<Extreme>,
+}
+
+/// One end of a list that is sorted by size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The most bytes.
+    Largest,
+    /// The fewest bytes.
+    Smallest,
 }
 
 impl Rule {
@@ -46,8 +61,25 @@ impl Rule {
         *self == Self::default()
     }
 
-    /// Whether `disk` is as it says.
-    pub fn fits(&self, disk: &Disk) -> bool {
+    /// The disks that are as it says, then all others. The largest and the smallest are several where
+    /// they have the same size.
+    pub fn choose<'a>(
+        &self,
+        disks: impl Iterator<Item = &'a Disk>,
+    ) -> (Vec<&'a Disk>, Vec<&'a Disk>) {
+        let (mut fitting, mut others): (Vec<_>, Vec<_>) = disks.partition(|disk| self.fits(disk));
+        let sizes = fitting.iter().map(|disk| disk.size);
+        let wanted = match self.extreme {
+            None => return (fitting, others),
+            Some(Extreme::Largest) => sizes.max(),
+            Some(Extreme::Smallest) => sizes.min(),
+        };
+        others.extend(fitting.extract_if(.., |disk| Some(disk.size) != wanted));
+        (fitting, others)
+    }
+
+    /// Whether `disk` is as it says, whatever others there are.
+    fn fits(&self, disk: &Disk) -> bool {
         let same = |wanted: &Option<String>, found: &Option<String>| match (wanted, found) {
             (None, _) => true,
             (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(found),
@@ -59,9 +91,11 @@ impl Rule {
                 .model
                 .as_ref()
                 .is_none_or(|it| is_like(&disk.model, it))
-            && self.bus.is_none_or(|bus| bus == disk.bus)
+            && self.bus.is_none_or(|bus| is_on(disk, bus))
             && self.min_size.is_none_or(|size| size <= disk.size)
             && self.max_size.is_none_or(|size| disk.size <= size)
+            && self.removable.is_none_or(|it| it == is_removable(disk))
+            && (!self.empty || may_be_blank(disk))
     }
 }
 
@@ -82,10 +116,40 @@ impl fmt::Display for Rule {
             self.bus.map(|bus| format!("bus {bus}")),
             size("at least", self.min_size),
             size("at most", self.max_size),
+            self.removable.map(|it| {
+                let place = if it {
+                    "a place that it can be taken from"
+                } else {
+                    "a fixed place"
+                };
+                place.to_owned()
+            }),
+            self.empty.then(|| "nothing on it".to_owned()),
+            self.extreme.map(|it| match it {
+                Extreme::Largest => "the largest size".to_owned(),
+                Extreme::Smallest => "the smallest size".to_owned(),
+            }),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         formatter.write_str(&parts.join(", "))
     }
+}
+
+/// Whether `disk` is attached so. A hypervisor's SCSI disk is one, whatever brings it to the machine.
+fn is_on(disk: &Disk, bus: Bus) -> bool {
+    let is_virtual_scsi =
+        matches!(disk.bus, Bus::Virtio | Bus::HyperV | Bus::Vmware) && disk.name.starts_with("sd");
+    bus == disk.bus || (bus == Bus::Scsi && is_virtual_scsi)
+}
+
+/// Whether `disk`, or its medium, can be taken away without a tool.
+fn is_removable(disk: &Disk) -> bool {
+    disk.removable || matches!(disk.bus, Bus::Usb | Bus::Sd)
+}
+
+/// Whether nobody would miss what is on `disk`, or cannot be told what that is.
+fn may_be_blank(disk: &Disk) -> bool {
+    disk.contents.as_ref().is_none_or(Contents::is_blank)
 }
 
 /// Whether `text` is like `pattern`, in which `*` stands for any characters, or none. Takes time

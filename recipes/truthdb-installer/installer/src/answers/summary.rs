@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Answers, Ending, Erase};
+use super::{Answers, Consent, Ending, Erase};
 use crate::hardware::decimal_size;
 use crate::install::{Address, Settings, Task};
 
@@ -30,14 +30,31 @@ pub fn summary(answers: &Answers) -> String {
         Some(Erase::AnyMatching) => fact("May erase", "whichever disk that is".to_owned()),
         None => {}
     }
+    if answers.erase.is_some() {
+        fact("May be lost", on_it(answers.consent).to_owned());
+    }
     if answers.task == Task::Install {
         for (label, value) in settings(&answers.settings) {
             fact(label, value);
         }
     }
+    fact(
+        "Countdown",
+        format!("{} seconds at least", answers.countdown),
+    );
     fact("When done", ending(answers.on_success).to_owned());
     fact("If it fails", ending(answers.on_error).to_owned());
     text
+}
+
+/// What the disk may hold that is erased with it.
+fn on_it(consent: Consent) -> &'static str {
+    match (consent.installation, consent.foreign) {
+        (false, false) => "nothing; a disk that holds data is refused",
+        (true, false) => "TruthDB and its data; a disk with data of others is refused",
+        (false, true) => "data of others; a disk with TruthDB on it is refused",
+        (true, true) => "whatever that is",
+    }
 }
 
 fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
@@ -80,6 +97,7 @@ fn ending(ending: Ending) -> &'static str {
     match ending {
         Ending::Wait => "the screen stays",
         Ending::PowerOff => "the computer is switched off",
+        Ending::StartInstalled => "the installation is started",
         Ending::Reboot => "the computer restarts",
     }
 }

@@ -148,6 +148,12 @@ impl<'t> Table<'t> {
         self.judged(name, Ok(*boolean), value.span(), mistakes)
     }
 
+    /// Reads the boolean `name`; returns where it lies if it is true.
+    pub(super) fn is_true(&self, name: &'static str, mistakes: &mut Mistakes) -> Option<usize> {
+        let found = self.boolean(name, mistakes)?;
+        found.value.then_some(found.at)
+    }
+
     /// Reads the array of strings `name` by `rule`.
     pub(super) fn texts<T>(
         &self,

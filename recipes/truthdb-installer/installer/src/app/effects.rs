@@ -1,5 +1,7 @@
 //! What the state machine wants to happen outside.
 
+use std::time::Instant;
+
 use super::App;
 use crate::hardware::{Disk, Hardware};
 use crate::state::{Effect, Event};
@@ -20,6 +22,7 @@ impl App {
                 tracing::info!(settings = ?request.settings, "settings");
                 self.worker.install(*request);
             }
+            Some(Effect::StartInstalled(disk)) => self.worker.start_installed(*disk),
             Some(Effect::Validate(disk)) => self.worker.validate(*disk),
             Some(Effect::ExportLog { except }) => self.export_log(except.map(|disk| *disk)),
         }
@@ -29,7 +32,7 @@ impl App {
     pub(super) fn scan(&mut self) {
         let mut result = Hardware::scan(&self.root);
         if let Ok(hardware) = &mut result {
-            self.prober.fill(&mut hardware.disks);
+            self.prober.fill(hardware, Instant::now());
         }
         self.feed(Event::Scanned(result));
     }

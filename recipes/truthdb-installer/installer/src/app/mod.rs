@@ -168,7 +168,7 @@ impl App {
         }
         if self.second.is_some_and(|end| end <= now) {
             self.second = Some(now + Duration::from_secs(1));
-            self.feed(Event::Second);
+            self.count_second();
         }
         for key in self.consoles.expire(now) {
             self.feed(Event::Key(key));
@@ -186,6 +186,20 @@ impl App {
         }
         self.search.advance(&self.state, &self.worker);
         Ok(())
+    }
+
+    /// Lets a second pass. Before an answer file is followed, the machine is looked at once more; and no
+    /// time passes there while another file is being looked for.
+    fn count_second(&mut self) {
+        if matches!(self.state, State::Unattended(_)) {
+            self.scan();
+            self.search.advance(&self.state, &self.worker);
+            if self.search.is_running() {
+                return;
+            }
+            self.collect();
+        }
+        self.feed(Event::Second);
     }
 
     /// Looks for devices that came or went.

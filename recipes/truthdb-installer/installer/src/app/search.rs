@@ -1,5 +1,5 @@
-//! When to look for an answer file: not before the machine has settled, then again whenever
-//! disks came or went, until one is found or somebody is there.
+//! When to look for an answer file: not before the machine has settled, then again whenever disks came,
+//! went or answered at last: a second file makes none count, until the very moment of following it.
 
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,9 +16,12 @@ const SETTLING: Duration = Duration::from_secs(2);
 pub(super) struct Search {
     not_before: Instant,
     /// The disks that were searched last.
-    searched: Option<Vec<DiskKey>>,
+    searched: Option<Vec<Searched>>,
     running: Option<JoinHandle<()>>,
 }
+
+/// A disk, and whether it could be searched.
+type Searched = (DiskKey, bool);
 
 impl Search {
     /// A search on a machine that the program was started on just now.
@@ -33,6 +36,11 @@ impl Search {
     /// Searches again even if no disk came or went.
     pub(super) fn forget(&mut self) {
         self.searched = None;
+    }
+
+    /// Whether a search has begun, and has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.as_ref().is_some_and(|it| !it.is_finished())
     }
 
     /// Starts to search if it is time.
@@ -52,24 +60,19 @@ impl Search {
 
     /// The machine to search, if that is due.
     fn due<'a>(&self, state: &'a State, now: Instant) -> Option<&'a Hardware> {
-        let is_running = self.running.as_ref().is_some_and(|it| !it.is_finished());
         let hardware = state.wants_answers()?;
         let is_due = now >= self.not_before
-            && !is_running
-            && is_settled(hardware)
+            && !self.is_running()
+            && hardware.is_settled()
             && self.searched.as_ref() != Some(&keys(hardware));
         is_due.then_some(hardware)
     }
 }
 
-fn keys(hardware: &Hardware) -> Vec<DiskKey> {
-    hardware.disks.iter().map(Disk::key).collect()
-}
-
-/// Whether somebody has looked at every disk.
-fn is_settled(hardware: &Hardware) -> bool {
-    let mut disks = hardware.disks.iter();
-    disks.all(|disk| disk.volume != Volume::Unread)
+fn keys(hardware: &Hardware) -> Vec<Searched> {
+    let answered = |disk: &Disk| disk.volume != Volume::Silent;
+    let disks = hardware.disks.iter();
+    disks.map(|disk| (disk.key(), answered(disk))).collect()
 }
 
 #[cfg(test)]
@@ -100,10 +103,14 @@ mod tests {
         next(state, Event::SplashOver).0
     }
 
-    fn with_volume(state: &State, volume: &Volume) -> State {
+    fn with(state: &State, change: impl FnOnce(&mut Hardware)) -> State {
         let mut hardware = state.wants_answers().unwrap().clone();
-        hardware.disks[0].volume = volume.clone();
+        change(&mut hardware);
         next(state.clone(), Event::Scanned(Ok(hardware))).0
+    }
+
+    fn with_volume(state: &State, volume: &Volume) -> State {
+        with(state, |hardware| hardware.disks[0].volume = volume.clone())
     }
 
     #[test]
@@ -120,7 +127,15 @@ mod tests {
         assert!(search.due(&read, later).is_none());
         search.forget();
         assert!(search.due(&read, later).is_some());
-        let attended = next(read, Event::Key(Key::Up)).0;
-        assert!(search.due(&attended, later).is_none());
+        let pending =
+            |hardware: &mut Hardware| hardware.pending = vec!["NVMe controller nvme0".into()];
+        assert!(search.due(&with(&read, pending), later).is_none());
+        // A disk that has not answered is searched when it does.
+        let silent = with_volume(&read, &Volume::Silent);
+        search.searched = Some(keys(search.due(&silent, later).unwrap()));
+        assert!(search.due(&silent, later).is_none());
+        assert!(search.due(&read, later).is_some());
+        let elsewhere = next(read, Event::Key(Key::Enter)).0;
+        assert!(search.due(&elsewhere, later).is_none());
     }
 }

@@ -53,6 +53,8 @@ pub struct Disk {
 pub enum Volume {
     /// Nobody has looked yet.
     Unread,
+    /// It was asked, and did not answer in a long time.
+    Silent,
     /// It cannot be read; an optical drive or a card reader then has no medium.
     Unreadable,
     /// Something else than an ISO 9660 file system.
@@ -222,7 +224,7 @@ pub(super) fn scan(root: &Path) -> Vec<Disk> {
 }
 
 /// Splits a name so that its parts compare in the order in which people count.
-pub(super) fn natural(name: &str) -> Vec<(usize, String)> {
+pub(crate) fn natural(name: &str) -> Vec<(usize, String)> {
     let mut parts: Vec<(usize, String)> = Vec::new();
     let mut in_number = false;
     for c in name.chars() {

@@ -4,6 +4,7 @@
 mod boot;
 mod bus;
 mod contents;
+mod discovery;
 mod disk;
 mod identity;
 mod machine;
@@ -16,7 +17,8 @@ use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
 pub use bus::Bus;
-pub use contents::{Contents, Earlier, Part};
+pub use contents::{Contents, Earlier, Part, listed};
+pub(crate) use disk::natural;
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
@@ -35,6 +37,12 @@ pub struct Hardware {
     pub boot_volume: Option<String>,
     /// Every disk, in the order of their names.
     pub disks: Vec<Disk>,
+    /// What may still become a disk, in words for people.
+    pub pending: Vec<String>,
+    /// What might have become a disk, but did not in a long time.
+    pub silent: Vec<String>,
+    /// How many events the kernel has told of devices so far.
+    pub events: u64,
 }
 
 impl Hardware {
@@ -49,12 +57,23 @@ impl Hardware {
                 "A line of /etc/inittab mounts sysfs on /sys before this program starts.",
             ));
         }
+        let disks = disk::scan(root);
         Ok(Self {
             product,
             machine,
             boot_volume: boot_volume(root),
-            disks: disk::scan(root),
+            pending: discovery::pending(root, &disks),
+            disks,
+            silent: Vec::new(),
+            events: discovery::events(root),
         })
+    }
+
+    /// Whether all disks that Linux has found are known: nothing may become one any more, and somebody has
+    /// looked at each, or given up.
+    pub fn is_settled(&self) -> bool {
+        let mut disks = self.disks.iter();
+        self.pending.is_empty() && disks.all(|disk| disk.volume != Volume::Unread)
     }
 
     /// Whether `disk` is what this system was started from.
@@ -73,6 +92,8 @@ impl Hardware {
             "still being looked at".to_owned()
         } else if self.is_boot_medium(disk) {
             "boot medium".to_owned()
+        } else if disk.volume == Volume::Silent {
+            "does not answer".to_owned()
         } else if disk.volume == Volume::Unreadable {
             "cannot be read".to_owned()
         } else if disk.is_optical() {

@@ -9,6 +9,7 @@
 //! | `layout`, `table` | where everything lies; the GPT |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
+//! | `boot_next` | starting what is installed, although the medium comes first |
 //! | `node`, `receipt` | the appliance's configuration; what was installed |
 //! | `verify`, `validate` | reading back what was just written, or long ago |
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
@@ -17,6 +18,7 @@
 #[cfg(test)]
 mod bench;
 mod boot_entry;
+mod boot_next;
 mod course;
 mod data;
 mod device;
@@ -75,6 +77,12 @@ pub fn most_data_partitions(disk: &Disk, reserved: u64) -> u8 {
 /// Looks at the installation on `disk` without writing anything. Takes seconds.
 pub fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
     validate::validate(root, disk)
+}
+
+/// Has the firmware start the installation on `disk` once, whatever comes first in its order. Writes to no
+/// disk. Returns what will happen at the next start, as a sentence.
+pub fn start_installed(root: &Path, disk: &Disk) -> Result<String, Problem> {
+    boot_next::start_installed(root, disk)
 }
 
 /// Writes `log`, the kernel's log and `receipts` to the first FAT stick that takes them, which is

@@ -79,4 +79,6 @@ pub struct Request {
     pub disk: Disk,
     /// With which settings. [`Task::RepairBoot`] and [`Task::KeepData`] leave those on the disk.
     pub settings: Settings,
+    /// What whoever asks knows beforehand and the receipt is to tell: a sentence each.
+    pub warnings: Vec<String>,
 }

@@ -41,7 +41,7 @@ impl<'a> Work<'a> {
             root,
             request,
             course: Course::new(tell),
-            warnings: Vec::new(),
+            warnings: request.warnings.clone(),
             receipt: String::new(),
         }
     }

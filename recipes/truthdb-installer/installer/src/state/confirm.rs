@@ -92,6 +92,7 @@ impl Confirm {
             task: self.task,
             disk: self.disk,
             settings: self.settings,
+            warnings: self.choices.hardware.lacking(),
         });
         let origin = Origin::Person(Box::new(self.choices));
         let work = Work::new(request.clone(), origin);

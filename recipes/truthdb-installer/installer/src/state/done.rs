@@ -67,7 +67,7 @@ impl Done {
         let words = Some(self.last_words());
         State::Exit(match ending {
             Ending::PowerOff => Exit::power_off(words),
-            Ending::Reboot | Ending::Wait => Exit::restart(words),
+            Ending::Reboot | Ending::StartInstalled | Ending::Wait => Exit::restart(words),
         })
         .alone()
     }

@@ -64,6 +64,7 @@ impl Failure {
                 Origin::AnswerFile(unattended) => unattended.plan.answers.on_error,
                 Origin::Person(_) => Ending::Wait,
             },
+            Cause::Answers { refused, .. } if refused.installed.is_some() => Ending::StartInstalled,
             Cause::Answers { refused, .. } => refused.on_error,
         };
         Self {
@@ -71,7 +72,34 @@ impl Failure {
             notice: None,
             log: Vec::new(),
             scroll: 0,
-            ending: Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait),
+            ending: soon(ending),
+        }
+    }
+
+    /// The disk that holds an installation which stays, and can be started.
+    pub fn installed(&self) -> Option<&Disk> {
+        match &self.cause {
+            Cause::Answers { refused, .. } => refused.installed.as_deref(),
+            Cause::Scan { .. } | Cause::Install { .. } => None,
+        }
+    }
+
+    /// Has the firmware start the installation that is on the disk.
+    fn start_installed(mut self) -> Next {
+        self.ending = None;
+        let Some(disk) = self.installed().cloned() else {
+            return State::Error(self).alone();
+        };
+        self.notice = Some(format!("The firmware is told to start {}...", disk.name));
+        let effect = Effect::StartInstalled(Box::new(disk));
+        (State::Error(self), Some(effect))
+    }
+
+    /// The firmware cannot be told so: what the file says of errors holds.
+    fn cannot_start(&mut self, Problem { message, hint }: &Problem) {
+        self.notice = Some(format!("{message} {hint}"));
+        if let Cause::Answers { refused, .. } = &self.cause {
+            self.ending = soon(refused.on_error);
         }
     }
 
@@ -96,7 +124,7 @@ impl Failure {
         };
         State::Exit(match ending {
             Ending::PowerOff => Exit::power_off(words),
-            Ending::Reboot | Ending::Wait => Exit::restart(words),
+            Ending::Reboot | Ending::StartInstalled | Ending::Wait => Exit::restart(words),
         })
     }
 
@@ -156,6 +184,11 @@ impl Failure {
     }
 }
 
+/// An ending that comes by itself, after some seconds.
+fn soon(ending: Ending) -> Option<(Ending, u8)> {
+    Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait)
+}
+
 /// The disk on this machine that is the same device as `disk`, if there is exactly one.
 fn same_disk<'a>(hardware: &'a Hardware, disk: &Disk) -> Option<&'a Disk> {
     let same = |other: &&Disk| other.is_same_device(disk);
@@ -171,12 +204,17 @@ pub(super) fn next(mut failure: Failure, event: Event) -> Next {
     match event {
         Event::Key(key) => return on_key(failure, key),
         Event::Scanned(result) => return on_scan(failure, result),
+        Event::Starting(Ok(words)) => return State::Exit(Exit::restart(Some(words))).alone(),
+        Event::Starting(Err(problem)) => failure.cannot_start(&problem),
         Event::LogExported { notice, log } => {
             failure.notice = Some(notice);
             failure.log = log;
         }
         Event::Second => {
             if let Some((ending, left)) = failure.ending {
+                if left <= 1 && ending == Ending::StartInstalled {
+                    return failure.start_installed();
+                }
                 if left <= 1 {
                     return failure.leave(ending).alone();
                 }
@@ -195,6 +233,7 @@ fn on_key(mut failure: Failure, key: Key) -> Next {
     match key.command() {
         Key::Char('q') => failure.leave(Ending::Reboot).alone(),
         Key::Char('r') => failure.retry(),
+        Key::Char('s') => failure.start_installed(),
         Key::Char('b') | Key::Esc => failure.back(),
         Key::Char('e') => {
             failure.notice = Some(EXPORTING.to_owned());

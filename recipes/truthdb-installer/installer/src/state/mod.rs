@@ -143,6 +143,8 @@ pub enum Event {
     Finished(Result<Report, install::Failure>),
     /// What was found on the disk of this name.
     Validated(String, Vec<Finding>),
+    /// The firmware was told to start the installation on a disk: what it will do, in a sentence.
+    Starting(Result<String, Problem>),
     /// The log was exported.
     LogExported {
         /// Where to, in sentences.
@@ -165,6 +167,8 @@ pub enum Effect {
     FindAnswers,
     /// Write to a disk; report [`Event::Progress`] now and then, and [`Event::Finished`].
     Install(Box<Request>),
+    /// Have the firmware start the installation on a disk next, then report [`Event::Starting`].
+    StartInstalled(Box<Disk>),
     /// Read the installation on a disk, then report [`Event::Validated`].
     Validate(Box<Disk>),
     /// Export the log, not to this disk, then report [`Event::LogExported`].
@@ -219,10 +223,11 @@ impl State {
         }
     }
 
-    /// Whether an answer file would be followed; until then none has to be looked for.
+    /// The machine to look for answer files on, where one would be followed, or said not to be.
     pub fn wants_answers(&self) -> Option<&Hardware> {
         match self {
-            Self::Welcome(welcome) if !welcome.attended => Some(&welcome.hardware),
+            Self::Welcome(welcome) => Some(&welcome.hardware),
+            Self::Unattended(unattended) => Some(&unattended.hardware),
             _ => None,
         }
     }

@@ -7,10 +7,16 @@ use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{Request, Settings, Task, most_data_partitions};
 
-/// For how many seconds what will be done is shown.
-const COUNTDOWN: u8 = 3;
+/// For how many seconds the list of disks has to be still before one is written to: where the file names
+/// it, and where it is whichever fits, so that another that turns up late would count.
+const STILL_IF_NAMED: u8 = 5;
+const STILL_IF_ANY: u8 = 20;
 /// For how many seconds a disk that is not there yet is waited for.
 const PATIENCE: u8 = 13;
+/// For how many seconds the kernel's events alone make time start again, when no disk comes of them.
+const NOISE: u16 = 120;
+/// After how many seconds a list that never comes to rest is given up.
+const LIMIT: u16 = 900;
 
 /// An answer file that can be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct Refused {
     pub problems: Vec<Problem>,
     /// What it wants to happen then.
     pub on_error: Ending,
+    /// The disk that holds an installation which stays, and which is started instead.
+    pub installed: Option<Box<Disk>>,
 }
 
 /// Details of [`State::Unattended`].
@@ -41,31 +49,85 @@ pub struct Unattended {
     pub plan: Plan,
     /// The disk that it is about, or why there is none.
     pub chosen: Result<Disk, Refusal>,
-    /// Seconds until it is followed, or until it is refused.
+    /// Seconds until it is followed, or until it is refused: all that time the list of disks must be
+    /// still.
     pub left: u8,
+    /// Seconds since that list has changed.
+    still: u16,
+    /// Seconds since the beginning.
+    waited: u16,
 }
 
 impl Unattended {
     /// The plan, and the disk on this machine that it is about.
     pub fn new(hardware: Hardware, plan: Plan) -> Self {
-        let chosen = choose(&hardware, &plan.answers);
-        let left = if chosen.is_ok() { COUNTDOWN } else { PATIENCE };
-        Self {
+        let mut unattended = Self {
+            chosen: choose(&hardware, &plan.answers),
             hardware,
             plan,
-            chosen,
-            left,
+            left: 0,
+            still: 0,
+            waited: 0,
+        };
+        unattended.restart();
+        unattended
+    }
+
+    /// What this computer lacks, and what will be lost that somebody might miss: a sentence each, for the
+    /// screen and for the receipt.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.hardware.lacking();
+        if let Ok(disk) = &self.chosen {
+            warnings.extend(answers::erased(&self.plan.answers, disk));
+        }
+        warnings
+    }
+
+    /// Time starts again.
+    fn restart(&mut self) {
+        let answers = &self.plan.answers;
+        let still = if answers.name_one_disk() {
+            STILL_IF_NAMED
+        } else {
+            STILL_IF_ANY
+        };
+        self.left = match self.chosen {
+            Ok(_) => still.max(answers.countdown),
+            Err(_) => PATIENCE,
+        };
+    }
+
+    /// Takes a newer look at the machine. If the list of disks is another one now, or what is known of
+    /// them, time starts again; also if the kernel says that something has happened.
+    fn follow(&mut self, hardware: Hardware) {
+        let list = |it: &Hardware| (it.disks.clone(), it.pending.clone(), it.silent.clone());
+        let is_other = list(&hardware) != list(&self.hardware);
+        let is_noisy = hardware.events != self.hardware.events && self.still < NOISE;
+        self.chosen = choose(&hardware, &self.plan.answers);
+        self.hardware = hardware;
+        if is_other {
+            self.still = 0;
+        }
+        if is_other || is_noisy {
+            self.restart();
         }
     }
 
-    /// Takes a newer look at the machine. If the disk is another one now, time starts again.
-    fn follow(&mut self, hardware: Hardware) {
-        let before = self.chosen.as_ref().ok().map(Disk::key);
-        self.chosen = choose(&hardware, &self.plan.answers);
-        self.hardware = hardware;
-        let now = self.chosen.as_ref().ok().map(Disk::key);
-        if now != before {
-            self.left = if now.is_some() { COUNTDOWN } else { PATIENCE };
+    /// A second is over. None counts before all disks are known.
+    fn count(&mut self) {
+        self.still = self.still.saturating_add(1);
+        self.waited = self.waited.saturating_add(1);
+        if self.hardware.is_settled() {
+            self.left = self.left.saturating_sub(1);
+        } else {
+            self.restart();
+        }
+        if self.waited >= LIMIT {
+            self.left = 0;
+            self.chosen = Err(Refusal::new(
+                format!("The disks of this computer did not come to rest in {LIMIT} seconds."),
+                "Look for one that comes and goes: a loose cable, or one that fails.",
+            ));
         }
     }
 
@@ -78,15 +140,21 @@ impl Unattended {
                     task: *task,
                     disk,
                     settings: Settings::clone(settings),
+                    warnings: self.warnings(),
                 });
                 let work = Work::new(request.clone(), Origin::AnswerFile(Box::new(self)));
                 (State::Progress(work), Some(Effect::Install(request)))
             }
-            Err(Refusal { message, hint }) => {
+            Err(Refusal {
+                message,
+                hint,
+                installed,
+            }) => {
                 let refused = Refused {
                     source: Some(self.plan.source),
                     problems: vec![Problem::new(message, hint)],
                     on_error: self.plan.answers.on_error,
+                    installed,
                 };
                 refuse(self.hardware, refused)
             }
@@ -113,7 +181,15 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
         let refusal = purpose.refusal(hardware, disk);
         refusal.or_else(|| want_of_room(answers, disk))
     };
-    answers::choose(answers, &hardware.disks, &refuse).cloned()
+    let disk = answers::choose(answers, &hardware.disks, &refuse)?;
+    if hardware.silent.is_empty() || answers.name_one_disk() {
+        return Ok(disk.clone());
+    }
+    let (name, silent) = (&disk.name, hardware.silent.join(", "));
+    Err(Refusal::new(
+        format!("{name} fits the answer file, but so may what does not answer: {silent}."),
+        "Take that away or mend it, or name the disk by its serial in the answer file.",
+    ))
 }
 
 /// What happens in [`State::Unattended`].
@@ -122,11 +198,17 @@ pub(super) fn next(mut unattended: Unattended, event: Event) -> Next {
         // Noise on a line does not count as somebody.
         Event::Key(Key::Other) => {}
         Event::Key(_) => {
-            return State::Welcome(Welcome::new(unattended.hardware, true)).alone();
+            let mut welcome = Welcome::new(unattended.hardware, true);
+            welcome.pass_over(unattended.plan.source);
+            return State::Welcome(welcome).alone();
         }
         Event::Scanned(Ok(hardware)) => unattended.follow(hardware),
+        Event::Answers(Ok(plan)) if plan != unattended.plan => {
+            unattended = Unattended::new(unattended.hardware, plan);
+        }
+        Event::Answers(Err(refused)) => return refuse(unattended.hardware, refused),
         Event::Second => {
-            unattended.left = unattended.left.saturating_sub(1);
+            unattended.count();
             if unattended.left == 0 {
                 return unattended.decide();
             }

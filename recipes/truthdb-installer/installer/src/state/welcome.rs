@@ -16,6 +16,8 @@ pub struct Welcome {
     pub attended: bool,
     /// Why `hardware` may be out of date: a problem that the user went back from.
     pub dismissed: Option<Problem>,
+    /// Which answer file is not followed, because somebody is there: where it was found.
+    pub passed_over: Option<String>,
 }
 
 impl Welcome {
@@ -24,7 +26,13 @@ impl Welcome {
             hardware,
             attended,
             dismissed: None,
+            passed_over: None,
         }
+    }
+
+    /// Notes that an answer file is not followed, because somebody is there.
+    pub(super) fn pass_over(&mut self, source: String) {
+        self.passed_over = Some(source);
     }
 }
 
@@ -43,6 +51,10 @@ pub(super) fn next(mut welcome: Welcome, event: Event) -> Next {
             Ok(plan) => return State::Unattended(Unattended::new(welcome.hardware, plan)).alone(),
             Err(refused) => return refuse(welcome.hardware, refused),
         },
+        Event::Answers(Ok(plan)) => welcome.pass_over(plan.source),
+        Event::Answers(Err(Refused { source, .. })) => {
+            welcome.pass_over(source.unwrap_or_else(|| "it could not be read anyway".to_owned()));
+        }
         _ => {}
     }
     State::Welcome(welcome).alone()

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::Widget;
 
 use super::{Look, machine, text};
-use crate::hardware::{Contents, Disk, Earlier, Part, Volume, decimal_size, grouped};
+use crate::hardware::{Contents, Disk, Earlier, Part, Volume, decimal_size, grouped, listed};
 use crate::install::Task;
 use crate::state::{Choices, Purpose};
 
@@ -65,11 +65,21 @@ pub(super) fn part(part: &Part) -> String {
         .to_owned()
 }
 
-/// What is on a disk, in one line.
+/// What is on a disk, with what its parts hold, in one line.
+pub(super) fn on_it(disk: &Disk) -> String {
+    let summary = summary(disk);
+    match disk.contents.as_ref().map(|it| listed(&it.parts)) {
+        Some(parts) if !parts.is_empty() => format!("{summary}: {parts}"),
+        _ => summary,
+    }
+}
+
+/// What is on a disk, in one line, in short.
 pub(super) fn summary(disk: &Disk) -> String {
     let Some(Contents { table, parts, .. }) = &disk.contents else {
         return match &disk.volume {
             Volume::Unread => "still being looked at".to_owned(),
+            Volume::Silent => "does not answer".to_owned(),
             Volume::Unreadable => "cannot be read".to_owned(),
             Volume::Iso(name) => format!("ISO 9660 volume {name}"),
             Volume::Other => "not known".to_owned(),

@@ -8,6 +8,9 @@ pub(super) fn sentence(ending: Ending, left: u8) -> String {
     match ending {
         Ending::Reboot => format!("The computer restarts in {seconds}. Any key stops that."),
         Ending::PowerOff => format!("The computer switches off in {seconds}. Any key stops that."),
+        Ending::StartInstalled => {
+            format!("TruthDB is started from the disk in {seconds}. Any key stops that.")
+        }
         Ending::Wait => "This stays until a key is pressed.".to_owned(),
     }
 }

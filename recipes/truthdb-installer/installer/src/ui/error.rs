@@ -16,7 +16,12 @@ pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buff
     if state.has_back() {
         keys.push(("B", "Back"));
     }
-    keys.extend([("E", "Export logs"), ("Q", "Leave and restart")]);
+    let mut leave = "Leave and restart";
+    if state.installed().is_some() {
+        keys.push(("S", "Start it"));
+        leave = "Restart";
+    }
+    keys.extend([("E", "Export logs"), ("Q", leave)]);
     let product = state.hardware().map(|hardware| &hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
     let mut page = Page::new(look, area);
@@ -85,4 +90,8 @@ fn answers(refused: &Refused, look: &Look, page: &mut Page<'_>) {
     }
     page.blank();
     page.say("It changed nothing on this computer.", look.text);
+    if let Some(disk) = &refused.installed {
+        let text = format!("TruthDB on {} can be started as it is: press S.", disk.name);
+        page.say(&text, look.text);
+    }
 }

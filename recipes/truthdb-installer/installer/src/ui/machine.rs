@@ -98,6 +98,25 @@ pub(super) fn disk(disk: &Disk) -> String {
     )
 }
 
+/// The other disks of a machine, in one line; drives without a medium do not count.
+pub(super) fn others(hardware: &Hardware, disk: &Disk) -> String {
+    const LISTED: usize = 6;
+    let others = hardware.disks.iter();
+    let others = others.filter(|it| it.name != disk.name && !it.is_empty());
+    let mut texts: Vec<String> = others
+        .map(|it| format!("{} ({} {})", it.name, decimal_size(it.size), it.bus))
+        .collect();
+    if texts.len() > LISTED {
+        let more = format!("{} more", texts.len() - LISTED);
+        texts.truncate(LISTED);
+        texts.push(more);
+    }
+    match texts.as_slice() {
+        [] => "there is no other disk".to_owned(),
+        texts => texts.join(", "),
+    }
+}
+
 /// The serial number of a disk.
 pub(super) fn serial(disk: &Disk) -> &str {
     disk.serial.as_deref().unwrap_or("none")

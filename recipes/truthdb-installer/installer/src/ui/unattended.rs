@@ -1,9 +1,11 @@
-//! What an answer file is about to make happen.
+//! What an answer file is about to make happen, and what it leaves alone.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Look, ending, machine, text};
+use super::text::Page;
+use super::{Look, details, ending, frame, machine};
+use crate::hardware::{Contents, Disk, Volume};
 use crate::install::Task;
 use crate::state::Unattended;
 
@@ -11,35 +13,89 @@ use crate::state::Unattended;
 pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut Buffer) {
     let keys = [("Any key", "Stop and take over")];
     let product = Some(&state.hardware.product);
-    text::on_screen(product, &keys, look, area, buffer, |page| {
-        page.heading("Unattended installation");
-        let answers = &state.plan.answers;
-        page.say(&format!("It follows {}.", state.plan.source), look.text);
-        page.heading("What it asks for");
-        let (task, loss) = match answers.task {
-            Task::Install => ("Install", "Everything on this disk will be lost."),
-            Task::KeepData => ("Reinstall, keep data", "The data on this disk are kept."),
-            Task::RepairBoot => ("Repair boot", "Data and settings stay as they are."),
-        };
-        page.fact("Task", task);
-        let seconds = ending::seconds(state.left);
-        match &state.chosen {
-            Ok(disk) => {
-                page.fact("Disk", &machine::disk(disk));
-                page.fact("Serial number", machine::serial(disk));
-                if answers.task == Task::Install {
-                    page.fact("Host name", &answers.settings.host_name);
-                    page.fact("Node name", &answers.settings.node_name);
-                }
-                page.blank();
-                page.say(loss, look.alert);
+    let area = frame::render(product, &keys, look, area, buffer);
+    let mut foot = Page::new(look, area);
+    decision(state, look, &mut foot);
+    let mut page = Page::new(look, area);
+    page.heading("Unattended installation");
+    page.say(&format!("It follows {}.", state.plan.source), look.text);
+    page.heading("What it asks for");
+    let task = match state.plan.answers.task {
+        Task::Install => "Install",
+        Task::KeepData => "Reinstall, keep data",
+        Task::RepairBoot => "Repair boot",
+    };
+    page.fact("Task", task);
+    if let Ok(disk) = &state.chosen {
+        target(state, disk, &mut page);
+    }
+    for sentence in state.hardware.lacking() {
+        page.item(&sentence, look.alert);
+    }
+    // Whatever has no room, what happens has.
+    page.truncate(usize::from(area.height).saturating_sub(foot.len()));
+    page.append(foot);
+    page.render(area, buffer);
+}
+
+/// The disk with what is on it, the names that it gets, and all other disks.
+fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
+    page.fact("Disk", &machine::disk(disk));
+    page.fact("Serial number", machine::serial(disk));
+    page.fact("On it", &details::on_it(disk));
+    let answers = &state.plan.answers;
+    if answers.task == Task::Install {
+        page.fact("Host name", &answers.settings.host_name);
+        page.fact("Node name", &answers.settings.node_name);
+    }
+    page.fact("Untouched", &machine::others(&state.hardware, disk));
+}
+
+/// What happens when the time is over.
+fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
+    let seconds = ending::seconds(state.left);
+    match &state.chosen {
+        Ok(disk) => {
+            page.say(loss(state.plan.answers.task, disk), look.alert);
+            let busy = waiting(state);
+            if busy.is_empty() {
                 page.say(&format!("It starts in {seconds}."), look.note);
-            }
-            Err(refusal) => {
-                page.blank();
-                page.say(&refusal.message, look.note);
-                page.say(&format!("Waiting {seconds} for that to change."), look.text);
+            } else {
+                let text = format!("It starts {seconds} after these are known: {busy}.");
+                page.say(&text, look.note);
             }
         }
-    });
+        Err(refusal) => {
+            page.say(&refusal.message, look.note);
+            page.say(&format!("Waiting {seconds} for that to change."), look.text);
+        }
+    }
+}
+
+fn loss(task: Task, disk: &Disk) -> &'static str {
+    let contents = disk.contents.as_ref();
+    let has_installation = contents.is_some_and(Contents::has_installation);
+    match task {
+        Task::Install if has_installation => {
+            "Everything on this disk will be lost: TruthDB with its data, too."
+        }
+        Task::Install => "Everything on this disk will be lost.",
+        Task::KeepData => "The data on this disk are kept.",
+        Task::RepairBoot => "Data and settings stay as they are.",
+    }
+}
+
+/// What is not known yet.
+fn waiting(state: &Unattended) -> String {
+    let disks = state.hardware.disks.iter();
+    let unread = disks.filter(|disk| disk.volume == Volume::Unread);
+    let unread = unread.map(|disk| disk.name.clone());
+    let all: Vec<String> = state
+        .hardware
+        .pending
+        .iter()
+        .cloned()
+        .chain(unread)
+        .collect();
+    all.join(", ")
 }

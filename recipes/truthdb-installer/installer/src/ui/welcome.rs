@@ -48,6 +48,13 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
         if lacking.is_empty() {
             page.blank();
         }
+        if let Some(source) = &state.passed_over {
+            let text = format!(
+                "An answer file was found, and is not followed since a key was pressed: {source}. \
+                 Restart this computer to follow it."
+            );
+            page.say(&text, look.note);
+        }
         if state.dismissed.is_some() {
             let text = "This may be out of date: the last look failed. Press R to look again.";
             page.say(text, look.note);

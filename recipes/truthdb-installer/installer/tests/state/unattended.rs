@@ -1,23 +1,39 @@
 //! Answer files, and people who come in between.
 
 use truthdb_installer::answers::Ending;
+use truthdb_installer::hardware::{Disk, Hardware, Volume};
 use truthdb_installer::install::Task;
 use truthdb_installer::state::{Cause, Effect, Event, Key, Origin, State, next};
 
 use crate::common::states::{self, after, hardware, named, press};
 use crate::{UP, key, scanned, step};
 
+/// Seconds until the file is followed, and whether a disk fits.
+fn left(state: &State) -> (bool, u8) {
+    match state {
+        State::Unattended(unattended) => (unattended.chosen.is_ok(), unattended.left),
+        other => panic!("{}", other.name()),
+    }
+}
+
+/// Welcome on a machine, when a file with these answers turns up.
+fn found(hardware: &Hardware, text: &str) -> State {
+    let found = Event::Answers(Ok(states::plan_of(text)));
+    after(states::welcome(hardware.clone()), [found])
+}
+
+/// Answers that name no disk: any that is as fast and as large as the first.
+const ANY: &str = "version = 1\ntask = \"install\"\n[disk]\nbus = \"NVMe\"\n\
+                   erase_any_matching = true\nerase_foreign_data = true\n";
+
 #[test]
-fn an_answer_file_is_followed_after_three_seconds() {
+fn an_answer_file_is_followed_after_ten_seconds() {
     let found = Event::Answers(Ok(states::plan()));
     let mut state = after(named("welcome").unwrap(), [found]);
-    for left in [3, 2, 1] {
-        let State::Unattended(unattended) = &state else {
-            panic!("{}", state.name());
-        };
-        assert_eq!(unattended.left, left);
+    for seconds in (1..=10).rev() {
+        assert_eq!(left(&state), (true, seconds));
         let (next, effect) = next(state, Event::Second);
-        assert_eq!(effect.is_some(), left == 1);
+        assert_eq!(effect.is_some(), seconds == 1);
         if let Some(effect) = effect {
             let Effect::Install(request) = effect else {
                 panic!("{effect:?}");
@@ -34,16 +50,223 @@ fn an_answer_file_is_followed_after_three_seconds() {
 }
 
 #[test]
+fn the_list_of_disks_is_still_for_longer_where_any_disk_may_be_erased() {
+    let countdown = |text: &str, seconds| format!("countdown_seconds = {seconds}\n{text}");
+    let rows = [
+        (states::ANSWERS.to_owned(), 10),
+        (countdown(states::ANSWERS, 5), 5),
+        (countdown(states::ANSWERS, 60), 60),
+        (ANY.to_owned(), 20),
+        (countdown(ANY, 5), 20),
+        (countdown(ANY, 60), 60),
+        (
+            ANY.replace("erase_any_matching = true", "erase = \"S6Z2NJ0TB04321A\""),
+            10,
+        ),
+        (
+            ANY.replace("bus = \"NVMe\"", "wwn = \"eui.0025385b21404321\""),
+            10,
+        ),
+    ];
+    for (text, seconds) in rows {
+        assert_eq!(left(&found(&hardware(), &text)), (true, seconds), "{text}");
+    }
+}
+
+#[test]
+fn any_change_of_the_list_makes_time_start_again() {
+    let begun = || after(found(&hardware(), ANY), vec![Event::Second; 15]);
+    assert_eq!(left(&begun()), (true, 5));
+    assert_eq!(left(&after(begun(), [scanned(&hardware())])), (true, 5));
+    let changes: [fn(&mut Hardware); 6] = [
+        // One that the rule is not about, and that somebody has looked at.
+        |it| {
+            it.disks.push(Disk {
+                name: "sdx".to_owned(),
+                ..it.disks[1].clone()
+            });
+        },
+        |it| drop(it.disks.remove(1)),
+        |it| it.disks[1].volume = Volume::Silent,
+        |it| it.disks[1].contents = None,
+        |it| it.silent.clear(),
+        |it| it.events += 1,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut other = hardware();
+        change(&mut other);
+        let expected = if number == 4 { 5 } else { 20 };
+        assert_eq!(
+            left(&after(begun(), [scanned(&other)])),
+            (true, expected),
+            "{number}"
+        );
+    }
+    // What would make the rule ambiguous is waited for, however long it takes to be known.
+    let changes: [fn(&mut Hardware); 2] = [
+        |it| it.pending = vec!["NVMe controller nvme1".to_owned()],
+        |it| it.disks[1].volume = Volume::Unread,
+    ];
+    for change in changes {
+        let mut busy = hardware();
+        change(&mut busy);
+        let state = after(begun(), [scanned(&busy)]);
+        let state = after(state, vec![Event::Second; 100]);
+        assert_eq!(left(&state), (true, 20));
+        let state = after(state, [scanned(&hardware())]);
+        assert_eq!(left(&after(state, vec![Event::Second; 19])), (true, 1));
+    }
+}
+
+#[test]
+fn a_disk_that_turns_up_late_counts() {
+    let state = after(found(&hardware(), ANY), vec![Event::Second; 19]);
+    let mut more = hardware();
+    let late = Disk {
+        name: "nvme1n1".to_owned(),
+        ..more.disks[0].clone()
+    };
+    more.disks.insert(
+        1,
+        Disk {
+            serial: None,
+            wwn: None,
+            ..late
+        },
+    );
+    let state = after(state, [scanned(&more)]);
+    assert_eq!(left(&state), (false, 13));
+    let (refused, effect) = next(after(state, vec![Event::Second; 12]), Event::Second);
+    assert_eq!((refused.name(), effect), ("Error", None));
+}
+
+#[test]
+fn what_does_not_answer_makes_a_rule_ambiguous_that_names_no_disk() {
+    let mut silent = hardware();
+    silent.silent = vec!["USB device 2-1:1.0".to_owned()];
+    let state = found(&silent, ANY);
+    let State::Unattended(unattended) = &state else {
+        panic!("{}", state.name());
+    };
+    assert_eq!(
+        unattended.chosen.clone().unwrap_err().message,
+        "nvme0n1 fits the answer file, but so may what does not answer: USB device 2-1:1.0."
+    );
+    assert_eq!(left(&found(&silent, states::ANSWERS)), (true, 10));
+}
+
+#[test]
+fn events_that_bring_no_disk_are_not_waited_for_for_ever_and_a_list_that_never_rests_neither() {
+    let mut noisy = hardware();
+    let mut state = found(&hardware(), ANY);
+    let mut seconds = 0;
+    while state.name() == "Unattended" {
+        noisy.events += 1;
+        state = after(state, [scanned(&noisy), Event::Second]);
+        seconds += 1;
+    }
+    assert_eq!((state.name(), seconds), ("Progress", 139));
+    let mut state = found(&hardware(), ANY);
+    let mut seconds = 0;
+    while state.name() == "Unattended" {
+        let mut restless = hardware();
+        restless.disks[1].sequence = seconds;
+        state = after(state, [scanned(&restless), Event::Second]);
+        seconds += 1;
+    }
+    let State::Error(failure) = &state else {
+        panic!("{}", state.name());
+    };
+    let Cause::Answers { refused, .. } = &failure.cause else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(seconds, 900);
+    assert_eq!(
+        refused.problems[0].message,
+        "The disks of this computer did not come to rest in 900 seconds."
+    );
+}
+
+#[test]
+fn a_second_file_that_turns_up_late_counts_too() {
+    let state = after(found(&hardware(), ANY), vec![Event::Second; 15]);
+    let same = Event::Answers(Ok(states::plan_of(ANY)));
+    assert_eq!(left(&after(state.clone(), [same])), (true, 5));
+    let other = Event::Answers(Ok(states::plan()));
+    assert_eq!(left(&after(state.clone(), [other])), (true, 10));
+    let two = Event::Answers(Err(states::refused()));
+    assert_eq!(step(state, two), ("Error", None));
+}
+
+#[test]
+fn the_receipt_is_told_what_the_wizard_shows() {
+    let mut poor = hardware();
+    poor.machine.memory = 512 << 20;
+    let again = format!("{}replace_installation = true\n", states::AGAIN);
+    let rows = [
+        (
+            states::ANSWERS,
+            "It erased what was on the disk: EFI (FAT32) (EFI System Partition), ext4 (boot), LVM member.",
+        ),
+        (&again, "It replaced TruthDB 0.1.0, and erased its data."),
+    ];
+    for (text, erased) in rows {
+        let state = after(found(&poor, text), vec![Event::Second; 10]);
+        let State::Progress(work) = &state else {
+            panic!("{}", state.name());
+        };
+        let memory = "It has less than 1 GiB of memory.";
+        assert_eq!(work.request.warnings, [memory, erased]);
+    }
+}
+
+#[test]
+fn a_finished_installation_is_started_instead_of_erased() {
+    let refused = after(found(&hardware(), states::AGAIN), vec![Event::Second; 13]);
+    let State::Error(failure) = &refused else {
+        panic!("{}", refused.name());
+    };
+    assert_eq!(failure.ending, Some((Ending::StartInstalled, 10)));
+    let waited = after(refused.clone(), vec![Event::Second; 9]);
+    let start = Some(Effect::StartInstalled(Box::new(
+        hardware().disks[1].clone(),
+    )));
+    for (state, event) in [(waited, Event::Second), (refused.clone(), key('s'))] {
+        let (asked, effect) = next(state, event);
+        assert_eq!(effect, start);
+        assert!(!asked.counts_seconds(), "it is asked once");
+        let words = "TruthDB is started from sda.".to_owned();
+        let State::Exit(exit) = after(asked.clone(), [Event::Starting(Ok(words.clone()))]) else {
+            panic!("it is not left");
+        };
+        assert_eq!((exit.power_off, exit.last_words), (false, Some(words)));
+        // A firmware that does not take part is no reason to restart, and meet the same again.
+        let stays = after(asked, [Event::Starting(Err(states::not_started()))]);
+        let State::Error(failure) = &stays else {
+            panic!("{}", stays.name());
+        };
+        assert_eq!(failure.ending, Some((Ending::PowerOff, 10)));
+    }
+    let stopped = after(refused, [UP]);
+    assert!(!stopped.counts_seconds());
+    assert_eq!(next(named("error-answers").unwrap(), key('s')).1, None);
+}
+
+#[test]
 fn somebody_who_is_there_comes_before_an_answer_file() {
     let found = || Event::Answers(Ok(states::plan()));
     let welcome = || named("welcome").unwrap();
-    assert!(welcome().wants_answers().is_some());
+    let passed_over = |state: &State| match state {
+        State::Welcome(welcome) => welcome.passed_over.clone(),
+        other => panic!("{}", other.name()),
+    };
+    assert_eq!(passed_over(&welcome()), None);
+    let source = Some(states::plan().source);
     let unattended = after(welcome(), [found()]);
     for key in [Key::Esc, Key::Enter, Key::Char(' '), Key::Up] {
         let taken_over = press(unattended.clone(), [key]);
-        assert_eq!(taken_over.name(), "Welcome");
+        assert_eq!(passed_over(&taken_over), source);
         // And it does not start again.
-        assert!(taken_over.wants_answers().is_none());
         assert_eq!(step(taken_over, found()), ("Welcome", None));
     }
     for keys in [
@@ -52,11 +275,14 @@ fn somebody_who_is_there_comes_before_an_answer_file() {
         vec![Key::Char('t'), Key::Esc],
     ] {
         let attended = press(welcome(), keys);
-        assert!(attended.wants_answers().is_none());
-        assert_eq!(step(attended, found()), ("Welcome", None));
+        // It is looked for, to say that it is there.
+        assert!(attended.wants_answers().is_some());
+        for found in [found(), Event::Answers(Err(states::refused()))] {
+            assert_eq!(passed_over(&after(attended.clone(), [found])), source);
+        }
     }
     for (name, state) in states::all() {
-        if !name.starts_with("welcome") {
+        if !name.starts_with("welcome") && !name.starts_with("unattended") {
             assert_eq!(next(state.clone(), found()), (state, None), "{name}");
         }
     }
@@ -68,17 +294,13 @@ fn an_answer_file_waits_for_its_disk() {
     without.disks.remove(0);
     let found = Event::Answers(Ok(states::plan()));
     let waiting = after(states::welcome(without.clone()), [found, Event::Second]);
-    let left = |state: &State| match state {
-        State::Unattended(unattended) => (unattended.chosen.is_ok(), unattended.left),
-        other => panic!("{}", other.name()),
-    };
     assert_eq!(left(&waiting), (false, 12));
     assert_eq!(
         left(&after(waiting.clone(), [scanned(&without)])),
         (false, 12)
     );
     let here = after(waiting.clone(), [scanned(&hardware())]);
-    assert_eq!(left(&here), (true, 3));
+    assert_eq!(left(&here), (true, 10));
     let gone = after(here, [Event::Second, scanned(&without)]);
     assert_eq!(left(&gone), (false, 13));
     let refused = after(waiting, vec![Event::Second; 12]);
@@ -117,16 +339,14 @@ fn an_answer_file_that_was_refused_can_be_mended() {
         ("Welcome", Some(Effect::FindAnswers))
     );
     assert!(again.wants_answers().is_some());
-    let back = after(refused, [key('b')]);
-    assert_eq!(back.name(), "Welcome");
-    assert!(back.wants_answers().is_none());
+    assert_eq!(step(refused, key('b')), ("Welcome", None));
 }
 
 #[test]
 fn a_failed_unattended_installation_ends_as_the_file_says() {
     let found = Event::Answers(Ok(states::plan()));
     let state = after(named("welcome").unwrap(), [found]);
-    let state = after(state, vec![Event::Second; 3]);
+    let state = after(state, vec![Event::Second; 10]);
     let state = after(state, [Event::Finished(Err(states::failure()))]);
     let State::Error(failure) = &state else {
         panic!("{}", state.name());

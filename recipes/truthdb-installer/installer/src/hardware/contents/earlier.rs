@@ -19,8 +19,8 @@ const MOST_FILES: usize = 128;
 const SYSTEMS: &str = "EFI/TruthDB";
 const SYSTEM_NAME: (&str, &str) = ("truthdb-", ".efi");
 /// What the partitions of an installation are called, beside [`EFI`]: see `install::layout`.
-const DATA: &str = "TRUTHDB_DATA";
-const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
+pub(super) const DATA: &str = "TRUTHDB_DATA";
+pub(super) const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
 
 /// The installation that the partitions of these tables are, if they are one.
 pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {

@@ -4,6 +4,7 @@
 mod area;
 mod earlier;
 mod guid;
+mod loss;
 mod magic;
 mod mbr;
 mod names;
@@ -11,6 +12,8 @@ mod raid;
 mod signatures;
 mod tables;
 mod zfs;
+
+pub use loss::listed;
 
 use std::fs::File;
 use std::io;

@@ -202,6 +202,13 @@ impl Variables {
         Ok(name)
     }
 
+    /// Has the firmware start the entry of this name next, once (UEFI 2.10, 3.1.2: `BootNext`).
+    pub(super) fn start_next(&self, name: &str) -> io::Result<()> {
+        let digits = name.strip_prefix("Boot").unwrap_or_default();
+        let number = u16::from_str_radix(digits, 16).map_err(io::Error::other)?;
+        self.write("BootNext", &number.to_le_bytes())
+    }
+
     /// The name of the entry that starts this file of this partition, whatever it is called, and
     /// whether it is the first one of the order.
     pub(super) fn find(&self, guid: Uuid, file: &str) -> io::Result<Option<(String, bool)>> {

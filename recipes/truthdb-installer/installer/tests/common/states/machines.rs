@@ -38,3 +38,16 @@ pub fn unfinished(has_data: bool) -> Hardware {
     set_earlier(&mut hardware.disks[1], true, has_data);
     hardware
 }
+
+/// A machine on which not everything has answered yet.
+pub fn busy(mut hardware: Hardware) -> Hardware {
+    hardware.pending = vec!["NVMe controller nvme1".to_owned()];
+    hardware.disks[1].volume = Volume::Unread;
+    hardware
+}
+
+pub fn lacking_memory() -> Hardware {
+    let mut hardware = hardware();
+    hardware.machine.memory = 512 << 20;
+    hardware
+}

@@ -9,7 +9,7 @@ use truthdb_installer::hardware::Hardware;
 use truthdb_installer::install::{Stage, Task};
 use truthdb_installer::state::{Event, Exit, Key, Purpose, Refused, State, next};
 
-use machines::{many_disks, poor_machine, small_disk, unfinished};
+use machines::{busy, lacking_memory, many_disks, poor_machine, small_disk, unfinished};
 pub use samples::*;
 
 use super::{FakeMachine, machine_with_disks};
@@ -275,16 +275,40 @@ fn afterwards() -> Vec<(&'static str, State)> {
 }
 
 fn without_anybody() -> Vec<(&'static str, State)> {
-    let found = |hardware| after(welcome(hardware), [Event::Answers(Ok(plan()))]);
+    let follow = |hardware, text: &str| {
+        let found = Event::Answers(Ok(plan_of(text)));
+        after(welcome(hardware), [found])
+    };
+    let found = |hardware| follow(hardware, ANSWERS);
     let mut other = hardware();
     other.disks.remove(0);
-    let done = after(found(hardware()), vec![Event::Second; 3]);
+    let done = after(found(hardware()), vec![Event::Second; 10]);
     let done = after(done, [Event::Finished(Ok(report(Task::Install)))]);
+    let refused = after(follow(hardware(), AGAIN), vec![Event::Second; 13]);
+    let replace = format!("{AGAIN}replace_installation = true\n");
     vec![
         ("unattended", found(hardware())),
         ("unattended-waiting", found(other)),
+        ("unattended-busy", found(busy(many_disks()))),
+        ("unattended-replacing", follow(lacking_memory(), &replace)),
         ("unattended-done", done),
+        ("error-installed", refused.clone()),
+        (
+            "error-installed-refused",
+            after(
+                refused,
+                [key_event('s'), Event::Starting(Err(not_started()))],
+            ),
+        ),
+        (
+            "welcome-passed-over",
+            after(found(hardware()), [key_event(' ')]),
+        ),
     ]
+}
+
+fn key_event(letter: char) -> Event {
+    Event::Key(Key::Char(letter))
 }
 
 fn errors() -> Vec<(&'static str, State)> {

@@ -17,6 +17,17 @@ on_error = \"poweroff\"
 [disk]
 serial = \"S6Z2NJ0TB04321A\"
 erase = \"S6Z2NJ0TB04321A\"
+erase_foreign_data = true
+";
+
+/// The same for the second disk, on which TruthDB is.
+pub const AGAIN: &str = "\
+version = 1
+task = \"install\"
+on_error = \"poweroff\"
+[disk]
+serial = \"2CKXYZ7P\"
+erase_any_matching = true
 ";
 
 /// How far an installation is, after some seconds.
@@ -90,9 +101,13 @@ pub fn problem() -> Problem {
 }
 
 pub fn plan() -> Plan {
+    plan_of(ANSWERS)
+}
+
+pub fn plan_of(text: &str) -> Plan {
     Plan {
         source: "/install.toml on sdb1 (TRUTHDB_CFG)".to_owned(),
-        answers: answers::parse(ANSWERS).unwrap(),
+        answers: answers::parse(text).unwrap(),
     }
 }
 
@@ -110,7 +125,15 @@ pub fn refused() -> Refused {
             ),
         ],
         on_error: answers::Ending::PowerOff,
+        installed: None,
     }
+}
+
+pub fn not_started() -> Problem {
+    Problem::new(
+        "The firmware cannot be told to start Boot0003 next (No space left on device (os error 28)).",
+        "Take the installation medium away, or choose the disk in the firmware's menu.",
+    )
 }
 
 pub fn exported() -> Event {

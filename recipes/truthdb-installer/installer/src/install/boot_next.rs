@@ -1,0 +1,83 @@
+//! Starting what is installed, although the medium comes first in the firmware's order: its boot entry is
+//! what the firmware starts next, once. A firmware that has lost the entry gets it again, as by Repair boot.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::boot_entry::{Refusal, Variables};
+use super::device::Device;
+use super::layout::{Layout, Place};
+use super::load_option::LoadOption;
+use super::system::{self, FALLBACK, SYSTEMS};
+use super::table::Table;
+use crate::hardware::{Disk, Problem, Product, natural};
+
+/// What to do where the firmware does not take part.
+const HINT: &str = "Take the installation medium away, or choose the disk in the firmware's menu.";
+
+/// Has the firmware start the installation on `disk` next; returns what will happen, as a sentence.
+pub(super) fn start_installed(root: &Path, disk: &Disk) -> Result<String, Problem> {
+    let name = &disk.name;
+    let problem = |why: String| Problem::new(why, HINT);
+    let unreadable = |error| problem(format!("{name} cannot be read: {error}."));
+    let device = Rc::new(Device::open_read_only(root, disk).map_err(unreadable)?);
+    let table = Table::read(&device).map_err(unreadable)?;
+    let layout = table.map(|table| Layout::of(&table, device.block_size()));
+    let place = layout
+        .as_ref()
+        .and_then(|it| it.places.first())
+        .filter(|it| it.is_system())
+        .ok_or_else(|| {
+            problem(format!(
+                "{name} has no partition that firmware starts from."
+            ))
+        })?;
+    let variables = Variables::of(root);
+    let files = systems(&device, place);
+    let known = files.iter().find_map(|file| {
+        let found = variables.find(place.guid, file).ok()?;
+        found.map(|(entry, _)| entry)
+    });
+    let entry = match known {
+        Some(entry) => entry,
+        None => make_entry(root, &device, place, &files).map_err(|it| problem(it.to_string()))?,
+    };
+    variables.start_next(&entry).map_err(|error| {
+        problem(format!(
+            "The firmware cannot be told to start {entry} next ({error})."
+        ))
+    })?;
+    tracing::info!(disk = name, entry, "starting what is installed");
+    Ok(format!("TruthDB is started from {name}."))
+}
+
+/// The systems in a partition, the newest first, as a boot entry names them.
+fn systems(device: &Rc<Device>, place: &Place) -> Vec<String> {
+    let mut names = system::list(device, place, SYSTEMS).unwrap_or_default();
+    names.sort_by_cached_key(|name| natural(name));
+    let newest_first = names.into_iter().rev();
+    newest_first
+        .map(|name| format!("{SYSTEMS}/{name}"))
+        .chain([FALLBACK.to_owned()])
+        .map(|path| format!("\\{}", path.replace('/', "\\")))
+        .collect()
+}
+
+/// Gives the firmware the entry that it has lost.
+fn make_entry(
+    root: &Path,
+    device: &Device,
+    place: &Place,
+    files: &[String],
+) -> Result<String, Refusal> {
+    let block = device.block_size();
+    let product = Product::read(root).map_or_else(|_| "TruthDB".to_owned(), |it| it.name);
+    Variables::of(root).install(&LoadOption {
+        description: product,
+        partition: place.number,
+        start: place.start / block,
+        blocks: place.size / block,
+        guid: place.guid,
+        file: files.first().cloned().unwrap_or_default(),
+    })
+}
