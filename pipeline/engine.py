@@ -12,6 +12,7 @@ import os
 import socket
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Engine:
         self.client, self.address = client, address
         self.swept = False
         self.starters = ThreadPoolExecutor(1)
+        self.guard = threading.Lock()
         self.expected: dict[Job, Future[Container]] = {}
 
     def describe(self) -> str:
@@ -166,10 +168,10 @@ class Engine:
 
     def _take(self, job: Job) -> Container:
         """Return a started container for `job`: the one that was expected, if it still waits."""
-        expected = self.expected.get(job)
+        with self.guard:
+            expected = self.expected.pop(job, None)
         if expected is not None:
             container = expected.result()
-            del self.expected[job]
             with _explained("run a container"):
                 container.reload()
             if container.status == "running":
@@ -182,15 +184,17 @@ class Engine:
 
         Starting one takes longer than many a job works. It serves one job, as any other.
         """
-        if job not in self.expected:
-            if not self.expected:
-                atexit.register(self.forget)
-            self.expected[job] = self.starters.submit(self._start, job)
+        with self.guard:
+            if job not in self.expected:
+                if not self.expected:
+                    atexit.register(self.forget)
+                self.expected[job] = self.starters.submit(self._start, job)
 
     def forget(self) -> None:
         """Remove the containers that were expected and never used."""
-        while self.expected:
-            _, future = self.expected.popitem()
+        with self.guard:
+            futures, self.expected = list(self.expected.values()), {}
+        for future in futures:
             with contextlib.suppress(EngineError):
                 _remove(future.result())
 

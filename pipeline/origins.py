@@ -12,7 +12,6 @@ from pipeline.crates import by_path
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
-from pipeline.recipe import Program
 from pipeline.step import Input, Output, Pinned, Source, Step
 from pipeline.steps import kernel, rust
 from pipeline.store import Blob
@@ -86,8 +85,8 @@ def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
         # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
         program = made(called, Gate("elf", ("ELF003",)), 0o755)
         summary = "Take the program that the manifest names."
-        return (Step(name=f"program:{called}", summary=summary, inputs={called: pinned}, **program),)
-    return _crate_steps(project, project.root / "recipes" / name / (recipe.crate or ""), called, recipe)
+        return (Step(name=f"program:{name}/{called}", summary=summary, inputs={called: pinned}, **program),)
+    return _crate_steps(project, project.root / "recipes" / name / (recipe.crate or ""), name, called)
 
 
 def crate_inputs(project: Project, crate: Path, folder: str) -> dict[str, Input]:
@@ -101,10 +100,10 @@ def crate_inputs(project: Project, crate: Path, folder: str) -> dict[str, Input]
     }
 
 
-def fetched_crates(project: Project, crate: Path, called: str) -> Step:
-    """Return the step that fetches the crates that the Cargo.lock of `crate` names."""
+def fetched_crates(project: Project, crate: Path, whose: str) -> Step:
+    """Return the step `crates:<whose>`: it fetches what the Cargo.lock of `crate` names."""
     return Step(
-        name=f"crates:{called}",
+        name=f"crates:{whose}",
         summary="Fetch the crates that Cargo.lock names.",
         container=project.lock_of("rust"),
         inputs=_manifests(project, crate),
@@ -125,10 +124,10 @@ def _crate_params(project: Project, crate: Path) -> dict[str, str | int]:
     return {"epoch": project.lock_of("rust").epoch, "crate": crate.relative_to(project.root).as_posix()}
 
 
-def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) -> tuple[Step, ...]:
-    """Return the steps from a crate to its program."""
-    lock = project.lock_of("rust")
-    params = _crate_params(project, crate)
+def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple[Step, ...]:
+    """Return the steps from a crate to the program `called` of the recipe `name`."""
+    lock, whose = project.lock_of("rust"), f"{name}/{called}"
+    params, binary = _crate_params(project, crate), project.recipes[name].programs[called].binary
     library = Step(
         name="rust-std",
         summary="Build Rust's standard library for musl.",
@@ -138,10 +137,10 @@ def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) ->
         params={"epoch": lock.epoch},
         run=rust.standard_library,
     )
-    crates = fetched_crates(project, crate, called)
+    crates = fetched_crates(project, crate, whose)
     tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
     dependencies = Step(
-        name=f"dependencies:{called}",
+        name=f"dependencies:{whose}",
         summary="Compile the crates.",
         container=lock,
         inputs=_manifests(project, crate) | tools,
@@ -150,7 +149,7 @@ def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) ->
         run=rust.dependencies,
     )
     program = Step(
-        name=f"program:{called}",
+        name=f"program:{whose}",
         summary="Build a static program.",
         container=lock,
         inputs={
@@ -158,7 +157,7 @@ def _crate_steps(project: Project, crate: Path, called: str, recipe: Program) ->
             "target.tar": dependencies.output("target.tar"),
             **crate_inputs(project, crate, "sources"),
         },
-        params=params | {"binary": recipe.binary or called, "program": called},
+        params=params | {"binary": binary or called, "program": called},
         run=rust.program,
         **made(called, Gate("elf"), 0o755),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline import config
 from pipeline.config import STRICT, Sha256, Text
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.step import Step
+from pipeline.step import Step, distinct
 from pipeline.surroundings import Surroundings
 
 PATH = "manifests/outputs.lock.json"
@@ -46,7 +46,7 @@ class Outputs:
 def made(images: Mapping[str, Sequence[Step]], around: Surroundings) -> tuple[Artifact, ...]:
     """Return what has been built of all images. Raises PipelineError for a step that has not been."""
     found = []
-    for step in {step.name: step for steps in images.values() for step in steps}.values():
+    for step in distinct(step for steps in images.values() for step in steps):
         result = around.result(step)
         if result is None:
             raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")

@@ -6,9 +6,10 @@ Where kernels and programs come from is `pipeline.origins`'. Must not know engin
 from dataclasses import replace
 
 from pipeline.checks.catalog import Gate
+from pipeline.errors import ConfigError
 from pipeline.origins import made, program_steps, vmlinuz_of
 from pipeline.project import Project
-from pipeline.step import Input, Output, Source, Step
+from pipeline.step import Input, Output, Source, Step, distinct
 from pipeline.steps import efi_image, initramfs, iso, kernels_apart, uki
 
 OS_RELEASE = """\
@@ -26,6 +27,12 @@ everything lies in its EFI system partition, in EFI/BOOT/BOOTX64.EFI.
 CARRIED = "payload"
 """Where in an initramfs the UKI of another recipe lies, and the folder of its input."""
 
+PROGRAMS = "programs"
+"""Below which inputs of an initramfs its programs are, so that they may be called as they like."""
+
+LEFT = ("build.json", "logs", "boot-test")
+"""What builds and tests leave in an image's folder beside its artifacts."""
+
 
 def plan(project: Project, name: str) -> tuple[Step, ...]:
     """Return the steps that make the image of the recipe `name`, each after all that it needs.
@@ -39,7 +46,24 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
     system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
     apart = _kernels_apart(project, name, before, system)
     medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
-    return tuple({step.name: step for step in (*before, *system, *apart, *medium)}.values())
+    steps = distinct((*before, *system, *apart, *medium))
+    _check_published(name, steps)
+    return steps
+
+
+def _check_published(name: str, steps: tuple[Step, ...]) -> None:
+    """Raise ConfigError where a file for people would be replaced by another, or by what a build leaves."""
+    taken = dict.fromkeys(LEFT, "what builds and tests leave beside it")
+    mistakes = []
+    for step in steps:
+        for file in step.published:
+            if file in taken:
+                mistakes.append(
+                    f"recipes/{name}/recipe.toml: {file!r} of step {step.name} is called like {taken[file]}"
+                )
+            taken[file] = f"that of step {step.name}"
+    if mistakes:
+        raise ConfigError(mistakes, "give the program, or the UKI, another name")
 
 
 def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
@@ -54,7 +78,9 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
 
     vmlinuz = vmlinuz_of(project, name)
     programs = {called: program_steps(project, name, called) for called in recipe.programs}
-    inputs: dict[str, Input] = {called: steps[-1].output(called) for called, steps in programs.items()}
+    inputs: dict[str, Input] = {
+        f"{PROGRAMS}/{called}": steps[-1].output(called) for called, steps in programs.items()
+    }
     if carried is not None:
         inputs[CARRIED] = carried
 

@@ -15,7 +15,7 @@ from pipeline.engine import NO_EMULATION
 from pipeline.errors import PipelineError
 from pipeline.inside import FAILED
 from pipeline.report import Line
-from pipeline.step import Step
+from pipeline.step import Step, file_name
 from pipeline.store import Result
 from pipeline.surroundings import StepError, Surroundings
 
@@ -45,7 +45,7 @@ def realise(step: Step, around: Surroundings, folder: Path, line: Line, *, again
         with around.store.scratch() as scratch:
             out = scratch / "out"
             out.mkdir()
-            log = folder / "logs" / f"{step.name.replace(':', '-')}.log"
+            log = folder / "logs" / f"{file_name(step.name)}.log"
             _make(step, around, scratch, log, line, again)
             if around.key_now(step) != key:
                 raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from pipeline.errors import PipelineError
 
-NAME_WIDTH = 30
+NAME_WIDTH = 48
 QUIET_SECONDS = 20  # between two lines of progress where lines do not move
 
 

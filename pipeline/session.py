@@ -11,7 +11,7 @@ from pipeline import project
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.report import Report
-from pipeline.step import Step
+from pipeline.step import Step, distinct
 from pipeline.store import Store, default_root
 from pipeline.surroundings import Surroundings
 
@@ -31,8 +31,10 @@ class Session:
 
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:
-        """The plan of each recipe."""
-        return {name: plan(self.project, name) for name in self.project.recipes}
+        """The plan of each recipe. Raises ConfigError where two of their steps cannot be told apart."""
+        images = {name: plan(self.project, name) for name in self.project.recipes}
+        distinct(step for steps in images.values() for step in steps)
+        return images
 
     @property
     def outermost(self) -> dict[str, tuple[Step, ...]]:

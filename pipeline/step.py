@@ -8,13 +8,13 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
 from pipeline.checks.finding import Check
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.lock import Lock
 from pipeline.store import Blob, sha256_of
 
@@ -108,9 +108,11 @@ class Step:
         return modules_of([RUNNER, self.run.__module__]) if self.run else {}
 
     def checks_digest(self) -> str:
-        """Return the SHA-256 of the source of all rules that its outputs must obey."""
+        """Return the SHA-256 of the rules that its outputs must obey: which ones, and their source."""
         names = sorted({check.__module__ for check in self.checks.values()})
-        return digest({name: sha256_of(path) for name, path in modules_of(names).items()})
+        modules = {name: sha256_of(path) for name, path in modules_of(names).items()}
+        rules = {name: _rule(check) for name, check in self.checks.items()}
+        return digest({"modules": modules, "rules": rules})
 
     def key(self, inputs: Mapping[str, str]) -> str:
         """Return the SHA-256 of all that the outputs depend on, given the inputs' digests."""
@@ -124,6 +126,33 @@ class Step:
                 "params": self.params,
             }
         )
+
+
+def _rule(check: Check) -> str:
+    """Return what tells a rule from others of its module: a function's name, or a dataclass's fields."""
+    return str(getattr(check, "__qualname__", None) or repr(check))
+
+
+def file_name(step: str) -> str:
+    """Return what files and folders about the step of this name are called."""
+    return step.replace(":", "-").replace("/", "_")
+
+
+def distinct(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return steps without repetition: the same work is one step, which publishes all that people get of it.
+
+    Raises ConfigError for two that have one name and do not the same.
+    """
+    found: dict[str, Step] = {}
+    for step in steps:
+        known = found.get(step.name, step)
+        if replace(known, published={}) != replace(step, published={}):
+            raise ConfigError(
+                [f"two different steps are called {step.name!r}"],
+                "they are named after programs, artifacts or last fragments: give one of those another name",
+            )
+        found[step.name] = replace(step, published={**known.published, **step.published})
+    return tuple(found.values())
 
 
 def digest(data: object) -> str:

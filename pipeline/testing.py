@@ -14,7 +14,7 @@ from pipeline.origins import crate_inputs, fetched_crates
 from pipeline.project import Project
 from pipeline.realise import realise
 from pipeline.session import Session
-from pipeline.step import Step
+from pipeline.step import Step, distinct
 from pipeline.steps import rust
 
 
@@ -38,19 +38,18 @@ def crate_tests(session: Session) -> list[Step]:
     programs: dict[str, Path] = {}
     for image, plan in session.images.items():
         for called, program in project.recipes[image].programs.items():
-            if program.crate is not None and any(step.name == f"crates:{called}" for step in plan):
-                programs[called] = session.root / "recipes" / image / program.crate
-    shared = {each.name: each for crate in programs.values() for each in by_path(session.root, crate)}
-    return [
-        _crate_test(project, called, crate)
-        for called, crate in (dict(sorted(shared.items())) | programs).items()
-    ]
+            if program.crate is not None and any(step.name == f"crates:{image}/{called}" for step in plan):
+                programs[f"{image}/{called}"] = session.root / "recipes" / image / program.crate
+    by_paths = {each for crate in programs.values() for each in by_path(session.root, crate)}
+    shared = ((each.relative_to(session.root).as_posix(), each) for each in sorted(by_paths))
+    steps = (_crate_test(project, whose, crate) for whose, crate in (*shared, *programs.items()))
+    return list(distinct(steps))
 
 
-def _crate_test(project: Project, called: str, crate: Path) -> Step:
-    crates = fetched_crates(project, crate, called)
+def _crate_test(project: Project, whose: str, crate: Path) -> Step:
+    crates = fetched_crates(project, crate, whose)
     return Step(
-        name=f"crate-tests:{called}",
+        name=f"crate-tests:{whose}",
         summary="cargo fmt, clippy and test, in the rust container",
         container=crates.container,
         inputs={
@@ -85,7 +84,7 @@ def run_tests(session: Session, *, fast: bool) -> bool:
 
 def _crate_passes(session: Session, step: Step) -> int:
     """Return how many tests of a crate passed. Raises StepError when anything in it fails."""
-    folder = session.folder(step.name.partition(":")[2])
+    folder = session.folder("crate-tests")
     for each in (*step.needs(), step):
         with session.report.step(each.name, each.summary) as line:
             realise(each, session.around, folder, line)

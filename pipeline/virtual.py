@@ -15,7 +15,7 @@ from pipeline.boot.installs import verdict
 from pipeline.boot.installs.scenarios import STORIES
 from pipeline.errors import PipelineError
 from pipeline.inside import Context
-from pipeline.plan import CARRIED
+from pipeline.plan import CARRIED, PROGRAMS
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Step
@@ -37,7 +37,7 @@ def _iso(steps: tuple[Step, ...]) -> Output:
 def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
     """Return what the ISO's tests need besides: the program that installs, and what it installs."""
     inputs = next(step.inputs for step in reversed(steps) if "rootfs" in step.inputs)
-    parts = {"installer": inputs.get(INSTALLER), "payload": inputs.get(CARRIED)}
+    parts = {"installer": inputs.get(f"{PROGRAMS}/{INSTALLER}"), "payload": inputs.get(CARRIED)}
     return {name: source for name, source in parts.items() if isinstance(source, Output)}
 
 

@@ -117,7 +117,7 @@ def test_a_step_from_the_cache_is_published_again_and_said_to_be_cached(
     commands.realise_step(session, "toy", steps[0])
     assert commands.is_current(session, "toy", steps[0])
     assert (there(session), session.cached) == (["a"], {"kernel:toy"})
-    assert screen.getvalue() == "✓ kernel:toy                     cached\n"
+    assert screen.getvalue() == "✓ kernel:toy                                       cached\n"
 
 
 def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.StringIO) -> None:

@@ -46,10 +46,14 @@ def test_a_path_that_leads_to_no_crate_of_the_repository(root: Path, manifest: s
 
 def test_crates_that_programs_share_are_tested_once_and_first(root: Path) -> None:
     steps = {step.name: step for step in crate_tests(Session(root, Report()))}
-    assert list(steps) == ["crate-tests:disks", "crate-tests:words", "crate-tests:toy"]
-    assert [name for name in steps["crate-tests:toy"].inputs if name != "crates.tar"] == [
+    assert list(steps) == [
+        "crate-tests:programs/disks",
+        "crate-tests:programs/words",
+        "crate-tests:toy/toy",
+    ]
+    assert [name for name in steps["crate-tests:toy/toy"].inputs if name != "crates.tar"] == [
         f"sources/{CRATE}",
         "sources/programs/disks",
         "sources/programs/words",
     ]
-    assert steps["crate-tests:disks"].needs()[0].name == "crates:disks"
+    assert steps["crate-tests:programs/disks"].needs()[0].name == "crates:programs/disks"

@@ -1,6 +1,7 @@
 """The plan of the real recipe, and what in it depends on what."""
 
 import ast
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +16,11 @@ from pipeline.errors import ConfigError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.recipe import Iso
-from pipeline.step import Input, Output, Pinned, Source, Step, digest, source_digest
+from pipeline.report import Report
+from pipeline.session import Session
+from pipeline.step import Input, Output, Pinned, Source, Step, digest, distinct, source_digest
 from pipeline.store import Blob
+from pipeline.testing import crate_tests
 from tests.conftest import Compare
 from tests.fixtures import checkout as toy
 
@@ -94,9 +98,11 @@ def with_layer(project: Project, container: str) -> Project:
 
 CRATE_STEPS = ("crates", "dependencies", "program")
 RUNTIME = "truthdb-runtime"
-RUNTIME_RUST = [f"{kind}:truthdb-{name}" for name in ("appliance", "service") for kind in CRATE_STEPS]
+RUNTIME_RUST = [
+    f"{kind}:{RUNTIME}/truthdb-{name}" for name in ("appliance", "service") for kind in CRATE_STEPS
+]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
-RUST = [f"{kind}:{NAME}" for kind in CRATE_STEPS]
+RUST = [f"{kind}:{NAME}/{NAME}" for kind in CRATE_STEPS]
 IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-image", "iso")]
 APART = f"kernels-apart:{NAME}"
 BOTH = [*RUNTIME_IMAGE, *IMAGE]
@@ -145,15 +151,15 @@ TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-image", "iso")]
 EDITS = [
     ("recipes/toy/rootfs/etc/inittab", TOY_IMAGE),
     ("recipes/toy/splash.bmp", TOY_IMAGE[1:]),
-    ("recipes/toy/installer/src/main.rs", ["program:toy", *TOY_IMAGE]),
+    ("recipes/toy/installer/src/main.rs", ["program:toy/toy", *TOY_IMAGE]),
     (
         "recipes/toy/installer/Cargo.lock",
-        ["crates:toy", "dependencies:toy", "program:toy", *TOY_IMAGE],
+        ["crates:toy/toy", "dependencies:toy/toy", "program:toy/toy", *TOY_IMAGE],
     ),
     ("recipes/toy/installer/target/debug/x", []),
-    ("programs/disks/src/lib.rs", ["program:toy", *TOY_IMAGE]),
-    ("programs/words/src/lib.rs", ["program:toy", *TOY_IMAGE]),
-    ("programs/words/Cargo.toml", ["crates:toy", "dependencies:toy", "program:toy", *TOY_IMAGE]),
+    ("programs/disks/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
+    ("programs/words/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
+    ("programs/words/Cargo.toml", ["crates:toy/toy", "dependencies:toy/toy", "program:toy/toy", *TOY_IMAGE]),
     ("programs/disks/target/debug/x", []),
     ("programs/other/src/lib.rs", []),
     ("recipes/kernels/base.config", ["kernel:base", *TOY_IMAGE[1:]]),
@@ -176,7 +182,7 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
     text = recipe.read_text().replace('fragments = ["base"]', 'artifact = "a-kernel"')
     recipe.write_text(text.replace('crate = "installer"', 'artifact = "a-program"'))
     steps = plan(project.load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:a-kernel", "program:toy", *TOY_IMAGE]
+    assert [step.name for step in steps] == ["kernel:a-kernel", "program:toy/toy", *TOY_IMAGE]
     kernel, program = steps[:2]
     assert kernel.inputs["vmlinuz"] == Pinned(
         Blob("2" * 64, 5), "artifact 'a-kernel'", path=root / "vendor/vmlinuz"
@@ -194,6 +200,82 @@ def test_two_recipes_of_the_same_fragments_share_their_kernel(root: Path) -> Non
     first, second = plan(found, "other")[0], plan(found, "toy")[0]
     assert first.name == second.name == "kernel:base"
     assert keys((first,)) == keys((second,))
+
+
+def second_recipe(root: Path, *changes: tuple[str, str]) -> None:
+    """Add the recipe `other`: the toy with these changes of its text."""
+    shutil.copytree(root / "recipes/toy", root / "recipes/other")
+    recipe = root / "recipes/other/recipe.toml"
+    text = recipe.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text)
+
+
+def session_of(root: Path) -> Session:
+    return Session(root, Report())
+
+
+def test_programs_of_one_name_in_two_recipes_are_two(root: Path) -> None:
+    second_recipe(root, ("[iso]", ""), ('volume_id = "TOY"', ""), ("{volume_id}", ""))
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace("[iso]", 'carries = "other"\n\n[iso]'))
+    steps = {step.name: step for step in session_of(root).images["toy"]}
+    ours, theirs = (steps[f"program:{name}/toy"] for name in ("toy", "other"))
+    assert [
+        source.path
+        for step in (ours, theirs)
+        for source in step.inputs.values()
+        if isinstance(source, Source) and "recipes" in source.path.parts
+    ] == [root / "recipes/toy/installer", root / "recipes/other/installer"]
+    for name in ("toy", "other"):
+        program = steps[f"initramfs:{name}"].inputs["programs/toy"]
+        assert origin(program, root) == f"program:{name}/toy/toy"
+    tests = [step.name for step in crate_tests(session_of(root))]
+    assert tests[-2:] == ["crate-tests:other/toy", "crate-tests:toy/toy"]
+
+
+def test_two_different_steps_of_one_name_are_a_mistake(root: Path) -> None:
+    second_recipe(root, ('["base"]', '["other", "base"]'))
+    (root / "recipes/kernels/other.config").write_text("CONFIG_X=y\n")
+    with pytest.raises(ConfigError) as caught:
+        assert session_of(root).images
+    assert str(caught.value) == (
+        "two different steps are called 'kernel:base'\n  hint: they are named after programs, "
+        "artifacts or last fragments: give one of those another name"
+    )
+
+
+def test_a_shared_step_publishes_what_people_get_of_any(root: Path) -> None:
+    step = plan(project.load(root), "toy")[0]
+    (both,) = distinct((replace(step, published={"a": 0o644}), replace(step, published={"b": 0o600})))
+    assert both.published == {"a": 0o644, "b": 0o600}
+
+
+@pytest.mark.parametrize("called", ["rootfs", "payload", "programs"])
+def test_a_program_may_be_called_like_another_input(root: Path, called: str) -> None:
+    second_recipe(root, ("[programs.toy]", f"[programs.{called}]"))
+    initramfs = next(step for step in plan(project.load(root), "other") if step.name == "initramfs:other")
+    assert list(initramfs.inputs) == [f"programs/{called}", "rootfs"]
+
+
+@pytest.mark.parametrize(
+    ("called", "like"),
+    [
+        ("vmlinuz", "that of step kernel:base"),
+        ("logs", "what builds and tests leave beside it"),
+        ("build.json", "what builds and tests leave beside it"),
+    ],
+)
+def test_a_program_that_would_replace_another_file(root: Path, called: str, like: str) -> None:
+    second_recipe(root, ("[programs.toy]", f'[programs."{called}"]'))
+    with pytest.raises(ConfigError) as caught:
+        plan(project.load(root), "other")
+    assert str(caught.value) == (
+        f"recipes/other/recipe.toml: {called!r} of step program:other/{called} is called like {like}\n"
+        "  hint: give the program, or the UKI, another name"
+    )
 
 
 def test_a_kernel_container_without_a_source_package(root: Path) -> None:
@@ -234,11 +316,11 @@ def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> N
     recipe.write_text(
         recipe.read_text().replace('crate = "installer"', 'crate = "installer"\npayload = "service"')
     )
-    assert "program:toy" in [step.name for step in plan(project.load(root), "toy") if step.run]
+    assert "program:toy/toy" in [step.name for step in plan(project.load(root), "toy") if step.run]
     manifest = root / "manifests/manifest.toml"
     manifest.write_text(manifest.read_text().replace("[artifacts.a-program]", "[payload.service]"))
     steps = plan(project.load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:base", "program:toy", *TOY_IMAGE]
+    assert [step.name for step in steps] == ["kernel:base", "program:toy/toy", *TOY_IMAGE]
     assert steps[1].inputs["toy"] == Pinned(
         Blob("3" * 64, 7), "artifact 'service'", urls=("https://example.org/program",)
     )

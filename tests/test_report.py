@@ -36,8 +36,8 @@ def test_lines_of_steps_where_nothing_moves(report: Report, screen: io.StringIO)
     assert screen.getvalue().splitlines() == [
         "  uki:x: Bundle [all].",
         "  uki:x: half [red]done",
-        "✓ uki:x                          cached",
-        "✓ iso:x                          unchanged",
+        "✓ uki:x                                            cached",
+        "✓ iso:x                                            unchanged",
     ]
 
 
@@ -53,7 +53,7 @@ def test_progress_is_told_now_and_then(report: Report, screen: io.StringIO) -> N
     assert screen.getvalue().splitlines() == [
         "  kernel: 2 of 9 objects, 0 s",
         "  kernel: 1.0 kB of 2.0 MB, 0 s",
-        "✓ kernel                         cached",
+        "✓ kernel                                           cached",
     ]
 
 

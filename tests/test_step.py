@@ -4,13 +4,17 @@ import ast
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pipeline
+from pipeline.checks.catalog import Gate
+from pipeline.checks.finding import Check
 from pipeline.errors import PipelineError
 from pipeline.step import RUNNER, Output, Source, Step, digest, modules_of, source_digest
+from tests.fixtures.toy_step import spotless
 
 FIRST = Step(name="first", summary="", inputs={}, outputs=("a", "b"))
 
@@ -77,6 +81,16 @@ def test_a_source_that_is_missing(tmp_path: Path) -> None:
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": (2,)}) == digest({"b": [2], "a": 1})
+
+
+def test_the_rules_digest_knows_which_rules_apply() -> None:
+    def digest_of(**checks: Check) -> str:
+        return replace(FIRST, checks=checks).checks_digest()
+
+    gates = [Gate("elf"), Gate("elf", ("ELF003",)), Gate("kernel")]
+    found = {digest_of(a=gate) for gate in gates} | {digest_of(b=gates[0]), digest_of(a=spotless)}
+    assert len(found) == 5
+    assert digest_of(a=Gate("elf")) in found
 
 
 def test_modules_are_found_through_imports_of_every_form(

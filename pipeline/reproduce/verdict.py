@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.compare import Difference, first_difference
 from pipeline.formats.fields import open_image
+from pipeline.step import file_name
 from pipeline.store import sha256_of
 from pipeline.surroundings import StepError
 
@@ -87,6 +88,6 @@ def keep(pairs: Sequence[Pair], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for pair in pairs:
         for side, path in (("first", pair.first), ("second", pair.second)):
-            kept = folder / side / pair.step.replace(":", "-") / pair.name
+            kept = folder / side / file_name(pair.step) / pair.name
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, kept)

@@ -67,11 +67,15 @@ def carried_files(path: str, data: bytes) -> list[cpio.Member]:
 def build(ctx: Context) -> None:
     """Make `initramfs.cpio.zst`.
 
-    Inputs: each of `params.programs`, `rootfs`, and `payload`, which becomes the file `params.carried`, if
-    that is not empty. `params.packaged` are files of this container; of programs come the libraries, too.
+    Inputs: `programs` with each of `params.programs`, `rootfs`, and `payload`, which becomes the file
+    `params.carried`, if that is not empty. `params.packaged` are files of this container; of programs come
+    the libraries, too.
     """
     params = ctx.params
-    programs = [cpio.File(f"bin/{name}", ctx.inputs[name].read_bytes(), 0o755) for name in params["programs"]]
+    programs = [
+        cpio.File(f"bin/{name}", (ctx.inputs["programs"] / name).read_bytes(), 0o755)
+        for name in params["programs"]
+    ]
     carried = (
         carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
     )

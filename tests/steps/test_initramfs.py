@@ -44,7 +44,8 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(initramfs, "BUSYBOX", tmp_path / "busybox")
     (tmp_path / "in/rootfs/etc").mkdir(parents=True)
     (tmp_path / "in/rootfs/etc/inittab").write_text("tab")
-    (tmp_path / "in/toy").write_bytes(b"PROGRAM")
+    (tmp_path / "in/programs").mkdir()
+    (tmp_path / "in/programs/toy").write_bytes(b"PROGRAM")
     (tmp_path / "in/payload").write_bytes(b"abc")
     written: list[tuple[list[cpio.Member], int]] = []
     write = cpio.write
