@@ -36,8 +36,13 @@ async def installed_stays(stage: Stage) -> None:
         await steps.appliance(play, 2)
         await play.monitor.press_power_button()
         await play.is_off()
-    text = steps.answers(GOOD, erase=SERIAL, allowed=["replace_installation"])
-    await by_oem_string(stage, text, stage.medium(), disk, name="replaced")
+    text = steps.answers(GOOD, erase=SERIAL, allowed=["replace_installation"], ending="reboot")
+    async with stage.playing(with_answers(stage, again, text), "replaced") as play:
+        await steps.done(play)
+        await play.resets()
+        await steps.appliance(play, 1)  # at once, though the medium comes first: else it would start over
+        await play.monitor.press_power_button()
+        await play.is_off()
     check_disk(stage, disk)
 
 

@@ -209,6 +209,63 @@ fn rules_that_compare_disks_or_look_into_them_still_mean_one() {
     assert!(among(&disks, empty).unwrap_err().starts_with("2 disks fit"));
 }
 
+/// A SATA disk of 9 GiB with nothing on it, an `NVMe` disk of 20 GiB with data, and the boot stick.
+#[test]
+fn a_rule_that_is_wider_than_somebody_thought() {
+    let mut disks = disks();
+    disks.truncate(3);
+    let [nvme, sata, stick] = &mut disks[..] else {
+        unreachable!("three are left");
+    };
+    sata.size = 9 << 30;
+    nvme.size = 20 << 30;
+    nvme.contents = Some(other_system());
+    stick.size = 30 << 30;
+    let all = "nvme0n1 (NVMe, 21.5 GB, Samsung SSD 990 PRO 2TB, serial number S6Z2NJ0W123456); \
+               sda (SATA, 9.7 GB, WDC WD181KFGX-68, serial number 2CG0A1B2); \
+               sdb (USB, 32.2 GB, SanDisk Ultra USB 3.0, no serial number)";
+    let window = "min_size = \"8 GB\"\nmax_size = \"10 GB\"";
+    let rows = [
+        (
+            "min_size = \"8 GB\"",
+            Err(format!(
+                "3 disks fit the answer file (at least 8.0 GB), and it must be one: {all}."
+            )),
+        ),
+        (
+            "model = \"*\"",
+            Err(format!(
+                "3 disks fit the answer file (model \"*\"), and it must be one: {all}."
+            )),
+        ),
+        ("bus = \"SATA\"", Ok("sda")),
+        ("bus = \"USB\"", Err("boot medium".to_owned())),
+        ("bus = \"SAS\"", Err(format!("There is {all}."))),
+        (window, Ok("sda")),
+    ];
+    let boot_medium = |disk: &Disk| (disk.name == "sdb").then(|| "boot medium".to_owned());
+    let choose_by = |disks: &[Disk], keys: &str| {
+        let answers = rule(&format!("{keys}\nerase_any_matching = true"));
+        let found = choose(&answers, disks, &boot_medium);
+        found
+            .map(|disk| disk.name.clone())
+            .map_err(|it| it.to_string())
+    };
+    for (keys, expected) in rows {
+        match (choose_by(&disks, keys), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{keys}"),
+            (Err(said), Err(words)) => assert!(said.contains(&words), "{keys}: {said}"),
+            (found, _) => panic!("{keys}: {found:?}"),
+        }
+    }
+    disks[2].size = 9 << 30;
+    assert!(
+        choose_by(&disks, window)
+            .unwrap_err()
+            .starts_with("2 disks fit")
+    );
+}
+
 #[test]
 fn a_disk_can_be_taken_away_by_its_bus_or_its_medium() {
     let mut disks = disks();

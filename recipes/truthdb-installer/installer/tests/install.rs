@@ -208,7 +208,8 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
         assert_eq!(again.layout, report.layout);
         assert_eq!(machine.digest(0, 1 << 20), table, "the same GUIDs again");
         let entries = fs::read_dir(machine.variables()).unwrap().count();
-        assert_eq!(entries, 2, "one boot entry and the order");
+        assert_eq!(entries, 3, "one boot entry, the order and what is next");
+        assert_eq!(machine.variable("BootNext"), Some(vec![0, 0]));
     }
 }
 

@@ -223,11 +223,15 @@ impl<'a> Work<'a> {
     }
 
     /// A boot entry is not needed where the firmware looks for the fallback path by itself, so what
-    /// goes wrong is a warning.
+    /// goes wrong is a warning. The next start is the disk's even if the medium stays and comes first.
     fn write_boot_entry(&mut self, plan: &Plan) {
         let option = plan.load_option();
-        match Variables::of(self.root).install(&option) {
-            Ok(name) => tracing::info!(name, file = option.file, "boot entry"),
+        let variables = Variables::of(self.root);
+        match variables.install(&option) {
+            Ok(name) => {
+                let next = variables.start_next(&name);
+                tracing::info!(name, file = option.file, ?next, "boot entry");
+            }
             Err(refusal) => self.warnings.push(refusal.to_string()),
         }
     }

@@ -52,8 +52,12 @@ pub(super) fn next(mut welcome: Welcome, event: Event) -> Next {
             Err(refused) => return refuse(welcome.hardware, refused),
         },
         Event::Answers(Ok(plan)) => welcome.pass_over(plan.source),
-        Event::Answers(Err(Refused { source, .. })) => {
-            welcome.pass_over(source.unwrap_or_else(|| "it could not be read anyway".to_owned()));
+        Event::Answers(Err(Refused {
+            source, problems, ..
+        })) => {
+            let why = problems.into_iter().next().map(|it| it.message);
+            let why = why.map(|it| it.trim_end_matches('.').to_owned());
+            welcome.pass_over(source.or(why).unwrap_or_default());
         }
         _ => {}
     }
