@@ -18,9 +18,11 @@ from pipeline.inspection.media import (
     image_of,
     partitions,
     platform_name,
+    refuses,
 )
 
 BIOS = 0
+ONLY_SAYS = "only says why it does not start"
 EMULATIONS = {1: "a 1.2 MB floppy", 2: "a 1.44 MB floppy", 3: "a 2.88 MB floppy", 4: "a hard disk"}
 
 
@@ -120,6 +122,8 @@ def by_bios_from_cd(node: Node) -> Said:
             how = f", emulating {EMULATIONS[entry.emulates]}" if entry.emulates in EMULATIONS else ""
             if not len(entry.place.image):
                 return Said("no", because="El Torito's entry for BIOS points outside the file")
+            if refuses(entry.place.image):
+                return Said("no", because=f"El Torito's entry for BIOS {ONLY_SAYS}")
             return Said("yes", because=f"El Torito's boot catalog has an entry for BIOS{how}")
     return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")
 
@@ -129,6 +133,8 @@ def by_bios_from_disk(node: Node) -> Said:
     code = boot_code(node.member.image)
     if code is None:
         return Said("no", because="its first block has no boot code")
+    if refuses(node.member.image):
+        return Said("no", because=f"the code in its first block {ONLY_SAYS}")
     if code:
         return Said("yes", because=f"its first block has {code}")
     return Said("unknown", because="its first block has boot code of a make that is not known here")

@@ -13,7 +13,7 @@ from pipeline.checks.iso import Iso
 from pipeline.checks.kind import Node
 from pipeline.checks.partitions import Partitions
 from pipeline.errors import FormatError
-from pipeline.formats import eltorito, gpt
+from pipeline.formats import bios_notice, eltorito, gpt
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import Format, describe, recognise
 from pipeline.formats.pe import EFI_APPLICATION, Pe, machine_name, read_pe
@@ -43,7 +43,12 @@ LOADERS = (
     (b"iPXE", "iPXE"),
     (b"Memtest86+", "Memtest86+"),
 )
-REFUSES = (b"This is not a bootable disk", b"Non-System disk", b"not a bootable partition")
+REFUSES = (
+    b"This is not a bootable disk",
+    b"Non-System disk",
+    b"not a bootable partition",
+    bios_notice.MARK,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +191,15 @@ def boot_code(image: Image) -> str | None:
     start = 2 + block[1] if block[:1] == b"\xeb" else 0  # a jump over what is no code
     if block[510:] != b"\x55\xaa" or not any(block[start:BOOT_CODE]):
         return None
-    if any(text in block for text in REFUSES):
-        return None
     known = next((f"the boot code of {name}" for mark, name in LOADERS if mark in block), "")
     is_active = any(block[start] == ACTIVE for start in range(PARTITIONS, 510, 16))
     return known or ("boot code, and marks a partition as the one to start" if is_active else "")
+
+
+def refuses(image: Image) -> bool:
+    """Tell whether what a BIOS would run at the start of `image` only says why it ends there."""
+    block = bytes(image[:512])
+    return any(text in block for text in REFUSES)
 
 
 def platform_name(platform: int) -> str:

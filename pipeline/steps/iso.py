@@ -1,8 +1,10 @@
 """Makes the hybrid ISO: one file that firmware boots as CD and, copied to a stick, as disk.
 
 The FAT image is stored once, as an appended partition; the El Torito boot catalog and the GPT both
-point at it. Specifications: ECMA-119 (ISO 9660), El Torito 1.0, UEFI 2.10 sections 5.3 (GPT) and
-13.3.2 (partition discovery on CD).
+point at it. What a BIOS starts, from either, says that it takes UEFI.
+
+Specifications: ECMA-119 (ISO 9660), El Torito 1.0, UEFI 2.10 sections 5.3 (GPT) and 13.3.2 (partition
+discovery on CD).
 """
 
 import hashlib
@@ -10,7 +12,11 @@ import os
 import uuid
 from datetime import UTC, datetime
 
+from pipeline.formats import bios_notice
 from pipeline.inside import Context
+
+NOTICE = "boot.bios"
+"""What the code for a BIOS is called on the medium."""
 
 NAMESPACE = uuid.UUID("b4ea0c6c-31de-5b8a-9d59-0a53fcd4ef0a")
 """For identifiers that derive from an image's inputs (RFC 9562, section 5.5)."""
@@ -50,8 +56,16 @@ def xorriso_argv(efi_image: str, tree: str, output: str, params: dict[str, str],
         "0xef",
         efi_image,
         "-appended_part_as_gpt",
+        "-G",  # code for the MBR, from a file
+        f"{tree}/{NOTICE}",
         "-c",
         "boot.catalog",
+        "-b",  # the entry for a BIOS; El Torito wants it first
+        NOTICE,
+        "-no-emul-boot",
+        "-boot-load-size",
+        "4",
+        "-eltorito-alt-boot",
         "-e",
         "--interval:appended_partition_2:all::",
         "-no-emul-boot",
@@ -65,9 +79,12 @@ def build(ctx: Context) -> None:
     tree.mkdir()
     readme = tree / "README.txt"
     readme.write_text(ctx.params["readme"], encoding="ascii")
-    readme.chmod(0o444)
+    notice = tree / NOTICE
+    notice.write_bytes(bios_notice.CODE)
     epoch = ctx.params["epoch"]
-    os.utime(readme, (epoch, epoch))
+    for file in (readme, notice):
+        file.chmod(0o444)
+        os.utime(file, (epoch, epoch))
     digest = hashlib.sha256(ctx.inputs["efi.img"].read_bytes()).hexdigest()
     params = {
         "volume_id": ctx.params["volume_id"],

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from pipeline.checks.catalog import take_apart
+from pipeline.formats import bios_notice
 from pipeline.inspection.interview import answers
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
@@ -158,7 +159,17 @@ ROWS = (
     Row(
         patch(efi_image(), 62, b"\x0e\x1fThis is not a bootable disk."),
         "bios_disk",
-        "no: its first block has no boot code",
+        "no: the code in its first block only says why it does not start",
+    ),
+    Row(
+        with_code(bios_notice.CODE),
+        "bios_disk",
+        "no: the code in its first block only says why it does not start",
+    ),
+    Row(
+        iso(bios_notice.CODE.ljust(2048, b"\0"), platform=0),
+        "bios_cd",
+        "no: El Torito's entry for BIOS only says why it does not start",
     ),
     Row(iso(), "architecture", f"x86-64 ({PROGRAM})"),
     Row(

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.formats import bios_notice
 from pipeline.steps import iso
 from tests.fixtures.context import played
 
@@ -25,6 +26,9 @@ def argv(folder: Path, image: bytes) -> list[str]:
     readme = ctx.work / "tree/README.txt"
     assert (readme.read_text(), readme.stat().st_mode & 0o777) == ("read me\n", 0o444)
     assert readme.stat().st_mtime == EPOCH
+    notice = ctx.work / "tree/boot.bios"
+    assert (notice.read_bytes(), notice.stat().st_mode & 0o777) == (bios_notice.CODE, 0o444)
+    assert notice.stat().st_mtime == EPOCH
     return call
 
 
@@ -48,7 +52,9 @@ def test_xorriso_s_command_line(tmp_path: Path) -> None:
         *("-partition_offset", "0"),
         *("-append_partition", "2", "0xef", f"{folder}/in/efi.img"),
         "-appended_part_as_gpt",
+        *("-G", f"{folder}/work/tree/boot.bios"),
         *("-c", "boot.catalog"),
+        *("-b", "boot.bios", "-no-emul-boot", "-boot-load-size", "4", "-eltorito-alt-boot"),
         *("-e", "--interval:appended_partition_2:all::"),
         "-no-emul-boot",
         f"{folder}/work/tree",

@@ -60,7 +60,7 @@ class Guest:
     """A machine that is off. `variables` is the firmware's store, which keeps what is written to it."""
 
     disks: Sequence[Disk]
-    code: Path
+    code: Path | None  # of UEFI; without it the machine starts by BIOS
     variables: Path
     accel: str
     oem_strings: Sequence[Path] = ()
@@ -112,6 +112,10 @@ def command(guest: Guest, qmp: int) -> list[str]:
         forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-{guest.address}:{APPLIANCE_PORT}"
         user = f"user,id=net,restrict={'off' if guest.address else 'on'},{forward}"
         network = ["-netdev", user, "-device", "virtio-net-pci,netdev=net"]
+    firmware = []
+    if guest.code:
+        firmware += _firmware("code", guest.code, writable=False)
+        firmware += _firmware("variables", guest.variables, writable=True)
     strings = [text for path in guest.oem_strings for text in ("-smbios", f"type=11,path={path}")]
     disks = [
         argument
@@ -125,7 +129,7 @@ def command(guest: Guest, qmp: int) -> list[str]:
         "-display",
         "none",
         "-machine",
-        "q35,pflash0=code,pflash1=variables",
+        "q35,pflash0=code,pflash1=variables" if guest.code else "q35",
         "-accel",
         "tcg,thread=multi" if guest.accel == "tcg" else guest.accel,
         "-cpu",
@@ -136,8 +140,7 @@ def command(guest: Guest, qmp: int) -> list[str]:
         f"{MEMORY_MIB}M",
         "-uuid",
         guest.uuid,
-        *_firmware("code", guest.code, writable=False),
-        *_firmware("variables", guest.variables, writable=True),
+        *firmware,
         *disks,
         *strings,
         *network,

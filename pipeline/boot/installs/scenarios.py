@@ -222,6 +222,16 @@ async def _is_quiet(film: Film, last: str) -> None:
     must(not screen.missing(screens[-1][1], [last]), f"the film ends without {last!r}")
 
 
+async def started_by_bios(stage: Stage) -> None:
+    """A PC that starts the medium by BIOS, from disc or stick, says so, and a key starts it anew."""
+    for bus in ("cd", "usb"):
+        guest = replace(stage.guest(stage.medium(bus)), code=None)
+        async with stage.playing(guest, bus) as play:
+            await play.shows("notice", "UEFI", "BIOS", "Legacy", "setup", "restart")
+            await play.press("enter", on_screen=True)
+            await play.resets()
+
+
 STORIES: dict[str, Story] = {
     "serial": by_serial,
     "keyboard": by_keyboard,
@@ -237,6 +247,7 @@ STORIES: dict[str, Story] = {
     "settings": settings,
     **CARE,
     "quiet": is_quiet,
+    "bios": started_by_bios,
     "refuse-no-match": refused(steps.answers('serial = "NOBODY"'), "No disk"),
     "refuse-two": refused(steps.answers('bus = "virtio"'), "2 disks", disks=2),
     "refuse-serial": refused(steps.answers('bus = "virtio"', erase="WRONG"), "WRONG"),

@@ -42,6 +42,13 @@ def test_a_machine_in_full() -> None:
     assert blockdev(argv, "medium")["read-only"] is True
 
 
+def test_a_machine_without_uefi_firmware_starts_by_bios() -> None:
+    assert values(command(GUEST, 5), "-machine") == ["q35,pflash0=code,pflash1=variables"]
+    argv = command(replace(GUEST, code=None), 5)
+    assert values(argv, "-machine") == ["q35"]
+    assert not any("variables" in text for text in values(argv, "-blockdev"))
+
+
 def test_a_disk_may_come_second() -> None:
     argv = command(replace(GUEST, disks=(MEDIUM, replace(DISK, second=True))), 5)
     assert [text.rpartition("bootindex=")[2] for text in values(argv, "-device")[:2]] == ["0", "1"]
