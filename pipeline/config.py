@@ -4,6 +4,8 @@ Must not know what the files mean: `recipe`, `manifest` and `lock` own the datac
 the mistakes; this module says them in the words people use.
 """
 
+import calendar
+import datetime
 import json
 import re
 import time
@@ -11,8 +13,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
@@ -31,7 +34,9 @@ def _matches(what: str, pattern: str) -> AfterValidator:
 
 
 Sha256 = Annotated[str, _matches("a SHA-256 digest (64 hex digits)", r"[0-9a-f]{64}")]
-Name = Annotated[str, _matches("a name (small letters, digits, dots and dashes)", r"[a-z0-9][a-z0-9.-]*")]
+A_NAME = "a name (small letters, digits, dots and dashes)"
+NAME = r"[a-z0-9][a-z0-9.-]*"
+Name = Annotated[str, _matches(A_NAME, NAME)]
 DebianPackage = Annotated[str, _matches("a Debian package name", r"[a-z0-9][a-z0-9+.-]+")]
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
@@ -62,7 +67,38 @@ FileName = Annotated[str, _matches("a file name (letters, digits and . _ -)", r"
 VolumeId = Annotated[str, _matches("a volume identifier (at most 16 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,16}")]
 """What both ISO 9660 (d-characters) and Joliet (16 characters) can hold."""
 
-Text = Annotated[str, StringConstraints(min_length=1)]
+DebianVersion = Annotated[str, _matches("a Debian version", r"([0-9]+:)?[A-Za-z0-9.+~-]+")]
+Suite = Annotated[str, _matches("a suite (trixie, trixie-updates)", r"[a-z][a-z0-9.-]*(/[a-z0-9.-]+)*")]
+PoolPath = Annotated[
+    str, _matches("a .deb file in pool/", r"(?!(.*/)?\.\.?/)pool(/[A-Za-z0-9%.+:_~-]+)+\.deb")
+]
+
+
+def is_url(text: str) -> bool:
+    """Tell whether something can be fetched from there, and whether it stays one word of one line."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an address that is none
+        return False
+    return good and text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\")
+
+
+def _is_fetched(value: str) -> str:
+    if not is_url(value):
+        raise ValueError(f"{value!r} is not a URL (https://host/path)")
+    return value
+
+
+def _is_line(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError(f"{value!r} is not a line of text")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_is_fetched)]
+Text = Annotated[str, AfterValidator(_is_line)]
+"""What stays one line wherever it is written: no line feed makes a second one of it."""
 
 KINDS = {
     "string_type": "a string",
@@ -76,8 +112,31 @@ KINDS = {
 }
 
 
+DATE = "TOML's date"
+"""The key of what stands for a date or a time of TOML, which nothing here wants and JSON does not know."""
+
+
+def _as_json(value: object) -> dict[str, str]:
+    return {DATE: str(value)}
+
+
+def _wrong_date(date: str, wanted: str) -> str:
+    try:
+        when = datetime.datetime.fromisoformat(date)
+    except ValueError:  # a time without a date
+        return f"{date} is a time, not {wanted}"
+    if wanted == KINDS["int_type"]:
+        seconds = calendar.timegm(when.utctimetuple())
+        return f"{date} is a date, not {wanted}: the seconds since 1970 are {seconds}"
+    return f"{date} is a date, not {wanted}" + (
+        ": put it in quotes" if wanted == KINDS["string_type"] else ""
+    )
+
+
 def _sentence(error: ErrorDetails) -> str:
     kind, value = error["type"], error["input"]
+    if isinstance(value, dict) and list(value) == [DATE]:
+        return _wrong_date(value[DATE], KINDS.get(kind, "what belongs here"))
     if kind == "missing":
         return "this key is missing"
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -96,9 +155,8 @@ def _key_path(error: ErrorDetails) -> str:
 def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[str]) -> T | None:
     """Return `data` as a `kind`, or None after adding `name: key.path: sentence` lines to `mistakes`."""
     try:
-        # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON. What JSON
-        # does not know are TOML's dates and times, which nothing here wants: a table is a mistake, too.
-        return TypeAdapter(kind).validate_json(json.dumps(data, default=lambda value: {"date": str(value)}))
+        # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON.
+        return TypeAdapter(kind).validate_json(json.dumps(data, default=_as_json))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path = _key_path(detail)
@@ -106,10 +164,29 @@ def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[s
         return None
 
 
+CONFLICT = "has a mark of a merge conflict"
+
+
+def _conflict(text: str) -> int:
+    """Return the line at which git left the first mark of a conflict, 0 where there is none."""
+    marks = (number for number, line in enumerate(text.splitlines(), 1) if line.startswith("<<<<<<< "))
+    return next(marks, 0)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is there twice")
+        found[key] = value
+    return found
+
+
 def read(kind: type[T], path: Path, name: str, mistakes: list[str]) -> T | None:
     """Read a TOML or JSON file (by its suffix) as a `kind`; None after adding to `mistakes`.
 
-    `name` is how messages call the file: its path below the repository.
+    `name` is how messages call the file: its path below the repository. Of JSON, a key that is there twice
+    is a mistake, as it is of TOML.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -119,9 +196,18 @@ def read(kind: type[T], path: Path, name: str, mistakes: list[str]) -> T | None:
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{name}: cannot be read: {error}")
         return None
+    if text.startswith("\ufeff"):
+        mistakes.append(f"{name}: begins with a byte order mark: save it as UTF-8 without one")
+        return None
+    if line := _conflict(text):
+        mistakes.append(f"{name}: line {line} {CONFLICT}")
+        return None
     try:
-        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
+    except RecursionError:
+        mistakes.append(f"{name}: is nested too deeply")
+        return None
+    except ValueError as error:  # json's, tomllib's, and that of a number with thousands of digits
         mistakes.append(f"{name}: {error}")
         return None
     if not isinstance(data, dict):

@@ -13,7 +13,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config import STAMP_FORMAT, STRICT, DebianPackage, Name, RelativePath, Sha256, Text, Timestamp
+from pipeline import config
+from pipeline.config import (
+    STAMP_FORMAT,
+    STRICT,
+    DebianPackage,
+    DebianVersion,
+    Name,
+    PoolPath,
+    RelativePath,
+    Sha256,
+    Text,
+    Timestamp,
+)
 
 REPOSITORY = "installer-iso"
 """What the names of builder images begin with."""
@@ -45,9 +57,9 @@ class Package:
 
     __pydantic_config__ = STRICT
     name: DebianPackage
-    version: Text
+    version: DebianVersion
     archive: Name
-    path: RelativePath
+    path: PoolPath
     size: Annotated[int, Field(gt=0)]
     sha256: Sha256
 
@@ -57,6 +69,7 @@ class Lock:
     """A container, pinned: `layer` is the diff ID of the one layer that must come out.
 
     The layer follows from the lock alone; `intent` only tells whether it is still what people want.
+    `indices` are the dates of Debian's indices that it was resolved against, by archive and suite.
     """
 
     __pydantic_config__ = STRICT
@@ -67,6 +80,7 @@ class Lock:
     links: dict[RelativePath, Text]
     without: tuple[RelativePath, ...]
     packages: tuple[Package, ...]
+    indices: dict[Text, Timestamp] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -92,17 +106,49 @@ def mismatches(lock: Lock, container: str, intent: Intent, snapshot: str) -> lis
         found.append(f"{name}: container: {lock.container!r} is not {container!r}")
     if lock.intent != intent.digest():
         found.append(f"{name}: was made from another containers/{container}.toml")
+    else:
+        found += [f"{name}: {what}" for what in _not_of(lock, intent)]
     if lock.snapshot != snapshot:
         found.append(f"{name}: is of the snapshot {lock.snapshot}, the manifest wants {snapshot}")
     return found
 
 
-def write(lock: Lock, path: Path) -> None:
-    """Write a lock in one rename, sorted and one package a line, so that its changes read well."""
+def _not_of(lock: Lock, intent: Intent) -> list[str]:
+    """Return in what a lock is not of the intent whose digest it bears: whoever edited one kept the other."""
+    names = [package.name for package in lock.packages]
+    found = [f"packages: {name!r} is missing" for name in intent.packages if name not in names]
+    found += [f"packages: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    for what, said, wanted in (
+        ("links", lock.links, intent.links),
+        ("without", sorted(lock.without), sorted(intent.without)),
+    ):
+        if said != wanted:
+            found.append(f"{what}: {said!r} is not {wanted!r}")
+    return found
+
+
+def text_of(lock: Lock) -> str:
+    """Return the one way to write a lock: one package a line, so that its changes read well."""
     data = asdict(lock)
+    if not lock.indices:
+        del data["indices"]
     packages = [json.dumps(package) for package in data.pop("packages")]
     head = json.dumps(data, indent=2).removesuffix("\n}")
-    text = f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"
+    return f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"
+
+
+def read(root: Path, container: str, mistakes: list[str]) -> Lock | None:
+    """Read a container's lock; None after adding to `mistakes`, also where no `write` wrote it so."""
+    name = path_of(container)
+    lock = config.read(Lock, root / name, name, mistakes)
+    if lock is not None and (root / name).read_bytes() != text_of(lock).encode():
+        mistakes.append(f"{name}: is not written as `./doit lock` writes it")
+        return None
+    return lock
+
+
+def write(lock: Lock, path: Path) -> None:
+    """Write a lock in one rename."""
     partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(text_of(lock), encoding="utf-8")
     partial.replace(path)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config import STRICT, Name, PlainText, RelativePath, Sha256, Text, Timestamp
+from pipeline.config import STRICT, Name, PlainText, RelativePath, Sha256, Suite, Timestamp, Url
 
 PATH = "manifests/manifest.toml"
 
@@ -31,8 +31,8 @@ class Debian:
 
     __pydantic_config__ = STRICT
     snapshot: Timestamp
-    snapshot_url: Text
-    archives: dict[Name, tuple[Text, ...]]
+    snapshot_url: Url
+    archives: dict[Name, tuple[Suite, ...]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Artifact:
     sha256: Sha256
     size: Annotated[int, Field(gt=0)]
     path: RelativePath | None = None
-    url: Text | None = None
+    url: Url | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Artifact":

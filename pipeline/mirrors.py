@@ -7,9 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from debian.deb822 import Deb822
+
+from pipeline.config import is_url
+from pipeline.errors import PipelineError
 
 APT = Path("/etc/apt")
 
@@ -63,14 +65,20 @@ def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Source]:
     """Return where Debian's files are looked for, in the order in which they are tried.
 
     INSTALLER_ISO_DEBIAN_MIRROR (the folder above `debian`), the mirrors that this machine's apt is
-    set up with, the snapshot archive.
+    set up with, the snapshot archive. What apt names and is no URL is left out: apt says so itself.
+    Raises PipelineError for a variable that is none.
     """
     found: list[Source] = []
     if chosen := os.environ.get("INSTALLER_ISO_DEBIAN_MIRROR"):
+        if not is_url(chosen):
+            raise PipelineError(
+                f"INSTALLER_ISO_DEBIAN_MIRROR: {chosen!r} is not a URL",
+                "name the folder above `debian` of a mirror, such as https://deb.debian.org",
+            )
         found.append(Mirror(chosen.rstrip("/"), "INSTALLER_ISO_DEBIAN_MIRROR"))
     for uri in _apt_uris(apt):
         base, _, archive = uri.rstrip("/").rpartition("/")
         mirror = Mirror(base, "this machine's apt")
-        if archive in ("debian", "debian-security") and urlsplit(uri).scheme in ("http", "https"):
+        if archive in ("debian", "debian-security") and is_url(uri):
             found += [mirror] if mirror not in found else []
     return [*found, Snapshot(snapshot_url.rstrip("/"), timestamp)]

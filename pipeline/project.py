@@ -3,6 +3,8 @@
 Must not know steps, engines or doit.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from pipeline.errors import ConfigError
 from pipeline.lock import Intent, Lock
 from pipeline.manifest import Manifest
 from pipeline.recipe import Recipe
+
+RELOCK = "run `./doit lock`: it makes the locks new"
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,37 @@ def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
     return mistakes
 
 
-def _names(folder: Path, pattern: str) -> list[str]:
-    return sorted(path.name.removesuffix(".toml") for path in folder.glob(pattern))
+def _names(found: Iterable[Path], where: str, mistakes: list[str]) -> list[str]:
+    """Return the names that recipes or containers have by their paths, if they are names."""
+    names = sorted(path.name.removesuffix(".toml") for path in found)
+    good = [name for name in names if re.fullmatch(config.NAME, name)]
+    mistakes += [f"{where}/: {name!r} is not {config.A_NAME}" for name in names if name not in good]
+    return good
+
+
+def _recipes(root: Path, pins: Manifest | None, mistakes: list[str]) -> dict[str, Recipe]:
+    recipes = {}
+    folders = (path.parent for path in (root / "recipes").glob("*/recipe.toml"))
+    for name in _names(folders, "recipes", mistakes):
+        path = f"recipes/{name}/recipe.toml"
+        recipe = config.read(Recipe, root / path, path, mistakes)
+        if recipe is not None and pins is not None:
+            recipes[name] = recipe
+            mistakes += _recipe_mistakes(root, name, recipe, pins)
+    if not (recipes or mistakes):
+        mistakes.append("recipes/: no folder in it has a recipe.toml")
+    if pins is not None:
+        mistakes += _across(recipes, pins)
+    return recipes
+
+
+def _intents(root: Path, mistakes: list[str]) -> dict[str, Intent]:
+    paths = {
+        name: f"containers/{name}.toml"
+        for name in _names((root / "containers").glob("*.toml"), "containers", mistakes)
+    }
+    read = {name: config.read(Intent, root / path, path, mistakes) for name, path in paths.items()}
+    return {name: intent for name, intent in read.items() if intent is not None}
 
 
 def load(root: Path, *, match_locks: bool = True) -> Project:
@@ -95,36 +128,32 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
     """
     mistakes: list[str] = []
     pins = config.read(Manifest, root / manifest.PATH, manifest.PATH, mistakes)
-    recipes, intents, locks = {}, {}, {}
-    for path in sorted((root / "recipes").glob("*/recipe.toml")):
-        name = path.parent.name
-        recipe = config.read(Recipe, path, f"recipes/{name}/recipe.toml", mistakes)
-        if recipe is not None and pins is not None:
-            recipes[name] = recipe
-            mistakes += _recipe_mistakes(root, name, recipe, pins)
-    if not (recipes or mistakes):
-        mistakes.append("recipes/: no folder in it has a recipe.toml")
-    if pins is not None:
-        mistakes += _across(recipes, pins)
+    recipes = _recipes(root, pins, mistakes)
+    intents = _intents(root, mistakes)
+    locks: dict[str, Lock] = {}
     stale: list[str] = []
-    for container in _names(root / "containers", "*.toml"):
-        intent = config.read(
-            Intent, root / "containers" / f"{container}.toml", f"containers/{container}.toml", mistakes
-        )
-        if intent is None or pins is None:
+    broken = False
+    for container, intent in intents.items():
+        found = lock.read(root, container, stale)
+        if found is None:
+            broken = broken or (root / lock.path_of(container)).exists()
             continue
-        intents[container] = intent
-        wrong: list[str] = []
-        name = lock.path_of(container)
-        found = config.read(Lock, root / name, name, wrong)
-        if found is not None and match_locks:
-            wrong += lock.mismatches(found, container, intent, pins.debian.snapshot)
-        if found is not None:
-            locks[container] = found
-        stale += wrong
+        locks[container] = found
+        if pins is not None:
+            stale += lock.mismatches(found, container, intent, pins.debian.snapshot)
     if match_locks:
         mistakes += stale
     if mistakes or pins is None:
-        hint = "run `./doit lock`: it makes the locks new" if stale and len(stale) == len(mistakes) else ""
-        raise ConfigError(mistakes, hint)
+        raise ConfigError(mistakes, _hint(mistakes, stale, broken))
     return Project(root, pins, recipes, intents, locks)
+
+
+def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
+    """Return what to do: never anything that would lose the pins of a lock that cannot be read."""
+    if any(config.CONFLICT in mistake for mistake in mistakes):
+        return "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
+    if len(stale) < len(mistakes) or not stale:
+        return ""
+    if broken:
+        return "restore the lock from the repository's history; `./doit lock` would pin other packages"
+    return RELOCK

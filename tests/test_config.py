@@ -17,7 +17,29 @@ from pipeline import config
         (config.Timestamp, ["20261121T000000Z"], ["2026-11-21", "20261121T000000", "20261121 000000Z"]),
         (config.RelativePath, ["a", "a/b", "..a", "a..", ".a/b"], ["", "/a", "..", "../a", "a/../b", "a/.."]),
         (config.VolumeId, ["A", "A_1", "A" * 16], ["", "a", "A-B", "A" * 17]),
-        (config.Text, ["x", " "], [""]),
+        (config.Text, ["x", " ", "ä b"], ["", "a\nb", "a\x1b[m", "\u2028", "\u202e"]),
+        (config.DebianVersion, ["1", "1:2.0~a-1+b2"], ["", "1 2", "1\n", "a:1", "1_2", "%3a"]),
+        (config.Suite, ["trixie", "trixie-updates", "stable/updates"], ["", "a b", "a\n", "/a", "a//", "-a"]),
+        (
+            config.PoolPath,
+            ["pool/main/a/a_1_all.deb", "pool/a_4%3a1_amd64.deb"],
+            ["", "a.deb", "pool/a", "pool/../a.deb", "pool/a?.deb", "pool/a b.deb", "pool//a.deb"],
+        ),
+        (
+            config.Url,
+            ["http://a", "https://a.example:1/b%20c", "http://[::1]/x"],
+            [
+                "",
+                "a",
+                "ftp://a/b",
+                "http://",
+                "http://[::1",
+                "http://a:x/",
+                "http://a b",
+                "http://a\nb",
+                "http://ä",
+            ],
+        ),
     ],
 )
 def test_kinds_of_values(kind: Any, good: list[str], bad: list[str]) -> None:

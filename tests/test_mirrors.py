@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import PipelineError
 from pipeline.mirrors import Mirror, Snapshot, sources
 
 ONE_LINE = """\
@@ -12,6 +13,8 @@ deb [signed-by=/x arch=amd64] http://old.example/debian/ bookworm main
 deb-src http://source.example/debian bookworm main
 deb cdrom:[Debian]/debian bookworm main
 deb http://other.example/ubuntu jammy main
+deb http://[broken/debian bookworm main
+deb http://port.example:x/debian bookworm main
 """
 
 DEB822 = """\
@@ -60,6 +63,14 @@ def test_the_chosen_mirror_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "sources.list").write_text(ONE_LINE)
     monkeypatch.setenv("INSTALLER_ISO_DEBIAN_MIRROR", "http://chosen.example/x/")
     assert bases(tmp_path)[:2] == ["http://chosen.example/x", "http://old.example"]
+
+
+@pytest.mark.parametrize("chosen", ["mirror.example", "http://[x", "http://a b/", "file:///srv"])
+def test_a_chosen_mirror_that_is_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_DEBIAN_MIRROR", chosen)
+    with pytest.raises(PipelineError) as caught:
+        sources("https://s/archive", "T", tmp_path)
+    assert caught.value.message == f"INSTALLER_ISO_DEBIAN_MIRROR: {chosen!r} is not a URL"
 
 
 def test_urls() -> None:

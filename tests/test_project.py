@@ -16,6 +16,13 @@ INTENT = "containers/imager.toml"
 LOCK = "manifests/imager.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
+RESTORE = "restore the lock from the repository's history; `./doit lock` would pin other packages"
+CONFLICT = """<<<<<<< HEAD
+one
+=======
+other
+>>>>>>> theirs
+"""
 
 
 @pytest.fixture
@@ -66,6 +73,46 @@ EDITS = [
     (MANIFEST, "source_date_epoch = 1795219200\n", "", "source_date_epoch: this key is missing"),
     (MANIFEST, "1795219200", '"now"', "source_date_epoch: 'now' is not a whole number"),
     (MANIFEST, "1795219200", "1.5", "source_date_epoch: 1.5 is not a whole number"),
+    (
+        MANIFEST,
+        "1795219200",
+        "2026-11-21",
+        "source_date_epoch: 2026-11-21 is a date, not a whole number: the seconds since 1970 are 1795219200",
+    ),
+    (
+        MANIFEST,
+        "1795219200",
+        "2026-11-21T01:00:00+01:00",
+        "source_date_epoch: 2026-11-21 01:00:00+01:00 is a date, not a whole number:"
+        " the seconds since 1970 are 1795219200",
+    ),
+    (MANIFEST, "1795219200", "12:00:00", "source_date_epoch: 12:00:00 is a time, not a whole number"),
+    (
+        MANIFEST,
+        "source_date_epoch =",
+        "\ufeffsource_date_epoch =",
+        "begins with a byte order mark: save it as UTF-8 without one",
+    ),
+    (MANIFEST, "1795219200", "[" * 9999, "is nested too deeply"),
+    (
+        MANIFEST,
+        '["trixie"]',
+        '["trixie main\\ndeb [trusted=yes] http://x y"]',
+        "debian.archives.debian.0: 'trixie main\\ndeb [trusted=yes] http://x y'"
+        " is not a suite (trixie, trixie-updates)",
+    ),
+    (
+        MANIFEST,
+        "/archive",
+        "/archive\\n",
+        "debian.snapshot_url: 'https://snapshot.example/archive\\n' is not a URL (https://host/path)",
+    ),
+    (
+        MANIFEST,
+        "https://example.org",
+        "file://",
+        "artifacts.a-program.url: 'file:///program' is not a URL (https://host/path)",
+    ),
     (MANIFEST, "1795219200", "0", "source_date_epoch: 0: Input should be greater than or equal to 315532800"),
     (
         MANIFEST,
@@ -93,7 +140,7 @@ EDITS = [
         MANIFEST,
         '"20261121T000000Z"',
         "2026-11-21",
-        "debian.snapshot: {'date': '2026-11-21'} is not a string",
+        "debian.snapshot: 2026-11-21 is a date, not a string: put it in quotes",
     ),
     (MANIFEST, '["trixie"]', '"trixie"', "debian.archives.debian: 'trixie' is not a list"),
     (MANIFEST, '["trixie"]', "[1]", "debian.archives.debian.0: 1 is not a string"),
@@ -103,7 +150,7 @@ EDITS = [
     (MANIFEST, "size = 5", "size = 0", "artifacts.a-kernel.size: 0: Input should be greater than 0"),
     (MANIFEST, "size = 5", "size = true", "artifacts.a-kernel.size: True is not a whole number"),
     (MANIFEST, PATH, "", "artifacts.a-kernel: needs either path or url"),
-    (MANIFEST, PATH, PATH + '\nurl = "x"', "artifacts.a-kernel: needs either path or url"),
+    (MANIFEST, PATH, PATH + '\nurl = "http://x/y"', "artifacts.a-kernel: needs either path or url"),
     (RECIPE, 'summary = "A toy."\n', "", "summary: this key is missing"),
     (RECIPE, "[kernel]", "[kernels]", "kernel: this key is missing"),
     (RECIPE, 'fragments = ["base"]', "", "kernel: needs either fragments or artifact"),
@@ -158,7 +205,7 @@ EDITS = [
         "[payload.service]",
         "payload.service: no recipe has a program for it (known payloads: none)",
     ),
-    (RECIPE, '"rdinit=/sbin/init"', '""', "image.cmdline.0: '': String should have at least 1 character"),
+    (RECIPE, '"rdinit=/sbin/init"', '""', "image.cmdline.0: '' is not a line of text"),
     (INTENT, '"xorriso"', '"Xorriso"', "packages.1: 'Xorriso' is not a Debian package name"),
     (INTENT, "packages", "links = 1\npackages", "links: 1 is not a table"),
     (INTENT, "packages", 'links = {"/x" = "y"}\npackages', f"links./x.[key]: '/x' {BELOW}"),
@@ -171,8 +218,16 @@ EDITS = [
         LOCK,
         "pool/main/c",
         "../main/c",
-        f"packages.0.path: '../main/c/coreutils/coreutils_1-1_amd64.deb' {BELOW}",
+        "packages.0.path: '../main/c/coreutils/coreutils_1-1_amd64.deb' is not a .deb file in pool/",
     ),
+    (LOCK, '"1-1"', '"1 1"', "packages.0.version: '1 1' is not a Debian version"),
+    (LOCK, '"layer"', '"layer": "", "layer"', "the key 'layer' is there twice"),
+    (LOCK, '"archive": "debian"', '"archive": "x", "archive": "debian"', "the key 'archive' is there twice"),
+    (LOCK, '": "', '" : "', "is not written as `./doit lock` writes it"),
+    (LOCK, '"without": []', '"without": [\n    "usr/x"\n  ]', "without: ['usr/x'] is not []"),
+    (LOCK, '"links": {}', '"links": {\n    "a": "b"\n  }', "links: {'a': 'b'} is not {}"),
+    (LOCK, '"xorriso"', '"xorrisp"', "packages: 'xorriso' is missing"),
+    (LOCK, '"name": "xorriso"', '"name": "coreutils"', "packages: 'coreutils' is there twice"),
     (LOCK, '"archive"', '"archives"', "packages.0.archive: this key is missing"),
     (LOCK, '"imager"', '"kernel"', "container: 'kernel' is not 'imager'"),
     (
@@ -184,13 +239,37 @@ EDITS = [
 ]
 
 
+def says_what_is_not_wanted(said: str) -> bool:
+    """Tell whether a lock can be read, and is only of another intent."""
+    return said.startswith(("container:", "is of", "without:", "links: {", "packages: "))
+
+
 @pytest.mark.parametrize(("file", "old", "new", "said"), EDITS)
 def test_a_mistake_is_told_with_its_place(root: Path, file: str, old: str, new: str, said: str) -> None:
     edit(root, file, old, new)
     found, hint = mistakes(root)
     ours = [line for line in found if line.startswith(f"{file}: ")]
     assert f"{file}: {said}" in ours
-    assert hint == (RELOCK if file == LOCK else "")
+    assert hint == ("" if file != LOCK else RELOCK if says_what_is_not_wanted(said) else RESTORE)
+
+
+@pytest.mark.parametrize("file", [LOCK, MANIFEST, RECIPE])
+def test_a_merge_conflict_is_not_solved_by_other_pins(root: Path, file: str) -> None:
+    text = (root / file).read_text()
+    (root / file).write_text(text.replace("\n", f"\n{CONFLICT}", 1))
+    found, hint = mistakes(root)
+    assert f"{file}: line 2 has a mark of a merge conflict" in found
+    assert hint == "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
+
+
+@pytest.mark.parametrize("where", ["recipes", "containers"])
+@pytest.mark.parametrize("name", ["Toy", "a b", "a_b", "-a"])
+def test_a_name_that_is_none(root: Path, where: str, name: str) -> None:
+    if where == "recipes":
+        shutil.copytree(root / "recipes/toy", root / "recipes" / name)
+    else:
+        shutil.copy(root / INTENT, root / f"containers/{name}.toml")
+    assert mistakes(root)[0] == [f"{where}/: {name!r} {NO_NAME}"]
 
 
 def test_an_intent_that_changed_makes_its_lock_stale(root: Path) -> None:

@@ -37,13 +37,13 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
         "name": "gcc",
         "version": "1",
         "archive": "debian",
-        "path": "pool/x",
+        "path": "pool/x.deb",
         "size": 1,
         "sha256": "a" * 64,
     }
     path = tmp_path / "toy.json"
     path.write_text(json.dumps([good]))
-    assert resolve.read_packages(path) == (Package("gcc", "1", "debian", "pool/x", 1, "a" * 64),)
+    assert resolve.read_packages(path) == (Package("gcc", "1", "debian", "pool/x.deb", 1, "a" * 64),)
     path.write_text(json.dumps([good | {"size": 0}, good | {"sha256": "a"}]))
     with pytest.raises(ConfigError) as caught:
         resolve.read_packages(path)
