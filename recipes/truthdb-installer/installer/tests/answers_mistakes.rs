@@ -120,6 +120,78 @@ fn what_is_no_text_is_told_with_its_line() {
     );
 }
 
+/// What editors and shells make of a file: taken as it is, or refused with the cause in words.
+#[test]
+fn what_nobody_sees_is_told() {
+    const PLAIN: &str = "version = 1\ntask = \"install\"\n\n[disk]\nserial = \"TARGET0001\"\nerase = \"TARGET0001\"\n";
+    let utf16 =
+        |bytes: fn(u16) -> [u8; 2]| PLAIN.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    let crlf = PLAIN.replace('\n', "\r\n");
+    let right = [
+        PLAIN.as_bytes().to_vec(),
+        crlf.as_bytes().to_vec(),
+        marked(b"\xef\xbb\xbf", PLAIN.as_bytes()),
+        marked(b"\xef\xbb\xbf", crlf.as_bytes()),
+    ];
+    for bytes in right {
+        assert_eq!(read(&bytes), parse(PLAIN));
+        assert!(read(&bytes).is_ok());
+    }
+    let spoilt = |line: &str, instead: &str| PLAIN.replacen(line, instead, 1).into_bytes();
+    let cut = PLAIN.as_bytes()[..70].to_vec();
+    let wrong: [(Vec<u8>, &[&str]); 12] = [
+        (
+            marked(b"\xff\xfe", &utf16(u16::to_le_bytes)),
+            &["1: This is UTF-16 text"],
+        ),
+        (
+            marked(b"\xfe\xff", &utf16(u16::to_be_bytes)),
+            &["1: This is UTF-16 text"],
+        ),
+        (utf16(u16::to_le_bytes), &["1: This is UTF-16 text"]),
+        (utf16(u16::to_be_bytes), &["1: This is UTF-16 text"]),
+        (
+            spoilt("\n\n", "\n\u{feff}\n"),
+            &["3: This is not TOML: a byte order mark"],
+        ),
+        (
+            PLAIN.replace('\n', "\r").into_bytes(),
+            &["1: The lines end with a carriage return (CR)"],
+        ),
+        (
+            PLAIN.replace('"', "\u{201d}").into_bytes(),
+            &["2: This is not TOML: a curly quotation mark", "5: ", "6: "],
+        ),
+        (
+            PLAIN.replace(" = ", " = \u{a0}").into_bytes(),
+            &["1: This is not TOML: a no-break space", "2: ", "5: ", "6: "],
+        ),
+        (
+            spoilt("task =", "task\u{200b} ="),
+            &["2: This is not TOML: a character that nobody sees (U+200B)"],
+        ),
+        (
+            b"version = 1\ntask = \"install\"\n[disk]\nserial = \"TARGET0001\n".to_vec(),
+            &["4: This is not TOML: a string that does not end"],
+        ),
+        (cut, &["6: This is not TOML: a string that does not end"]),
+        (Vec::new(), &["1: The file is empty."]),
+    ];
+    for (bytes, expected) in wrong {
+        let said = said(&bytes);
+        let found: Vec<&str> = said
+            .lines()
+            .filter(|it| !it.starts_with("  hint"))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{said}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{expected}: {said}");
+        }
+        assert!(said.is_ascii(), "a serial console shows ASCII: {said}");
+    }
+}
+
 /// Spoils the right file in every way that one byte can; whatever it is, it is right, or at least
 /// one mistake is told, in a line that there is.
 #[test]

@@ -1,7 +1,7 @@
 //! The one disk of this machine that an answer file is about, or why there is none.
 
-use super::{Answers, Erase, Refusal, consent};
-use crate::hardware::{Disk, decimal_size, quoted};
+use super::{Answers, Erase, Refusal, Rule, consent};
+use crate::hardware::{Disk, quoted, size_beside};
 
 /// How many disks a refusal lists.
 const LISTED: usize = 8;
@@ -28,7 +28,7 @@ pub fn choose<'a>(
         _ => return Err(many_fit(answers, &fitting)),
     };
     if let Some(Erase::Serial(wanted)) = &answers.erase {
-        check_serial(disk, wanted)?;
+        check_serial(disk, wanted, &answers.rule)?;
     }
     match refuse(disk) {
         None => match consent::refusal(answers, disk) {
@@ -38,7 +38,7 @@ pub fn choose<'a>(
         Some(reason) => Err(Refusal::new(
             format!(
                 "{} is the disk that the answer file asks for, but it cannot be used: {}.",
-                shown(disk),
+                shown(disk, &answers.rule),
                 reason.trim_end_matches('.')
             ),
             "Change that, or name another disk in the answer file.",
@@ -59,7 +59,7 @@ fn none_fits(answers: &Answers, disks: &[&Disk]) -> Refusal {
     if rule.serial.is_some() && disks.iter().any(|disk| no_serial(&disk)) {
         hint += " A disk without a serial number can be named by wwn, model, bus or size.";
     }
-    let there = listed(disks);
+    let there = listed(disks, rule);
     let message = format!("No disk fits the answer file ({rule}). There is {there}.");
     Refusal::new(message, hint)
 }
@@ -69,20 +69,20 @@ fn many_fit(answers: &Answers, disks: &[&Disk]) -> Refusal {
     Refusal::new(
         format!(
             "{count} disks fit the answer file ({rule}), and it must be one: {}.",
-            listed(disks)
+            listed(disks, rule)
         ),
         "Add to [disk] in the answer file what only one of them has, such as serial.",
     )
 }
 
 /// Looks whether `disk` is the one that may be erased.
-fn check_serial(disk: &Disk, wanted: &str) -> Result<(), Refusal> {
+fn check_serial(disk: &Disk, wanted: &str, rule: &Rule) -> Result<(), Refusal> {
     let hint = match &disk.serial {
         Some(serial) if serial.eq_ignore_ascii_case(wanted) => return Ok(()),
         Some(_) => "Correct erase in the answer file, or attach the right disk.",
         None => "A disk without a serial number needs erase_any_matching = true.",
     };
-    let (disk, wanted) = (shown(disk), quoted(wanted));
+    let (disk, wanted) = (shown(disk, rule), quoted(wanted));
     let message = format!(
         "{disk} fits the answer file, which allows to erase the disk with serial number {wanted} \
          only."
@@ -90,16 +90,22 @@ fn check_serial(disk: &Disk, wanted: &str) -> Result<(), Refusal> {
     Err(Refusal::new(message, hint))
 }
 
-fn listed(disks: &[&Disk]) -> String {
-    let mut texts: Vec<String> = disks.iter().take(LISTED).map(|disk| shown(disk)).collect();
+fn listed(disks: &[&Disk], rule: &Rule) -> String {
+    let mut texts: Vec<String> = disks
+        .iter()
+        .take(LISTED)
+        .map(|disk| shown(disk, rule))
+        .collect();
     if disks.len() > LISTED {
         texts.push(format!("{} more", disks.len() - LISTED));
     }
     texts.join("; ")
 }
 
-/// A disk with everything that a rule can name, but its world wide name.
-fn shown(disk: &Disk) -> String {
+/// A disk with everything that a rule can name, but its world wide name; a size that only just does
+/// not fit `rule` is shown to the byte.
+fn shown(disk: &Disk, rule: &Rule) -> String {
+    let limits: Vec<u64> = rule.min_size.into_iter().chain(rule.max_size).collect();
     let serial = disk.serial.as_ref().map_or_else(
         || "no serial number".to_owned(),
         |serial| format!("serial number {serial}"),
@@ -108,7 +114,7 @@ fn shown(disk: &Disk) -> String {
         "{} ({}, {}, {}, {serial})",
         disk.name,
         disk.bus,
-        decimal_size(disk.size),
+        size_beside(disk.size, &limits),
         disk.model
     )
 }

@@ -9,8 +9,8 @@ use super::disk_keys::{DISK, read_consent, read_erase, read_rule};
 use super::mistakes::Mistakes;
 use super::settings_keys::{SETTINGS, read_settings, refuse_settings};
 use super::table::{At, Key, Table, key};
-use super::{Answers, Ending, LARGEST, Mistake, Rule};
-use crate::hardware::{MINIMUM_DISK, decimal_size, quoted};
+use super::{Answers, Ending, LARGEST, Mistake, Rule, unseen};
+use crate::hardware::{MINIMUM_DISK, quoted, size_beside};
 use crate::install::{Settings, Task};
 
 /// How often a file that is no TOML is parsed, without the lines that are known to be broken.
@@ -52,16 +52,7 @@ pub fn read(bytes: &[u8]) -> Result<Answers, Vec<Mistake>> {
     if bytes.len() > LARGEST {
         return Err(vec![too_large()]);
     }
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        vec![Mistake {
-            line: before.split(|byte| *byte == b'\n').count(),
-            key: String::new(),
-            message: "This is not UTF-8 text.".to_owned(),
-            hint: "Save the file as UTF-8.".to_owned(),
-        }]
-    })?;
-    parse(text)
+    parse(unseen::text(bytes).map_err(|mistake| vec![mistake])?)
 }
 
 fn too_large() -> Mistake {
@@ -193,7 +184,7 @@ fn compare_sizes(rule: &Rule, table: &Table<'_>, values: &Settings, mistakes: &m
     if let (Some(most), Some(at)) = (most, table.place("reserved"))
         && values.reserved > most
     {
-        let most = decimal_size(most);
+        let most = size_beside(most, &[values.reserved]);
         let message = format!("A disk of at most max_size can spare {most}.");
         let hint = "Reserve less, or allow larger disks.".to_owned();
         mistakes.add_unless_broken(at, table.path("reserved"), message, hint);

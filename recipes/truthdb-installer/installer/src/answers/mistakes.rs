@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Mistake;
+use super::{Mistake, unseen};
 
 /// What is said of a line that is no TOML.
 const SYNTAX: &str = "A line is a [table], or key = value with \"quotation marks\" around text.";
@@ -39,15 +39,19 @@ impl Mistakes {
         if !self.broken_lines.insert(line) {
             return None;
         }
-        let (what, hint) = match error.message() {
-            "duplicate key" => (
-                "this is there twice",
+        let text = lines.get(line - 1).map_or("", |it| it);
+        let (what, hint) = match (error.message(), unseen::in_line(text)) {
+            ("duplicate key", _) => (
+                "this is there twice".to_owned(),
                 "It stands further up already: leave one of the two out.",
             ),
-            _ if lines.get(line - 1).is_some_and(|it| has_bare_text(it)) => {
-                ("text without \"quotation marks\"", SYNTAX)
-            }
-            what => (what, SYNTAX),
+            (_, Some(what)) => (what, "Delete it and type it again, in a plain text editor."),
+            _ if has_bare_text(text) => ("text without \"quotation marks\"".to_owned(), SYNTAX),
+            (what, None) if what.starts_with("invalid basic string") => (
+                "a string that does not end in this line".to_owned(),
+                "Write a quotation mark at its end; of a file that was cut off, copy it again.",
+            ),
+            (what, None) => (what.to_owned(), SYNTAX),
         };
         let mistake = Mistake {
             line,
@@ -112,9 +116,9 @@ impl Mistakes {
     }
 }
 
-/// Whether a line is `key = word`, or has quotation marks that only a word processor writes.
+/// Whether a line is `key = word`.
 fn has_bare_text(line: &str) -> bool {
     let value = line.split_once('=').map_or("", |(_, value)| value.trim());
-    let is_word = value.starts_with(|c: char| c.is_alphabetic() || "“”„«»‘’".contains(c));
+    let is_word = value.starts_with(|c: char| c.is_alphabetic());
     is_word && !["true", "false", "inf", "nan"].contains(&value)
 }

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `file`, `disk_keys`, `settings_keys` | the keys of the file, and their rules |
 //! | `table`, `mistakes` | how a TOML table is read to its end, and what is wrong with it |
+//! | `unseen` | other encodings, and characters that are not what they look like |
 //! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
 //! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
@@ -28,6 +29,7 @@ mod rule;
 mod settings_keys;
 mod summary;
 mod table;
+mod unseen;
 mod volume;
 mod window;
 

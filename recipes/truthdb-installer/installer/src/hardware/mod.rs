@@ -24,7 +24,7 @@ pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use product::Product;
 pub(crate) use text::reason;
-pub use text::{decimal_size, grouped, quoted};
+pub use text::{decimal_size, grouped, quoted, size_beside};
 
 /// Everything that the program shows about the machine it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,9 @@ impl Hardware {
         } else if ![512, 4096].contains(&disk.block_size) {
             format!("blocks of {} bytes", disk.block_size)
         } else if disk.size < MINIMUM_DISK {
-            format!("too small, {} are needed", decimal_size(MINIMUM_DISK))
+            let has = size_beside(disk.size, &[MINIMUM_DISK]);
+            let needs = decimal_size(MINIMUM_DISK);
+            format!("too small, it has {has} and {needs} are needed")
         } else {
             return self
                 .path_before(disk)

@@ -59,6 +59,18 @@ pub fn decimal_size(bytes: u64) -> String {
     format!("{bytes} bytes")
 }
 
+/// The same, of a size that is shown beside `others`: to the byte, if one of them is another size that
+/// would look the same.
+pub fn size_beside(bytes: u64, others: &[u64]) -> String {
+    let shown = decimal_size(bytes);
+    let is_twin = |other: &u64| *other != bytes && decimal_size(*other) == shown;
+    if others.iter().any(is_twin) {
+        format!("{} bytes", grouped(bytes))
+    } else {
+        shown
+    }
+}
+
 /// Writes a number with a comma between thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -93,6 +105,18 @@ mod tests {
         ];
         for (bytes, expected) in rows {
             assert_eq!(decimal_size(bytes), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_are_compared_look_different() {
+        let rows = [
+            (7_999_999_488, 8_000_000_000, "7,999,999,488 bytes"),
+            (8_000_000_000, 8_000_000_000, "8.0 GB"),
+            (7_900_000_000, 8_000_000_000, "7.9 GB"),
+        ];
+        for (bytes, other, expected) in rows {
+            assert_eq!(size_beside(bytes, &[1, other]), expected);
         }
     }
 

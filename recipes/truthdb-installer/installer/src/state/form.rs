@@ -1,7 +1,7 @@
 //! [`State::Settings`]: the settings as text fields, and what they come to.
 
 use super::{Choices, Confirm, Event, Input, Key, Next, State};
-use crate::hardware::{Disk, MINIMUM_DISK, decimal_size};
+use crate::hardware::{Disk, MINIMUM_DISK, size_beside};
 use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
 use crate::install::{Address, Settings, Task, most_data_partitions};
 
@@ -172,7 +172,8 @@ fn reserved(text: &str, disk: &Disk) -> Result<u64, String> {
     let reserved = if text.is_empty() { 0 } else { size(text)? };
     let most = disk.size.saturating_sub(MINIMUM_DISK);
     if reserved > most {
-        return Err(format!("This disk can spare {}.", decimal_size(most)));
+        let most = size_beside(most, &[reserved]);
+        return Err(format!("This disk can spare {most}."));
     }
     Ok(reserved)
 }
