@@ -136,6 +136,8 @@ impl Layout {
             KeyCode::KEY_RIGHT => Key::Right,
             KeyCode::KEY_UP => Key::Up,
             KeyCode::KEY_DOWN => Key::Down,
+            KeyCode::KEY_PAGEUP => Key::PageUp,
+            KeyCode::KEY_PAGEDOWN => Key::PageDown,
             KeyCode::KEY_SPACE => Key::Char(' '),
             code => self.written(code, shift),
         }

@@ -102,6 +102,8 @@ fn lettered(letter: u8) -> Key {
 /// A key whose sequence ends with a tilde. The numbers have gaps.
 fn numbered(number: u8) -> Key {
     match number {
+        5 => Key::PageUp,
+        6 => Key::PageDown,
         11..=15 => Key::Function(number - 10),
         17..=21 => Key::Function(number - 11),
         23..=24 => Key::Function(number - 12),
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart() {
-        let rows: [(&[u8], &[Key]); 21] = [
+        let rows: [(&[u8], &[Key]); 22] = [
             (b"q", &[Key::Char('q')]),
             (b"Q ~", &[Key::Char('Q'), Key::Char(' '), Key::Char('~')]),
             (b"\x1b[A\x1bOB", &[Key::Up, Key::Down]),
@@ -151,7 +153,8 @@ mod tests {
             (b"\x1b[24~", &[Key::Function(12)]),
             (b"\x1b\x1b", &[Key::Esc]),
             (b"\x0c", &[Key::Other]),
-            (b"\x1b[5~", &[Key::Other]),
+            (b"\x1b[5~\x1b[6~", &[Key::PageUp, Key::PageDown]),
+            (b"\x1b[4~", &[Key::Other]),
             (b"\x1b[1;5A", &[Key::Up]),
             // What terminals answer to programs that ask who they are.
             (b"\x1b[?1;2c\x1b[24;80R", &[Key::Other, Key::Other]),

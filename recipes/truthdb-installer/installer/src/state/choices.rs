@@ -67,6 +67,8 @@ pub struct Choices {
     pub purpose: Purpose,
     /// Index in `hardware.disks` of the disk that is chosen, or that is being looked at.
     pub selected: usize,
+    /// How many lines below the list of disks are scrolled away.
+    pub scroll: u16,
     /// The settings, as far as they are written.
     pub form: Form,
     /// Why the last key did not do what it was pressed for, or what changed meanwhile.
@@ -84,6 +86,7 @@ impl Choices {
             hardware,
             purpose,
             selected,
+            scroll: 0,
             form: Form::default(),
             notice: None,
         }
@@ -154,8 +157,15 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
         choices.notice = None;
     }
     match key {
-        Key::Up => choices.selected = choices.selected.saturating_sub(1),
+        Key::PageUp | Key::PageDown => {
+            key.scrolls(&mut choices.scroll);
+        }
+        Key::Up => {
+            choices.scroll = 0;
+            choices.selected = choices.selected.saturating_sub(1);
+        }
         Key::Down => {
+            choices.scroll = 0;
             let last = choices.hardware.disks.len().saturating_sub(1);
             choices.selected = (choices.selected + 1).min(last);
         }

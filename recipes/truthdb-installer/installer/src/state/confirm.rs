@@ -21,6 +21,8 @@ pub struct Confirm {
     pub settings: Settings,
     /// What was typed.
     pub typed: Input,
+    /// How many lines above the question are scrolled away.
+    pub scroll: u16,
 }
 
 /// What has to be typed to prove that the right disk is meant.
@@ -67,6 +69,7 @@ impl Confirm {
             disk,
             settings,
             typed: Input::default(),
+            scroll: 0,
         }
     }
 
@@ -106,7 +109,7 @@ pub(super) fn next(mut confirm: Confirm, event: Event) -> Next {
         Event::Key(Key::Enter) if confirm.is_proven() => return confirm.start(),
         Event::Key(Key::Esc) => return confirm.back().alone(),
         Event::Key(key) => {
-            confirm.typed.press(key);
+            let _ = key.scrolls(&mut confirm.scroll) || confirm.typed.press(key);
         }
         Event::Scanned(Ok(hardware)) => {
             let task = confirm.task;

@@ -23,9 +23,6 @@ pub struct Done {
 }
 
 impl Done {
-    /// The most lines that can be scrolled away.
-    const LONGEST: u16 = 40;
-
     /// What `report` says is done.
     pub fn new(report: Report, origin: Origin) -> Self {
         let ending = match &origin {
@@ -92,9 +89,9 @@ pub(super) fn next(mut done: Done, event: Event) -> Next {
                 Key::Char('r') => return done.leave(Ending::Reboot),
                 Key::Char('p') => return done.leave(Ending::PowerOff),
                 Key::Char('e') => return done.export(),
-                Key::Up => done.scroll = done.scroll.saturating_sub(1),
-                Key::Down => done.scroll = done.scroll.saturating_add(1).min(Done::LONGEST),
-                _ => {}
+                key => {
+                    key.scrolls(&mut done.scroll);
+                }
             }
         }
         Event::LogExported { notice, .. } => done.notice = Some(notice),

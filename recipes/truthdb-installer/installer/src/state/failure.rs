@@ -9,8 +9,6 @@ use crate::install::{self, Request};
 
 /// For how many seconds a problem is shown before an answer file's ending comes.
 const PAUSE: u8 = 10;
-/// The most lines that can be scrolled away: an answer file may have many mistakes.
-const LONGEST: u16 = 200;
 
 /// Details of [`State::Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,11 +242,7 @@ fn on_key(mut failure: Failure, key: Key) -> Next {
             (State::Error(failure), Some(Effect::ExportLog { except }))
         }
         key => {
-            match key {
-                Key::Up => failure.scroll = failure.scroll.saturating_sub(1),
-                Key::Down => failure.scroll = (failure.scroll + 1).min(LONGEST),
-                _ => {}
-            }
+            key.scrolls(&mut failure.scroll);
             State::Error(failure).alone()
         }
     }

@@ -10,8 +10,8 @@ pub struct Validation {
     pub choices: Choices,
     /// What was found, once everything was looked at.
     pub findings: Option<Vec<Finding>>,
-    /// Index of the finding that is shown first.
-    pub scroll: usize,
+    /// How many lines are scrolled away.
+    pub scroll: u16,
 }
 
 impl Validation {
@@ -27,8 +27,6 @@ impl Validation {
 
 /// What happens in [`State::Validate`].
 pub(super) fn next(mut validation: Validation, event: Event) -> Next {
-    let last = validation.findings.as_ref().map_or(0, Vec::len);
-    let last = last.saturating_sub(1);
     match event {
         Event::Validated(disk, findings) => {
             let is_this = validation.choices.disk().map(|it| it.name.as_str());
@@ -37,8 +35,6 @@ pub(super) fn next(mut validation: Validation, event: Event) -> Next {
             }
         }
         Event::Key(key) => match key.command() {
-            Key::Up => validation.scroll = validation.scroll.saturating_sub(1),
-            Key::Down => validation.scroll = (validation.scroll + 1).min(last),
             Key::Esc | Key::Char('b') => return State::Disk(validation.choices).alone(),
             Key::Char('r') if validation.findings.is_some() => {
                 let disk = validation.choices.disk().cloned();
@@ -46,7 +42,9 @@ pub(super) fn next(mut validation: Validation, event: Event) -> Next {
                 let validation = Validation::new(validation.choices);
                 return (State::Validate(validation), effect);
             }
-            _ => {}
+            key => {
+                key.scrolls(&mut validation.scroll);
+            }
         },
         _ => {}
     }

@@ -12,6 +12,8 @@ use crate::hardware::{Hardware, Problem};
 pub struct Welcome {
     /// What is shown.
     pub hardware: Hardware,
+    /// How many lines are scrolled away.
+    pub scroll: u16,
     /// Somebody pressed a key, so no answer file is followed any more.
     pub attended: bool,
     /// Why `hardware` may be out of date: a problem that the user went back from.
@@ -24,6 +26,7 @@ impl Welcome {
     pub(super) fn new(hardware: Hardware, attended: bool) -> Self {
         Self {
             hardware,
+            scroll: 0,
             attended,
             dismissed: None,
             passed_over: None,
@@ -83,7 +86,10 @@ fn on_key(mut welcome: Welcome, key: Key) -> Next {
         }
         // Noise on a line does not count as somebody.
         Key::Other => {}
-        _ => welcome.attended = true,
+        key => {
+            welcome.attended = true;
+            key.scrolls(&mut welcome.scroll);
+        }
     }
     State::Welcome(welcome).alone()
 }

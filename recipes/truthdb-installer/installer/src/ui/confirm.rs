@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::settings::field_box;
-use super::text::Page;
+use super::text::{Page, split};
 use super::{Look, details, frame, machine};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task};
@@ -29,7 +29,6 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     let area = frame::render(product, &keys, look, area, buffer);
     let mut question = Page::new(look, area);
     proof(state, look, &mut question);
-    let room = usize::from(area.height).saturating_sub(question.len());
     let mut page = Page::new(look, area);
     page.heading(title);
     page.say(&machine::disk(&state.disk), look.text);
@@ -37,22 +36,20 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     page.say(&serial, look.text);
     match state.task {
         Task::Install => {
-            let mut made = Page::new(look, area);
-            will_be_made(state, look, &mut made);
-            will_be_lost(state, look, &mut page, room.saturating_sub(made.len()));
-            page.append(made);
+            will_be_lost(state, look, &mut page);
+            will_be_made(state, look, &mut page);
         }
         Task::KeepData => keep_data(look, &mut page),
         Task::RepairBoot => repair_boot(look, &mut page),
     }
     // Whatever has no room, the question has.
-    page.truncate(room);
-    page.append(question);
-    page.render(area, buffer);
+    let [above, below] = split(&page, &question, area);
+    page.render_scrolled(state.scroll, above, buffer);
+    question.render(below, buffer);
 }
 
-/// What is on the disk now, as far as there is room for it on a page of `rows`.
-fn will_be_lost(state: &Confirm, look: &Look, page: &mut Page<'_>, rows: usize) {
+/// What is on the disk now.
+fn will_be_lost(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     page.blank();
     let parts = state.disk.contents.iter().flat_map(|it| &it.parts);
     let parts: Vec<String> = parts.map(details::part).collect();
@@ -66,17 +63,8 @@ fn will_be_lost(state: &Confirm, look: &Look, page: &mut Page<'_>, rows: usize) 
     } else {
         page.line(Line::styled("All of this will be lost", look.alert));
     }
-    let room = rows.saturating_sub(page.len()).max(2);
-    let shown = if parts.len() > room {
-        room - 1
-    } else {
-        parts.len()
-    };
-    for part in &parts[..shown] {
+    for part in parts {
         page.line(format!("  {part}"));
-    }
-    if shown < parts.len() {
-        page.line(format!("    and {} more", parts.len() - shown));
     }
 }
 

@@ -1,10 +1,7 @@
 //! What is known about one disk: its exact size, its names, and what is on it.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::Widget;
+use ratatui::text::{Line, Span};
 
 use super::{Look, machine, text};
 use crate::hardware::{Contents, Disk, Earlier, Part, Volume, decimal_size, grouped, listed};
@@ -39,19 +36,8 @@ pub(super) fn lines<'a>(state: &'a Choices, look: &Look, width: u16) -> Vec<Line
     }
     let parts = disk.contents.iter().flat_map(|it| &it.parts);
     lines.extend(parts.map(|it| Line::styled(format!("    {}", part(it)), look.quiet)));
-    lines
-}
-
-/// Draws as many `lines` as fit; the last one that does says how many do not.
-pub(super) fn render(mut lines: Vec<Line<'_>>, look: &Look, area: Rect, buffer: &mut Buffer) {
-    let room = usize::from(area.height);
-    if lines.len() > room && room > 0 {
-        let hidden = lines.len() - room + 1;
-        lines.truncate(room - 1);
-        let more = format!("    and {hidden} more");
-        lines.push(Line::styled(more, look.quiet));
-    }
-    Text::from(lines).render(area, buffer);
+    let lines = lines.into_iter();
+    lines.flat_map(|line| text::fold(line, width)).collect()
 }
 
 /// A partition, or what fills a disk, in one line.

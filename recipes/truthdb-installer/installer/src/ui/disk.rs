@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
-use super::{Look, details, frame};
+use super::{Look, details, frame, text};
 use crate::hardware::{Disk, Earlier, decimal_size};
 use crate::state::{Choices, Purpose};
 
@@ -42,7 +42,7 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
     } else {
         render_table(state, look, table, buffer);
     }
-    details::render(details, look, below, buffer);
+    text::scrolled(details, "PgUp and PgDn", state.scroll, look, below, buffer);
 }
 
 fn title(state: &Choices, rows: usize) -> String {

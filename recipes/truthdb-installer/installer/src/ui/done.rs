@@ -38,7 +38,7 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
     }
     page.heading("Time");
     page.marked("  ", &times(report), look.quiet);
-    page.render_scrolled(state.scroll.into(), area, buffer);
+    page.render_scrolled(state.scroll, area, buffer);
 }
 
 fn sentence(report: &Report) -> String {

@@ -41,13 +41,12 @@ pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buff
         page.say(notice, look.note);
     }
     if !state.log.is_empty() {
-        page.heading("Log");
-        let room = usize::from(area.height).saturating_sub(page.len());
-        for line in &state.log[state.log.len().saturating_sub(room)..] {
+        page.heading("Log, newest line first");
+        for line in state.log.iter().rev() {
             page.line(Line::styled(line.clone(), look.quiet));
         }
     }
-    page.render_scrolled(state.scroll.into(), area, buffer);
+    page.render_scrolled(state.scroll, area, buffer);
 }
 
 fn title(text: &'static str, look: &Look, page: &mut Page<'_>) {

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{LineGauge, Widget};
 
-use super::text::{Page, duration};
+use super::text::{Page, duration, split};
 use super::{Look, frame, machine};
 use crate::hardware::decimal_size;
 use crate::install::{Progress, Stage, Task};
@@ -29,17 +29,19 @@ pub(super) fn render(state: &Work, look: &Look, area: Rect, buffer: &mut Buffer)
     for line in stages(state, look) {
         page.line(line);
     }
-    page.blank();
-    let bar = u16::try_from(page.len()).unwrap_or(u16::MAX);
-    page.blank();
-    page.line(numbers(state));
-    page.blank();
-    page.line(Line::styled("Do not switch this computer off.", look.note));
+    let mut below = Page::new(look, area);
+    let bar = u16::try_from(below.len()).unwrap_or(u16::MAX);
+    below.blank();
+    below.say(&numbers(state), look.text);
+    below.blank();
+    below.say("Do not switch this computer off.", look.note);
     if let Some(seconds) = state.silence() {
         let text = format!("No news from the disk for {seconds} seconds. Still waiting.");
-        page.line(Line::styled(text, look.alert));
+        below.say(&text, look.alert);
     }
-    page.render(area, buffer);
+    let [above, area] = split(&page, &below, area);
+    page.render_in_turns(state.elapsed.as_secs(), above, buffer);
+    below.render(area, buffer);
     gauge(state.progress, look, frame::row(area, bar), buffer);
 }
 

@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Look, machine, text};
+use super::text::{Page, split};
+use super::{Look, frame, machine};
 use crate::state::{Choices, Field, Input};
 
 /// How many columns a label takes, and how many the field behind it.
@@ -22,25 +23,30 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
         ("Esc", "Back"),
     ];
     let product = Some(&state.hardware.product);
-    text::on_screen(product, &keys, look, area, buffer, |page| {
-        page.heading("Settings");
-        if let Some(disk) = state.disk().filter(|_| !form.advanced) {
-            page.say(&format!("For {}", machine::disk(disk)), look.quiet);
-            page.blank();
+    let area = frame::render(product, &keys, look, area, buffer);
+    let mut page = Page::new(look, area);
+    page.heading("Settings");
+    if let Some(disk) = state.disk().filter(|_| !form.advanced) {
+        page.say(&format!("For {}", machine::disk(disk)), look.quiet);
+        page.blank();
+    }
+    let mut focused = (0, 0);
+    for (index, field) in Field::ALL.into_iter().enumerate().take(form.shown()) {
+        let is_focused = index == form.focus;
+        let from = page.len();
+        page.line(line(field, &form.inputs[index], is_focused, look));
+        if let Some(message) = &form.messages[index] {
+            page.marked(&format!("   {:LABEL$}", ""), message, look.alert);
         }
-        for (index, field) in Field::ALL.into_iter().enumerate().take(form.shown()) {
-            let focused = index == form.focus;
-            page.line(line(field, &form.inputs[index], focused, look));
-            if let Some(message) = &form.messages[index] {
-                let message = format!("   {:LABEL$}{message}", "");
-                page.line(Line::styled(message, look.alert));
-            }
+        if is_focused {
+            focused = (from, page.len());
         }
-        if usize::from(area.height) > page.len() + 4 {
-            page.blank();
-        }
-        page.say(hint(Field::ALL[form.focus]), look.quiet);
-    });
+    }
+    let mut below = Page::new(look, area);
+    below.say(hint(Field::ALL[form.focus]), look.quiet);
+    let [fields, hint] = split(&page, &below, area);
+    page.render_around(focused.0, focused.1, fields, buffer);
+    below.render(hint, buffer);
 }
 
 fn line<'a>(field: Field, input: &Input, focused: bool, look: &Look) -> Line<'a> {

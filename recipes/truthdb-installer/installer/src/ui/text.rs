@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::Widget;
 
-use super::{Look, frame};
+use super::Look;
 
 /// How many columns the label of a fact takes.
 const LABEL: usize = 15;
+
+/// For how many seconds a part of a page is shown that is too long.
+const PART: u64 = 3;
 
 /// A column of lines that grows downwards.
 #[derive(Debug)]
@@ -46,15 +49,14 @@ impl<'a> Page<'a> {
         self.lines.push(Line::default());
     }
 
-    /// A line as it is.
+    /// A line as it is; of one that is too wide, the rest stands indented below.
     pub(super) fn line(&mut self, line: impl Into<Line<'a>>) {
-        self.lines.push(line.into());
+        self.lines.extend(fold(line.into(), self.width));
     }
 
     /// Sentences, wrapped.
     pub(super) fn say(&mut self, text: &str, style: Style) {
-        let lines = wrap(text, self.width).into_iter();
-        self.lines.extend(lines.map(|it| Line::styled(it, style)));
+        self.marked("", text, style);
     }
 
     /// Sentences, wrapped, indented behind a dash.
@@ -67,8 +69,8 @@ impl<'a> Page<'a> {
         let width = u16::try_from(mark.len()).unwrap_or(0);
         let lines = wrap(text, self.width.saturating_sub(width));
         for (index, line) in lines.into_iter().enumerate() {
-            let start = if index == 0 { mark } else { "    " };
-            let line = format!("{start:<width$}{line}", width = mark.len());
+            let start = if index == 0 { mark } else { "" };
+            let line = format!("{start:<indent$}{line}", indent = mark.len());
             self.lines.push(Line::styled(line, style));
         }
     }
@@ -76,16 +78,6 @@ impl<'a> Page<'a> {
     /// A label and what it labels, wrapped.
     pub(super) fn fact(&mut self, label: &str, value: &str) {
         self.lines.extend(fact(label, value, self.look, self.width));
-    }
-
-    /// Leaves out what does not fit into `rows`.
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.lines.truncate(rows);
-    }
-
-    /// Puts all of `other` below this.
-    pub(super) fn append(&mut self, other: Self) {
-        self.lines.extend(other.lines);
     }
 
     /// How many lines there are.
@@ -99,35 +91,98 @@ impl<'a> Page<'a> {
     }
 
     /// Draws what fits after `scroll` lines; if there are more below, says so in the last row.
-    pub(super) fn render_scrolled(mut self, scroll: usize, area: Rect, buffer: &mut Buffer) {
+    pub(super) fn render_scrolled(self, scroll: u16, area: Rect, buffer: &mut Buffer) {
+        let look = self.look;
+        scrolled(self.lines, "Up and Down", scroll, look, area, buffer);
+    }
+
+    /// Draws what fits so that the lines `from` to `to` are there.
+    pub(super) fn render_around(mut self, from: usize, to: usize, area: Rect, buffer: &mut Buffer) {
         let room = usize::from(area.height);
-        if self.lines.len() > room {
-            let most = self.lines.len() - room;
-            self.lines.drain(..scroll.min(most));
-            if scroll < most {
-                let below = self.lines.len() - room + 1;
-                self.lines.truncate(room.saturating_sub(1));
-                let more = format!("Up and Down show more: {below} lines below.");
-                self.lines.push(Line::styled(more, self.look.note));
-            }
+        let above = to.saturating_sub(room).min(from);
+        self.lines.drain(..above.min(self.lines.len()));
+        self.render(area, buffer);
+    }
+
+    /// Draws what fits; of a page that is too long one part after the other, as the `seconds` go by.
+    pub(super) fn render_in_turns(mut self, seconds: u64, area: Rect, buffer: &mut Buffer) {
+        let room = usize::from(area.height);
+        if self.lines.len() > room && room > 1 {
+            let parts = self.lines.len().div_ceil(room - 1);
+            let turn = usize::try_from(seconds / PART).unwrap_or(0);
+            let part = turn % parts;
+            self.lines.drain(..part * (room - 1));
+            self.lines.truncate(room - 1);
+            self.lines.resize(room - 1, Line::default());
+            let note = format!(
+                "Part {} of {parts}; the next one comes by itself.",
+                part + 1
+            );
+            self.lines.push(Line::styled(note, self.look.quiet));
         }
         self.render(area, buffer);
     }
 }
 
-/// Draws a page between the bands of a screen with these `keys`.
-pub(super) fn on_screen(
-    product: Option<&crate::hardware::Product>,
-    keys: &[(&str, &str)],
+/// Parts `area` between a page that may be cut, and one below it that may not.
+pub(super) fn split(above: &Page<'_>, below: &Page<'_>, area: Rect) -> [Rect; 2] {
+    let rows = |page: &Page<'_>| u16::try_from(page.len()).unwrap_or(u16::MAX);
+    let below = Constraint::Length(rows(below));
+    Layout::vertical([Constraint::Max(rows(above)), below]).areas(area)
+}
+
+/// Draws of `lines` what fits after `scroll` of them; if there are more below, says in the last row
+/// which `keys` show them.
+pub(super) fn scrolled(
+    mut lines: Vec<Line<'_>>,
+    keys: &str,
+    scroll: u16,
     look: &Look,
     area: Rect,
     buffer: &mut Buffer,
-    fill: impl FnOnce(&mut Page<'_>),
 ) {
-    let area = frame::render(product, keys, look, area, buffer);
-    let mut page = Page::new(look, area);
-    fill(&mut page);
-    page.render(area, buffer);
+    let (room, scroll) = (usize::from(area.height), usize::from(scroll));
+    if lines.len() > room {
+        let most = lines.len() - room;
+        lines.drain(..scroll.min(most));
+        if scroll < most {
+            let below = lines.len() - room + 1;
+            lines.truncate(room.saturating_sub(1));
+            let more = format!("{keys} show more: {below} lines below.");
+            lines.push(Line::styled(more, look.note));
+        }
+    }
+    Text::from(lines).render(area, buffer);
+}
+
+/// Breaks a line that is wider than `width`, where that is possible between words; what does not fit
+/// is indented by four more columns than its start.
+pub(super) fn fold(line: Line<'_>, width: u16) -> Vec<Line<'_>> {
+    if line.width() <= usize::from(width) {
+        return vec![line];
+    }
+    let style = line
+        .spans
+        .first()
+        .map_or(line.style, |it| line.style.patch(it.style));
+    let text: Vec<char> = line
+        .spans
+        .iter()
+        .flat_map(|it| it.content.chars())
+        .collect();
+    let indent = text.iter().take_while(|it| **it == ' ').count();
+    let most = usize::from(width).max(1);
+    let is_break = |at: &usize| text.get(*at) == Some(&' ');
+    let end = (indent + 1..=most).rev().find(is_break).unwrap_or(most);
+    let (first, rest) = text.split_at(end.min(text.len()));
+    let rest = String::from_iter(rest);
+    let margin = (indent + 4).min(most / 2);
+    let room = u16::try_from(most - margin).unwrap_or(width);
+    let rest = wrap(&rest, room)
+        .into_iter()
+        .map(|it| format!("{:margin$}{it}", ""));
+    let lines = std::iter::once(String::from_iter(first)).chain(rest);
+    lines.map(|it| Line::styled(it, style)).collect()
 }
 
 /// A label and what it labels, wrapped, in lines of at most `width` columns.

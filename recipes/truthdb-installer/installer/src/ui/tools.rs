@@ -4,39 +4,44 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Look, text};
+use super::text::Page;
+use super::{Look, frame};
 use crate::state::{Purpose, Tool, Tools};
 
 /// Draws [`crate::state::State::Tools`].
 pub(super) fn render(state: &Tools, look: &Look, area: Rect, buffer: &mut Buffer) {
     let keys = [("Up/Down", "Choose"), ("Enter", "Go on"), ("B", "Back")];
     let product = Some(&state.hardware.product);
-    text::on_screen(product, &keys, look, area, buffer, |page| {
-        page.heading("Tools");
-        for (index, tool) in Tool::ALL.into_iter().enumerate() {
-            let (name, meaning) = words(tool);
-            let chosen = index == state.selected;
-            let pointer = if chosen { look.pointer } else { "  " };
-            let key = tool.key().to_ascii_uppercase();
-            let [left, right] = look.key_ends;
+    let area = frame::render(product, &keys, look, area, buffer);
+    let mut page = Page::new(look, area);
+    page.heading("Tools");
+    for (index, tool) in Tool::ALL.into_iter().enumerate() {
+        let (name, meaning) = words(tool);
+        let chosen = index == state.selected;
+        let pointer = if chosen { look.pointer } else { "  " };
+        let key = tool.key().to_ascii_uppercase();
+        let [left, right] = look.key_ends;
+        // What came of an export takes their place.
+        if state.notice.is_none() {
             page.blank();
-            let line = Line::from(vec![
-                Span::styled(pointer, look.heading),
-                Span::styled(format!("{left}{key}{right}"), look.key),
-                Span::raw(format!(" {name}")),
-            ]);
-            page.line(if chosen {
-                line.style(look.chosen)
-            } else {
-                line
-            });
-            page.line(Line::styled(format!("      {meaning}"), look.quiet));
         }
-        if let Some(notice) = &state.notice {
-            page.blank();
-            page.say(notice, look.note);
-        }
-    });
+        let line = Line::from(vec![
+            Span::styled(pointer, look.heading),
+            Span::styled(format!("{left}{key}{right}"), look.key),
+            Span::raw(format!(" {name}")),
+        ]);
+        page.line(if chosen {
+            line.style(look.chosen)
+        } else {
+            line
+        });
+        page.line(Line::styled(format!("      {meaning}"), look.quiet));
+    }
+    if let Some(notice) = &state.notice {
+        page.blank();
+        page.say(notice, look.note);
+    }
+    page.render(area, buffer);
 }
 
 /// The name of a tool, and what it does.

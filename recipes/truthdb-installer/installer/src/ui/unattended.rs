@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::text::Page;
+use super::text::{Page, split};
 use super::{Look, details, ending, frame, machine};
 use crate::hardware::{Contents, Disk, Volume};
 use crate::install::Task;
@@ -26,16 +26,19 @@ pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut B
         Task::RepairBoot => "Repair boot",
     };
     page.fact("Task", task);
-    if let Ok(disk) = &state.chosen {
-        target(state, disk, &mut page);
+    match &state.chosen {
+        Ok(disk) => target(state, disk, &mut page),
+        Err(refusal) => {
+            page.blank();
+            page.say(&refusal.message, look.note);
+        }
     }
     for sentence in state.hardware.lacking() {
         page.item(&sentence, look.alert);
     }
-    // Whatever has no room, what happens has.
-    page.truncate(usize::from(area.height).saturating_sub(foot.len()));
-    page.append(foot);
-    page.render(area, buffer);
+    let [above, below] = split(&page, &foot, area);
+    page.render_in_turns(state.left.into(), above, buffer);
+    foot.render(below, buffer);
 }
 
 /// The disk with what is on it, the names that it gets, and all other disks.
@@ -65,8 +68,7 @@ fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
                 page.say(&text, look.note);
             }
         }
-        Err(refusal) => {
-            page.say(&refusal.message, look.note);
+        Err(_) => {
             page.say(&format!("Waiting {seconds} for that to change."), look.text);
         }
     }

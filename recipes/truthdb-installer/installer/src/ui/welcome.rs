@@ -3,7 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Look, machine, text};
+use super::text::Page;
+use super::{Look, frame, machine};
 use crate::hardware::{MINIMUM_DISK, decimal_size};
 use crate::state::Welcome;
 
@@ -15,53 +16,58 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
         ("R", "Look again"),
         ("Q", "Leave and restart"),
     ];
+    let product = Some(&state.hardware.product);
+    let area = frame::render(product, &keys, look, area, buffer);
+    let mut page = Page::new(look, area);
+    fill(state, look, &mut page);
+    page.render_scrolled(state.scroll, area, buffer);
+}
+
+fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     let hardware = &state.hardware;
-    let product = Some(&hardware.product);
-    text::on_screen(product, &keys, look, area, buffer, |page| {
-        page.heading("Welcome");
-        page.say(
-            "This program puts TruthDB on a disk. Nothing is written before you confirm.",
-            look.text,
+    page.heading("Welcome");
+    page.say(
+        "This program puts TruthDB on a disk. Nothing is written before you confirm.",
+        look.text,
+    );
+    page.heading("This computer");
+    page.fact("Model", machine::model(&hardware.machine));
+    page.fact("Processor", &machine::processor(&hardware.machine));
+    page.fact("Memory", &machine::memory(hardware.machine.memory));
+    page.fact("Firmware", &machine::firmware(&hardware.machine));
+    page.fact("Started from", &machine::started_from(hardware));
+    page.fact("Disks", &machine::disks(hardware));
+    page.heading("What TruthDB needs");
+    page.say(
+        &format!(
+            "64-bit UEFI firmware, 1 GiB of memory and a disk of {} or more.",
+            decimal_size(MINIMUM_DISK)
+        ),
+        look.text,
+    );
+    let lacking = hardware.lacking();
+    if lacking.is_empty() {
+        page.say("This computer has all of that.", look.good);
+    }
+    for sentence in &lacking {
+        page.item(sentence, look.alert);
+    }
+    if lacking.is_empty() {
+        page.blank();
+    }
+    if let Some(source) = &state.passed_over {
+        let text = format!(
+            "An answer file was found, and is not followed since a key was pressed: {source}. \
+             Restart this computer to follow it."
         );
-        page.heading("This computer");
-        page.fact("Model", machine::model(&hardware.machine));
-        page.fact("Processor", &machine::processor(&hardware.machine));
-        page.fact("Memory", &machine::memory(hardware.machine.memory));
-        page.fact("Firmware", &machine::firmware(&hardware.machine));
-        page.fact("Started from", &machine::started_from(hardware));
-        page.fact("Disks", &machine::disks(hardware));
-        page.heading("What TruthDB needs");
-        page.say(
-            &format!(
-                "64-bit UEFI firmware, 1 GiB of memory and a disk of {} or more.",
-                decimal_size(MINIMUM_DISK)
-            ),
-            look.text,
-        );
-        let lacking = hardware.lacking();
-        if lacking.is_empty() {
-            page.say("This computer has all of that.", look.good);
-        }
-        for sentence in &lacking {
-            page.item(sentence, look.alert);
-        }
-        if lacking.is_empty() {
-            page.blank();
-        }
-        if let Some(source) = &state.passed_over {
-            let text = format!(
-                "An answer file was found, and is not followed since a key was pressed: {source}. \
-                 Restart this computer to follow it."
-            );
-            page.say(&text, look.note);
-        }
-        if state.dismissed.is_some() {
-            let text = "This may be out of date: the last look failed. Press R to look again.";
-            page.say(text, look.note);
-        } else {
-            page.say(next_step(&lacking), look.text);
-        }
-    });
+        page.say(&text, look.note);
+    }
+    if state.dismissed.is_some() {
+        let text = "This may be out of date: the last look failed. Press R to look again.";
+        page.say(text, look.note);
+    } else {
+        page.say(next_step(&lacking), look.text);
+    }
 }
 
 /// What to press, given what is missing.

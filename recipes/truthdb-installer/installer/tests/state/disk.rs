@@ -188,7 +188,7 @@ fn validate_reads_and_reports() {
         State::Validate(validation) => validation.scroll,
         other => panic!("{}", other.name()),
     };
-    assert_eq!(scroll(vec![Key::Down; 9]), 4);
+    assert_eq!(scroll(vec![Key::Down, Key::PageDown]), 11);
     assert_eq!(scroll(vec![Key::Down, Key::Up, Key::Up]), 0);
     let (again, effect) = next(read.clone(), key('r'));
     assert!(matches!(effect, Some(Effect::Validate(_))));

@@ -51,3 +51,49 @@ pub fn lacking_memory() -> Hardware {
     hardware.machine.memory = 512 << 20;
     hardware
 }
+
+/// Nine disks and a computer whose makers use all the room that they have for words. On the first is
+/// an installation.
+pub fn talkative() -> Hardware {
+    let words = |start: &str, length: usize| {
+        let words = "some words of a maker who likes to talk about what was made ".repeat(9);
+        format!("{start} {}", &words[..length])
+    };
+    let mut hardware = hardware();
+    hardware.machine.model = Some(words("Machine", 160));
+    hardware.machine.processor = words("Processor", 110);
+    hardware.machine.firmware_version = Some(words("Firmware", 150));
+    hardware.disks.truncate(2);
+    hardware.disks.reverse();
+    let disk = &mut hardware.disks[0];
+    "nvme10n10".clone_into(&mut disk.name);
+    disk.model = words("Model", 200);
+    disk.serial = Some("0123456789".repeat(24) + "WXYZ");
+    disk.wwn = Some(format!("t10.{}", "ATA-and-more-".repeat(12)));
+    let contents = disk.contents.as_mut().unwrap();
+    let mut part = contents.parts[1].clone();
+    part.label = format!("{}, sixteen-letters-", &words("a name in a table", 60));
+    for number in 3..40 {
+        part.number = Some(number);
+        contents.parts.push(part.clone());
+    }
+    for letter in 'd'..='j' {
+        let mut disk = hardware.disks[0].clone();
+        disk.name = format!("sd{letter}");
+        disk.serial = Some(format!("{}{letter}", "9876543210".repeat(24)));
+        disk.wwn = None;
+        hardware.disks.push(disk);
+    }
+    hardware
+}
+
+/// The same, and it lacks all that is needed.
+pub fn talkative_and_poor() -> Hardware {
+    let talkative = talkative();
+    let mut hardware = poor_machine();
+    hardware.machine.model = talkative.machine.model;
+    hardware.machine.processor = talkative.machine.processor;
+    hardware.machine.firmware_version = talkative.machine.firmware_version;
+    hardware.boot_volume = Some("A_VOLUME_ID_OF_ITS_FULL_LENGTH_X".to_owned());
+    hardware
+}

@@ -9,7 +9,10 @@ use truthdb_installer::hardware::Hardware;
 use truthdb_installer::install::{Stage, Task};
 use truthdb_installer::state::{Event, Exit, Key, Purpose, Refused, State, next};
 
-use machines::{busy, lacking_memory, many_disks, poor_machine, small_disk, unfinished};
+use machines::{
+    busy, lacking_memory, many_disks, poor_machine, small_disk, talkative, talkative_and_poor,
+    unfinished,
+};
 pub use samples::*;
 
 use super::{FakeMachine, machine_with_disks};
@@ -225,6 +228,90 @@ fn longest() -> State {
         state = press(state, [Key::Down]);
     }
     press(press(state, [Key::Enter]), typing("wxyz"))
+}
+
+/// States with values as long as devices, firmware and people may make them.
+pub fn all_longest() -> Vec<(&'static str, State)> {
+    let hardware = talkative();
+    let choose = |purpose| disk(hardware.clone(), purpose, 0);
+    let proven = |purpose| {
+        let chosen = press(choose(purpose), [Key::Enter]);
+        let chosen = match purpose {
+            Purpose::Install => press(chosen, [Key::Enter]),
+            _ => chosen,
+        };
+        press(chosen, typing("wxyz"))
+    };
+    let working = press(proven(Purpose::Install), [Key::Enter]);
+    let finished = |outcome| after(working.clone(), [Event::Finished(outcome)]);
+    let found = |plan| after(welcome(hardware.clone()), [Event::Answers(Ok(plan))]);
+    let tools = press(welcome(hardware.clone()), typing("te"));
+    let mut settings = press(choose(Purpose::Install), [Key::Enter, Key::Function(2)]);
+    for row in [
+        "TruthDB",
+        "-node",
+        "99",
+        "20 TB",
+        "a b",
+        "192.0.2.10/240",
+        "x",
+        "y",
+    ] {
+        settings = press(settings, vec![Key::Backspace; 20]);
+        settings = press(settings, typing(row));
+        settings = press(settings, [Key::Down]);
+    }
+    let servers = "not-an-address-but-a-name-of-some-length.example.org ".repeat(4);
+    settings = press(settings, typing(&servers));
+    settings = press(settings, vec![Key::Up; 2]);
+    settings = press(
+        settings,
+        [vec![Key::Backspace; 20], typing("192.0.2.10/24")].concat(),
+    );
+    let settings = press(settings, [Key::Enter, Key::Down, Key::Down, Key::Enter]);
+    vec![
+        ("welcome", welcome(hardware.clone())),
+        ("welcome-lacking", welcome(talkative_and_poor())),
+        ("tools", after(tools, [exported()])),
+        ("disk", choose(Purpose::Install)),
+        ("disk-keep-data", choose(Purpose::KeepData)),
+        ("settings", settings),
+        ("confirm", proven(Purpose::Install)),
+        ("confirm-keep-data", proven(Purpose::KeepData)),
+        ("confirm-repair-boot", proven(Purpose::RepairBoot)),
+        ("progress", after(working.clone(), vec![Event::Second; 12])),
+        ("done", finished(Ok(longest_report()))),
+        ("exit", press(finished(Ok(longest_report())), typing("p"))),
+        (
+            "error-install",
+            after(finished(Err(longest_failure())), [exported()]),
+        ),
+        (
+            "exit-failed",
+            press(finished(Err(longest_failure())), typing("q")),
+        ),
+        (
+            "error-answers",
+            after(
+                welcome(hardware.clone()),
+                [Event::Answers(Err(longest_refused()))],
+            ),
+        ),
+        (
+            "unattended",
+            found(longest_plan(
+                "serial",
+                &hardware.disks[0].serial.clone().unwrap(),
+            )),
+        ),
+        ("unattended-waiting", found(longest_plan("model", "*"))),
+        ("validate", {
+            let reading = press(choose(Purpose::Validate), [Key::Enter]);
+            let findings = vec![findings(true); 6].concat();
+            let name = hardware.disks[0].name.clone();
+            after(reading, [Event::Validated(name, findings)])
+        }),
+    ]
 }
 
 fn afterwards() -> Vec<(&'static str, State)> {

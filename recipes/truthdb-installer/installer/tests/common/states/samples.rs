@@ -180,3 +180,54 @@ pub fn findings(bad: bool) -> Vec<Finding> {
         ),
     ]
 }
+
+/// A sentence of this many characters, or a little more, without a blank for long.
+fn sentence(length: usize) -> String {
+    let mut text = String::from("It said");
+    let mut number = 0;
+    while text.len() < length {
+        number += 1;
+        text += " word/";
+        text += &"x".repeat(number % 90);
+    }
+    text + "."
+}
+
+pub fn longest_report() -> Report {
+    let mut report = long_report();
+    report.model = sentence(300);
+    report.warnings = vec![sentence(700); 6];
+    report
+}
+
+pub fn longest_failure() -> Failure {
+    Failure {
+        message: sentence(900),
+        disk: sentence(300),
+        hint: sentence(600),
+        ..failure()
+    }
+}
+
+pub fn longest_refused() -> Refused {
+    Refused {
+        source: Some(sentence(200)),
+        problems: (0..9)
+            .map(|line| Problem::new(format!("Line {line}: {}", sentence(300)), sentence(200)))
+            .collect(),
+        ..refused()
+    }
+}
+
+/// An answer file that asks for the disk with this key, by names as long as they may be.
+pub fn longest_plan(key: &str, value: &str) -> Plan {
+    let name = "a".repeat(63);
+    let text = format!(
+        "version = 1\ntask = \"install\"\n[disk]\n{key} = \"{value}\"\nerase_any_matching = true\n\
+         [settings]\nhost_name = \"{name}\"\nnode_name = \"{name}\"\n"
+    );
+    Plan {
+        source: sentence(200),
+        answers: answers::parse(&text).unwrap(),
+    }
+}
