@@ -7,19 +7,26 @@ cut off is continued (RFC 9110, section 14); only a complete and right file ente
 import contextlib
 import hashlib
 import os
+import queue
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import certifi
 import requests
 
 from pipeline.errors import PipelineError
+from pipeline.report import size_text
 from pipeline.store import Blob, Store, explained
 
-CHUNK = 1 << 18
-ATTEMPTS = 4
+CHUNK = 1 << 15
+ATTEMPTS = 4  # that bring nothing
+MOST_ATTEMPTS = 30  # of one source, whatever they bring
+LEAST = 1 << 17  # bytes, or the rest, that have to come in each
+WINDOW = 30  # seconds
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 FINAL = {400, 401, 403, 404, 410, 451}
 """Status codes that a second try does not change."""
@@ -69,7 +76,73 @@ def _have(part: Path, digest: "hashlib._Hash") -> int:
     return size
 
 
-def _attempt(session: requests.Session, url: str, blob: Blob, part: Path, progress: Progress) -> None:
+class _Answer:
+    """What a source sends, read in a thread of its own: `pieces` waits for each of them only so long.
+
+    A read's own time-out begins anew with every byte, in the headers, too. A thread whose source trickles is
+    left alone: it ends with the next piece, or with this process.
+    """
+
+    def __init__(self, url: str, start: int) -> None:
+        self.url, self.start = url, start
+        self.coming: queue.Queue[requests.Response | bytes | BaseException | None] = queue.Queue(8)
+        self.left = threading.Event()
+        self.arrived, self.until = 0, time.monotonic() + WINDOW
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        # Compressed transfer would make lengths and ranges mean something else.
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={self.start}-"} if self.start else {})
+        try:
+            with (
+                requests.Session() as session,
+                session.get(
+                    self.url, headers=headers, stream=True, timeout=TIMEOUT, verify=ca_bundle()
+                ) as answer,
+            ):
+                self._hand(answer)
+                for data in answer.iter_content(CHUNK):
+                    if self.left.is_set():
+                        return
+                    self._hand(data)
+            self._hand(None)
+        except BaseException as error:  # raised where it is waited for
+            self._hand(error)
+
+    def _hand(self, piece: requests.Response | bytes | BaseException | None) -> None:
+        while not self.left.is_set():
+            with contextlib.suppress(queue.Full):
+                self.coming.put(piece, timeout=1)
+                return
+
+    def _take(self) -> requests.Response | bytes | None:
+        try:
+            piece = self.coming.get(timeout=max(self.until - time.monotonic(), 0))
+        except queue.Empty:
+            raise _GiveUpError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds") from None
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece
+
+    def status(self) -> tuple[int, str]:
+        """Return status code and reason, which come first."""
+        answer = cast("requests.Response", self._take())
+        return answer.status_code, answer.reason
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the body. Raises _GiveUpError where it trickles, and what `requests` raises."""
+        while isinstance(piece := self._take(), bytes):
+            yield piece
+            self.arrived += len(piece)
+            if self.arrived >= LEAST:
+                self.arrived, self.until = 0, time.monotonic() + WINDOW
+
+    def close(self) -> None:
+        """Take nothing more of it."""
+        self.left.set()
+
+
+def _attempt(url: str, blob: Blob, part: Path, progress: Progress) -> None:
     """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
     digest = hashlib.sha256()
     done = _have(part, digest)
@@ -78,19 +151,19 @@ def _attempt(session: requests.Session, url: str, blob: Blob, part: Path, progre
     if done >= blob.size:
         part.unlink()
         done, digest = 0, hashlib.sha256()
-    # Compressed transfer would make lengths and ranges mean something else.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT, verify=ca_bundle()) as answer:
-        if answer.status_code in FINAL:
-            raise _GiveUpError(f"HTTP {answer.status_code} {answer.reason}")
-        if answer.status_code not in (200, 206):
+    answer = _Answer(url, done)
+    with contextlib.closing(answer):
+        status, reason = answer.status()
+        if status in FINAL:
+            raise _GiveUpError(f"HTTP {status} {reason}")
+        if status not in (200, 206):
             part.unlink(missing_ok=True)
-            raise _TryAgainError(f"HTTP {answer.status_code} {answer.reason}")
-        if answer.status_code == 200:
+            raise _TryAgainError(f"HTTP {status} {reason}")
+        if status == 200:
             done, digest = 0, hashlib.sha256()
         progress(done)
         with explained(part, "write"), part.open("ab" if done else "wb") as file:
-            for data in answer.iter_content(CHUNK):
+            for data in answer.pieces():
                 done += len(data)
                 if done > blob.size:
                     break
@@ -105,16 +178,16 @@ def _attempt(session: requests.Session, url: str, blob: Blob, part: Path, progre
         raise _WrongBytesError(f"expected {blob.size} bytes, SHA-256 {blob.sha256}, got {got}")
 
 
-def _from_one(session: requests.Session, url: str, blob: Blob, part: Path, progress: Progress) -> str:
+def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
     """Complete `part` from one source and return "", or return why this source is given up.
 
     A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
-    off is asked as long as each attempt brings more, and a few times besides.
+    off is asked as long as each attempt brings more, and a few times besides; one that trickles is not.
     """
-    failures, reached = 0, 0
-    while failures < ATTEMPTS:
+    failures, reached, reason = 0, 0, ""
+    for _ in range(MOST_ATTEMPTS):
         try:
-            _attempt(session, url, blob, part, progress)
+            _attempt(url, blob, part, progress)
         except _GiveUpError as error:
             return str(error)
         except _WrongBytesError as error:
@@ -133,9 +206,10 @@ def _from_one(session: requests.Session, url: str, blob: Blob, part: Path, progr
         now = part.stat().st_size if part.exists() else 0
         if now > reached:
             reached, failures = now, 1
-        if failures < ATTEMPTS:
-            time.sleep(0.2 * 2**failures)
-    return reason
+        if failures >= ATTEMPTS:
+            return reason
+        time.sleep(0.2 * 2**failures)
+    return f"{MOST_ATTEMPTS} attempts, the last: {reason}"
 
 
 def _short(error: Exception) -> str:
@@ -162,13 +236,12 @@ def fetch(
         with explained(store.root, "write"):
             (store.root / "tmp").mkdir(parents=True, exist_ok=True)
         part = store.root / "tmp" / f"{blob.sha256}.part"
-        with requests.Session() as session:
-            for url in urls:
-                reason = _from_one(session, url, blob, part, progress)
-                if not reason:
-                    store.add(part)
-                    return store.root / "blobs" / blob.sha256
-                tried.append(f"{url}: {reason}")
+        for url in urls:
+            reason = _from_one(url, blob, part, progress)
+            if not reason:
+                store.add(part)
+                return store.root / "blobs" / blob.sha256
+            tried.append(f"{url}: {reason}")
     hosts = ", ".join(sorted({urlsplit(url).hostname or url for url in urls}))
     raise FetchError(
         f"{what} could not be had:\n    " + "\n    ".join(tried or ["no source is known for it"]),

@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,43 @@ def test_a_server_that_behaves_so(row: Row, server: Server, store: Store) -> Non
     asked = server.requests()
     assert asked[: len(row.asked)] == list(row.asked)
     assert set(asked) <= {*row.asked} or row.behaviour == "claims-less"
+
+
+@pytest.mark.parametrize("behaviour", ["trickle", "trickle-headers"])
+def test_a_source_that_trickles_is_left_for_the_next(
+    behaviour: str, thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WINDOW", 0.3)
+    monkeypatch.setattr(module, "LEAST", 4000)
+    server = Server(thread_server)
+    started = time.monotonic()
+    with pytest.raises(FetchError) as caught:
+        fetch(store, BLOB, [server.url(behaviour)], "x")
+    assert f"{server.url(behaviour)}: sent less than 4.0 kB in 0.3 seconds" in caught.value.message
+    path = fetch(store, BLOB, [server.url(behaviour), server.url("good")], "x")
+    assert path.read_bytes() == CONTENT
+    assert time.monotonic() - started < 10  # all of it takes 160 s, and 20 s
+    assert had(store) == [f"blobs/{BLOB.sha256}"]
+
+
+def test_a_slow_source_is_not_left_while_enough_comes(
+    thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEAST", 2000)
+    monkeypatch.setattr(module, "WINDOW", 5)
+    assert fetch(store, BLOB, [Server(thread_server).url("slow")], "x").read_bytes() == CONTENT
+
+
+def test_attempts_that_bring_little_have_an_end(
+    thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 10)
+    server = Server(thread_server)
+    crumbs = server.url("crumbs")
+    with pytest.raises(FetchError) as caught:
+        fetch(store, BLOB, [crumbs], "x")
+    assert f"{crumbs}: 30 attempts, the last: " in caught.value.message
+    assert len(server.requests()) == 30
 
 
 def test_the_next_source_is_asked_and_all_are_named_when_none_has_it(server: Server, store: Store) -> None:
