@@ -7,13 +7,14 @@ Specification: Microsoft FAT Specification (2005), whose sections are named here
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from string import ascii_lowercase
 
 from pipeline.checks.fat_chains import Chains, follow
 from pipeline.checks.finding import Fault
 from pipeline.errors import FormatError
 from pipeline.formats.fat import Volume, read_table, read_volume, table_bytes
-from pipeline.formats.fat_directory import Entry, walk
+from pipeline.formats.fat_directory import Directory, Entry, directories
 from pipeline.formats.fields import Image, chunks
 
 BOOT_PROGRAM = "EFI/BOOT/BOOTX64.EFI"
@@ -30,10 +31,11 @@ FORBIDDEN = frozenset(map(chr, range(0x20))) | frozenset('"*+,/:;<=>?[\\]|') | f
 
 @dataclass(frozen=True, slots=True)
 class EfiImage:
-    """The volume, its first table, its entries as far as they could be read, and why not further."""
+    """The volume, its first table, what could be read of its directories, and why no more could."""
 
     volume: Volume
     table: Sequence[int]
+    directories: tuple[Directory, ...]
     entries: tuple[Entry, ...]
     damage: FormatError | None
     chains: Chains
@@ -56,13 +58,14 @@ def read_efi_image(image: Image) -> EfiImage:
             "make it again",
         )
     table = read_table(volume)
-    entries: list[Entry] = []
+    found: list[Directory] = []
     damage = None
     try:
-        entries.extend(walk(volume, table))
+        found.extend(directories(volume, table))
     except FormatError as error:
         damage = error
-    return EfiImage(volume, table, tuple(entries), damage, follow(volume, table, entries))
+    entries = tuple(entry for directory in found for entry in directory.entries)
+    return EfiImage(volume, table, tuple(found), entries, damage, follow(volume, table, entries))
 
 
 def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
@@ -153,3 +156,43 @@ def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
         if entry.path.upper() in seen:
             yield f"the FAT volume has two files named {entry.path}", "delete one of them"
         seen.add(entry.path.upper())
+
+
+def directories_lead_back(efi: EfiImage) -> Iterator[Fault]:
+    """`fsck.fat`, which people run on media that make trouble, calls other ones broken; so may a firmware."""
+    yield from islice(_links(efi), MAX_SHOWN)
+
+
+def _links(efi: EfiImage) -> Iterator[Fault]:
+    """Each directory but the root begins with itself and its parent, which have no long names (§6.5)."""
+    hint = "make the volume with mtools, or another program that makes directories as they should be"
+    mask = 0xFFFF_FFFF if efi.volume.variant == "FAT32" else 0xFFFF
+    for directory in efi.directories:
+        place = f"the FAT volume's {directory.path or 'root directory'}"
+        names = [link.short_path.rpartition("/")[2] for link in directory.links]
+        expected = [".", ".."] if directory.path else []
+        if names != expected or directory.leading != len(names):
+            yield f"{place} begins with {names}, not {expected}", hint
+            continue
+        clusters = (directory.first_cluster, directory.parent_cluster)
+        for link, name, cluster in zip(directory.links, names, clusters, strict=False):
+            if link.has_long_name:
+                yield f"{place} has a long name for {name!r}", hint
+            if link.first_cluster & mask != cluster & mask or not link.is_directory:
+                yield f"{place} has {name!r} lead to cluster {link.first_cluster}, not {cluster}", hint
+
+
+def dates_exist(efi: EfiImage) -> Iterator[Fault]:
+    """Programs that sort or compare by date show such a file as of 1979, or leave it out."""
+    files = (entry for entry in efi.entries if not entry.is_label)
+    for entry in islice((one for one in files if not _is_date(one.written[0])), MAX_SHOWN):
+        date = entry.written[0]
+        yield (
+            f"the FAT volume's {entry.path} was written on "
+            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is no date",
+            "write it with a program that knows the date, such as mcopy with SOURCE_DATE_EPOCH",
+        )
+
+
+def _is_date(field: int) -> bool:
+    return 1 <= field >> 5 & 0xF <= 12 and field & 0x1F > 0

@@ -43,6 +43,7 @@ class Entry:
     created: tuple[int, int]
     written: tuple[int, int]
     accessed: int  # a date only
+    has_long_name: bool = False
 
     @property
     def is_directory(self) -> bool:
@@ -55,8 +56,32 @@ class Entry:
         return bool(self.attributes & VOLUME_LABEL)
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory: its path, its clusters' first and its parent's, 0 for the root, and its entries.
+
+    `links` are the entries named `.` and `..`; with so many, `leading`, it begins.
+    """
+
+    path: str
+    first_cluster: int
+    parent_cluster: int
+    links: tuple[Entry, ...]
+    leading: int
+    entries: tuple[Entry, ...]
+
+
 def walk(volume: Volume, table: Sequence[int]) -> Iterator[Entry]:
-    """Yield the entries of all directories, parents first, in the order in which they are stored.
+    """Yield the entries of all directories, `.` and `..` left out, parents first, in the order stored.
+
+    Raises what `directories` raises, after what comes before.
+    """
+    for directory in directories(volume, table):
+        yield from directory.entries
+
+
+def directories(volume: Volume, table: Sequence[int]) -> Iterator[Directory]:
+    """Yield all directories, the root first, parents before what is in them.
 
     Raises FormatError for a chain that is broken, where two directories share a cluster, and for more
     entries or longer paths than any volume has that is used.
@@ -66,29 +91,47 @@ def walk(volume: Volume, table: Sequence[int]) -> Iterator[Entry]:
     else:
         root = _read_directory(volume, table, volume.root_cluster, "/")
     seen: set[int] = set()
-    count, scanned = 0, len(root)
-    pending = deque(_entries(root, "", ""))
+    top = _directory(root, "", "", 0, 0)
+    count, scanned = len(top.entries), len(root)
+    pending = deque([top])
     while pending:
-        entry = pending.popleft()
-        yield entry
-        count += 1
-        if not entry.is_directory:
-            continue
-        if entry.first_cluster in seen:
-            raise FormatError(
-                f"FAT: {entry.path}: another directory starts at its cluster {entry.first_cluster} too",
-                "the volume is damaged: make it again",
+        directory = pending.popleft()
+        yield directory
+        for entry in directory.entries:
+            if not entry.is_directory:
+                continue
+            if entry.first_cluster in seen:
+                raise FormatError(
+                    f"FAT: {entry.path}: another directory starts at its cluster {entry.first_cluster} too",
+                    "the volume is damaged: make it again",
+                )
+            seen.add(entry.first_cluster)
+            inner = _read_directory(volume, table, entry.first_cluster, entry.path)
+            found = _directory(
+                inner, entry.path + "/", entry.short_path + "/", entry.first_cluster, directory.first_cluster
             )
-        seen.add(entry.first_cluster)
-        inner = _read_directory(volume, table, entry.first_cluster, entry.path)
-        scanned += len(inner)
-        pending.extend(_entries(inner, entry.path + "/", entry.short_path + "/"))
-        if count + len(pending) > MAX_ENTRIES or scanned > MAX_SCANNED or len(entry.path) > MAX_PATH:
-            raise FormatError(
-                f"FAT: {entry.path[:80]}: here end the {MAX_ENTRIES} entries, {MAX_SCANNED} bytes of "
-                f"directories and paths of {MAX_PATH} characters that are read",
-                "the volume is damaged, or made to exhaust memory",
-            )
+            pending.append(found)
+            scanned, count = scanned + len(inner), count + len(found.entries)
+            if count > MAX_ENTRIES or scanned > MAX_SCANNED or len(entry.path) > MAX_PATH:
+                raise FormatError(
+                    f"FAT: {entry.path[:80]}: here end the {MAX_ENTRIES} entries, {MAX_SCANNED} bytes of "
+                    f"directories and paths of {MAX_PATH} characters that are read",
+                    "the volume is damaged, or made to exhaust memory",
+                )
+
+
+def _directory(data: bytes, path: str, short_path: str, first: int, parent: int) -> Directory:
+    found = list(_entries(data, path, short_path))
+    is_link = [entry.short_path[len(short_path) :] in (".", "..") for entry in found]
+    leading = next((index for index, one in enumerate(is_link) if not one), len(found))
+    return Directory(
+        path=path.rstrip("/"),
+        first_cluster=first,
+        parent_cluster=parent,
+        links=tuple(entry for entry, one in zip(found, is_link, strict=True) if one),
+        leading=leading,
+        entries=tuple(entry for entry, one in zip(found, is_link, strict=True) if not one),
+    )
 
 
 def _read_directory(volume: Volume, table: Sequence[int], first: int, path: str) -> bytes:
@@ -109,7 +152,7 @@ def read_file(volume: Volume, table: Sequence[int], entry: Entry) -> Image:
 
 
 def _entries(directory: bytes, path: str, short_path: str) -> Iterator[Entry]:
-    """Yield one directory's entries, `.` and `..` left out."""
+    """Yield one directory's entries."""
     long_name: list[tuple[int, bytes]] = []
     for offset in range(0, len(directory) - ENTRY_SIZE + 1, ENTRY_SIZE):
         record = directory[offset : offset + ENTRY_SIZE]
@@ -124,18 +167,18 @@ def _entries(directory: bytes, path: str, short_path: str) -> Iterator[Entry]:
         name, attributes, case, _, *times, low, size = ENTRY.unpack(record)
         created_time, created_date, accessed, high, written_time, written_date = times
         short = _short_name(name)
-        if short not in (".", ".."):
-            shown = _long_name(long_name, name) or _with_case(short, case)
-            yield Entry(
-                path=path + shown,
-                short_path=short_path + short,
-                attributes=attributes,
-                first_cluster=high << 16 | low,
-                size=size,
-                created=(created_date, created_time),
-                written=(written_date, written_time),
-                accessed=accessed,
-            )
+        shown = _long_name(long_name, name) or _with_case(short, case)
+        yield Entry(
+            path=path + shown,
+            short_path=short_path + short,
+            attributes=attributes,
+            first_cluster=high << 16 | low,
+            size=size,
+            created=(created_date, created_time),
+            written=(written_date, written_time),
+            accessed=accessed,
+            has_long_name=bool(long_name),
+        )
         long_name = []
 
 

@@ -8,7 +8,7 @@ from pipeline.checks.finding import Severity
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
-from tests.fixtures.fat import SECTOR, fat, layout
+from tests.fixtures.fat import DAY, SECTOR, fat, layout, record
 from tests.fixtures.iso import efi_image
 from tests.fixtures.pe import pe
 from tests.fixtures.uki import uki
@@ -42,6 +42,19 @@ def second_number(number: int) -> bytes:
     for table in (place.table, place.table + place.table_size):
         image = patch(image, table + 2, struct.pack("<H", number))
     return image
+
+
+def with_long_dot() -> bytes:
+    """What one writer makes of every directory: a long name for `.`, as if it were any other."""
+    start = PLACE.cluster(3)
+    long_name = record("A.", 0x0F)[:32]
+    return patch(GOOD, start, long_name + GOOD[start : start + 96])
+
+
+def without_dates() -> bytes:
+    """What a writer makes that has no clock."""
+    label = PLACE.root + 32
+    return GOOD[:label] + GOOD[label:].replace(struct.pack("<H", DAY), bytes(2))
 
 
 CASES = (
@@ -163,6 +176,39 @@ CASES = (
         second_number(0xBFFF),
         ("the FAT volume is marked as having had errors of its disk",),
     ),
+    Case(
+        "FAT013",
+        patch(GOOD, PLACE.cluster(2) + 32 + 26, b"\x02"),
+        ("the FAT volume's EFI has '..' lead to cluster 2, not 0",),
+    ),
+    Case(
+        "FAT013",
+        patch(GOOD, PLACE.cluster(3) + 26, b"\x02"),
+        ("the FAT volume's EFI/BOOT has '.' lead to cluster 2, not 3",),
+    ),
+    Case(
+        "FAT013",
+        patch(GOOD, PLACE.cluster(3) + 32, b"\xe5"),
+        ("the FAT volume's EFI/BOOT begins with ['.'], not ['.', '..']",),
+    ),
+    Case(
+        "FAT013",
+        with_long_dot(),
+        ("the FAT volume's EFI/BOOT has a long name for '.'",),
+    ),
+    Case(
+        "FAT013",
+        patch(GOOD, PLACE.root + 64, record(".", 0x10)),
+        ("the FAT volume's root directory begins with ['.'], not []",),
+    ),
+    Case(
+        "FAT014",
+        without_dates(),
+        tuple(
+            f"the FAT volume's {path} was written on 1980-00-00, which is no date"
+            for path in ("EFI", "EFI/BOOT", PATH)
+        ),
+    ),
     Case("FAT012", patch(GOOD, 21, b"\x42"), ("the FAT volume's media descriptor is 0x42, which none has",)),
 )
 
@@ -210,6 +256,8 @@ def test_a_bad_image_is_told(case: Case) -> None:
         (patch(GOOD, ENTRY, b"BOOTx64 "), ["FAT010"]),
         (patch(GOOD, 37, b"\1"), ["FAT011"]),
         (linked(40, 0xFFF), ["FAT009"]),
+        (with_long_dot(), ["FAT013"]),
+        (without_dates(), ["FAT014"] * 3),
     ],
     ids=[
         "another label",
@@ -220,6 +268,8 @@ def test_a_bad_image_is_told(case: Case) -> None:
         "small letters",
         "dirty",
         "lost",
+        "long dot",
+        "no dates",
     ],
 )
 def test_no_stranger_that_boots_is_called_broken(image: bytes, codes: list[str]) -> None:

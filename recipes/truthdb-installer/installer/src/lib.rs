@@ -17,11 +17,13 @@
 //! | [`keyboard`], [`prober`], `worker` | what happens outside: keys, disks that were read, work that is done |
 //! | [`app`], [`headless`], [`fatal`] | the event loop that connects these, and what can end it |
 //! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, three ioctls |
+//! | `fat` | files that are added to a FAT volume |
 //! | `guard` | whether what is on a disk is fit to be read |
 //! | `slice` | a part of a file, for those who read file systems in it |
 
 pub mod answers;
 pub mod app;
+mod fat;
 pub mod fatal;
 mod guard;
 pub mod hardware;

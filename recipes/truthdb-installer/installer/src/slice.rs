@@ -28,11 +28,6 @@ impl Slice {
         }
     }
 
-    /// The whole file again.
-    pub(crate) fn into_file(self) -> File {
-        self.file
-    }
-
     fn length(&self, wanted: usize) -> usize {
         let left = self.size.saturating_sub(self.position);
         wanted.min(usize::try_from(left).unwrap_or(usize::MAX))
@@ -65,8 +60,9 @@ impl Write for Slice {
         Ok(count)
     }
 
+    /// Waits until what was written is on the disk.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.file.sync_data()
     }
 }
 
@@ -120,7 +116,7 @@ mod tests {
         slice.seek(SeekFrom::End(-1)).unwrap();
         assert_eq!(slice.write(b"xyz").unwrap(), 1);
         assert!(slice.seek(SeekFrom::Current(-9)).is_err());
-        let mut file = slice.into_file();
+        let mut file = slice.file;
         file.rewind().unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();

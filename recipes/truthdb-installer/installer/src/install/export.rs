@@ -1,15 +1,16 @@
 //! Writes logs and receipts to a stick: the first removable FAT volume that takes them. Never to a
-//! disk that is fixed in the machine or that it was started from, and never over a file that is there.
+//! disk that is fixed in the machine or that it was started from, never over a file that is there, and
+//! never to a volume that is damaged.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use fatfs::{FileSystem, FsOptions};
 use gpt::disk::LogicalBlockSize;
 use rustix::fs::OFlags;
 
+use crate::fat::{Node, Stamp, Volume};
 use crate::guard;
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::slice::Slice;
@@ -141,30 +142,20 @@ fn volumes(root: &Path, disk: &Disk) -> Vec<io::Result<(Slice, u64)>> {
 
 /// Writes the files into a new folder and returns what it is called; `None` if this is no FAT volume.
 fn write_files(
-    (mut slice, size): (Slice, u64),
+    (slice, size): (Slice, u64),
     files: &[(String, String)],
 ) -> io::Result<Option<String>> {
-    if !guard::holds_fat(&mut slice, size) {
+    let Some(mut volume) = Volume::open(slice, size)? else {
         return Ok(None);
-    }
-    let folder;
-    {
-        let volume = FileSystem::new(&mut slice, FsOptions::new())?;
-        let top = volume.root_dir();
-        let free = (1..=MOST_EXPORTS)
-            .map(|number| format!("truthdb-logs-{number}"))
-            .find(|name| top.open_dir(name).is_err());
-        folder = free.ok_or_else(|| io::Error::from(ErrorKind::AlreadyExists))?;
-        let made = top.create_dir(&folder)?;
-        for (name, text) in files {
-            let mut file = made.create_file(name)?;
-            file.write_all(text.as_bytes())?;
-            file.flush()?;
-        }
-        drop(made);
-        drop(top);
-        volume.unmount()?;
-    }
-    slice.into_file().sync_all()?;
+    };
+    let folder = (1..=MOST_EXPORTS)
+        .map(|number| format!("truthdb-logs-{number}"))
+        .find(|name| !volume.has(name))
+        .ok_or_else(|| io::Error::from(ErrorKind::AlreadyExists))?;
+    let files = files
+        .iter()
+        .map(|(name, text)| (name.clone(), Node::File(text.as_bytes())));
+    let folders = [(folder.clone(), Node::Folder(files.collect()))];
+    volume.add(&folders, Stamp::now())?;
     Ok(Some(folder))
 }

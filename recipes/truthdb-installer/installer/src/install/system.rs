@@ -4,14 +4,15 @@
 //! UEFI specification 2.10, sections 13.3 (file system format) and 3.5.1.1 (the path that firmware
 //! looks for by itself).
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::rc::Rc;
 
-use fatfs::{Dir, FatType, FileSystem, FormatVolumeOptions, FsOptions, ReadWriteSeek};
+use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
 use super::device::{Device, Window};
 use super::layout::Place;
 use super::sparse::Sparse;
+use crate::fat::{Node, Stamp, Volume};
 use crate::guard;
 
 /// The folder of the systems that were installed.
@@ -49,30 +50,35 @@ pub(super) fn draw(
         .volume_id(place.guid.as_fields().0)
         .volume_label(LABEL);
     fatfs::format_volume(&mut image, options)?;
-    {
-        let volume = FileSystem::new(&mut image, FsOptions::new())?;
-        for (path, content) in files {
-            write_file(&volume.root_dir(), path, content)?;
-        }
-        volume.unmount()?;
-    }
+    let lost = || io::Error::other("what was just made is no FAT file system");
+    let mut volume = Volume::open(&mut image, place.size)?.ok_or_else(lost)?;
+    volume.date_label(Stamp::FIRST)?;
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, content)| (path.as_str(), *content))
+        .collect();
+    volume.add(&tree(&files), Stamp::FIRST)?;
     Ok(image)
 }
 
-/// Makes the folders of `path` and the file in them.
-fn write_file<T: ReadWriteSeek>(root: &Dir<'_, T>, path: &str, content: &[u8]) -> io::Result<()> {
-    let mut folder = root.clone();
-    let mut parts = path.split('/').peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_some() {
-            folder = folder.create_dir(part)?;
-        } else {
-            let mut file = folder.create_file(part)?;
-            file.write_all(content)?;
-            file.flush()?;
+/// The folders of these paths, with the files in them, both in the order in which they come first.
+fn tree<'a>(files: &[(&str, &'a [u8])]) -> Vec<(String, Node<'a>)> {
+    let mut nodes: Vec<(String, Node<'a>)> = Vec::new();
+    for (path, content) in files {
+        match path.split_once('/') {
+            None => nodes.push(((*path).to_owned(), Node::File(content))),
+            Some((folder, _)) if nodes.iter().any(|(name, _)| name == folder) => {}
+            Some((folder, _)) => {
+                let inner = files.iter().filter_map(|(path, content)| {
+                    let path = path.strip_prefix(folder)?.strip_prefix('/')?;
+                    Some((path, *content))
+                });
+                let inner: Vec<_> = inner.collect();
+                nodes.push((folder.to_owned(), Node::Folder(tree(&inner))));
+            }
         }
     }
-    Ok(())
+    nodes
 }
 
 fn open(device: &Rc<Device>, place: &Place) -> io::Result<FileSystem<Window>> {
@@ -111,6 +117,7 @@ pub(super) fn list(device: &Rc<Device>, place: &Place, folder: &str) -> io::Resu
 #[cfg(test)]
 mod tests {
     use std::io::Seek;
+    use std::os::unix::fs::FileExt;
 
     use uuid::Uuid;
 
@@ -161,6 +168,15 @@ mod tests {
             let mut file = root.open_file("efi/truthdb/TRUTHDB-1.2.3.EFI").unwrap();
             file.read_to_end(&mut found).unwrap();
             assert_eq!(found, content);
+            drop(file);
+            drop(root);
+            drop(volume);
+            let disk = tempfile::NamedTempFile::new().unwrap();
+            disk.as_file().set_len(place().size).unwrap();
+            for (at, part) in image.parts() {
+                disk.as_file().write_all_at(&part, at).unwrap();
+            }
+            crate::fat::tests::judge(disk.path());
         }
     }
 }

@@ -1,0 +1,159 @@
+//! The table that says which cluster follows which: §4.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::damaged;
+use super::shape::{Kind, Shape};
+
+/// Bytes that are written of a table at once, if anything in them changed: the smallest sector.
+const UNIT: usize = 512;
+/// Bytes that are compared at once.
+const CHUNK: usize = 64 << 10;
+/// Whatever a table of FAT32 has in the upper four bits is no part of the number, and stays.
+const NUMBER: u32 = 0x0fff_ffff;
+
+/// A table in memory, of which what changed is written to every copy.
+#[derive(Debug)]
+pub(super) struct Table {
+    kind: Kind,
+    clusters: u32,
+    bytes: Vec<u8>,
+    changed: BTreeSet<usize>,
+}
+
+impl Table {
+    /// Reads the first table. Fails if another one differs.
+    pub(super) fn read(disk: &mut (impl Read + Seek), shape: &Shape) -> io::Result<Self> {
+        let mut bytes = vec![0; shape.table];
+        disk.seek(SeekFrom::Start(shape.tables[0]))?;
+        disk.read_exact(&mut bytes)?;
+        for at in &shape.tables[1..] {
+            disk.seek(SeekFrom::Start(*at))?;
+            for part in bytes.chunks(CHUNK) {
+                let mut other = vec![0; part.len()];
+                disk.read_exact(&mut other)?;
+                if part != other {
+                    return Err(damaged("its two tables differ"));
+                }
+            }
+        }
+        Ok(Self {
+            kind: shape.kind,
+            clusters: shape.clusters,
+            bytes,
+            changed: BTreeSet::new(),
+        })
+    }
+
+    /// Writes what changed to every table.
+    pub(super) fn write(
+        &mut self,
+        disk: &mut (impl Write + Seek),
+        shape: &Shape,
+    ) -> io::Result<()> {
+        for table in &shape.tables {
+            for unit in &self.changed {
+                let end = self.bytes.len().min((unit + 1) * UNIT);
+                disk.seek(SeekFrom::Start(table + (unit * UNIT) as u64))?;
+                disk.write_all(&self.bytes[unit * UNIT..end])?;
+            }
+        }
+        self.changed.clear();
+        Ok(())
+    }
+
+    fn place(&self, cluster: u32) -> usize {
+        let cluster = cluster as usize;
+        match self.kind {
+            Kind::Fat12 => cluster * 3 / 2,
+            Kind::Fat16 => cluster * 2,
+            Kind::Fat32 => cluster * 4,
+        }
+    }
+
+    /// What the table has for `cluster`, which must be one of the volume's: 0 if it is free.
+    pub(super) fn get(&self, cluster: u32) -> u32 {
+        let at = self.place(cluster);
+        let byte = |index: usize| u32::from(self.bytes[at + index]);
+        match (self.kind, cluster % 2) {
+            (Kind::Fat12, 0) => byte(0) | (byte(1) & 15) << 8,
+            (Kind::Fat12, _) => byte(0) >> 4 | byte(1) << 4,
+            (Kind::Fat16, _) => byte(0) | byte(1) << 8,
+            (Kind::Fat32, _) => (byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24) & NUMBER,
+        }
+    }
+
+    /// Makes the table say `next` for `cluster`.
+    pub(super) fn set(&mut self, cluster: u32, next: u32) {
+        let at = self.place(cluster);
+        let [low, middle, high, highest] = next.to_le_bytes();
+        let bytes = &mut self.bytes;
+        let length = match (self.kind, cluster % 2) {
+            (Kind::Fat12, 0) => {
+                bytes[at] = low;
+                bytes[at + 1] = bytes[at + 1] & 0xf0 | middle & 15;
+                2
+            }
+            (Kind::Fat12, _) => {
+                bytes[at] = bytes[at] & 15 | low << 4;
+                bytes[at + 1] = low >> 4 | middle << 4;
+                2
+            }
+            (Kind::Fat16, _) => {
+                bytes[at..at + 2].copy_from_slice(&[low, middle]);
+                2
+            }
+            (Kind::Fat32, _) => {
+                let kept = bytes[at + 3] & 0xf0;
+                bytes[at..at + 4].copy_from_slice(&[low, middle, high, kept | highest & 15]);
+                4
+            }
+        };
+        self.changed.extend([at / UNIT, (at + length - 1) / UNIT]);
+    }
+
+    /// Whether `number` is that of a cluster of this volume.
+    pub(super) fn has(&self, number: u32) -> bool {
+        (2..self.clusters + 2).contains(&number)
+    }
+
+    /// What the last cluster of a chain has.
+    pub(super) fn end(&self) -> u32 {
+        match self.kind {
+            Kind::Fat12 => 0xfff,
+            Kind::Fat16 => 0xffff,
+            Kind::Fat32 => NUMBER,
+        }
+    }
+
+    /// Whether `number` ends a chain.
+    pub(super) fn is_end(&self, number: u32) -> bool {
+        number >= self.end() - 7
+    }
+
+    /// The clusters that are free, from the first one on.
+    pub(super) fn free(&self) -> impl Iterator<Item = u32> + '_ {
+        (2..self.clusters + 2).filter(|cluster| self.get(*cluster) == 0)
+    }
+
+    /// Makes the table say whether everything that was begun is finished (§4, `ClnShutBitMask`), and
+    /// returns what it said; FAT12 has no place for it.
+    pub(super) fn mark_finished(&mut self, finished: bool) -> bool {
+        let bit = match self.kind {
+            Kind::Fat12 => return true,
+            Kind::Fat16 => 0x8000,
+            Kind::Fat32 => 0x0800_0000,
+        };
+        let before = self.get(1);
+        self.set(
+            1,
+            if finished {
+                before | bit
+            } else {
+                before & !bit
+            },
+        );
+        before & bit != 0
+    }
+}
