@@ -22,6 +22,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         let path = root.join("dev").join(&disk.name);
         disk.volume = read_volume(&path);
         disk.contents = Contents::read(&path, disk).ok();
+        disk.serial = disk.serial.take().or_else(|| disk.ask_serial(root));
     }
     let purpose = Purpose::of(answers.task);
     let refuse = |disk: &_| purpose.refusal(&hardware, disk);

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// What is known about each disk's content, and the threads that find out.
 #[derive(Debug)]
 pub struct Prober {
-    devices: PathBuf,
+    root: PathBuf,
     known: HashMap<DiskKey, Found>,
     /// Since when each disk is being looked at.
     asked: HashMap<DiskKey, Instant>,
@@ -30,14 +30,43 @@ pub struct Prober {
 }
 
 /// What was found on a disk.
-type Found = (Volume, Option<Contents>);
+#[derive(Clone, Debug)]
+struct Found {
+    volume: Volume,
+    contents: Option<Contents>,
+    /// What it says when it is asked.
+    serial: Option<String>,
+}
+
+impl Found {
+    /// Nothing yet, or nothing at all.
+    fn nothing(volume: Volume) -> Self {
+        Self {
+            volume,
+            contents: None,
+            serial: None,
+        }
+    }
+
+    /// Looks at `disk`. Lasts as long as the disk likes.
+    fn look(root: &Path, disk: &Disk) -> Self {
+        let path = root.join("dev").join(&disk.name);
+        let contents = Contents::read(&path, disk)
+            .inspect_err(|error| tracing::info!(%error, disk = disk.name, "cannot look"));
+        Self {
+            volume: read_volume(&path),
+            contents: contents.ok(),
+            serial: disk.ask_serial(root),
+        }
+    }
+}
 
 impl Prober {
     /// A prober of the devices in `dev` below `root` that writes to `wake` when it found something.
     pub fn new(root: &Path, wake: OwnedFd) -> Self {
         let (sender, receiver) = channel();
         Self {
-            devices: root.join("dev"),
+            root: root.to_owned(),
             known: HashMap::new(),
             asked: HashMap::new(),
             pending: HashMap::new(),
@@ -58,7 +87,9 @@ impl Prober {
         self.asked.retain(|key, _| is_there(key));
         for disk in disks {
             let known = self.known.get(&disk.key()).cloned();
-            (disk.volume, disk.contents) = known.unwrap_or_else(|| self.start(disk, now));
+            let found = known.unwrap_or_else(|| self.start(disk, now));
+            (disk.volume, disk.contents) = (found.volume, found.contents);
+            disk.serial = disk.serial.take().or(found.serial);
             let asked = self.asked.get(&disk.key());
             if disk.volume == Volume::Unread && asked.is_some_and(|it| is_over(*it, now)) {
                 disk.volume = Volume::Silent;
@@ -80,8 +111,7 @@ impl Prober {
     /// Forgets what it found, except what is being looked at, so that every disk is read again.
     pub fn forget(&mut self) {
         self.collect();
-        self.known
-            .retain(|_, (volume, _)| *volume == Volume::Unread);
+        self.known.retain(|_, found| found.volume == Volume::Unread);
     }
 
     fn collect(&mut self) {
@@ -93,8 +123,7 @@ impl Prober {
 
     fn start(&mut self, disk: &Disk, now: Instant) -> Found {
         let key = disk.key();
-        let path = self.devices.join(&disk.name);
-        let looked_at = disk.clone();
+        let (root, looked_at) = (self.root.clone(), disk.clone());
         let sender = self.sender.clone();
         let thread = self.wake.try_clone().and_then(|wake| {
             let key = key.clone();
@@ -102,10 +131,7 @@ impl Prober {
                 .name(format!("probe {}", disk.name))
                 .spawn(move || {
                     // Both fail only when the program is leaving, and nobody wants to know.
-                    let volume = read_volume(&path);
-                    let contents = Contents::read(&path, &looked_at)
-                        .inspect_err(|error| tracing::info!(%error, disk = key.0, "cannot look"));
-                    drop(sender.send((key, (volume, contents.ok()))));
+                    drop(sender.send((key, Found::look(&root, &looked_at))));
                     drop(notify(wake));
                 })
         });
@@ -116,7 +142,7 @@ impl Prober {
                 Volume::Unreadable
             }
         };
-        let found = (volume, None);
+        let found = Found::nothing(volume);
         self.asked.insert(key.clone(), now);
         self.known.insert(key, found.clone());
         found
@@ -139,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine with two disks and a controller that does not get ready.
+    /// A machine with three disks and a controller that does not get ready.
     fn machine() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let files = [
@@ -152,6 +178,10 @@ mod tests {
             ("sys/block/sdb/size", "16777216\n"),
             ("sys/block/sdb/device/model", "Disk\n"),
             ("dev/sda", "no ISO"),
+            ("sys/block/vda/size", "16777216\n"),
+            ("sys/block/vda/device/vendor", "0x1af4\n"),
+            ("sys/block/vda/serial", "S1\n"),
+            ("dev/vda", ""),
         ];
         for (path, content) in files {
             let path = root.path().join(path);
@@ -174,12 +204,13 @@ mod tests {
         };
         let first = look(&mut prober, start);
         assert_eq!(first.pending, ["NVMe controller nvme0"]);
-        while prober.known.values().any(|it| it.0 == Volume::Unread) {
+        while prober.known.values().any(|it| it.volume == Volume::Unread) {
             prober.collect();
         }
         // As if its thread hung.
         let silent = first.disks[1].key();
-        prober.known.insert(silent.clone(), (Volume::Unread, None));
+        let unread = Found::nothing(Volume::Unread);
+        prober.known.insert(silent.clone(), unread);
         let volumes = |hardware: &Hardware| [0, 1].map(|at| hardware.disks[at].volume.clone());
         let almost = look(
             &mut prober,
@@ -187,6 +218,8 @@ mod tests {
         );
         assert_eq!(volumes(&almost), [Volume::Other, Volume::Unread]);
         assert!(!almost.is_settled());
+        assert_eq!(first.disks[2].serial, None, "it has to be asked");
+        assert_eq!(almost.disks[2].serial.as_deref(), Some("S1"));
         let over = look(&mut prober, start + PATIENCE);
         assert_eq!(volumes(&over), [Volume::Other, Volume::Silent]);
         assert_eq!(
@@ -198,7 +231,8 @@ mod tests {
             (0, &["NVMe controller nvme0".to_owned()][..])
         );
         assert!(over.is_settled());
-        prober.sender.send((silent, (Volume::Other, None))).unwrap();
+        let other = Found::nothing(Volume::Other);
+        prober.sender.send((silent, other)).unwrap();
         let late = look(&mut prober, start + PATIENCE);
         assert_eq!(volumes(&late), [Volume::Other, Volume::Other]);
     }

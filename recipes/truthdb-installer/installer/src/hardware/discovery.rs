@@ -6,7 +6,7 @@
 //!
 //! | what | how it shows |
 //! | --- | --- |
-//! | a SCSI disk that spins up, of whatever transport | a SCSI device of a disk's type without `block` |
+//! | a SCSI disk that spins up, of whatever transport | a SCSI device with a disk's driver, without `block` |
 //! | a USB stick or USB disk that is not scanned yet | a mass storage interface whose driver made no SCSI device |
 //! | an NVMe controller that gets ready, or is reset | its `state` |
 //! | a disk whose size cannot be read | no bytes, in a drive that has no removable medium |
@@ -19,8 +19,8 @@ use super::disk::Disk;
 use super::text::attribute;
 
 /// SCSI peripheral device types of what becomes a block device (SPC-5, 6.7.2): disks, optical drives,
-/// simplified disks, zoned disks.
-const SCSI_TYPES: [&str; 5] = ["0", "5", "7", "14", "20"];
+/// optical memory, simplified disks.
+const SCSI_TYPES: [&str; 4] = ["0", "5", "7", "14"];
 /// USB class of mass storage.
 const MASS_STORAGE: &str = "08";
 /// What the state of an `NVMe` controller is called before its disks can be known.
@@ -32,7 +32,10 @@ pub(super) fn pending(root: &Path, disks: &[Disk]) -> Vec<String> {
     let sys = root.join("sys");
     let scsi = entries(&sys.join("bus/scsi/devices")).filter_map(|(name, path)| {
         let kind = attribute(&path.join("type"))?;
-        let is_waiting = SCSI_TYPES.contains(&&*kind) && !path.join("block").exists();
+        // No driver takes the disks that a RAID controller hides behind its volumes.
+        let has_driver = path.join("driver").exists();
+        let is_disk = SCSI_TYPES.contains(&&*kind);
+        let is_waiting = is_disk && has_driver && !path.join("block").exists();
         is_waiting.then(|| format!("SCSI device {name}"))
     });
     let usb = entries(&sys.join("bus/usb/devices")).filter_map(|(name, path)| {
@@ -102,19 +105,26 @@ mod tests {
     #[test]
     fn what_may_become_a_disk_is_told_until_it_is_one() {
         const USB: &str = "bus/usb/devices/2-1:1.0";
-        let rows: [(Files<'_>, &[&str]); 9] = [
+        const SCSI: &str = "bus/scsi/devices/0:0:1:0";
+        let rows: [(Files<'_>, &[&str]); 10] = [
             (&[], &[]),
             (
-                &[("bus/scsi/devices/0:0:1:0/type", "0\n")],
+                &[
+                    (&*format!("{SCSI}/type"), "0\n"),
+                    (&*format!("{SCSI}/driver/"), ""),
+                ],
                 &["SCSI device 0:0:1:0"],
             ),
+            (&[(&*format!("{SCSI}/type"), "0\n")], &[]),
             (
                 &[
-                    ("bus/scsi/devices/0:0:1:0/type", "0\n"),
-                    ("bus/scsi/devices/0:0:1:0/block/sda/", ""),
+                    (&*format!("{SCSI}/type"), "0\n"),
+                    (&*format!("{SCSI}/driver/"), ""),
+                    (&*format!("{SCSI}/block/sda/"), ""),
                     ("bus/scsi/devices/host0/", ""),
                     // An enclosure never becomes a disk.
                     ("bus/scsi/devices/0:0:9:0/type", "13\n"),
+                    ("bus/scsi/devices/0:0:9:0/driver/", ""),
                 ],
                 &[],
             ),

@@ -129,6 +129,15 @@ impl Disk {
             && identity(self) == identity(other)
     }
 
+    /// The serial number of a disk that has none without being asked for it, which lasts as long as the disk
+    /// likes: so it is no part of a scan.
+    pub fn ask_serial(&self, root: &Path) -> Option<String> {
+        let folder = root.join("sys/block").join(&self.name);
+        is_asked(&self.name)
+            .then(|| serial::serial(&folder))
+            .flatten()
+    }
+
     /// Reads the disk called `name`; `None` if it is not one to show.
     fn read(root: &Path, name: &str) -> Option<Self> {
         let folder = root.join("sys/block").join(name);
@@ -159,7 +168,7 @@ impl Disk {
                 vendor,
                 bus,
             ),
-            serial: serial::serial(&folder),
+            serial: (!is_asked(name)).then(|| serial::serial(&folder)).flatten(),
             wwn: text("wwid").or_else(|| text("device/wwid")),
             bus,
             place: bus::place(name, &target.to_string_lossy()),
@@ -174,6 +183,12 @@ impl Disk {
             contents: None,
         })
     }
+}
+
+/// Whether a disk is asked for its serial number each time that sysfs is: virtio-blk
+/// (`drivers/block/virtio_blk.c`, `serial_show`).
+fn is_asked(name: &str) -> bool {
+    name.starts_with("vd")
 }
 
 /// Major and minor number, as sysfs writes them: `8:16`.
@@ -303,6 +318,19 @@ mod tests {
         };
         assert!(marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.1")));
         assert!(!marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.2")));
+    }
+
+    #[test]
+    fn a_scan_asks_no_disk_for_its_serial_number() {
+        for (name, scanned, asked) in [("sdb", Some("S1"), None), ("vdb", None, Some("S1"))] {
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("sys/block").join(name);
+            std::fs::create_dir_all(folder.join("device")).unwrap();
+            std::fs::write(folder.join("serial"), "S1\n").unwrap();
+            let [disk] = scan(root.path()).try_into().unwrap();
+            assert_eq!(disk.serial.as_deref(), scanned, "{name}");
+            assert_eq!(disk.ask_serial(root.path()).as_deref(), asked, "{name}");
+        }
     }
 
     #[test]
