@@ -43,6 +43,13 @@ def realise_step(session: Session, image: str, step: Step) -> None:
         session.cached.add(step.name)
 
 
+def tell_untracked(session: Session) -> None:
+    """Name what goes into the images and is not in git."""
+    from pipeline import tracked
+
+    tracked.tell(session.root, lambda text: session.report.print(text, style="yellow"))
+
+
 def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:
     """Return the steps that depend on `changed`, directly or through others, in the plan's order."""
     found: dict[str, Step] = {}
@@ -190,8 +197,9 @@ def boot(session: Session, way: str, accel: str) -> bool:
     """Boot the first image in this terminal."""
     from pipeline import virtual
 
-    steps, line = next(iter(session.media.values())), Line("boot", session.report)
-    return virtual.look_around(session.project, steps, session.around, way, accel, line) == 0
+    image, steps = next(iter(session.media.items()))
+    folder, line = session.folder(image), Line("boot", session.report)
+    return virtual.look_around(session.project, steps, session.around, folder, way, accel, line) == 0
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:

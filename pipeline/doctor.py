@@ -3,6 +3,7 @@
 Must not know doit. Each examination answers one question and never raises.
 """
 
+import contextlib
 import os
 import platform
 import shutil
@@ -17,12 +18,14 @@ from pipeline.discovery import connect
 from pipeline.engine import Engine
 from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
+from pipeline.kvm import remembered
 from pipeline.lock import Lock
 from pipeline.mirrors import Snapshot, Source, sources
 from pipeline.report import size_text
 from pipeline.session import Session
 
 SPACE_NEEDED = 8 * 10**9  # bytes: packages, layers and their images, a kernel's object files, results
+SLOWER = "boot tests run without it, in a few seconds more"
 MEMORY_NEEDED = 2 * 2**30  # bytes: for the linker, and for a virtual machine
 
 
@@ -91,14 +94,19 @@ def _machine(found: Engine, locks: list[Lock]) -> Answer:
     return Answer(Mark.BAD, "builder containers", f"they run on {said}", hint)
 
 
-def kvm(_session: Session) -> Iterator[Answer]:
+def kvm(session: Session) -> Iterator[Answer]:
     """Will virtual machines be fast?"""
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        yield Answer(Mark.GOOD, "KVM", "/dev/kvm can be used by this user")
+        fault = None
+        with contextlib.suppress(PipelineError):
+            fault = remembered(session.store, connect(), session.project.lock_of("boot"))
+        if fault:
+            yield Answer(Mark.FAIR, "KVM", f"/dev/kvm {fault}", SLOWER)
+        else:
+            tried = "a guest runs on it" if fault is not None else "the next boot test tries it"
+            yield Answer(Mark.GOOD, "KVM", f"/dev/kvm can be used by this user; {tried}")
     else:
-        yield Answer(
-            Mark.FAIR, "KVM", "not for this user", "boot tests run without it, in a few seconds more"
-        )
+        yield Answer(Mark.FAIR, "KVM", "not for this user", SLOWER)
 
 
 def space(session: Session) -> Iterator[Answer]:

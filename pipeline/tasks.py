@@ -20,6 +20,7 @@ from pipeline.step import Step
 
 Task = dict[str, Any]
 
+TRACKED = "_tracked"
 STEP = "_step"
 """What steps' tasks begin with: doit does not list such names, people have the commands below."""
 
@@ -151,6 +152,12 @@ def _image_tasks(session: Session) -> Iterator[Task]:
         functools.partial(commands.summarise, session),
         task_dep=[_step_name(image, step) for image, steps in images.items() for step in steps],
     )
+    yield _task(
+        session,
+        TRACKED,
+        "name what goes into the images and is not in git",
+        functools.partial(commands.tell_untracked, session),
+    )
     for name, steps in images.items():
         for step in steps:
             yield _step_task(session, name, step)
@@ -163,7 +170,7 @@ def _step_task(session: Session, image: str, step: Step) -> Task:
         "doc": step.summary,
         "actions": [_told(session, functools.partial(commands.realise_step, session, image, step))],
         "io": {"capture": False},
-        "task_dep": [_step_name(image, needed) for needed in step.needs()],
+        "task_dep": [TRACKED, *(_step_name(image, needed) for needed in step.needs())],
         "uptodate": [functools.partial(commands.is_current, session, image, step)],
     }
 

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline import sandbox
-from pipeline.boot import interactive, machine, scenario
+from pipeline import kvm, sandbox
+from pipeline.boot import interactive, machine, probe, scenario
 from pipeline.boot.installs import verdict
 from pipeline.boot.installs.scenarios import STORIES
 from pipeline.errors import PipelineError
@@ -23,7 +23,7 @@ from pipeline.store import explained
 from pipeline.surroundings import StepError, Surroundings
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
-KVM = "/dev/kvm"
+KVM = str(machine.KVM)
 INSTALLS = "install"
 MOST_SEEDS = 1 << 32
 INSTALLER = "truthdb-installer"
@@ -77,6 +77,7 @@ def test(
     `seed` decides what is left to chance; 0 leaves that to chance, too.
     """
     ways, stories = chosen(only, accel)
+    accel = _accelerator(project, around, accel, folder, line)
     target = folder / "boot-test"
     product = project.manifest.product
     common = {"accel": accel, "version": product.version}
@@ -114,6 +115,37 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     return found
 
 
+def _accelerator(project: Project, around: Surroundings, wanted: str, folder: Path, line: Line) -> str:
+    """Return the accelerator to ask for, after trying KVM if nobody has. Raises as `test` does."""
+    lock = project.lock_of("boot")
+
+    def fault() -> str:
+        known = kvm.remembered(around.store, around.engine, lock)
+        if known is not None:
+            return known
+        step = Step(
+            name="kvm",
+            summary="Run a guest on KVM that ends at once.",
+            container=lock,
+            inputs={},
+            outputs=(),
+            params={"accel": "kvm"},
+            run=probe.run,
+        )
+        with around.store.scratch() as scratch:
+            (scratch / "out").mkdir()
+            log = folder / "logs" / "kvm.log"
+            status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
+            if status != 0:
+                said = error or {"message": f"the container ended with status {status}", "hint": ""}
+                raise StepError(said["message"], said["hint"] or f"its log: {log}")
+            found = (scratch / "out" / probe.FAULT).read_text()
+        kvm.remember(around.store, around.engine, lock, found)
+        return found
+
+    return kvm.settled(wanted, fault, line.note)
+
+
 def chosen(only: Sequence[str], accel: str) -> tuple[list[str], list[str]]:
     """Return the names of ways and of stories. Raises PipelineError as `test` does."""
     machine.accelerators(accel, kvm=True)
@@ -143,14 +175,20 @@ def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Li
 
 
 def look_around(
-    project: Project, steps: tuple[Step, ...], around: Surroundings, way: str, accel: str, line: Line
+    project: Project,
+    steps: tuple[Step, ...],
+    around: Surroundings,
+    folder: Path,
+    way: str,
+    accel: str,
+    line: Line,
 ) -> int:
     """Boot the ISO with this terminal as its serial console; return QEMU's exit status.
 
     `way` is how the ISO is attached, a CD where it is empty. Raises PipelineError as `test` does.
     """
-    params = {"way": machine.way(way or "cd").name, "accel": accel}
-    machine.accelerators(accel, kvm=True)
+    name = machine.way(way or "cd").name
+    params = {"way": name, "accel": _accelerator(project, around, accel, folder, line)}
     with around.store.scratch() as scratch:
         step = _step(project, steps, "boot", interactive.run, params)
         return sandbox.interact(step, around, scratch, line, device=KVM)

@@ -126,10 +126,23 @@ def test_an_engine_is_looked_for_also_when_files_have_mistakes(
     assert list(doctor.engine(broken(session))) == [FOUND, NONE_LOADED]
 
 
-@pytest.mark.parametrize(("usable", "mark"), [(True, Mark.GOOD), (False, Mark.FAIR)])
-def test_kvm(session: Session, monkeypatch: pytest.MonkeyPatch, usable: bool, mark: Mark) -> None:
+@pytest.mark.parametrize(
+    ("usable", "fault", "mark", "found"),
+    [
+        (True, "", Mark.GOOD, "/dev/kvm can be used by this user; a guest runs on it"),
+        (True, None, Mark.GOOD, "/dev/kvm can be used by this user; the next boot test tries it"),
+        (True, "opens, but is broken", Mark.FAIR, "/dev/kvm opens, but is broken"),
+        (False, "", Mark.FAIR, "not for this user"),
+    ],
+)
+def test_kvm(
+    session: Session, monkeypatch: pytest.MonkeyPatch, usable: bool, fault: str | None, mark: Mark, found: str
+) -> None:
+    use(monkeypatch, Engine())
+    vars(session.project)["locks"] = {"boot": session.project.lock_of("imager")}
+    monkeypatch.setattr(doctor, "remembered", lambda *_: fault)
     monkeypatch.setattr(os, "access", lambda *_: usable)
-    assert [answer.mark for answer in doctor.kvm(session)] == [mark]
+    assert [(answer.mark, answer.found) for answer in doctor.kvm(session)] == [(mark, found)]
 
 
 @pytest.mark.parametrize(("pages", "mark"), [(2**20, Mark.GOOD), (2**18, Mark.FAIR)])

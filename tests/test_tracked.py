@@ -1,0 +1,78 @@
+"""Files that git does not know: named, and refused where CI is set."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline import tracked
+from pipeline.errors import PipelineError
+from tests.conftest import lacking
+
+KNOWN = ("recipes/toy/rootfs/etc/inittab", "pipeline/x.py")
+STRANGE = (
+    "recipes/toy/installer/.cargo/config.toml",
+    "recipes/toy/rootfs/etc/.inittab.swp",
+    "recipes/toy/rootfs/etc/ä b",
+)
+LEFT = ("recipes/toy/installer/target/debug/x", "elsewhere")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    if shutil.which("git") is None:
+        lacking("git is not there")
+    monkeypatch.delenv("CI", raising=False)
+    for name in (*KNOWN, *STRANGE, *LEFT):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("*.swp\n")
+    for command in (["init", "-q"], ["add", *KNOWN]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def told(root: Path) -> list[str]:
+    notes: list[str] = []
+    tracked.tell(root, notes.append)
+    return notes
+
+
+def test_they_are_named_ignored_ones_too(root: Path) -> None:
+    assert told(root) == [f"git does not know {name!r}, and it goes into the image" for name in STRANGE]
+
+
+def test_other_repositories_variables_do_not_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert tracked.untracked(root) == list(STRANGE)
+
+
+def test_they_are_refused_where_ci_is_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(PipelineError) as caught:
+        told(root)
+    assert caught.value.message == (
+        "git does not know these files, and they would go into the image:\n    " + "\n    ".join(STRANGE)
+    )
+    for name in STRANGE:
+        (root / name).unlink()
+    assert told(root) == []
+
+
+def test_without_git_nothing_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert told(root) == []
+    monkeypatch.undo()
+    shutil.rmtree(root / ".git")
+    assert tracked.untracked(root) == []
+
+
+def test_a_git_that_does_not_answer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(root / ".git")
+    (root / ".git").write_text("gitdir: nowhere\n")
+    [said] = told(root)
+    assert said.startswith("git does not say which files of recipes/ it knows: fatal: ")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(PipelineError):
+        told(root)
