@@ -48,6 +48,8 @@ fn every_key_is_read() {
         },
         erase: Some(Erase::Serial("S6Z2NJ0W123456".to_owned())),
         consent: Consent::default(),
+        ignore_requirements: false,
+        allow_downgrade: false,
         settings: Settings {
             host_name: "db-1".to_owned(),
             node_name: "node-1".to_owned(),

@@ -25,6 +25,8 @@ const TOP: &[Key] = &[
     key("on_success", "\"reboot\""),
     key("on_error", "\"wait\""),
     key("countdown_seconds", "10"),
+    key("ignore_requirements", "true"),
+    key("allow_downgrade", "true"),
     key("disk", ""),
     key("settings", ""),
 ];
@@ -150,6 +152,8 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let on_success = one_of(top, "on_success", &ENDINGS, mistakes);
     let on_error = one_of(top, "on_error", &ENDINGS, mistakes);
     let countdown = top.integer("countdown_seconds", countdown, mistakes);
+    let ignore_requirements = insisted(top, "ignore_requirements", task, mistakes);
+    let allow_downgrade = insisted(top, "allow_downgrade", task, mistakes);
     let disk = top.table("disk", DISK, mistakes);
     disk.refuse_unknown(&TABLES, mistakes);
     let rule = read_rule(top, &disk, mistakes);
@@ -166,10 +170,37 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
         rule,
         erase,
         consent,
+        ignore_requirements,
+        allow_downgrade,
         on_success: on_success.map_or(Ending::Reboot, |it| it.value),
         on_error: on_error.map_or(Ending::Wait, |it| it.value),
         countdown: countdown.map_or(USUAL_COUNTDOWN, |it| it.value),
     })
+}
+
+/// Reads what is said about the computer, for an installation, or about the version, for the other
+/// tasks.
+fn insisted(
+    top: &Table<'_>,
+    name: &'static str,
+    task: Option<Task>,
+    mistakes: &mut Mistakes,
+) -> bool {
+    let found = top.boolean(name, mistakes).filter(|it| it.value);
+    let is_about_computer = name == "ignore_requirements";
+    let (Some(found), Some(task)) = (&found, task) else {
+        return found.is_some();
+    };
+    if is_about_computer != (task == Task::Install) {
+        let message = if is_about_computer {
+            "Only installing asks for what the computer has."
+        } else {
+            "Installing erases what is there, whatever its version is."
+        };
+        let hint = "Leave it out.".to_owned();
+        mistakes.add_unless_broken(found.at, name.to_owned(), message.to_owned(), hint);
+    }
+    true
 }
 
 fn countdown(digits: &str) -> Result<u8, String> {

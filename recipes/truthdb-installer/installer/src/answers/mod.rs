@@ -64,6 +64,10 @@ pub struct Answers {
     pub erase: Option<Erase>,
     /// What may be erased that somebody might miss.
     pub consent: Consent,
+    /// It is installed even on a computer that lacks what is needed.
+    pub ignore_requirements: bool,
+    /// An older version may take the place of a newer one.
+    pub allow_downgrade: bool,
     /// With which settings; the usual ones for tasks that leave those on the disk.
     pub settings: Settings,
     /// What happens when it is done.

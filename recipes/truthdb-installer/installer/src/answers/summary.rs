@@ -33,6 +33,15 @@ pub fn summary(answers: &Answers) -> String {
     if answers.erase.is_some() {
         fact("May be lost", on_it(answers.consent).to_owned());
     }
+    if answers.ignore_requirements {
+        fact("Computer", "may lack what TruthDB needs".to_owned());
+    }
+    if answers.allow_downgrade {
+        fact(
+            "Version",
+            "may be older than the one on the disk".to_owned(),
+        );
+    }
     if answers.task == Task::Install {
         for (label, value) in settings(&answers.settings) {
             fact(label, value);

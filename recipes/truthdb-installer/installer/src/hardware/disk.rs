@@ -72,6 +72,11 @@ impl Disk {
         (self.name.clone(), self.sequence, self.size)
     }
 
+    /// Version of the installation on it, if there is one that says it.
+    pub fn version(&self) -> Option<&str> {
+        self.contents.as_ref()?.earlier.as_ref()?.version.as_deref()
+    }
+
     /// Whether this is a drive that turned out to have no medium in it.
     pub fn is_empty(&self) -> bool {
         self.size == 0 || (self.is_optical() && self.volume == Volume::Unreadable)

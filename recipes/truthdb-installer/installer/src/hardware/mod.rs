@@ -22,7 +22,7 @@ pub(crate) use disk::natural;
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
-pub use product::Product;
+pub use product::{Product, is_older};
 pub(crate) use text::reason;
 pub use text::{decimal_size, grouped, quoted, size_beside};
 
@@ -120,15 +120,30 @@ impl Hardware {
         before.find(|it| it.is_another_path_to(disk) && self.obstacle(it).is_none())
     }
 
+    /// Whether the installation on `disk` is newer than what this medium carries.
+    pub fn is_downgrade(&self, disk: &Disk) -> bool {
+        let version = disk.version();
+        version.is_some_and(|version| is_older(&self.product.version, version))
+    }
+
+    /// What this computer lacks without which an installation does not start: a sentence each. Nothing is
+    /// installed then unless somebody insists.
+    pub fn unmet(&self) -> Vec<String> {
+        let mut unmet = Vec::new();
+        let is_32_bit = matches!(self.machine.firmware, Firmware::Uefi { bits: Some(32), .. });
+        if self.machine.firmware == Firmware::Bios || is_32_bit {
+            unmet.push("It was not started by 64-bit UEFI firmware.".to_owned());
+        }
+        // Nothing at all is said of memory that is not known.
+        if (1..MINIMUM_MEMORY).contains(&self.machine.memory) {
+            unmet.push("It has less than 1 GiB of memory.".to_owned());
+        }
+        unmet
+    }
+
     /// What this computer lacks of what is needed, a sentence each.
     pub fn lacking(&self) -> Vec<String> {
-        let mut lacking = Vec::new();
-        if self.machine.firmware == Firmware::Bios {
-            lacking.push("It was not started by 64-bit UEFI firmware.".to_owned());
-        }
-        if self.machine.memory < MINIMUM_MEMORY {
-            lacking.push("It has less than 1 GiB of memory.".to_owned());
-        }
+        let mut lacking = self.unmet();
         if !self.disks.iter().any(|disk| self.obstacle(disk).is_none()) {
             lacking.push("It has no disk that can be installed to.".to_owned());
         }

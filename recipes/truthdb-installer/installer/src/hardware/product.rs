@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Problem;
+use super::disk::natural;
 use super::text::reason;
 
 /// Name and version of the product on this image.
@@ -70,6 +71,17 @@ fn value(text: &str, key: &str) -> Option<String> {
     Some(plain).filter(|plain| !plain.is_empty())
 }
 
+/// Whether `version` is older than `other`: by their numbers, and what is released is newer than what
+/// came before it (Semantic Versioning 2.0.0, section 11).
+pub fn is_older(version: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let text = text.split('+').next().unwrap_or_default();
+        let (numbers, before) = text.split_once('-').unwrap_or((text, ""));
+        (natural(numbers), before.is_empty(), natural(before))
+    };
+    parts(version) < parts(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +128,15 @@ mod tests {
                 .message
                 .starts_with("/etc/os-release cannot be read: it does")
         );
+    }
+
+    #[test]
+    fn versions_are_ordered_as_people_count() {
+        let rows = ["0.1.0", "0.2.0-rc1", "0.2.0-rc2", "0.2.0", "0.10.0", "1.0"];
+        for (older, newer) in rows.iter().zip(&rows[1..]) {
+            assert!(is_older(older, newer), "{older} {newer}");
+            assert!(!is_older(newer, older), "{older} {newer}");
+        }
+        assert!(!is_older("0.2.0", "0.2.0") && !is_older("0.2.0+b", "0.2.0+c"));
     }
 }

@@ -167,7 +167,7 @@ fn present_layout(device: &Device, request: &Request) -> Result<(Layout, Table),
     let none = |what: &str| {
         Trouble::new(
             format!("{disk} holds no installation that can be kept: {what}."),
-            "Choose another disk, or install it anew, which erases it.",
+            "Go back and choose another disk, or this one to install anew, which erases it.",
         )
     };
     let table = Table::read(device)

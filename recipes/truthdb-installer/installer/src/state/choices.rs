@@ -71,6 +71,8 @@ pub struct Choices {
     pub scroll: u16,
     /// The settings, as far as they are written.
     pub form: Form,
+    /// An installation that was cut off is to be erased with its data, instead of finished beside them.
+    pub anew: bool,
     /// Why the last key did not do what it was pressed for, or what changed meanwhile.
     pub notice: Option<String>,
 }
@@ -88,6 +90,7 @@ impl Choices {
             selected,
             scroll: 0,
             form: Form::default(),
+            anew: false,
             notice: None,
         }
     }
@@ -98,18 +101,21 @@ impl Choices {
     }
 
     /// What Enter would do to `disk`. An installation that was cut off is finished: anew, or
-    /// beside its data if those are whole.
+    /// beside its data if those are whole and nobody wants it otherwise.
     pub fn task(&self, disk: &Disk) -> Option<Task> {
-        let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
-        match (self.purpose, earlier) {
-            (Purpose::Install, Some(earlier)) if earlier.unfinished && earlier.has_data => {
-                Some(Task::KeepData)
-            }
-            (Purpose::Install, _) => Some(Task::Install),
-            (Purpose::KeepData, _) => Some(Task::KeepData),
-            (Purpose::RepairBoot, _) => Some(Task::RepairBoot),
-            (Purpose::Validate, _) => None,
+        match self.purpose {
+            Purpose::Install if self.finishes(disk) && !self.anew => Some(Task::KeepData),
+            Purpose::Install => Some(Task::Install),
+            Purpose::KeepData => Some(Task::KeepData),
+            Purpose::RepairBoot => Some(Task::RepairBoot),
+            Purpose::Validate => None,
         }
+    }
+
+    /// Whether an installation on `disk` can be finished beside its data, or be erased with them.
+    pub fn finishes(&self, disk: &Disk) -> bool {
+        let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
+        self.purpose == Purpose::Install && earlier.is_some_and(|it| it.unfinished && it.has_data)
     }
 
     /// Takes a newer look at the machine, in which the same disk stays selected. If it is gone,
@@ -156,7 +162,12 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
     if key != Key::Other {
         choices.notice = None;
     }
+    choices.anew = false;
     match key {
+        Key::Char('e') if choices.disk().is_some_and(|disk| choices.finishes(disk)) => {
+            choices.anew = true;
+            return choose(choices);
+        }
         Key::PageUp | Key::PageDown => {
             key.scrolls(&mut choices.scroll);
         }

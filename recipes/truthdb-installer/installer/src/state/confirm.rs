@@ -5,6 +5,8 @@ use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
 use crate::hardware::Disk;
 use crate::install::{Request, Settings, Task};
 
+/// What has to be typed, too, to put an older version in the place of a newer one.
+pub const DOWNGRADE: &str = "downgrade";
 /// How much of a serial number has to be typed.
 const ENOUGH: usize = 4;
 
@@ -75,7 +77,18 @@ impl Confirm {
 
     /// Whether Enter would start.
     pub fn is_proven(&self) -> bool {
-        Proof::of(&self.disk).accepts(self.typed.text())
+        let mut words = self.typed.text().rsplitn(2, char::is_whitespace);
+        let typed = match (self.is_downgrade(), words.next()) {
+            (false, _) => Some(self.typed.text()),
+            (true, Some(word)) if word.eq_ignore_ascii_case(DOWNGRADE) => words.next(),
+            (true, _) => None,
+        };
+        typed.is_some_and(|typed| Proof::of(&self.disk).accepts(typed))
+    }
+
+    /// Whether what is on the disk is newer than what this medium writes in its place.
+    pub fn is_downgrade(&self) -> bool {
+        self.task != Task::Install && self.choices.hardware.is_downgrade(&self.disk)
     }
 
     /// The state that shows this.

@@ -32,7 +32,7 @@ use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{self, Finding, Progress, Report, Request};
 
 pub use choices::{Choices, Purpose};
-pub use confirm::{Confirm, Proof};
+pub use confirm::{Confirm, DOWNGRADE, Proof};
 pub use done::Done;
 pub use failure::{Cause, Failure};
 pub use form::{Field, Form};

@@ -182,6 +182,7 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
         refusal.or_else(|| want_of_room(answers, disk))
     };
     let disk = answers::choose(answers, &hardware.disks, &refuse)?;
+    refuse_unless_insisted(hardware, answers, disk)?;
     if hardware.silent.is_empty() || answers.name_one_disk() {
         return Ok(disk.clone());
     }
@@ -190,6 +191,40 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
         format!("{name} fits the answer file, but so may what does not answer: {silent}."),
         "Take that away or mend it, or name the disk by its serial in the answer file.",
     ))
+}
+
+/// Refuses an installation that would not start on this computer, and a version that is older than what
+/// it takes the place of, unless the file says that this is meant.
+fn refuse_unless_insisted(
+    hardware: &Hardware,
+    answers: &Answers,
+    disk: &Disk,
+) -> Result<(), Refusal> {
+    let unmet = hardware.unmet();
+    if answers.task == Task::Install && !unmet.is_empty() && !answers.ignore_requirements {
+        return Err(Refusal::new(
+            format!(
+                "This computer lacks what TruthDB needs. {}",
+                unmet.join(" ")
+            ),
+            "Mend that; or, to install all the same, add ignore_requirements = true to the answer file.",
+        ));
+    }
+    let is_downgrade = answers.task != Task::Install && hardware.is_downgrade(disk);
+    if is_downgrade && !answers.allow_downgrade {
+        let (found, written) = (
+            disk.version().unwrap_or_default(),
+            &hardware.product.version,
+        );
+        return Err(Refusal::new(
+            format!(
+                "{} holds version {found}, and this medium writes {written}, which is older.",
+                disk.name
+            ),
+            "Take a newer medium; or, if that is meant, add allow_downgrade = true to the answer file.",
+        ));
+    }
+    Ok(())
 }
 
 /// What happens in [`State::Unattended`].

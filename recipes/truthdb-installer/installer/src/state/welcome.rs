@@ -74,7 +74,9 @@ pub(super) fn refuse(hardware: Hardware, refused: Refused) -> Next {
 
 fn on_key(mut welcome: Welcome, key: Key) -> Next {
     match key {
-        Key::Enter => {
+        // What is missing takes a key of its own.
+        Key::Enter if !welcome.hardware.unmet().is_empty() => welcome.attended = true,
+        Key::Enter | Key::Char('i') => {
             return State::Disk(Choices::new(welcome.hardware, Purpose::Install)).alone();
         }
         Key::Char('t') => return State::Tools(Tools::new(welcome.hardware)).alone(),

@@ -9,7 +9,7 @@ use super::text::{Page, split};
 use super::{Look, details, frame, machine};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task};
-use crate::state::{Confirm, Proof};
+use crate::state::{Confirm, DOWNGRADE, Proof};
 
 /// Bytes of the partition that the firmware reads.
 const EFI: u64 = 512 << 20;
@@ -34,13 +34,22 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     page.say(&machine::disk(&state.disk), look.text);
     let serial = format!("Serial number {}", machine::serial(&state.disk));
     page.say(&serial, look.text);
+    for sentence in state.choices.hardware.unmet() {
+        page.item(&sentence, look.alert);
+    }
     match state.task {
         Task::Install => {
             will_be_lost(state, look, &mut page);
             will_be_made(state, look, &mut page);
         }
-        Task::KeepData => keep_data(look, &mut page),
-        Task::RepairBoot => repair_boot(look, &mut page),
+        Task::KeepData => {
+            version(state, look, &mut page);
+            keep_data(look, &mut page);
+        }
+        Task::RepairBoot => {
+            version(state, look, &mut page);
+            repair_boot(look, &mut page);
+        }
     }
     // Whatever has no room, the question has.
     let [above, below] = split(&page, &question, area);
@@ -74,6 +83,17 @@ fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
         page.line(line);
     }
     page.say(&network(&state.settings), look.text);
+}
+
+/// What becomes of the system's version.
+fn version(state: &Confirm, look: &Look, page: &mut Page<'_>) {
+    let change = machine::version_change(&state.choices.hardware, &state.disk);
+    page.say(&format!("TruthDB on it: {change}."), look.note);
+    if state.is_downgrade() {
+        let text = "This medium has an older version than the disk. It may not be able to read what \
+                    the newer one has written.";
+        page.say(text, look.alert);
+    }
 }
 
 fn keep_data(look: &Look, page: &mut Page<'_>) {
@@ -146,19 +166,27 @@ fn network(settings: &Settings) -> String {
 
 fn proof(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     let proof = Proof::of(&state.disk);
-    let width = proof.text().len().max(4) + 2;
+    let word = if state.is_downgrade() { DOWNGRADE } else { "" };
+    let gap = usize::from(!word.is_empty());
+    let width = proof.text().len().max(4) + gap + word.len() + 2;
     let what = match &proof {
         Proof::Serial(end) if end.len() < 4 => "its serial number".to_owned(),
         Proof::Serial(end) => format!("the last {} characters of its serial number", end.len()),
         Proof::Name(name) => format!("{name}, since this disk has no serial number"),
     };
+    let what = if word.is_empty() {
+        what
+    } else {
+        format!("{what}, and behind it the word {word}")
+    };
     page.say(&format!("If you are sure, type {what}."), look.text);
     let typed = state.typed.text().trim();
+    let least = proof.text().len() + gap + word.len();
     let mut spans = vec![Span::raw("  ")];
     spans.extend(field_box(&state.typed, width, true, look));
     if state.is_proven() {
         spans.push(Span::styled("  Enter starts.", look.note));
-    } else if typed.len() >= proof.text().len() {
+    } else if typed.len() >= least {
         spans.push(Span::styled("  That is not it.", look.alert));
     }
     page.line(Line::from(spans));

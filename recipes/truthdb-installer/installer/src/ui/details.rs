@@ -119,7 +119,8 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
             }),
         ) => match state.task(disk) {
             Some(Task::KeepData) => {
-                "An installation on it was cut off. Enter goes on to finish it. Its data stay."
+                "An installation on it was cut off. Enter goes on to finish it: its data stay. E goes \
+                 on to erase it with its data, and to install anew."
             }
             _ => "An installation on it was cut off. Enter goes on to begin it again.",
         },
@@ -127,8 +128,18 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
             "TruthDB is on it. Installing erases it. Tools can keep its data."
         }
         (Purpose::Install, None) => "Enter goes on. Nothing is written yet.",
-        (Purpose::KeepData, _) => "Its system can be written again. Its data are kept.",
-        (Purpose::RepairBoot, _) => "Its boot files can be written again.",
+        (Purpose::KeepData, _) => {
+            let change = machine::version_change(&state.hardware, disk);
+            return (
+                format!("Its system can be written again: {change}. Its data are kept."),
+                look.good,
+            );
+        }
+        (Purpose::RepairBoot, _) => {
+            let change = machine::version_change(&state.hardware, disk);
+            let text = format!("Its boot files can be written again: {change}.");
+            return (text, look.good);
+        }
         (Purpose::Validate, _) => "It can be validated. Nothing is written.",
     };
     (text.to_owned(), look.good)

@@ -14,12 +14,15 @@ const WIDEST_NOTE: usize = 26;
 
 /// Draws [`crate::state::State::Disk`].
 pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buffer) {
-    let keys = [
+    let mut keys = vec![
         ("Up/Down", "Choose"),
         ("Enter", "Go on"),
         ("R", "Look again"),
         ("B", "Back"),
     ];
+    if state.disk().is_some_and(|disk| state.finishes(disk)) {
+        keys.insert(2, ("E", "Erase"));
+    }
     let product = Some(&state.hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
     let count = state.hardware.disks.len();

@@ -121,3 +121,13 @@ pub(super) fn others(hardware: &Hardware, disk: &Disk) -> String {
 pub(super) fn serial(disk: &Disk) -> &str {
     disk.serial.as_deref().unwrap_or("none")
 }
+
+/// Which version is on a disk, and which one this medium writes in its place.
+pub(super) fn version_change(hardware: &Hardware, disk: &Disk) -> String {
+    let written = &hardware.product.version;
+    match disk.version() {
+        Some(version) if version == written => format!("{version}, as it is now"),
+        Some(version) => format!("{version} -> {written}"),
+        None => format!("unknown version -> {written}"),
+    }
+}

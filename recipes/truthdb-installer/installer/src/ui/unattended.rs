@@ -47,6 +47,9 @@ fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
     page.fact("Serial number", machine::serial(disk));
     page.fact("On it", &details::on_it(disk));
     let answers = &state.plan.answers;
+    if answers.task != Task::Install {
+        page.fact("Version", &machine::version_change(&state.hardware, disk));
+    }
     if answers.task == Task::Install {
         page.fact("Host name", &answers.settings.host_name);
         page.fact("Node name", &answers.settings.node_name);

@@ -5,13 +5,19 @@ use ratatui::layout::Rect;
 
 use super::text::Page;
 use super::{Look, frame, machine};
-use crate::hardware::{MINIMUM_DISK, decimal_size};
+use crate::hardware::{Hardware, MINIMUM_DISK, decimal_size};
 use crate::state::Welcome;
 
 /// Draws [`crate::state::State::Welcome`].
 pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let unmet = state.hardware.unmet();
+    let install = if unmet.is_empty() {
+        ("Enter", "Install")
+    } else {
+        ("I", "Install anyway")
+    };
     let keys = [
-        ("Enter", "Install"),
+        install,
         ("T", "Tools"),
         ("R", "Look again"),
         ("Q", "Leave and restart"),
@@ -66,15 +72,18 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         let text = "This may be out of date: the last look failed. Press R to look again.";
         page.say(text, look.note);
     } else {
-        page.say(next_step(&lacking), look.text);
+        page.say(next_step(hardware), look.text);
     }
 }
 
 /// What to press, given what is missing.
-fn next_step(lacking: &[String]) -> &'static str {
-    if lacking.is_empty() {
+fn next_step(hardware: &Hardware) -> &'static str {
+    if !hardware.unmet().is_empty() {
+        "Without that, TruthDB does not start on this computer. To install it all the same, for \
+         another one, press I."
+    } else if hardware.lacking().is_empty() {
         "Press Enter to choose a disk to install to."
     } else {
-        "Without that, TruthDB cannot be installed or does not start afterwards."
+        "Without that, TruthDB cannot be installed."
     }
 }

@@ -106,3 +106,29 @@ fn a_disk_that_turns_out_otherwise_is_asked_about_again() {
     assert_eq!(state.name(), "Confirm");
     assert_eq!(step(state, scanned(&unfinished)), ("Disk", None));
 }
+
+#[test]
+fn an_older_version_takes_a_word_of_its_own() {
+    let of_version = |version: &str| {
+        let mut hardware = hardware();
+        let contents = hardware.disks[1].contents.as_mut().unwrap();
+        contents.earlier.as_mut().unwrap().version = Some(version.to_owned());
+        hardware
+    };
+    let rows = [
+        ("0.0.9", "yz7p", "Progress"),
+        ("0.1.0", "yz7p", "Progress"),
+        ("0.1.1", "yz7p", "Confirm"),
+        ("0.10.0", "downgrade", "Confirm"),
+        ("0.10.0", "yz7pdowngrade", "Confirm"),
+        ("0.10.0", "yz7p downgrad", "Confirm"),
+        ("0.10.0", "yz7p Downgrade", "Progress"),
+    ];
+    for purpose in [Purpose::KeepData, Purpose::RepairBoot] {
+        for (version, typed, expected) in rows {
+            let state = press(disk(of_version(version), purpose, 0), [Key::Enter]);
+            let found = step(press(state, typing(typed)), ENTER).0;
+            assert_eq!(found, expected, "{version} {typed}");
+        }
+    }
+}

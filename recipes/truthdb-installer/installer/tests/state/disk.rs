@@ -1,6 +1,6 @@
 //! The choice of a disk, the tools, and the ways back.
 
-use truthdb_installer::hardware::Hardware;
+use truthdb_installer::hardware::{Firmware, Hardware};
 use truthdb_installer::install::Task;
 use truthdb_installer::state::{Effect, Event, Key, Purpose, State, next};
 
@@ -194,4 +194,46 @@ fn validate_reads_and_reports() {
     assert!(matches!(effect, Some(Effect::Validate(_))));
     assert!(matches!(again, State::Validate(it) if it.findings.is_none()));
     assert_eq!(step(read, key('b')), ("Disk", None));
+}
+
+#[test]
+fn an_unfinished_installation_with_data_can_be_erased_too() {
+    let mut unfinished = hardware();
+    set_earlier(&mut unfinished.disks[1], true, true);
+    let list = disk(unfinished, Purpose::Install, 1);
+    let anew = press(list.clone(), typing("e"));
+    assert_eq!(anew.name(), "Settings");
+    let confirm = press(anew.clone(), [Key::Enter]);
+    let proven = press(confirm.clone(), typing("yz7p"));
+    let (_, effect) = next(proven, ENTER);
+    assert!(matches!(effect, Some(Effect::Install(request)) if request.task == Task::Install));
+    // A new look at the machine does not change what was asked for, and going back does.
+    let State::Confirm(question) = &confirm else {
+        panic!("{}", confirm.name());
+    };
+    let again = after(confirm.clone(), [scanned(&question.choices.hardware)]);
+    assert_eq!(again.name(), "Confirm");
+    let kept = press(anew, [Key::Esc, Key::Enter]);
+    assert!(matches!(kept, State::Confirm(it) if it.task == Task::KeepData));
+    // Nowhere else.
+    assert_eq!(press(press(list, [Key::Up]), typing("e")).name(), "Disk");
+    let tool = disk(hardware(), Purpose::KeepData, 0);
+    assert_eq!(press(tool, typing("e")).name(), "Disk");
+}
+
+#[test]
+fn a_computer_that_lacks_what_is_needed_takes_a_key_of_its_own() {
+    let welcome = |change: &dyn Fn(&mut Hardware)| {
+        let mut hardware = hardware();
+        change(&mut hardware);
+        states::welcome(hardware)
+    };
+    let little = welcome(&|it| it.machine.memory = 512 << 20);
+    let bios = welcome(&|it| it.machine.firmware = Firmware::Bios);
+    for state in [little, bios] {
+        assert_eq!(step(state.clone(), ENTER), ("Welcome", None));
+        assert_eq!(step(state, key('i')), ("Disk", None));
+    }
+    let unknown = welcome(&|it| it.machine.memory = 0);
+    assert_eq!(step(unknown, ENTER), ("Disk", None));
 }

@@ -211,7 +211,8 @@ fn the_receipt_is_told_what_the_wizard_shows() {
         (&again, "It replaced TruthDB 0.1.0, and erased its data."),
     ];
     for (text, erased) in rows {
-        let state = after(found(&poor, text), vec![Event::Second; 10]);
+        let text = format!("ignore_requirements = true\n{text}");
+        let state = after(found(&poor, &text), vec![Event::Second; 10]);
         let State::Progress(work) = &state else {
             panic!("{}", state.name());
         };
@@ -372,4 +373,38 @@ fn a_disk_without_room_for_what_is_asked_for_is_refused_before_anything_is_writt
     let reason =
         "it cannot be used: it has room for 6 data partitions beside what is reserved, not 8.";
     assert!(refusal.message.ends_with(reason), "{}", refusal.message);
+}
+
+#[test]
+fn what_nobody_may_have_meant_is_refused_until_the_file_says_it() {
+    let mut poor = hardware();
+    poor.machine.memory = 512 << 20;
+    let mut newer = hardware();
+    let contents = newer.disks[1].contents.as_mut().unwrap();
+    contents.earlier.as_mut().unwrap().version = Some("0.2.0".to_owned());
+    let keep = |task| format!("version = 1\ntask = \"{task}\"\n[disk]\nbus = \"SATA\"\n");
+    let rows = [
+        (
+            &poor,
+            states::ANSWERS.to_owned(),
+            "ignore_requirements = true",
+        ),
+        (&newer, keep("keep-data"), "allow_downgrade = true"),
+        (&newer, keep("repair-boot"), "allow_downgrade = true"),
+    ];
+    for (hardware, text, key) in rows {
+        let State::Unattended(refused) = found(hardware, &text) else {
+            panic!("it waits for a while");
+        };
+        let refusal = refused.chosen.unwrap_err();
+        assert!(refusal.hint.contains(key), "{refusal}");
+        let State::Unattended(allowed) = found(hardware, &format!("{key}\n{text}")) else {
+            panic!("it counts down");
+        };
+        assert!(allowed.chosen.is_ok(), "{key}");
+    }
+    let State::Unattended(same) = found(&hardware(), &keep("keep-data")) else {
+        panic!("it counts down");
+    };
+    assert!(same.chosen.is_ok());
 }

@@ -97,3 +97,11 @@ pub fn talkative_and_poor() -> Hardware {
     hardware.boot_volume = Some("A_VOLUME_ID_OF_ITS_FULL_LENGTH_X".to_owned());
     hardware
 }
+
+/// The installation is newer than the medium.
+pub fn newer() -> Hardware {
+    let mut hardware = hardware();
+    let contents = hardware.disks[1].contents.as_mut().unwrap();
+    contents.earlier.as_mut().unwrap().version = Some("0.2.0".to_owned());
+    hardware
+}

@@ -10,8 +10,8 @@ use truthdb_installer::install::{Stage, Task};
 use truthdb_installer::state::{Event, Exit, Key, Purpose, Refused, State, next};
 
 use machines::{
-    busy, lacking_memory, many_disks, poor_machine, small_disk, talkative, talkative_and_poor,
-    unfinished,
+    busy, lacking_memory, many_disks, newer, poor_machine, small_disk, talkative,
+    talkative_and_poor, unfinished,
 };
 pub use samples::*;
 
@@ -201,6 +201,13 @@ fn confirmations() -> Vec<(&'static str, State)> {
         ("confirm-long", longest()),
         ("confirm-keep-data", chosen(Purpose::KeepData)),
         ("confirm-repair-boot", chosen(Purpose::RepairBoot)),
+        (
+            "confirm-downgrade",
+            press(
+                disk(newer(), Purpose::RepairBoot, 0),
+                [Key::Enter, Key::Char('y'), Key::Char('z')],
+            ),
+        ),
     ]
 }
 
@@ -372,7 +379,7 @@ fn without_anybody() -> Vec<(&'static str, State)> {
     let done = after(found(hardware()), vec![Event::Second; 10]);
     let done = after(done, [Event::Finished(Ok(report(Task::Install)))]);
     let refused = after(follow(hardware(), AGAIN), vec![Event::Second; 13]);
-    let replace = format!("{AGAIN}replace_installation = true\n");
+    let replace = format!("ignore_requirements = true\n{AGAIN}replace_installation = true\n");
     vec![
         ("unattended", found(hardware())),
         ("unattended-waiting", found(other)),
