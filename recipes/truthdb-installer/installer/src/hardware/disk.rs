@@ -1,16 +1,14 @@
-//! Every disk that Linux sees, from `/sys/block`. No device is opened here.
+//! Every disk that Linux sees. No device is opened here.
 
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::bus::{self, Bus};
+use truthdb_disks::{Bus, Device, Marks, ask_serial};
+
 use super::contents::Contents;
-use super::serial;
 use super::text::attribute;
 
-/// Size that the kernel reports for an optical drive whose disc it could not read, in sectors.
-const UNKNOWN_OPTICAL_SIZE: u64 = 0x001f_ffff;
 /// How often, and how far apart, a disk that failed is looked for.
 const LOOKS: u32 = 30;
 const LOOK: Duration = Duration::from_millis(100);
@@ -28,7 +26,7 @@ pub struct Disk {
     pub wwn: Option<String>,
     /// How it is attached.
     pub bus: Bus,
-    /// Where it is attached, as [`bus::place`] says it.
+    /// Where it is attached: the path of buses and ports to it, the same at each start.
     pub place: String,
     /// Major and minor number of its device node; none of a file that stands for a disk.
     pub device: Option<(u32, u32)>,
@@ -87,13 +85,39 @@ impl Disk {
         self.name.starts_with("sr")
     }
 
-    /// Whether this is the same device as `other`, even if it was taken out and put in again
-    /// between two looks. One without a serial number and a world wide name must not have been.
-    pub fn is_same_device(&self, other: &Self) -> bool {
-        let marks = |disk: &Self| (disk.serial.clone(), disk.wwn.clone());
-        let is_marked = marks(self) != (None, None);
-        let is_twin = self.model == other.model && self.size == other.size;
-        self.key() == other.key() || (is_marked && is_twin && marks(self) == marks(other))
+    /// What tells this disk from others.
+    pub fn marks(&self) -> Marks<'_> {
+        Marks {
+            name: &self.name,
+            sequence: self.sequence,
+            bus: self.bus,
+            place: &self.place,
+            model: &self.model,
+            serial: self.serial.as_deref(),
+            wwn: self.wwn.as_deref(),
+            size: self.size,
+        }
+    }
+
+    /// Whether this is the disk that was `before`, even if it was taken out and put in again since.
+    pub fn is_same_device(&self, before: &Self) -> bool {
+        self.marks().are_of_the_same(&before.marks())
+    }
+
+    /// Whether this may be `other`: nothing that they say of themselves tells them apart.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.marks().look_like(&other.marks())
+    }
+
+    /// Whether `other` is another path to this disk, as storage networks have them.
+    pub fn is_another_path_to(&self, other: &Self) -> bool {
+        self.marks().are_another_path_to(&other.marks())
+    }
+
+    /// The serial number of a disk that has none without being asked for it, which lasts as long as the disk
+    /// likes: so it is no part of a scan.
+    pub fn ask_serial(&self, root: &Path) -> Option<String> {
+        ask_serial(root, &self.name)
     }
 
     /// Whether the kernel counts another medium under this name by now.
@@ -119,157 +143,40 @@ impl Disk {
             self.is_gone(root)
         })
     }
+}
 
-    /// Whether `other` is another path to this disk, as storage networks have them. Cheap devices share
-    /// names that should be theirs alone, so everything has to be equal, and nothing but what may have
-    /// several paths is looked at.
-    pub fn is_another_path_to(&self, other: &Self) -> bool {
-        let identity = |disk: &Self| (disk.wwn.clone(), disk.serial.clone(), disk.size);
-        matches!(
-            self.bus,
-            Bus::Sas | Bus::FibreChannel | Bus::Iscsi | Bus::Scsi
-        ) && self.name != other.name
-            && self.wwn.is_some()
-            && self.serial.is_some()
-            && identity(self) == identity(other)
-    }
-
-    /// The serial number of a disk that has none without being asked for it, which lasts as long as the disk
-    /// likes: so it is no part of a scan.
-    pub fn ask_serial(&self, root: &Path) -> Option<String> {
-        let folder = root.join("sys/block").join(&self.name);
-        is_asked(&self.name)
-            .then(|| serial::serial(&folder))
-            .flatten()
-    }
-
-    /// Reads the disk called `name`; `None` if it is not one to show.
-    fn read(root: &Path, name: &str) -> Option<Self> {
-        let folder = root.join("sys/block").join(name);
-        let text = |file: &str| attribute(&folder.join(file));
-        let number = |file: &str| text(file).and_then(|text| text.parse::<u64>().ok());
-        // Virtual block devices (loop, ram, zram, dm, md, nbd) have no device behind them.
-        let virtual_device = !folder.join("device").exists();
-        // Hidden: one path of a multipath NVMe disk.
-        if virtual_device || number("hidden") == Some(1) || is_no_disk(name) {
-            return None;
-        }
-        let target = std::fs::read_link(&folder).unwrap_or_default();
-        let vendor = text("device/vendor").filter(|vendor| !vendor.starts_with("0x"));
-        let bus = Bus::of(
-            name,
-            &target.to_string_lossy(),
-            vendor.as_deref(),
-            text("device/type").as_deref(),
-        );
-        let optical = name.starts_with("sr");
-        let sectors = number("size")
-            .filter(|sectors| !optical || *sectors != UNKNOWN_OPTICAL_SIZE)
-            .unwrap_or(0);
-        Some(Self {
-            name: name.to_owned(),
-            model: model(
-                text("device/model").or_else(|| text("device/name")),
-                vendor,
-                bus,
-            ),
-            serial: (!is_asked(name)).then(|| serial::serial(&folder)).flatten(),
-            wwn: text("wwid").or_else(|| text("device/wwid")),
-            bus,
-            place: bus::place(name, &target.to_string_lossy()),
-            device: text("dev").and_then(|text| numbers(&text)),
-            // sysfs counts in 512 bytes, whatever the logical block size is.
-            size: sectors.saturating_mul(512),
-            block_size: number("queue/logical_block_size").unwrap_or(512),
-            removable: number("removable") == Some(1),
-            read_only: number("ro") == Some(1),
-            sequence: number("diskseq").unwrap_or(0),
+impl From<Device> for Disk {
+    /// A disk that nobody has looked at yet.
+    fn from(device: Device) -> Self {
+        Self {
+            name: device.name,
+            model: device.model,
+            serial: device.serial,
+            wwn: device.wwn,
+            bus: device.bus,
+            place: device.place,
+            device: device.numbers,
+            size: device.size,
+            block_size: device.block_size,
+            removable: device.removable,
+            read_only: device.read_only,
+            sequence: device.sequence,
             volume: Volume::Unread,
             contents: None,
-        })
-    }
-}
-
-/// Whether a disk is asked for its serial number each time that sysfs is: virtio-blk
-/// (`drivers/block/virtio_blk.c`, `serial_show`).
-fn is_asked(name: &str) -> bool {
-    name.starts_with("vd")
-}
-
-/// Major and minor number, as sysfs writes them: `8:16`.
-fn numbers(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once(':')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// Whether a block device with a device behind it is still not a disk: a floppy drive, raw flash,
-/// or one of the small areas of an eMMC chip.
-fn is_no_disk(name: &str) -> bool {
-    let area_of_chip = |name: &str| {
-        ["boot", "rpmb", "gp"]
-            .iter()
-            .any(|area| name.contains(area))
-    };
-    name.starts_with("fd")
-        || name.starts_with("mtdblock")
-        || (name.starts_with("mmcblk") && area_of_chip(name))
-}
-
-/// Maker and model in one, without saying the maker twice.
-fn model(model: Option<String>, vendor: Option<String>, bus: Bus) -> String {
-    match (vendor, model) {
-        // The SCSI layer calls the maker of every SATA disk "ATA".
-        (Some(vendor), Some(model)) if vendor != "ATA" && !model.starts_with(&vendor) => {
-            format!("{vendor} {model}")
         }
-        (_, Some(model)) => model,
-        (Some(vendor), None) if vendor != "ATA" => vendor,
-        _ => match bus {
-            Bus::Other => "unknown model".to_owned(),
-            bus => format!("{bus} disk"),
-        },
     }
 }
 
 /// Lists the disks in `/sys/block` below `root`, `nvme2n1` before `nvme10n1`.
 pub(super) fn scan(root: &Path) -> Vec<Disk> {
-    let mut disks: Vec<Disk> = std::fs::read_dir(root.join("sys/block"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| Disk::read(root, &name))
-        .collect();
-    disks.sort_by_cached_key(|disk| natural(&disk.name));
-    disks
-}
-
-/// Splits a name so that its parts compare in the order in which people count.
-pub(crate) fn natural(name: &str) -> Vec<(usize, String)> {
-    let mut parts: Vec<(usize, String)> = Vec::new();
-    let mut in_number = false;
-    for c in name.chars() {
-        match parts.last_mut() {
-            Some((length, part)) if c.is_ascii_digit() == in_number => {
-                part.push(c);
-                *length = if in_number { part.len() } else { 0 };
-            }
-            _ => parts.push((usize::from(c.is_ascii_digit()), c.to_string())),
-        }
-        in_number = c.is_ascii_digit();
-    }
-    parts
+    let devices = truthdb_disks::names(root).into_iter();
+    let devices = devices.filter_map(|name| Device::read(root, &name));
+    devices.map(Disk::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_sort_as_people_count() {
-        let mut names = ["sdaa", "nvme10n1", "sdb", "nvme2n1", "sr0"];
-        names.sort_by_cached_key(|name| natural(name));
-        assert_eq!(names, ["nvme2n1", "nvme10n1", "sdaa", "sdb", "sr0"]);
-    }
 
     /// A machine with one disk, as far as this module reads it.
     fn machine(sequence: &str) -> tempfile::TempDir {
@@ -308,24 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_was_put_in_again_is_known_by_its_marks() {
-        let [plain] = scan(machine("7").path()).try_into().unwrap();
-        let again = Disk {
-            name: "sdc".to_owned(),
-            sequence: 8,
-            ..plain.clone()
-        };
-        assert!(plain.is_same_device(&plain));
-        assert!(!plain.is_same_device(&again));
-        let marked = |disk: &Disk, wwn: &str| Disk {
-            wwn: Some(wwn.to_owned()),
-            ..disk.clone()
-        };
-        assert!(marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.1")));
-        assert!(!marked(&plain, "eui.1").is_same_device(&marked(&again, "eui.2")));
-    }
-
-    #[test]
     fn a_scan_asks_no_disk_for_its_serial_number() {
         for (name, scanned, asked) in [("sdb", Some("S1"), None), ("vdb", None, Some("S1"))] {
             let root = tempfile::tempdir().unwrap();
@@ -336,24 +225,5 @@ mod tests {
             assert_eq!(disk.serial.as_deref(), scanned, "{name}");
             assert_eq!(disk.ask_serial(root.path()).as_deref(), asked, "{name}");
         }
-    }
-
-    #[test]
-    fn the_maker_is_said_once() {
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            model(some("DVD-ROM"), some("QEMU"), Bus::Sata),
-            "QEMU DVD-ROM"
-        );
-        assert_eq!(
-            model(some("QEMU HARDDISK"), some("ATA"), Bus::Sata),
-            "QEMU HARDDISK"
-        );
-        assert_eq!(
-            model(some("QEMU HARDDISK"), some("QEMU"), Bus::Usb),
-            "QEMU HARDDISK"
-        );
-        assert_eq!(model(None, None, Bus::Virtio), "virtio disk");
-        assert_eq!(model(None, some("ATA"), Bus::Other), "unknown model");
     }
 }

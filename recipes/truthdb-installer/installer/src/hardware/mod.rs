@@ -2,29 +2,27 @@
 //! tests replace by a fake tree. Reads only, opens no device, and knows nothing of the screen.
 
 mod boot;
-mod bus;
 mod contents;
 mod discovery;
 mod disk;
 mod identity;
 mod machine;
 mod product;
-mod serial;
 mod text;
 
 use std::fmt;
 use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
-pub use bus::Bus;
 pub use contents::{Contents, Earlier, Part, listed};
-pub(crate) use disk::natural;
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use product::{Product, is_older};
 pub(crate) use text::reason;
 pub use text::{decimal_size, grouped, quoted, size_beside};
+pub use truthdb_disks::Bus;
+pub(crate) use truthdb_disks::natural;
 
 /// Everything that the program shows about the machine it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,8 @@
 //! Small text work that several facts need: reading one attribute, cleaning it, writing sizes.
 
 use std::io;
-use std::path::Path;
 
-/// Reads a one-line attribute as the kernel shows it; `None` if it is absent or empty.
-pub(super) fn attribute(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    Some(clean(&String::from_utf8_lossy(&bytes))).filter(|text| !text.is_empty())
-}
+pub(super) use truthdb_disks::text::{attribute, clean};
 
 /// Why a file cannot be read, in words for people.
 pub(crate) fn reason(error: &io::Error) -> String {
@@ -17,17 +12,6 @@ pub(crate) fn reason(error: &io::Error) -> String {
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),
     }
-}
-
-/// Makes text that a device chose safe to print: runs of blanks become one, and whatever is not
-/// printable ASCII becomes `?`.
-pub(super) fn clean(text: &str) -> String {
-    let printable = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-    text.trim_end_matches('\0')
-        .split_whitespace()
-        .map(|word| word.chars().map(printable).collect::<String>())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Text from outside between quotation marks, short and without control characters.
@@ -131,11 +115,5 @@ mod tests {
         for (number, expected) in rows {
             assert_eq!(grouped(number), expected);
         }
-    }
-
-    #[test]
-    fn device_text_cannot_smuggle_control_codes() {
-        assert_eq!(clean("  QEMU   DVD-ROM  \n"), "QEMU DVD-ROM");
-        assert_eq!(clean("bad\x1b[2Jé\0\0"), "bad?[2J?");
     }
 }

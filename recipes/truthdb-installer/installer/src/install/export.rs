@@ -41,7 +41,7 @@ pub(super) fn export(
         .iter()
         .filter(|disk| disk.removable || disk.bus == Bus::Usb)
         .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
-        .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.is_same_device(disk)))
+        .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.looks_like(disk)))
         .filter(|disk| !is_boot_medium(disk));
     let mut files = vec![
         ("installer.log".to_owned(), log.join("\n") + "\n"),

@@ -1,7 +1,8 @@
 //! [`State::Error`]: what went wrong stays on the screen until somebody decides what to do.
 
 use super::{
-    Choices, EXPORTING, Effect, Event, Exit, Key, Next, Origin, Refused, State, Welcome, Work,
+    Choices, Confirm, EXPORTING, Effect, Event, Exit, Key, Next, Origin, Refused, State, Welcome,
+    Work,
 };
 use crate::answers::Ending;
 use crate::hardware::{Disk, Hardware, Problem};
@@ -167,6 +168,9 @@ impl Failure {
                 request, origin, ..
             } => {
                 let Some(disk) = same_disk(origin.hardware(), &request.disk) else {
+                    if let Some(asked) = ask_again(request, origin) {
+                        return asked;
+                    }
                     let name = &request.disk.name;
                     self.notice = Some(format!(
                         "{name} is not there. Attach it again, or press B to choose another disk."
@@ -187,14 +191,37 @@ fn soon(ending: Ending) -> Option<(Ending, u8)> {
     Some((ending, PAUSE)).filter(|(ending, _)| *ending != Ending::Wait)
 }
 
-/// The disk on this machine that is the same device as `disk`, if there is exactly one.
+/// The disk on this machine that is the same device as `disk`, if there is exactly one; of several paths
+/// to it, the first.
 fn same_disk<'a>(hardware: &'a Hardware, disk: &Disk) -> Option<&'a Disk> {
     let same = |other: &&Disk| other.is_same_device(disk);
-    let mut found = hardware.disks.iter().filter(same);
-    match (found.next(), found.next()) {
-        (Some(disk), None) => Some(disk),
-        _ => None,
+    let found: Vec<&Disk> = hardware.disks.iter().filter(same).collect();
+    let (first, more) = found.split_first()?;
+    let is_one = more.iter().all(|it| it.is_another_path_to(first));
+    is_one.then_some(*first)
+}
+
+/// Asks a person again about a disk that looks like the one that was confirmed, and may be another one: cheap
+/// disks and USB bridges share their serial numbers. `None` if there is none, or nobody to ask.
+fn ask_again(request: &Request, origin: &Origin) -> Option<Next> {
+    let Origin::Person(choices) = origin else {
+        return None;
+    };
+    let mut choices = (**choices).clone();
+    let wanted = &request.disk;
+    let mut disks = choices.hardware.disks.iter();
+    choices.selected = disks.position(|it| it.looks_like(wanted))?;
+    let is_alone = !disks.any(|it| it.looks_like(wanted));
+    let disk = choices.disk()?.clone();
+    choices.notice = Some(format!(
+        "{} looks like {}, which was confirmed, and may still be another disk.",
+        disk.name, wanted.name
+    ));
+    let can_be_chosen = choices.purpose.refusal(&choices.hardware, &disk).is_none();
+    if is_alone && can_be_chosen && choices.task(&disk) == Some(request.task) {
+        return Some(Confirm::new(choices, request.task, disk, request.settings.clone()).ask());
     }
+    Some(State::Disk(choices).alone())
 }
 
 /// What happens in [`State::Error`].

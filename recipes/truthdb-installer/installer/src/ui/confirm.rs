@@ -31,6 +31,9 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     proof(state, look, &mut question);
     let mut page = Page::new(look, area);
     page.heading(title);
+    if let Some(notice) = &state.choices.notice {
+        page.say(notice, look.alert);
+    }
     page.say(&machine::disk(&state.disk), look.text);
     let serial = format!("Serial number {}", machine::serial(&state.disk));
     page.say(&serial, look.text);

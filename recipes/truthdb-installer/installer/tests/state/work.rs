@@ -1,10 +1,10 @@
 //! An installation while it runs, when it is done, and when it failed.
 
-use truthdb_installer::hardware::Hardware;
+use truthdb_installer::hardware::Disk;
 use truthdb_installer::install::{Stage, Task};
-use truthdb_installer::state::{Effect, Event, Exit, State, next};
+use truthdb_installer::state::{Effect, Event, Exit, Key, Proof, Purpose, State, next};
 
-use crate::common::states::{self, after, begun, hardware, named};
+use crate::common::states::{self, after, begun, hardware, named, press};
 use crate::{ENTER, ESC, key, scanned, step};
 
 #[test]
@@ -107,37 +107,94 @@ fn a_failed_installation_can_be_tried_again() {
     assert_eq!(step(error, failed), ("Error", None));
 }
 
-#[test]
-fn retry_writes_to_the_same_device_or_to_none() {
-    let error = named("error-install").unwrap();
-    let retry = |hardware: &Hardware| {
-        let state = after(error.clone(), [scanned(hardware)]);
-        match next(state, key('r')) {
-            (_, Some(Effect::Install(request))) => Some(request.disk.name),
-            (State::Error(failure), Some(Effect::ScanAfresh)) => {
-                let notice = failure.notice.unwrap();
-                assert!(notice.starts_with("nvme0n1 is not there."), "{notice}");
-                None
-            }
-            (state, effect) => panic!("{} {effect:?}", state.name()),
+/// What Retry leads to after an installation to the first disk, which `shape` made what it is, failed,
+/// and `change` came over the machine.
+fn retry(shape: fn(&mut Disk), change: fn(&mut Vec<Disk>)) -> String {
+    let mut before = hardware();
+    shape(&mut before.disks[0]);
+    let proof = Proof::of(&before.disks[0]).text().to_owned();
+    let mut state = press(
+        states::disk(before.clone(), Purpose::Install, 0),
+        [Key::Enter; 2],
+    );
+    state = press(press(state, states::typing(&proof)), [Key::Enter]);
+    let mut now = before;
+    "sdz".clone_into(&mut now.disks[0].name);
+    now.disks[0].sequence = 99;
+    change(&mut now.disks);
+    let failed = Event::Finished(Err(states::failure()));
+    match next(after(state, [failed, scanned(&now)]), key('r')) {
+        (State::Progress(_), Some(Effect::Install(request))) => request.disk.name,
+        (State::Error(failure), Some(Effect::ScanAfresh)) => failure.notice.unwrap(),
+        (State::Confirm(confirm), None) => {
+            assert!(!confirm.is_proven());
+            confirm.choices.notice.unwrap()
         }
+        (State::Disk(choices), None) => format!("listed: {}", choices.notice.unwrap()),
+        (state, effect) => panic!("{} {effect:?}", state.name()),
+    }
+}
+
+/// What it is about, the disk, what comes over the machine, and what Retry leads to.
+type Row<'a> = (&'a str, fn(&mut Disk), fn(&mut Vec<Disk>), &'a str);
+
+#[test]
+fn retry_writes_to_the_same_disk_or_asks_again() {
+    let as_it_is: fn(&mut Disk) = |_| {};
+    // A USB bridge that has the serial number of all its kind.
+    let bridge: fn(&mut Disk) = |disk| {
+        disk.wwn = None;
+        disk.place = "pci0000:00/usb2/2-1".to_owned();
     };
-    assert_eq!(retry(&hardware()).as_deref(), Some("nvme0n1"));
-    // Out and in again, it got another name.
-    let mut renamed = hardware();
-    renamed.disks[0].name = "nvme1n1".to_owned();
-    renamed.disks[0].sequence = 99;
-    assert_eq!(retry(&renamed).as_deref(), Some("nvme1n1"));
-    // Another disk got its name.
-    let mut replaced = hardware();
-    replaced.disks[0].serial = Some("ANOTHER".to_owned());
-    replaced.disks[0].sequence = 99;
-    assert_eq!(retry(&replaced), None);
-    // Two that cannot be told apart.
-    let mut twins = renamed.clone();
-    twins.disks.push(renamed.disks[0].clone());
-    assert_eq!(retry(&twins), None);
-    let mut gone = hardware();
-    gone.disks.remove(0);
-    assert_eq!(retry(&gone), None);
+    let nameless: fn(&mut Disk) = |disk| (disk.wwn, disk.serial) = (None, None);
+    let elsewhere: fn(&mut Vec<Disk>) = |disks| disks[0].place = "pci0000:00/usb2/2-2".to_owned();
+    let twins: fn(&mut Vec<Disk>) = |disks| {
+        let mut twin = disks[0].clone();
+        twin.name = "sdy".to_owned();
+        twin.place = "pci0000:00/usb2/2-3".to_owned();
+        disks.insert(0, twin);
+    };
+    let gone = "nvme0n1 is not there. Attach it again, or press B to choose another disk.";
+    let alike = "sdz looks like nvme0n1, which was confirmed, and may still be another disk.";
+    let listed =
+        "listed: sdy looks like nvme0n1, which was confirmed, and may still be another disk.";
+    let rows: [Row<'_>; 11] = [
+        ("out and in again", as_it_is, |_| {}, "sdz"),
+        ("in again elsewhere, by its WWN", as_it_is, elsewhere, "sdz"),
+        ("two paths", as_it_is, twins, "sdy"),
+        ("a bridge, in again", bridge, |_| {}, "sdz"),
+        ("a bridge elsewhere", bridge, elsewhere, alike),
+        ("a bridge and its like", bridge, twins, "sdz"),
+        (
+            "two of a bridge's like",
+            bridge,
+            |disks| {
+                disks[0].place = "pci0000:00/usb2/2-2".to_owned();
+                let mut twin = disks[0].clone();
+                twin.name = "sdy".to_owned();
+                disks.insert(0, twin);
+            },
+            listed,
+        ),
+        ("no marks", nameless, |_| {}, alike),
+        (
+            "another disk with its name",
+            as_it_is,
+            |disks| {
+                disks[0].name = "nvme0n1".to_owned();
+                disks[0].serial = Some("ANOTHER".to_owned());
+            },
+            gone,
+        ),
+        (
+            "another WWN",
+            as_it_is,
+            |disks| disks[0].wwn = Some("eui.0025385b21404322".to_owned()),
+            gone,
+        ),
+        ("gone", as_it_is, |disks| drop(disks.remove(0)), gone),
+    ];
+    for (what, shape, change, expected) in rows {
+        assert_eq!(retry(shape, change), expected, "{what}");
+    }
 }

@@ -4,12 +4,12 @@ use std::fs::File;
 
 use fatfs::{FileSystem, FsOptions};
 
-use super::super::disk::natural;
 use super::super::text::clean;
 use super::tables::Tables;
 use super::{EFI, Earlier, Range};
 use crate::guard;
 use crate::slice::Slice;
+use truthdb_disks::natural;
 
 /// How many bytes of a file system are read for the names of the systems in it.
 const MOST_READ: u64 = 16 << 20;

@@ -417,6 +417,15 @@ fn errors() -> Vec<(&'static str, State)> {
             Event::Finished(Err(failure())),
         ],
     );
+    let mut moved = hardware();
+    moved.disks[0].wwn = None;
+    let began = press(disk(moved.clone(), Purpose::Install, 0), [Key::Enter; 2]);
+    let began = press(press(began, typing("321a")), [Key::Enter]);
+    "sdz".clone_into(&mut moved.disks[0].name);
+    moved.disks[0].sequence = 99;
+    "elsewhere".clone_into(&mut moved.disks[0].place);
+    let events = [Event::Finished(Err(failure())), Event::Scanned(Ok(moved))];
+    let again = press(after(began, events), typing("r"));
     let problems = refused().problems;
     let many = Refused {
         problems: vec![problems; 5].concat(),
@@ -432,6 +441,7 @@ fn errors() -> Vec<(&'static str, State)> {
             after(press(scan, typing("e")), [exported()]),
         ),
         ("error-install", failed.clone()),
+        ("confirm-again", again),
         (
             "error-install-exported",
             after(press(failed, typing("e")), [exported()]),

@@ -1,4 +1,4 @@
-//! How and where a disk is attached, told from where sysfs places it in the device tree.
+//! How a disk is attached, told from where sysfs places it in the device tree.
 
 use std::fmt;
 
@@ -65,24 +65,6 @@ impl Bus {
             Self::Other
         }
     }
-}
-
-/// Where the disk called `name` is attached, of the target of its link in `/sys/block`: the path of
-/// buses and ports that leads to it, without the numbers that Linux gives in the order in which it
-/// finds things, so that it is the same at the next start.
-pub(super) fn place(name: &str, target: &str) -> String {
-    let parts = target.split('/').filter(|part| {
-        let kind = part.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_counted = ["host", "nvme", "virtio"].contains(&kind) && kind != *part;
-        let is_step = ["", "..", "devices", "block", name].contains(part);
-        !(is_counted || is_step || part.starts_with("target"))
-    });
-    // Host, channel, target and unit of a SCSI device: hosts are counted, too.
-    let parts = parts.map(|part| match part.split_once(':') {
-        Some((host, rest)) if is_number(host) && rest.split(':').all(is_number) => rest,
-        _ => part,
-    });
-    parts.collect::<Vec<_>>().join("/")
 }
 
 fn is_number(text: &str) -> bool {
@@ -190,42 +172,6 @@ mod tests {
                 expected,
                 "{target}"
             );
-        }
-    }
-
-    #[test]
-    fn a_place_is_the_same_whatever_was_found_first() {
-        let rows = [
-            (
-                "vdb",
-                "../devices/pci0000:00/0000:00:04.0/virtio1/block/vdb",
-                "pci0000:00/0000:00:04.0",
-            ),
-            (
-                "sda",
-                "../devices/pci0000:00/0000:00:05.0/virtio2/host7/target7:0:0/7:0:0:1/block/sda",
-                "pci0000:00/0000:00:05.0/0:0:1",
-            ),
-            (
-                "sda",
-                "../devices/pci0000:00/0000:00:1f.2/ata2/host1/target1:0:0/1:0:0:0/block/sda",
-                "pci0000:00/0000:00:1f.2/ata2/0:0:0",
-            ),
-            (
-                "sdb",
-                "../devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb",
-                "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/0:0:0",
-            ),
-            (
-                "nvme0n1",
-                "../devices/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1",
-                "pci0000:00/0000:00:1d.0/0000:03:00.0/nvme",
-            ),
-            ("xvda", "../devices/vbd-51712/block/xvda", "vbd-51712"),
-            ("vda", "", ""),
-        ];
-        for (name, target, expected) in rows {
-            assert_eq!(place(name, target), expected, "{target}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::text::{attribute, clean};
+use crate::text::{attribute, clean};
 
 /// The serial number of the disk whose folder in `/sys/block` is `folder`, if it has one.
-pub(super) fn serial(folder: &Path) -> Option<String> {
+pub(crate) fn serial(folder: &Path) -> Option<String> {
     let text = |name: &str| attribute(&folder.join(name));
     // virtio-blk; NVMe and MMC; SCSI, SATA and SAS; and at last the USB device that a stick is.
     text("serial")

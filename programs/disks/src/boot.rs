@@ -1,0 +1,197 @@
+//! Which partition the firmware started this system from.
+//!
+//! The stub that a UKI begins with says so in EFI variables: systemd, "The Boot Loader Interface" and
+//! systemd-stub(7). They are the firmware's own words for where it read the program from.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use uuid::Uuid;
+
+/// The device of the UKI, and, where no boot loader came before it, the same again.
+const VARIABLES: [&str; 2] = ["StubDevicePartUUID", "LoaderDevicePartUUID"];
+const FOLDER: &str = "sys/firmware/efi/efivars";
+const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+/// In front of a variable's value, efivarfs has its attributes.
+const ATTRIBUTES: usize = 4;
+
+/// What a header of a GPT begins with: UEFI specification 2.10, section 5.3.2.
+const SIGNATURE: &[u8] = b"EFI PART";
+const HEADER: usize = 92;
+/// The most bytes of entries that are read, and what a usual entry has.
+const MOST: u64 = 1 << 20;
+const ENTRY: u64 = 128;
+/// Where the unique GUID of a partition lies in its entry.
+const UNIQUE: usize = 16;
+
+/// The unique GUID of the partition that this system was started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootPartition(Uuid);
+
+impl BootPartition {
+    /// Reads it below `root`; `None` where neither firmware nor stub said anything, as on a disc.
+    pub fn read(root: &Path) -> Option<Self> {
+        VARIABLES.iter().find_map(|name| {
+            let file = root.join(FOLDER).join(format!("{name}-{VENDOR}"));
+            Self::parse(&std::fs::read(file).ok()?)
+        })
+    }
+
+    /// The value is text in UTF-16, little-endian, that may end with a zero.
+    fn parse(variable: &[u8]) -> Option<Self> {
+        let (units, rest) = variable.get(ATTRIBUTES..)?.as_chunks();
+        let units: Vec<_> = units.iter().map(|it| u16::from_le_bytes(*it)).collect();
+        let text = String::from_utf16(&units)
+            .ok()
+            .filter(|_| rest.is_empty())?;
+        Uuid::parse_str(text.trim_end_matches('\0')).ok().map(Self)
+    }
+
+    /// Which partition of the device (or image) of `size` bytes it is, as its table numbers them from 1;
+    /// `None` if it is none of them. Goes by the first table, and by the second where that is gone; an
+    /// image of a disk keeps its blocks of 512 bytes when it is copied to a medium with larger ones.
+    pub fn number_on(self, device: &File, size: u64, block_size: u64) -> io::Result<Option<u32>> {
+        for block in [block_size, 512] {
+            let Some(last) = size.checked_sub(block) else {
+                continue;
+            };
+            for header in [block, last] {
+                if let Some(entries) = entries(device, header, block)? {
+                    let found = entries.iter().position(|it| *it == self.0.to_bytes_le());
+                    return Ok(found.and_then(|at| u32::try_from(at + 1).ok()));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The unique GUIDs of the partitions in the table whose header lies at `at`, as they lie there; `None`
+/// if there is none. What it says of its own size is believed within bounds.
+fn entries(device: &File, at: u64, block: u64) -> io::Result<Option<Vec<[u8; 16]>>> {
+    let mut header = [0; HEADER];
+    match device.read_exact_at(&mut header, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let number = |at: usize, length: usize| {
+        let bytes = header[at..at + length].iter().rev();
+        bytes.fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    };
+    let (start, count, entry) = (number(72, 8), number(80, 4), number(84, 4));
+    let is_usual = header.starts_with(SIGNATURE) && entry >= ENTRY && entry % ENTRY == 0;
+    let length = count.checked_mul(entry).filter(|it| *it <= MOST);
+    let (Some(length), Some(start), true) = (length, start.checked_mul(block), is_usual) else {
+        return Ok(None);
+    };
+    let (Ok(length), Ok(entry)) = (usize::try_from(length), usize::try_from(entry)) else {
+        return Ok(None);
+    };
+    let mut list = vec![0; length];
+    match device.read_exact_at(&mut list, start) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let guid = |entry: &[u8]| entry[UNIQUE..].first_chunk().copied();
+    Ok(Some(list.chunks_exact(entry).filter_map(guid).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const GUID: &str = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
+    const SIZE: u64 = 1 << 20;
+
+    fn variable(text: &str) -> Vec<u8> {
+        let mut bytes = vec![6, 0, 0, 0];
+        bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        bytes
+    }
+
+    fn boot() -> BootPartition {
+        BootPartition(Uuid::parse_str(GUID).unwrap())
+    }
+
+    #[test]
+    fn reads_what_the_stub_writes_that_of_the_system_itself_first() {
+        assert_eq!(BootPartition::parse(&variable(GUID)), Some(boot()));
+        let ended = variable(&format!("{GUID}\0"));
+        assert_eq!(BootPartition::parse(&ended), Some(boot()));
+        for bad in [
+            &ended[..3],
+            &ended[..4],
+            &ended[..20],
+            &ended[..ended.len() - 1],
+            &[6, 0, 0, 0, 0, 0xd8],
+        ] {
+            assert_eq!(BootPartition::parse(bad), None);
+        }
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(BootPartition::read(root.path()), None);
+        let folder = root.path().join(FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| {
+            fs::write(folder.join(format!("{name}-{VENDOR}")), variable(text)).unwrap();
+        };
+        let loader = "11111111-8483-4772-8e79-3d69d8477de4";
+        write("LoaderDevicePartUUID", loader);
+        let found = BootPartition::read(root.path()).unwrap();
+        assert_eq!(found.0.to_string(), loader);
+        write("StubDevicePartUUID", GUID);
+        assert_eq!(BootPartition::read(root.path()), Some(boot()));
+    }
+
+    /// A disk with a table at `header`, which says that it has `count` entries of `entry` bytes; the third
+    /// is the partition.
+    fn disk(block: u64, header: u64, count: u32, entry: u32) -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(SIZE).unwrap();
+        file.write_all_at(SIGNATURE, header).unwrap();
+        file.write_all_at(&2_u64.to_le_bytes(), header + 72)
+            .unwrap();
+        file.write_all_at(&count.to_le_bytes(), header + 80)
+            .unwrap();
+        file.write_all_at(&entry.to_le_bytes(), header + 84)
+            .unwrap();
+        let at = 2 * block + 2 * u64::from(entry.min(4096)) + 16;
+        file.write_all_at(&boot().0.to_bytes_le(), at).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_partition_is_found_in_either_table_of_any_block_size() {
+        let rows = [
+            ("first table", 512, disk(512, 512, 128, 128), Some(3)),
+            (
+                "second table",
+                512,
+                disk(512, SIZE - 512, 128, 128),
+                Some(3),
+            ),
+            ("blocks of 4096", 4096, disk(4096, 4096, 128, 128), Some(3)),
+            (
+                "copied to larger blocks",
+                4096,
+                disk(512, 512, 128, 128),
+                Some(3),
+            ),
+            ("larger entries", 512, disk(512, 512, 128, 256), Some(3)),
+            ("too short a list", 512, disk(512, 512, 2, 128), None),
+            ("too long a list", 512, disk(512, 512, u32::MAX, 128), None),
+            ("beyond the end", 512, disk(512, 512, 1 << 13, 128), None),
+            ("odd entries", 512, disk(512, 512, 128, 100), None),
+            ("no entries", 512, disk(512, 512, 128, 0), None),
+        ];
+        for (what, block, file, expected) in rows {
+            let found = boot().number_on(&file, SIZE, block).unwrap();
+            assert_eq!(found, expected, "{what}");
+        }
+        let empty = tempfile::tempfile().unwrap();
+        assert_eq!(boot().number_on(&empty, 0, 512).unwrap(), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! Text that comes from elsewhere.
+
+use std::path::Path;
+
+/// Reads a one-line file such as the kernel shows; `None` if it is absent or empty.
+pub fn attribute(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    Some(clean(&String::from_utf8_lossy(&bytes))).filter(|text| !text.is_empty())
+}
+
+/// Makes text safe to print: runs of blanks become one, and whatever is not printable ASCII
+/// becomes `?`.
+pub fn clean(text: &str) -> String {
+    let printable = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.trim_end_matches('\0')
+        .split_whitespace()
+        .map(|word| word.chars().map(printable).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_elsewhere_cannot_smuggle_control_codes() {
+        assert_eq!(clean("  QEMU \t DVD-ROM  \n"), "QEMU DVD-ROM");
+        assert_eq!(clean("bad\x1b[2J\u{e9}\0\0"), "bad?[2J?");
+    }
+}
