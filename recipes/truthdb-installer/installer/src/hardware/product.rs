@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::Problem;
-use super::disk::natural;
+use truthdb_disks::natural;
+
 use super::text::reason;
 
 /// Name and version of the product on this image.
