@@ -6,7 +6,7 @@ Must not know doit. Heavy modules are imported where they are used: doing nothin
 import shutil
 from pathlib import Path
 
-from pipeline import project
+from pipeline import outputs, project
 from pipeline.errors import PipelineError
 from pipeline.lock import REPOSITORY
 from pipeline.report import Line, size_text
@@ -92,23 +92,27 @@ def summarise(session: Session) -> None:
 
 
 def verify_outputs(session: Session) -> bool:
-    """Say whether what was built is, byte for byte, what the outputs' lock says; return that."""
-    from pipeline import outputs
+    """Say whether what was built is, byte for byte, what the outputs' lock says; return that.
 
+    Raises ConfigError for a lock with mistakes.
+    """
     report = session.report
+    made = outputs.made(session.images, session.around)
     try:
         locked = outputs.read(session.root)
-        wrong = outputs.differences(locked, product(session), outputs.made(session.images, session.around))
-    except PipelineError as error:
-        report.error(error)
+    except outputs.StaleError as error:
+        report.print(f"not compared with what is locked: {error}", style="yellow")
         return False
+    wrong = outputs.differences(locked, product(session), made)
     for sentence in wrong:
         report.print(f"not what is locked: {sentence}", style="yellow")
     if wrong:
         report.print(f"  if that is what you changed: `./doit lock {outputs.NAME}`")
-    else:
-        report.print(f"byte for byte what {outputs.PATH} says of {product(session)}", style="green")
-    return not wrong
+        return False
+    report.print(f"byte for byte what {outputs.PATH} says of {product(session)}", style="green")
+    if unproved := outputs.unproved(locked, made):
+        report.print(f"  of other inputs than locked: {', '.join(unproved)}; `./doit lock {outputs.NAME}`")
+    return True
 
 
 def product(session: Session) -> str:
@@ -119,7 +123,6 @@ def product(session: Session) -> str:
 
 def lock(session: Session, names: list[str]) -> None:
     """Resolve containers anew; or write down what was built."""
-    from pipeline import outputs
     from pipeline.resolve import make_locks
 
     if outputs.NAME in names:

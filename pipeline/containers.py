@@ -12,10 +12,11 @@ from pipeline.conditions import USER
 from pipeline.engine import Engine
 from pipeline.errors import PipelineError
 from pipeline.fetch import FetchError, fetch
+from pipeline.files import explained
 from pipeline.formats import layer
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Source
-from pipeline.store import Blob, Store, explained
+from pipeline.store import Blob, Store
 
 DOWNLOADS = 4  # at a time: what one mirror gladly gives
 

@@ -4,13 +4,16 @@ Must not know engines or steps' meaning. Owners, modes and dates of this machine
 """
 
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import explained
+from pipeline.errors import PipelineError
+from pipeline.files import Digesting, explained
+from pipeline.step import Entry
 
 
 def add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -27,17 +30,28 @@ def add_folder(tar: tarfile.TarFile, name: str, owner: int) -> None:
     tar.addfile(info)
 
 
-def add_file(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    """Add a file, or a link as it is; of a file's mode only the owner's x bit counts."""
+def add_file(tar: tarfile.TarFile, name: str, path: Path) -> Entry:
+    """Add a file, or a link as it is, and return what went in; of a mode only the owner's x bit counts.
+
+    Raises PipelineError for a file that gets shorter meanwhile.
+    """
     info = tarfile.TarInfo(name)
     if path.is_symlink():
         info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
         tar.addfile(info)
-        return
+        return "link", info.linkname
     with path.open("rb") as file:
-        info.size = path.stat().st_size
-        info.mode = 0o555 if path.stat().st_mode & 0o100 else 0o444
-        tar.addfile(info, file)
+        status = os.fstat(file.fileno())
+        executable = bool(status.st_mode & 0o100)
+        info.size, info.mode = status.st_size, 0o555 if executable else 0o444
+        reader = Digesting(file)
+        try:
+            tar.addfile(info, reader)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise PipelineError(f"{path}: became shorter while it was read", "run it again") from error
+    return "x" if executable else "-", reader.sha256
 
 
 class _Reader(io.RawIOBase):

@@ -19,8 +19,9 @@ import certifi
 import requests
 
 from pipeline.errors import PipelineError
+from pipeline.files import explained
 from pipeline.report import size_text
-from pipeline.store import Blob, Store, explained
+from pipeline.store import Blob, Store
 
 CHUNK = 1 << 15
 ATTEMPTS = 4  # that bring nothing
@@ -219,6 +220,14 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".split(": ", 1)[-1].strip() or type(error).__name__
 
 
+def _found(store: Store, blob: Blob, progress: Progress) -> Path | None:
+    path = store.find(blob)
+    if path is not None:
+        progress(blob.size)
+        store.touch(blob)
+    return path
+
+
 def fetch(
     store: Store, blob: Blob, urls: Sequence[str], what: str, progress: Progress = lambda _: None
 ) -> Path:
@@ -227,10 +236,10 @@ def fetch(
     `progress` is called with the number of bytes so far. Raises FetchError when no source has it,
     naming each source and what it answered.
     """
+    if path := _found(store, blob, progress):  # without a lock: a cache may be for reading only
+        return path
     with store.lock(f"blob-{blob.sha256}"):
-        if path := store.find(blob):
-            progress(blob.size)
-            store.touch(blob)
+        if path := _found(store, blob, progress):
             return path
         tried = []
         with explained(store.root, "write"):

@@ -26,6 +26,7 @@ from pipeline.config import (
     Text,
     Timestamp,
 )
+from pipeline.files import write_atomically
 
 REPOSITORY = "installer-iso"
 """What the names of builder images begin with."""
@@ -149,6 +150,4 @@ def read(root: Path, container: str, mistakes: list[str]) -> Lock | None:
 
 def write(lock: Lock, path: Path) -> None:
     """Write a lock in one rename."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text_of(lock), encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, text_of(lock))

@@ -4,6 +4,7 @@ Must not know caches of results, checks or doit.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import tarfile
@@ -17,10 +18,10 @@ from pipeline.crossing import add_bytes, add_file, add_folder
 from pipeline.engine import Job
 from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
+from pipeline.files import explained
 from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR
 from pipeline.report import Line
-from pipeline.step import Source, Step
-from pipeline.store import explained
+from pipeline.step import Entry, Source, Step
 from pipeline.surroundings import Surroundings
 from pipeline.terminal import attach
 
@@ -71,7 +72,7 @@ def run(
     """
     job = _job(step, around, line, device)
     error: Mapping[str, str] | None = None
-    with explained(log, "write"):
+    with explained(log, "write", cache=False):
         log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as log_file, _tree(step, around, scratch, line) as files:
 
@@ -126,15 +127,18 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
         "epoch": step.params.get("epoch", lock.epoch),
     }
     small = {"step.json": json.dumps(what).encode(), **given.files}
+    modules = {}
     for module, path in step.modules().items():
         name = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
         small[f"src/{name}"] = path.read_bytes()
-    large = {f"in/{name}": path.resolve() for name, path in around.files(step, line).items()}
+        modules[module] = hashlib.sha256(small[f"src/{name}"]).hexdigest()
+    large = {f"in/{name}": (name, "", path.resolve()) for name, path in around.files(step, line).items()}
     if step.network:
-        large["in/ca.pem"] = Path(ca_bundle())
+        small["in/ca.pem"] = Path(ca_bundle()).read_bytes()
     for name, source in step.inputs.items():
         if isinstance(source, Source) and source.path.is_dir():
-            large |= {f"in/{name}/{below}": path for below, path in source.files().items()}
+            large |= {f"in/{name}/{below}": (name, below, path) for below, path in source.files().items()}
+    read: dict[str, dict[str, Entry]] = {name: {} for name in step.inputs}
     with tempfile.TemporaryFile(dir=scratch) as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             for name, owner in (("out", given.user), ("work", given.user), ("src", 0), ("in", 0)):
@@ -143,7 +147,9 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
                 if name in small:
                     add_bytes(tar, name, small[name])
                 else:
-                    add_file(tar, name, large[name])
+                    whose, below, path = large[name]
+                    read[whose][below] = add_file(tar, name, path)
             add_bytes(tar, "go", b"")  # last, for the bootstrap
+        around.expect_read(step, read, modules)
         file.seek(0)
         yield file

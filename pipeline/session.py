@@ -4,10 +4,11 @@ Must not know doit.
 """
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from pipeline import project
+from pipeline import outputs, project
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.report import Report
@@ -51,7 +52,7 @@ class Session:
     @cached_property
     def around(self) -> Surroundings:
         """What the steps of this run share."""
-        return self.surroundings(self.project)
+        return replace(self.surroundings(self.project), locked=outputs.by_key(self.root))
 
     def surroundings(self, checkout: Project) -> Surroundings:
         """Return what steps share, for a project that may lack locks."""

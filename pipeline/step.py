@@ -15,8 +15,9 @@ from typing import Any
 
 from pipeline.checks.finding import Check
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.files import sha256_of
 from pipeline.lock import Lock
-from pipeline.store import Blob, sha256_of
+from pipeline.store import Blob
 
 RUNNER = "pipeline.inside"
 
@@ -69,6 +70,9 @@ class Pinned:
 
 Input = Output | Source | Pinned
 
+Entry = tuple[str, str]
+"""What a digest holds of a file: `x` or `-` and its SHA-256; or `link`, and where it points."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -114,14 +118,19 @@ class Step:
         rules = {name: _rule(check) for name, check in self.checks.items()}
         return digest({"modules": modules, "rules": rules})
 
-    def key(self, inputs: Mapping[str, str]) -> str:
-        """Return the SHA-256 of all that the outputs depend on, given the inputs' digests."""
+    def key(self, inputs: Mapping[str, str], modules: Mapping[str, str] | None = None) -> str:
+        """Return the SHA-256 of all that the outputs depend on, given the inputs' digests.
+
+        `modules` are the digests of its modules, where they were read already.
+        """
+        if modules is None:
+            modules = {name: sha256_of(path) for name, path in self.modules().items()}
         return digest(
             {
                 "container": self.container.layer if self.container else None,
                 "function": f"{self.run.__module__}:{self.run.__qualname__}" if self.run else None,
                 "inputs": inputs,
-                "modules": {name: sha256_of(path) for name, path in self.modules().items()},
+                "modules": modules,
                 "outputs": self.outputs,
                 "params": self.params,
             }
@@ -167,13 +176,18 @@ def source_digest(source: Source, name: str) -> str:
     """
     if not source.path.exists():
         raise PipelineError(f"{source.path}: there is no such file or folder, {name} needs it")
-    entries = {}
+    entries: dict[str, Entry] = {}
     for relative, path in source.files().items():
         if relative and path.is_symlink():  # below a folder; a single file is what the link points to
-            entries[relative] = ["link", str(path.readlink())]
+            entries[relative] = ("link", str(path.readlink()))
         else:
-            entries[relative] = ["x" if path.stat().st_mode & 0o100 else "-", sha256_of(path)]
+            entries[relative] = ("x" if path.stat().st_mode & 0o100 else "-", sha256_of(path))
     return digest(entries)
+
+
+def digest_as_read(source: Input, entries: Mapping[str, Entry]) -> str:
+    """Return the digest of an input of which exactly these entries were read: as it stands in a key."""
+    return digest(dict(sorted(entries.items()))) if isinstance(source, Source) else entries[""][1]
 
 
 def modules_of(names: Iterable[str]) -> dict[str, Path]:

@@ -10,8 +10,7 @@ of a complete file, so a reader never sees a half; a blob is hashed again each t
 """
 
 import contextlib
-import errno
-import hashlib
+import functools
 import json
 import os
 import shutil
@@ -20,11 +19,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, Annotated
 
 import filelock
 import platformdirs
+from pydantic import Field, TypeAdapter, ValidationError
 
-from pipeline.errors import PipelineError
+from pipeline.config import STRICT, Sha256
+from pipeline.files import copy_digested, explained, replacing, sha256_of, write_atomically
 
 ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
 
@@ -33,17 +35,24 @@ ABANDONED = 86400  # seconds: scratch that is older belongs to no build that sti
 class Blob:
     """A file by content: SHA-256 in hex and size in bytes."""
 
-    sha256: str
-    size: int
+    __pydantic_config__ = STRICT
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Result:
     """What a step made. `seconds` is how long it took then; `checked` the digest of the rules it passed."""
 
+    __pydantic_config__ = STRICT
     outputs: dict[str, Blob]
     seconds: float
     checked: str
+
+
+@functools.cache
+def _results() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
 
 
 @dataclass(frozen=True)
@@ -55,39 +64,15 @@ class Usage:
     size: int
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn the operating system's errors into a sentence that names the path and what is needed."""
-    try:
-        yield
-    except PermissionError as error:
-        raise PipelineError(
-            f"{path}: no right to {doing} here ({error.strerror})",
-            "make it writable for this user, or set INSTALLER_ISO_CACHE to a folder that is",
-        ) from error
-    except OSError as error:
-        if error.errno is None:  # not the system's: requests.RequestException is an OSError, too
-            raise
-        name = error.filename or path
-        raise PipelineError(
-            f"{name}: cannot {doing}: {error.strerror}",
-            "free some space (`./doit gc` cleans the cache), or set INSTALLER_ISO_CACHE to another disk"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "the path above has to be a writable folder on a disk with a few GB free",
-        ) from error
-
-
 def default_root() -> Path:
     """Return the cache's folder: INSTALLER_ISO_CACHE, else what is usual on this system."""
     if chosen := os.environ.get("INSTALLER_ISO_CACHE"):
         return Path(chosen).expanduser().absolute()
     return Path(platformdirs.user_cache_dir("installer-iso"))
+
+
+class _SpoiledError(Exception):
+    """A blob that is not what its name says."""
 
 
 class Store:
@@ -139,8 +124,13 @@ class Store:
                 return None
             if path.stat().st_size == blob.size and sha256_of(path) == blob.sha256:
                 return path
-            path.unlink(missing_ok=True)
+        self._discard(blob)
         return None
+
+    def _discard(self, blob: Blob) -> None:
+        """Throw a blob away that is not what its name says. Nothing happens where the cache is read-only."""
+        with contextlib.suppress(OSError):
+            self._place(blob).unlink(missing_ok=True)
 
     def holds(self, blob: Blob) -> bool:
         """Tell whether a blob of this name and size is there, without reading it."""
@@ -157,19 +147,21 @@ class Store:
         return blob
 
     def copy(self, blob: Blob, target: Path, mode: int) -> bool:
-        """Copy a blob out to `target` in one rename; False when the store does not hold it intact."""
-        path = self.find(blob)
-        if path is None:
+        """Copy a blob out to `target` in one rename; False when the store does not hold it intact.
+
+        What is compared with its digest is what was copied.
+        """
+        source = self._place(blob)
+        if not source.is_file():
             return False
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        with explained(target, "write"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(path, partial)
-                partial.chmod(mode)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+        try:
+            with explained(target, "write", cache=False):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(target, mode) as file:
+                    _copy_intact(source, file, blob)
+        except _SpoiledError:
+            self._discard(blob)
+            return False
         return True
 
     def result(self, key: str) -> Result | None:
@@ -182,10 +174,8 @@ class Store:
     def record(self, key: str, result: Result) -> None:
         """Remember what the step with this key made."""
         path = self._folder("results") / f"{key}.json"
-        with self.scratch() as scratch, explained(path, "write"):
-            partial = scratch / path.name
-            partial.write_text(json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
-            partial.replace(path)
+        with explained(path, "write"):
+            write_atomically(path, json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
 
     def touch(self, blob: Blob) -> None:
         """Note that a build used this blob, so that cleaning keeps it."""
@@ -195,7 +185,7 @@ class Store:
     def usage(self) -> Usage:
         """Return what the store holds now."""
         blobs = self._files("blobs")
-        return Usage(len(self._files("results")), len(blobs), sum(path.stat().st_size for path in blobs))
+        return Usage(len(self._files("results")), len(blobs), sum(path.lstat().st_size for path in blobs))
 
     def clean(self, older_than: float) -> Usage:
         """Remove results and blobs not used for `older_than` seconds, and scratch of dead processes."""
@@ -203,17 +193,17 @@ class Store:
         kept: set[str] = set()
         results = 0
         for path in self._files("results"):
-            if path.stat().st_mtime < horizon:
+            if path.lstat().st_mtime < horizon:
                 path.unlink(missing_ok=True)
                 results += 1
             elif result := _read_result(path):
                 kept |= {blob.sha256 for blob in result.outputs.values()}
-        blobs = [p for p in self._files("blobs") if p.name not in kept and p.stat().st_mtime < horizon]
-        size = sum(path.stat().st_size for path in blobs)
+        blobs = [p for p in self._files("blobs") if p.name not in kept and p.lstat().st_mtime < horizon]
+        size = sum(path.lstat().st_size for path in blobs)
         abandoned = min(horizon, time.time() - ABANDONED)
-        scratch = [path for path in self._files("tmp") if path.stat().st_mtime < abandoned]
+        scratch = [path for path in self._files("tmp") if path.lstat().st_mtime < abandoned]
         for path in [*blobs, *scratch]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
         return Usage(results, len(blobs), size)
 
     def _files(self, name: str) -> list[Path]:
@@ -221,10 +211,20 @@ class Store:
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _copy_intact(source: Path, target: IO[bytes], blob: Blob) -> None:
+    if copy_digested(source, target) != blob.sha256:
+        raise _SpoiledError
+
+
 def _read_result(path: Path) -> Result | None:
-    try:
-        data = json.loads(path.read_text())
-        outputs = {name: Blob(**blob) for name, blob in data["outputs"].items()}
-        return Result(outputs, data["seconds"], data["checked"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    """Return what a file says of a result, read as strictly as a lock: None for anything else.
+
+    Names and digests in it become paths, so that they have to be what they say they are.
+    """
+    with contextlib.suppress(OSError, ValidationError):
+        return _results().validate_json(path.read_bytes())
+    return None

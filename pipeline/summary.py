@@ -4,14 +4,14 @@ Must not know doit or engines.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import explained, write_atomically
 from pipeline.report import size_text
 from pipeline.step import Output, Pinned, Step
-from pipeline.store import Blob, explained
+from pipeline.store import Blob
 from pipeline.surroundings import Surroundings
 
 VERSION = 1
@@ -56,10 +56,8 @@ def build_record(steps: Sequence[Step], around: Surroundings, path: Path, cached
         "version": VERSION,
         "steps": [_record(step, around, step.name in cached) for step in steps],
     }
-    partial = path.with_suffix(f".{os.getpid()}")
-    with explained(path, "write"):
-        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+    with explained(path, "write", cache=False):
+        write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
 def rows(steps: Sequence[Step], around: Surroundings) -> list[tuple[str, str, str, str]]:

@@ -3,7 +3,7 @@
 Must not know doit, recipes, or how a step is run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pipeline.conditions import Conditions
 from pipeline.errors import PipelineError
 from pipeline.fetch import fetch
+from pipeline.files import sha256_of
 from pipeline.mirrors import Source as DebianSource
 from pipeline.report import Line
-from pipeline.step import Input, Output, Pinned, Source, Step, source_digest
-from pipeline.store import Blob, Result, Store, sha256_of
+from pipeline.step import Entry, Input, Output, Pinned, Source, Step, digest_as_read, source_digest
+from pipeline.store import Blob, Result, Store
 
 if TYPE_CHECKING:  # docker takes longer to import than doing nothing may take
     from pipeline.engine import Engine
@@ -35,6 +36,9 @@ class Surroundings:
     store: Store
     sources: Sequence[DebianSource]
     conditions: Conditions = field(default_factory=Conditions)
+    locked: Mapping[str, Mapping[str, Blob]] = field(default_factory=dict)
+    """What steps with these keys have to make, by the outputs' names: it disproves what a cache says."""
+
     keys: dict[Step, str] = field(default_factory=dict)
     """Keys that this run has computed already."""
 
@@ -72,10 +76,35 @@ class Surroundings:
             case Pinned(blob):
                 return blob.sha256
 
+    def expect_read(
+        self, step: Step, read: Mapping[str, Mapping[str, Entry]], modules: Mapping[str, str] | None = None
+    ) -> None:
+        """Raise StepError unless what was read of the step's inputs and modules is what its key was made of.
+
+        So whatever changes a file for a moment changes no byte of a result.
+        """
+        inputs = {name: digest_as_read(source, read[name]) for name, source in step.inputs.items()}
+        if step.key(inputs, modules) != self.key(step):
+            raise StepError(f"step {step.name}: its inputs changed while they were read", "run it again")
+
     def result(self, step: Step) -> Result | None:
-        """Return what the step made, if a run of it with the present key is remembered."""
+        """Return what the step made, if a run of it with the present key is remembered, and not disproved."""
         key = self.key(step)
-        return self.store.result(key) if key else None
+        result = self.store.result(key) if key else None
+        if not (key and result) or set(result.outputs) != set(step.outputs):
+            return None
+        return None if self.disproof(key, result.outputs) else result
+
+    def disproof(self, key: str, outputs: Mapping[str, Blob]) -> str:
+        """Return what of these outputs is not what `locked` says of a step with this key; "" for nothing."""
+        for name, blob in outputs.items():
+            locked = self.locked.get(key, {}).get(name, blob)
+            if locked != blob:
+                return (
+                    f"{name} has {blob.size} bytes and the SHA-256 {blob.sha256}, "
+                    f"locked are {locked.size} and {locked.sha256}"
+                )
+        return ""
 
     def is_current(self, step: Step, folder: Path) -> bool:
         """Tell whether the step's result is known and checked, and what it publishes lies in `folder`."""

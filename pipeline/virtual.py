@@ -14,12 +14,12 @@ from pipeline.boot import interactive, machine, probe, scenario
 from pipeline.boot.installs import verdict
 from pipeline.boot.installs.scenarios import STORIES
 from pipeline.errors import PipelineError
+from pipeline.files import explained
 from pipeline.inside import Context
 from pipeline.plan import CARRIED, PROGRAMS
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Step
-from pipeline.store import explained
 from pipeline.surroundings import StepError, Surroundings
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
@@ -84,7 +84,7 @@ def test(
     booting = {"ways": ways, "timeout": TIMEOUT, "product": product.name, "folder": str(target)}
     seed = seed or secrets.randbelow(MOST_SEEDS) + 1
     installing = {"stories": stories, "seed": seed, "folder": str(target / INSTALLS)}
-    with explained(target, "write"):
+    with explained(target, "write", cache=False):
         if target.exists():
             shutil.rmtree(target)
         target.mkdir(parents=True)
@@ -165,7 +165,7 @@ def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Li
     with around.store.scratch() as scratch:
         (scratch / "out").mkdir()
         status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
-        with explained(target, "write"):
+        with explained(target, "write", cache=False):
             target.mkdir(exist_ok=True)
             for path in (scratch / "out").iterdir():
                 shutil.move(path, target / path.name)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline import commands, outputs
 from pipeline.engine import EngineError
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
 from pipeline.step import Pinned, Source, Step
@@ -121,13 +121,12 @@ def test_a_step_from_the_cache_is_published_again_and_said_to_be_cached(
 
 
 def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.StringIO) -> None:
-    session.report.errors = session.report.console
     steps = three(session)
     for step in steps:
         leave(session, step, 1)
     assert commands.verify_outputs(session) is False
     assert screen.getvalue() == (
-        "error: manifests/outputs.lock.json: there is no such file\n"
+        "not compared with what is locked: manifests/outputs.lock.json: there is no such file\n"
         "  hint: `./doit lock outputs` writes it anew, of what was built last\n"
     )
     commands.lock(session, ["outputs"])
@@ -135,8 +134,9 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
     once = outputs.made({"one": steps}, session.around)
     assert outputs.made({"one": steps, "carries it": steps}, session.around) == once
     path = session.root / "manifests/outputs.lock.json"
+    key = session.around.key(steps[0])
     other = path.read_text().replace(
-        '"kernel:toy", "name": "a", "size": 12', '"kernel:toy", "name": "a", "size": 13'
+        f'{key}", "name": "a", "size": 12', f'{"0" * 64}", "name": "a", "size": 13'
     )
     assert other != path.read_text()
     path.write_text(other)
@@ -149,6 +149,16 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
         f"manifests/outputs.lock.json says 13 and {digest}",
         "  if that is what you changed: `./doit lock outputs`",
     ]
+    path.write_text(other.replace('"size": 13', '"size": 12'))
+    screen.truncate(0)
+    screen.seek(0)
+    assert commands.verify_outputs(session) is True
+    assert screen.getvalue().splitlines()[1:] == [
+        "  of other inputs than locked: kernel:toy; `./doit lock outputs`"
+    ]
+    path.write_text("<<<<<<< ours")
+    with pytest.raises(ConfigError):
+        commands.summarise(session)
 
 
 def test_what_was_not_built_cannot_be_locked(session: Session) -> None:
@@ -178,7 +188,7 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
         ["c", "12", "B", digests["c"], "0.0"],
     ]
     iso = "artifacts/toy/toy.iso"
-    assert lines[6:] == [
+    assert lines[6:9] == [
         iso,
         f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress",
         "",

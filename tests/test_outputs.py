@@ -6,13 +6,14 @@ import pytest
 
 from pipeline import commands, outputs
 from pipeline.errors import ConfigError
-from pipeline.outputs import PATH, Artifact, differences, read, write
+from pipeline.outputs import PATH, Artifact, StaleError, by_key, differences, read, unproved, write
 from pipeline.realise import realise
 from pipeline.report import Line
 from pipeline.session import Session
+from pipeline.store import Blob
 
-ISO = Artifact("iso:image", "image.iso", 100, "a" * 64)
-KERNEL = Artifact("kernel:installer", "vmlinuz", 50, "b" * 64)
+ISO = Artifact("iso:image", "1" * 64, "image.iso", 100, "a" * 64)
+KERNEL = Artifact("kernel:installer", "2" * 64, "vmlinuz", 50, "b" * 64)
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_is_written_is_read_again_one_artifact_a_line(root: Path) -> None:
     write(root, "TruthDB 1", [KERNEL, ISO])
     found = read(root)
-    assert (found.version, found.product, found.artifacts) == (2, "TruthDB 1", (KERNEL, ISO))
+    assert (found.version, found.product, found.artifacts) == (3, "TruthDB 1", (KERNEL, ISO))
     lines = (root / PATH).read_text().splitlines()
     assert [json.loads(line.rstrip(",")) for line in lines if "sha256" in line] == [
         asdict(KERNEL),
@@ -41,8 +42,9 @@ HINT = "\n  hint: `./doit lock outputs` writes it anew, of what was built last"
     [
         ("{", f"{PATH}: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", f"{PATH}: holds list, want a table"),
-        ('{"version": 1, "product": "x", "artifacts": []}', f"{PATH}: version: 1 is not 2"),
-        ('{"version": 2, "product": "x"}', f"{PATH}: artifacts: this key is missing"),
+        ("{}", f"{PATH}: version: this key is missing"),
+        ('{"version": 4, "product": "x", "artifacts": []}', f"{PATH}: version: 4 is not 3"),
+        ('{"version": 3, "product": "x"}', f"{PATH}: artifacts: this key is missing"),
     ],
 )
 def test_a_lock_that_is_damaged_is_told(root: Path, text: str, said: str) -> None:
@@ -50,6 +52,37 @@ def test_a_lock_that_is_damaged_is_told(root: Path, text: str, said: str) -> Non
     with pytest.raises(ConfigError) as caught:
         read(root)
     assert str(caught.value) == said + HINT
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", f"{PATH}: there is no such file"),
+        (
+            '{"version": 2, "product": "x", "artifacts": [{"step": "y"}]}',
+            f"{PATH}: version 2 does not say from which inputs artifacts were made",
+        ),
+    ],
+)
+def test_a_lock_that_proves_nothing_is_in_nobody_s_way(root: Path, text: str, said: str) -> None:
+    if text:
+        (root / PATH).write_text(text)
+    with pytest.raises(StaleError) as caught:
+        read(root)
+    assert str(caught.value) == said + HINT
+    assert by_key(root) == {}
+
+
+def test_what_is_locked_by_key(root: Path) -> None:
+    config = replace(KERNEL, name="kernel.config", size=7)
+    write(root, "TruthDB 1", [KERNEL, config, ISO])
+    assert by_key(root) == {
+        KERNEL.key: {"vmlinuz": Blob(KERNEL.sha256, 50), "kernel.config": Blob(KERNEL.sha256, 7)},
+        ISO.key: {"image.iso": Blob(ISO.sha256, 100)},
+    }
+    again = replace(KERNEL, key="3" * 64)
+    assert differences(read(root), "TruthDB 1", [again, config, ISO]) == []
+    assert unproved(read(root), [again, config, ISO]) == ["kernel:installer"]
 
 
 def test_differences_are_sentences(root: Path) -> None:

@@ -1,16 +1,22 @@
 """How a step becomes files, with an engine that needs no container."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from tarfile import TarFile
 
 import pytest
 
 from pipeline import inside
 from pipeline.checks.finding import Finding, Severity
-from pipeline.realise import CheckError
+from pipeline.crossing import add_file
+from pipeline.errors import PipelineError
+from pipeline.files import sha256_of
+from pipeline.realise import CheckError, realise
 from pipeline.report import Line
-from pipeline.step import Output, Source, Step
-from pipeline.surroundings import StepError
+from pipeline.step import Entry, Output, Pinned, Source, Step
+from pipeline.store import Blob, Result, Store
+from pipeline.surroundings import StepError, Surroundings
 from tests.fixtures.toy_step import LOCK, Shop, no_y, shop_below, warns
 
 
@@ -188,19 +194,140 @@ def test_one_whose_needs_are_not_made(shop: Shop) -> None:
     assert str(error) == "step toy:double: something it needs has not been made yet"
 
 
-def test_an_intermediate_result_that_was_lost_is_made_anew_by_the_next_run(shop: Shop) -> None:
+@pytest.mark.parametrize("damage", [b"spoiled", b"ABD!", None])
+def test_an_intermediate_result_that_was_lost_or_spoiled_is_made_anew_by_the_same_run(
+    shop: Shop, damage: bytes | None
+) -> None:
     first, second = doubled(shop)
     shop.realise(first)
-    shop.spoil(first, "made")
-    with pytest.raises(StepError) as caught:
-        shop.realise(second)
-    assert str(caught.value) == (
-        "step toy:double: made of step toy:x left the cache\n"
-        "  hint: run the same command again: it will be made anew"
-    )
+    blob = shop.blob(first, "made")
+    blob.chmod(0o644)
+    if damage is None:
+        blob.unlink()
+    else:
+        blob.write_bytes(damage)
+    shop.realise(second)
+    assert (shop.artifacts(), shop.engine.runs) == ({"doubled": "ABC!ABC!"}, ["upper", "upper", "double"])
+
+
+def poisoned(shop: Shop, step: Step, text: str, checked: str = "") -> Blob:
+    """Have the cache say that the step made `text`, and return what it says of it."""
+    around = shop.around()
+    with around.store.scratch() as scratch:
+        (scratch / "x").write_text(text)
+        blob = around.store.add(scratch / "x")
+    around.store.record(around.key(step) or "", Result({"made": blob}, 1, checked or step.checks_digest()))
+    return blob
+
+
+def test_a_cache_that_the_lock_disproves_is_not_believed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Line, "note", lambda _self, text: told.append(text))
+    first, second = doubled(shop)
+    shop.realise(first)
+    key = shop.around().key(first) or ""
+    right = shop.store.result(key)
+    assert right
+    shop.locked = {key: right.outputs}
+    wrong = poisoned(shop, first, "POISON")
     assert not shop.around().is_current(first, shop.publish)
+    assert shop.around().key(second) is None
+    shop.realise(first, second)
+    assert list(dict.fromkeys(told)) == [
+        f"the cache is wrong, this is made again: made has 6 bytes and the SHA-256 {wrong.sha256}, "
+        f"locked are 4 and {right.outputs['made'].sha256}"
+    ]
+    assert (shop.artifacts(), shop.engine.runs) == ({"doubled": "ABC!ABC!"}, ["upper", "upper", "double"])
+
+
+def test_the_same_inputs_with_other_bytes_are_an_error(shop: Shop) -> None:
+    step = shop.step()
+    shop.locked = {shop.around().key(step) or "": {"made": Blob("e" * 64, 5)}}
+    error = shop.error(step)
+    made = hashlib.sha256(b"ABC!").hexdigest()
+    assert error.message == (
+        "step toy:x: same inputs, other bytes: "
+        f"made has 4 bytes and the SHA-256 {made}, locked are 5 and {'e' * 64}"
+    )
+    assert shop.around().result(step) is None
+
+
+def test_the_rules_hold_for_what_comes_out_of_a_cache(shop: Shop) -> None:
+    step = shop.step(checks={"made": no_y})
+    poisoned(shop, step, "Y")
+    assert not shop.realise(step).cached
+    assert (shop.artifacts(), shop.engine.runs) == ({"made": "ABC!"}, ["upper"])
+
+
+def test_a_result_without_all_outputs_is_none(shop: Shop) -> None:
+    first, second = doubled(shop)
+    shop.store.record(shop.around().key(first) or "", Result({}, 1, first.checks_digest()))
+    assert shop.around().key(second) is None
     shop.realise(first, second)
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
+
+
+def test_a_file_that_was_another_for_a_moment_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(tar: TarFile, name: str, path: Path) -> Entry:
+        before = path.read_text()
+        path.write_text("bad")
+        read = add_file(tar, name, path)
+        path.write_text(before)
+        return read
+
+    monkeypatch.setattr("pipeline.sandbox.add_file", meanwhile)
+    for inputs in (
+        {"text": Source(shop.text)},
+        {"text": Pinned(Blob(sha256_of(shop.text), 3), "x", path=shop.text)},
+        {"text": Source(shop.text), "folder": Source(shop.code)},
+    ):
+        error = shop.error(shop.step(inputs=inputs))
+        assert str(error) == "step toy:x: its inputs changed while they were read\n  hint: run it again"
+    assert shop.engine.runs == []
+
+
+def test_a_module_that_is_another_when_it_is_sent_is_noticed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around, step = shop.around(), shop.step()
+    assert around.key(step)
+    with (shop.code / "toy_steps.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(StepError, match="its inputs changed while they were read"):
+        realise(step, around, shop.publish, Line.silent())
+
+
+def test_a_pinned_file_that_is_passed_on_is_what_its_pin_says(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = Pinned(Blob(sha256_of(shop.text), 3), "x", path=shop.text)
+    files = Surroundings.files
+
+    def meanwhile(self: Surroundings, step: Step, line: Line) -> dict[str, Path]:
+        found = files(self, step, line)
+        shop.text.write_text("bad")
+        return found
+
+    monkeypatch.setattr(Surroundings, "files", meanwhile)
+    error = shop.error(shop.step(inputs={"made": pinned}, container=None, run=None))
+    assert error.message == "step toy:x: its inputs changed while they were read"
+
+
+def test_a_cache_for_reading_only_that_holds_everything_is_enough(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = doubled(shop)
+    shop.realise(*steps)
+    (shop.publish / "doubled").unlink()
+    store = {path: path.stat().st_mtime_ns for path in shop.store.root.rglob("*")}
+
+    def refuse(self: Store, name: str) -> Path:
+        raise PipelineError(f"{self.root / name}: no right to make the cache here")
+
+    monkeypatch.setattr(Store, "_folder", refuse)
+    assert shop.realise(*steps).cached
+    assert shop.artifacts() == {"doubled": "ABC!ABC!"}
+    assert store.keys() == set(shop.store.root.rglob("*"))
 
 
 def test_a_step_without_code_passes_its_inputs_on_through_its_checks(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """The cache, also when two use it at once, when one is killed, and when the disk does not do as asked."""
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.store import Blob, Result, Store, Usage, default_root, explained, sha256_of
+from pipeline.files import explained, sha256_of, write_atomically
+from pipeline.store import Blob, Result, Store, Usage, default_root
 
 KEY = "k" * 64
 DAY = 86400
@@ -73,11 +75,75 @@ def test_results_are_remembered(store: Store) -> None:
     assert store.result(KEY) == result
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"outputs": {"x": {}}, "seconds": 1, "checked": ""}'])
+def written(sha256: object, **changes: object) -> str:
+    """Return a result's file with one output of this digest."""
+    result = {"outputs": {"x": {"sha256": sha256, "size": 3}}, "seconds": 1, "checked": ""}
+    return json.dumps(result | changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "\xff",
+        written("a" * 63),
+        written("A" * 64),
+        written("../" * 21 + "a"),
+        written(1),
+        written("a" * 64, more=1),
+        written("a" * 64, seconds="1"),
+        written("a" * 64, outputs={"x": {"sha256": "a" * 64, "size": -1}}),
+        written("a" * 64, outputs={"x": {}}),
+    ],
+)
 def test_a_damaged_result_counts_as_none(store: Store, text: str) -> None:
     (store.root / "results").mkdir(parents=True)
-    (store.root / "results" / f"{KEY}.json").write_text(text)
+    (store.root / "results" / f"{KEY}.json").write_text(text, encoding="latin-1")
     assert store.result(KEY) is None
+
+
+def test_a_result_that_names_a_user_s_file_takes_nothing_from_it(store: Store, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (store.root / "results").mkdir(parents=True)
+    (store.root / "results" / f"{KEY}.json").write_text(written(str(mine)))
+    result = store.result(KEY)
+    for blob in result.outputs.values() if result else ():
+        store.find(blob)
+    store.clean(0)
+    assert mine.read_text() == "mine"
+
+
+def test_what_is_compared_with_a_blob_s_digest_is_what_was_copied(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob, target = put(store, b"right"), tmp_path / "x"
+    place = store.root / "blobs" / blob.sha256
+    place.chmod(0o644)
+    place.write_bytes(b"wrong")
+    monkeypatch.setattr("pipeline.store.sha256_of", lambda _path: blob.sha256)  # as it was a moment ago
+    target.write_text("old")
+    assert not store.copy(blob, target, 0o644)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir() if path.is_file()] == [("x", "old")]
+    assert not place.exists()
+
+
+def test_what_was_written_is_on_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, str]] = []
+
+    def note(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").resolve().name, (tmp_path / "x").read_text()))
+
+    (tmp_path / "x").write_text("old")
+    monkeypatch.setattr("os.fsync", note)
+    write_atomically(tmp_path / "x", "new")
+    (partial, before), (folder, after) = synced
+    assert (partial[:3], before) == (".x.", "old")
+    assert (folder, after) == (tmp_path.name, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_scratch_goes_whatever_happens(store: Store) -> None:
@@ -132,10 +198,22 @@ def lock(store: Store) -> None:
             "/locks/name.lock: no right to take a lock here (Permission denied)",
             RIGHTS,
         ),
-        ("shutil.copyfile", FULL, copy, "/artifacts/x: cannot write: No space left on device", SPACE),
-        ("shutil.copyfile", DENIED, copy, "/artifacts/x: no right to write here (Permission denied)", RIGHTS),
         (
-            "pathlib.Path.write_text",
+            "pipeline.files.shutil.copyfileobj",
+            FULL,
+            copy,
+            "/artifacts/x: cannot write: No space left on device",
+            "free some space on the disk that it is on",
+        ),
+        (
+            "tempfile.mkstemp",
+            DENIED,
+            copy,
+            "/artifacts/x: no right to write here (Permission denied)",
+            "make it writable for this user",
+        ),
+        (
+            "tempfile.mkstemp",
             FULL,
             lambda store: store.record(KEY, Result({}, 0, "")),
             f"/results/{KEY}.json: cannot write: No space left on device",
@@ -195,8 +273,13 @@ def test_gc_keeps_what_recent_builds_used(store: Store) -> None:
     (store.root / "tmp" / "x.part").touch()
     for path in (abandoned, store.root / "tmp" / "x.part"):
         age(path, 40)
-    assert store.usage() == Usage(results=2, blobs=3, size=14)
-    assert store.clean(30 * DAY) == Usage(results=1, blobs=1, size=3)
+    links = [store.root / "tmp" / "link", store.root / "blobs" / ("f" * 64)]
+    for link, target in zip(links, (store.root.parent, store.root / "nowhere"), strict=True):
+        link.symlink_to(target)
+        os.utime(link, (0, 0), follow_symlinks=False)
+    extra = links[1].lstat().st_size
+    assert store.usage() == Usage(results=2, blobs=4, size=14 + extra)
+    assert store.clean(30 * DAY) == Usage(results=1, blobs=2, size=3 + extra)
     assert store.usage() == Usage(results=1, blobs=2, size=11)
     assert store.find(used)
     assert store.find(fetched)

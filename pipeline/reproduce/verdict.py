@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.compare import Difference, first_difference
+from pipeline.files import sha256_of
 from pipeline.formats.fields import open_image
 from pipeline.step import file_name
-from pipeline.store import sha256_of
 from pipeline.surroundings import StepError
 
 
