@@ -90,7 +90,7 @@ async def install(play: Play, disk: str, serial: str, *, on_screen: bool = False
     await confirm(play, serial, on_screen=on_screen)
     await done(play)
     if on_screen:
-        await play.shows("done", DONE[0], "is installed on", "Everything was read back")
+        await play.shows("done", DONE[0], "is installed on", "were read back")
 
 
 async def done(play: Play) -> None:

@@ -16,7 +16,7 @@
 //! | [`screen`], [`serial`] | where that is drawn: DRM/KMS or `/dev/fb0`, and serial consoles |
 //! | [`keyboard`], [`prober`], `worker` | what happens outside: keys, disks that were read, work that is done |
 //! | [`app`], [`headless`], [`fatal`] | the event loop that connects these, and what can end it |
-//! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, three ioctls |
+//! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, four ioctls |
 //! | `fat` | files that are added to a FAT volume |
 //! | `guard` | whether what is on a disk is fit to be read |
 //! | `slice` | a part of a file, for those who read file systems in it |

@@ -1,16 +1,18 @@
-//! The few ioctls for which no crate offers a safe call: the mode of a virtual terminal and the
-//! shape of `/dev/fb0`. The only unsafe code of this crate; it knows nothing of what it is for.
+//! The few ioctls for which no crate offers a safe call: the mode of a virtual terminal, the
+//! shape of `/dev/fb0`, and a disk's unused parts. The only unsafe code of this crate; it knows nothing of what it is for.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::ioctl::{Getter, IntegerSetter, Opcode, ioctl};
+use rustix::ioctl::{Getter, IntegerSetter, Opcode, Setter, ioctl};
 
 /// `KDSETMODE`, `ioctl_console(2)`.
 const KDSETMODE: Opcode = 0x4b3a;
 /// `KDGETMODE`, `ioctl_console(2)`.
 const KDGETMODE: Opcode = 0x4b3b;
+/// `BLKDISCARD`, `linux/fs.h`.
+const BLKDISCARD: Opcode = 0x1277;
 /// `FBIOGET_VSCREENINFO`, `linux/fb.h`.
 const FBIOGET_VSCREENINFO: Opcode = 0x4600;
 /// `FBIOGET_FSCREENINFO`, `linux/fb.h`.
@@ -87,6 +89,13 @@ pub(crate) struct FbFixed {
 pub(crate) const FB_VISUAL_TRUECOLOR: u32 = 2;
 /// The same, through a writable table.
 pub(crate) const FB_VISUAL_DIRECTCOLOR: u32 = 4;
+
+/// Says of `length` bytes at `offset` of `disk` that they are not in use.
+pub(crate) fn discard(disk: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+    // SAFETY: BLKDISCARD reads two numbers of 64 bits through its argument.
+    unsafe { ioctl(disk, Setter::<BLKDISCARD, [u64; 2]>::new([offset, length])) }?;
+    Ok(())
+}
 
 /// Reads who draws on the virtual terminal `tty`.
 pub(crate) fn vt_mode(tty: impl AsFd) -> io::Result<VtMode> {

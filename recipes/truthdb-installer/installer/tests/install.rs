@@ -161,6 +161,18 @@ impl Machine {
         outcome
     }
 
+    /// Lets blkid(8) say what a part of the disk is: it fails where it cannot.
+    fn judge(&self, start: u64, length: u64) {
+        let done = std::process::Command::new("blkid")
+            .args(["-p", "-O", &start.to_string(), "-S", &length.to_string()])
+            .arg(self.disk_path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success(), "{start}: {said}{done:?}");
+        assert!(!said.contains("ambivalent"), "{start}: {said}");
+    }
+
     fn read(&self, offset: u64, length: usize) -> Vec<u8> {
         let mut data = vec![0; length];
         let file = File::open(self.disk_path()).unwrap();
@@ -202,7 +214,14 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
         );
         assert_eq!(machine.wrong(), Vec::<String>::new());
         assert!(report.receipt.contains("\"verified\": true"));
+        assert!(
+            report
+                .receipt
+                .contains("\"TRUTHDB_DATA: superblock and group")
+        );
         assert!(machine.holds(&report.receipt), "the receipt is on the disk");
+        let inodes = machine.number(DATA_START + 1024);
+        assert!((65_536..66_000).contains(&inodes), "{inodes}");
         let table = machine.digest(0, 1 << 20);
         let again = machine.run(Task::Install).unwrap();
         assert_eq!(again.layout, report.layout);
@@ -211,6 +230,64 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
         assert_eq!(entries, 3, "one boot entry, the order and what is next");
         assert_eq!(machine.variable("BootNext"), Some(vec![0, 0]));
     }
+}
+
+/// Every kind of mark that libblkid knows, at both ends of the disk and of what become partitions.
+#[test]
+fn nothing_tells_of_what_was_on_the_disk_before() {
+    let machine = Machine::new(512);
+    let uberblock = 0x00ba_b10c_u64.to_le_bytes();
+    let end = SIZE - (1 << 20);
+    for start in [
+        0,
+        1 << 20,
+        DATA_START - (512 << 10),
+        DATA_START,
+        end - (512 << 10),
+        SIZE - (4 << 20),
+    ] {
+        for at in (start..start + (512 << 10)).step_by(1024) {
+            machine.overwrite(at, &uberblock);
+        }
+    }
+    for start in [1 << 20, DATA_START] {
+        machine.overwrite(start + 65_600, b"_BHRfS_M");
+        machine.overwrite(start + 512 + 24, b"LVM2 001");
+    }
+    let older = [
+        &0xa92b_4efc_u32.to_le_bytes()[..],
+        &[0, 0, 0, 0, 90, 0, 0, 0],
+    ]
+    .concat();
+    machine.overwrite(end - 65_536, &older);
+    machine.overwrite(DATA_START - 65_536, &older);
+    machine.run(Task::Install).unwrap();
+    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    let kinds: Vec<_> = contents.parts.iter().map(|it| it.kind.as_str()).collect();
+    assert_eq!(kinds, ["EFI (FAT32)", "ext4"]);
+    for (start, length) in [
+        (0, SIZE),
+        (1 << 20, 512 << 20),
+        (DATA_START, end - DATA_START),
+    ] {
+        machine.judge(start, length);
+    }
+    // What mke2fs or the disk leaves is noticed.
+    let failure = machine.run_with_flip(Task::Install, end - 65_536 + 4);
+    assert!(failure.is_ok(), "one byte is no mark");
+    let outcome = install::run(
+        machine.path(),
+        &machine.request(Task::Install),
+        &mut |progress| {
+            if progress.stage == Stage::Verify {
+                machine.overwrite(end - 65_536, &older);
+            }
+        },
+    );
+    assert_eq!(
+        outcome.unwrap_err().message,
+        "sda does not have what was written to it: TRUTHDB_DATA looks like RAID member and ext4."
+    );
 }
 
 #[test]

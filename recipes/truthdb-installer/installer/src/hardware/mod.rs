@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
+pub(crate) use contents::marks;
 pub use contents::{Contents, Earlier, Part, listed};
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;

@@ -34,6 +34,10 @@ const DISK: &str = "/proc/self/fd/0";
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes in a block of the file system.
 const BLOCK: u64 = 4096;
+/// Bytes that come to a file, and the fewest and the most files that there is room for.
+const BYTES_OF_INODE: u64 = 4 << 20;
+const LEAST_INODES: u64 = 65_536;
+const MOST_INODES: u64 = 1 << 31;
 /// Who owns the files: the user that the service runs as, in the appliance's `/etc/passwd`.
 const OWNER: u32 = 1000;
 
@@ -53,7 +57,8 @@ fn mke2fs_arguments(place: &Place, folder: Option<&Path>) -> Vec<String> {
         format!("-U{}", place.guid),
         "-m0".to_owned(), // nobody but the service writes here: no room is kept for root
         format!("-Jsize={}", JOURNAL >> 20),
-        // Inode tables are zeroed later, by the kernel; discarding would take the whole disk.
+        format!("-N{}", inodes(place.size)),
+        // Inode tables are zeroed later, by the kernel; what is unused the disk knows already.
         format!(
             "-Eoffset={},hash_seed={seed},lazy_itable_init=1,nodiscard,{owner}",
             place.start
@@ -65,6 +70,12 @@ fn mke2fs_arguments(place: &Place, folder: Option<&Path>) -> Vec<String> {
     arguments.push(DISK.to_owned());
     arguments.push((place.size / BLOCK).to_string());
     arguments
+}
+
+/// How many files a partition of `size` bytes has room for. A log is a few large files: one in 4 MiB,
+/// mke2fs's `largefile4`, or 10 TB would have 150 GB of tables; small disks keep a fair number.
+fn inodes(size: u64) -> u64 {
+    (size / BYTES_OF_INODE).clamp(LEAST_INODES, MOST_INODES)
 }
 
 /// Starts mke2fs of the system below `root`; it says on standard error what went wrong.
@@ -164,5 +175,25 @@ impl Ext4Read for Reader {
         io::Seek::seek(&mut self.0, io::SeekFrom::Start(start))?;
         io::Read::read_exact(&mut self.0, data)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_files_stay_small_on_any_disk() {
+        const GB: u64 = 1_000_000_000;
+        for (size, expected) in [
+            (GB, 65_536),
+            (1000 * GB, 238_418),
+            (10_000 * GB, 2_384_185),
+            (u64::MAX, 1 << 31),
+        ] {
+            assert_eq!(inodes(size), expected);
+        }
+        // 256 bytes each: 610 MB of 10 TB.
+        assert!(inodes(10_000 * GB) * 256 < GB);
     }
 }

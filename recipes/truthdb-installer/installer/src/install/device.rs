@@ -8,11 +8,12 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::rc::Rc;
 
-use rustix::fs::{OFlags, major, minor};
+use rustix::fs::{Advice, OFlags, fadvise, major, minor};
 use rustix::io::Errno;
 
 use crate::hardware::Disk;
 use crate::slice::{count_read, sought};
+use crate::sys::discard;
 
 /// What reading past the page cache is aligned to, in bytes: the largest logical block there is.
 pub(super) const ALIGNMENT: usize = 4096;
@@ -110,6 +111,19 @@ impl Device {
     /// truth.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Says of `length` bytes at `offset` that nothing of them is in use; what they read as from then on
+    /// is the disk's choice.
+    pub(super) fn discard(&self, offset: u64, length: u64) -> io::Result<()> {
+        discard(&self.file, offset, length)
+    }
+
+    /// The disk, to be read by others' code: what was written to it is on it, and not remembered.
+    pub(super) fn fresh(&self) -> io::Result<&File> {
+        self.flush()?;
+        fadvise(&self.file, 0, None, Advice::DontNeed)?;
+        Ok(&self.file)
     }
 
     /// Reads `length` bytes at `offset` from the disk itself. Neither need be aligned.

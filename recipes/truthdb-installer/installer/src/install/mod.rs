@@ -7,6 +7,7 @@
 //! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
 //! | `course` | how far the work is |
 //! | `layout`, `table` | where everything lies; the GPT |
+//! | `clear` | what lay there before |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
 //! | `boot_next` | starting what is installed, although the medium comes first |
@@ -19,6 +20,7 @@
 mod bench;
 mod boot_entry;
 mod boot_next;
+mod clear;
 mod course;
 mod data;
 mod device;
@@ -49,7 +51,7 @@ pub use request::{Address, Request, Settings, Task};
 use crate::hardware::{Disk, Problem};
 
 /// Does what `request` asks for on the machine below `root`, and says how far it is. Takes minutes;
-/// everything that is written is read back before it returns. Whatever stops it in between leaves
+/// what starts the machine is read back before it returns, and new data are looked through. Whatever stops it in between leaves
 /// what was there before, or a disk that says that it is unfinished; then the same request, or
 /// another one, may be made again.
 pub fn run(

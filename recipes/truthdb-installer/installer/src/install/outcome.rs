@@ -54,7 +54,7 @@ pub(super) fn state_of_disk(request: &Request, stage: Stage) -> String {
              start."
         ),
         (Stage::Finish, _) => format!(
-            "{disk} was read back and is right, but may still be marked as unfinished, and not start."
+            "What starts {disk} was read back and is right, but it may still be marked as unfinished, and not start."
         ),
         (_, Task::Install) => format!(
             "{disk} holds an unfinished installation: it does not start, and what was on it is lost."

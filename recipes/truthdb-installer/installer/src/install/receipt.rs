@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::Layout;
+use super::layout::{Layout, SYSTEM};
 use super::report::Stage;
 use super::request::{Request, Task};
 
@@ -24,8 +24,10 @@ pub(super) struct Receipt {
     pub(super) files: Vec<FileFacts>,
     stages: Vec<StageTime>,
     warnings: Vec<String>,
-    /// Whether everything was read back and compared when this was written; the copy among the data
-    /// is made before that.
+    /// What is read back from the disk, and what it is compared with.
+    #[serde(default)]
+    compared: Vec<String>,
+    /// Whether that was done when this was written; the copy among the data is made before.
     pub(super) verified: bool,
 }
 
@@ -90,6 +92,7 @@ impl Receipt {
             files: Vec::new(),
             stages: Vec::new(),
             warnings: Vec::new(),
+            compared: compared(request.task, layout),
             verified: false,
         }
     }
@@ -111,6 +114,24 @@ impl Receipt {
         self.warnings = warnings.to_vec();
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
+}
+
+/// What is read back of what `task` writes.
+fn compared(task: Task, layout: &Layout) -> Vec<String> {
+    let mut found = vec![
+        "partition tables: every byte".to_owned(),
+        format!("{SYSTEM}: every byte that was written, and each file by its SHA-256"),
+    ];
+    if task == Task::Install {
+        found.extend(layout.data().iter().map(|place| {
+            let name = &place.name;
+            format!(
+                "{name}: superblock and group descriptors by their checksums, folders and files"
+            )
+        }));
+        found.push("disk and partitions: nothing that was there before is told".to_owned());
+    }
+    found
 }
 
 /// What the task is called in answer files, receipts and logs.

@@ -16,7 +16,7 @@ pub enum Stage {
     System,
     /// The data partitions.
     Data,
-    /// Reading everything back from the disk.
+    /// Reading back from the disk, and comparing: see the receipt's `compared`.
     Verify,
     /// The firmware's boot entry, and the receipt.
     BootEntry,
@@ -58,7 +58,7 @@ impl fmt::Display for Stage {
             Self::Partition => "Writing the partition table",
             Self::System => "Writing the system",
             Self::Data => "Making the data partitions",
-            Self::Verify => "Reading everything back",
+            Self::Verify => "Reading back and comparing",
             Self::Finish => "Finishing the partition table",
             Self::BootEntry => "Telling the firmware",
         })

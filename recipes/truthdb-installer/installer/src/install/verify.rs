@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use ext4_view::Ext4;
 
+use super::clear;
 use super::data::{self, FOLDERS};
 use super::device::{ALIGNMENT, Device};
 use super::digest::sha256;
-use super::layout::{Place, SYSTEM};
+use super::layout::{Layout, Place, SYSTEM};
 use super::receipt::Receipt;
 use super::system;
 use super::table::Table;
@@ -40,6 +41,22 @@ pub(super) fn table(table: &Table, device: &Device, disk: &str) -> Result<(), Tr
         return Err(Trouble::unlike(disk, "the partition table", offset));
     }
     Ok(())
+}
+
+/// That nobody takes the disk, or one of its partitions, for what was there before.
+pub(super) fn nothing_is_left_over(
+    device: &Device,
+    layout: &Layout,
+    disk: &str,
+) -> Result<(), Trouble> {
+    let reading = |error| Trouble::of_disk("Reading from", disk, &error);
+    match clear::left_over(device, layout).map_err(reading)? {
+        None => Ok(()),
+        Some(what) => Err(Trouble::new(
+            format!("{disk} does not have what was written to it: {what}."),
+            "The disk may be failing: check its cables, or choose another one.",
+        )),
+    }
 }
 
 /// The installed files, read as any program would that knows FAT, by their SHA-256.

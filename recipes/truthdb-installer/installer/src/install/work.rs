@@ -1,11 +1,12 @@
 //! The work itself, stage by stage, in an order that a power cut cannot harm: first the table that
-//! says that the disk is not finished, then what is in the partitions, all of it read back, and last
+//! says that the disk is not finished, then what is in the partitions, what starts the machine read back, and last
 //! the table that says that it is.
 
 use std::io;
 use std::path::Path;
 
 use super::boot_entry::Variables;
+use super::clear;
 use super::course::Course;
 use super::data;
 use super::outcome;
@@ -78,6 +79,7 @@ impl<'a> Work<'a> {
 
         self.course.enter(Stage::Partition);
         self.mark_unfinished(&mut plan)?;
+        self.clear(&plan)?;
         self.course.enter(Stage::System);
         self.write_system(&plan, &image)?;
         if makes_data {
@@ -110,6 +112,17 @@ impl<'a> Work<'a> {
         let entries = plan.entries(self.request.task, true);
         plan.table.set(entries).map_err(self.writing())?;
         plan.table.write_to(&plan.device).map_err(self.writing())
+    }
+
+    /// Empties what is made anew where anybody would look for what was there before.
+    fn clear(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let is_new = self.request.task == Task::Install;
+        if is_new && clear::discard(&plan.device) {
+            tracing::info!("the disk knows that it is unused");
+        }
+        let places = &plan.layout.places;
+        let places = if is_new { places } else { &places[..1] };
+        clear::clear(&plan.device, places, is_new).map_err(self.writing())
     }
 
     /// Draws the system's file system with the receipt as far as it is known.
@@ -198,6 +211,9 @@ impl<'a> Work<'a> {
             .map_err(reading)?;
         if let Some(offset) = differs {
             return Err(Trouble::unlike(disk, "the EFI partition", offset));
+        }
+        if self.request.task == Task::Install {
+            verify::nothing_is_left_over(&plan.device, &plan.layout, disk)?;
         }
         verify::system_files(&plan.device, plan.layout.system(), &plan.receipt, disk)?;
         for (index, place) in plan.layout.data().iter().enumerate() {

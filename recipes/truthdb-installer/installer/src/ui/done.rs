@@ -20,7 +20,8 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
     if let Some((what, left)) = state.ending {
         page.say(&ending::sentence(what, left), look.note);
     } else {
-        let text = "Everything was read back and compared. Remove the boot medium and press R.";
+        let text =
+            "Tables and system were read back and compared. Remove the boot medium and press R.";
         page.say(text, look.text);
     }
     if let Some(notice) = &state.notice {

@@ -90,6 +90,26 @@ impl Range {
     }
 }
 
+/// Everything that the part of `device` from `start` on, of `size` bytes, would be taken for by somebody
+/// who looks into it, and not into `parts` of it, each with a start and a size.
+pub(crate) fn marks(
+    device: &File,
+    (start, size): (u64, u64),
+    parts: &[(u64, u64)],
+) -> io::Result<Vec<&'static str>> {
+    let mut area = Area::read(device, start, size)?;
+    let range = |(start, size): &(u64, u64)| Range {
+        number: 0,
+        start: *start,
+        size: *size,
+        name: String::new(),
+        purpose: "",
+    };
+    let ranges: Vec<Range> = parts.iter().map(range).collect();
+    area.leave(&ranges);
+    Ok(signatures::tell_all(&area))
+}
+
 impl Contents {
     /// Looks at `disk`, whose device node (or image) is at `path`. May take seconds.
     pub fn read(path: &Path, disk: &Disk) -> io::Result<Self> {

@@ -32,6 +32,25 @@ pub(super) fn tell(area: &Area<'_>) -> Option<Found> {
         .or_else(|| zfs::at_the_end(area).map(later))
 }
 
+/// Every kind of thing that has its mark there, once each.
+pub(super) fn tell_all(area: &Area<'_>) -> Vec<&'static str> {
+    let signed = CONTAINERS.iter().chain(FILE_SYSTEMS);
+    let signed = signed
+        .filter(|it| area.head(it.offset).starts_with(it.magic))
+        .map(|it| it.kind);
+    let others = [
+        raid::member(area),
+        zfs::at_the_start(area),
+        zfs::at_the_end(area),
+        ext(area),
+    ];
+    let mut found: Vec<_> = others.into_iter().flatten().map(|(kind, _)| kind).collect();
+    found.extend(signed);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 fn signed(signatures: &[Signature], area: &Area<'_>) -> Option<Found> {
     let found = signatures
         .iter()
