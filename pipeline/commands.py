@@ -121,18 +121,31 @@ def product(session: Session) -> str:
     return f"{named.name} {named.version}"
 
 
-def lock(session: Session, names: list[str]) -> None:
-    """Resolve containers anew; or write down what was built."""
-    from pipeline.resolve import make_locks
+def lock(
+    session: Session,
+    names: list[str],
+    check: bool = False,
+    downgrade: bool = False,
+    trust_mirror: bool = False,
+) -> bool:
+    """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
+    from pipeline import resolve
 
-    if outputs.NAME in names:
+    good = True
+    if outputs.NAME in names and check:
+        good = verify_outputs(session)
+    elif outputs.NAME in names:
         outputs.write(session.root, product(session), outputs.made(session.images, session.around))
         session.report.print(f"written: {outputs.PATH}")
-        names = [name for name in names if name != outputs.NAME]
-        if not names:
-            return
+    containers = [name for name in names if name != outputs.NAME]
+    if names and not containers:
+        return good
     checkout = project.load(session.root, match_locks=False)
-    make_locks(checkout, session.surroundings(checkout), names, session.report)
+    around, consent = session.surroundings(checkout), resolve.Consent(downgrade, trust_mirror)
+    if check:
+        return resolve.check_locks(checkout, around, containers, session.report, consent) and good
+    resolve.make_locks(checkout, around, containers, session.report, consent)
+    return good
 
 
 def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: bool) -> bool:

@@ -13,7 +13,7 @@ from pipeline.engine import Engine
 from pipeline.errors import PipelineError
 from pipeline.fetch import FetchError, fetch
 from pipeline.files import explained
-from pipeline.formats import layer
+from pipeline.formats import deb, layer
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Source
 from pipeline.store import Blob, Store
@@ -73,6 +73,23 @@ def download(
             raise
 
 
+def verify(packages: Sequence[Package], paths: Sequence[Path]) -> None:
+    """Raise PipelineError unless each file says itself to be the package that its line names."""
+    for package, path in zip(packages, paths, strict=True):
+        said = deb.control(path)
+        for field, wanted in (
+            ("package", (package.name,)),
+            ("version", (package.version,)),
+            ("architecture", ("amd64", "all")),
+        ):
+            if said.get(field) not in wanted:
+                raise PipelineError(
+                    f"Debian package {package.name} {package.version}: its control file says "
+                    f"{field.capitalize()}: {said.get(field)!r}, not {' or '.join(wanted)}",
+                    "the lock names another package's file: restore it from the repository's history",
+                )
+
+
 def write_layer(lock: Lock, packages: Sequence[Path], target: Path) -> str:
     """Write the layer of the lock's packages to `target` and return its diff ID in hex."""
     with explained(target, "write"), target.open("wb") as file:
@@ -95,6 +112,7 @@ def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], 
         if engine.has_image(lock.tag, lock.layer):
             return
         packages = download(lock.packages, sources, store, progress)
+        verify(lock.packages, packages)
         with store.scratch() as scratch:
             diff_id = write_layer(lock, packages, scratch / "layer.tar")
             if diff_id != lock.layer:

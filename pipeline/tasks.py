@@ -188,7 +188,13 @@ def _installer_task(session: Session) -> list[str]:
 
 
 def _option(name: str, default: str | bool | int, explained: str) -> dict[str, Any]:
-    return {"name": name, "long": name, "type": type(default), "default": default, "help": explained}
+    return {
+        "name": name,
+        "long": name.replace("_", "-"),
+        "type": type(default),
+        "default": default,
+        "help": explained,
+    }
 
 
 def _reproduce_params() -> list[dict[str, Any]]:
@@ -257,6 +263,13 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "lock",
         "resolve containers/*.toml to new locks in manifests/; or name some, or `outputs`",
         commands.lock,
+        params=[
+            _option("check", False, "write nothing: say whether the locks are what apt resolves now"),
+            _option("downgrade", False, "lock packages that are older than those that are locked"),
+            _option(
+                "trust_mirror", False, "believe a mirror's index where the snapshot archive is out of reach"
+            ),
+        ],
         pos_arg="names",
     )
     yield task("bench", "measure", commands.bench)

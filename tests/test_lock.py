@@ -26,6 +26,12 @@ def test_a_lock_is_read_as_it_was_written_one_package_a_line(tmp_path: Path) -> 
     assert [each.name for each in tmp_path.iterdir()] == ["toy.lock.json"]
 
 
+def test_dates_of_indices_are_kept(tmp_path: Path) -> None:
+    dated = replace(LOCK, indices={"debian/trixie": SNAPSHOT})
+    lock.write(dated, tmp_path / "toy.lock.json")
+    assert config.read(Lock, tmp_path / "toy.lock.json", "toy", []) == dated
+
+
 def test_epoch_and_tag() -> None:
     assert (LOCK.epoch, LOCK.tag) == (EPOCH, "installer-iso/toy:3333333333333333")
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import containers, project, resolve
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.formats import layer
-from pipeline.lock import Lock, Package
+from pipeline.lock import Intent, Lock, Package
 from pipeline.report import Line, Report
+from pipeline.resolve import Consent, Resolved
 from pipeline.store import Store
 from pipeline.surroundings import Surroundings
 from tests.fixtures import checkout
-from tests.fixtures.deb import deb
+from tests.fixtures.deb import control, deb
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
     root = checkout.write(tmp_path)
     found = replace(project.load(root), locks={})
     with pytest.raises(ConfigError) as caught:
-        resolve._step(found, ["imager"])
+        resolve._step(found, ["imager"], Consent())
     assert caught.value.mistakes == ["manifests/resolver.lock.json: is missing or broken"]
 
 
@@ -56,7 +57,7 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
 def test_containers_that_are_not_there(tmp_path: Path, around: Surroundings) -> None:
     found = project.load(checkout.write(tmp_path / "checkout"))
     with pytest.raises(ConfigError) as caught:
-        resolve.make_locks(found, around, ["imager", "x", "y"], Report())
+        resolve.make_locks(found, around, ["imager", "x", "y"], Report(), Consent())
     assert str(caught.value) == (
         "x: there is no containers/x.toml\n"
         "y: there is no containers/y.toml\n"
@@ -66,11 +67,11 @@ def test_containers_that_are_not_there(tmp_path: Path, around: Surroundings) -> 
 
 def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, around: Surroundings) -> None:
     found = project.load(checkout.write(tmp_path / "checkout"))
-    image = deb([("./usr/bin/toy", b"toy", 0o755)])
+    image = deb([("./usr/bin/toy", b"toy", 0o755)], said=control("toy"))
     blob = tmp_path / "cache/blobs" / hashlib.sha256(image).hexdigest()
     blob.parent.mkdir(parents=True)
     blob.write_bytes(image)
-    package = Package("toy", "1", "debian", "pool/toy.deb", len(image), blob.name)
+    package = Package("toy", "1", "debian", "pool/toy_1_amd64.deb", len(image), blob.name)
     intent = found.intents["imager"]
     made = resolve.lock_for(found, around, "imager", (package,), Line.silent())
     expected = layer.write(
@@ -82,3 +83,99 @@ def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, around:
         links={},
     )
     assert made == Lock("imager", intent.digest(), checkout.SNAPSHOT, expected, {}, (), (package,))
+
+
+INDICES = {"debian/trixie": checkout.SNAPSHOT}
+
+
+def now(package: Package, **changed: object) -> tuple[Package, ...]:
+    """Return what apt says of the imager's packages: one as it is, the other changed."""
+    return (checkout.package("coreutils"), replace(package, **changed))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def xorriso() -> Package:
+    return checkout.package("xorriso")
+
+
+def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> None:
+    monkeypatch.setattr(resolve, "_resolve", lambda *_: Resolved({"imager": packages}, INDICES))
+    monkeypatch.setattr(
+        resolve,
+        "lock_for",
+        lambda _project, _around, name, packages, _line: replace(
+            checkout.lock_of(name, Intent("", ("coreutils", "xorriso"))), packages=packages
+        ),
+    )
+
+
+@pytest.mark.parametrize(("consent", "written"), [(Consent(), False), (Consent(older=True), True)])
+def test_packages_that_become_older_are_shown_and_need_a_yes(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    xorriso: Package,
+    consent: Consent,
+    written: bool,
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    apt_says(monkeypatch, now(xorriso, version="1-1~deb13u1"))
+    if written:
+        resolve.make_locks(found, around, [], Report(), consent)
+    else:
+        with pytest.raises(PipelineError) as caught:
+            resolve.make_locks(found, around, [], Report(), consent)
+        assert caught.value.message == "1 packages would become older than they are locked"
+        assert caught.value.hint.endswith("`./doit lock --downgrade`")
+    assert "older than what is locked: imager: xorriso 1-1 becomes 1-1~deb13u1\n" in capsys.readouterr().out
+    lock = project.load(found.root, match_locks=False).locks["imager"]
+    assert (lock.packages[1].version == "1-1~deb13u1") is written
+    assert lock.indices == (INDICES if written else {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"version": "1-2"}, "xorriso 1-1 becomes 1-2"),
+        ({"name": "zsync"}, "xorriso 1-1 goes\nmanifests/imager.lock.json: zsync 1-1 comes"),
+        (
+            {"sha256": "b" * 64},
+            f"xorriso 1-1 is another file: pool/main/x/xorriso/xorriso_1-1_amd64.deb, SHA-256 {'b' * 64}",
+        ),
+    ],
+)
+def test_a_lock_is_checked_against_what_apt_says_now(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    xorriso: Package,
+    changed: dict[str, object],
+    said: str,
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    before = (found.root / "manifests/imager.lock.json").read_bytes()
+    apt_says(monkeypatch, now(xorriso, **changed))
+    assert resolve.check_locks(found, around, [], Report(), Consent()) is (said == "")
+    out = capsys.readouterr().out
+    assert out == (f"manifests/imager.lock.json: {said}\n" if said else "as apt resolves them now: imager\n")
+    assert (found.root / "manifests/imager.lock.json").read_bytes() == before
+
+
+def test_a_lock_that_is_not_there_is_not_right(
+    tmp_path: Path, around: Surroundings, monkeypatch: pytest.MonkeyPatch, xorriso: Package
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    apt_says(monkeypatch, now(xorriso))
+    del found.locks["imager"]
+    assert resolve.check_locks(found, around, [], Report(), Consent()) is False
+
+
+def test_dates_of_this_snapshot_are_known_by_its_locks(tmp_path: Path) -> None:
+    found = project.load(checkout.write(tmp_path))
+    assert resolve.known_dates(found) == {}
+    for snapshot, known in (("20261120T000000Z", {}), (checkout.SNAPSHOT, INDICES)):
+        found.locks["rust"] = replace(found.locks["rust"], snapshot=snapshot, indices=INDICES)
+        assert resolve.known_dates(found) == known

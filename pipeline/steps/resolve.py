@@ -2,8 +2,12 @@
 
 import json
 import re
+import ssl
+import urllib.request
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import unquote
@@ -36,6 +40,16 @@ URI = re.compile(
 )
 
 
+DATES = "dates"
+"""The output that says of when the indices are."""
+
+QUOTED = r"[\\|{}<>\"^~_=!@#$%&*]"
+"""What apt quotes in the names of its lists."""
+
+TIMEOUT = 20  # seconds
+RELEASE_LIMIT = 1 << 20  # bytes; its date stands at the beginning
+
+
 class Source(TypedDict):
     """Where apt looks: `urls` maps each archive to its folder, `dated` says it is a snapshot."""
 
@@ -45,7 +59,13 @@ class Source(TypedDict):
 
 
 def sources_list(urls: Mapping[str, str], archives: Mapping[str, Sequence[str]]) -> str:
-    """Return a sources.list(5) for the suites of each archive."""
+    """Return a sources.list(5) for the suites of each archive.
+
+    Raises PipelineError for a URL or a suite of more than one word: a line feed would begin a line.
+    """
+    for word in (*urls.values(), *archives, *(suite for suites in archives.values() for suite in suites)):
+        if not re.fullmatch(r"(?!\[)[!-~]+", word):
+            raise PipelineError(f"{word!r} is not a word of a sources.list")
     return "".join(
         f"deb [signed-by={KEYRING}] {urls[archive]} {suite} main\n"
         for archive, suites in archives.items()
@@ -79,53 +99,124 @@ def parse_uris(text: str, urls: Mapping[str, str]) -> list[dict[str, Any]]:
     return sorted(packages, key=lambda package: package["name"])
 
 
-def release_dates(lists: Path) -> list[str]:
-    """Return the `Date` field of every Release file that apt fetched."""
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(lists.glob("*Release"))]
-    return [match[1] for text in texts if (match := re.search(r"^Date: (.+)$", text, re.MULTILINE))]
+def index_dates(
+    lists: Path, urls: Mapping[str, str], archives: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """Return the dates of the Release files that apt fetched, as snapshots' time stamps, by archive/suite.
+
+    Raises PipelineError for a suite without one.
+    """
+    found = {}
+    for archive, suites in archives.items():
+        for suite in suites:
+            url = re.sub(QUOTED, lambda match: f"%{ord(match[0]):02x}", urls[archive].partition("://")[2])
+            name = f"{url}/dists/{suite}/".replace("/", "_")
+            texts = [
+                path.read_text(encoding="utf-8", errors="replace") for path in lists.glob(f"{name}*Release")
+            ]
+            found[f"{archive}/{suite}"] = stamp(texts[0] if texts else "", f"{archive}/{suite}")
+    return found
 
 
-def newest(dates: Sequence[str]) -> str:
-    """Return the latest of these dates (RFC 5322) as a snapshot's time stamp; a late one for none."""
-    if not dates:
-        return "9"
-    return f"{max(parsedate_to_datetime(date) for date in dates):%Y%m%dT%H%M%SZ}"
+def stamp(release: str, what: str) -> str:
+    """Return a Release file's `Date` (RFC 5322) as a snapshot's time stamp. Raises PipelineError for none."""
+    match = re.search(r"^Date: (.+)$", release, re.MULTILINE)
+    try:
+        if match:
+            return f"{parsedate_to_datetime(match[1]).astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    except ValueError:
+        pass
+    raise PipelineError(f"the index of {what} has no date")
 
 
-def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> Source:
-    """Fetch the indices from the first source that has them all, with good signatures.
+def snapshot_dates(
+    sources: Sequence[Source], archives: Mapping[str, Sequence[str]], ca: Path
+) -> dict[str, str]:
+    """Return the dates of the snapshot archive's own indices, as `index_dates` does of a mirror's.
 
-    An index that is newer than the snapshot names packages that the snapshot does not hold.
+    Raises PipelineError where the archive cannot be asked.
+    """
+    found = {}
+    context = ssl.create_default_context(cafile=ca)
+    for source in sources:
+        for archive, suites in archives.items() if source["dated"] else ():
+            for suite in suites:
+                url = f"{source['urls'][archive]}/dists/{suite}/InRelease"
+                try:
+                    with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
+                        text = answer.read(RELEASE_LIMIT).decode("utf-8", "replace")
+                except (OSError, HTTPException) as error:
+                    raise PipelineError(f"the snapshot archive cannot be asked: {error}") from None
+                found[f"{archive}/{suite}"] = stamp(text, f"{archive}/{suite}")
+    return found
+
+
+def _doubt(ctx: Context, source: Source, dates: Mapping[str, str]) -> str:
+    """Return why these may not be the indices of the snapshot, "" where they are.
+
+    A good signature says only that Debian once published an index: an old one has it, too.
+    """
+    for name, date in dates.items():
+        if date > ctx.params["snapshot"]:
+            return f"its index of {name} is of {date}, newer than the snapshot"
+    if source["dated"]:
+        return ""
+    wanted = ctx.params["dates"]
+    if set(wanted) != set(dates):
+        try:
+            wanted = snapshot_dates(ctx.params["sources"], ctx.params["archives"], ctx.inputs["ca.pem"])
+        except PipelineError as error:
+            if not ctx.params["trust_mirror"]:
+                return f"its index may be an old one: {error.message}"
+            ctx.note(f"taken without the snapshot archive's word: {error.message}")
+            return ""
+    for name, date in dates.items():
+        if date != wanted.get(name):
+            return f"its index of {name} is of {date}, the snapshot's is of {wanted.get(name)}"
+    return ""
+
+
+def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> tuple[Source, dict[str, str]]:
+    """Fetch the indices from the first source that has the snapshot's, well signed; return it and dates.
+
+    A newer index names packages that the snapshot does not hold, an older one hides what was mended.
     """
     reasons = []
+    archives = ctx.params["archives"]
     for source in sources:
-        (ctx.work / "sources.list").write_text(sources_list(source["urls"], ctx.params["archives"]))
+        (ctx.work / "sources.list").write_text(sources_list(source["urls"], archives))
         valid_until = "false" if source["dated"] else "true"
         conf = APT_CONF % {"work": ctx.work, "ca": ctx.inputs["ca.pem"], "valid_until": valid_until}
         (ctx.work / "apt.conf").write_text(conf)
         try:
             ctx.run(["apt-get", "update", "--error-on=any"], env=env)
+            dates = index_dates(ctx.work / "state/lists", source["urls"], archives)
+            doubt = _doubt(ctx, source, dates)
         except PipelineError as error:
-            reasons.append(f"{source['origin']}: {error.message}")
-            continue
-        stamp = newest(release_dates(ctx.work / "state/lists"))
-        if stamp <= ctx.params["snapshot"]:
-            return source
-        reasons.append(f"{source['origin']}: its index is of {stamp}, newer than the snapshot")
+            doubt = error.message
+        if not doubt:
+            return source, dates
+        reasons.append(f"{source['origin']}: {doubt}")
     raise PipelineError(
         f"no source has Debian's index as it was at {ctx.params['snapshot']}:\n" + "\n".join(reasons),
         "to go on to newer packages, write a time stamp of now as debian.snapshot in"
-        " manifests/manifest.toml and run `./doit lock` for all containers",
+        " manifests/manifest.toml and run `./doit lock` for all containers; where the snapshot archive is out"
+        " of reach, `./doit lock --trust-mirror` believes the mirror",
     )
 
 
 def resolve(ctx: Context) -> None:
-    """Write `<container>.json`, a list of packages, for each of `params.containers` (name to packages)."""
+    """Write `<container>.json`, a list of packages, for each of `params.containers` (name to packages).
+
+    `DATES` gets the dates of the indices. Parameters: `sources`, `archives` and `snapshot`; `dates`, where
+    locks of this snapshot have them; `trust_mirror`, to believe a mirror that nobody can vouch for.
+    """
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (ctx.work / folder).mkdir(parents=True)
     env = {"APT_CONFIG": str(ctx.work / "apt.conf")}
-    source = _update(ctx, ctx.params["sources"], env)
+    source, dates = _update(ctx, ctx.params["sources"], env)
     ctx.note(f"resolving against {source['origin']}")
+    (ctx.out / DATES).write_text(json.dumps(dates))
     for name, packages in ctx.params["containers"].items():
         text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
         (ctx.out / f"{name}.json").write_text(json.dumps(parse_uris(text, source["urls"])))

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FormatError
+from pipeline.formats.deb import control as deb_control
 from pipeline.formats.deb import data_archive
 from tests.fixtures import patch
-from tests.fixtures.deb import COMPRESSORS, Member, ar_member, data_tar, deb, folder
+from tests.fixtures.deb import COMPRESSORS, Member, ar_member, control, data_tar, deb, folder
 
 FILES: list[Member] = [folder("./usr"), ("./usr/a", b"aaa"), ("./usr/b", bytes(30_000))]
 
@@ -82,3 +83,31 @@ def test_damage_in_the_middle_of_a_file(tmp_path: Path) -> None:
     path.write_bytes(AR + ar_member("data.tar.gz", bad))
     with pytest.raises(FormatError, match=r"^x\.deb: data archive is damaged: Error -3"):
         read(path)
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+def test_who_a_package_says_it_is(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "x.deb"
+    path.write_bytes(deb(FILES, suffix, said=control("gcc", "4:14.2.0-1")))
+    fields = deb_control(path)
+    assert (fields["package"], fields["version"], fields["architecture"]) == ("gcc", "4:14.2.0-1", "amd64")
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (AR + ar_member("data.tar", data_tar(FILES)), "x.deb: no control.tar member"),
+        (AR + ar_member("control.tar", data_tar(FILES)), "x.deb: its control archive has no control file"),
+        (deb(FILES), "x.deb: control archive is damaged: truncated header"),
+        (
+            AR + ar_member("control.tar", data_tar([folder("./control")])),
+            "x.deb: its control archive has no control file",
+        ),
+    ],
+)
+def test_who_does_not_say_it(tmp_path: Path, image: bytes, message: str) -> None:
+    path = tmp_path / "x.deb"
+    path.write_bytes(image)
+    with pytest.raises(FormatError) as caught:
+        deb_control(path)
+    assert caught.value.message == message

@@ -1,6 +1,8 @@
+import io
 import json
 from pathlib import Path
 
+import certifi
 import pytest
 
 from pipeline.errors import PipelineError
@@ -74,32 +76,48 @@ def test_a_line_of_another_form(line: str) -> None:
     assert caught.value.message == f"apt prints a package in a form that is not known here: {line!r}"
 
 
-def context(folder: Path, refusing: tuple[str, ...] = (), snapshot: str = "20261121T000000Z") -> Played:
+SATURDAY = "Sat, 21 Nov 2026 00:00:00 UTC"
+STAMP = "20261121T000000Z"
+DATES = {"debian/trixie": STAMP, "debian/trixie-updates": STAMP, "debian-security/trixie-security": STAMP}
+
+
+def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, **params: object) -> Played:
+    """A resolver whose snapshot archive is out of reach, but for apt."""
+
     def apt(argv: list[str], work: Path) -> str:
         sources = (work / "sources.list").read_text()
         if argv[1] == "update":
             if any(url in sources for url in refusing):
                 raise PipelineError("no good signature")
             lists = work / "state/lists"
-            (lists / "m_debian_InRelease").write_text("Origin: Debian\nDate: Sat, 21 Nov 2026 00:00:00 UTC\n")
-            (lists / "m_debian_Packages").write_text("Date: not this one\n")
+            for line in sources.splitlines():
+                _, _, url, suite, _ = line.split()
+                name = url.partition("://")[2].replace("_", "%5f").replace("/", "_")
+                said = "Origin: Debian\n" + (f"Date: {date}\n" if date else "")
+                (lists / f"{name}_dists_{suite}_InRelease").write_text(said)
+            (lists / "m_debian_dists_trixie_main_Packages").write_text("Date: not this one\n")
             return ""
         text = f"{GCC}\n{EXPAT}\n" if argv[-1] == "gcc" else f"{EXPAT}\n"
-        return text.replace("http://m/", "https://s/archive/") if "https://s" in sources else text
+        return text.replace("http://m/", "https://127.0.0.1:9/a_b/") if "https://127" in sources else text
 
     (folder / "in").mkdir()
-    (folder / "in/ca.pem").touch()
-    plain = {name: url.removesuffix("/20261121T000000Z") for name, url in SNAPSHOT.items()}
+    (folder / "in/ca.pem").write_text(Path(certifi.where()).read_text())
+    plain = {name: f"https://127.0.0.1:9/a_b/{name}" for name in MIRROR}
     return played(
         folder,
         apt,
-        sources=[
-            {"origin": "mirror", "urls": MIRROR, "dated": False},
-            {"origin": "snapshot", "urls": plain, "dated": True},
-        ],
-        archives=ARCHIVES,
-        snapshot=snapshot,
-        containers={"kernel": ["make", "gcc"], "imager": ["expat"]},
+        **{
+            "sources": [
+                {"origin": "mirror", "urls": MIRROR, "dated": False},
+                {"origin": "snapshot", "urls": plain, "dated": True},
+            ],
+            "archives": ARCHIVES,
+            "snapshot": STAMP,
+            "dates": DATES,
+            "trust_mirror": False,
+            "containers": {"kernel": ["make", "gcc"], "imager": ["expat"]},
+        }
+        | params,
     )
 
 
@@ -115,6 +133,7 @@ def test_each_container_is_resolved_against_the_first_good_index(tmp_path: Path)
     assert ctx.notes == ["resolving against mirror"]
     assert json.loads((ctx.out / "kernel.json").read_text()) == PACKAGES
     assert json.loads((ctx.out / "imager.json").read_text()) == PACKAGES[1:]
+    assert json.loads((ctx.out / "dates").read_text()) == DATES
     conf = (ctx.work / "apt.conf").read_text()
     assert 'Acquire::Check-Valid-Until "true";' in conf
     assert f'Acquire::https::CaInfo "{ctx.inputs["ca.pem"]}";' in conf
@@ -127,25 +146,89 @@ def test_the_next_source_when_the_first_has_no_good_index(tmp_path: Path) -> Non
     assert 'Acquire::Check-Valid-Until "false";' in (ctx.work / "apt.conf").read_text()
 
 
-def test_no_source_has_one(tmp_path: Path) -> None:
+def refused(ctx: Played) -> list[str]:
     with pytest.raises(PipelineError) as caught:
-        resolve.resolve(context(tmp_path, refusing=("http://m/", "https://s/")))
-    assert caught.value.message == (
-        "no source has Debian's index as it was at 20261121T000000Z:\n"
-        "mirror: no good signature\n"
-        "snapshot: no good signature"
-    )
+        resolve.resolve(ctx)
+    first, *reasons = caught.value.message.splitlines()
+    assert first == f"no source has Debian's index as it was at {ctx.params['snapshot']}:"
+    return reasons
+
+
+def test_no_source_has_one(tmp_path: Path) -> None:
+    assert refused(context(tmp_path, refusing=("http://m/", "https://127"))) == [
+        "mirror: no good signature",
+        "snapshot: no good signature",
+    ]
+
+
+NEWER = "its index of debian/trixie is of 20261121T000000Z, newer than the snapshot"
+OLDER = "its index of debian/trixie is of 20261115T220000Z, the snapshot's is of 20261121T000000Z"
+NO_WORD = "its index may be an old one: the snapshot archive cannot be asked: "
+ONLY_MIRROR = ("https://127",)
 
 
 def test_an_index_that_is_newer_than_the_snapshot_is_not_taken(tmp_path: Path) -> None:
+    ctx = context(tmp_path, snapshot="20261120T235959Z")
+    assert refused(ctx) == [f"mirror: {NEWER}", f"snapshot: {NEWER}"]
+
+
+def test_an_old_index_is_not_taken_though_it_is_signed(tmp_path: Path) -> None:
+    ctx = context(tmp_path, refusing=ONLY_MIRROR, date="Mon, 16 Nov 2026 00:00:00 +0200")
+    assert refused(ctx)[0] == f"mirror: {OLDER}"
+
+
+def test_an_index_without_a_date_is_not_taken(tmp_path: Path) -> None:
+    reasons = refused(context(tmp_path, date=""))
+    assert reasons[0] == "mirror: the index of debian/trixie has no date"
+
+
+@pytest.mark.parametrize("dates", [{}, {"debian/trixie": STAMP}])
+def test_without_known_dates_the_snapshot_archive_has_the_word(tmp_path: Path, dates: dict[str, str]) -> None:
+    reasons = refused(context(tmp_path, refusing=ONLY_MIRROR, dates=dates))
+    assert reasons[0].startswith(f"mirror: {NO_WORD}")
+
+
+def test_a_mirror_may_be_believed(tmp_path: Path) -> None:
+    ctx = context(tmp_path, refusing=ONLY_MIRROR, dates={}, trust_mirror=True)
+    resolve.resolve(ctx)
+    assert ctx.notes[0].startswith("taken without the snapshot archive's word: ")
+
+
+def test_but_not_with_dates_that_are_known_to_be_others(tmp_path: Path) -> None:
+    ctx = context(tmp_path, refusing=ONLY_MIRROR, date="Mon, 16 Nov 2026 00:00:00 +0200", trust_mirror=True)
+    assert refused(ctx)[0] == f"mirror: {OLDER}"
+
+
+@pytest.mark.parametrize(("date", "good"), [(SATURDAY, True), ("Mon, 16 Nov 2026 00:00:00 +0200", False)])
+def test_the_word_of_the_snapshot_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, date: str, good: bool
+) -> None:
+    asked: list[str] = []
+
+    def answer(url: str, **_more: object) -> io.BytesIO:
+        asked.append(url)
+        return io.BytesIO(f"-----BEGIN PGP SIGNED MESSAGE-----\nDate: {SATURDAY}\n".encode())
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    ctx = context(tmp_path, refusing=ONLY_MIRROR, date=date, dates={})
+    if good:
+        resolve.resolve(ctx)
+    else:
+        assert refused(ctx)[0] == f"mirror: {OLDER}"
+    assert asked[0] == "https://127.0.0.1:9/a_b/debian/dists/trixie/InRelease"
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("urls", "suite"),
+    [
+        ({"debian": "http://m/debian"}, "trixie main\ndeb [trusted=yes] http://x y"),
+        ({"debian": "http://m/debian\ndeb"}, "trixie"),
+        ({"debian": "http://m/ debian"}, "trixie"),
+        ({"debian": "[trusted=yes]"}, "trixie"),
+    ],
+)
+def test_no_word_makes_another_line(urls: dict[str, str], suite: str) -> None:
     with pytest.raises(PipelineError) as caught:
-        resolve.resolve(context(tmp_path, snapshot="20261120T235959Z"))
-    assert caught.value.message == (
-        "no source has Debian's index as it was at 20261120T235959Z:\n"
-        "mirror: its index is of 20261121T000000Z, newer than the snapshot\n"
-        "snapshot: its index is of 20261121T000000Z, newer than the snapshot"
-    )
-
-
-def test_an_index_without_a_date_is_newer_than_any() -> None:
-    assert resolve.newest([]) > "20991231T235959Z"
+        resolve.sources_list(urls, {"debian": [suite]})
+    assert caught.value.message.endswith(" is not a word of a sources.list")
