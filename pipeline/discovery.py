@@ -22,17 +22,17 @@ def candidates() -> list[str]:
     if chosen := os.environ.get("DOCKER_HOST") or os.environ.get("CONTAINER_HOST"):
         return [chosen]
     runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    home = Path.home()
     sockets = [
         "/var/run/docker.sock",
         f"{runtime}/docker.sock",
-        f"{home}/.docker/run/docker.sock",
-        f"{home}/.colima/default/docker.sock",
-        f"{home}/.rd/docker.sock",
+        "~/.docker/run/docker.sock",
+        "~/.colima/default/docker.sock",
+        "~/.rd/docker.sock",
         f"{runtime}/podman/podman.sock",
         "/run/podman/podman.sock",
     ]
-    return [f"unix://{path}" for path in sockets]
+    paths = (os.path.expanduser(path) for path in sockets)  # noqa: PTH111
+    return [f"unix://{path}" for path in paths if not path.startswith("~")]  # a user may have no home
 
 
 def _why_not(address: str, error: Exception) -> str:

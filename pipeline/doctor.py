@@ -141,7 +141,12 @@ def memory(_session: Session) -> Iterator[Answer]:
 def debian(session: Session) -> Iterator[Answer]:
     """Can Debian's packages be fetched, from where?"""
     reasons = []
-    for source in _sources(session):
+    try:
+        found = _sources(session)
+    except PipelineError as error:  # a mirror that is chosen and is no URL
+        yield Answer(Mark.BAD, "Debian packages", error.message, error.hint)
+        return
+    for source in found:
         url = source.url("debian", f"dists/{_suite(session)}/InRelease")
         try:
             answer = requests.head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)

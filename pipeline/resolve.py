@@ -181,7 +181,9 @@ class Change:
         name, before, after = self.before.name, self.before.version, self.after.version
         if before != after:
             return f"{name} {before} becomes {after}"
-        return f"{name} {before} is another file: {self.after.path}, SHA-256 {self.after.sha256}"
+        if self.before.sha256 == self.after.sha256:
+            return f"{name} {before} lies elsewhere: {self.after.archive}/{self.after.path}"
+        return f"{name} {before} is another file, of SHA-256 {self.after.sha256}"
 
 
 def changes(before: Sequence[Package], after: Sequence[Package]) -> list[Change]:

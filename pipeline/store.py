@@ -26,6 +26,7 @@ import platformdirs
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.config import STRICT, Sha256
+from pipeline.errors import PipelineError
 from pipeline.files import copy_digested, explained, replacing, sha256_of, write_atomically
 
 ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
@@ -65,10 +66,19 @@ class Usage:
 
 
 def default_root() -> Path:
-    """Return the cache's folder: INSTALLER_ISO_CACHE, else what is usual on this system."""
-    if chosen := os.environ.get("INSTALLER_ISO_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    return Path(platformdirs.user_cache_dir("installer-iso"))
+    """Return the cache's folder: INSTALLER_ISO_CACHE, else what is usual on this system.
+
+    Raises PipelineError where that is below a home folder and the user has none.
+    """
+    try:
+        if chosen := os.environ.get("INSTALLER_ISO_CACHE"):
+            return Path(chosen).expanduser().absolute()
+        return Path(platformdirs.user_cache_dir("installer-iso"))
+    except RuntimeError:  # neither HOME nor the list of users names one
+        raise PipelineError(
+            "the cache's folder is below a home folder, and this user has none",
+            "set HOME, or INSTALLER_ISO_CACHE to a folder that this user may write to",
+        ) from None
 
 
 class _SpoiledError(Exception):

@@ -40,11 +40,14 @@ def _step_name(image: str, step: Step) -> str:
 def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
     """Return doit's configuration, and the function that makes all tasks of the checkout `root`."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    session = Session(root, Report())
     try:
+        session = Session(root, Report())
         (root / "artifacts").mkdir(exist_ok=True)
+    except PipelineError as error:
+        Report().error(error)
+        raise SystemExit(1) from None
     except OSError as error:
-        session.report.error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
+        Report().error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
         raise SystemExit(1) from error
     config = {
         "default_tasks": ["iso"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -97,6 +98,18 @@ def load(session: Session, around: Surroundings, engine: Engine) -> Callable[[st
 def imager(load: Callable[[str], str]) -> str:
     """The tag of the container that makes images, loaded."""
     return load("imager")
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom nobody gave a home: no HOME, and no entry in the list of users."""
+
+    def nobody(_user: int) -> NoReturn:
+        raise KeyError
+
+    for name in ("HOME", "DOCKER_HOST", "CONTAINER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
 
 
 @pytest.fixture(scope="session")

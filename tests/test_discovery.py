@@ -34,6 +34,12 @@ def test_where_engines_listen(home: Path) -> None:
     ]
 
 
+def test_where_engines_listen_for_a_user_without_a_home(homeless: None) -> None:
+    found = discovery.candidates()
+    assert found[0] == "unix:///var/run/docker.sock"
+    assert not any("~" in address for address in found)
+
+
 @pytest.mark.parametrize("name", ["DOCKER_HOST", "CONTAINER_HOST"])
 def test_one_that_is_named_is_the_only_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "tcp://127.0.0.1:1")

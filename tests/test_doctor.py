@@ -209,6 +209,12 @@ def test_debian_with_a_ca_bundle_that_is_not_there(session: Session, monkeypatch
     assert (answer.mark, answer.found) == (Mark.BAD, "REQUESTS_CA_BUNDLE: there is no CA bundle /none")
 
 
+def test_debian_with_a_mirror_that_is_no_url(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_DEBIAN_MIRROR", "http://[x")
+    (answer,) = doctor.debian(session)
+    assert (answer.mark, answer.found) == (Mark.BAD, "INSTALLER_ISO_DEBIAN_MIRROR: 'http://[x' is not a URL")
+
+
 @pytest.mark.parametrize(("mark", "good"), [(Mark.GOOD, True), (Mark.FAIR, True), (Mark.BAD, False)])
 def test_only_what_is_bad_fails(
     session: Session, monkeypatch: pytest.MonkeyPatch, mark: Mark, good: bool

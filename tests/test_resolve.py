@@ -140,10 +140,8 @@ def test_packages_that_become_older_are_shown_and_need_a_yes(
         ({}, ""),
         ({"version": "1-2"}, "xorriso 1-1 becomes 1-2"),
         ({"name": "zsync"}, "xorriso 1-1 goes\nmanifests/imager.lock.json: zsync 1-1 comes"),
-        (
-            {"sha256": "b" * 64},
-            f"xorriso 1-1 is another file: pool/main/x/xorriso/xorriso_1-1_amd64.deb, SHA-256 {'b' * 64}",
-        ),
+        ({"sha256": "b" * 64}, f"xorriso 1-1 is another file, of SHA-256 {'b' * 64}"),
+        ({"archive": "other", "path": "pool/x.deb"}, "xorriso 1-1 lies elsewhere: other/pool/x.deb"),
     ],
 )
 def test_a_lock_is_checked_against_what_apt_says_now(

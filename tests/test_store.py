@@ -310,6 +310,17 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert default_root().name == "installer-iso"
 
 
+@pytest.mark.parametrize("chosen", ["", "~/here"])
+def test_a_user_without_a_home(homeless: None, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", chosen)
+    with pytest.raises(PipelineError) as caught:
+        default_root()
+    assert caught.value.message == "the cache's folder is below a home folder, and this user has none"
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", "/somewhere")
+    assert default_root() == Path("/somewhere")
+
+
 def test_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == blob_of(b"abc").sha256
