@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use truthdb_disks::BootPartition;
+
 use crate::console::Console;
 use crate::data::{CheckResult, DataState, Partition, Problem};
-use crate::disk::{BootPartition, Choice, Disk, LABEL, choose, label, list};
+use crate::disk::{Choice, Disk, LABEL, choose, label, list};
 use crate::mounts::{Mount, mount};
 use crate::page::Page;
 use crate::product;
@@ -97,7 +99,7 @@ fn find(root: &Path) -> Result<Disk, Problem> {
     let boot = BootPartition::read(root);
     let mut before = Vec::new();
     loop {
-        let disks = list(root, boot.as_ref());
+        let disks = list(root, boot);
         // The kernel shows partitions one by one: what counts is what was there twice.
         if disks == before {
             match choose(&disks, boot.is_some(), started.elapsed()) {

@@ -241,6 +241,35 @@ fn two_disks_that_could_be_meant_are_refused() {
 }
 
 #[test]
+fn two_paths_to_the_disk_that_was_booted_are_one_disk() {
+    let machine = Machine::new();
+    for name in ["sda", "sdb"] {
+        machine.disk(name, HERE, 512, &["TRUTHDB_DATA"]);
+        let folder = format!("sys/devices/pci/{name}");
+        for (file, text) in [
+            ("wwid", "naa.600a0980383034\n"),
+            ("serial", "80304C\n"),
+            ("size", "32768\n"),
+        ] {
+            machine.write(&format!("{folder}/{file}"), text);
+        }
+        let link = machine.path("sys/block").join(name);
+        fs::remove_file(&link).unwrap();
+        // As it is attached: through a port of a storage network.
+        let port = format!("sys/devices/pci/rport-{name}");
+        fs::create_dir_all(machine.path(&port)).unwrap();
+        std::os::unix::fs::symlink(machine.path(&folder), machine.path(&port).join(name)).unwrap();
+        std::os::unix::fs::symlink(format!("../devices/pci/rport-{name}/{name}"), link).unwrap();
+    }
+    machine.booted_from(HERE);
+    machine.check();
+    let state = DataState::read(machine.root());
+    assert_eq!(state.problem, None);
+    assert_eq!(state.disk.as_deref(), Some("sda"));
+    assert_eq!(link(&machine, "data-device"), Some("/dev/sda2".into()));
+}
+
+#[test]
 fn a_disk_that_comes_late_is_waited_for() {
     let machine = Machine::new();
     machine.booted_from(HERE);

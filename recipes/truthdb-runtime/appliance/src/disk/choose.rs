@@ -6,10 +6,8 @@ use super::Disk;
 use crate::data::Problem;
 
 /// How long to wait for another disk, if one was found and nothing says which one was booted.
-const SETTLE: Duration = Duration::from_secs(3);
-/// How long to wait for the disk that was booted, if another one was found.
-const SETTLE_BOOTED: Duration = Duration::from_secs(10);
-/// How long to wait for any disk.
+const SETTLE: Duration = Duration::from_secs(10);
+/// How long to wait for the disk that was booted, or for any if nothing says which one was.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to do now.
@@ -24,36 +22,59 @@ pub enum Choice {
 }
 
 /// Chooses among `disks`, of which one is to be that which was booted, if `boot_known`, `waited`
-/// after the search began. The disk that was booted is taken at once, and no other instead of it;
-/// if it is not there, another one is taken when it is the only one after some time, in which
-/// slower disks may come.
+/// after the search began. The disk that was booted is taken at once, and no other instead of it,
+/// however late it is: its data are another node's. Where nothing says which disk was booted, the
+/// only one is taken after some time, in which slower disks may come.
 pub fn choose(disks: &[Disk], boot_known: bool, waited: Duration) -> Choice {
-    let mut booted = disks.iter().filter(|disk| disk.booted);
-    if let (Some(disk), None) = (booted.next(), booted.next()) {
-        return match has_first(disk) {
-            true => take(disk),
-            false if waited < PATIENCE => Choice::Wait,
-            false => Choice::Refuse(incomplete(disk)),
-        };
+    let booted: Vec<_> = disks.iter().filter(|disk| disk.booted).collect();
+    match booted.as_slice() {
+        [disk] if has_first(disk) => return take(disk),
+        [] | [_] if boot_known && waited < PATIENCE => return Choice::Wait,
+        [disk] => return Choice::Refuse(incomplete(disk)),
+        [] if boot_known => return Choice::Refuse(not_there(disks)),
+        _ => {}
     }
     let with_data: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
-    let settle = if boot_known { SETTLE_BOOTED } else { SETTLE };
     match with_data.as_slice() {
         [] if waited < PATIENCE => Choice::Wait,
         [] => Choice::Refuse(not_found(disks)),
-        _ if waited < settle => Choice::Wait,
+        _ if waited < SETTLE => Choice::Wait,
         [only] => take(only),
-        several => {
-            let names: Vec<_> = several.iter().map(|disk| disk.name.as_str()).collect();
-            Choice::Refuse(Problem::new(
-                format!(
-                    "{} all have a partition TRUTHDB_DATA, and nothing says which one is meant.",
-                    names.join(" and ")
-                ),
-                "Remove all but one of them, and start the machine again.",
-            ))
-        }
+        several => Choice::Refuse(Problem::new(
+            format!(
+                "{} all have a partition TRUTHDB_DATA, and nothing says which one is meant.",
+                names(several)
+            ),
+            "Remove all but one of them, and start the machine again.",
+        )),
     }
+}
+
+fn names(disks: &[&Disk]) -> String {
+    let names: Vec<_> = disks.iter().map(|disk| disk.name.as_str()).collect();
+    names.join(" and ")
+}
+
+/// That the disk that was booted is none of those that are there.
+fn not_there(disks: &[Disk]) -> Problem {
+    let others: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
+    let message = match others.as_slice() {
+        [] => return not_found(disks),
+        [_] => format!(
+            "The disk that this system was started from is not there. {} has a partition TRUTHDB_DATA, but is \
+             another disk.",
+            names(&others)
+        ),
+        _ => format!(
+            "The disk that this system was started from is not there. {} have a partition TRUTHDB_DATA, but \
+             are other disks.",
+            names(&others)
+        ),
+    };
+    Problem::new(
+        message,
+        "Look whether that disk works, or let the firmware start the disk whose data are meant.",
+    )
 }
 
 /// Takes a disk, unless its names say twice which partition is which.
@@ -106,6 +127,7 @@ mod tests {
             data: vec![(1, format!("{name}2")), (2, format!("{name}3"))],
             unfinished: false,
             booted,
+            device: None,
         }
     }
 
@@ -124,15 +146,40 @@ mod tests {
     }
 
     #[test]
-    fn another_disk_is_taken_after_a_while_if_it_is_the_only_one() {
+    fn the_only_disk_is_taken_after_a_while_if_nothing_says_which_was_booted() {
         let disks = [disk("sda", false)];
-        for (boot_known, settle) in [(false, SETTLE), (true, SETTLE_BOOTED)] {
-            let just_before = settle.saturating_sub(Duration::from_millis(1));
-            assert_eq!(choose(&disks, boot_known, just_before), Choice::Wait);
+        let just_before = SETTLE.saturating_sub(Duration::from_millis(1));
+        assert_eq!(choose(&disks, false, just_before), Choice::Wait);
+        assert_eq!(
+            choose(&disks, false, SETTLE),
+            Choice::Take(disks[0].clone())
+        );
+    }
+
+    #[test]
+    fn the_data_of_another_disk_than_that_which_was_booted_are_never_taken() {
+        let early = PATIENCE.saturating_sub(Duration::from_millis(1));
+        let is_not_there = "The disk that this system was started from is not there.";
+        let rows = [
+            (
+                vec![disk("sda", false)],
+                "sda has a partition TRUTHDB_DATA, but is another disk.",
+            ),
+            (
+                vec![disk("sda", false), disk("sdc", false)],
+                "sda and sdc have a partition TRUTHDB_DATA, but are other disks.",
+            ),
+        ];
+        for (mut disks, others) in rows {
+            assert_eq!(choose(&disks, true, early), Choice::Wait);
             assert_eq!(
-                choose(&disks, boot_known, settle),
-                Choice::Take(disks[0].clone())
+                message(choose(&disks, true, PATIENCE)),
+                format!("{is_not_there} {others}")
             );
+            // However late it comes.
+            disks.push(disk("sdb", true));
+            let late = PATIENCE * 2;
+            assert_eq!(choose(&disks, true, late), Choice::Take(disk("sdb", true)));
         }
     }
 
@@ -141,9 +188,9 @@ mod tests {
         let disks = [disk("sda", false), disk("sdb", false)];
         assert_eq!(choose(&disks, false, Duration::ZERO), Choice::Wait);
         let twins = [disk("sda", true), disk("sdb", true)];
-        for disks in [disks, twins] {
+        for (disks, boot_known) in [(disks, false), (twins, true)] {
             assert_eq!(
-                message(choose(&disks, true, PATIENCE)),
+                message(choose(&disks, boot_known, PATIENCE)),
                 "sda and sdb all have a partition TRUTHDB_DATA, and nothing says which one is \
                  meant."
             );

@@ -1,14 +1,15 @@
 //! Finds partitions by their names in the GPT, and tells which disk the firmware started this
 //! system from. Reads only what the kernel shows, and partition tables.
 
-mod boot;
 mod choose;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
-pub use boot::BootPartition;
 pub use choose::{Choice, choose};
+use truthdb_disks::{BootPartition, Device, natural};
 
 use crate::text::attribute;
 
@@ -30,10 +31,13 @@ pub struct Disk {
     pub unfinished: bool,
     /// Whether its first partition is the one that the firmware started this system from.
     pub booted: bool,
+    /// What the kernel says of it; `None` of one that is not a device of its own.
+    pub device: Option<Device>,
 }
 
-/// Lists the disks below `root` that have something of an installation on them, by name.
-pub fn list(root: &Path, boot: Option<&BootPartition>) -> Vec<Disk> {
+/// Lists the disks below `root` that have something of an installation on them, by name. One to which
+/// there are several paths is there once, under the name of the first path that works.
+pub fn list(root: &Path, boot: Option<BootPartition>) -> Vec<Disk> {
     let mut disks = BTreeMap::<String, Disk>::new();
     let Ok(entries) = std::fs::read_dir(root.join("sys/class/block")) else {
         return Vec::new();
@@ -47,7 +51,8 @@ pub fn list(root: &Path, boot: Option<&BootPartition>) -> Vec<Disk> {
             continue;
         }
         let disk = disks.entry(disk.clone()).or_insert_with(|| Disk {
-            booted: boot.is_some_and(|boot| boot.is_on(root, &disk)),
+            booted: boot.is_some_and(|boot| is_booted(root, &disk, boot)),
+            device: Device::read(root, &disk),
             name: disk,
             ..Disk::default()
         });
@@ -61,7 +66,36 @@ pub fn list(root: &Path, boot: Option<&BootPartition>) -> Vec<Disk> {
         disk.data.sort();
         disk
     };
-    disks.into_values().map(sorted).collect()
+    let mut disks: Vec<Disk> = disks.into_values().map(sorted).collect();
+    disks.sort_by_cached_key(|disk| natural(&disk.name));
+    without_other_paths(disks)
+}
+
+/// Whether the first partition of the disk called `name` below `root` is that which was booted. A disk
+/// that cannot be read is not the one.
+fn is_booted(root: &Path, name: &str, boot: BootPartition) -> bool {
+    let number = || -> io::Result<_> {
+        let mut device = File::open(root.join("dev").join(name))?;
+        let size = device.seek(SeekFrom::End(0))?;
+        boot.number_on(&device, size, block_size(root, name).unwrap_or(512))
+    };
+    number().is_ok_and(|it| it == Some(1))
+}
+
+/// Leaves out each disk that is but another path to one before it.
+fn without_other_paths(disks: Vec<Disk>) -> Vec<Disk> {
+    let mut kept = Vec::<Disk>::new();
+    for disk in disks {
+        let is_same = |other: &&mut Disk| match (&other.device, &disk.device) {
+            (Some(other), Some(device)) => device.marks().are_another_path_to(&other.marks()),
+            _ => false,
+        };
+        match kept.iter_mut().find(is_same) {
+            Some(first) => first.booted |= disk.booted,
+            None => kept.push(disk),
+        }
+    }
+    kept
 }
 
 /// The name in the GPT of the partition at `path` in sysfs, and the kernel name of its disk.

@@ -103,7 +103,11 @@ impl Machine {
             &format!("{folder}/queue/logical_block_size"),
             &format!("{block}\n"),
         );
-        fs::create_dir_all(self.path("sys/class/block")).unwrap();
+        for folder in ["sys/class/block", "sys/block", &format!("{folder}/device")] {
+            fs::create_dir_all(self.path(folder)).unwrap();
+        }
+        let link = self.path("sys/block").join(name);
+        symlink(format!("../devices/pci/{name}"), link).unwrap();
         let link = self.path("sys/class/block").join(name);
         symlink(format!("../../devices/pci/{name}"), link).unwrap();
         for (number, label) in (2..).zip(labels).chain([(1, &"EFI")]) {
