@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from pipeline.boot.installs import media, steps
+from pipeline.boot.installs import judges, media, steps
 from pipeline.boot.installs.guest import Disk
 from pipeline.boot.installs.play import NotSeenError, Play
 from pipeline.boot.installs.stage import GOOD, SERIAL, Stage, by_oem_string, check_disk, must
@@ -64,6 +64,7 @@ async def tools(stage: Stage) -> None:
     store = stage.work / "variables.fd"
     must(media.boot_order(store)[0] == "TruthDB", "TruthDB is not first in the boot order after the repair")
     listed = media.run("mdir", "-b", "-i", str(stick.image), "::truthdb-logs-1")
+    judges.volume(stick.image)
     must("installer.log" in listed and "kernel.log" in listed, f"the stick holds {listed!r}")
     async with stage.playing(stage.guest(stage.medium(), disk, fresh=False), "validate") as play:
         await steps.greet(play)

@@ -146,6 +146,17 @@ def files(path: Path, place: Place) -> dict[str, bytes]:
     }
 
 
+def cut_out(path: Path, place: Place, target: Path) -> Path:
+    """Copy a partition into a file of its own, with its holes."""
+    blank(target, place.size)
+    with path.open("rb") as source, target.open("r+b") as file:
+        for offset in _data(source, place.start, place.start + place.size):
+            source.seek(offset)
+            file.seek(offset - place.start)
+            file.write(source.read(min(BLOCK, place.start + place.size - offset)))
+    return target
+
+
 def check_data(path: Path, place: Place) -> None:
     """Let e2fsck judge a data partition, without changing it; raise PipelineError for what it finds."""
     run("e2fsck", "-f", "-n", f"{path}?offset={place.start}")

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.boot.installs import media, steps
+from pipeline.boot.installs import judges, media, steps
 from pipeline.boot.installs.guest import Disk, Guest
 from pipeline.boot.installs.play import NotSeenError, Play, playing
 from pipeline.boot.machine import Firmware
@@ -78,7 +78,7 @@ def must(holds: bool, sentence: str) -> None:
 
 
 def check_disk(stage: Stage, disk: Disk, data: Sequence[str] = ("TRUTHDB_DATA",)) -> list[media.Place]:
-    """Read an installed disk with other readers than the installer's: tables, FAT, files, ext4."""
+    """Read an installed disk with other readers than the installer's, and let others' tools judge it."""
     places = media.partitions(disk.image, disk.block)
     names = [place.name for place in places]
     must(names == ["EFI", *data], f"the partitions are called {names}")
@@ -90,8 +90,7 @@ def check_disk(stage: Stage, disk: Disk, data: Sequence[str] = ("TRUTHDB_DATA",)
     must(system == stage.payload.read_bytes(), "the system is another one than was carried")
     must(system == found.get("EFI/BOOT/BOOTX64.EFI"), "the fallback is another file than the system")
     _check_receipt(stage, found.get("TRUTHDB/INSTALL-RECEIPT.JSON", b"").decode(), verified=True)
-    for place in places[1:]:
-        media.check_data(disk.image, place)
+    judges.disk(disk.image, disk.block, places, stage.work)
     node = media.read_data(disk.image, places[1], "/metadata/node.toml")
     must("[node]" in node, f"metadata/node.toml reads {node!r}")
     copy = media.read_data(disk.image, places[1], "/metadata/install-receipt.json")

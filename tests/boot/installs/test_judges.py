@@ -1,0 +1,69 @@
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from pipeline.boot.installs import judges, media
+from pipeline.boot.installs.media import Place, run
+from pipeline.errors import PipelineError
+from tests.conftest import lacking
+
+MIB = 1 << 20
+SIZE = 128 * MIB
+EFI = Place("EFI", "", MIB, 64 * MIB)
+DATA = Place("TRUTHDB_DATA", "", 65 * MIB, 62 * MIB)
+END = DATA.start + DATA.size
+TOOLS = ("sfdisk", "sgdisk", "wipefs", "blkid", "mkfs.vfat", "fsck.fat", "mmd", "mke2fs", "e2fsck")
+UBERBLOCK = struct.pack("<QQQQQ", 0x00BAB10C, 5000, 1234, 99, 1_700_000_000).ljust(1024, b"\0")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A small disk with a table, a FAT32 volume that has a directory, and an ext4 file system."""
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            lacking(f"there is no {tool} on this machine")
+    image = media.blank(tmp_path / "disk.img", SIZE)
+    run("sfdisk", "-q", str(image), stdin="label: gpt\n1M,64M,U\n65M,62M,L\n")
+    system = media.blank(tmp_path / "made.img", EFI.size)
+    run("mkfs.vfat", "-F32", "-s1", str(system))
+    run("mmd", "-i", str(system), "::EFI")
+    write(image, EFI.start, system.read_bytes())
+    run("mke2fs", "-qF", "-text4", f"-Eoffset={DATA.start}", str(image), f"{DATA.size >> 10}k")
+    return image
+
+
+def write(image: Path, at: int, data: bytes) -> None:
+    with image.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def judge(image: Path) -> None:
+    judges.disk(image, 512, (EFI, DATA), image.parent)
+
+
+def test_a_sound_disk_is_let_through(disk: Path) -> None:
+    judge(disk)
+
+
+@pytest.mark.parametrize(
+    ("at", "data", "words"),
+    [
+        (SIZE - 512 + 56, b"X", "sfdisk --verify|sgdisk --verify"),
+        (512 + 24, b"X", "sfdisk --verify|sgdisk --verify"),
+        (32 << 10, b"\1CD001\1" * 200, "wipefs --no-act says of disk.img: .*iso9660"),
+        (EFI.start + 64, b"\0" * 400, "fsck.fat"),
+        (EFI.start + (32 << 9) + 8, b"X", "fsck.fat"),
+        (DATA.start + 1024 + 16, b"X", "e2fsck"),
+        (END - (512 << 10), UBERBLOCK * 500, "blkid"),
+    ],
+    ids=["second table", "first table", "another mark", "boot sector", "FAT", "superblock", "ZFS"],
+)
+def test_what_is_wrong_is_said_with_the_tool_that_finds_it(
+    disk: Path, at: int, data: bytes, words: str
+) -> None:
+    write(disk, at, data)
+    with pytest.raises(PipelineError, match=words):
+        judge(disk)
