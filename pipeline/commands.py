@@ -11,7 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.lock import REPOSITORY
 from pipeline.report import Line, size_text
 from pipeline.session import Session
-from pipeline.step import Output, Step
+from pipeline.step import Output, Source, Step
 from pipeline.steps.answers import PROGRAM
 from pipeline.summary import build_record, rows
 from pipeline.surroundings import StepError
@@ -47,7 +47,9 @@ def tell_untracked(session: Session) -> None:
     """Name what goes into the images and is not in git."""
     from pipeline import tracked
 
-    tracked.tell(session.root, lambda text: session.report.print(text, style="yellow"))
+    steps = {step.name: step for steps in session.images.values() for step in steps}.values()
+    sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
+    tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
 
 
 def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:

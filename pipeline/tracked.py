@@ -4,28 +4,25 @@ Must not know what the files are for.
 """
 
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-
-FOLDER = "recipes"
-BUILT = re.compile(rf"{FOLDER}/[^/]+/[^/]+/target/")
-"""What cargo leaves on the host: no step takes it."""
+from pipeline.step import Source
 
 
-def untracked(root: Path) -> list[str]:
-    """Return the files below FOLDER that git does not know, ignored ones too; none where there is no git.
+def untracked(root: Path, sources: Iterable[Source]) -> list[str]:
+    """Return the files of `sources` that git does not know, ignored ones too; none where there is no git.
 
     Raises PipelineError where git does not say.
     """
     if not (root / ".git").exists() or shutil.which("git") is None:
         return []
+    taken = {file.relative_to(root).as_posix() for source in sources for file in source.files().values()}
     done = subprocess.run(
-        ["git", "ls-files", "--others", "-z", "--", FOLDER],
+        ["git", "ls-files", "--cached", "-z"],
         cwd=root,
         env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
         capture_output=True,
@@ -34,16 +31,16 @@ def untracked(root: Path) -> list[str]:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise PipelineError(
-            f"git does not say which files of {FOLDER}/ it knows: {said}", "run `git status` in the checkout"
+            f"git does not say which files it knows: {said}", "run `git status` in the checkout"
         )
-    names = done.stdout.decode(errors="backslashreplace").split("\0")
-    return sorted(name for name in names if name and not BUILT.match(name))
+    known = {os.fsdecode(name) for name in done.stdout.split(b"\0")}
+    return sorted(taken - known)
 
 
-def tell(root: Path, note: Callable[[str], None]) -> None:
-    """Name each file of FOLDER that git does not know. Raises PipelineError for one where `CI` is set."""
+def tell(root: Path, sources: Iterable[Source], note: Callable[[str], None]) -> None:
+    """Name each file of `sources` that git does not know. Raises PipelineError for one where `CI` is set."""
     try:
-        found = untracked(root)
+        found = untracked(root, sources)
     except PipelineError as error:
         if os.environ.get("CI"):
             raise

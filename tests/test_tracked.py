@@ -8,10 +8,12 @@ import pytest
 
 from pipeline import tracked
 from pipeline.errors import PipelineError
+from pipeline.step import Source
 from tests.conftest import lacking
 
-KNOWN = ("recipes/toy/rootfs/etc/inittab", "pipeline/x.py")
+KNOWN = ("recipes/toy/rootfs/etc/inittab", "programs/disks/Cargo.toml")
 STRANGE = (
+    "programs/disks/src/.lib.rs.swp",
     "recipes/toy/installer/.cargo/config.toml",
     "recipes/toy/rootfs/etc/.inittab.swp",
     "recipes/toy/rootfs/etc/ä b",
@@ -33,9 +35,18 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def taken(root: Path) -> list[Source]:
+    """What steps would take of it."""
+    crates = ("recipes/toy/installer", "programs/disks")
+    return [
+        Source(root / "recipes/toy/rootfs"),
+        *(Source(root / path, exclude=("target",)) for path in crates),
+    ]
+
+
 def told(root: Path) -> list[str]:
     notes: list[str] = []
-    tracked.tell(root, notes.append)
+    tracked.tell(root, taken(root), notes.append)
     return notes
 
 
@@ -45,7 +56,7 @@ def test_they_are_named_ignored_ones_too(root: Path) -> None:
 
 def test_other_repositories_variables_do_not_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
-    assert tracked.untracked(root) == list(STRANGE)
+    assert tracked.untracked(root, taken(root)) == list(STRANGE)
 
 
 def test_they_are_refused_where_ci_is_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,14 +76,14 @@ def test_without_git_nothing_is_said(root: Path, monkeypatch: pytest.MonkeyPatch
     assert told(root) == []
     monkeypatch.undo()
     shutil.rmtree(root / ".git")
-    assert tracked.untracked(root) == []
+    assert tracked.untracked(root, taken(root)) == []
 
 
 def test_a_git_that_does_not_answer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(root / ".git")
     (root / ".git").write_text("gitdir: nowhere\n")
     [said] = told(root)
-    assert said.startswith("git does not say which files of recipes/ it knows: fatal: ")
+    assert said.startswith("git does not say which files it knows: fatal: ")
     monkeypatch.setenv("CI", "true")
     with pytest.raises(PipelineError):
         told(root)
