@@ -104,13 +104,16 @@ def write_layer(lock: Lock, packages: Sequence[Path], target: Path) -> str:
         )
 
 
-def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], progress: Progress) -> None:
-    """Have the lock's image in the engine. Raises PipelineError when its layer is not what the lock says."""
-    if engine.has_image(lock.tag, lock.layer):
-        return
+def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], progress: Progress) -> str:
+    """Have the lock's image in the engine, and return its ID: its name may be given to another at any time.
+
+    Raises PipelineError when its layer is not what the lock says.
+    """
+    if found := engine.image_id(lock.tag, lock.layer):
+        return found
     with store.lock(f"image-{lock.layer}"):
-        if engine.has_image(lock.tag, lock.layer):
-            return
+        if found := engine.image_id(lock.tag, lock.layer):
+            return found
         packages = download(lock.packages, sources, store, progress)
         verify(lock.packages, packages)
         with store.scratch() as scratch:
@@ -121,4 +124,4 @@ def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], 
                     f" the lock says {lock.layer}",
                     f"if the code that makes layers was changed, run `./doit lock {lock.container}`",
                 )
-            engine.load_image(lock.tag, lock.layer, scratch / "layer.tar")
+            return engine.load_image(lock.tag, lock.layer, scratch / "layer.tar")

@@ -1,4 +1,4 @@
-"""Owns the tars in which files cross into a container and out of it.
+"""Owns how files and lines cross into a container and out of it.
 
 Must not know engines or steps' meaning. Owners, modes and dates of this machine stay here.
 """
@@ -7,9 +7,9 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipeline.errors import PipelineError
 from pipeline.files import Digesting, explained
@@ -54,11 +54,30 @@ def add_file(tar: tarfile.TarFile, name: str, path: Path) -> Entry:
     return "x" if executable else "-", reader.sha256
 
 
+MOST = 16 << 30
+"""Bytes of an archive that are read: a step makes less, whatever it is."""
+
+MOST_HEADER = 1 << 20
+"""Bytes of a name, or of a member's further fields."""
+
+LONGEST = 1 << 20
+"""Bytes of a line of output; what is longer is taken for several."""
+
+NAMES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+"""Members that are read into memory, as they say something of the next one."""
+
+
 class _Reader(io.RawIOBase):
     """A file made of the chunks in which an answer arrives."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self.chunks, self.rest = iter(chunks), b""
+        self.chunks, self.rest, self.left = iter(chunks), b"", MOST
 
     def readable(self) -> bool:
         return True
@@ -67,19 +86,61 @@ class _Reader(io.RawIOBase):
         self.rest = self.rest or next(self.chunks, b"")
         size = min(len(buffer), len(self.rest))
         buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        self.left -= size
+        if self.left < 0:
+            raise tarfile.ReadError(f"it has more than {MOST} bytes")
         return size
 
 
-def extract(chunks: Iterable[bytes], out: Path) -> None:
-    """Write the regular files of a tar of `out/` below `out`; nothing in it can point elsewhere."""
-    with tarfile.open(fileobj=io.BufferedReader(_Reader(chunks), 1 << 20), mode="r|") as tar:
-        for member in tar:
-            name = Path(*Path(member.name).parts[1:])
-            data = tar.extractfile(member) if member.isreg() else None
-            if data is None or name.is_absolute() or ".." in name.parts:
-                continue
-            target = out / name
-            with explained(target, "write"):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    shutil.copyfileobj(data, file)
+class _Member(tarfile.TarInfo):
+    """A member of a tar whose names are not larger than names are."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in NAMES and member.size > MOST_HEADER:
+            raise tarfile.ReadError(f"a name in it has {member.size} bytes")
+        return member
+
+
+def extract(chunks: Iterable[bytes], out: Path, wanted: Collection[str] = ()) -> None:
+    """Write the regular files of a tar of `out/` below `out`: only those `wanted`, if any are named.
+
+    Nothing in it can point elsewhere. Raises PipelineError for what is no archive, or has too much in it.
+    """
+    try:
+        with tarfile.open(
+            fileobj=io.BufferedReader(_Reader(chunks), 1 << 20), mode="r|", tarinfo=_Member
+        ) as tar:
+            for member in tar:
+                _extract(tar, member, out, wanted)
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise PipelineError(
+            f"what came out of the container cannot be read: {error}",
+            "is the engine all right? `./doit doctor` says what it can do",
+        ) from error
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, out: Path, wanted: Collection[str]) -> None:
+    name = Path(*Path(member.name).parts[1:])
+    if not member.isreg() or ".." in name.parts or (wanted and name.as_posix() not in wanted):
+        return
+    data = tar.extractfile(member)
+    if member.issparse() or data is None:
+        raise tarfile.ReadError(f"{name} has holes")
+    target = out / name
+    with explained(target, "write"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            shutil.copyfileobj(data, file)
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of an output that arrives in chunks."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        lines, rest = (lines, rest) if len(rest) < LONGEST else ([*lines, rest], b"")
+        yield from (line.decode("utf-8", "replace") for line in lines)
+    if rest:
+        yield rest.decode("utf-8", "replace")

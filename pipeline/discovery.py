@@ -3,8 +3,11 @@
 Must not know what an engine is asked to do.
 """
 
+import contextlib
+import ipaddress
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import docker
 from docker.errors import DockerException
@@ -51,20 +54,36 @@ def _why_not(address: str, error: Exception) -> str:
     return f"{address}: {getattr(error, 'strerror', None) or error}"
 
 
+def plain_tcp(address: str) -> str:
+    """Return a warning for an engine that is asked over a network without TLS; "" for any other."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    if parts.scheme not in ("tcp", "http") or host == "localhost":
+        return ""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return ""
+    return (
+        f"{address} is neither encrypted nor sure to be your engine: whoever is in between can change "
+        "what is built (use ssh://, or TLS: DOCKER_TLS_VERIFY)"
+    )
+
+
 def connect() -> Engine:
     """Return the first engine that answers. Raises EngineError that says where it was looked for."""
     tried = []
+    secure = kwargs_from_env().get("tls", False)
     for address in candidates():
         try:
             client = docker.DockerClient(
                 base_url=address,
                 version="auto",
                 timeout=PROBE_TIMEOUT,
-                tls=kwargs_from_env().get("tls", False),
+                tls=secure,
                 use_ssh_client=address.startswith("ssh:"),
             )
             client.api.timeout = API_TIMEOUT
-            return Engine(client, address)
+            return Engine(client, address, "" if secure else plain_tcp(address))
         except (DockerException, OSError) as error:
             tried.append(_why_not(address, error))
     denied = any(reason.endswith(f"docker.sock: {NO_RIGHT}") for reason in tried)

@@ -68,7 +68,8 @@ def engine(session: Session) -> Iterator[Answer]:
     """Is there a container engine, and does it run our containers?"""
     try:
         found = connect()
-        yield Answer(Mark.GOOD, "container engine", found.describe())
+        mark = Mark.FAIR if found.warning else Mark.GOOD
+        yield Answer(mark, "container engine", found.describe(), found.warning)
         yield _machine(found, _locks(session))
     except PipelineError as error:
         yield Answer(Mark.BAD, "container engine", error.message, error.hint)
@@ -83,7 +84,7 @@ def _locks(session: Session) -> list[Lock]:
 
 def _machine(found: Engine, locks: list[Lock]) -> Answer:
     """Have a container say what machine it runs on, if one is loaded: that is what counts."""
-    loaded = [lock for lock in locks if found.has_image(lock.tag, lock.layer)]
+    loaded = [lock for lock in locks if found.image_id(lock.tag, lock.layer)]
     if not loaded:
         return Answer(Mark.GOOD, "builder containers", "none loaded yet: the first build makes them")
     said = found.machine(loaded[0].tag)

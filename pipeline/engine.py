@@ -7,13 +7,9 @@ engine may run on another machine.
 
 import atexit
 import contextlib
-import json
-import os
-import socket
-import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,14 +23,16 @@ from docker.models.containers import Container
 from docker.types import LogConfig
 
 from pipeline.conditions import USER
-from pipeline.crossing import add_bytes, extract
+from pipeline.crossing import extract, lines_of
 from pipeline.errors import PipelineError
+from pipeline.images import is_bare, is_ours, write_image
 from pipeline.inside import BUILD
+from pipeline.processes import is_gone, this_process
 
 PLATFORM = "linux/amd64"
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 LABEL = "installer-iso.process"
-"""Says which machine and process a container belongs to."""
+"""Says which process a container belongs to, see `processes`."""
 
 
 class EngineError(PipelineError):
@@ -62,10 +60,10 @@ class Job:
 
 
 class Engine:
-    """A running engine; `address` is where it was found."""
+    """A running engine; `address` is where it was found, `warning` what is wrong with that."""
 
-    def __init__(self, client: docker.DockerClient, address: str) -> None:
-        self.client, self.address = client, address
+    def __init__(self, client: docker.DockerClient, address: str, warning: str = "") -> None:
+        self.client, self.address, self.warning = client, address, warning
         self.swept = False
         self.starters = ThreadPoolExecutor(1)
         self.guard = threading.Lock()
@@ -79,40 +77,32 @@ class Engine:
         name = "Podman" if any("Podman" in n for n in names) else "Docker"
         return f"{name} {version['Version']} ({version['Os']}/{version['Arch']}) at {self.address}"
 
-    def has_image(self, tag: str, diff_id: str) -> bool:
-        """Tell whether `tag` is loaded and consists of exactly the layer with this diff ID."""
+    def image_id(self, tag: str, diff_id: str) -> str:
+        """Return the ID of the image `tag`, if it is the one of this layer and nothing else; else ""."""
         with _explained("show an image"):
             try:
                 image = self.client.images.get(tag)
             except ImageNotFound:
-                return False
-        return bool(image.attrs["RootFS"]["Layers"] == [f"sha256:{diff_id}"])
+                return ""
+        return str(image.id) if is_bare(image.attrs, diff_id) else ""
 
-    def load_image(self, tag: str, diff_id: str, layer: Path) -> None:
-        """Load an image of one layer, in the format of `docker save`."""
-        config = {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
-        }
-        manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    def load_image(self, tag: str, diff_id: str, layer: Path) -> str:
+        """Load an image of one layer, in the format of `docker save`, and return its ID."""
         with tempfile.TemporaryFile(dir=layer.parent) as file:
-            with tarfile.open(fileobj=file, mode="w") as tar:
-                add_bytes(tar, "manifest.json", json.dumps(manifest).encode())
-                add_bytes(tar, "config.json", json.dumps(config).encode())
-                tar.add(layer, "layer.tar")
-            file.seek(0)
+            write_image(tag, diff_id, layer, file)
             with _explained("load an image"):
                 self.client.images.load(file)
-        if not self.has_image(tag, diff_id):
-            raise EngineError(f"{self.address}: took the image {tag} but does not show its layer {diff_id}")
+        if found := self.image_id(tag, diff_id):
+            return found
+        raise EngineError(
+            f"{self.address}: took the image {tag} but does not show it as one bare layer {diff_id}"
+        )
 
     def images(self, repository: str) -> list[str]:
-        """Return the tags of all images below a repository, such as `installer-iso`."""
+        """Return the tags below `repository` of the images that this program has loaded, and of no others."""
         with _explained("list images"):
-            tags = [tag for image in self.client.images.list() for tag in image.tags]
-        return sorted(tag for tag in tags if f"{repository}/" in tag)
+            found = [(tag, image.attrs) for image in self.client.images.list() for tag in image.tags]
+        return sorted(tag for tag, attributes in found if is_ours(tag, attributes, repository))
 
     def remove_image(self, tag: str) -> None:
         """Remove an image that no container uses."""
@@ -126,9 +116,10 @@ class Engine:
                 self._sweep()
             return self.client.containers.create(
                 job.image,
-                list(job.argv),
+                list(job.argv[1:]),
+                entrypoint=list(job.argv[:1]),
                 environment=dict(job.env),
-                labels=_labels(),
+                labels={LABEL: this_process()},
                 user=f"{job.user}:{job.user}",
                 hostname=job.hostname or None,
                 working_dir=job.place,
@@ -152,8 +143,7 @@ class Engine:
         self.swept = True
         found = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
         for container in found:
-            host, _, process = container.labels[LABEL].partition("/")
-            if host == socket.gethostname() and not _is_alive(int(process)):
+            if is_gone(container.labels[LABEL]):
                 _remove(container)
 
     def _start(self, job: Job) -> Container:
@@ -229,7 +219,13 @@ class Engine:
         """Return what a short command in a container says. Raises what docker-py raises."""
         log = LogConfig(type="json-file")
         made = self.client.containers.create(
-            image, argv, labels=_labels(), platform=PLATFORM, log_config=log, **options
+            image,
+            argv[1:],
+            entrypoint=argv[:1],
+            labels={LABEL: this_process()},
+            platform=PLATFORM,
+            log_config=log,
+            **options,
         )
         try:
             made.start()
@@ -239,9 +235,18 @@ class Engine:
             _remove(made)
 
     def run(
-        self, job: Job, files: IO[bytes], out: Path, on_line: Callable[[str], None], *, again: bool = False
+        self,
+        job: Job,
+        files: IO[bytes],
+        out: Path,
+        on_line: Callable[[str], None],
+        *,
+        again: bool = False,
+        wanted: Collection[str] = (),
     ) -> int:
         """Run `job`, copy what it leaves in `out` to the folder `out`, return the exit status.
+
+        `wanted` are the files that are copied; all are, where none is named.
 
         The tar `files` is unpacked in its place while the command runs already: it has to wait for what
         comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
@@ -254,28 +259,14 @@ class Engine:
                 self.expect(job)
             with _explained("run a container"):
                 container.put_archive(job.place, files)
-                for line in _lines(container.logs(stream=True, follow=True)):
+                for line in lines_of(container.logs(stream=True, follow=True)):
                     on_line(line)
                 status = int(container.wait()["StatusCode"])
                 chunks, _ = container.get_archive(f"{job.place}/out")
-                extract(chunks, out)
+                extract(chunks, out, wanted)
         finally:
             _remove(container)
         return status
-
-
-def _labels() -> dict[str, str]:
-    return {LABEL: f"{socket.gethostname()}/{os.getpid()}"}
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _groups(device: str) -> list[str]:
@@ -293,15 +284,6 @@ def _remove(container: Container) -> None:
         except APIError as error:
             if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace") for line in lines)
-    if rest:
-        yield rest.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager

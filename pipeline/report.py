@@ -4,6 +4,7 @@ Must not know steps, recipes or doit. On a terminal lines move; elsewhere they a
 """
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,23 @@ from pipeline.errors import PipelineError
 
 NAME_WIDTH = 48
 QUIET_SECONDS = 20  # between two lines of progress where lines do not move
+
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
+"""Sequences that move a terminal's cursor, colour it, or change its title (ECMA-48, section 5)."""
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys, or what turns the order of a text around: all but line feeds and tabs."""
+
+
+def plain(text: str) -> str:
+    """Return a text of tools or files as a terminal may show it: without a say over it."""
+    return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", ESCAPES.sub("", text))
+
+
+def shown(text: str) -> str:
+    """Return a text for rich: plain, and without markup."""
+    return escape(plain(text))
 
 
 def size_text(size: int) -> str:
@@ -60,7 +78,7 @@ class Line:
             return
         amount = _amount(done, total, unit)
         if self.report.live is not None and self.task is not None:
-            self.report.live.update(self.task, completed=done, total=total, amount=amount)
+            self.report.live.update(self.task, completed=done, total=total, amount=shown(amount))
         elif time.monotonic() - self.spoke > QUIET_SECONDS:
             self.spoke = time.monotonic()
             self.report.print(f"  {self.name}: {amount}, {self.seconds:.0f} s")
@@ -82,7 +100,7 @@ class Report:
 
     def print(self, text: str, style: str = "") -> None:
         """Print one line above whatever moves."""
-        self.console.print(escape(text), style=style or None)
+        self.console.print(shown(text), style=style or None)
 
     @contextlib.contextmanager
     def step(self, name: str, summary: str = "") -> Iterator[Line]:
@@ -90,7 +108,7 @@ class Report:
         self._begin()
         line = Line(name, self)
         if self.live is not None:
-            line.task = self.live.add_task(escape(name), total=None, amount=summary)
+            line.task = self.live.add_task(shown(name), total=None, amount=shown(summary))
         elif summary:
             self.print(f"  {name}: {summary}")
         failed = True
@@ -103,11 +121,11 @@ class Report:
             self._end()
             mark, style = ("✗", "red") if failed else ("✓", "green")
             what = "cached" if line.cached else f"{line.seconds:6.1f} s"
-            self.console.print(f"[{style}]{mark}[/] {escape(name):{NAME_WIDTH}} {'' if failed else what}")
+            self.console.print(f"[{style}]{mark}[/] {shown(name):{NAME_WIDTH}} {'' if failed else what}")
 
     def unchanged(self, name: str) -> None:
         """Say that there was nothing to do for a step."""
-        self.console.print(f"[green]✓[/] {escape(name):{NAME_WIDTH}} [dim]unchanged[/]")
+        self.console.print(f"[green]✓[/] {shown(name):{NAME_WIDTH}} [dim]unchanged[/]")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; columns whose heading ends in a colon hold numbers, aligned to the right.
@@ -130,15 +148,15 @@ class Report:
 
     def answer(self, mark: str, subject: str, found: str, hint: str) -> None:
         """Print one line of an examination; `mark` may hold rich's markup."""
-        self.console.print(f"{mark} {escape(subject):20} {escape(found)}")
+        self.console.print(f"{mark} {shown(subject):20} {shown(found)}")
         if hint:
-            self.console.print(f"  {'':20} hint: {escape(hint)}")
+            self.console.print(f"  {'':20} hint: {shown(hint)}")
 
     def error(self, error: PipelineError) -> None:
         """Print what is wrong, and what to do, on standard error."""
-        self.errors.print(f"[red bold]error:[/] {escape(error.message)}")
+        self.errors.print(f"[red bold]error:[/] {shown(error.message)}")
         if error.hint:
-            self.errors.print(f"[bold]  hint:[/] {escape(error.hint)}")
+            self.errors.print(f"[bold]  hint:[/] {shown(error.hint)}")
 
     def _begin(self) -> None:
         self.running += 1

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pipeline import containers
 from pipeline.crossing import add_bytes, add_file, add_folder
@@ -20,9 +20,9 @@ from pipeline.errors import PipelineError
 from pipeline.fetch import ca_bundle
 from pipeline.files import explained
 from pipeline.inside import ENVIRONMENT, RECORD_SEPARATOR
-from pipeline.report import Line
+from pipeline.report import Line, plain
 from pipeline.step import Entry, Source, Step
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 from pipeline.terminal import attach
 
 
@@ -32,17 +32,44 @@ def proxies() -> list[tuple[str, str]]:
     return [(name, os.environ[name]) for name in names if name in os.environ]
 
 
+EVENTS: Mapping[str, Mapping[str, type]] = {
+    "progress": {"done": int, "total": int, "unit": str},
+    "note": {"text": str},
+    "observed": {"seen": dict},
+    "error": {"message": str, "hint": str},
+}
+"""What a container may tell, and what stands in each."""
+
+
+def read_event(step: str, line: str) -> Mapping[str, Any]:
+    """Return the event of a line that begins as one. Raises StepError for what is none."""
+    try:
+        event = json.loads(line[1:])
+        good = all(isinstance(event[name], kind) for name, kind in EVENTS[event["event"]].items())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        good = False
+    if not good:
+        raise StepError(
+            f"step {step} sent an event that cannot be read: {line[1:101]!r}",
+            "a program in its container writes what only the step itself may: a record separator (0x1E)",
+        )
+    return dict(event)
+
+
 def _job(step: Step, around: Surroundings, line: Line, device: str, *, tty: bool = False) -> Job:
     """Return what the engine is asked to run, after seeing to it that the container's image is there."""
     lock = step.container
     if lock is None:
         raise ValueError(f"step {step.name} has no container")
-    containers.ensure(around.engine, around.store, lock, around.sources, line.progress)
-    found = device if device and around.engine.has_device(lock.tag, device) else ""
+    if around.engine.warning:
+        line.note(around.engine.warning)
+        around.engine.warning = ""  # once is enough
+    image = containers.ensure(around.engine, around.store, lock, around.sources, line.progress)
+    found = device if device and around.engine.has_device(image, device) else ""
     kept = proxies() if step.network else []
     given = around.conditions
     return Job(
-        image=lock.tag,
+        image=image,
         argv=("/usr/bin/python3", "-P", "-c", given.bootstrap, *(name for name, _ in kept)),
         env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
         network=step.network,
@@ -80,9 +107,9 @@ def run(
             nonlocal error
             if not text.startswith(RECORD_SEPARATOR):
                 # cargo's progress bars end in a carriage return, what is worth keeping follows
-                log_file.write(text.rstrip("\r").rpartition("\r")[2] + "\n")
+                log_file.write(plain(text.rstrip("\r").rpartition("\r")[2]) + "\n")
                 return
-            event = json.loads(text[1:])
+            event = read_event(step.name, text)
             match event["event"]:
                 case "progress":
                     line.progress(event["done"], event["total"], event["unit"])
@@ -92,9 +119,9 @@ def run(
                     around.conditions.observe(step.name, event["seen"])
                 case "error":
                     error = event
-                    log_file.write(f"{event['message']}\n")
+                    log_file.write(f"{plain(event['message'])}\n")
 
-        status = around.engine.run(job, files, scratch / "out", take, again=again)
+        status = around.engine.run(job, files, scratch / "out", take, again=again, wanted=step.outputs)
     return status, error
 
 

@@ -27,12 +27,13 @@ class Engine:
 
     said: str = "x86_64"
     layers: tuple[str, ...] = ()
+    warning: str = ""
 
     def describe(self) -> str:
         return "Docker 28 (linux/amd64) at unix:///x"
 
-    def has_image(self, _tag: str, layer: str) -> bool:
-        return layer in self.layers
+    def image_id(self, _tag: str, layer: str) -> str:
+        return layer if layer in self.layers else ""
 
     def machine(self, _tag: str) -> str:
         return self.said

@@ -1,7 +1,6 @@
 """The container that steps run in, as a step finds it: what it may do, and what it may not."""
 
 import io
-import socket
 import subprocess
 import sys
 import tarfile
@@ -126,10 +125,9 @@ def test_an_expected_container_that_nobody_used_goes(engine: Engine, imager: str
 
 
 def test_what_a_killed_process_left_behind_goes_first(engine: Engine, imager: str, tmp_path: Path) -> None:
-    dead = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
-    )
-    labels = {LABEL: f"{socket.gethostname()}/{int(dead.stdout)}"}
+    name = "from pipeline.processes import this_process; print(this_process())"
+    dead = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True, check=True)
+    labels = {LABEL: dead.stdout.strip()}
     left = engine.client.containers.create(imager, ["/usr/bin/true"], labels=labels)
     others = engine.client.containers.create(imager, ["/usr/bin/true"], labels={LABEL: "another-machine/1"})
     try:
@@ -146,8 +144,8 @@ def test_an_image_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> 
 
 
 def test_an_image_is_known_by_its_layer(engine: Engine, imager: str) -> None:
-    assert not engine.has_image(imager, "0" * 64)
-    assert not engine.has_image("installer-iso/none:0", "0" * 64)
+    assert not engine.image_id(imager, "0" * 64)
+    assert not engine.image_id("installer-iso/none:0", "0" * 64)
 
 
 def test_the_named_engine_is_the_only_candidate(monkeypatch: pytest.MonkeyPatch) -> None:

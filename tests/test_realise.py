@@ -41,7 +41,7 @@ def test_what_the_container_finds(shop: Shop) -> None:
     folder = Source(shop.root / "folder")
     shop.realise(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
     (job,), (found,) = shop.engine.jobs, shop.engine.found
-    assert (job.image, job.argv) == (LOCK.tag, ("/usr/bin/python3", "-P", "-c", inside.WAIT))
+    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", inside.WAIT))
     assert (job.network, job.device, dict(job.env)) == (False, "", inside.ENVIRONMENT)
     assert shop.engine.steps[0]["epoch"] == 1795219200
     assert {name: mode for name, mode in found.items() if not name.startswith("src/")} == {

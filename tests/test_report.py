@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import PipelineError
-from pipeline.report import QUIET_SECONDS, Line, Report, size_text
+from pipeline.report import QUIET_SECONDS, Line, Report, plain, size_text
 
 
 @pytest.fixture
@@ -125,3 +125,32 @@ def test_a_silent_line_says_nothing() -> None:
     line.note("x")
     line.progress(1, 2, "x")
     assert not line.cached
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a b\nc é →", "a b\nc é →"),
+        ("\x1b[31mred\x1b[0m \x1b[2J\x1b[1;1H", "red "),
+        ("\x1b]0;title\x07x\x1b]8;;http://evil\x1b\\y", "xy"),
+        ("\x1bc\x1b(0", ""),
+        ("bell\x07 back\x08 return\r delete\x7f", "bell\\x07 back\\x08 return\\x0d delete\\x7f"),
+        ("csi\x9b31m \x1b", "csi\\x9b31m \\x1b"),
+        ("abc\u202efed", "abc\\x202efed"),
+    ],
+)
+def test_a_text_has_no_say_over_the_terminal(
+    report: Report, screen: io.StringIO, text: str, seen: str
+) -> None:
+    assert plain(text) == seen
+    report.print(text)
+    report.table((text,), [])
+    with report.step(text.replace("\n", "")) as line:
+        line.note(text)
+    assert screen.getvalue().startswith(f"{seen}\n")
+    assert not set(screen.getvalue()) & set("\x1b\x07\x08\r\x7f\x9b\u202e")
+
+
+def test_an_error_has_no_say_over_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().error(PipelineError("\x1b[2Jgone", "\x1b]0;x\x07"))
+    assert "\x1b" not in capsys.readouterr().err
