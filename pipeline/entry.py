@@ -49,7 +49,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     ]:  # it takes options after files, as doit does not, and needs no task's files
         from pipeline.inspection import cli
 
-        return cli.main(list(arguments[1:]))
+        return cli.command(list(arguments[1:]))
     from doit.cmd_base import ModuleTaskLoader
     from doit.cmd_help import Help
     from doit.cmd_list import List

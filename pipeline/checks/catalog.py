@@ -3,15 +3,29 @@
 Must not know steps, nor what a person asks about a file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.checks import cmdline, disk, efi, fat, initramfs, inittab, iso, kernel, packed, program, uki
-from pipeline.checks.finding import Finding
-from pipeline.checks.kind import Catalog, Member, Node, examine
+from pipeline.checks import (
+    cmdline,
+    disk,
+    efi,
+    fat,
+    initramfs,
+    inittab,
+    iso,
+    kernel,
+    packed,
+    program,
+    uki,
+    whole,
+)
+from pipeline.checks.finding import Finding, judge
+from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
 from pipeline.errors import FormatError
+from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
-from pipeline.formats.fields import Image, open_image
+from pipeline.formats.fields import Image, charged, open_image
 from pipeline.formats.magic import Format
 from pipeline.formats.magic import recognise as format_of
 from pipeline.formats.pe import read_pe
@@ -68,9 +82,20 @@ def _recognise_pe(image: Image) -> str:
 CATALOG = Catalog(KINDS, recognise)
 
 
-def take_apart(image: Image, name: str, kind: str | None = None, *, house: bool) -> Node:
-    """Examine an image with all kinds there are; `kind` names what it has to be."""
-    return examine(Member(name, image, 0, kind), CATALOG, house=house)
+def take_apart(
+    image: Image, name: str, kind: str | None = None, *, house: bool, budget: Budget | None = None
+) -> Node:
+    """Examine an image with all kinds there are; `kind` names what it has to be.
+
+    It ends within a budget, that of a file of its size unless another is given. Who asks about the node
+    afterwards has the budget once more.
+    """
+    budget = budget or for_file(len(image))
+    member = Member(name, charged(image, budget), 0, kind)
+    node = examine(member, Inspection(CATALOG, house, budget))
+    findings = (*judge(whole.RULES, budget, house=house), *node.findings)
+    budget.refill()
+    return replace(node, findings=findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from pipeline.checks.kind import Node
 from pipeline.checks.loader_paths import usual_folders
 from pipeline.checks.program import Program
 from pipeline.errors import FormatError
+from pipeline.formats.budget import STEPS, Budget
 from pipeline.formats.elf import Elf
 from pipeline.formats.tree import Tree
 
 LIB = ("lib", "lib64")  # what $LIB may stand for
-MAX_LOOKUPS = 1 << 20  # of one archive: a thousand programs of a thousand look-ups
 MAX_FOLDERS = 256  # that one program's search is handed; a real one has a few
 MUSL = "ld-musl-"
 MUSL_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")  # musl's loader is these libraries
@@ -31,25 +31,18 @@ MUSL_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")  # musl's loader
 class _Archive:
     """The ELF files of an initramfs by name, without a leading `/`, and the folders that loaders know.
 
-    `led_to` returns the name of what a path leads to, "" for nothing.
+    `led_to` returns the name of what a path leads to, "" for nothing; the budget pays for every look-up.
     """
 
     led_to: Callable[[str], str]
     programs: Mapping[str, Elf]
     usual: tuple[str, ...]
-    lookups: Iterator[int]  # what is left of MAX_LOOKUPS
+    budget: Budget
 
     def find(self, places: Iterable[str], like: Elf) -> tuple[str, Elf | None] | None:
-        """Return the first of the places that has a file for the same machine, and what is known of it.
-
-        Raises FormatError when an archive needs more looking up than any that boots.
-        """
+        """Return the first of the places that has a file for the same machine, and what is known of it."""
         for place in places:
-            if next(self.lookups, None) is None:
-                raise FormatError(
-                    f"its programs need more than {MAX_LOOKUPS} look-ups of libraries",
-                    "leave some of them out",
-                )
+            self.budget.spend(STEPS)
             name = self.led_to(place)
             found = self.programs.get(name)
             if name and (found is None or (found.bits, found.machine) == (like.bits, like.machine)):
@@ -67,7 +60,7 @@ def closure_is_complete(node: Node) -> Iterator[Fault]:
     if all(program.is_static for program in programs.values()):
         return
     tree: Tree = node.artifact.tree
-    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree), iter(range(MAX_LOOKUPS)))
+    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree), tree.budget)
     reached: set[str] = set()
     wanted: dict[str, str] = {}  # what is missing, and who needs it
     for name, program in sorted(programs.items()):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image
+from pipeline.formats.budget import STEPS
+from pipeline.formats.fields import Image, budget_of
 
 MAX_SIZE = 1 << 16  # bytes
 MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
@@ -43,6 +44,7 @@ def read_cmdline(image: Image) -> Cmdline:
         )
     raw = bytes(image)
     words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.partition(b"\0")[0].decode(errors="replace"))
+    budget_of(image).spend(STEPS, len(words))
     if "--" in words:
         words = words[: words.index("--")]
     pairs = (word.replace('"', "").partition("=") for word in words)

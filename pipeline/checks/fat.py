@@ -23,6 +23,7 @@ from pipeline.checks.fat_volume import (
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind, Member, Node
 from pipeline.errors import FormatError
+from pipeline.formats.budget import MEMBERS, Spent
 from pipeline.formats.fat import free_clusters
 from pipeline.formats.fat_directory import Entry, read_file
 from pipeline.formats.magic import describe
@@ -35,7 +36,7 @@ MAX_FREE = 2_200_000  # bytes: the smallest FAT16 volume of all is no larger
 
 def boot_program_is_there(efi: EfiImage) -> Iterator[Fault]:
     """Firmware drops to its shell when it is not."""
-    if efi.boot_program is None and efi.damage is None:
+    if efi.boot_program is None and efi.damage is None and efi.complete:
         files = [entry.path for entry in efi.entries if not entry.is_directory and not entry.is_label]
         yield (
             f"the FAT volume has no {BOOT_PROGRAM}; it has {', '.join(files) or 'no files'}",
@@ -97,7 +98,10 @@ def boot_program_is_a_uki(node: Node) -> Iterator[Fault]:
 
 
 def members(efi: EfiImage) -> Iterator[Member]:
-    """Yield files and directories; what shares clusters with one before is left out."""
+    """Yield files and directories; what shares clusters with one before is left out.
+
+    Raises Spent behind the last, where the volume has more.
+    """
     for entry in efi.entries:
         if entry.is_label:
             continue
@@ -114,6 +118,8 @@ def members(efi: EfiImage) -> Iterator[Member]:
             yield Member(entry.path, read_file(efi.volume, efi.table, entry))
         except FormatError:  # FAT004 says why
             continue
+    if not efi.complete:
+        raise Spent(MEMBERS)
 
 
 SPEC = "Microsoft FAT Specification (2005)"

@@ -13,6 +13,7 @@ from string import ascii_lowercase
 from pipeline.checks.fat_chains import Chains, follow
 from pipeline.checks.finding import Fault
 from pipeline.errors import FormatError
+from pipeline.formats.budget import Spent
 from pipeline.formats.fat import Volume, read_table, read_volume, table_bytes
 from pipeline.formats.fat_directory import Directory, Entry, directories
 from pipeline.formats.fields import Image, chunks
@@ -31,7 +32,10 @@ FORBIDDEN = frozenset(map(chr, range(0x20))) | frozenset('"*+,/:;<=>?[\\]|') | f
 
 @dataclass(frozen=True, slots=True)
 class EfiImage:
-    """The volume, its first table, what could be read of its directories, and why no more could."""
+    """The volume, its first table, what could be read of its directories, and why no more could.
+
+    They are not complete where the budget was spent before the last.
+    """
 
     volume: Volume
     table: Sequence[int]
@@ -39,6 +43,7 @@ class EfiImage:
     entries: tuple[Entry, ...]
     damage: FormatError | None
     chains: Chains
+    complete: bool = True
 
     @property
     def boot_program(self) -> Entry | None:
@@ -59,13 +64,20 @@ def read_efi_image(image: Image) -> EfiImage:
         )
     table = read_table(volume)
     found: list[Directory] = []
-    damage = None
+    damage, complete = None, True
     try:
         found.extend(directories(volume, table))
     except FormatError as error:
         damage = error
+    except Spent:
+        complete = False
     entries = tuple(entry for directory in found for entry in directory.entries)
-    return EfiImage(volume, table, tuple(found), entries, damage, follow(volume, table, entries))
+    chains = Chains(frozenset(), frozenset(), (), ())
+    try:
+        chains = follow(volume, table, entries)
+    except Spent:
+        complete = False
+    return EfiImage(volume, table, tuple(found), entries, damage, chains, complete)
 
 
 def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
@@ -112,7 +124,7 @@ def chains_are_sound(efi: EfiImage) -> Iterator[Fault]:
 
 def clusters_are_found(efi: EfiImage) -> Iterator[Fault]:
     """What belongs to nobody is never free again; something was cut off while it was written."""
-    if efi.damage is None and not efi.chains.broken:
+    if efi.damage is None and efi.complete and not efi.chains.broken:
         yield from _some(efi.chains.lost)
 
 

@@ -10,11 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from pipeline.checks.quoting import sentence
 from pipeline.errors import FormatError
+from pipeline.formats.budget import ENDLESS, STEPS, Budget, Spent
 
 Artifact = TypeVar("Artifact")
 
 MAX_FAULTS = 1000  # that one rule finds in one artifact
+LETTERS_A_STEP = 1000  # of a message: to quote what is very long takes time, too
 
 
 class Severity(Enum):
@@ -32,6 +35,11 @@ class Finding:
     severity: Severity
     message: str
     hint: str
+
+    @classmethod
+    def of(cls, code: str, severity: Severity, message: str, hint: str) -> "Finding":
+        """Return a finding whose sentences may quote a stranger."""
+        return cls(code, severity, sentence(message), sentence(hint))
 
 
 Check = Callable[[Path], list[Finding]]
@@ -58,25 +66,33 @@ class Rule(Generic[Artifact]):
     fix: str = ""
 
 
-def judge(rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool) -> list[Finding]:
+def judge(
+    rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool, budget: Budget = ENDLESS
+) -> list[Finding]:
     """Return what is wrong with an artifact that has been read, in the order of the rules.
 
-    Of more than MAX_FAULTS of a rule the last one says that there are more.
+    Of more than MAX_FAULTS of a rule the last one says that there are more. Where the budget is spent, a rule
+    has said what it found until then.
     """
     return [
-        Finding(rule.code, rule.severity if house or not rule.lenient else Severity.WARNING, message, hint)
+        Finding.of(rule.code, rule.severity if house or not rule.lenient else Severity.WARNING, message, hint)
         for rule in rules
         if house or not rule.house
-        for message, hint in _faults(rule, artifact)
+        for message, hint in _faults(rule, artifact, budget)
     ]
 
 
-def _faults(rule: Rule[Artifact], artifact: Artifact) -> list[Fault]:
+def _faults(rule: Rule[Artifact], artifact: Artifact, budget: Budget) -> list[Fault]:
     faults: list[Fault] = []
     try:
-        faults.extend(islice(rule.faults(artifact), MAX_FAULTS + 1))
+        with budget.half():
+            for message, hint in islice(rule.faults(artifact), MAX_FAULTS + 1):
+                budget.spend(STEPS, 1 + len(message) // LETTERS_A_STEP)
+                faults.append((sentence(message), sentence(hint)))
     except FormatError as error:
         faults.append((error.message, error.hint))
+    except Spent:
+        pass
     if len(faults) > MAX_FAULTS:
         faults[MAX_FAULTS:] = [(f"there are more: these are the first {MAX_FAULTS}", "mend these first")]
     return faults

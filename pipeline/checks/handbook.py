@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule, Severity
 from pipeline.checks.kind import Kind
@@ -38,6 +39,7 @@ def write() -> str:
     parts = [INTRODUCTION]
     for kind in KINDS.values():
         parts += _section(kind, written)
+    parts += [f"## {whole.SECTION}\n", *map(_entry, whole.RULES)]
     return "\n".join(parts)
 
 

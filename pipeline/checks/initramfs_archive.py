@@ -12,7 +12,7 @@ from pipeline.formats import cpio_reader
 from pipeline.formats import initramfs as archives
 from pipeline.formats.compression import compression_of
 from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.fields import Image
+from pipeline.formats.fields import Image, budget_of
 from pipeline.formats.initramfs import Segment
 from pipeline.formats.magic import describe
 from pipeline.formats.tree import Tree
@@ -43,7 +43,8 @@ def read_initramfs(image: Image) -> Initramfs:
     segments = archives.read_initramfs(image)
     entries = tuple(entry for segment in segments for entry in segment.entries)
     # where a name is there twice, Linux takes the last one
-    return Initramfs(segments, entries, Tree({plain(entry.name): entry for entry in entries}))
+    members = {plain(entry.name): entry for entry in entries}
+    return Initramfs(segments, entries, Tree(members, budget_of(image)))
 
 
 def plain(name: str) -> str:

@@ -13,7 +13,8 @@ from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image
+from pipeline.formats.budget import STEPS
+from pipeline.formats.fields import Image, budget_of
 from pipeline.formats.inittab import ACTIONS, SHELL, read_inittab
 from pipeline.formats.tree import Tree
 
@@ -24,6 +25,7 @@ SHORT = frozenset(
     ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
 )
 MAX_SIZE = 1 << 16  # bytes
+LETTERS_A_STEP = 4  # to take a command apart as a shell does takes long
 RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
 HIDDEN = frozenset(["null", "zero", "full"])
 TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
@@ -144,6 +146,7 @@ def read(image: Image, tree: Tree) -> Inittab:
     """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
     if len(image) > MAX_SIZE:
         raise FormatError(f"the inittab has {len(image)} bytes; none needs {MAX_SIZE}", "shorten it")
+    budget_of(image).spend(STEPS, len(image) // LETTERS_A_STEP)
     return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
 
 

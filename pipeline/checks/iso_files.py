@@ -11,6 +11,7 @@ from itertools import islice
 from pipeline.checks.finding import Fault
 from pipeline.checks.iso_image import Iso
 from pipeline.errors import FormatError
+from pipeline.formats.budget import Spent
 from pipeline.formats.fields import stream
 from pipeline.formats.iso9660 import Iso9660, Member, has_udf
 
@@ -102,6 +103,8 @@ def pycdlib_reads_the_same(iso: Iso) -> Iterator[Fault]:
     files = iso.files
     if isinstance(files, FormatError) or files.oddities or not files.has_rock_ridge or not iso.is_whole:
         return
+    if not files.complete:
+        return
     if len(files.members) > MAX_COMPARED:  # it takes long, and none that is built here has as many
         return
     stumbles = isinstance(iso.catalog, FormatError) or len(iso.boot_images) < len(iso.entries)
@@ -109,6 +112,8 @@ def pycdlib_reads_the_same(iso: Iso) -> Iterator[Fault]:
         return
     try:
         theirs = set(_seen_by_pycdlib(iso))
+    except Spent:
+        raise
     # pycdlib lets out whatever its parser meets in damaged records, not only its own exceptions
     except Exception as error:
         yield f"pycdlib cannot read the ISO: {error or type(error).__name__}", "make it with xorriso"

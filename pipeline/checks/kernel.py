@@ -11,6 +11,7 @@ from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats import ikconfig
+from pipeline.formats.budget import Spent
 from pipeline.formats.bzimage import BzImage, is_bzimage, read_bzimage, unpack_kernel
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
@@ -42,13 +43,19 @@ class Kernel:
 
     @cached_property
     def config(self) -> Mapping[str, str] | FormatError | None:
-        """The configuration that it carries with it, None where it does not, or why it cannot be read."""
+        """The configuration that it carries with it, or why it cannot be read.
+
+        None where it has none, or where that takes more looking than the budget has.
+        """
         if self.header is None or not self.header.compression:
             return None
         try:
             return ikconfig.read_config(unpack_kernel(self.image, self.header))
         except FormatError as error:
-            return error
+            # the one that was raised keeps all alive that its frames hold: the kernel, unpacked
+            return FormatError(error.message, error.hint)
+        except Spent:
+            return None
 
     def option(self, name: str) -> str:
         """Return an option's value, `n` where it is not set, "" where nobody knows."""

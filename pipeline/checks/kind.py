@@ -5,16 +5,13 @@ Must not know any kind of artifact; they are handed in as a `Catalog`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, Generic
 
 from pipeline.checks.finding import Artifact, Finding, Rule, Severity, judge
+from pipeline.checks.quoting import shown
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image
-
-MAX_DEPTH = 12
-MAX_PACKED = 64  # members of one artifact that are unpacked: each may take room on a disk
-MAX_MEMBERS = 200_000  # of one artifact; what comes after is left out, and said to be
+from pipeline.formats.budget import DEPTH, MAX_DEPTH, MEMBERS, Budget, Spent
+from pipeline.formats.fields import Extents, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +29,6 @@ class Member:
     kind: str | None = None
     read: Callable[[Image], Any] | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict)
-
-
-UNPACKED = ("packed", "initramfs")
 
 
 def nothing_inside(_artifact: object) -> Iterable[Member]:
@@ -61,34 +55,44 @@ class Kind(Generic[Artifact]):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A member that has been taken apart; `artifact` is None for what is of no known kind, or damaged."""
+    """A member that has been taken apart; `artifact` is None for what is of no known kind, or damaged.
+
+    The same bytes are taken apart and judged once: `same_as` is the path, from the root, of the node where
+    that was done, None where it was here. The artifact and the children are that one's.
+    """
 
     member: Member
     kind: Kind[Any] | None
     artifact: Any
     findings: tuple[Finding, ...] = ()
     children: tuple["Node", ...] = ()
-    left_out: bool = False  # whether it has more members than these
+    left_out: bool = False  # whether there is more to it than this, which was not looked at
+    same_as: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
         """The member's name."""
         return self.member.name
 
+    @property
+    def parts(self) -> tuple["Node", ...]:
+        """The children that are nowhere else: none where the same bytes were taken apart before."""
+        return () if self.same_as is not None else self.children
+
     def child(self, name: str) -> "Node | None":
         """Return the first child of that name."""
         return next((child for child in self.children if child.name == name), None)
 
     def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], "Node"]]:
-        """Yield this node and all below it, with their names from here on."""
+        """Yield this node and all below it, each once, with their names from here on."""
         yield path, self
-        for child in self.children:
+        for child in self.parts:
             yield from child.walk((*path, child.name))
 
     def all_findings(self) -> list[Finding]:
         """Return what is wrong with it and with all below it; messages say where, from here on."""
         return [
-            replace(finding, message=": ".join([*path, finding.message]))
+            replace(finding, message=": ".join([*map(shown, path), finding.message]))
             for path, node in self.walk()
             for finding in node.findings
         ]
@@ -102,40 +106,87 @@ class Catalog:
     recognise: Callable[[Image], str]
 
 
-def examine(member: Member, catalog: Catalog, *, house: bool, depth: int = 0) -> Node:
-    """Take a member apart and judge it; `house` rules are for what is built here."""
-    name = catalog.recognise(member.image) if member.kind is None else member.kind
-    kind = catalog.kinds.get(name)
-    if kind is None:
-        return Node(member, None, None)
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What all that is done to one file has in common: kinds, whose rules count, what it may cost.
+
+    `names` and `seen` keep what has been recognised and taken apart, by where the bytes lie.
+    """
+
+    catalog: Catalog
+    house: bool  # whether rules count that are for what is built here
+    budget: Budget
+    names: dict[Key, str] = field(default_factory=dict)
+    seen: dict[Key, tuple[tuple[str, ...], Node]] = field(default_factory=dict)
+
+    def recognise(self, member: Member) -> str:
+        """Return the name of the kind that a member is of, "" for none."""
+        if member.kind is not None:
+            return member.kind
+        key = _extent(member.image)
+        if key not in self.names:
+            self.names[key] = self.catalog.recognise(member.image)
+        return self.names[key]
+
+
+def _extent(image: Image) -> Key:
+    return (image.file, image.pieces) if isinstance(image, Extents) else (bytes(image),)
+
+
+def examine(member: Member, inspection: Inspection, path: tuple[str, ...] = ()) -> Node:
+    """Take a member apart and judge it; `path` is where it lies. Raises Spent when that is one too many."""
+    inspection.budget.spend(MEMBERS)
+    kind = None
     try:
-        artifact = (member.read or kind.read)(member.image)
+        kind = inspection.catalog.kinds.get(inspection.recognise(member))
+        return _examined(member, kind, inspection, path) if kind else Node(member, None, None)
+    except Spent:
+        return Node(member, kind, None, left_out=True)
+
+
+def _examined(member: Member, kind: Kind[Any], inspection: Inspection, path: tuple[str, ...]) -> Node:
+    read = member.read or kind.read
+    key = (kind.name, read, *_extent(member.image))
+    if key in inspection.seen:
+        first, node = inspection.seen[key]
+        return replace(node, member=member, findings=(), same_as=first)
+    # until it has been taken apart, for itself inside itself
+    inspection.seen[key] = path, Node(member, kind, None)
+    node = _taken_apart(member, kind, inspection, path)
+    inspection.seen[key] = path, node
+    return node
+
+
+def _taken_apart(member: Member, kind: Kind[Any], inspection: Inspection, path: tuple[str, ...]) -> Node:
+    try:
+        with inspection.budget.half():
+            artifact = (member.read or kind.read)(member.image)
     except FormatError as error:
-        finding = Finding(kind.unreadable, Severity.ERROR, error.message, error.hint)
-        return Node(member, kind, None, (finding,))
-    children, left_out = _children(kind, artifact, catalog, house, depth)
-    alone = judge(kind.rules, artifact, house=house)
+        found = Finding.of(kind.unreadable, Severity.ERROR, error.message, error.hint)
+        return Node(member, kind, None, (found,))
+    children, left_out = _children(kind, artifact, inspection, path)
+    alone = judge(kind.rules, artifact, house=inspection.house, budget=inspection.budget)
     node = Node(member, kind, artifact, tuple(alone), children, left_out)
-    return replace(node, findings=(*alone, *judge(kind.together, node, house=house)))
+    together = judge(kind.together, node, house=inspection.house, budget=inspection.budget)
+    return replace(node, findings=(*alone, *together))
 
 
 def _children(
-    kind: Kind[Artifact], artifact: Artifact, catalog: Catalog, house: bool, depth: int
+    kind: Kind[Artifact], artifact: Artifact, inspection: Inspection, path: tuple[str, ...]
 ) -> tuple[tuple[Node, ...], bool]:
     """Return an artifact's members, taken apart, and whether some were left out.
 
     Where a member cannot be found for damage, the rules of the artifact say why.
     """
     nodes: list[Node] = []
-    packed = 0
-    members = iter(kind.members(artifact))
     try:
-        for member in islice(members, MAX_MEMBERS if depth < MAX_DEPTH else 0):
-            found = catalog.recognise(member.image) if member.kind is None else member.kind
-            packed += found in UNPACKED
-            known = found if packed <= MAX_PACKED or found not in UNPACKED else ""
-            nodes.append(examine(replace(member, kind=known), catalog, house=house, depth=depth + 1))
-        left_out = next(members, None) is not None
-    except FormatError:
-        left_out = True
-    return tuple(nodes), left_out
+        for member in kind.members(artifact):
+            if len(path) == MAX_DEPTH:
+                raise inspection.budget.lacking(DEPTH)
+            nodes.append(examine(member, inspection, (*path, member.name)))
+    except (FormatError, Spent):
+        return tuple(nodes), True
+    return tuple(nodes), False

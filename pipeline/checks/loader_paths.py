@@ -7,12 +7,12 @@ Specification: ld.so(8), ldconfig(8); musl, ldso/dynlink.c
 
 import fnmatch
 import posixpath
-import re
 from collections.abc import Iterator
 from itertools import islice
 
 from pipeline.errors import FormatError
-from pipeline.formats.tree import Tree
+from pipeline.formats.budget import STEPS
+from pipeline.formats.tree import MAX_TARGET, Tree
 
 FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 TRIPLETS = ("x86_64-linux-gnu", "aarch64-linux-gnu", "i386-linux-gnu", "riscv64-linux-gnu")
@@ -21,20 +21,27 @@ LD_CACHE = "/etc/ld.so.cache"
 MAX_CONF = 1 << 16  # bytes
 MAX_CACHE = 1 << 22  # bytes
 MAX_INCLUDES = 64
+NAMES_A_STEP = 16  # that a pattern is compared with
 MAX_FOLDERS = 256  # of all; a real system has a dozen
 
 
 def usual_folders(tree: Tree) -> tuple[str, ...]:
     """Return the folders that glibc's loader and musl's know or are told of by files in the archive."""
     known = [f"{folder}/{triplet}" for folder in ("/lib", "/usr/lib") for triplet in TRIPLETS]
-    told = dict.fromkeys([*_cached(tree), *_configured(tree), *_of_musl(tree)])
+    told = (
+        folder
+        for folder in dict.fromkeys([*_cached(tree), *_configured(tree), *_of_musl(tree)])
+        if len(folder) <= MAX_TARGET
+    )
     return tuple(dict.fromkeys([*islice(told, MAX_FOLDERS), *FOLDERS, *known]))
 
 
 def _cached(tree: Tree) -> Iterator[str]:
     """Yield the folders of what ldconfig found: its paths stand in the cache, each with a NUL behind it."""
-    for path in re.findall(rb"(?:/[^/\0]+)+(?=\0)", _content(tree, LD_CACHE, MAX_CACHE)):
-        yield posixpath.dirname(path.decode(errors="replace"))
+    for text in _content(tree, LD_CACHE, MAX_CACHE).split(b"\0")[:-1]:
+        start = text.find(b"/", text.rfind(b"//") + 1)
+        if start >= 0 and not text.endswith(b"/"):
+            yield posixpath.dirname(text[start:].decode(errors="replace"))
 
 
 def _of_musl(tree: Tree) -> Iterator[str]:
@@ -60,6 +67,7 @@ def _configured(tree: Tree) -> Iterator[str]:
 
 
 def _matching(tree: Tree, pattern: str) -> list[str]:
+    tree.budget.spend(STEPS, 1 + len(tree.members) // NAMES_A_STEP)
     return sorted(fnmatch.filter(tree.members, pattern.lstrip("/")))
 
 

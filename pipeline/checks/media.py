@@ -15,6 +15,7 @@ from pipeline.checks.kind import Member
 from pipeline.checks.partitions import Partitions, Place
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito
+from pipeline.formats.budget import MEMBERS, Spent
 from pipeline.formats.fields import Image
 from pipeline.formats.iso9660 import Iso9660, contents
 from pipeline.formats.iso9660 import Member as File
@@ -58,7 +59,10 @@ class _Claims:
 
 
 def of_iso(iso: Iso) -> Iterator[Member]:
-    """Yield boot images, partitions, and the files and directories of the file system."""
+    """Yield boot images, partitions, and the files and directories of the file system.
+
+    Raises Spent behind the last, where that has more.
+    """
     files = iso.files.members if isinstance(iso.files, Iso9660) else ()
     single = [(file.path[1:], *file.extents[0]) for file in files if len(file.extents) == 1]
     names = {offset: path for path, offset, size in reversed(single) if size}
@@ -69,6 +73,8 @@ def of_iso(iso: Iso) -> Iterator[Member]:
         yield _claimed(replace(member, name=names.get(offset) or _name(member, paths)), claims)
     seen = {names[offset] for offset in images if offset in names}
     yield from _files(iso, (file for file in files if file.path != "/" and file.path[1:] not in seen), claims)
+    if isinstance(iso.files, Iso9660) and not iso.files.complete:
+        raise Spent(MEMBERS)
 
 
 def _files(iso: Iso, files: Iterable[File], claims: _Claims) -> Iterator[Member]:

@@ -10,7 +10,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FormatError
@@ -36,6 +36,7 @@ ATTRIBUTES = CERTIFICATES = 0xA0  # the context tag, in a signer and in the sign
 
 MAX_SIGNATURES = 16
 MAX_SIZE = 1 << 20  # bytes, of one signature
+MAX_CHAIN = 64  # certificates that came along with one signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _read_chain(signed: Value) -> "list[Certificate]":
     from cryptography.x509 import load_der_x509_certificate
 
     bag = signed.tagged(CERTIFICATES)
-    return [load_der_x509_certificate(one.whole) for one in bag.inside()] if bag else []
+    return [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
 
 
 def image_digest(pe: Pe, algorithm: str) -> bytes:

@@ -16,7 +16,8 @@ import lz4.block
 import zstandard
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut, spool, unpack
+from pipeline.formats.budget import MAX_UNPACKED, UNPACKED
+from pipeline.formats.fields import Image, budget_of, cut, spool, unpack
 
 MAGICS = {
     "gzip": b"\x1f\x8b",
@@ -29,7 +30,7 @@ MAGICS = {
 }
 LZ4_FRAME = b"\x04\x22\x4d\x18"
 
-LIMIT = 1 << 30  # bytes; what is unpacked lives in memory when Linux does it
+LIMIT = MAX_UNPACKED  # bytes; what is unpacked lives in memory when Linux does it
 MAX_WINDOW = 1 << 27  # bytes, of zstd; what Linux takes
 MAX_MEMORY = 160_000_000  # bytes, of lzma and xz; enough for the dictionary of 128 MiB that kernels have
 LZ4_BLOCK = 8 << 20  # bytes; what a block of the legacy format unpacks to, at most
@@ -110,7 +111,8 @@ def decompress(image: Image, limit: int = LIMIT) -> tuple[Image, int]:
     in a format that cannot be read, and when it unpacks to more than `limit` bytes.
     """
     consumed: list[int] = []
-    contents = spool(_unpacked(image, consumed), limit, f"{compression_of(image)}: the stream")
+    what = f"{compression_of(image)}: the stream"
+    contents = spool(_unpacked(image, consumed), limit, what, budget_of(image))
     return contents, consumed[0]
 
 
@@ -119,6 +121,7 @@ def peek(image: Image, size: int) -> bytes:
     found = b""
     with contextlib.suppress(FormatError):
         for part in _unpacked(image, []):
+            budget_of(image).spend(UNPACKED, len(part))
             found += part
             if len(found) >= size:
                 break

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import CHUNK, Image, chunks, cut
+from pipeline.formats.budget import MEMBERS
+from pipeline.formats.fields import CHUNK, Image, budget_of, chunks, cut
 
 MAGICS = (b"070701", b"070702")
 HEADER_SIZE = 110  # bytes: a magic of 6, then 13 fields of 8 hex digits
@@ -86,11 +87,12 @@ def read_archive(image: Image, offset: int, limit: int) -> tuple[tuple[Entry, ..
         _check_goes_on(image, entry, offset)
         characters += len(entry.name)
         if len(entries) == limit or characters > MAX_NAMES:
-            raise FormatError(
+            error = FormatError(
                 f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
                 "characters of names that are read",
                 "the archive is made to exhaust memory, or holds what no initramfs needs",
             )
+            raise budget_of(image).lacking_or(MEMBERS, error)
         entries.append(entry)
 
 
@@ -98,13 +100,13 @@ def skip_zeros(image: Image, offset: int) -> int:
     """Return the offset of the first byte from `offset` on that is not zero, or the image's size."""
     if offset < len(image) and image[offset]:
         return offset
-    zeros = bytes(CHUNK)
-    for block in chunks(image[offset:], CHUNK):
-        if block != zeros:  # much quicker than to look for the byte
-            rest = block.lstrip(b"\0")
-            if rest:
-                return offset + len(block) - len(rest)
+    ahead = READ_AHEAD
+    while offset < len(image):
+        block = bytes(image[offset : offset + ahead])
+        if block != bytes(len(block)):  # much quicker than to look for the byte
+            return offset + len(block) - len(block.lstrip(b"\0"))
         offset += len(block)
+        ahead = min(2 * ahead, CHUNK)  # most often there are few zeros, or very many
     return len(image)
 
 

@@ -12,6 +12,7 @@ from pipeline.errors import FormatError
 
 SEQUENCE, SET, INTEGER, OCTETS, OID = 0x30, 0x31, 0x02, 0x04, 0x06
 MAX_VALUES = 10_000  # inside one value
+MAX_OID = 64  # bytes; those that anybody has given away are far shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Value:
         for _ in range(MAX_VALUES):
             if at >= len(self.body):
                 return
-            value = read_value(self.body[at:])
+            value = read_value(self.body, at)
             yield value
             at += len(value.whole)
 
@@ -49,8 +50,11 @@ class Value:
 
     def oid(self) -> str:
         """Return an object identifier in dots; FormatError when it is none."""
-        if self.tag != OID or not self.body:
-            raise FormatError(f"DER: tag {self.tag:#04x} is no object identifier", "sign the program again")
+        if self.tag != OID or not 0 < len(self.body) <= MAX_OID:
+            raise FormatError(
+                f"DER: tag {self.tag:#04x} of {len(self.body)} bytes is no object identifier",
+                "sign the program again",
+            )
         numbers, number = list[int](), 0
         for byte in self.body:
             number = number << 7 | byte & 0x7F
@@ -61,15 +65,16 @@ class Value:
         return ".".join(map(str, [first, (numbers or [0])[0] - 40 * first, *numbers[1:]]))
 
 
-def read_value(data: bytes) -> Value:
-    """Return the value that the bytes start with. Raises FormatError when it is cut off."""
-    start, size = 2, data[1] if len(data) > 1 else 0
+def read_value(data: bytes, at: int = 0) -> Value:
+    """Return the value that begins at a byte of `data`. Raises FormatError when it is cut off."""
+    room = len(data) - at
+    start, size = 2, data[at + 1] if room > 1 else 0
     if size & 0x80:
         count = size & 0x7F
-        start, size = 2 + count, int.from_bytes(data[2 : 2 + count], "big")
-    if len(data) < 2 or start > 6 or start + size > len(data):
+        start, size = 2 + count, int.from_bytes(data[at + 2 : at + 2 + count], "big")
+    if room < 2 or start > 6 or start + size > room:
         raise FormatError(
-            f"DER: a value is cut off: {data[:8].hex()}, of {len(data)} bytes",
+            f"DER: a value is cut off: {data[at : at + 8].hex()}, of {room} bytes",
             "the signature is damaged: sign again",
         )
-    return Value(data[0], data[start : start + size], data[: start + size])
+    return Value(data[at], data[at + start : at + start + size], data[at : at + start + size])

@@ -13,11 +13,13 @@ from itertools import islice
 from typing import Literal
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, chunks, cut, joined, unpack
+from pipeline.formats.budget import STEPS
+from pipeline.formats.fields import Image, budget_of, chunks, cut, joined, unpack
 
 Variant = Literal["FAT12", "FAT16", "FAT32"]
 
 FREE = 0
+CLUSTERS_A_STEP = 16  # that are followed
 MAX_TABLE = 1 << 26  # bytes; a volume of 512 GiB has no more with the clusters that it is made with
 
 
@@ -175,8 +177,11 @@ def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
     itself.
     """
     end = {"FAT12": 0xFF8, "FAT16": 0xFFF8, "FAT32": 0x0FFF_FFF8}[volume.variant]
+    budget = budget_of(volume.image)
     cluster, length = first, 0
     while cluster < end:
+        if length % CLUSTERS_A_STEP == CLUSTERS_A_STEP - 1:
+            budget.spend(STEPS)
         if not 2 <= cluster < len(table):
             raise FormatError(
                 f"FAT: the chain from cluster {first} leads to cluster {cluster}, "

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from struct import Struct
 
 from pipeline.errors import FormatError
+from pipeline.formats.budget import MEMBERS, STEPS
 from pipeline.formats.fat import Volume, read_chain
-from pipeline.formats.fields import Image, cut
+from pipeline.formats.fields import Image, budget_of, cut
 
 ENTRY_SIZE = 32  # bytes
 ENTRY = Struct("<11sBBB7HI")
@@ -22,6 +23,7 @@ MAX_DIRECTORY = 1 << 21  # bytes: 65,536 entries
 MAX_SCANNED = 1 << 25  # bytes of all directories
 MAX_ENTRIES = 100_000
 MAX_PATH = 512  # characters
+BYTES_A_STEP = 64  # of a directory
 
 DELETED, LAST = 0xE5, 0x00
 VOLUME_LABEL, DIRECTORY, LONG_NAME = 0x08, 0x10, 0x0F
@@ -84,8 +86,9 @@ def directories(volume: Volume, table: Sequence[int]) -> Iterator[Directory]:
     """Yield all directories, the root first, parents before what is in them.
 
     Raises FormatError for a chain that is broken, where two directories share a cluster, and for more
-    entries or longer paths than any volume has that is used.
+    entries or longer paths than any volume has that is used; Spent where a budget has no more for them.
     """
+    budget = budget_of(volume.image)
     if volume.root_entries:
         root = bytes(cut(volume.image, volume.root_offset, volume.root_entries * ENTRY_SIZE, "FAT: root"))
     else:
@@ -107,17 +110,19 @@ def directories(volume: Volume, table: Sequence[int]) -> Iterator[Directory]:
                 )
             seen.add(entry.first_cluster)
             inner = _read_directory(volume, table, entry.first_cluster, entry.path)
+            budget.spend(STEPS, len(inner) // BYTES_A_STEP)
             found = _directory(
                 inner, entry.path + "/", entry.short_path + "/", entry.first_cluster, directory.first_cluster
             )
             pending.append(found)
             scanned, count = scanned + len(inner), count + len(found.entries)
             if count > MAX_ENTRIES or scanned > MAX_SCANNED or len(entry.path) > MAX_PATH:
-                raise FormatError(
+                error = FormatError(
                     f"FAT: {entry.path[:80]}: here end the {MAX_ENTRIES} entries, {MAX_SCANNED} bytes of "
                     f"directories and paths of {MAX_PATH} characters that are read",
                     "the volume is damaged, or made to exhaust memory",
                 )
+                raise budget.lacking_or(MEMBERS, error)
 
 
 def _directory(data: bytes, path: str, short_path: str, first: int, parent: int) -> Directory:

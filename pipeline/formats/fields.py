@@ -1,20 +1,24 @@
 """Owns images: bytes in memory or in a file, cut and read without ever running past their end.
 
 Must not know any format. A file may be larger than memory: what lies in it is read when its bytes are
-asked for, and never more at once than `MAX_READ`.
+asked for, and never more at once than `MAX_READ`. Who looks at a stranger's file hands in a budget with it,
+which is charged for all that is read and unpacked of it.
 """
 
+import errno
 import io
 import os
 import struct
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, BinaryIO, SupportsIndex, cast, overload
 
 from pipeline.errors import FormatError
+from pipeline.formats.budget import ENDLESS, FILES, READ, ROOM, STEPS, UNPACKED, Budget
 
 MAX_READ = 1 << 26  # bytes: no structure that is read whole comes near
 SPOOL = 1 << 20  # bytes: what is unpacked to more than this goes to a temporary file
@@ -25,13 +29,14 @@ class Extents:
     """Bytes of a file in one or several pieces (offset, size), seen as one.
 
     It is cut as `bytes` are, without reading; `bytes()` reads. FormatError for more than `MAX_READ` at
-    once, and for a file that has become shorter.
+    once, and for a file that has become shorter; Spent when the budget has no more for it.
     """
 
-    __slots__ = ("ends", "file", "pieces", "size")
+    __slots__ = ("budget", "ends", "file", "pieces", "size")
 
-    def __init__(self, file: IO[bytes], pieces: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, file: IO[bytes], pieces: Sequence[tuple[int, int]], budget: Budget = ENDLESS) -> None:
         self.file = file
+        self.budget = budget
         self.pieces = tuple((offset, size) for offset, size in pieces if size > 0)
         self.ends = tuple(accumulate(size for _, size in self.pieces))
         self.size = self.ends[-1] if self.ends else 0
@@ -50,7 +55,7 @@ class Extents:
         start, stop, step = key.indices(self.size)
         if step != 1:
             raise ValueError("an image is cut in one piece")
-        return Extents(self.file, list(self._pieces(start, stop)))
+        return Extents(self.file, list(self._pieces(start, stop)), self.budget)
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         for index in range(bisect_right(self.ends, start), len(self.pieces)):
@@ -67,6 +72,11 @@ class Extents:
                 f"a structure of {self.size} bytes is more than is read at once ({MAX_READ})",
                 "the file is damaged, or made to exhaust memory",
             )
+        self.budget.spend(STEPS, len(self.pieces))
+        self.budget.spend(READ, self.size)
+        if isinstance(self.file, io.BytesIO):
+            view = self.file.getbuffer()
+            return b"".join(view[offset : offset + size] for offset, size in self.pieces)
         parts = [os.pread(self.file.fileno(), size, offset) for offset, size in self.pieces]
         if any(len(part) != size for part, (_, size) in zip(parts, self.pieces, strict=True)):
             raise FormatError("the file became shorter while it was read", "wait until it is whole")
@@ -82,6 +92,18 @@ def open_image(path: Path) -> Extents:
     return Extents(file, [(0, file.seek(0, io.SEEK_END))])
 
 
+def charged(image: Image, budget: Budget) -> Extents:
+    """Return an image of which all that is read, and unpacked out of it, is paid for by a budget."""
+    if isinstance(image, Extents):
+        return Extents(image.file, image.pieces, budget)
+    return Extents(io.BytesIO(image), [(0, len(image))], budget)
+
+
+def budget_of(image: Image) -> Budget:
+    """Return the budget that pays for looking at an image."""
+    return image.budget if isinstance(image, Extents) else ENDLESS
+
+
 def joined(image: Image, pieces: Iterable[tuple[int, int]]) -> Image:
     """Return several pieces of an image (offset, size) as one. They have to lie inside it."""
     merged: list[tuple[int, int]] = []
@@ -95,7 +117,7 @@ def joined(image: Image, pieces: Iterable[tuple[int, int]]) -> Image:
         return image[offset : offset + size]
     if isinstance(image, Extents):
         parts = [image[offset : offset + size] for offset, size in merged]
-        return Extents(image.file, [piece for part in parts for piece in part.pieces])
+        return Extents(image.file, [piece for part in parts for piece in part.pieces], image.budget)
     return b"".join(bytes(image[offset : offset + size]) for offset, size in merged)
 
 
@@ -105,23 +127,39 @@ def chunks(image: Image, size: int = CHUNK) -> Iterator[bytes]:
         yield bytes(image[offset : offset + size])
 
 
-def spool(parts: Iterable[bytes], limit: int, what: str) -> Image:
+def spool(parts: Iterable[bytes], limit: int, what: str, budget: Budget = ENDLESS) -> Image:
     """Return bytes that come one part after the other, without keeping many of them in memory.
 
-    Raises FormatError, naming `what`, when there are more than `limit` of them.
+    Raises FormatError, naming `what`, when there are more than `limit` of them; Spent when the budget, which
+    also pays for reading them, or the disk has no room for them.
     """
     file = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  the last image of it closes it
     size = 0
     for part in parts:
+        budget.spend(UNPACKED, len(part))
         size += len(part)
         if size > limit:
             raise FormatError(f"{what} unpacks to more than {limit} bytes", "put less into it")
-        file.write(part)
+        with _room(budget):
+            file.write(part)
     if size <= SPOOL:
         file.seek(0)
-        return file.read()
-    file.flush()
-    return Extents(cast(IO[bytes], file), [(0, size)])
+        return file.read() if budget is ENDLESS else charged(file.read(), budget)
+    budget.spend(FILES)
+    with _room(budget):
+        file.flush()
+    return Extents(cast(IO[bytes], file), [(0, size)], budget)
+
+
+@contextmanager
+def _room(budget: Budget) -> Iterator[None]:
+    """Have a full disk be the end of a budget: nothing is wrong with the file that is unpacked."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and budget is not ENDLESS:
+            raise budget.lacking(ROOM) from error
+        raise
 
 
 class _Raw(io.RawIOBase):

@@ -7,8 +7,9 @@ Specification: Linux, kernel/configs.c and scripts/extract-ikconfig
 
 from pipeline.errors import ConfigError, FormatError
 from pipeline.formats import kconfig
+from pipeline.formats.budget import STEPS
 from pipeline.formats.compression import decompress
-from pipeline.formats.fields import CHUNK, Image
+from pipeline.formats.fields import CHUNK, Image, budget_of
 
 MARK = b"IKCFG_ST"  # in front of the configuration, which is packed with gzip
 GZIP = b"\x1f\x8b\x08"
@@ -24,8 +25,10 @@ def read_config(kernel: Image) -> dict[str, str] | None:
     if start is None:
         return None
     try:
-        text, _ = decompress(kernel[start + len(MARK) :], MAX_CONFIG)
-        options = kconfig.parse(bytes(text).decode(errors="replace"), "config")
+        packed, _ = decompress(kernel[start + len(MARK) :], MAX_CONFIG)
+        text = bytes(packed).decode(errors="replace")
+        budget_of(kernel).spend(STEPS, text.count("\n"))
+        options = kconfig.parse(text, "config")
     except FormatError as error:
         raise FormatError(f"IKCONFIG at offset {start:#x}: {error.message}", error.hint) from error
     except ConfigError as error:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader
+from pipeline.formats.budget import ARCHIVES
 from pipeline.formats.compression import LIMIT, compression_of, decompress
 from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.fields import Image
+from pipeline.formats.fields import Image, budget_of
 
 MAX_SEGMENTS = 256
 MAX_MEMBERS = 100_000
@@ -51,10 +52,11 @@ def segments(image: Image, limit: int = LIMIT) -> Iterator[Segment]:
     count = members = 0
     while offset < len(image):
         if count == MAX_SEGMENTS:
-            raise FormatError(
+            error = FormatError(
                 f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {offset:#x}",
                 "make one archive of them",
             )
+            raise budget_of(image).lacking_or(ARCHIVES, error)
         segment = _read_segment(image, offset, limit, MAX_MEMBERS - members)
         yield segment
         count, members = count + 1, members + len(segment.entries)

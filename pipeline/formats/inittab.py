@@ -9,6 +9,7 @@ https://git.busybox.net/busybox/tree/init/init.c?h=1_37_stable
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 ACTIONS = ("sysinit", "wait", "once", "respawn", "askfirst", "ctrlaltdel", "shutdown", "restart")
@@ -22,7 +23,7 @@ KEYWORDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line, numbered from 1; fields that are missing are empty."""
 
@@ -44,18 +45,19 @@ class Line:
     @property
     def commands(self) -> tuple["Command", ...]:
         """What is run, in order, the script of a `sh -c` taken apart."""
-        return tuple(command for script in self._scripts() for command in script)
+        return tuple(command for script in self.scripts for command in script)
 
     @property
     def unreachable(self) -> tuple["Command", ...]:
         """What never runs, because an `exec` before it replaces the shell; BusyBox adds one of its own."""
-        for script in self._scripts():
+        for script in self.scripts:
             for command, after in pairwise(script):
                 if command.is_exec and after.operator in ("&&", "||", ";"):
                     return script[script.index(after) :]
         return ()
 
-    def _scripts(self) -> tuple[tuple["Command", ...], ...]:
+    @cached_property
+    def scripts(self) -> tuple[tuple["Command", ...], ...]:
         """The command as BusyBox runs it, then the scripts inside it."""
         command = self.command.removeprefix("-")
         if not self.needs_shell:

@@ -6,9 +6,11 @@ Specifications: ECMA-119 (the sections named here), Joliet
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
+from pipeline.formats.budget import Spent
 from pipeline.formats.fields import Image, cut, unpack
 from pipeline.formats.iso9660_directory import (
     DIRECTORY,
@@ -49,6 +51,7 @@ class Iso9660:
     names: str  # whose names the members have: `Rock Ridge`, `Joliet` or `ISO 9660`
     members: tuple[Member, ...]
     oddities: tuple[str, ...]  # what readers get over, one sentence each
+    complete: bool = True  # whether these are all members, and the budget was not spent before
 
 
 def is_iso9660(image: Image) -> bool:
@@ -71,7 +74,8 @@ def read_iso9660(image: Image) -> Iso9660:
     """Read the descriptors and every directory, no file.
 
     Raises FormatError for descriptors or directories that are damaged or lie outside the image, and for
-    more of them than any file system has that is used.
+    more of them than any file system has that is used. Where a budget is spent, the members are those until
+    then.
     """
     descriptors = list(_descriptors(image))
     primary = next((one for one in descriptors if one[0] == PRIMARY), None)
@@ -89,10 +93,15 @@ def read_iso9660(image: Image) -> Iso9660:
         reader.note(differs("the volume's size", blocks, blocks_again))
     root = _root(primary)
     reader.skip = find_rock_ridge(reader, root)
+    members: list[Member] = []
+    complete = False
     names = "ISO 9660" if reader.skip is None else "Rock Ridge"
     if joliet and reader.skip is None:
         names, reader.joliet = "Joliet", True
         root = _root(joliet)
+    with suppress(Spent):
+        members.extend(walk(reader, root))
+        complete = True
     return Iso9660(
         label=_text(primary[40:72]),
         size=blocks * block_size,
@@ -103,8 +112,9 @@ def read_iso9660(image: Image) -> Iso9660:
         publisher=_text(primary[318:446]),
         application=_text(primary[574:702]),
         names=names,
-        members=tuple(walk(reader, root)),
+        members=tuple(members),
         oddities=tuple(reader.oddities),
+        complete=complete,
     )
 
 

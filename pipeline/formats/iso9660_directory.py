@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from struct import Struct
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut, joined, unpack
+from pipeline.formats.budget import MEMBERS, STEPS
+from pipeline.formats.fields import Image, budget_of, cut, joined, unpack
 from pipeline.formats.rock_ridge import Attributes, read_attributes, skipped
 
 SECTOR_SIZE = 2048  # bytes
@@ -25,6 +26,7 @@ MAX_AREAS = 400_000  # in which Rock Ridge's fields go on
 MAX_EXTENTS = 1024  # of a file; of 4 GiB each
 MAX_PATHS = 1 << 25  # characters of all paths
 MAX_ODDITIES = 20
+FIELDS_A_STEP = 32  # bytes of Rock Ridge's smallest fields, of 4 bytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Reader:
 
     def __init__(self, image: Image, block_size: int) -> None:
         self.image = image
+        self.budget = budget_of(image)
         self.block_size = block_size  # bytes
         self.joliet = False  # whether names are UCS-2
         self.skip: int | None = None  # bytes in front of Rock Ridge's fields; None without Rock Ridge
@@ -87,11 +90,15 @@ class Reader:
         """Read an area in which Rock Ridge's fields go on."""
         what = "Rock Ridge: a continuation area"
         self.areas += 1
-        if size > SECTOR_SIZE or self.areas > MAX_AREAS:
-            raise FormatError(
-                f"{what} of {size} bytes is not possible, at block {block}, after {self.areas - 1} others",
-                "make the ISO again",
-            )
+        self.budget.spend(STEPS, size // FIELDS_A_STEP)
+        error = FormatError(
+            f"{what} of {size} bytes is not possible, at block {block}, after {self.areas - 1} others",
+            "make the ISO again",
+        )
+        if size > SECTOR_SIZE:
+            raise error
+        if self.areas > MAX_AREAS:
+            raise self.budget.lacking_or(STEPS, error)
         return bytes(cut(self.image, block * self.block_size + offset, size, what))
 
 
@@ -131,11 +138,12 @@ def walk(reader: Reader, root: Record) -> Iterator[Member]:
             yield member
             count, characters = count + 1, characters + len(member.path)
             if count > MAX_MEMBERS or characters > MAX_PATHS:
-                raise FormatError(
+                error = FormatError(
                     f"ISO 9660: {member.path[:80]}: here end the {MAX_MEMBERS} members and {MAX_PATHS} "
                     "characters of paths that are read",
                     "the file system is damaged, or made to exhaust memory",
                 )
+                raise reader.budget.lacking_or(MEMBERS, error)
             if child is None:
                 continue
             if child.block in seen:
@@ -204,10 +212,11 @@ def _records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
     start = directory.block * reader.block_size
     reader.scanned += directory.size
     if reader.scanned > MAX_DIRECTORIES:
-        raise FormatError(
+        error = FormatError(
             f"ISO 9660: {path}: here end the {MAX_DIRECTORIES} bytes of directories that are read",
             "the file system is damaged, or made to exhaust memory",
         )
+        raise reader.budget.lacking_or(MEMBERS, error)
     data = bytes(cut(reader.image, start, directory.size, f"ISO 9660: directory {path}"))
     at = 0
     while at + RECORD.size <= len(data):
@@ -217,6 +226,7 @@ def _records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
         if length == 0:
             at += SECTOR_SIZE - at % SECTOR_SIZE
             continue
+        reader.budget.spend(STEPS)
         end = at + length
         name_end = at + RECORD.size + name_size
         if name_end > end or end > len(data) or not name_size:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import pefile
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut
+from pipeline.formats.budget import STEPS
+from pipeline.formats.fields import Image, budget_of, cut
 
 EFI_APPLICATION = 10  # IMAGE_SUBSYSTEM_EFI_APPLICATION
 AMD64 = 0x8664  # IMAGE_FILE_MACHINE_AMD64
@@ -25,6 +26,7 @@ MACHINES = {
 }
 SECURITY_DIRECTORY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY: the certificate table
 
+PARSED = 20  # steps; pefile takes its time
 HEADERS = 1 << 17  # bytes: the longest section table that pefile takes, and more
 
 
@@ -92,12 +94,14 @@ class Pe:
 def read_pe(image: Image) -> Pe:
     """Read the headers. Raises FormatError when they are not those of a PE image."""
     cut(image, 0, 64, "PE: DOS header")
+    budget_of(image).spend(STEPS, PARSED)
     try:
         parsed = pefile.PE(data=bytes(image[:HEADERS]), fast_load=True)
     except pefile.PEFormatError as error:
         raise FormatError(
             f"PE: no PE image: {error.args[0]}", "give an EFI program, or a kernel with EFI stub"
         ) from error
+    budget_of(image).spend(STEPS, 2 * len(parsed.sections))
     coff, optional = parsed.FILE_HEADER, parsed.OPTIONAL_HEADER
     directories = optional.DATA_DIRECTORY
     security = directories[SECURITY_DIRECTORY] if len(directories) > SECURITY_DIRECTORY else None

@@ -4,36 +4,42 @@ Must not know what should be there.
 """
 
 import stat
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.errors import FormatError
+from pipeline.formats.budget import ENDLESS, STEPS, Budget
 from pipeline.formats.cpio_reader import Entry
 
 MAX_LINKS = 40  # as Linux: MAXSYMLINKS
 MAX_TARGET = 4096  # bytes, as Linux: PATH_MAX
+PARTS_A_STEP = 64  # folders of a path that is looked up
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Members by name, without a leading `/`."""
+    """Members by name, without a leading `/`; the budget pays for looking them up."""
 
     members: Mapping[str, Entry]
+    budget: Budget = field(default=ENDLESS, repr=False, compare=False)
 
     def resolve(self, path: str) -> Entry:
         """Return the member that the absolute `path` leads to.
 
         Raises FormatError, naming the link, when it leads to nothing or in a circle.
         """
-        pending, found, links = _parts(path), list[str](), 0
+        pending, found, links = deque(_parts(path)), list[str](), 0
         while pending:
-            part = pending.pop(0)
+            part = pending.popleft()
             if part == "..":
                 found = found[:-1]
                 continue
-            member = self.members.get("/".join([*found, part]))
+            self.budget.spend(STEPS, 1 + len(found) // PARTS_A_STEP)
+            name = "/".join([*found, part])
+            member = self.members.get(name)
             if member is None:
-                missing = "/" + "/".join([*found, part, *pending])
+                missing = "/".join(["", name, *pending])
                 via = "" if links == 0 else f" leads to {missing}, which"
                 raise FormatError(f"{path}{via} is not in the archive", f"add {missing} to the initramfs")
             if not stat.S_ISLNK(member.mode):
@@ -44,7 +50,7 @@ class Tree:
                 raise FormatError(f"{path} leads in a circle of symbolic links", "correct the links")
             target = bytes(member.data[:MAX_TARGET]).decode(errors="surrogateescape")
             found = [] if target.startswith("/") else found
-            pending = [*_parts(target), *pending]
+            pending.extendleft(reversed(_parts(target)))
         if not found:
             raise FormatError(f"{path} is the root directory, which is not in the archive", "name a file")
         return self.members["/".join(found)]

@@ -14,12 +14,13 @@ from pathlib import Path
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
 from pipeline.checks.kind import Node
+from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
 from pipeline.formats.magic import describe
 from pipeline.inspection import document, extract, text
 from pipeline.inspection.answers import Answer
+from pipeline.inspection.confined import confine
 from pipeline.inspection.interview import answers
-from pipeline.inspection.names import shown
 from pipeline.inspection.opening import defect, guarded, open_file
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
@@ -42,6 +43,12 @@ class Looked:
             return UNREADABLE
         wrong = (finding.severity for _, node in self.node.walk() for finding in node.findings)
         return BAD if Severity.ERROR in wrong else GOOD
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Do as `main` does, in a process that does nothing else: it gets limits of its own."""
+    confine(len(arguments), extracts="--extract" in arguments)
+    return main(arguments)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -134,12 +141,12 @@ def _unknown(node: Node) -> PipelineError:
 def _complain(name: str, error: PipelineError) -> None:
     from pipeline.report import Report
 
-    Report().error(PipelineError(f"{shown(name)}: {shown(error.message)}", shown(error.hint)))
+    Report().error(PipelineError(f"{escaped(name)}: {sentence(error.message)}", sentence(error.hint)))
 
 
 def _as_json(looked: Looked) -> Iterator[str]:
     error = looked.error
-    failure = document.Failure(shown(error.message), shown(error.hint)) if error else None
+    failure = document.Failure(sentence(error.message), sentence(error.hint)) if error else None
     return document.written_file(looked.name, error=failure, answers=looked.answers, node=looked.node)
 
 
@@ -179,6 +186,6 @@ def _extract(path: str, destination: str) -> int:
     except PipelineError as error:
         from pipeline.report import Report
 
-        Report().error(PipelineError(shown(error.message), shown(error.hint)))
+        Report().error(PipelineError(sentence(error.message), sentence(error.hint)))
         return UNREADABLE
     return GOOD

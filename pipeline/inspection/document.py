@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.kind import Node
+from pipeline.checks.quoting import escaped, shown
 from pipeline.inspection.answers import QUESTIONS, Answer
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.gathering import facts
-from pipeline.inspection.names import path_of, shown
+from pipeline.inspection.names import path_of
 
 VERSION: Literal[1] = 1
 
@@ -37,7 +38,8 @@ class Part:
     `kind` is "" for what is of no known kind. `offset` counts from the artifact around it, null where it is
     packed or in pieces. `path` is what `--extract` takes. `attributes` is what the artifact around says of
     it, such as its mode. `facts` is null where there are none, or it cannot be read. `complete` is false
-    where it has more parts than these.
+    where there is more to it than this, which was not looked at. Where the same bytes are another part too,
+    `same_as` is the path of that part, and facts, findings and parts stand there alone.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Part:
     attributes: dict[str, str | int]
     facts: Facts | None
     complete: bool
+    same_as: str | None
     parts: list["Part"]
 
 
@@ -85,9 +88,9 @@ def problems(name: str, node: Node) -> list[Problem]:
         Problem(
             finding.code,
             finding.severity.value,
-            path_of((name, *path)),
-            shown(finding.message),
-            shown(finding.hint),
+            path_of(path, name),
+            finding.message,
+            finding.hint,
         )
         for path, each in node.walk()
         for finding in each.findings
@@ -97,8 +100,8 @@ def problems(name: str, node: Node) -> list[Problem]:
 def part(path: tuple[str, ...], node: Node) -> Part:
     """Return what is said of one artifact, its parts left out."""
     return Part(
-        shown(node.name),
-        path_of(path),
+        shown(node.name) if path[1:] else escaped(node.name),
+        path_of(path[1:], path[0]),
         node.kind.name if node.kind else "",
         node.kind.title if node.kind else "",
         len(node.member.image),
@@ -106,6 +109,7 @@ def part(path: tuple[str, ...], node: Node) -> Part:
         {key: shown(value) if isinstance(value, str) else value for key, value in node.member.facts.items()},
         facts(node),
         not node.left_out,
+        None if node.same_as is None else path_of(node.same_as, path[0]),
         [],
     )
 
@@ -115,7 +119,7 @@ def written_part(path: tuple[str, ...], node: Node) -> Iterator[str]:
     said = part(path, node)
     own = {each.name: _plain(getattr(said, each.name)) for each in fields(said) if each.name != "parts"}
     yield json.dumps(own)[:-1] + ', "parts": ['
-    for index, child in enumerate(node.children):
+    for index, child in enumerate(node.parts):
         yield ",\n" if index else "\n"
         yield from written_part((*path, child.name), child)
     yield "]}"
@@ -130,7 +134,7 @@ def written_file(
 ) -> Iterator[str]:
     """Yield the JSON of one file."""
     found = problems(name, node) if node else []
-    yield "{" + f'"name": {json.dumps(shown(name))}, "error": {json.dumps(_plain(error))}'
+    yield "{" + f'"name": {json.dumps(escaped(name))}, "error": {json.dumps(_plain(error))}'
     yield f',\n"answers": {json.dumps([asdict(answer) for answer in answers], indent=1)}'
     yield f',\n"findings": {json.dumps([asdict(problem) for problem in found], indent=1)}'
     yield ',\n"tree": '

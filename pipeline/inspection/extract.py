@@ -6,15 +6,16 @@ Must not know what it is for. Only what lies on the way is taken apart.
 import sys
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from pipeline.checks.catalog import CATALOG
-from pipeline.checks.kind import MAX_MEMBERS, Member
+from pipeline.checks.kind import Member
+from pipeline.checks.quoting import shown
 from pipeline.errors import FormatError, PipelineError
-from pipeline.formats.fields import chunks
+from pipeline.formats.budget import ENDLESS, for_file
+from pipeline.formats.fields import charged, chunks
 from pipeline.formats.magic import describe
-from pipeline.inspection.names import SEPARATOR, closeness, shown
+from pipeline.inspection.names import SEPARATOR, closeness
 from pipeline.inspection.opening import guarded, located, open_file
 
 MAX_NAMED = 12
@@ -37,7 +38,8 @@ def find(path: str) -> Member:
         raise PipelineError(f"{path}: names no member", f"write `{path}!NAME`")
     where = file
     try:
-        member = Member(file, open_file(file), 0)
+        image = open_file(file)
+        member = Member(file, charged(image, for_file(len(image))), 0)
         while names:
             member, used = guarded(partial(_inside, member, names))
             where = SEPARATOR.join([where, *names[:used]])
@@ -68,7 +70,7 @@ def _inside(member: Member, names: Sequence[str]) -> tuple[Member, int]:
     best: tuple[int, int, Member] | None = None
     known: list[str] = []
     try:
-        for each in islice(kind.members((member.read or kind.read)(member.image)), MAX_MEMBERS):
+        for each in kind.members((member.read or kind.read)(member.image)):
             known.append(each.name)
             for used in range(1, len(names) + 1):
                 close = closeness(each.name, SEPARATOR.join(names[:used]))
@@ -91,8 +93,9 @@ def write(member: Member, destination: str) -> None:
 
     Raises PipelineError when the file is there already, or cannot be written; it is whole, or not there.
     """
+    image = charged(member.image, ENDLESS)  # who asks for all of it gets it
     if destination == "-":
-        for chunk in chunks(member.image):
+        for chunk in chunks(image):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
@@ -110,7 +113,7 @@ def write(member: Member, destination: str) -> None:
         raise _unwritable(path, error) from error
     try:
         with file:
-            file.writelines(chunks(member.image))
+            file.writelines(chunks(image))
     except BaseException as error:
         path.unlink()
         if isinstance(error, OSError):

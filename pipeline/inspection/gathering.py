@@ -16,8 +16,10 @@ from pipeline.checks.kind import Node
 from pipeline.checks.packed import Packed
 from pipeline.checks.partitions import Partitions
 from pipeline.checks.program import Program
+from pipeline.checks.quoting import escaped, shown
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.budget import Spent
 from pipeline.formats.fat import free_clusters
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.sbat import read_sbat
@@ -42,13 +44,15 @@ from pipeline.inspection.facts import (
     Volume,
 )
 from pipeline.inspection.media import platform_name
-from pipeline.inspection.names import shown
 
 
 def facts(node: Node) -> Facts | None:
-    """Return the facts of what was taken apart, None where there are none."""
-    find = FINDERS.get(type(node.artifact))
-    return find(node.artifact) if find else None
+    """Return the facts of what was taken apart, None where there are none, or stand elsewhere already."""
+    find = FINDERS.get(type(node.artifact)) if node.same_as is None else None
+    try:
+        return find(node.artifact) if find else None
+    except Spent:
+        return None
 
 
 def _iso(iso: Iso) -> IsoFacts:
@@ -174,7 +178,7 @@ def _kernel(kernel: Kernel) -> KernelFacts:
 
 def _cmdline(cmdline: Cmdline) -> CmdlineFacts:
     pairs = [(shown(key), shown(value)) for key, value in cmdline.parameters]
-    return CmdlineFacts("cmdline", shown(cmdline.raw.decode(errors="surrogateescape")), pairs)
+    return CmdlineFacts("cmdline", escaped(cmdline.raw.decode(errors="surrogateescape")), pairs)
 
 
 def _initramfs(initramfs: Initramfs) -> InitramfsFacts:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 
 from pipeline.checks.kind import Node
 from pipeline.checks.packed import Packed
+from pipeline.checks.quoting import sentence, shown
+from pipeline.formats.budget import Spent
+from pipeline.formats.fields import budget_of
 from pipeline.inspection import boots, linux, secure
 from pipeline.inspection.answers import QUESTIONS, Answer, Said
-from pipeline.inspection.names import shown
 
 Ask = Callable[[Node], Said]
 
@@ -45,24 +47,46 @@ ASKED: Mapping[str, Mapping[str, Ask]] = {
     "initramfs": {"init": linux.init},
     "elf": {"architecture": linux.architecture},
 }
+OF_ITSELF = frozenset([*PROGRAM.values(), boots.by_bios_from_cd, boots.by_bios_from_disk])
+"""Questions that the headers answer, whatever lies inside."""
+
+MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
 WAYS = frozenset({"uefi_cd", "uefi_disk"})
 
 
 def answers(node: Node) -> tuple[Answer, ...]:
     """Return the answers for what was taken apart, to every question there is, in their order.
 
-    What is only packed answers for what is packed. Strangers' words in them are escaped.
+    What is only packed answers for what is packed. Strangers' words in them are escaped, and cut. Where the
+    budget is spent over a question, nobody knows.
     """
     if isinstance(node.artifact, Packed) and node.children:
         return answers(node.children[0])
-    asked = ASKED.get(node.kind.name, {}) if node.kind and node.artifact is not None else {}
-    said = {question: ask(node) for question, ask in asked.items()}
+    asked = (
+        ASKED.get(node.kind.name, {}) if node.kind and (node.artifact is not None or node.left_out) else {}
+    )
+    was_left_out = any(below.left_out for _, below in node.walk())
+    unsure = was_left_out and bool(budget_of(node.member.image).spent)
+    said = {question: _said(ask, node, unsure) for question, ask in asked.items()}
     if "init" in said:
         said["missing"] = _missing(said)
     return tuple(
-        Answer(question, each.verdict, shown(each.value), shown(each.because))
+        Answer(question, each.verdict, shown(each.value, MAX_VALUE), sentence(each.because))
         for question, each in ((name, said.get(name, Said("not applicable"))) for name in QUESTIONS)
     )
+
+
+def _said(ask: Ask, node: Node, unsure: bool) -> Said:
+    """Return what is said to a question; what was not looked at might have made a yes of a no."""
+    try:
+        said = ask(node) if node.artifact is not None else None
+    except Spent:
+        said = None
+    if said is None:
+        return Said("unknown", because="it takes more looking than is done for one file")
+    if said.verdict == "no" and unsure and ask not in OF_ITSELF:
+        return Said("unknown", because=f"not all of it was looked at; as far as it was, {said.because}")
+    return said
 
 
 def _missing(said: Mapping[str, Said]) -> Said:

@@ -8,6 +8,8 @@ https://uefi.org/specs/UEFI/2.10/03_Boot_Manager.html; El Torito 1.0
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 from pipeline.checks.iso import Iso
 from pipeline.checks.kind import Node
@@ -61,7 +63,7 @@ class Program:
     fault: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Somewhere that firmware looks: a boot image of a CD, a partition, or all there is.
 
@@ -77,9 +79,9 @@ class Place:
     @property
     def is_fat(self) -> bool:
         """Whether it is a FAT file system that can be read."""
-        return bool(self.node and self.node.kind and self.node.kind.name == "fat" and self.node.artifact)
+        return bool(self.node and _is_fat(self.node) and self.node.artifact)
 
-    @property
+    @cached_property
     def programs(self) -> tuple[Program, ...]:
         """The programs that firmware would start."""
         return tuple(_programs(self.node)) if self.node and self.is_fat else ()
@@ -131,12 +133,13 @@ def cd_entries(node: Node) -> tuple[CdEntry, ...] | FormatError:
     catalog = node.artifact.catalog
     if isinstance(catalog, FormatError):
         return catalog
+    find = _finder(node)
     return tuple(
         CdEntry(
             entry.platform,
             entry.bootable,
             entry.media,
-            _place(node, f"El Torito's entry {number}", entry.offset, is_system=True),
+            find(f"El Torito's entry {number}", entry.offset, is_system=True),
         )
         for number, entry in enumerate(catalog, start=1)
     )
@@ -147,11 +150,10 @@ def partitions(node: Node) -> tuple[Place, ...]:
     if node.kind and node.kind.name == "fat":
         return (Place("the whole medium", node, node.member.image, is_system=False),)
     disk = node.artifact if isinstance(node.artifact, Partitions) else node.artifact.partitions
-    unit = disk.sector_size
+    unit, find = disk.sector_size, _finder(node)
     if disk.used:
         return tuple(
-            _place(
-                node,
+            find(
                 f"GPT partition {one.number}",
                 one.first_lba * unit,
                 is_system=one.kind == gpt.EFI_SYSTEM_PARTITION,
@@ -159,8 +161,7 @@ def partitions(node: Node) -> tuple[Place, ...]:
             for one in disk.used
         )
     return tuple(
-        _place(
-            node,
+        find(
             f"MBR partition {one.number}",
             one.first_lba * unit,
             is_system=one.kind == MBR_EFI_SYSTEM,
@@ -170,11 +171,34 @@ def partitions(node: Node) -> tuple[Place, ...]:
     )
 
 
-def _place(node: Node, name: str, offset: int, *, is_system: bool) -> Place:
-    """Return what begins at a byte of a medium; a FAT file system counts before anything else there."""
-    found = [child for child in node.children if child.member.offset == offset]
-    fat = [child for child in found if child.kind and child.kind.name == "fat"]
-    return Place(name, next(iter([*fat, *found]), None), node.member.image[offset:], is_system)
+class _Finder(Protocol):
+    def __call__(self, name: str, offset: int, *, is_system: bool) -> Place:
+        """Return what begins at a byte of a medium, called `name`."""
+
+
+def _finder(medium: Node) -> _Finder:
+    """Return what finds places on a medium; a FAT file system counts before anything else there.
+
+    However many entries of a table point at the same bytes, they are one place with several names.
+    """
+    nodes: dict[int | None, Node] = {}
+    for child in medium.children:
+        first = nodes.setdefault(child.member.offset, child)
+        if _is_fat(child) and not _is_fat(first):
+            nodes[child.member.offset] = child
+    places: dict[tuple[int, bool], Place] = {}
+
+    def find(name: str, offset: int, *, is_system: bool) -> Place:
+        image = medium.member.image[offset:]
+        return places.setdefault(
+            (offset, is_system), Place(name, nodes.get(offset), image, is_system=is_system)
+        )
+
+    return find
+
+
+def _is_fat(node: Node) -> bool:
+    return node.kind is not None and node.kind.name == "fat"
 
 
 def image_of(node: Node) -> Pe | None:

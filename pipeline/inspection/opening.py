@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import FormatError, PipelineError
+from pipeline.formats.budget import Spent
 from pipeline.formats.fields import Image, open_image
 
 Result = TypeVar("Result")
@@ -58,6 +59,15 @@ def guarded(read: Callable[[], Result]) -> Result:
         raise PipelineError(error.message, error.hint) from error
     except PipelineError:
         raise
+    except Spent as spent:
+        raise PipelineError(
+            f"more is not looked at: it takes too many {spent} for a file of its size",
+            "make it again; a file that is made to keep its readers busy is of no use",
+        ) from spent
+    except MemoryError as error:
+        raise PipelineError(
+            "more is not looked at: it takes too much memory", "close other programs, and try again"
+        ) from error
     except OSError as error:
         raise PipelineError(
             f"cannot be read: {error.strerror or error}", "look at the disk, or copy the file again"

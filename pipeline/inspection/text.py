@@ -6,6 +6,7 @@ Must not know how any of it is found.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.checks import whole
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.fat import EfiImage
 from pipeline.checks.initramfs_archive import Initramfs
@@ -15,13 +16,14 @@ from pipeline.checks.kind import Node
 from pipeline.checks.packed import Packed
 from pipeline.checks.partitions import Partitions
 from pipeline.checks.program import Program
+from pipeline.checks.quoting import escaped, shown
 from pipeline.formats.bzimage import BzImage
 from pipeline.formats.elf import Elf
 from pipeline.formats.iso9660 import Iso9660
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.inspection.answers import QUESTIONS, Answer
 from pipeline.inspection.document import Problem
-from pipeline.inspection.names import shown
+from pipeline.inspection.names import path_of
 
 WORDS_WIDTH = max(map(len, QUESTIONS.values()))
 NAME_WIDTH = 48  # of the tree's first column, at most
@@ -35,7 +37,7 @@ Line = tuple[str, str]  # text, style
 def heading(name: str, node: Node) -> Line:
     """Say what the file is."""
     title = node.kind.title if node.kind else ""
-    return f"{shown(name)}: {title}, {len(node.member.image)} bytes", "bold"
+    return f"{escaped(name)}: {title}, {len(node.member.image)} bytes", "bold"
 
 
 def told(answers: Sequence[Answer]) -> Iterator[Line]:
@@ -77,8 +79,8 @@ def _rows(node: Node, name: str, first: str, rest: str, *, whole: bool) -> Itera
     """Yield an artifact and what is inside; `first` stands before its own line, `rest` before others."""
     offset = "" if node.member.offset is None or not rest + first else f"at {node.member.offset:#x}"
     yield _Row(first + name, _what(node), str(len(node.member.image)), offset)
-    chosen = node.children if whole else _telling(node.children)
-    hidden = 0 if whole else len(node.children) - len(_folders(node.children)) - len(chosen)
+    chosen = node.parts if whole else _telling(node.parts)
+    hidden = 0 if whole else len(node.parts) - len(_folders(node.parts)) - len(chosen)
     last = len(chosen) - 1
     for index, child in enumerate(chosen):
         is_last = index == last and not hidden and not node.left_out
@@ -116,8 +118,12 @@ def _what(node: Node) -> str:
     if node.kind is None:
         target = node.member.facts.get("target")
         return f"→ {shown(str(target))}" if target else ""
+    if node.same_as is not None:
+        return f"{node.kind.title}, the same as {path_of(node.same_as) or 'all of the file'}"
     said = _in_short(node)
-    damaged = ", cannot be read" if node.artifact is None else ""
+    damaged = ""
+    if node.artifact is None:
+        damaged = ", not looked at" if node.left_out else ", cannot be read"
     return f"{node.kind.title}{f', {said}' if said else ''}{damaged}"
 
 
@@ -147,14 +153,14 @@ def _in_short(node: Node) -> str:
 
 
 def findings(problems: Sequence[Problem]) -> Iterator[Line]:
-    """Yield what is wrong, errors first, and where to read more."""
-    errors = [problem for problem in problems if problem.severity == "error"]
-    others = [problem for problem in problems if problem.severity != "error"]
+    """Yield whether all was looked at, then what is wrong, errors first, and where to read more."""
     if not problems:
         yield "no findings", "bold"
         return
-    yield f"findings: {_count(len(errors), 'error')}, {_count(len(others), 'warning')}", "bold"
-    for problem in [*errors, *others][:MAX_PROBLEMS]:
+    errors = sum(problem.severity == "error" for problem in problems)
+    yield f"findings: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning')}", "bold"
+    order = sorted(problems, key=lambda problem: (problem.code != whole.CODE, problem.severity != "error"))
+    for problem in order[:MAX_PROBLEMS]:
         style = "red" if problem.severity == "error" else "yellow"
         yield f"  {problem.severity} {problem.code} in {problem.path}", style
         yield f"    {problem.message}", ""

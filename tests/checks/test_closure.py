@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 import pytest
 
 from pipeline.checks.catalog import take_apart
-from pipeline.checks.closure import MAX_FOLDERS, MAX_LOOKUPS
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
 
@@ -154,26 +153,3 @@ def test_libraries_that_need_each_other_end() -> None:
 
 def test_a_configuration_that_includes_itself_ends() -> None:
     assert missing(program("a.so"), Raw("etc/ld.so.conf", FILE, b"include ld.so.conf\n")) != []
-
-
-def test_an_archive_that_takes_too_much_looking_up() -> None:
-    count = 160  # libraries in a row; each hands down folders where the next one is not
-    libraries = [
-        Raw(
-            f"lib/l{i}.so",
-            FILE,
-            elf(
-                kind=3,
-                needed=(f"l{i + 1}.so",),
-                strings=((RPATH, ":".join(f"/d{i}x{j}" for j in range(MAX_FOLDERS))),),
-            ),
-        )
-        for i in range(count)
-    ]
-    programs = [
-        Raw(f"usr/bin/t{i}", FILE | 0o111, elf(interpreter="/lib/ld.so", needed=("l0.so",)))
-        for i in range(MAX_LOOKUPS // count // MAX_FOLDERS + 2)
-    ]
-    assert missing(*libraries, *programs) == [
-        "its programs need more than 1048576 look-ups of libraries",
-    ]

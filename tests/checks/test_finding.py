@@ -4,8 +4,9 @@ from itertools import count
 import pytest
 
 from pipeline.checks.finding import MAX_FAULTS, Fault, Finding, Rule, Severity, judge
-from pipeline.checks.kind import Catalog, Kind, Member, Node, examine
+from pipeline.checks.kind import Catalog, Inspection, Kind, Member, Node, examine
 from pipeline.errors import FormatError
+from pipeline.formats.budget import CALLS_A_LOOK, DEPTH, ENDLESS, MEMBERS, STEPS, TIME, Budget, Spent
 from pipeline.formats.fields import Image
 
 
@@ -65,8 +66,19 @@ OUTER = Kind(
 CATALOG = Catalog({"inner": INNER, "outer": OUTER}, lambda image: "inner" if bytes(image) == b"in" else "")
 
 
+def looked(
+    image: bytes,
+    kind: str | None,
+    catalog: Catalog = CATALOG,
+    budget: Budget = ENDLESS,
+    *,
+    house: bool = True,
+) -> Node:
+    return examine(Member("it", image, 0, kind), Inspection(catalog, house, budget))
+
+
 def found(image: bytes, *, house: bool = True) -> list[Finding]:
-    return examine(Member("it", image, 0, "outer"), CATALOG, house=house).all_findings()
+    return looked(image, "outer", house=house).all_findings()
 
 
 @pytest.mark.parametrize(
@@ -97,14 +109,14 @@ def test_house_rules_are_for_what_is_built_here() -> None:
 
 
 def test_members_that_damage_hides_are_left_out() -> None:
-    node = examine(Member("it", b"a!", 0, "outer"), CATALOG, house=True)
+    node = looked(b"a!", "outer")
     assert ([child.name for child in node.children], node.left_out) == (["tail"], True)
 
 
 def test_content_says_what_a_member_is() -> None:
-    node = examine(Member("it", b"in"), CATALOG, house=True)
+    node = looked(b"in", None)
     assert (node.kind, node.artifact) == (INNER, b"in")
-    assert examine(Member("it", b"out"), CATALOG, house=True).kind is None
+    assert looked(b"out", None).kind is None
 
 
 def test_of_countless_faults_the_first_are_told() -> None:
@@ -116,8 +128,83 @@ def test_of_countless_faults_the_first_are_told() -> None:
     )
 
 
+def inside(times: int, more: bytes = b"") -> Catalog:
+    """A catalog of one kind, which has itself inside so many times, each with more bytes."""
+    kind = Kind(
+        "deep",
+        "deep",
+        "DEP000",
+        read,
+        (Rule("DEP001", "it has no x", has_no_x),),
+        lambda image: [Member(f"part {number}", image + more, 0, "deep") for number in range(times)],
+    )
+    return Catalog({"deep": kind}, lambda _: "")
+
+
 def test_depth_is_limited() -> None:
-    deep = Kind("deep", "deep", "DEP000", read, (), lambda image: [Member("more", image, 0, "deep")])
-    node = examine(Member("it", b"x", 0, "deep"), Catalog({"deep": deep}, lambda _: ""), house=True)
-    nodes = [below for _, below in node.walk()]
-    assert (len(nodes), nodes[-1].left_out) == (13, True)
+    budget = Budget({MEMBERS: 100}, 60)
+    nodes = [below for _, below in looked(b"y", "deep", inside(1, b"y"), budget).walk()]
+    assert (len(nodes), nodes[-1].left_out, budget.spent) == (13, True, [DEPTH])
+
+
+def test_the_same_bytes_are_taken_apart_once() -> None:
+    """What lies inside itself has no end; what lies in two places is judged in the first of them."""
+    node = looked(b"y", "deep", inside(10))
+    assert [(below.name, below.same_as) for _, below in node.walk()] == [
+        ("it", None),
+        *((f"part {number}", ()) for number in range(10)),
+    ]
+    assert len(node.all_findings()) == 1
+    outer = Kind(
+        "outer", "outer", "OUT000", read, (), lambda _: [Member(name, b"xt", 0, "inner") for name in "ab"]
+    )
+    first, second = looked(b"?", "outer", Catalog({"outer": outer, "inner": INNER}, lambda _: "")).children
+    assert (second.same_as, second.artifact) == (("a",), b"xt")
+    assert (len(first.findings), second.findings) == (1, ())
+
+
+def test_a_spent_budget_leaves_out_what_comes_then() -> None:
+    budget = Budget({MEMBERS: 3}, 60)
+    node = looked(b"y", "deep", inside(10, b"y"), budget)
+    assert [path for path, _ in node.walk()] == [(), ("part 0",), ("part 0", "part 0")]
+    assert [below.left_out for _, below in node.walk()] == [True, True, True]
+    assert budget.spent == [MEMBERS]
+
+
+def test_a_spent_budget_ends_what_a_rule_finds() -> None:
+    budget = Budget({STEPS: 10}, 60)  # of which one rule may have half
+    assert len(judge([Rule("END001", "it ends", goes_on)], b"", house=True, budget=budget)) == 5
+    assert budget.spent == [STEPS]
+
+
+def test_a_refilled_budget_knows_that_it_was_spent() -> None:
+    budget = Budget({STEPS: 1}, 60)
+    budget.lacking(STEPS)
+    budget.refill()
+    budget.spend(STEPS)
+    assert budget.spent == [STEPS]
+
+
+def test_time_is_spent_too() -> None:
+    budget = Budget({STEPS: 100}, -1)
+    with pytest.raises(Spent):
+        list(map(budget.spend, CALLS_A_LOOK * [STEPS]))
+    assert budget.spent == [TIME]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("it says 'a\x1b[2Jb'", "it says 'a\\x1b[2Jb'"),
+        (
+            f"the line {'x' * 5000!r} does not set an option",
+            f"the line '{'x' * 203}…{'x' * 82}' does not set an option",
+        ),
+        (chr(27) * 5000 + " ends", "\\x1b" * 53 + "\\…b" + "\\x1b" * 25 + " ends"),
+    ],
+)
+def test_what_strangers_say_is_cleaned_and_cut(message: str, said: str) -> None:
+    """In one place, whatever rule quotes it."""
+    rule: Rule[bytes] = Rule("SAY001", "it says little", lambda _: [(message, message)])
+    (finding,) = judge([rule], b"", house=False)
+    assert (finding.message, finding.hint) == (said, said)

@@ -51,7 +51,7 @@ def test_what_is_not_there_is_told() -> None:
     assert caught.value.message == "DER: value 0 has tag 0x02, not 0x30"
     with pytest.raises(FormatError) as caught:
         value.oid()
-    assert caught.value.message == "DER: tag 0x30 is no object identifier"
+    assert caught.value.message == "DER: tag 0x30 of 6 bytes is no object identifier"
 
 
 def test_values_without_end_are_given_up() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Finding
+from tests.fuzz.oracle import looked_at
 from tests.fuzz.structures import STRUCTURES
 from tests.fuzz.targets import REGRESSIONS, TARGETS, inputs
 
@@ -40,5 +41,5 @@ def test_a_structure_is_settled_to_what_it_was(name: str) -> None:
 def test_odd_fields_are_answered(name: str, data: st.DataObject) -> None:
     image = data.draw(STRUCTURES[name].mutated())
     for house in (True, False):
-        node = take_apart(image, name, house=house)
-        assert all(isinstance(finding, Finding) for finding in node.all_findings())
+        found = looked_at(image, house=house)
+        assert all(isinstance(finding, Finding) for finding in found.node.all_findings())

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.inspection.names import closeness, path_of, shown
+from pipeline.checks.quoting import shown
+from pipeline.inspection.names import closeness, path_of
 
 
 @pytest.mark.parametrize(

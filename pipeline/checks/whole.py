@@ -1,0 +1,39 @@
+"""Owns what is said when an inspection has to end before it has looked at everything.
+
+Must not know what was looked at.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.checks.finding import Fault, Rule
+from pipeline.formats.budget import ROOM, Budget
+
+
+def is_looked_at(budget: Budget) -> Iterator[Fault]:
+    """A small file can refer to the same bytes many times over, so all that is done for one file has limits.
+
+    They grow with the file, and are far from what images have that boot. It is no fault of the file: what
+    else is said of it holds, of the rest nobody knows. A build whose result was not looked at whole ends.
+    """
+    for what in budget.spent:
+        if what == ROOM:
+            yield f"more is not looked at: there is no {what}", "name another folder in TMPDIR"
+        else:
+            yield (
+                f"more is not looked at: it takes too many {what} for a file of its size",
+                "to look at a part of it alone, take that out with --extract",
+            )
+
+
+CODE = "INS001"
+SECTION = "The inspection itself"
+RULES = (
+    Rule(
+        CODE,
+        "all of it is looked at",
+        is_looked_at,
+        lenient=True,
+        spec="of no format: it keeps a small file from taking hours, or a disk",
+        fix="Take the part of interest out with --extract, and look at that.",
+    ),
+)
