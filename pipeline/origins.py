@@ -8,12 +8,12 @@ from typing import TypedDict
 
 from pipeline.checks.catalog import Gate
 from pipeline.checks.finding import Check
-from pipeline.crates import by_path
+from pipeline.crates import built_from, workspace_of
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
 from pipeline.step import Input, Output, Pinned, Source, Step
-from pipeline.steps import kernel, rust
+from pipeline.steps import cargo_config, kernel, rust
 from pipeline.store import Blob
 
 
@@ -91,7 +91,7 @@ def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
 
 def crate_inputs(project: Project, crate: Path, folder: str) -> dict[str, Input]:
     """Return a crate and all that it takes by path: in `folder`, each at its place in the repository."""
-    crates = (crate, *by_path(project.root, crate))
+    crates = built_from(project.root, crate)
     inside = {other for other in crates for above in other.parents if above in crates}
     return {
         f"{folder}/{each.relative_to(project.root).as_posix()}": Source(each, exclude=("target",))
@@ -115,9 +115,12 @@ def fetched_crates(project: Project, crate: Path, whose: str) -> Step:
 
 
 def _manifests(project: Project, crate: Path) -> dict[str, Input]:
-    files = [each / "Cargo.toml" for each in (crate, *by_path(project.root, crate))]
-    below = ((file.relative_to(project.root).as_posix(), file) for file in (*files, crate / "Cargo.lock"))
-    return {f"manifests/{name}": Source(file) for name, file in below}
+    """Return all that says how dependencies are built, each file at its place in the repository."""
+    folders = built_from(project.root, crate)
+    files = [each / name for each in folders for name in ("Cargo.toml", cargo_config.FILE)]
+    there = [file for file in files if file.name == "Cargo.toml" or file.is_file()]
+    lock = workspace_of(project.root, crate) / "Cargo.lock"
+    return {f"manifests/{file.relative_to(project.root).as_posix()}": Source(file) for file in (*there, lock)}
 
 
 def _crate_params(project: Project, crate: Path) -> dict[str, str | int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.crates import by_path
+from pipeline.crates import built_from, by_path, workspace_of
 from pipeline.errors import ConfigError
 from pipeline.report import Report
 from pipeline.session import Session
@@ -23,6 +23,29 @@ def test_crates_that_are_taken_by_path_are_found_through_others(root: Path) -> N
     found = {"programs/disks", "programs/words"}
     assert {path.relative_to(root).as_posix() for path in by_path(root, root / CRATE)} == found
     assert by_path(root, root / "programs/other") == ()
+
+
+def test_a_crate_is_built_from_its_whole_workspace(root: Path) -> None:
+    for name, text in {
+        "ws/Cargo.toml": '[workspace]\nmembers = ["crates/*", "tool"]\nexclude = ["crates/old"]\n'
+        '[workspace.dependencies]\ndisks = { path = "../programs/disks" }\n',
+        "ws/crates/one/Cargo.toml": '[package]\nname = "one"\n',
+        "ws/crates/old/Cargo.toml": '[package]\nname = "old"\n',
+        "ws/tool/Cargo.toml": '[package]\nname = "tool"\n[dependencies]\nfar = { path = "../../far" }\n',
+        "far/Cargo.toml": '[package]\nname = "far"\nworkspace = "../ws"\n',
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    found = [path.relative_to(root).as_posix() for path in built_from(root, root / "ws/tool")]
+    assert found == ["ws/tool", "far", "programs/disks", "programs/words", "ws", "ws/crates/one"]
+    tested = [path.relative_to(root).as_posix() for path in by_path(root, root / "ws/tool")]
+    assert tested == ["far", "programs/disks", "programs/words", "ws/crates/one"]
+    for crate, workspace in (("far", "ws"), ("ws/crates/old", "ws/crates/old"), (CRATE, CRATE)):
+        assert workspace_of(root, root / crate) == root / workspace
+    (root / "Cargo.toml").write_text("[workspace]\n")
+    with pytest.raises(ConfigError) as caught:
+        built_from(root, root / CRATE)
+    assert caught.value.mistakes == [f"Cargo.toml: the workspace of {CRATE} is the whole repository"]
 
 
 @pytest.mark.parametrize(

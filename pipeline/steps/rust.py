@@ -4,6 +4,7 @@ Debian has no standard library for musl, so `standard_library` builds one from r
 needs come with that package. All else comes from `crates`, the one step that uses the network.
 """
 
+import itertools
 import re
 import shutil
 import tomllib
@@ -12,11 +13,10 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.inside import Context
-from pipeline.steps import archive
+from pipeline.steps import archive, cargo_config
+from pipeline.steps.cargo_config import TARGET
 
-TARGET = "x86_64-unknown-linux-musl"
 LIBRARY = Path("/usr/lib/rustlib/src/rust/library")
-BUILDING = re.compile(r"Building \[[=> ]*\] (\d+)/(\d+)")
 
 SYSROOT_CRATE = """\
 [package]
@@ -30,56 +30,121 @@ path = "lib.rs"
 [profile.release]
 codegen-units = 1
 opt-level = "s"
-panic = "abort"
 """
+
+ABORTING = """\
+#!/bin/sh
+case " $* " in
+    *" --crate-name panic_abort "*) exec "$@" -Cpanic=abort ;;
+    *) exec "$@" ;;
+esac
+"""
+"""How cargo calls rustc for the standard library: as Rust's own builds do, so that programs can choose
+whether a panic aborts or unwinds."""
 
 DL_FIND_OBJECT = """\
-/* GCC's unwinder asks glibc for the tables of a program; musl has no such function. It is never
-   called: panics abort. */
-int _dl_find_object(void *address, void *result) { return -1; }
+/* GCC's unwinder asks glibc, by this function, where a program's tables for unwinding are; musl has
+   the older dl_iterate_phdr(3) only. struct dl_find_object is that of glibc's <dlfcn.h> on x86-64. */
+#define _GNU_SOURCE
+#include <link.h>
+
+struct dl_find_object {
+    unsigned long long flags;
+    void *map_start, *map_end;
+    struct link_map *link_map;
+    void *eh_frame;
+    unsigned long long reserved[7];
+};
+
+struct search { char *address; struct dl_find_object *result; };
+
+static int look(struct dl_phdr_info *object, size_t size, void *data)
+{
+    struct search *search = data;
+    void *tables = 0;
+    int inside = 0;
+    (void) size;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        char *start = (char *) object->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_GNU_EH_FRAME)
+            tables = start;
+        if (part->p_type == PT_LOAD && search->address >= start
+            && search->address < start + part->p_memsz) {
+            inside = 1;
+            search->result->map_start = start;
+            search->result->map_end = start + part->p_memsz;
+        }
+    }
+    search->result->eh_frame = tables;
+    return inside && tables;
+}
+
+int _dl_find_object(void *address, void *result)
+{
+    struct search search = { address, result };
+    search.result->flags = 0;
+    search.result->link_map = 0;
+    return dl_iterate_phdr(look, &search) ? 0 : -1;
+}
 """
 
 
-def environment(work: Path, sysroot: Path | None = None) -> dict[str, str]:
-    """Return what cargo and rustc look at; `sysroot` holds the standard library for musl.
+def environment(work: Path) -> dict[str, str]:
+    """Return what cargo, and what build scripts call, look at. C for programs is compiled by musl-gcc."""
+    triple = TARGET.replace("-", "_")
+    return {
+        "CARGO_HOME": f"{work}/cargo",
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_CACHE_RUSTC_INFO": "0",  # else what rustc said is kept, in random order
+        "CARGO_BUILD_BUILD_DIR": f"{work}/target",
+        "CARGO_TARGET_DIR": f"{work}/target",
+        "CARGO_TERM_PROGRESS_WHEN": "never",
+        f"CC_{triple}": "musl-gcc",
+        f"CFLAGS_{triple}": f"-ffile-prefix-map={work}/=",
+    }
+
+
+def rustc_flags(work: Path, sysroot: Path | None = None) -> list[str]:
+    """Return the flags of all programs; `sysroot` holds the standard library for musl.
 
     Paths are remapped, or panic messages would tell where the program was built.
     """
-    flags = [
+    return [
         "-Clinker=musl-gcc",
         "-Clink-self-contained=no",
         "-Ctarget-feature=+crt-static",
         f"--remap-path-prefix={work}/=",
         *([f"--sysroot={sysroot}", f"-Lnative={sysroot}/native"] if sysroot else []),
     ]
-    return {
-        "CARGO_HOME": f"{work}/cargo",
-        "CARGO_INCREMENTAL": "0",
-        "CARGO_CACHE_RUSTC_INFO": "0",  # else what rustc said is kept, in random order
-        "CARGO_TARGET_DIR": f"{work}/target",
-        "CARGO_TERM_PROGRESS_WHEN": "always",
-        "CARGO_TERM_PROGRESS_WIDTH": "100",
-        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
-    }
 
 
-def use_vendored(work: Path, folder: Path) -> None:
-    """Tell cargo, for this work folder, to take crates from `folder` and nothing from elsewhere."""
-    config = work / "cargo" / "config.toml"
-    config.parent.mkdir(parents=True, exist_ok=True)
+def vendored(work: Path, folder: Path) -> list[str]:
+    """Return cargo's options that make it take crates from `folder` and nothing from elsewhere."""
+    config = work / "vendored.toml"
     config.write_text(
         '[source.crates-io]\nreplace-with = "vendored"\n'
         f'[source.vendored]\ndirectory = "{folder}"\n'
         "[net]\noffline = true\n"
     )
+    return ["--config", str(config)]
 
 
-def cargo(ctx: Context, *arguments: str, env: dict[str, str], cwd: Path) -> None:
-    """Run cargo and pass its progress on."""
+def cargo(ctx: Context, *arguments: str, env: dict[str, str], cwd: Path, locked: Path | None = None) -> None:
+    """Run cargo, and show how many crates it has begun, of those in the Cargo.lock above `locked` or `cwd`.
+
+    Its own bars would stand in logs and error messages.
+    """
+    start = locked or cwd
+    lock = next(
+        (each / "Cargo.lock" for each in (start, *start.parents) if (each / "Cargo.lock").is_file()), None
+    )
+    total = len(tomllib.loads(lock.read_text()).get("package", [])) if lock else 0
+    begun = itertools.count(1)
 
     def on_line(line: str) -> None:
-        for match in BUILDING.finditer(line):
-            ctx.progress(int(match[1]), int(match[2]), "crates")
+        if total and line.lstrip().startswith(("Compiling ", "Checking ")):
+            ctx.progress(min(next(begun), total), total, "crates")
 
     ctx.run(["cargo", *arguments], env=env, cwd=cwd, on_line=on_line)
 
@@ -90,11 +155,15 @@ def standard_library(ctx: Context) -> None:
     crate.mkdir()
     (crate / "Cargo.toml").write_text(SYSROOT_CRATE)
     (crate / "lib.rs").write_text("#![no_std]\n")
-    use_vendored(ctx.work, LIBRARY / "vendor")
+    wrapper = ctx.work / "rustc-for-std"
+    wrapper.write_text(ABORTING)
+    wrapper.chmod(0o755)
     # -Zbuild-std is for nightly compilers; this makes a stable one take it.
-    env = environment(ctx.work) | {"RUSTC_BOOTSTRAP": "1"}
+    env = environment(ctx.work) | {"RUSTC_BOOTSTRAP": "1", "RUSTC_WRAPPER": str(wrapper)}
+    flags = [*rustc_flags(ctx.work), "-Cembed-bitcode=yes"]  # for programs that are optimised as a whole
+    given = [*vendored(ctx.work, LIBRARY / "vendor"), *cargo_config.arguments([], ctx.work, flags)]
     build = ["build", "--release", "--offline", f"--target={TARGET}", "-Zbuild-std=std,panic_abort"]
-    cargo(ctx, *build, env=env, cwd=crate)
+    cargo(ctx, *given, *build, env=env, cwd=crate, locked=LIBRARY)
     root = ctx.work / "sysroot"
     libraries = root / "lib/rustlib" / TARGET / "lib"
     libraries.mkdir(parents=True)
@@ -139,6 +208,8 @@ def _skeleton(ctx: Context) -> tuple[Path, list[str]]:
     names = []
     for file in sorted(root.rglob("Cargo.toml")):
         manifest = tomllib.loads(file.read_text())
+        if "package" not in manifest:  # the root of a workspace
+            continue
         names.append(manifest["package"]["name"])
         for path, text in skeleton_sources(manifest).items():
             (file.parent / path).parent.mkdir(parents=True, exist_ok=True)
@@ -167,45 +238,46 @@ def skeleton_sources(manifest: dict[str, Any]) -> dict[str, str]:
             # cargo takes src/main.rs for the program that is called as its package
             if "path" in target or name != package.get("name"):
                 programs.append(target.get("path", f"{folder}/{name}.rs"))
-    if isinstance(build := package.get("build"), str):
+    build = package.get("build", True)
+    if isinstance(build, str):
         programs.append(build)
+    elif build and ("links" in package or "build-dependencies" in manifest):
+        programs.append("build.rs")
     library = manifest.get("lib", {}).get("path", "src/lib.rs")
     return {library: ""} | dict.fromkeys(programs, "fn main() {}\n")
 
 
-def _prepare(ctx: Context) -> dict[str, str]:
-    """Unpack the standard library and the crates; return cargo's environment for them."""
-    archive.unpack(ctx.inputs["sysroot.tar"], ctx.work / "sysroot")
+def _prepare(ctx: Context, crate: Path) -> tuple[str, ...]:
+    """Unpack the standard library and the crates; return cargo's options to build `crate` with them."""
+    sysroot = ctx.work / "sysroot"
+    archive.unpack(ctx.inputs["sysroot.tar"], sysroot)
     archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
-    use_vendored(ctx.work, ctx.work / "crates")
-    return environment(ctx.work, ctx.work / "sysroot")
+    top = ctx.work / REPOSITORY
+    files = cargo_config.files_of(crate, top)
+    own = cargo_config.arguments(files, top, rustc_flags(ctx.work, sysroot))
+    return (*vendored(ctx.work, ctx.work / "crates"), *own)
 
 
-BUILD = ("build", "--release", "--locked", "--offline", f"--target={TARGET}")
+RELEASE = ("--release", "--offline", f"--target={TARGET}")
 
 
 def dependencies(ctx: Context) -> None:
     """Compile all that the crate depends on: `target.tar`, the folder that cargo goes on from."""
     crate, names = _skeleton(ctx)
-    env = _prepare(ctx)
-    cargo(ctx, *BUILD, env=env, cwd=crate)
-    clean = [
-        "clean",
-        "--release",
-        "--offline",
-        f"--target={TARGET}",
-        *(f"--package={name}" for name in names),
-    ]
-    ctx.run(["cargo", *clean], env=env, cwd=crate)
+    given = _prepare(ctx, crate)
+    env = environment(ctx.work)
+    cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
+    packages = (f"--package={name}" for name in names)
+    ctx.run(["cargo", *given, "clean", *RELEASE, *packages], env=env, cwd=crate)
     archive.pack(ctx.work / "target", ctx.out / "target.tar", ctx.params["epoch"])
 
 
 def program(ctx: Context) -> None:
     """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`."""
-    env = _prepare(ctx)
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
     crate = _sources(ctx)
-    cargo(ctx, *BUILD, env=env, cwd=crate)
+    given = _prepare(ctx, crate)
+    cargo(ctx, *given, "build", *RELEASE, "--locked", env=environment(ctx.work), cwd=crate)
     name = ctx.params["binary"]
     made = ctx.work / "target" / TARGET / "release" / name
     if not made.is_file():
@@ -216,15 +288,19 @@ def program(ctx: Context) -> None:
     shutil.copyfile(made, ctx.out / ctx.params["program"])
 
 
+HOST = "x86_64-unknown-linux-gnu"
+"""What the container itself runs, whatever the crate is built for."""
+
+
 def check_sources(ctx: Context) -> None:
     """Run the crate's own checks in the container: rustfmt, clippy and its tests, on glibc."""
     archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
-    use_vendored(ctx.work, ctx.work / "crates")
-    env = environment(ctx.work) | {"CARGO_ENCODED_RUSTFLAGS": ""}
+    given = vendored(ctx.work, ctx.work / "crates")
+    env = environment(ctx.work) | {"CARGO_BUILD_TARGET": HOST}
     crate = _sources(ctx)
     ctx.run(["cargo", "fmt", "--check"], env=env, cwd=crate)
     offline = ("--locked", "--offline", "--all-targets")
-    cargo(ctx, "clippy", *offline, "--", "--deny=warnings", env=env, cwd=crate)
-    said = ctx.run(["cargo", "test", "--locked", "--offline"], env=env, cwd=crate)
+    cargo(ctx, *given, "clippy", *offline, "--", "--deny=warnings", env=env, cwd=crate)
+    said = ctx.run(["cargo", *given, "test", "--locked", "--offline"], env=env, cwd=crate)
     passed = sum(int(count) for count in re.findall(r"^test result: ok\. (\d+) passed", said, re.MULTILINE))
     (ctx.out / "passed").write_text(f"{passed}\n")
