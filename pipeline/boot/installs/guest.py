@@ -23,6 +23,18 @@ BUSES = {
         "virtio-scsi-pci,id=scsi-{node}",
         "scsi-hd,bus=scsi-{node}.0,drive={node},serial={serial}{blocks}{boot},werror=report,rerror=report",
     ),
+    "scsi-paths": (
+        "virtio-scsi-pci,id=first-{node}",
+        "virtio-scsi-pci,id=second-{node}",
+        "scsi-hd,bus=first-{node}.0,drive={node},serial={serial},wwn=0x5000c500a1b2c3d4,share-rw=on{blocks}{boot}",
+        "scsi-hd,bus=second-{node}.0,drive={node},serial={serial},wwn=0x5000c500a1b2c3d4,share-rw=on{blocks}",
+    ),
+    "nvme-paths": (
+        "nvme-subsys,id=subsystem-{node}",
+        "nvme,id=first-{node},subsys=subsystem-{node},serial={serial}",
+        "nvme,id=second-{node},subsys=subsystem-{node},serial={serial}",
+        "nvme-ns,bus=first-{node},drive={node},shared=on{blocks}{boot}",
+    ),
     "ahci": ("ide-hd,bus=ide.{port},drive={node},serial={serial}{boot}",),
     "usb": (
         "qemu-xhci,id=xhci-{node}",
@@ -30,7 +42,8 @@ BUSES = {
     ),
     "cd": ("ide-cd,bus=ide.{port},drive={node}{boot}",),
 }
-"""QEMU's devices for a disk on each bus; `cd` is the optical drive of an AHCI controller."""
+"""QEMU's devices for a disk on each bus; one with `paths` is reached through two controllers; `cd` is the
+optical drive of an AHCI controller."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipeline.boot.installs.choice import CHOICE
 from pipeline.boot.installs.faults import FAULTS
 from pipeline.boot.installs.film import Film
 from pipeline.boot.installs.guest import HOST, Disk
+from pipeline.boot.installs.paths import PATHS
 from pipeline.boot.installs.power import CUT
 from pipeline.boot.installs.stage import (
     GOOD,
@@ -255,6 +256,7 @@ STORIES: dict[str, Story] = {
     "refuse-read-only": refused(steps.answers(GOOD), "read-only", read_only=True),
     "refuse-unknown-key": refused(steps.answers(GOOD, lines=('colour = "red"',)), "colour"),
     **CHOICE,
+    **PATHS,
     **FAULTS,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

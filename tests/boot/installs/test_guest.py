@@ -42,6 +42,15 @@ def test_a_machine_in_full() -> None:
     assert blockdev(argv, "medium")["read-only"] is True
 
 
+def test_a_disk_with_two_paths_is_one_image_behind_two_controllers() -> None:
+    for bus, controllers in (("scsi-paths", "virtio-scsi-pci"), ("nvme-paths", "nvme")):
+        argv = command(replace(GUEST, disks=(replace(DISK, bus=bus),)), 5)
+        kinds = [text.partition(",")[0] for text in values(argv, "-device")]
+        assert kinds.count(controllers) == 2
+        nodes = [json.loads(text)["node-name"] for text in values(argv, "-blockdev")]
+        assert nodes.count("target") == 1
+
+
 def test_a_machine_without_uefi_firmware_starts_by_bios() -> None:
     assert values(command(GUEST, 5), "-machine") == ["q35,pflash0=code,pflash1=variables"]
     argv = command(replace(GUEST, code=None), 5)
