@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::answers;
 use crate::hardware::{Contents, Hardware, read_volume};
 use crate::install::{self, Request, Stage};
+use crate::medium::Running;
 use crate::state::Purpose;
 
 /// Does on the machine below `root` what the answer file at `file` says; `Err` is one sentence or
@@ -18,10 +19,12 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         lines.collect::<Vec<String>>().join("\n")
     })?;
     let mut hardware = Hardware::scan(root).map_err(|problem| problem.to_string())?;
+    let running = Running::read(root);
     for disk in &mut hardware.disks {
         let path = root.join("dev").join(&disk.name);
         disk.volume = read_volume(&path);
         disk.contents = Contents::read(&path, disk).ok();
+        disk.is_medium = running.is_on(root, disk);
         disk.serial = disk.serial.take().or_else(|| disk.ask_serial(root));
     }
     let purpose = Purpose::of(answers.task);

@@ -31,6 +31,7 @@ pub mod headless;
 pub mod install;
 pub mod keyboard;
 pub mod log;
+pub mod medium;
 pub mod prober;
 pub mod restore;
 pub mod screen;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hardware::{Contents, Disk, DiskKey, Hardware, Volume, read_volume};
+use crate::medium::Running;
 
 /// How long a disk, or what may become one, has to answer. Disks take up to half a minute to spin up.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -36,6 +37,8 @@ struct Found {
     contents: Option<Contents>,
     /// What it says when it is asked.
     serial: Option<String>,
+    /// This system was started from it.
+    is_medium: bool,
 }
 
 impl Found {
@@ -45,6 +48,7 @@ impl Found {
             volume,
             contents: None,
             serial: None,
+            is_medium: false,
         }
     }
 
@@ -57,6 +61,7 @@ impl Found {
             volume: read_volume(&path),
             contents: contents.ok(),
             serial: disk.ask_serial(root),
+            is_medium: Running::read(root).is_on(root, disk),
         }
     }
 }
@@ -90,6 +95,7 @@ impl Prober {
             let found = known.unwrap_or_else(|| self.start(disk, now));
             (disk.volume, disk.contents) = (found.volume, found.contents);
             disk.serial = disk.serial.take().or(found.serial);
+            disk.is_medium = found.is_medium;
             let asked = self.asked.get(&disk.key());
             if disk.volume == Volume::Unread && asked.is_some_and(|it| is_over(*it, now)) {
                 disk.volume = Volume::Silent;

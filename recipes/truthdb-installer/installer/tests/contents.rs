@@ -97,6 +97,7 @@ impl Image {
             sequence: 0,
             volume: Volume::Other,
             contents: None,
+            is_medium: false,
         };
         Contents::read(&self.path, &disk)
     }

@@ -107,6 +107,7 @@ impl Machine {
             sequence: 1,
             volume: Volume::Other,
             contents: None,
+            is_medium: false,
         }
     }
 

@@ -16,20 +16,20 @@ const MOST_PARTITIONS: u32 = 1024;
 
 /// The bytes of a device that a partition takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     /// Number of the partition; `None` for the whole device.
-    pub(super) number: Option<u32>,
+    pub(crate) number: Option<u32>,
     /// Whether the table calls it an EFI system partition.
-    pub(super) is_esp: bool,
+    pub(crate) is_esp: bool,
     /// Where it begins.
-    pub(super) start: u64,
+    pub(crate) start: u64,
     /// How many there are.
-    pub(super) length: u64,
+    pub(crate) length: u64,
 }
 
 /// Opens the device (or file) at `path` for reading only, without making an optical drive close
 /// its tray.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -39,7 +39,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 /// The whole device, and its partitions: those of a GPT, else the primary ones of an MBR.
 /// `block_size` is the device's; a table in blocks of 512 bytes is found on any, since an image of
 /// a disk keeps them when it is copied to a medium with larger ones.
-pub(super) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
+pub(crate) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
     let whole = Extent {
         number: None,
         is_esp: false,

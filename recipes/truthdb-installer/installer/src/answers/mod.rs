@@ -20,7 +20,7 @@ mod check;
 mod choose;
 mod consent;
 mod disk_keys;
-mod extent;
+pub(crate) mod extent;
 mod file;
 mod find;
 mod mistakes;
@@ -31,7 +31,7 @@ mod summary;
 mod table;
 mod unseen;
 mod volume;
-mod window;
+pub(crate) mod window;
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use super::extent::Extent;
 const ALLOWANCE: u64 = 16 << 20;
 
 /// A part of a device as if it were all. Reads at most [`ALLOWANCE`] bytes, and never writes.
-pub(super) struct Window<'d> {
+pub(crate) struct Window<'d> {
     device: &'d File,
     extent: Extent,
     position: u64,
@@ -20,7 +20,7 @@ pub(super) struct Window<'d> {
 
 impl<'d> Window<'d> {
     /// The bytes of `device` in `extent`.
-    pub(super) fn new(device: &'d File, extent: Extent) -> Self {
+    pub(crate) fn new(device: &'d File, extent: Extent) -> Self {
         Self {
             device,
             extent,

@@ -44,6 +44,8 @@ pub struct Disk {
     pub volume: Volume,
     /// What is on it, once somebody has looked.
     pub contents: Option<Contents>,
+    /// This system was started from it, as firmware and contents say.
+    pub is_medium: bool,
 }
 
 /// What a disk holds, as far as that matters here.
@@ -163,6 +165,7 @@ impl From<Device> for Disk {
             sequence: device.sequence,
             volume: Volume::Unread,
             contents: None,
+            is_medium: false,
         }
     }
 }

@@ -75,8 +75,20 @@ impl Hardware {
         self.pending.is_empty() && disks.all(|disk| disk.volume != Volume::Unread)
     }
 
-    /// Whether `disk` is what this system was started from.
+    /// Whether `disk` is what this system was started from: firmware or contents say so, or, where they say
+    /// it of no disk, its name.
     pub fn is_boot_medium(&self, disk: &Disk) -> bool {
+        let is_known = self.disks.iter().any(|disk| disk.is_medium);
+        disk.is_medium || (!is_known && self.has_its_name(disk))
+    }
+
+    /// Whether `disk` is what this system was started from, as far as anything says so: nothing is written
+    /// to it.
+    pub fn may_be_boot_medium(&self, disk: &Disk) -> bool {
+        disk.is_medium || self.has_its_name(disk)
+    }
+
+    fn has_its_name(&self, disk: &Disk) -> bool {
         match (&self.boot_volume, &disk.volume) {
             (Some(wanted), Volume::Iso(found)) => wanted == found,
             _ => false,
@@ -89,7 +101,7 @@ impl Hardware {
             "no medium".to_owned()
         } else if disk.volume == Volume::Unread {
             "still being looked at".to_owned()
-        } else if self.is_boot_medium(disk) {
+        } else if self.may_be_boot_medium(disk) {
             "boot medium".to_owned()
         } else if disk.volume == Volume::Silent {
             "does not answer".to_owned()

@@ -25,5 +25,6 @@ pub(super) fn disk(root: &Path, size: u64, block_size: u64) -> Disk {
         sequence: 0,
         volume: Volume::Other,
         contents: None,
+        is_medium: false,
     }
 }

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use crate::fat::{Node, Stamp, Volume};
 use crate::guard;
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
+use crate::medium::Running;
 use crate::slice::Slice;
 
 /// How many exports a stick takes before somebody has to tidy up.
@@ -31,10 +32,11 @@ pub(super) fn export(
 ) -> Result<String, Problem> {
     let hint = "Plug in a USB stick with a FAT file system (not exFAT), then press E again.";
     let hardware = Hardware::scan(root)?;
+    let running = Running::read(root);
     let is_boot_medium = |disk: &Disk| {
         let volume = read_volume(&root.join("dev").join(&disk.name));
-        let disk = disk.clone();
-        hardware.is_boot_medium(&Disk { volume, ..disk })
+        let named = disk.clone();
+        running.is_on(root, disk) || hardware.may_be_boot_medium(&Disk { volume, ..named })
     };
     let sticks = hardware
         .disks
