@@ -12,8 +12,9 @@ from pipeline.crates import built_from, workspace_of
 from pipeline.errors import ConfigError
 from pipeline.manifest import Artifact
 from pipeline.project import Project
-from pipeline.step import Input, Output, Pinned, Source, Step
-from pipeline.steps import cargo_config, kernel, rust
+from pipeline.recipe import Kernel
+from pipeline.step import Input, Pinned, Source, Step
+from pipeline.steps import cargo_config, kernel, kernel_config, rust
 from pipeline.store import Blob
 
 
@@ -30,46 +31,65 @@ def made(name: str, check: Check, mode: int = 0o644) -> Made:
     return {"outputs": (name,), "checks": {name: check}, "published": {name: mode}}
 
 
-def vmlinuz_of(project: Project, name: str) -> Output:
-    """Return the kernel: built from fragments, shared by all recipes that name the same ones, or taken."""
+def kernel_steps(project: Project, name: str) -> tuple[Step, ...]:
+    """Return the steps that end in the kernel of the recipe `name`: built, or taken.
+
+    One that is built from fragments is shared by all recipes that name the same ones.
+    """
     recipe = project.recipes[name].kernel
-    vmlinuz = made("vmlinuz", Gate("kernel"))
     if recipe.artifact is not None:
+        pinned = _pinned(project, recipe.artifact, project.manifest.artifacts)
         step = Step(
             name=f"kernel:{recipe.artifact}",
             summary="Take the kernel that the manifest names.",
-            inputs={"vmlinuz": _pinned(project, recipe.artifact, project.manifest.artifacts)},
-            **vmlinuz,
+            inputs={"vmlinuz": pinned},
+            **made("vmlinuz", Gate("kernel")),
         )
-        return step.output("vmlinuz")
+        return (step,)
+    return _built_kernel(project, name, recipe)
+
+
+def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ...]:
+    """Return the steps from a configuration's sources to the kernel; only what compiles takes long."""
     lock = project.lock_of("kernel")
-    flavour = recipe.fragments[-1]
-    sources = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
-    if len(sources) != 1:
+    packages = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
+    if len(packages) != 1:
         raise ConfigError(
-            [f"containers/kernel.toml: packages: {len(sources)} linux-source packages, want one"],
+            [f"containers/kernel.toml: packages: {len(packages)} linux-source packages, want one"],
             "name one, such as linux-source-6.12, then run `./doit lock kernel`",
         )
-    step = Step(
+    folder = project.root / "recipes"
+    files = {f"{fragment}.config": folder / f"kernels/{fragment}.config" for fragment in recipe.fragments}
+    if recipe.config is not None:
+        files = {Path(recipe.config).name: folder / name / recipe.config}
+    flavour = recipe.fragments[-1] if recipe.fragments else name
+    config = Step(
+        name=f"kernel-config:{flavour}",
+        summary="Make the kernel's configuration.",
+        container=lock,
+        inputs={file: Source(path) for file, path in files.items()},
+        outputs=(kernel_config.CONFIG, kernel_config.OFF),
+        params={
+            "source": packages[0],
+            "fragments": recipe.fragments,
+            "config": "" if recipe.config is None else Path(recipe.config).name,
+            "localversion": f"-{flavour}",
+        },
+        run=kernel_config.build,
+    )
+    vmlinuz = made("vmlinuz", Gate("kernel"))
+    compiled = Step(
         name=f"kernel:{flavour}",
         summary="Build Linux from Debian's source.",
         container=lock,
-        inputs={
-            f"{fragment}.config": Source(project.root / "recipes/kernels" / f"{fragment}.config")
-            for fragment in recipe.fragments
-        },
-        outputs=("vmlinuz", "kernel.config", "kernel.release"),
-        params={
-            "source": sources[0],
-            "fragments": recipe.fragments,
-            "localversion": f"-{flavour}",
-            "epoch": lock.epoch,
-        },
+        inputs={kernel_config.CONFIG: config.output(kernel_config.CONFIG)},
+        outputs=("vmlinuz", "kernel.release"),
+        params={"source": packages[0], "epoch": lock.epoch},
         run=kernel.build,
         checks=vmlinuz["checks"],
         published=vmlinuz["published"],
     )
-    return step.output("vmlinuz")
+    return (config, compiled)
 
 
 def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from pipeline.checks.catalog import Gate
 from pipeline.errors import ConfigError
-from pipeline.origins import made, program_steps, vmlinuz_of
+from pipeline.origins import kernel_steps, made, program_steps
 from pipeline.project import Project
 from pipeline.step import Input, Output, Source, Step, distinct
-from pipeline.steps import efi_image, initramfs, iso, kernels_apart, uki
+from pipeline.steps import efi_image, hardening, initramfs, iso, kernel_config, kernels_apart, uki
 
 OS_RELEASE = """\
 NAME="{product}"
@@ -44,9 +44,9 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
     carried = project.recipes[name].image.carries
     before = tuple(replace(step, published={}) for step in plan(project, carried)) if carried else ()
     system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
-    apart = _kernels_apart(project, name, before, system)
+    compared = _compared_kernels(project, name, before, system)
     medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
-    steps = distinct((*before, *system, *apart, *medium))
+    steps = distinct((*before, *system, *compared, *medium))
     _check_published(name, steps)
     return steps
 
@@ -76,7 +76,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title)
     cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
 
-    vmlinuz = vmlinuz_of(project, name)
+    kernel = kernel_steps(project, name)
     programs = {called: program_steps(project, name, called) for called in recipe.programs}
     inputs: dict[str, Input] = {
         f"{PROGRAMS}/{called}": steps[-1].output(called) for called, steps in programs.items()
@@ -104,7 +104,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         summary="Bundle kernel, initramfs and command line into one EFI program.",
         container=imager,
         inputs={
-            "vmlinuz": vmlinuz,
+            "vmlinuz": kernel[-1].output("vmlinuz"),
             "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
             "splash.bmp": Source(folder / image.splash),
         },
@@ -113,31 +113,53 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         **made(image.uki, Gate("uki")),
     )
     before = (step for steps in programs.values() for step in steps)
-    return (vmlinuz.step, *before, initramfs_step, uki_step)
+    return (*kernel, *before, initramfs_step, uki_step)
 
 
-def _kernels_apart(
+def _compared_kernels(
     project: Project, name: str, carried: tuple[Step, ...], carrying: tuple[Step, ...]
 ) -> tuple[Step, ...]:
-    """Return the step that compares the kernels of two images, if both are built here."""
-    config = "kernel.config"
-    inner, outer = ([step for step in steps if config in step.outputs] for steps in (carried, carrying))
-    if not (inner and outer):
+    """Return the steps that judge the kernels of two images, if both are built from fragments."""
+    recipe = project.recipes[name]
+    inside = project.recipes.get(recipe.image.carries or "")
+    if inside is None or not (inside.kernel.fragments and recipe.kernel.fragments):
         return ()
-    step = Step(
+    made_by = {}
+    for kernel, steps in (("installer", carrying), ("runtime", carried)):
+        made_by[kernel] = next(step for step in steps if kernel_config.CONFIG in step.outputs)
+    configs: dict[str, Input] = {
+        f"{kernel}.config": step.output(kernel_config.CONFIG) for kernel, step in made_by.items()
+    }
+    apart = Step(
         name=f"kernels-apart:{name}",
         summary="Compare the two kernels: each lacks what is the other's.",
         container=project.lock_of("imager"),
-        inputs={
-            "installer.config": outer[0].output(config),
-            "runtime.config": inner[0].output(config),
-            "apart.toml": Source(project.root / kernels_apart.APART),
-        },
+        inputs=configs | {"apart.toml": Source(project.root / kernels_apart.APART)},
         outputs=("kernels.txt",),
         run=kernels_apart.build,
         published={"kernels.txt": 0o644},
     )
-    return (step,)
+    hardened = Step(
+        name=f"hardening:{name}",
+        summary="Compare the appliance with what people who harden Linux recommend.",
+        container=project.lock_of("imager"),
+        inputs={
+            **{f"{kernel}.off": step.output(kernel_config.OFF) for kernel, step in made_by.items()},
+            "runtime.config": configs["runtime.config"],
+            "hardening.toml": Source(project.root / hardening.HARDENING),
+            "rootfs": Source(project.root / "recipes" / str(recipe.image.carries) / inside.image.rootfs),
+        },
+        outputs=("hardening.txt",),
+        params={
+            "cmdline": {
+                kernel: " ".join(each.image.cmdline)
+                for kernel, each in (("installer", recipe), ("runtime", inside))
+            }
+        },
+        run=hardening.build,
+        published={"hardening.txt": 0o644},
+    )
+    return (apart, hardened)
 
 
 def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:

@@ -51,6 +51,8 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
                 f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
             )
     paths = {"image.rootfs": folder / recipe.image.rootfs, "image.splash": folder / recipe.image.splash}
+    if recipe.kernel.config is not None:
+        paths["kernel.config"] = folder / recipe.kernel.config
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
     for key, program in recipe.programs.items():

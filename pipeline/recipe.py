@@ -12,16 +12,21 @@ from pipeline.config import STRICT, AbsolutePath, FileName, Name, RelativePath, 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Fragments of `recipes/kernels/`, the last of which names the kernel, or a bzImage of the manifest."""
+    """Where the kernel comes from.
+
+    Fragments of `recipes/kernels/`, the last of which names the kernel; or `config`, a whole `.config` below
+    the recipe's folder; or a bzImage of the manifest.
+    """
 
     __pydantic_config__ = STRICT
     fragments: tuple[Name, ...] = ()
+    config: RelativePath | None = None
     artifact: Name | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Kernel":
-        if bool(self.fragments) == (self.artifact is not None):
-            raise ValueError("needs either fragments or artifact")
+        if [bool(self.fragments), self.config is not None, self.artifact is not None].count(True) != 1:
+            raise ValueError("needs one of fragments, config and artifact")
         return self
 
 

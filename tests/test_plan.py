@@ -104,16 +104,19 @@ RUNTIME_RUST = [
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
 RUST = [f"{kind}:{NAME}/{NAME}" for kind in CRATE_STEPS]
 IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-image", "iso")]
-APART = f"kernels-apart:{NAME}"
+APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
+KERNELS = [
+    f"{kind}:{flavour}" for flavour in ("runtime", "installer") for kind in ("kernel-config", "kernel")
+]
 BOTH = [*RUNTIME_IMAGE, *IMAGE]
 
 CHANGES: list[tuple[str, Callable[[Project], Project], list[str]]] = [
     ("version", lambda p: with_pins(p, product=replace(p.manifest.product, version="9.9")), BOTH),
     ("product's name", lambda p: with_pins(p, product=replace(p.manifest.product, name="X")), BOTH),
     ("epoch", lambda p: with_pins(p, source_date_epoch=1), BOTH),
-    ("cmdline", lambda p: with_image(p, cmdline=("rdinit=/sbin/init",)), IMAGE[1:]),
+    ("cmdline", lambda p: with_image(p, cmdline=("rdinit=/sbin/init",)), [*IMAGE[1:], HARDENING]),
     ("volume's name", lambda p: with_volume_id(p, "X"), IMAGE[1:]),
-    ("imager container", lambda p: with_layer(p, "imager"), [*BOTH, APART]),
+    ("imager container", lambda p: with_layer(p, "imager"), [*BOTH, APART, HARDENING]),
     (
         "rust container",
         lambda p: with_layer(p, "rust"),
@@ -122,7 +125,7 @@ CHANGES: list[tuple[str, Callable[[Project], Project], list[str]]] = [
     (
         "kernel container",
         lambda p: with_layer(p, "kernel"),
-        ["kernel:runtime", *BOTH[1:], "kernel:installer", APART],
+        [*KERNELS, *BOTH[1:], APART, HARDENING],
     ),
     ("boot container", lambda p: with_layer(p, "boot"), []),
     ("nothing", lambda p: p, []),
@@ -162,7 +165,7 @@ EDITS = [
     ("programs/words/Cargo.toml", ["crates:toy/toy", "dependencies:toy/toy", "program:toy/toy", *TOY_IMAGE]),
     ("programs/disks/target/debug/x", []),
     ("programs/other/src/lib.rs", []),
-    ("recipes/kernels/base.config", ["kernel:base", *TOY_IMAGE[1:]]),
+    ("recipes/kernels/base.config", ["kernel-config:base", "kernel:base", *TOY_IMAGE[1:]]),
     ("recipes/kernels/other.config", []),
     ("README.md", []),
 ]
@@ -197,9 +200,9 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
 def test_two_recipes_of_the_same_fragments_share_their_kernel(root: Path) -> None:
     (root / "recipes/other").symlink_to("toy")
     found = project.load(root)
-    first, second = plan(found, "other")[0], plan(found, "toy")[0]
-    assert first.name == second.name == "kernel:base"
-    assert keys((first,)) == keys((second,))
+    first, second = plan(found, "other")[:2], plan(found, "toy")[:2]
+    assert [step.name for step in first] == ["kernel-config:base", "kernel:base"]
+    assert keys(first) == keys(second)
 
 
 def second_recipe(root: Path, *changes: tuple[str, str]) -> None:
@@ -242,7 +245,7 @@ def test_two_different_steps_of_one_name_are_a_mistake(root: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         assert session_of(root).images
     assert str(caught.value) == (
-        "two different steps are called 'kernel:base'\n  hint: they are named after programs, "
+        "two different steps are called 'kernel-config:base'\n  hint: they are named after programs, "
         "artifacts or last fragments: give one of those another name"
     )
 
@@ -278,6 +281,30 @@ def test_a_program_that_would_replace_another_file(root: Path, called: str, like
     )
 
 
+def test_a_kernel_of_a_whole_configuration(root: Path) -> None:
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('fragments = ["base"]', 'config = "my/kernel.config"'))
+    with pytest.raises(ConfigError) as caught:
+        project.load(root)
+    assert caught.value.mistakes == [
+        "recipes/toy/recipe.toml: kernel.config: there is no recipes/toy/my/kernel.config"
+    ]
+    (root / "recipes/toy/my").mkdir()
+    (root / "recipes/toy/my/kernel.config").write_text("CONFIG_PCI=y\n")
+    config, kernel = plan(project.load(root), "toy")[:2]
+    assert (config.name, kernel.name) == ("kernel-config:toy", "kernel:toy")
+    assert config.inputs == {"kernel.config": Source(root / "recipes/toy/my/kernel.config")}
+    assert (config.params["config"], config.params["fragments"]) == ("kernel.config", ())
+    assert config.params["localversion"] == "-toy"
+
+
+def test_only_kernels_of_fragments_are_compared(checkout: Project) -> None:
+    recipe = checkout.recipes[NAME]
+    whole = replace(recipe, kernel=replace(recipe.kernel, fragments=(), config="splash.bmp"))
+    steps = plan(replace(checkout, recipes=checkout.recipes | {NAME: whole}), NAME)
+    assert {APART, HARDENING}.isdisjoint(step.name for step in steps)
+
+
 def test_a_kernel_container_without_a_source_package(root: Path) -> None:
     found = project.load(root)
     lock = replace(found.locks["kernel"], packages=())
@@ -289,7 +316,7 @@ def test_a_kernel_container_without_a_source_package(root: Path) -> None:
 def test_what_people_get_is_checked(checkout: Project) -> None:
     for name in checkout.recipes:
         for step in plan(checkout, name):
-            assert set(step.published) - {"kernels.txt"} in (set(), set(step.checks))
+            assert set(step.published) - {"kernels.txt", "hardening.txt"} in (set(), set(step.checks))
 
 
 def test_every_artifact_has_a_gate(checkout: Project) -> None:
@@ -320,8 +347,13 @@ def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> N
     manifest = root / "manifests/manifest.toml"
     manifest.write_text(manifest.read_text().replace("[artifacts.a-program]", "[payload.service]"))
     steps = plan(project.load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:base", "program:toy/toy", *TOY_IMAGE]
-    assert steps[1].inputs["toy"] == Pinned(
+    assert [step.name for step in steps] == [
+        "kernel-config:base",
+        "kernel:base",
+        "program:toy/toy",
+        *TOY_IMAGE,
+    ]
+    assert steps[2].inputs["toy"] == Pinned(
         Blob("3" * 64, 7), "artifact 'service'", urls=("https://example.org/program",)
     )
 

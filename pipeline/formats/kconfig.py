@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pipeline.errors import ConfigError
 
 SET = re.compile(r'CONFIG_(?P<name>\w+)=(?P<value>[ynm]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")')
+ASSIGNED = re.compile(r"CONFIG_(?P<name>[^=]+)=(?P<value>.*)")
 NOT_SET = re.compile(r"# CONFIG_(?P<name>\w+) is not set")
 UNMET = re.compile(
     r"^WARNING: unmet direct dependencies detected for (?P<name>\w+)\n"
@@ -36,6 +37,14 @@ class Option:
 
     def __str__(self) -> str:
         return f"CONFIG_{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole `.config` as Linux reads it: options by name, and what somebody may not have meant."""
+
+    options: dict[str, Option]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,28 @@ def parse(text: str, file: str) -> list[Option]:
             'write CONFIG_NAME=y, a number or a "text", `# CONFIG_NAME is not set`, or a comment',
         )
     return options
+
+
+def read_whole(text: str, file: str) -> Whole:
+    """Return what Linux makes of a `.config`: of two values the last, and nothing of other lines.
+
+    `conf` warns of both, and goes on: scripts/kconfig/confdata.c, conf_read_simple.
+    """
+    options: dict[str, Option] = {}
+    notes = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        place, line = f"{file}:{number}", line.rstrip("\r")
+        match = NOT_SET.fullmatch(line) or ASSIGNED.fullmatch(line)
+        if match is None:
+            if line and not line.startswith("#"):
+                notes.append(f"{place}: Linux ignores {line!r}")
+            continue
+        option = Option(match["name"], match.groupdict().get("value", "n"), place)
+        before = options.get(option.name)
+        if before is not None and before.value != option.value:
+            notes.append(f"{place}: {option} takes the place of {before} of {before.place}")
+        options[option.name] = option
+    return Whole(options, notes)
 
 
 def merge(fragments: Iterable[Sequence[Option]]) -> list[Option]:

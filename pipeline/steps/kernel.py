@@ -1,52 +1,39 @@
-"""Builds a Linux kernel without modules out of Debian's source package and config fragments."""
+"""Builds a Linux kernel without modules out of Debian's source package and a finished configuration."""
 
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from pipeline.errors import ConfigError, PipelineError
-from pipeline.formats import kconfig
-from pipeline.formats.kconfig import Option
+from pipeline.errors import PipelineError
 from pipeline.inside import Context
 
 SOURCES = Path("/usr/src")  # where Debian's linux-source packages put their archive
 COMPILED = re.compile(r"  (?:CC|AS)  ")
 
-PROBE = "\nconfig ASKED_FOR_BY_FRAGMENTS\n\tdef_bool y\n"
-
 
 def build(ctx: Context) -> None:
-    """Write `vmlinuz` (a bzImage), `kernel.config` and `kernel.release` (what `uname -r` will say).
+    """Write `vmlinuz` (a bzImage) and `kernel.release` (what `uname -r` will say).
 
-    Inputs: a `<name>.config` for each of `params.fragments`, in which order does not matter. Params:
-    `source` (name of the archive in /usr/src, without .tar.xz), `fragments`, `epoch` (seconds since
-    1970), `localversion` (what the release ends in).
-    Raises ConfigError for fragments that are malformed, contradict each other, or ask for what Kconfig
-    does not give.
+    Inputs: `kernel.config`, as `conf` of this source left it. Params: `source` (name of the archive in
+    /usr/src, without .tar.xz), `epoch` (seconds since 1970).
+    Raises PipelineError where the build would change the configuration.
     """
-    asked = read_fragments(ctx.inputs, ctx.params)
     source = unpack(ctx)
-    configure(ctx, source, asked)
+    config = ctx.inputs["kernel.config"].read_bytes()
+    (source / ".config").write_bytes(config)
     compile_kernel(ctx, source)
+    if (source / ".config").read_bytes() != config:
+        raise PipelineError("the kernel's build changed kernel.config: it was made for another source")
     shutil.copyfile(source / "arch/x86/boot/bzImage", ctx.out / "vmlinuz")
-    shutil.copyfile(source / ".config", ctx.out / "kernel.config")
     shutil.copyfile(source / "include/config/kernel.release", ctx.out / "kernel.release")
+    shutil.rmtree(source)  # Docker does nothing else while it removes so many files itself
 
 
-def read_fragments(inputs: Mapping[str, Path], params: Mapping[str, Any]) -> list[Option]:
-    """Return the options that the step's fragments and its own parameters ask for."""
-    files = [f"{name}.config" for name in params["fragments"]]
-    fragments = [kconfig.parse(inputs[file].read_text(), file) for file in files]
-    own = [Option("LOCALVERSION", f'"{params["localversion"]}"', "the step's localversion")]
-    return kconfig.merge([*fragments, own])
-
-
-def unpack(ctx: Context) -> Path:
-    """Unpack the kernel's source and return its folder."""
+def unpack(ctx: Context, *patterns: str) -> Path:
+    """Unpack the kernel's source, or what of it matches one of these patterns, and return its folder."""
     name: str = ctx.params["source"]
     archive = SOURCES / f"{name}.tar.xz"
     if not archive.exists():
@@ -54,67 +41,9 @@ def unpack(ctx: Context) -> Path:
             f"{archive}: not found in the builder container",
             "name its Debian package in containers/kernel.toml, then run `./doit lock kernel`",
         )
-    ctx.run(["tar", "--extract", "--xz", f"--file={archive}", f"--directory={ctx.work}"])
+    wanted = ["--wildcards", *(f"{name}/{pattern}" for pattern in patterns)] if patterns else []
+    ctx.run(["tar", "--extract", "--xz", f"--file={archive}", f"--directory={ctx.work}", *wanted])
     return ctx.work / name
-
-
-def configure(ctx: Context, source: Path, asked: Sequence[Option]) -> None:
-    """Write `.config`: what is asked for, and off whatever can be off.
-
-    Raises ConfigError that lists every option that did not come out as asked, with the reason.
-    """
-    fragment = ctx.work / "asked.config"
-    fragment.write_text(kconfig.render(asked))
-    ctx.run(make("allnoconfig"), env={"KCONFIG_ALLCONFIG": str(fragment)}, cwd=source)
-    config = source / ".config"
-    values = {option.name: option.value for option in kconfig.parse(config.read_text(), ".config")}
-    dropped = kconfig.dropped(asked, values)
-    if dropped:
-        reasons = find_unmet(ctx, source, [option.name for option in dropped])
-        raise ConfigError(
-            [describe(option, values.get(option.name), reasons.get(option.name)) for option in dropped],
-            "ask for what is missing in a fragment too, or take the option out",
-        )
-
-
-def find_unmet(ctx: Context, source: Path, names: Sequence[str]) -> dict[str, kconfig.Unmet]:
-    """Return the unmet dependencies of options, by option.
-
-    Kconfig is asked: one more option that selects them all makes `conf` warn about each whose
-    dependencies do not hold. Those that depend on one another hold while all are selected, so what has
-    been explained is left out, until a round explains nothing.
-    """
-    found: dict[str, kconfig.Unmet] = {}
-    remaining = list(names)
-    while remaining:
-        selects = "".join(f"\tselect {name}\n" for name in remaining)
-        (ctx.work / "Kconfig.probe").write_text((source / "Kconfig").read_text() + PROBE + selects)
-        shutil.copyfile(source / ".config", ctx.work / "probe.config")
-        log = ctx.run(
-            make("olddefconfig"),
-            env={
-                "KBUILD_KCONFIG": str(ctx.work / "Kconfig.probe"),
-                "KCONFIG_CONFIG": str(ctx.work / "probe.config"),
-            },
-            cwd=source,
-        )
-        explained = {name: reason for name, reason in kconfig.unmet(log).items() if name in remaining}
-        if not explained:
-            break
-        found |= explained
-        remaining = [name for name in remaining if name not in explained]
-    return found
-
-
-def describe(option: Option, value: str | None, unmet: kconfig.Unmet | None) -> str:
-    """Return the sentence that says why `option` came out as `value`; None is: not in `.config`."""
-    lost = f"{option.place}: {option} was dropped"
-    if unmet:
-        missing = f"; missing: {', '.join(unmet.missing)}" if unmet.missing else ""
-        return f"{lost}: it depends on {unmet.expression}{missing}"
-    if value is None:
-        return f"{lost}: this kernel has no such option, or none that a fragment can set"
-    return f"{lost}: a choice, a range or an option that selects it makes it {value}"
 
 
 def compile_kernel(ctx: Context, source: Path) -> None:

@@ -8,6 +8,7 @@
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
 //!   [`log`] keeps what programs say.
 //! - [`config`] reads `metadata/node.toml`, [`product`] the name of this system.
+//! - [`helper`] is what the kernel may start.
 //! - [`page`] decides what is shown, and [`console`] shows it; neither knows where it comes from.
 //! - [`sys`] holds the one thing that takes unsafe code.
 //!
@@ -20,6 +21,7 @@ pub mod config;
 pub mod console;
 pub mod data;
 pub mod disk;
+pub mod helper;
 pub mod log;
 pub mod mounts;
 pub mod network;

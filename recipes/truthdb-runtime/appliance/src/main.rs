@@ -1,10 +1,13 @@
 //! `truthdb-appliance`: see the library. It exits with 0 when it did what it was told, or was asked
 //! to stop; else with 1 and one line on standard error.
+//!
+//! It is also the only program that the kernel may start (`CONFIG_STATIC_USERMODEHELPER_PATH`), which
+//! calls it by the name of the one that it wants.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use truthdb_appliance::{check, clock, stop, supervisor};
+use truthdb_appliance::{check, clock, helper, stop, supervisor};
 
 const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | run | stop | time SERVER\n\
     \n\
@@ -17,6 +20,11 @@ const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | run
     \x20 --version    print the version of this program\n";
 
 fn main() -> ExitCode {
+    let called = std::env::args_os().next().unwrap_or_default();
+    if let Some(error) = helper::run(&called) {
+        eprintln!("truthdb-appliance: {}: {error}", called.display());
+        return ExitCode::FAILURE;
+    }
     let mut arguments: Vec<_> = std::env::args().skip(1).collect();
     let mut root = PathBuf::from("/");
     if arguments.len() > 2 && arguments[0] == "--root" {
