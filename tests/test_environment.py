@@ -170,6 +170,18 @@ def test_a_python_that_makes_none(
     )
 
 
+def test_an_environment_that_lacks_a_package_says_so(bare: Path) -> None:
+    """So does one whose Python has become another version in its place."""
+    done = subprocess.run(
+        [bare / "bin/python", "-I", "-X", "utf8", ROOT / "dodo.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {bare} has no rich\n  hint: remove it; ./doit makes it anew\n"
+
+
 def test_nothing_shadows_a_locked_package(root: Path, tmp_path: Path) -> None:
     """Neither PYTHONPATH nor a file of the folder, by the very words of the script."""
     environment.make(root)
@@ -178,7 +190,7 @@ def test_nothing_shadows_a_locked_package(root: Path, tmp_path: Path) -> None:
         (folder / "one.py").write_text("raise SystemExit('a stranger')\n")
     text = (ROOT / "dodo.py").read_text()
     assert "from pipeline import entry" in text
-    (root / "dodo.py").write_text(text.replace("from pipeline import entry", "import one\n    sys.exit()"))
+    (root / "dodo.py").write_text(text.replace("from pipeline import entry", "import one; sys.exit()"))
     words = (ROOT / "doit").read_text().splitlines()[-1].split()[2:-1]
     done = subprocess.run(
         [root / ".venv/bin/python", *words],
