@@ -64,7 +64,7 @@ class Engine:
 
     def __init__(self, client: docker.DockerClient, address: str, warning: str = "") -> None:
         self.client, self.address, self.warning = client, address, warning
-        self.swept = False
+        self.swept = self.stopped = False
         self.starters = ThreadPoolExecutor(1)
         self.guard = threading.Lock()
         self.expected: dict[Job, Future[Container]] = {}
@@ -109,8 +109,20 @@ class Engine:
         with _explained(f"remove {tag}"):
             self.client.images.remove(tag)
 
+    def stop(self) -> None:
+        """Remove the containers of this process, and make no more: whoever uses one gets an EngineError."""
+        self.stopped = True
+        mine: dict[str, Any] = {"label": f"{LABEL}={this_process()}"}
+        with self.guard:
+            self.expected = {}
+        with _explained("stop"), ThreadPoolExecutor(8) as pool:  # each may take seconds
+            found = self.client.containers.list(all=True, filters=mine, ignore_removed=True)
+            list(pool.map(_remove, found))
+
     def _create(self, job: Job) -> Container:
         """Make a container. What a dead process of this machine left behind goes first."""
+        if self.stopped:
+            raise EngineError("stopped")
         with _explained("run a container"):
             if not self.swept:
                 self._sweep()

@@ -16,6 +16,9 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 
+MOST = 4
+"""Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
+
 PLAIN = {"✓": "+", "✗": "x"}
 LIST = "`./doit list` shows all"
 NO_OPTION = re.compile(r"Error parsing \w+: (?:option )?(.+?) \(parsing options: ")
@@ -60,7 +63,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
 
     from pipeline import tasks
 
-    config, all_tasks = tasks.load(root)
+    config, all_tasks = tasks.load(root, workers=workers(arguments))
     if "" in arguments:  # doit looks at the first character of each
         Report().error(unknown("", all_tasks))
         return 3
@@ -80,7 +83,19 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     except CmdParseError as error:
         Report().error(PipelineError(_said(str(error)), "`./doit help COMMAND` shows a command's options"))
         return 3
+    except KeyboardInterrupt:
+        config["reporter"].stop()
+        return 130
     return status or 0
+
+
+def workers(arguments: Sequence[str]) -> int:
+    """Return how many steps are made at once where nobody says (`-n`): one a core, up to MOST.
+
+    Only of an image: other commands are one piece of work, and want keys and the terminal for themselves.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST) if set(arguments) <= {"iso"} and cores > 1 else 0
 
 
 def unknown(name: str, all_tasks: Any) -> PipelineError:

@@ -6,6 +6,7 @@ Must not know steps, recipes or doit. On a terminal lines move; elsewhere they a
 import contextlib
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class Report:
         self.errors = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
         self.live: Progress | None = None
         self.running = 0
+        self.guard = threading.Lock()
 
     def print(self, text: str, style: str = "") -> None:
         """Print one line above whatever moves."""
@@ -159,20 +161,25 @@ class Report:
             self.errors.print(f"[bold]  hint:[/] {shown(error.hint)}")
 
     def _begin(self) -> None:
-        self.running += 1
-        if self.running == 1 and self.console.is_terminal:
-            columns = (
-                SpinnerColumn(),
-                TextColumn(f"{{task.description:{NAME_WIDTH}}}"),
-                TimeElapsedColumn(),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[amount]}"),
-            )
-            self.live = Progress(*columns, console=self.console, transient=True)
-            self.live.start()
+        with self.guard:
+            self.running += 1
+            if self.running == 1 and self.console.is_terminal:
+                self._start_live()
+
+    def _start_live(self) -> None:
+        columns = (
+            SpinnerColumn(),
+            TextColumn(f"{{task.description:{NAME_WIDTH}}}"),
+            TimeElapsedColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[amount]}"),
+        )
+        self.live = Progress(*columns, console=self.console, transient=True)
+        self.live.start()
 
     def _end(self) -> None:
-        self.running -= 1
-        if self.running == 0 and self.live is not None:
-            self.live.stop()
-            self.live = None
+        with self.guard:
+            self.running -= 1
+            if self.running == 0 and self.live is not None:
+                self.live.stop()
+                self.live = None

@@ -24,6 +24,7 @@ class Session:
         self.root, self.report = root, report
         self.store = Store(default_root())
         self.cached: set[str] = set()
+        self.stopping = False
 
     @cached_property
     def project(self) -> Project:
@@ -57,6 +58,12 @@ class Session:
     def surroundings(self, checkout: Project) -> Surroundings:
         """Return what steps share, for a project that may lack locks."""
         return Surroundings(self.store, checkout.sources())
+
+    def stop(self) -> None:
+        """Have the steps that run end now; what they say of that is of no interest."""
+        self.stopping = True
+        if "around" in vars(self):
+            self.around.stop()
 
     def folder(self, image: str) -> Path:
         """Return where an image's artifacts go."""

@@ -3,6 +3,7 @@
 Must not know doit, recipes, or how a step is run.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,12 +43,22 @@ class Surroundings:
     keys: dict[Step, str] = field(default_factory=dict)
     """Keys that this run has computed already."""
 
+    guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
     @cached_property
     def engine(self) -> "Engine":
         """The engine, found when the first step needs it: a build that is all cached needs none."""
         from pipeline.discovery import connect
 
-        return connect()
+        with self.guard:  # steps may run at the same time
+            if "engine" not in vars(self):
+                vars(self)["engine"] = connect()
+            return vars(self)["engine"]  # type: ignore[no-any-return]
+
+    def stop(self) -> None:
+        """Have what runs in the engine end now, with an error, and let nothing begin there any more."""
+        if "engine" in vars(self):
+            self.engine.stop()
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""

@@ -3,14 +3,18 @@
 Must not know formats. It alone turns an error into output; everything below raises.
 """
 
+import contextlib
 import functools
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from doit.exceptions import BaseFail, TaskFailed
+from doit.runner import MThreadRunner
 
 from pipeline import commands
 from pipeline.errors import PipelineError
@@ -27,6 +31,9 @@ STEP = "_step"
 JUDGE = "judge"
 """Where a task has the function that judges its options, as doit passes them: it raises PipelineError."""
 
+STOPPED = "stopped; what was finished is kept"
+PATIENCE = 20  # seconds for steps that are stopped to remove what they leave
+
 DISK = (
     "there has to be room, and a right to write, in artifacts/ and in the cache; `./doit doctor` says where"
 )
@@ -37,8 +44,11 @@ def _step_name(image: str, step: Step) -> str:
     return f"{STEP}:{image}/{step.name}"
 
 
-def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
-    """Return doit's configuration, and the function that makes all tasks of the checkout `root`."""
+def load(root: Path, *, workers: int = 0) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
+    """Return doit's configuration, and the function that makes all tasks of the checkout `root`.
+
+    `workers` is how many tasks may run at once, each in a thread; 0 keeps all of them in this one.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         session = Session(root, Report())
@@ -53,8 +63,9 @@ def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
         "default_tasks": ["iso"],
         "backend": "sqlite3",
         "dep_file": ":memory:",  # what is up to date is asked of the cache, never of doit's own records
+        "num_process": workers,
         "par_type": "thread",
-        "reporter": Reporter(session.report),
+        "reporter": Reporter(session),
         "sort": "definition",
         "verbosity": 2,
     }
@@ -69,8 +80,8 @@ def load(root: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
 class Reporter:
     """What doit tells its user, left to `Report` but for what doit alone knows."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, session: Session) -> None:
+        self.session, self.report = session, session.report
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_: None
@@ -86,6 +97,21 @@ class Reporter:
             except PipelineError as error:
                 self.report.error(error)
                 raise SystemExit(1) from None
+
+    def stop(self) -> None:
+        """Stop the tasks that other threads run, and wait a moment for them to clean up after themselves.
+
+        A key that stops the program reaches its first thread only.
+        """
+        give_up = time.monotonic() + PATIENCE
+        running = [each for each in threading.enumerate() if isinstance(each, MThreadRunner.DaemonThread)]
+        with contextlib.suppress(KeyboardInterrupt):  # who presses it again does not want to wait
+            while running and time.monotonic() < give_up:
+                with contextlib.suppress(PipelineError):
+                    self.session.stop()
+                running[0].join(0.5)
+                running = [each for each in running if each.is_alive()]
+        self.report.print(STOPPED)
 
     def skip_uptodate(self, task: Any) -> None:
         """Say that a step had nothing to do."""
@@ -109,14 +135,15 @@ def _told(session: Session, action: Callable[..., bool | None]) -> Callable[...,
         try:
             return action(*args, **kwargs) is not False
         except PipelineError as error:
-            session.report.error(error)
+            if not session.stopping:
+                session.report.error(error)
             return False
         except OSError as error:  # a disk that is full, or not to be written to, where nobody expected it
             where = error.filename or session.store.root
             session.report.error(PipelineError(f"{where}: {error.strerror or error}", DISK))
             return False
         except KeyboardInterrupt:
-            session.report.print("stopped; what was finished is kept")
+            session.report.print(STOPPED)
             raise SystemExit(130) from None
 
     return run
@@ -161,19 +188,26 @@ def _image_tasks(session: Session) -> Iterator[Task]:
         "name what goes into the images and is not in git",
         functools.partial(commands.tell_untracked, session),
     )
+    first: dict[str, str] = {}
     for name, steps in images.items():
         for step in steps:
-            yield _step_task(session, name, step)
+            yield _step_task(session, name, step, first.setdefault(step.name, name))
 
 
-def _step_task(session: Session, image: str, step: Step) -> Task:
+def _step_task(session: Session, image: str, step: Step, first: str) -> Task:
+    """Return the task of a step for an image: one that it shares with the image `first` is made for that one.
+
+    Otherwise two that run at once would wait for each other's result.
+    """
+    needed = [_step_name(image, each) for each in step.needs()]
+    shared = [_step_name(first, step)] if first != image else []
     return {
         "basename": STEP,
         "name": f"{image}/{step.name}",
         "doc": step.summary,
         "actions": [_told(session, functools.partial(commands.realise_step, session, image, step))],
         "io": {"capture": False},
-        "task_dep": [TRACKED, *(_step_name(image, needed) for needed in step.needs())],
+        "task_dep": [TRACKED, *needed, *shared],
         "uptodate": [functools.partial(commands.is_current, session, image, step)],
     }
 

@@ -16,7 +16,7 @@ import pytest
 from pipeline import crossing, processes
 from pipeline.crossing import extract, lines_of
 from pipeline.discovery import plain_tcp
-from pipeline.engine import LABEL, Engine, Job
+from pipeline.engine import LABEL, Engine, EngineError, Job
 from pipeline.errors import PipelineError
 from pipeline.images import is_bare
 from pipeline.processes import is_gone, this_process
@@ -55,6 +55,21 @@ def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPat
         names = {str(each.result().id) for each in taken}
     assert (alone, names) == (True, {"first", "second"})
     assert engine.expected == {}
+
+
+def test_an_engine_that_is_stopped_keeps_no_container_and_makes_none() -> None:
+    removed: list[str] = []
+    asked: list[dict[str, str]] = []
+
+    def containers(filters: dict[str, str], **_: object) -> list[Any]:
+        asked.append(filters)
+        return [Answers(remove=lambda **_: removed.append("mine"))]
+
+    engine = Engine(Answers(containers=Answers(list=containers)), "unix:///x")  # type: ignore[arg-type]
+    engine.stop()
+    assert (removed, asked) == (["mine"], [{"label": f"{LABEL}={this_process()}"}])
+    with pytest.raises(EngineError, match="stopped"):
+        engine._create(JOB)
 
 
 LAYER = "0123456789abcdef" + "f" * 48

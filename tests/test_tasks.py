@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from doit.exceptions import TaskError, TaskFailed
 
-from pipeline import tasks
+from pipeline import entry, tasks
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
+from pipeline.step import Step
 from tests.conftest import ROOT
 
 DOIT = (sys.executable, "-I", "-X", "utf8", "dodo.py")
@@ -93,6 +94,81 @@ def test_recipes_may_share_steps(copy: Path) -> None:
     assert kernels == ["_step:other/kernel:installer", "_step:truthdb-installer/kernel:installer"]
 
 
+def test_a_step_that_images_share_is_made_once_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(tmp_path, Report())
+    made = Step("kernel:x", "", {}, ("vmlinuz",))
+    vars(session)["images"] = {name: (made, Step(f"uki:{name}", "", {}, ())) for name in ("a", "b")}
+    found = {task.get("name"): task["task_dep"] for task in tasks._image_tasks(session) if "task_dep" in task}
+    assert found["a/kernel:x"] == [tasks.TRACKED]
+    assert found["b/kernel:x"] == [tasks.TRACKED, "_step:a/kernel:x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores", "expected"),
+    [
+        ([], 2, 2),
+        (["iso"], 3, 3),
+        (["iso"], 64, 4),
+        (["iso"], 1, 0),
+        (["boot"], 8, 0),
+        (["iso", "boot-test"], 8, 0),
+        (["-n", "2", "iso"], 8, 0),  # doit has its own say
+    ],
+)
+def test_steps_are_made_at_once_where_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], cores: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert entry.workers(arguments) == expected
+
+
+STOPPED = """\
+import os, signal, sys, threading, time
+from pathlib import Path
+from types import SimpleNamespace
+from pipeline import commands, entry, tasks
+from pipeline.errors import PipelineError
+from pipeline.session import Session
+from pipeline.step import Step
+from pipeline.step import Step
+
+stopped, both = threading.Event(), threading.Barrier(2, timeout=20)
+started = []
+
+def make(_session, _image, step):
+    if both.wait() == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+    if not stopped.wait(20):
+        sys.exit("nobody stopped it")
+    print(step.name, "cleans up", flush=True)
+    raise PipelineError("the engine went away")
+
+commands.is_current = lambda *_: False
+commands.realise_step = make
+commands.tell_untracked = lambda _session: None
+Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
+Session.around = SimpleNamespace(stop=stopped.set)
+Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
+entry.workers = lambda _: 2
+sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))
+"""
+
+
+def test_a_key_stops_the_steps_of_all_threads_and_lets_them_clean_up(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"INSTALLER_ISO_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert sorted(done.stdout.splitlines()) == ["a cleans up", "b cleans up", tasks.STOPPED]
+
+
 def test_an_engine_that_is_not_there(copy: Path) -> None:
     env = os.environ | {
         "INSTALLER_ISO_CACHE": str(copy / "cache"),
@@ -152,7 +228,7 @@ def test_a_key_that_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_reporter_tells_only_what_nobody_else_does(capsys: pytest.CaptureFixture[str]) -> None:
-    reporter = tasks.Reporter(Report())
+    reporter = tasks.Reporter(Session(ROOT, Report()))
     reporter.execute_task("x")
     reporter.add_failure("x", TaskFailed("told already"))
     reporter.add_failure("x", TaskError("a defect"))
