@@ -49,6 +49,10 @@ class _WrongBytesError(Exception):
     """Something else than what the pin names."""
 
 
+class _TooSlowError(Exception):
+    """A source that trickles, or says nothing any more."""
+
+
 class _GiveUpError(Exception):
     """Something that this source will not change."""
 
@@ -120,7 +124,7 @@ class _Answer:
         try:
             piece = self.coming.get(timeout=max(self.until - time.monotonic(), 0))
         except queue.Empty:
-            raise _GiveUpError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds") from None
+            raise _TooSlowError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds") from None
         if isinstance(piece, BaseException):
             raise piece
         return piece
@@ -131,7 +135,7 @@ class _Answer:
         return answer.status_code, answer.reason
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the body. Raises _GiveUpError where it trickles, and what `requests` raises."""
+        """Give the body. Raises _TooSlowError where it trickles, and what `requests` raises."""
         while isinstance(piece := self._take(), bytes):
             yield piece
             self.arrived += len(piece)
@@ -183,9 +187,10 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
     """Complete `part` from one source and return "", or return why this source is given up.
 
     A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
-    off is asked as long as each attempt brings more, and a few times besides; one that trickles is not.
+    off is asked as long as each attempt brings more, and a few times besides; one that trickles once more,
+    too: its connection may have been lost.
     """
-    failures, reached, reason = 0, 0, ""
+    failures, reached, slow, reason = 0, 0, 0, ""
     for _ in range(MOST_ATTEMPTS):
         try:
             _attempt(url, blob, part, progress)
@@ -194,6 +199,9 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
         except _WrongBytesError as error:
             reason = str(error)
             failures += ATTEMPTS // 2
+        except _TooSlowError as error:
+            reason = str(error)
+            slow += 1
         except _TryAgainError as error:
             reason = str(error)
             failures += 1
@@ -207,7 +215,7 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
         now = part.stat().st_size if part.exists() else 0
         if now > reached:
             reached, failures = now, 1
-        if failures >= ATTEMPTS:
+        if failures >= ATTEMPTS or slow >= ATTEMPTS // 2:
             return reason
         time.sleep(0.2 * 2**failures)
     return f"{MOST_ATTEMPTS} attempts, the last: {reason}"

@@ -106,6 +106,7 @@ def test_a_source_that_trickles_is_left_for_the_next(
     started = time.monotonic()
     with pytest.raises(FetchError) as caught:
         fetch(store, BLOB, [server.url(behaviour)], "x")
+    assert len(server.requests()) == 2
     assert f"{server.url(behaviour)}: sent less than 4.0 kB in 0.3 seconds" in caught.value.message
     path = fetch(store, BLOB, [server.url(behaviour), server.url("good")], "x")
     assert path.read_bytes() == CONTENT
