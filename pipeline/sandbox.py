@@ -32,6 +32,11 @@ def proxies() -> list[tuple[str, str]]:
     return [(name, os.environ[name]) for name in names if name in os.environ]
 
 
+MOST_LOG = 1 << 28
+"""Characters of a log: who says more than that says the same over and over."""
+
+LEFT_OUT = "what follows is left out: it would fill the disk\n"
+
 EVENTS: Mapping[str, Mapping[str, type]] = {
     "progress": {"done": int, "total": int, "unit": str},
     "note": {"text": str},
@@ -99,15 +104,20 @@ def run(
     """
     job = _job(step, around, line, device)
     error: Mapping[str, str] | None = None
-    with explained(log, "write", cache=False):
+    left = MOST_LOG
+    with explained(log, "write", cache=False), contextlib.ExitStack() as stack:
         log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as log_file, _tree(step, around, scratch, line) as files:
+        log_file = stack.enter_context(log.open("w", encoding="utf-8"))
+        files = stack.enter_context(_tree(step, around, scratch, line))
 
         def take(text: str) -> None:
-            nonlocal error
+            nonlocal error, left
             if not text.startswith(RECORD_SEPARATOR):
                 # cargo's progress bars end in a carriage return, what is worth keeping follows
-                log_file.write(plain(text.rstrip("\r").rpartition("\r")[2]) + "\n")
+                said = plain(text.rstrip("\r").rpartition("\r")[2]) + "\n"
+                if left > 0:
+                    log_file.write(said if len(said) <= left else LEFT_OUT)
+                left -= len(said)
                 return
             event = read_event(step.name, text)
             match event["event"]:
@@ -167,7 +177,7 @@ def _tree(step: Step, around: Surroundings, scratch: Path, line: Line) -> Iterat
             large |= {f"in/{name}/{below}": (name, below, path) for below, path in source.files().items()}
     read: dict[str, dict[str, Entry]] = {name: {} for name in step.inputs}
     with tempfile.TemporaryFile(dir=scratch) as file:
-        with tarfile.open(fileobj=file, mode="w") as tar:
+        with explained(scratch, "write"), tarfile.open(fileobj=file, mode="w") as tar:
             for name, owner in (("out", given.user), ("work", given.user), ("src", 0), ("in", 0)):
                 add_folder(tar, name, owner)
             for name in sorted([*small, *large], reverse=given.backwards):

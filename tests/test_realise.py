@@ -7,7 +7,7 @@ from tarfile import TarFile
 
 import pytest
 
-from pipeline import inside
+from pipeline import inside, sandbox
 from pipeline.checks.finding import Finding, Severity
 from pipeline.crossing import add_file
 from pipeline.errors import PipelineError
@@ -337,3 +337,20 @@ def test_a_step_without_code_passes_its_inputs_on_through_its_checks(shop: Shop)
     shop.text.write_text("Y")
     with pytest.raises(CheckError):
         shop.realise(replace(taken, checks={"made": no_y}))
+
+
+def test_a_disk_without_room_for_a_log_is_a_sentence(shop: Shop) -> None:
+    scratch = shop.root / "scratch"
+    (scratch / "out").mkdir(parents=True)
+    with pytest.raises(PipelineError) as caught:
+        sandbox.run(shop.step(), shop.around(), scratch, Path("/dev/full"), Line.silent())
+    assert str(caught.value) == (
+        "/dev/full: cannot write: No space left on device\n  hint: free some space on the disk that it is on"
+    )
+
+
+def test_a_log_does_not_fill_the_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "MOST_LOG", 20)
+    shop.error(shop.step("die"))
+    log = (shop.publish / "logs" / "toy-x.log").read_text()
+    assert log == f"line 0\nline 1\n{sandbox.LEFT_OUT}"
