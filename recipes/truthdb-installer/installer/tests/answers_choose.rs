@@ -267,6 +267,31 @@ fn a_rule_that_is_wider_than_somebody_thought() {
 }
 
 #[test]
+fn a_file_for_empty_disks_that_was_followed_leads_to_what_it_installed() {
+    let installed = |disks: &[Disk], keys: &str| {
+        let answers = rule(&format!("{keys}\nerase_any_matching = true"));
+        let refusal = choose(&answers, disks, &|_| None).unwrap_err();
+        refusal.installed.map(|disk| disk.name)
+    };
+    let mut disks = disks();
+    disks.truncate(2);
+    disks[0].contents = Some(other_system());
+    disks[1].contents = Some(installation());
+    assert_eq!(installed(&disks, "empty = true").as_deref(), Some("sda"));
+    assert_eq!(installed(&disks, "empty = true\nbus = \"NVMe\""), None);
+    assert_eq!(installed(&disks, "bus = \"SAS\""), None);
+    set_earlier(&mut disks[1], true, true);
+    assert_eq!(installed(&disks, "empty = true"), None, "it does not start");
+    disks = [installation(), installation()]
+        .map(Some)
+        .into_iter()
+        .zip(disks)
+        .map(|(contents, disk)| Disk { contents, ..disk })
+        .collect();
+    assert_eq!(installed(&disks, "empty = true"), None, "which one?");
+}
+
+#[test]
 fn a_disk_can_be_taken_away_by_its_bus_or_its_medium() {
     let mut disks = disks();
     disks.truncate(3);

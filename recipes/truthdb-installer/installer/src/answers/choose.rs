@@ -19,7 +19,12 @@ pub fn choose<'a>(
     let disks = disks.iter().filter(|it| !it.is_optical() && !it.is_empty());
     let (fitting, others) = answers.rule.choose(disks);
     let disk = match &fitting[..] {
-        [] => return Err(none_fits(answers, &others)),
+        [] => {
+            return Err(Refusal {
+                installed: taken(answers, &others),
+                ..none_fits(answers, &others)
+            });
+        }
         // One disk, to which there may be several paths, of which not every one need work.
         [first, more @ ..] if more.iter().all(|it| it.is_another_path_to(first)) => {
             let works = fitting.iter().find(|it| refuse(it).is_none());
@@ -43,6 +48,20 @@ pub fn choose<'a>(
             ),
             "Change that, or name another disk in the answer file.",
         )),
+    }
+}
+
+/// The disk that fits a rule for empty ones but for the installation on it, as after the file was followed.
+fn taken(answers: &Answers, disks: &[&Disk]) -> Option<Box<Disk>> {
+    let mut rule = answers.rule.clone();
+    if !std::mem::take(&mut rule.empty) {
+        return None;
+    }
+    let (fitting, _) = rule.choose(disks.iter().copied());
+    let mut installed = fitting.into_iter().filter(|disk| consent::starts(disk));
+    match (installed.next(), installed.next()) {
+        (Some(disk), None) => Some(Box::new(disk.clone())),
+        _ => None,
     }
 }
 

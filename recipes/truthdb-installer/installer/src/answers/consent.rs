@@ -26,9 +26,8 @@ pub(super) fn refusal(answers: &Answers, disk: &Disk) -> Option<Refusal> {
     };
     if contents.has_installation() && !installation {
         let message = format!("{name} holds {} already, with data.", installed(disk));
-        let starts = contents.earlier.as_ref().is_some_and(|it| !it.unfinished);
         return Some(Refusal {
-            installed: starts.then(|| Box::new(disk.clone())),
+            installed: starts(disk).then(|| Box::new(disk.clone())),
             ..Refusal::new(message, allow("replace_installation"))
         });
     }
@@ -38,6 +37,13 @@ pub(super) fn refusal(answers: &Answers, disk: &Disk) -> Option<Refusal> {
     }
     let message = format!("{name} holds data of others: {}.", listed(parts));
     Some(Refusal::new(message, allow("erase_foreign_data")))
+}
+
+/// Whether a disk holds an installation that is finished, and so can be started.
+pub(super) fn starts(disk: &Disk) -> bool {
+    let contents = disk.contents.as_ref();
+    let earlier = contents.and_then(|it| it.earlier.as_ref());
+    earlier.is_some_and(|it| it.has_data && !it.unfinished)
 }
 
 /// What was erased that somebody might miss: a sentence each, for the receipt.
