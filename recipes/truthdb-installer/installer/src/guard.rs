@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use gpt::disk::LogicalBlockSize;
 use gpt::partition::Partition;
 use gpt::{DiskDevice, GptConfig};
+use uuid::Uuid;
 
 /// What a header begins with.
 const SIGNATURE: [u8; 8] = *b"EFI PART";
@@ -30,24 +31,33 @@ pub(crate) fn table_is_sane(device: &mut (impl Read + Seek), block: LogicalBlock
             .all(|at| header_is_sane(device, at * block, size, block))
 }
 
-/// The partitions of the table on `device`, by number: of the first table, or of the second where the
-/// header or the list of the first is damaged. `None` if neither is whole.
+/// The partitions of the table on `device`, by number; see [`table`].
 pub(crate) fn partitions(
     device: &mut impl DiskDevice,
     block: LogicalBlockSize,
 ) -> Option<BTreeMap<u32, Partition>> {
-    if !table_is_sane(device, block) {
+    table(device, block).map(|(_, partitions)| partitions)
+}
+
+/// What tells the table on `device` from all others, and its partitions by number: of the first table, or of
+/// the second where the header or the list of the first is damaged. `None` if neither is whole.
+pub(crate) fn table(
+    mut device: impl DiskDevice,
+    block: LogicalBlockSize,
+) -> Option<(Uuid, BTreeMap<u32, Partition>)> {
+    if !table_is_sane(&mut device, block) {
         return None;
     }
     let config = GptConfig::new().logical_block_size(block);
-    if let Ok(mut table) = config.clone().open_from_device(&mut *device) {
-        return Some(table.take_partitions());
+    if let Ok(mut table) = config.clone().open_from_device(&mut device) {
+        return Some((*table.guid(), table.take_partitions()));
     }
     let second = WithoutFirst {
-        device,
+        device: &mut device,
         block: block.into(),
     };
-    Some(config.open_from_device(second).ok()?.take_partitions())
+    let mut table = config.open_from_device(second).ok()?;
+    Some((*table.guid(), table.take_partitions()))
 }
 
 /// A disk that reads as if it had no header in its block 1. The crate takes a header whose own

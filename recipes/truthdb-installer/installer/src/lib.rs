@@ -18,6 +18,7 @@
 //! | [`app`], [`headless`], [`fatal`] | the event loop that connects these, and what can end it |
 //! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, four ioctls |
 //! | `fat` | files that are added to a FAT volume |
+//! | `grown` | where a disk ended before it was made larger |
 //! | `guard` | whether what is on a disk is fit to be read |
 //! | `slice` | a part of a file, for those who read file systems in it |
 
@@ -25,6 +26,7 @@ pub mod answers;
 pub mod app;
 mod fat;
 pub mod fatal;
+mod grown;
 mod guard;
 pub mod hardware;
 pub mod headless;

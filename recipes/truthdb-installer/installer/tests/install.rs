@@ -16,6 +16,7 @@ const NAME: &str = "sda";
 struct Machine {
     root: tempfile::TempDir,
     block_size: u64,
+    size: u64,
 }
 
 impl Machine {
@@ -23,7 +24,11 @@ impl Machine {
         // Beside this program, since programs are run from there: /tmp may not allow that.
         let here = std::env::current_exe().unwrap();
         let root = tempfile::tempdir_in(here.parent().unwrap()).unwrap();
-        let machine = Self { root, block_size };
+        let machine = Self {
+            root,
+            block_size,
+            size: SIZE,
+        };
         let path = machine.path();
         for folder in [
             "dev",
@@ -100,7 +105,7 @@ impl Machine {
             bus: Bus::Sata,
             place: String::new(),
             device: None,
-            size: SIZE,
+            size: self.size,
             block_size: self.block_size,
             removable: false,
             read_only: false,
@@ -332,6 +337,54 @@ fn a_damaged_first_table_and_a_damaged_boot_record_are_repaired() {
             assert_eq!(machine.digest(0, 1 << 20), before);
         }
     }
+}
+
+/// Its second table lies where the disk ended: told by the receipt, or by the data in front of it.
+#[test]
+fn an_installation_is_found_whose_first_table_is_lost_and_whose_disk_has_grown() {
+    let grown = SIZE + (300 << 20);
+    for reserved in [0, 50 << 20] {
+        for lost in [(512_u64, 16_896_usize), (1 << 20, 1 << 20)] {
+            let mut machine = Machine::new(512);
+            let mut request = machine.request(Task::Install);
+            request.settings.reserved = reserved;
+            install::run(machine.path(), &request, &mut |_| {}).unwrap();
+            let data = machine.digest(DATA_START, 64 << 20);
+            machine.size = grown;
+            let disk = File::options().write(true).open(machine.disk_path());
+            disk.unwrap().set_len(grown).unwrap();
+            machine.overwrite(512, &vec![0; 16_896]);
+            machine.overwrite(lost.0, &vec![0; lost.1]);
+            let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+            let is_told = reserved == 0 || lost.0 == 512;
+            assert_eq!(contents.earlier.is_some(), is_told, "{reserved} {lost:?}");
+            if is_told {
+                assert!(contents.earlier.unwrap().has_data);
+                machine.run(Task::RepairBoot).unwrap();
+                assert_eq!(machine.wrong(), Vec::<String>::new());
+                assert_eq!(machine.digest(DATA_START, 64 << 20), data);
+                assert_eq!(machine.read(grown - 512, 8), b"EFI PART");
+            } else {
+                assert!(machine.run(Task::RepairBoot).is_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_table_of_another_place_is_not_believed() {
+    let mut machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let header = machine.read(SIZE - 512, 512);
+    machine.overwrite(SIZE - 512, &[0; 512]);
+    machine.overwrite(SIZE - 1024, &header);
+    machine.overwrite(512, &vec![0; 16_896]);
+    machine.size = SIZE + (300 << 20);
+    let disk = File::options().write(true).open(machine.disk_path());
+    disk.unwrap().set_len(machine.size).unwrap();
+    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    assert_eq!(contents.earlier, None);
+    assert!(machine.run(Task::RepairBoot).is_err());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
-//! `check` before the data is mounted and `recheck` after that, `run` for as long as the machine
+//! `check` before the data is mounted, `recheck` and `panics` after that, `run` for as long as the machine
 //! runs, `stop` before it ends. It mounts nothing.
 //!
 //! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
 //!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.
 //! - [`supervisor`] is the loop behind `run`: [`network`], [`service`] and [`child`] do its parts.
+//! - [`panics`] keeps what the kernel said when it stopped for good.
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
 //!   [`log`] keeps what programs say.
 //! - [`config`] reads `metadata/node.toml`, [`product`] the name of this system.
@@ -26,6 +27,7 @@ pub mod log;
 pub mod mounts;
 pub mod network;
 pub mod page;
+pub mod panics;
 pub mod product;
 pub mod service;
 pub mod stop;

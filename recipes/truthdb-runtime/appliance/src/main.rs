@@ -7,12 +7,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use truthdb_appliance::{check, clock, helper, stop, supervisor};
+use truthdb_appliance::{check, clock, helper, panics, stop, supervisor};
 
-const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | run | stop | time SERVER\n\
+const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
     \n\
     \x20 check        find and check the data partitions, before they are mounted\n\
     \x20 recheck      look closer at those that were not mounted after that\n\
+    \x20 panics       keep what the kernel left in the firmware's store when it stopped\n\
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
     \x20 time SERVER  keep the clock right, by SNTP\n\
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["check"] => check::run(&root),
         ["recheck"] => check::again(&root),
+        ["panics"] => panics::run(&root),
         ["run"] => supervisor::run(&root),
         ["stop"] => stop::run(&root),
         ["time", server] => clock::run(&root, server),

@@ -26,6 +26,8 @@ pub(super) struct Facts<'a> {
     pub(super) addresses: &'a Addresses,
     /// The data partitions.
     pub(super) data: &'a Data,
+    /// Why the kernel stopped before this start, if it did.
+    pub(super) panic: Option<&'a str>,
     /// How the service is, or why it was not started.
     pub(super) service: Result<&'a str, &'a Problem>,
 }
@@ -132,6 +134,8 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
     });
     add(&mut rows, "Status", urls.collect(), "no address yet");
     add(&mut rows, "Data", facts.data.rows(), "none");
+    let panic = facts.panic.map(ToOwned::to_owned);
+    rows.extend(panic.map(|it| ("Last panic", it)));
     match facts.service {
         Ok(state) => rows.push(("Service", state.to_owned())),
         Err(problem) => {

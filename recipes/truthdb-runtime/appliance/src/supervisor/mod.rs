@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
 use crate::service::Service;
-use crate::{product, stop};
+use crate::{panics, product, stop};
 use facts::{Data, page};
 
 /// How often to look at links, addresses and mounts while the machine is starting …
@@ -81,6 +81,7 @@ struct Machine {
     title: String,
     config: Result<Config, String>,
     data: DataState,
+    panic: Option<String>,
     network: Network,
     service: Result<Service, Problem>,
     clock: Option<Supervised>,
@@ -120,6 +121,7 @@ impl Machine {
             service: start_service(root, &data, labels, started),
             config,
             data,
+            panic: panics::last(root),
             clock,
             log: Log::open(root, "network"),
             started,
@@ -170,6 +172,7 @@ impl Machine {
             network_problem: self.network.problem(),
             addresses: &addresses,
             data: &data,
+            panic: self.panic.as_deref(),
             service: self.service.as_ref().map(Service::state),
         })
     }

@@ -1,14 +1,16 @@
 //! Partitions of a GUID partition table (GPT).
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
 
 use gpt::disk::LogicalBlockSize;
 
 use super::super::text::clean;
 use super::{EFI, Range};
-use crate::guard;
+use crate::{grown, guard};
 
-/// The partitions of a GPT, also one of which only the second table is whole. UEFI specification
+/// The partitions of a GPT, also one of which only the second table is whole, or that of an installation
+/// whose disk has grown since. UEFI specification
 /// 2.10, section 5.3.
 pub(super) fn read(device: &File, block_size: u64) -> Option<Vec<Range>> {
     let size = match block_size {
@@ -17,7 +19,9 @@ pub(super) fn read(device: &File, block_size: u64) -> Option<Vec<Range>> {
     };
     let bytes = u64::from(size);
     let mut device = device;
-    let table = guard::partitions(&mut device, size)?;
+    let end = device.seek(SeekFrom::End(0)).ok()?;
+    let table = guard::partitions(&mut device, size)
+        .or_else(|| guard::partitions(&mut grown::former(device, end, bytes)?, size))?;
     let ranges = table.iter().map(|(number, entry)| Range {
         number: *number,
         start: entry.first_lba.saturating_mul(bytes),

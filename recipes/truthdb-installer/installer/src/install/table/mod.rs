@@ -15,7 +15,7 @@ use gpt::{GptConfig, GptDisk};
 use super::device::{ALIGNMENT, Device};
 use super::layout::{Layout, MIB, Place, UNFINISHED};
 use super::sparse::Sparse;
-use crate::guard;
+use crate::{grown, guard};
 
 #[cfg(test)]
 mod tests;
@@ -76,8 +76,9 @@ impl Table {
             image.write_all(&device.read_back(offset, length)?)?;
         }
         if !guard::table_is_sane(&mut image, block_size(device)?) {
-            return Ok(None);
+            return Self::of_smaller(device, image);
         }
+        let untouched = image.clone();
         let config = config(device)?;
         let mut first_is_whole = true;
         let disk = config.clone().open_from_device(image.clone()).or_else(|_| {
@@ -88,10 +89,36 @@ impl Table {
             image.write_all(&[0; HEADER])?;
             config.open_from_device(image)
         });
-        Ok(disk.ok().map(|disk| Self {
+        let Ok(disk) = disk else {
+            return Self::of_smaller(device, untouched);
+        };
+        Ok(Some(Self {
             first_is_whole: first_is_whole && disk.primary_header().is_ok(),
             is_new: false,
             disk,
+        }))
+    }
+
+    /// The table at the end that `device` had before it grew, drawn anew in `image`: it holds for the
+    /// whole disk once it is written.
+    fn of_smaller(device: &Device, mut image: Sparse) -> io::Result<Option<Self>> {
+        let (file, config) = (device.handle()?, config(device)?);
+        let Some(former) = grown::former(&file, device.size(), device.block_size()) else {
+            return Ok(None);
+        };
+        let Some((guid, partitions)) = guard::table(former, block_size(device)?) else {
+            return Ok(None);
+        };
+        image.rewind()?;
+        let mut disk = config
+            .create_from_device(image, Some(guid))
+            .map_err(io::Error::other)?;
+        disk.update_partitions(partitions)
+            .map_err(io::Error::other)?;
+        Ok(Some(Self {
+            disk,
+            is_new: false,
+            first_is_whole: false,
         }))
     }
 
