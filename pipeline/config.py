@@ -10,7 +10,7 @@ import json
 import re
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -165,6 +165,12 @@ def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[s
 
 
 CONFLICT = "has a mark of a merge conflict"
+TAKE_ONE_SIDE = "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
+
+
+def in_conflict(mistakes: Iterable[str]) -> bool:
+    """Tell whether one of these mistakes is a merge that nobody finished: a new file would hide it."""
+    return any(mistake.endswith(CONFLICT) for mistake in mistakes)
 
 
 def _conflict(text: str) -> int:

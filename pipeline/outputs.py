@@ -88,7 +88,7 @@ def read(root: Path) -> Outputs:
         mistakes.append(f"{PATH}: version: {header.version} is not {VERSION}")
     outputs = None if mistakes else config.read(Outputs, path, PATH, mistakes)
     if outputs is None:
-        raise ConfigError(mistakes, hint)
+        raise ConfigError(mistakes, config.TAKE_ONE_SIDE if config.in_conflict(mistakes) else hint)
     return outputs
 
 

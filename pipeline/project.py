@@ -152,8 +152,8 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
 
 def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
     """Return what to do: never anything that would lose the pins of a lock that cannot be read."""
-    if any(config.CONFLICT in mistake for mistake in mistakes):
-        return "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
+    if config.in_conflict(mistakes):
+        return config.TAKE_ONE_SIDE
     if len(stale) < len(mistakes) or not stale:
         return ""
     if broken:

@@ -54,6 +54,17 @@ def test_a_lock_that_is_damaged_is_told(root: Path, text: str, said: str) -> Non
     assert str(caught.value) == said + HINT
 
 
+def test_a_merge_conflict_is_not_solved_by_what_was_built_here(root: Path) -> None:
+    (root / PATH).write_text('{\n<<<<<<< HEAD\n  "version": 3\n=======\n>>>>>>> other\n}\n')
+    with pytest.raises(ConfigError) as caught:
+        read(root)
+    assert caught.value.mistakes == [f"{PATH}: line 2 has a mark of a merge conflict"]
+    assert (
+        caught.value.hint
+        == "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
