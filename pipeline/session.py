@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline import outputs, project
+from pipeline.errors import PipelineError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.report import Report
@@ -18,13 +19,17 @@ from pipeline.surroundings import Surroundings
 
 
 class Session:
-    """What all commands share; `cached` are the names of steps whose results this run found."""
+    """What all commands share; `cached` are the names of steps whose results this run found.
+
+    `said` are the errors that have been told: steps that are made at once may meet the same one.
+    """
 
     def __init__(self, root: Path, report: Report) -> None:
         self.root, self.report = root, report
         self.store = Store(default_root())
         self.cached: set[str] = set()
         self.stopping = False
+        self.said: dict[str, PipelineError] = {}
 
     @cached_property
     def project(self) -> Project:

@@ -135,7 +135,7 @@ def _told(session: Session, action: Callable[..., bool | None]) -> Callable[...,
         try:
             return action(*args, **kwargs) is not False
         except PipelineError as error:
-            if not session.stopping:
+            if not session.stopping and session.said.setdefault(str(error), error) is error:
                 session.report.error(error)
             return False
         except OSError as error:  # a disk that is full, or not to be written to, where nobody expected it

@@ -208,7 +208,8 @@ def test_an_error_is_told_and_fails_the_task(tmp_path: Path, capsys: pytest.Capt
     def fail() -> None:
         raise PipelineError("it is wrong", "mend it")
 
-    assert tasks._told(Session(tmp_path, Report()), fail)() is False
+    told = tasks._told(Session(tmp_path, Report()), fail)
+    assert [told(), told()] == [False, False]
     assert capsys.readouterr().err == "error: it is wrong\n  hint: mend it\n"
 
 
