@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -89,6 +90,31 @@ def foreign_system(path: Path, size: int, folder: Path) -> Path:
         disk.seek(2048 * 512)
         disk.write(esp.read_bytes())
     run("mke2fs", "-q", "-F", "-t", "ext4", "-E", f"offset={133120 * 512}", str(path), "200M")
+    return path
+
+
+def leftovers(path: Path, size: int) -> Path:
+    """Make a disk with a table, and with labels of ZFS, md and Btrfs at its end and where partitions will be.
+
+    OpenZFS, `uberblock_impl.h`; Linux, `md_p.h`; Btrfs, "On-disk format", superblock.
+    """
+    blank(path, size)
+    table = "label: gpt\nsize=1GiB, type=R\ntype=6A898CC3-1DD2-11B2-99A6-080020736631\n"
+    run("sfdisk", "--quiet", str(path), stdin=table)
+    uberblock = struct.pack("<QQQQQ", 0x00BAB10C, 5000, 1234, 99, 1_700_000_000)
+    zfs = (1 << 20) + (1 << 30)
+    marks = dict.fromkeys(range(zfs + (128 << 10), zfs + (256 << 10), 1024), uberblock)
+    marks |= dict.fromkeys(range(size - (4 << 20), size - (25 << 10), 1024), uberblock)
+    member = (size // 512 - 16) // 8 * 8
+    magic = 0xA92B4EFC
+    marks[member * 512] = struct.pack("<II136xQ", magic, 1, member)
+    marks[(size // 65536 - 1) * 65536] = struct.pack("<III", magic, 0, 90)
+    for start in (1 << 20, 513 << 20, zfs):
+        marks[start + 65_600] = b"_BHRfS_M"
+    with path.open("r+b") as disk:
+        for at, mark in marks.items():
+            disk.seek(at)
+            disk.write(mark)
     return path
 
 

@@ -114,9 +114,13 @@ async def other_system_stays(stage: Stage) -> None:
     other = Disk("other", image, "ahci", serial=OTHER)
     before = media.digest(image)
     store = stage.guest().variables
-    media.run("virt-fw-vars", "--inplace", str(store), "--append-boot-filepath", r"\EFI\OTHER\OTHER.EFI")
+    for program in (
+        r"\EFI\OTHER\OTHER.EFI",
+        r"\EFI\TruthDB\truthdb-0.0.1.efi",
+    ):  # the latter is of a disk that is gone
+        media.run("virt-fw-vars", "--inplace", str(store), "--append-boot-filepath", program)
     entries = media.boot_entries(store)
-    must(bool(entries), "the other system has no boot entry that could be lost")
+    must(len(entries) > 1, "the other systems have no boot entries that could be lost")
     guest = stage.guest(stage.medium(), disk, other, fresh=False)
     async with stage.playing(with_answers(stage, guest, steps.answers(GOOD, erase=SERIAL))) as play:
         await steps.done(play)
@@ -129,6 +133,17 @@ async def other_system_stays(stage: Stage) -> None:
         set(entries) <= set(after),
         f"boot entries are gone or changed: {sorted(entries)}, now {sorted(after)}",
     )
+
+
+async def leftovers(stage: Stage) -> None:
+    """A disk that had ZFS, md and Btrfs: nobody takes it, or a partition of it, for that afterwards."""
+    disk = stage.disk()
+    media.leftovers(disk.image, SIZE)
+    text = steps.answers(GOOD, erase=SERIAL, allowed=["erase_foreign_data"])
+    await by_oem_string(stage, text, stage.medium(), disk)
+    check_disk(stage, disk)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as play:
+        await steps.appliance(play, 1)
 
 
 async def settings(stage: Stage) -> None:
@@ -243,6 +258,7 @@ STORIES: dict[str, Story] = {
     "virtio-scsi": unattended_on("virtio-scsi"),
     "ahci": unattended_on("ahci", medium="usb"),
     "other-system": other_system_stays,
+    "leftovers": leftovers,
     "answers-stick": answers_on_a_stick,
     "answers-medium": answers_on_the_medium,
     "settings": settings,

@@ -65,3 +65,10 @@ def test_what_is_wrong_is_said_with_the_tool_that_finds_it(
     write(disk, at, data)
     with pytest.raises(PipelineError, match=words):
         judge(disk)
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_disk_of_leftovers_is_taken_for_much(tmp_path: Path) -> None:
+    image = media.leftovers(tmp_path / "left.img", 9 << 30)
+    found = set(run("wipefs", "--no-act", "--noheadings", "--output", "TYPE", str(image)).split())
+    assert found == {"gpt", "PMBR", "zfs_member", "linux_raid_member"}
