@@ -15,7 +15,7 @@ use gpt::disk::LogicalBlockSize;
 use gpt::partition_types;
 use images::{MIB, TEXT, as_medium, config, fat, with_gpt, with_mbr};
 use truthdb_installer::answers::{Found, LARGEST, Refusal, find};
-use truthdb_installer::hardware::Volume;
+use truthdb_installer::hardware::{Contents, Part, Volume};
 
 /// A machine with these disks.
 fn machine(disks: &[(&str, &str, &[u8])]) -> FakeMachine {
@@ -231,19 +231,86 @@ fn of_a_file_that_is_too_large_just_enough_is_read_to_tell() {
     }
 }
 
+/// What people make of a label and a name.
+#[test]
+fn a_volume_that_is_almost_right_is_followed_or_told() {
+    let (right, text) = (("install.toml", TEXT.as_bytes()), TEXT.as_bytes());
+    let rows: [(&str, &[(&str, &[u8])], Option<&str>); 5] = [
+        (
+            "truthdb_cfg",
+            &[right],
+            Some("/install.toml on sda (TRUTHDB_CFG)"),
+        ),
+        (
+            "TruthDB_Cfg",
+            &[("INSTALL.TOML", text)],
+            Some("/install.toml on sda (TRUTHDB_CFG)"),
+        ),
+        (
+            "TRUTHDB_CFG",
+            &[("Install.toml.txt", text)],
+            Some("/install.toml.txt on sda (TRUTHDB_CFG)"),
+        ),
+        (
+            "TRUTHDB_CFG",
+            &[("install.toml.txt", b"an older one"), right],
+            Some("/install.toml on sda (TRUTHDB_CFG)"),
+        ),
+        ("TRUTHDB_CF", &[right], None),
+    ];
+    for (label, files, expected) in rows {
+        let volume = fat(MIB, FatType::Fat12, label, files);
+        let found = source("sda", "512", &volume, false);
+        assert_eq!(found.as_deref(), expected, "{label} {files:?}");
+    }
+    let machine = machine(&[("sda", "512", &[0; MIB])]);
+    let mut hardware = machine.scan(&[]);
+    let mut of_kind = |number, kind: &str, label: &str| {
+        let part = Part {
+            number,
+            size: 1,
+            label: label.to_owned(),
+            kind: kind.to_owned(),
+        };
+        hardware.disks[0].contents = Some(Contents {
+            parts: vec![part],
+            ..Contents::default()
+        });
+        find(machine.root(), &hardware)
+    };
+    for (number, kind, label, name) in [
+        (
+            Some(1),
+            "exFAT",
+            "Basic data partition, truthdb_cfg",
+            "sda1",
+        ),
+        (None, "ext4", "TRUTHDB_CFG", "sda"),
+    ] {
+        assert_eq!(
+            of_kind(number, kind, label).unwrap_err().to_string(),
+            format!(
+                "TRUTHDB_CFG on {name} is not FAT but {kind}. Format it as FAT32 with this label, and put \
+                 install.toml on it."
+            )
+        );
+    }
+    assert_eq!(of_kind(Some(1), "exFAT", "PHOTOS"), Ok(None));
+}
+
 #[test]
 fn a_volume_that_was_prepared_in_vain_is_told() {
     let misnamed = fat(
         MIB,
         FatType::Fat12,
         "TRUTHDB_CFG",
-        &[("install.toml.txt", TEXT.as_bytes())],
+        &[("answers.toml", TEXT.as_bytes())],
     );
     let machine = machine(&[("sda", "512", &misnamed)]);
     assert_eq!(
         refusal(&machine),
-        "TRUTHDB_CFG on sda has no /install.toml. Put the answer file there, under just this name \
-         (not install.toml.txt), or take TRUTHDB_CFG away."
+        "TRUTHDB_CFG on sda has no /install.toml. Put the answer file there, under just this name, or \
+         take TRUTHDB_CFG away."
     );
     let mut hardware = machine.scan(&[]);
     hardware.disks[0].volume = Volume::Iso("TRUTHDB_CFG".to_owned());

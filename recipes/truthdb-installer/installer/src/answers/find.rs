@@ -7,10 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
-use crate::hardware::{Disk, Hardware, Volume};
+use crate::hardware::{Disk, Hardware, Part, Volume};
 
-/// Label of a FAT volume that holds an answer file.
+/// Label of a FAT volume that holds an answer file; small letters are as good.
 const LABEL: &str = "TRUTHDB_CFG";
+/// Names of the file, of which the first counts that is there: an editor that hides what a name ends in
+/// adds an end of its own.
+const NAMES: [&str; 2] = [FILE, "install.toml.txt"];
 
 /// How long a disk is searched at most. It has answered before, so that this is a disk that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,7 +115,8 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal
         tracing::warn!(%error, disk = disk.name, "cannot look for an answer file {what}");
     };
     let mut found = Vec::new();
-    if disk.volume == Volume::Iso(LABEL.to_owned()) {
+    missed.extend(of_other_kind(disk));
+    if matches!(&disk.volume, Volume::Iso(label) if label.eq_ignore_ascii_case(LABEL)) {
         missed.push(Refusal::new(
             format!("{LABEL} on {} is an ISO 9660 file system.", disk.name),
             format!("Put {FILE} on a FAT file system with this label."),
@@ -136,7 +140,7 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal
             || disk.name.clone(),
             |number| partition_name(&disk.name, number),
         );
-        let read = match volume::read(&device, extent, FILE, LARGEST) {
+        let read = match volume::read(&device, extent, &NAMES, LARGEST) {
             Ok(Some(read)) => read,
             Ok(None) => continue,
             Err(error) => {
@@ -144,28 +148,52 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal
                 continue;
             }
         };
-        let is_labelled = read.label == LABEL;
+        let is_labelled = read.label.trim().eq_ignore_ascii_case(LABEL);
         let place = match (is_labelled, is_medium && extent.is_esp) {
             (true, _) => LABEL,
             (false, true) => "boot medium",
             (false, false) => continue,
         };
         match read.file {
-            Some(bytes) => found.push(Found {
-                source: format!("/{FILE} on {name} ({place})"),
+            Some((file, bytes)) => found.push(Found {
+                source: format!("/{file} on {name} ({place})"),
                 bytes,
             }),
             None if is_labelled => missed.push(Refusal::new(
                 format!("{LABEL} on {name} has no /{FILE}."),
-                format!(
-                    "Put the answer file there, under just this name (not {FILE}.txt), or take \
-                     {LABEL} away."
-                ),
+                format!("Put the answer file there, under just this name, or take {LABEL} away."),
             )),
             None => {}
         }
     }
     found
+}
+
+/// What on a disk is called as a volume for an answer file, and is no FAT file system.
+fn of_other_kind(disk: &Disk) -> Option<Refusal> {
+    let is_called_so = |part: &&Part| {
+        let mut names = part.label.split(", ");
+        let is_fat = part.kind.contains("FAT") && !part.kind.contains("exFAT");
+        !is_fat && names.any(|it| it.trim().eq_ignore_ascii_case(LABEL))
+    };
+    let part = disk
+        .contents
+        .iter()
+        .flat_map(|it| &it.parts)
+        .find(is_called_so)?;
+    let name = part.number.map_or_else(
+        || disk.name.clone(),
+        |number| partition_name(&disk.name, number),
+    );
+    let kind = if part.kind.is_empty() {
+        "no FAT file system"
+    } else {
+        &part.kind
+    };
+    Some(Refusal::new(
+        format!("{LABEL} on {name} is not FAT but {kind}."),
+        format!("Format it as FAT32 with this label, and put {FILE} on it."),
+    ))
 }
 
 /// What Linux calls a partition: with a `p` where the disk's name ends in a digit.

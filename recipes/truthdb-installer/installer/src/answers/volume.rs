@@ -17,17 +17,17 @@ use crate::guard::is_fat;
 pub(super) struct Volume {
     /// Its label, in the root directory or else in its boot sector.
     pub(super) label: String,
-    /// What the wanted file holds, if it is there: its first bytes, one more than was asked for if
+    /// The wanted file, if it is there: its name, and its first bytes, one more than was asked for if
     /// it has more.
-    pub(super) file: Option<Vec<u8>>,
+    pub(super) file: Option<(&'static str, Vec<u8>)>,
 }
 
-/// The FAT volume in `extent`, with at most `most` and one bytes of the file `name` of its root;
-/// `None` if there is no FAT volume.
+/// The FAT volume in `extent`, with at most `most` and one bytes of the first file of its root that has
+/// one of these `names`, in their order; `None` if there is no FAT volume.
 pub(super) fn read(
     device: &File,
     extent: Extent,
-    name: &str,
+    names: &[&'static str],
     most: usize,
 ) -> io::Result<Option<Volume>> {
     let mut sector = [0; 512];
@@ -42,17 +42,25 @@ pub(super) fn read(
     let system = FileSystem::new(window, FsOptions::new())?;
     let in_root = system.read_volume_label_from_root_dir()?;
     let label = in_root.unwrap_or_else(|| system.volume_label());
-    let mut file = None;
+    let mut found = None;
     for entry in system.root_dir().iter() {
         let entry = entry?;
-        if entry.is_file() && entry.file_name().eq_ignore_ascii_case(name) {
-            let length = usize::try_from(entry.len()).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; length.min(most.saturating_add(1))];
-            // A chain of clusters that ends too soon is an error, not a shorter file.
-            entry.to_file().read_exact(&mut bytes)?;
-            file = Some(bytes);
-            break;
+        let name = entry.file_name();
+        let rank = names.iter().position(|it| it.eq_ignore_ascii_case(&name));
+        let Some(rank) = rank.filter(|_| entry.is_file()) else {
+            continue;
+        };
+        if found.as_ref().is_none_or(|(before, _)| rank < *before) {
+            found = Some((rank, entry));
         }
+    }
+    let mut file = None;
+    if let Some((rank, entry)) = found {
+        let length = usize::try_from(entry.len()).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length.min(most.saturating_add(1))];
+        // A chain of clusters that ends too soon is an error, not a shorter file.
+        entry.to_file().read_exact(&mut bytes)?;
+        file = Some((names[rank], bytes));
     }
     Ok(Some(Volume { label, file }))
 }
@@ -86,7 +94,7 @@ mod tests {
     fn read_file(image: &[u8]) -> io::Result<Option<Volume>> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(image).unwrap();
-        read(&file, extent(image.len() as u64), "x", 1)
+        read(&file, extent(image.len() as u64), &["x"], 1)
     }
 
     #[test]
@@ -117,11 +125,11 @@ mod tests {
         system.root_dir().create_dir("y").unwrap();
         drop(system);
         let mut image = image.into_inner();
-        let found = |image: &[u8], name, most| {
+        let found = |image: &[u8], name: &'static str, most| {
             let mut device = tempfile::tempfile().unwrap();
             device.write_all(image).unwrap();
-            let volume = read(&device, extent(MIB), name, most)?.unwrap();
-            Ok::<_, io::Error>(volume.file.map(|bytes| bytes.len()))
+            let volume = read(&device, extent(MIB), &[name], most)?.unwrap();
+            Ok::<_, io::Error>(volume.file.map(|(_, bytes)| bytes.len()))
         };
         assert_eq!(found(&image, "X", 1000).unwrap(), Some(600));
         assert_eq!(found(&image, "x", 100).unwrap(), Some(101));
