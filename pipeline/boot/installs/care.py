@@ -115,4 +115,45 @@ async def damaged_data(stage: Stage) -> None:
         raise NotSeenError(f"the service was started on damaged data: it answers {answer}")
 
 
-CARE: dict[str, Story] = {"keep-data": keeps_data, "tools": tools, "damaged-data": damaged_data}
+async def changes_settings(stage: Stage) -> None:
+    """Settings change by hand and by a file: the medium leaves the data alone, the appliance takes both."""
+    disk = stage.disk()
+    await by_oem_string(stage, INSTALL, stage.medium(), disk)
+    data = check_disk(stage, disk)[1]
+    guest = stage.guest(disk, fresh=False, network=True)
+    async with stage.playing(guest, "boot-1") as play:
+        await steps.appliance(play, 1)  # it ends as by a power cut: the journal has to be read
+    before = media.digest(disk.image, data.start, data.size)
+    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False), "tool") as play:
+        await steps.greet(play)
+        await play.press("t")
+        await play.see(steps.TOOLS)
+        await play.press("c")
+        await steps.point_at(play, "nvme0n1")
+        await play.press("enter")
+        await play.see(steps.SETTINGS, "truthdb")
+        await play.type("-7")
+        await play.press("enter")
+        await play.see("Host name: truthdb -> truthdb-7")
+        await steps.confirm(play, SERIAL, title=steps.CONFIRM_CHANGE)
+        await steps.done(play)
+    text = steps.answers(GOOD, task="change-settings") + '[settings]\nnode_name = "node-7"\n'
+    await by_oem_string(stage, text, stage.medium(), disk, name="file", fresh=False)
+    must(media.digest(disk.image, data.start, data.size) == before, "the medium wrote to the data")
+    guest = stage.guest(disk, fresh=False, network=True)
+    async with stage.playing(guest, "boot-2") as play:
+        node = (await steps.appliance(play, 2))["node"]
+        must((node["host_name"], node["name"]) == ("truthdb-7", "node-7"), f"the node calls itself {node}")
+        await play.monitor.press_power_button()
+        await play.is_off()
+    check_disk(stage, disk)
+    old = media.read_data(disk.image, data, "/metadata/node.toml.old")
+    must('"truthdb"' in old and '"node-1"' in old, f"the old settings are not kept: {old!r}")
+
+
+CARE: dict[str, Story] = {
+    "keep-data": keeps_data,
+    "tools": tools,
+    "damaged-data": damaged_data,
+    "change-settings": changes_settings,
+}

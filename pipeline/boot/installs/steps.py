@@ -18,6 +18,7 @@ VALIDATE = "Validate"
 SETTINGS = "Settings"
 CONFIRM = "Confirm: install"
 CONFIRM_REPAIR = "Confirm: repair boot"
+CONFIRM_CHANGE = "Confirm: change settings"
 STARTS = "Enter starts."
 INSTALLING = "Installing"
 DONE = ("Done", "[R] Reboot")

@@ -13,7 +13,7 @@ use truthdb_installer::answers::{
     Answers, Consent, Ending, Erase, Extreme, LARGEST, Rule, check, ending_on_error, parse,
 };
 use truthdb_installer::hardware::Bus;
-use truthdb_installer::install::{Address, Settings, Task};
+use truthdb_installer::install::{Address, Changes, Settings, Task};
 
 const GOOD: &str = include_str!("answers/good.toml");
 
@@ -66,10 +66,18 @@ fn every_key_is_read() {
                 ],
             },
         },
+        changes: Changes {
+            host_name: Some("db-1".to_owned()),
+            node_name: Some("node-1".to_owned()),
+            time_server: Some(Some("ntp.example.org".to_owned())),
+            address: None,
+        },
         on_success: Ending::Reboot,
         on_error: Ending::Wait,
         countdown: 30,
     };
+    let mut expected = expected;
+    expected.changes.address = Some(expected.settings.address.clone());
     assert_eq!(parse(GOOD), Ok(expected.clone()));
     // As Notepad writes it.
     let windows = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
@@ -126,7 +134,7 @@ fn tasks_that_erase_nothing() {
             [
                 "4: disk.erase: This task erases nothing. | Leave it out.",
                 "5: settings: This task keeps the settings that are on the disk. | Leave this \
-                 table out."
+                 table out, or use task = \"change-settings\"."
             ]
         );
         let text = format!(
@@ -211,7 +219,7 @@ fn a_check_says_what_is_wrong() {
         (
             false,
             "install.toml:3: task: \"go\" is none of \"install\", \"keep-data\", \
-             \"repair-boot\".\n  hint: Write it like this: task = \"install\"\n\
+             \"repair-boot\", \"change-settings\".\n  hint: Write it like this: task = \"install\"\n\
              install.toml:12: disk.bus: This is the integer 1, not a string.\n  hint: Write it \
              like this: bus = \"NVMe\"\n"
                 .to_owned()

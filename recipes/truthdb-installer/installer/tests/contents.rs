@@ -409,6 +409,7 @@ fn an_earlier_installation_is_told_with_its_version() {
         version: version.clone(),
         unfinished,
         has_data,
+        ..Earlier::default()
     };
     for (first, second, expected) in rows {
         names(first, second);

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 use truthdb_installer::hardware::{Bus, Contents, Disk, Volume};
@@ -683,4 +684,87 @@ fn an_installation_is_started_next_whether_the_firmware_still_knows_it_or_not() 
             .starts_with("Take the installation medium away"),
         "{problem}"
     );
+}
+
+/// Where an installation has something: the system's files and tables, and the beginning of the data.
+fn used(machine: &Machine) -> Vec<u8> {
+    let disk = File::open(machine.disk_path()).unwrap();
+    let mut bytes = vec![0; 32 << 20];
+    let (system, data) = bytes.split_at_mut(16 << 20);
+    disk.read_exact_at(system, 0).unwrap();
+    disk.read_exact_at(data, 513 << 20).unwrap();
+    bytes
+}
+
+#[test]
+fn settings_change_in_one_cluster_and_data_stay() {
+    for block_size in [512, 4096] {
+        let machine = Machine::new(block_size);
+        machine.run(Task::Install).unwrap();
+        let disk = machine.disk();
+        let settings = || {
+            let contents = Contents::read(&machine.disk_path(), &disk).unwrap();
+            install::settings_on(&Disk {
+                contents: Some(contents),
+                ..disk.clone()
+            })
+        };
+        assert_eq!(settings(), Some(Settings::default()));
+        let before = used(&machine);
+        let change = |name: &str| {
+            let mut request = machine.request(Task::ChangeSettings);
+            name.clone_into(&mut request.settings.host_name);
+            install::run(machine.path(), &request, &mut |_| {})
+        };
+        let report = change("db-7").unwrap();
+        assert!(report.layout.contains(&"host_name = \"db-7\"".to_owned()));
+        assert_eq!(settings().unwrap().host_name, "db-7");
+        assert_eq!(machine.wrong(), [""; 0]);
+        let after = used(&machine);
+        let blocks = before.chunks(4096).zip(after.chunks(4096));
+        // A cluster need not begin where a block of 4096 bytes does.
+        let changed = blocks.filter(|(before, after)| before != after).count();
+        assert!((1..=2).contains(&changed), "{changed}");
+        // What the appliance did not take yet is not lost by a repair, and is by the old settings.
+        machine.run(Task::RepairBoot).unwrap();
+        assert_eq!(settings().unwrap().host_name, "db-7");
+        let id = |report: &install::Report| {
+            let lines = report.layout.iter();
+            lines
+                .clone()
+                .find(|line| line.starts_with("id = "))
+                .cloned()
+        };
+        let same = change("truthdb").unwrap();
+        assert_eq!(settings(), Some(Settings::default()));
+        // Of a file that is lost the same machine makes the same node again.
+        let volume = format!("{}?offset={}", machine.disk_path().display(), 513 << 20);
+        let rm = ["-w", "-R", "rm /metadata/node.toml", &volume];
+        let removed = Command::new("/usr/sbin/debugfs").args(rm).output().unwrap();
+        assert!(removed.status.success());
+        assert_eq!(settings(), None);
+        let anew = change("db-7").unwrap();
+        assert_eq!(settings().unwrap().host_name, "db-7");
+        assert!(id(&same).is_some());
+        assert_eq!(id(&anew), id(&same));
+    }
+}
+
+#[test]
+fn settings_that_have_no_place_are_not_written() {
+    let machine = Machine::new(512);
+    let request = machine.request(Task::ChangeSettings);
+    let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
+    assert_eq!(failure.stage, Stage::Prepare);
+    machine.run(Task::Install).unwrap();
+    // As before there was such a file: its folder is another one.
+    let before = used(&machine);
+    let at = before.windows(8).position(|it| it == b"LOADER  ").unwrap();
+    let disk = File::options().write(true).open(machine.disk_path());
+    let disk = disk.unwrap();
+    disk.write_all_at(b"OTHER   ", at as u64).unwrap();
+    let before = used(&machine);
+    let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
+    assert!(failure.hint.contains("Reinstall, keep data"), "{failure}");
+    assert!(used(&machine) == before);
 }

@@ -81,7 +81,8 @@ pub fn read(root: &Path) -> Result<Config, String> {
     parse(&text).map_err(|reason| format!("/{FILE} is wrong: {reason}."))
 }
 
-fn parse(text: &str) -> Result<Config, String> {
+/// Reads the text of the file. Fails with what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Config, String> {
     let file: File = toml::from_str(text).map_err(|error| error.message().trim().to_owned())?;
     if file.version != 1 {
         let version = file.version;

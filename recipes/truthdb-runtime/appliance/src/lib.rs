@@ -8,7 +8,8 @@
 //! - [`panics`] keeps what the kernel said when it stopped for good.
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
 //!   [`log`] keeps what programs say.
-//! - [`config`] reads `metadata/node.toml`, [`product`] the name of this system.
+//! - [`settings`] takes new settings from the installer, [`config`] reads `metadata/node.toml`,
+//!   [`product`] the name of this system.
 //! - [`helper`] is what the kernel may start.
 //! - [`page`] decides what is shown, and [`console`] shows it; neither knows where it comes from.
 //! - [`sys`] holds the one thing that takes unsafe code.
@@ -30,6 +31,7 @@ pub mod page;
 pub mod panics;
 pub mod product;
 pub mod service;
+pub mod settings;
 pub mod stop;
 pub mod supervisor;
 pub mod sys;

@@ -48,7 +48,7 @@ pub fn read(data: &Path) -> Result<NodeToml, Fatal> {
     let path = data.join("metadata/node.toml");
     let wrong = |reason: String| {
         Fatal::Config(format!(
-            "{}: {reason}. Boot the installer and choose \"Reinstall, keep data\".",
+            "{}: {reason}. Boot the installer and choose \"Change settings\".",
             path.display()
         ))
     };
@@ -160,7 +160,7 @@ mod tests {
             assert!(error.contains("metadata/node.toml: "), "{error}");
             assert!(error.contains(reason), "{error}");
             assert!(
-                error.ends_with("choose \"Reinstall, keep data\"."),
+                error.ends_with("choose \"Change settings\"."),
                 "{error}"
             );
         }

@@ -162,11 +162,19 @@ pub(super) fn read_erase(
             );
             None
         }
-        (Some(Task::KeepData | Task::RepairBoot), Some(At { at, .. }), None) => {
+        (
+            Some(Task::KeepData | Task::RepairBoot | Task::ChangeSettings),
+            Some(At { at, .. }),
+            None,
+        ) => {
             refuse(at, "erase", "This task erases nothing.", "Leave it out.");
             None
         }
-        (Some(Task::KeepData | Task::RepairBoot), None, Some(At { at, .. })) => {
+        (
+            Some(Task::KeepData | Task::RepairBoot | Task::ChangeSettings),
+            None,
+            Some(At { at, .. }),
+        ) => {
             let name = "erase_any_matching";
             refuse(at, name, "This task erases nothing.", "Leave it out.");
             None
@@ -205,7 +213,10 @@ pub(super) fn read_consent(
             mistakes.add_unless_broken(at, disk.path(name), message.to_owned(), hint.to_owned());
         }
     };
-    if matches!(task, Some(Task::KeepData | Task::RepairBoot)) {
+    if matches!(
+        task,
+        Some(Task::KeepData | Task::RepairBoot | Task::ChangeSettings)
+    ) {
         let nothing = "This task erases nothing.";
         refuse(
             "replace_installation",

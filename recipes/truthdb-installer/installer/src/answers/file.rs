@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::disk_keys::{DISK, read_consent, read_erase, read_rule};
 use super::mistakes::Mistakes;
-use super::settings_keys::{SETTINGS, read_settings, refuse_settings};
+use super::settings_keys::{SETTINGS, read_changes, read_settings, refuse_settings};
 use super::table::{At, Key, Table, key};
 use super::{Answers, Ending, LARGEST, Mistake, Rule, unseen};
 use crate::hardware::{MINIMUM_DISK, quoted, size_beside};
@@ -37,10 +37,11 @@ const USUAL_COUNTDOWN: u8 = 10;
 
 const TABLES: [(&str, &[Key]); 3] = [("", TOP), ("disk", DISK), ("settings", SETTINGS)];
 
-const TASKS: [(&str, Task); 3] = [
+const TASKS: [(&str, Task); 4] = [
     ("install", Task::Install),
     ("keep-data", Task::KeepData),
     ("repair-boot", Task::RepairBoot),
+    ("change-settings", Task::ChangeSettings),
 ];
 
 const ENDINGS: [(&str, Ending); 3] = [
@@ -165,6 +166,7 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let values = read_settings(&settings, mistakes);
     compare_sizes(&rule, &settings, &values, mistakes);
     Some(Answers {
+        changes: read_changes(&settings, &values),
         settings: values,
         task: task?,
         rule,

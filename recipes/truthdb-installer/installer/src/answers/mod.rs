@@ -45,7 +45,7 @@ pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
 use crate::hardware::Disk;
-use crate::install::{Settings, Task};
+use crate::install::{Changes, Settings, Task};
 
 /// Name of the file, in the root of a file system.
 pub const FILE: &str = "install.toml";
@@ -70,6 +70,8 @@ pub struct Answers {
     pub allow_downgrade: bool,
     /// With which settings; the usual ones for tasks that leave those on the disk.
     pub settings: Settings,
+    /// Which settings it names; the others stay when those on a disk are changed.
+    pub changes: Changes,
     /// What happens when it is done.
     pub on_success: Ending,
     /// What happens when it cannot be done.

@@ -7,7 +7,7 @@ use super::table::{Key, Table, key};
 use crate::install::settings::{
     address, data_partitions, gateway, host_name, name_servers, size, time_server,
 };
-use crate::install::{Address, Settings, Task};
+use crate::install::{Address, Changes, Settings, Task};
 
 pub(super) const SETTINGS: &[Key] = &[
     key("host_name", "\"db-1\""),
@@ -20,12 +20,51 @@ pub(super) const SETTINGS: &[Key] = &[
     key("name_servers", "[\"192.0.2.53\"]"),
 ];
 
-/// Settings are made when a disk is installed to; the other tasks leave those that are on it.
+/// Settings are made when a disk is installed to; of the other tasks only one is about those that are
+/// on it, and needs some that can change.
 pub(super) fn refuse_settings(settings: &Table<'_>, task: Option<Task>, mistakes: &mut Mistakes) {
-    if settings.is_there() && matches!(task, Some(Task::KeepData | Task::RepairBoot)) {
-        let message = "This task keeps the settings that are on the disk.".to_owned();
-        let hint = "Leave this table out.".to_owned();
-        mistakes.add_unless_broken(settings.at(), "settings".to_owned(), message, hint);
+    let mut refuse = |at, path: String, message: &str, hint: &str| {
+        mistakes.add_unless_broken(at, path, message.to_owned(), hint.to_owned());
+    };
+    let at = settings.at();
+    match task {
+        Some(Task::KeepData | Task::RepairBoot) if settings.is_there() => {
+            let message = "This task keeps the settings that are on the disk.";
+            let hint = "Leave this table out, or use task = \"change-settings\".";
+            refuse(at, "settings".to_owned(), message, hint);
+        }
+        Some(Task::ChangeSettings) => {
+            for name in ["data_partitions", "reserved"] {
+                if let Some(at) = settings.place(name) {
+                    let message = "It cannot change without erasing the disk.";
+                    refuse(at, settings.path(name), message, "Leave it out.");
+                }
+            }
+            let is_changed = |key: &Key| settings.has(key.name);
+            if !SETTINGS.iter().any(is_changed) {
+                let message = "This task changes the settings that stand here, and there are none.";
+                let hint = "Add [settings], and below it a key such as host_name.";
+                refuse(at, "settings".to_owned(), message, hint);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Of the settings that were read, those that the file names.
+pub(super) fn read_changes(table: &Table<'_>, read: &Settings) -> Changes {
+    let Settings {
+        host_name,
+        node_name,
+        time_server,
+        address,
+        ..
+    } = read;
+    Changes {
+        host_name: table.has("host_name").then(|| host_name.clone()),
+        node_name: table.has("node_name").then(|| node_name.clone()),
+        time_server: table.has("time_server").then(|| time_server.clone()),
+        address: table.has("address").then(|| address.clone()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Answers, Consent, Ending, Erase};
 use crate::hardware::decimal_size;
-use crate::install::{Address, Settings, Task};
+use crate::install::{Address, Changes, Settings, Task};
 
 /// Lines for a person who checks a file before it is used.
 pub fn summary(answers: &Answers) -> String {
@@ -12,6 +12,7 @@ pub fn summary(answers: &Answers) -> String {
         Task::Install => ("install", "everything on the disk will be lost"),
         Task::KeepData => ("reinstall, keep data", "data and settings stay"),
         Task::RepairBoot => ("repair boot", "data and settings stay"),
+        Task::ChangeSettings => ("change settings", "the data stay, and all other settings"),
     };
     let mut text = String::new();
     let mut fact = |label: &str, value: String| {
@@ -51,6 +52,14 @@ pub fn summary(answers: &Answers) -> String {
         "Countdown",
         format!("{} seconds at least", answers.countdown),
     );
+    if answers.task == Task::ChangeSettings {
+        // Of the usual ones, those that the file names.
+        let named = changes(&answers.changes);
+        let all = settings(&answers.settings).into_iter();
+        for (label, value) in all.filter(|(label, _)| named.contains(label)) {
+            fact(label, value);
+        }
+    }
     fact("When done", ending(answers.on_success).to_owned());
     fact("If it fails", ending(answers.on_error).to_owned());
     text
@@ -64,6 +73,17 @@ fn on_it(consent: Consent) -> &'static str {
         (false, true) => "data of others; a disk with TruthDB on it is refused",
         (true, true) => "whatever that is",
     }
+}
+
+/// The labels of what is changed.
+fn changes(changes: &Changes) -> Vec<&'static str> {
+    let address = ["Address", "Gateway", "Name servers"];
+    let mut labels = Vec::new();
+    labels.extend(changes.host_name.as_ref().map(|_| "Host name"));
+    labels.extend(changes.node_name.as_ref().map(|_| "Node name"));
+    labels.extend(changes.time_server.as_ref().map(|_| "Time server"));
+    labels.extend(changes.address.iter().flat_map(|_| address));
+    labels
 }
 
 fn settings(settings: &Settings) -> Vec<(&'static str, String)> {

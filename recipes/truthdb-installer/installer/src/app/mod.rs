@@ -218,6 +218,7 @@ impl App {
     fn collect(&mut self) {
         for event in self.worker.events() {
             match &event {
+                Event::Finished(Ok(report)) if report.receipt.is_empty() => {}
                 Event::Finished(Ok(report)) => self.receipts.push(report.receipt.clone()),
                 Event::Finished(Err(failure)) => self.receipts.extend(failure.receipt.clone()),
                 _ => {}

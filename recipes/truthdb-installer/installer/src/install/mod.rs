@@ -12,6 +12,7 @@
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
 //! | `boot_next` | starting what is installed, although the medium comes first |
 //! | `node`, `receipt` | the appliance's configuration; what was installed |
+//! | `change` | other settings for an installation that stays |
 //! | `verify`, `validate` | reading back what was just written, or long ago |
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
 //! | `export` | logs and receipts to a stick |
@@ -20,6 +21,7 @@
 mod bench;
 mod boot_entry;
 mod boot_next;
+mod change;
 mod clear;
 mod course;
 mod data;
@@ -45,8 +47,9 @@ mod work;
 
 use std::path::Path;
 
+pub use node::settings_on;
 pub use report::{Failure, Finding, Progress, Report, Stage};
-pub use request::{Address, Request, Settings, Task};
+pub use request::{Address, Changes, Request, Settings, Task};
 
 use crate::hardware::{Disk, Problem};
 

@@ -2,9 +2,11 @@
 //! give the same bytes.
 
 use serde::Serialize;
+use toml::{Table, Value};
 
 use super::digest::id_of;
-use super::request::{Address, Request};
+use super::request::{Address, Request, Settings};
+use super::settings;
 use crate::hardware::Disk;
 
 /// Layout of the file; it grows when a reader would misunderstand.
@@ -82,19 +84,6 @@ pub(super) fn node_toml(
     data: Vec<&str>,
 ) -> Result<String, toml::ser::Error> {
     let settings = &request.settings;
-    let (address, gateway, name_servers) = match &settings.address {
-        Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
-        Address::Static {
-            address,
-            prefix,
-            gateway,
-            name_servers,
-        } => (
-            format!("{address}/{prefix}"),
-            gateway.map(|it| it.to_string()),
-            name_servers.iter().map(ToString::to_string).collect(),
-        ),
-    };
     toml::to_string(&File {
         version: VERSION,
         node: Node {
@@ -108,12 +97,80 @@ pub(super) fn node_toml(
             serial: request.disk.serial.as_deref(),
             data,
         },
-        network: Network {
+        network: network(settings),
+    })
+}
+
+fn network(settings: &Settings) -> Network<'_> {
+    let (address, gateway, name_servers) = match &settings.address {
+        Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
+        Address::Static {
             address,
+            prefix,
             gateway,
             name_servers,
-            time_server: settings.time_server.as_deref(),
-        },
+        } => (
+            format!("{address}/{prefix}"),
+            gateway.map(|it| it.to_string()),
+            name_servers.iter().map(ToString::to_string).collect(),
+        ),
+    };
+    Network {
+        address,
+        gateway,
+        name_servers,
+        time_server: settings.time_server.as_deref(),
+    }
+}
+
+/// What the file that reads `present` reads with other names and another network; all else stays, the
+/// node's identifier, too. Fails with what is wrong with the file.
+pub(super) fn changed(present: &str, settings: &Settings) -> Result<String, String> {
+    let mut file: Table = toml::from_str(present).map_err(|it| it.message().to_owned())?;
+    let node = file.get_mut("node").and_then(Value::as_table_mut);
+    let node = node.ok_or("it has no [node]")?;
+    node.insert("name".to_owned(), settings.node_name.clone().into());
+    node.insert("host_name".to_owned(), settings.host_name.clone().into());
+    let network = Value::try_from(network(settings)).map_err(|it| it.to_string())?;
+    file.insert("network".to_owned(), network);
+    toml::to_string(&file).map_err(|it| it.to_string())
+}
+
+/// The settings that the installation on a disk has, or will have from its next start on; `None` if
+/// they cannot be read, or are not as they may be.
+pub fn settings_on(disk: &Disk) -> Option<Settings> {
+    let earlier = disk.contents.as_ref()?.earlier.as_ref()?;
+    let present = earlier.node.as_deref()?;
+    let wanted = truthdb_settings::wanted(&earlier.wanted, present);
+    settings_of(wanted.as_deref().unwrap_or(present))
+}
+
+/// The settings in the file's text.
+pub(super) fn settings_of(text: &str) -> Option<Settings> {
+    let file: Table = toml::from_str(text).ok()?;
+    let text = |table: &str, key: &str| file.get(table)?.get(key)?.as_str();
+    let name = |key: &str| settings::host_name(text("node", key)?).ok();
+    let mut found = settings::address(text("network", "address")?).ok()?;
+    if let Address::Static {
+        address,
+        prefix,
+        gateway,
+        name_servers,
+    } = &mut found
+    {
+        let written = text("network", "gateway").unwrap_or_default();
+        *gateway = settings::gateway(written, *address, *prefix).ok()?;
+        let servers = file.get("network")?.get("name_servers");
+        let servers = servers.and_then(Value::as_array).into_iter().flatten();
+        *name_servers = settings::name_servers(servers.filter_map(Value::as_str)).ok()?;
+    }
+    Some(Settings {
+        host_name: name("host_name")?,
+        node_name: name("name")?,
+        time_server: settings::time_server(text("network", "time_server").unwrap_or_default())
+            .ok()?,
+        address: found,
+        ..Settings::default()
     })
 }
 
@@ -122,6 +179,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::bench;
+    use super::super::request::Task;
     use super::*;
 
     #[test]
@@ -153,5 +211,52 @@ mod tests {
             assert_eq!(found == seed("uuid:1", &disk), is_marked, "{found}");
             assert!(seeds.insert(found), "{seeds:?}");
         }
+    }
+
+    #[test]
+    fn what_is_changed_is_read_again_and_all_else_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let mut request = Request {
+            task: Task::Install,
+            disk: bench::disk(root.path(), 0, 512),
+            settings: Settings::default(),
+            warnings: Vec::new(),
+        };
+        let present = node_toml(&request, "uuid:1", vec!["TRUTHDB_DATA"]).unwrap();
+        assert_eq!(settings_of(&present), Some(Settings::default()));
+        let other = Settings {
+            host_name: "db-7".to_owned(),
+            node_name: "node-7".to_owned(),
+            time_server: Some("192.0.2.1".to_owned()),
+            address: Address::Static {
+                address: [192, 0, 2, 7].into(),
+                prefix: 24,
+                gateway: Some([192, 0, 2, 1].into()),
+                name_servers: vec![[192, 0, 2, 53].into()],
+            },
+            ..Settings::default()
+        };
+        let changed_once = changed(&present, &other).unwrap();
+        assert_eq!(settings_of(&changed_once), Some(other.clone()));
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        let gone: Vec<String> = lines(&present)
+            .difference(&lines(&changed_once))
+            .cloned()
+            .collect();
+        let expected = [
+            "address = \"dhcp\"",
+            "host_name = \"truthdb\"",
+            "name = \"node-1\"",
+        ];
+        assert_eq!(gone, expected);
+        let back = changed(&changed_once, &Settings::default()).unwrap();
+        assert_eq!(lines(&back), lines(&present));
+        // A file that has another system's keys, too.
+        let more = present.replace("[node]", "[node]\ncolour = \"red\"");
+        assert!(changed(&more, &other).unwrap().contains("colour = \"red\""));
+        assert!(changed("version = 1", &other).is_err());
+        request.settings = other;
+        let fresh = node_toml(&request, "uuid:1", vec!["TRUTHDB_DATA"]).unwrap();
+        assert_eq!(settings_of(&fresh), Some(request.settings));
     }
 }

@@ -53,6 +53,10 @@ pub(super) fn state_of_disk(request: &Request, stage: Stage) -> String {
             "{disk} may still hold what was on it, or be an unfinished installation that does not \
              start."
         ),
+        (_, Task::ChangeSettings) => format!(
+            "{disk} still starts, with its present settings or with the other ones. The data on it were not \
+             touched."
+        ),
         (Stage::Finish, _) => format!(
             "What starts {disk} was read back and is right, but it may still be marked as unfinished, and not start."
         ),

@@ -13,7 +13,7 @@ use super::load_option::LoadOption;
 use super::node;
 use super::receipt::{FileFacts, Receipt};
 use super::request::{Request, Task};
-use super::system::{FALLBACK, system_path};
+use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
 use super::trouble::Trouble;
 use crate::hardware::{Product, machine_identity};
@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub(super) receipt: Receipt,
     /// What the first data partition begins with.
     pub(super) tree: Tree,
+    /// The file with the settings that the appliance is to take at its next start.
+    pub(super) wanted: Vec<u8>,
 }
 
 impl Plan {
@@ -41,20 +43,13 @@ impl Plan {
     pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Trouble> {
         let product = Product::read(root).map_err(|it| Trouble::new(it.message, it.hint))?;
         let payload = read_payload(root)?;
-        let name = &request.disk.name;
-        let device = Device::open(root, &request.disk);
-        // What is open now stays the disk that it is; before, it could have become another one.
-        if request.disk.is_another_now(root) {
-            return Err(Trouble::new(
-                format!("{name} is not the disk any more that was chosen: another one is there."),
-                "Go back and choose again.",
-            ));
-        }
-        let device = device.map_err(|error| Trouble::of_disk("Opening", name, &error))?;
+        let device = open(root, request)?;
         let identity = node::identity(machine_identity(root), &request.disk);
         let (layout, table) = match request.task {
             Task::Install => new_layout(&device, request, &identity)?,
-            Task::KeepData | Task::RepairBoot => present_layout(&device, request)?,
+            Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
+                present_layout(&device, request)?
+            }
         };
         let mut receipt = Receipt::new(&product.name, &product.version, request, &layout);
         receipt.files = [system_path(&product.version), FALLBACK.to_owned()]
@@ -75,8 +70,10 @@ impl Plan {
                 "Go back and change the settings.",
             )
         })?;
+        let device = Rc::new(device);
         Ok(Self {
-            device: Rc::new(device),
+            wanted: settings_to_take(&device, request, &layout),
+            device,
             layout,
             table,
             payload,
@@ -91,7 +88,7 @@ impl Plan {
     pub(super) fn entries(&self, task: Task, marked: bool) -> Partitions {
         let (mut entries, places) = match task {
             Task::Install => (Partitions::new(), self.layout.places.as_slice()),
-            Task::KeepData | Task::RepairBoot => {
+            Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
                 (self.table.partitions().clone(), &self.layout.places[..1])
             }
         };
@@ -119,6 +116,30 @@ impl Plan {
             file: format!("\\{}", system_path(&self.version).replace('/', "\\")),
         }
     }
+}
+
+/// The settings that were left for the appliance, and that it may not have taken yet.
+fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> Vec<u8> {
+    let left = match request.task {
+        Task::Install => None,
+        _ => system::read_file(device, layout.system(), truthdb_settings::FILE).ok(),
+    };
+    left.filter(|it| it.len() == truthdb_settings::SIZE)
+        .unwrap_or_else(truthdb_settings::nothing)
+}
+
+/// Opens the disk of `request`, and no other.
+pub(super) fn open(root: &Path, request: &Request) -> Result<Device, Trouble> {
+    let name = &request.disk.name;
+    let device = Device::open(root, &request.disk);
+    // What is open now stays the disk that it is; before, it could have become another one.
+    if request.disk.is_another_now(root) {
+        return Err(Trouble::new(
+            format!("{name} is not the disk any more that was chosen: another one is there."),
+            "Go back and choose again.",
+        ));
+    }
+    device.map_err(|error| Trouble::of_disk("Opening", name, &error))
 }
 
 fn read_payload(root: &Path) -> Result<Vec<u8>, Trouble> {
@@ -162,7 +183,10 @@ fn new_layout(
 }
 
 /// What is on a disk whose data are kept.
-fn present_layout(device: &Device, request: &Request) -> Result<(Layout, Table), Trouble> {
+pub(super) fn present_layout(
+    device: &Device,
+    request: &Request,
+) -> Result<(Layout, Table), Trouble> {
     let disk = &request.disk.name;
     let none = |what: &str| {
         Trouble::new(

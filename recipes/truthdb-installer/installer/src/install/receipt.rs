@@ -140,5 +140,6 @@ pub(super) fn task_name(task: Task) -> &'static str {
         Task::Install => "install",
         Task::KeepData => "keep-data",
         Task::RepairBoot => "repair-boot",
+        Task::ChangeSettings => "change-settings",
     }
 }

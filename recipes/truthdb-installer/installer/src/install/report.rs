@@ -87,13 +87,15 @@ pub struct Report {
     pub model: String,
     /// The version that is on the disk now.
     pub version: String,
-    /// One line a partition: number, label, size and what it holds.
+    /// One line a partition: number, label, size and what it holds. Of [`Task::ChangeSettings`], the
+    /// settings.
     pub layout: Vec<String>,
     /// What did not work and is not needed to run, each with its consequence.
     pub warnings: Vec<String>,
     /// The stages, and how long each took.
     pub stages: Vec<(Stage, Duration)>,
-    /// The receipt that lies on the disk: the text of `install-receipt.json`.
+    /// The receipt that lies on the disk: the text of `install-receipt.json`; empty if nothing was
+    /// installed.
     pub receipt: String,
 }
 

@@ -14,6 +14,8 @@ pub enum Task {
     KeepData,
     /// Write the boot files and the boot entry again; leave settings and data as they are.
     RepairBoot,
+    /// Have the appliance take other settings at its next start; leave everything else.
+    ChangeSettings,
 }
 
 /// What the appliance is told about itself.
@@ -47,6 +49,38 @@ impl Default for Settings {
             reserved: 0,
             time_server: None,
             address: Address::Dhcp,
+        }
+    }
+}
+
+/// Settings that take the place of those on a disk; what is not there stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// [`Settings::host_name`].
+    pub host_name: Option<String>,
+    /// [`Settings::node_name`].
+    pub node_name: Option<String>,
+    /// [`Settings::time_server`].
+    pub time_server: Option<Option<String>>,
+    /// [`Settings::address`].
+    pub address: Option<Address>,
+}
+
+impl Changes {
+    /// What becomes of `settings`.
+    pub fn applied_to(&self, settings: Settings) -> Settings {
+        let Self {
+            host_name,
+            node_name,
+            time_server,
+            address,
+        } = self.clone();
+        Settings {
+            host_name: host_name.unwrap_or(settings.host_name),
+            node_name: node_name.unwrap_or(settings.node_name),
+            time_server: time_server.unwrap_or(settings.time_server),
+            address: address.unwrap_or(settings.address),
+            ..settings
         }
     }
 }

@@ -4,7 +4,8 @@
 //! UEFI specification 2.10, sections 13.3 (file system format) and 3.5.1.1 (the path that firmware
 //! looks for by itself).
 
-use std::io::{self, Read};
+use std::cell::Cell;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
@@ -100,6 +101,62 @@ pub(super) fn read_file(device: &Rc<Device>, place: &Place, path: &str) -> io::R
     let mut content = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// The first byte, counted from the disk's, of the file at `path`, which has one cluster and fills it.
+pub(super) fn cluster_of(device: &Rc<Device>, place: &Place, path: &str) -> io::Result<u64> {
+    let first = Rc::new(Cell::new(None));
+    let window = device.window(place.start, place.size);
+    let mut window = Watched {
+        window: window.read_at_most(MOST_READS),
+        first: Rc::clone(&first),
+    };
+    if !guard::holds_fat(&mut window, place.size) {
+        return Err(io::Error::other("it is no FAT file system"));
+    }
+    let volume = FileSystem::new(window, FsOptions::new())?;
+    let length = CLUSTER as usize;
+    let mut content = Vec::new();
+    let mut file = volume.root_dir().open_file(path)?;
+    first.set(None);
+    file.read_to_end(&mut content)?;
+    let at = first.get().map(|at| place.start.saturating_add(at));
+    // What was read there past the library must be the same.
+    match at {
+        Some(at) if content.len() == length && device.read_back(at, length)? == content => Ok(at),
+        _ => Err(io::Error::other("it does not lie in one piece")),
+    }
+}
+
+/// A window that remembers where it was read from first.
+struct Watched {
+    window: Window,
+    first: Rc<Cell<Option<u64>>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
+        if self.first.get().is_none() {
+            self.first.set(Some(self.window.stream_position()?));
+        }
+        self.window.read(data)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.window.seek(to)
+    }
+}
+
+impl Write for Watched {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.window.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.window.flush()
+    }
 }
 
 /// The names of the files in `folder`.

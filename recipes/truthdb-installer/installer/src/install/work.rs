@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::boot_entry::Variables;
+use super::change;
 use super::clear;
 use super::course::Course;
 use super::data;
@@ -70,6 +71,9 @@ impl<'a> Work<'a> {
     }
 
     fn all_stages(&mut self) -> Result<Report, Trouble> {
+        if self.request.task == Task::ChangeSettings {
+            return change::run(self.root, self.request, &mut self.course);
+        }
         let mut plan = Plan::new(self.root, self.request)?;
         let mut image = self.draw_system(&mut plan, false)?;
         let data = plan.layout.data().len() as u64 * data::JOURNAL;
@@ -141,6 +145,7 @@ impl<'a> Work<'a> {
         let files = [
             (system_path(&plan.version), plan.payload.as_slice()),
             (FALLBACK.to_owned(), &plan.payload),
+            (truthdb_settings::FILE.to_owned(), &plan.wanted),
             (RECEIPT.to_owned(), receipt.as_bytes()),
         ];
         let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
@@ -224,7 +229,7 @@ impl<'a> Work<'a> {
             };
             match self.request.task {
                 Task::Install => verify::data(&plan.device, place, tree, disk)?,
-                Task::KeepData | Task::RepairBoot => {
+                Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
                     if let Err(said) = data::open(&plan.device, place) {
                         self.warnings.push(format!(
                             "{} cannot be read: {said}. The appliance checks it when it starts, and \

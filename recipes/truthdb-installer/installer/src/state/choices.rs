@@ -2,7 +2,7 @@
 
 use super::{Confirm, Effect, Event, Form, Key, Next, State, Tools, Validation, Welcome};
 use crate::hardware::{Disk, Earlier, Hardware};
-use crate::install::{Settings, Task};
+use crate::install::{Settings, Task, settings_on};
 
 /// What a disk is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Purpose {
     KeepData,
     /// To get its boot files and its boot entry again.
     RepairBoot,
+    /// To get other settings.
+    ChangeSettings,
     /// To be read and reported on.
     Validate,
 }
@@ -24,6 +26,7 @@ impl Purpose {
             Task::Install => Self::Install,
             Task::KeepData => Self::KeepData,
             Task::RepairBoot => Self::RepairBoot,
+            Task::ChangeSettings => Self::ChangeSettings,
         }
     }
 
@@ -47,12 +50,15 @@ impl Purpose {
                 }),
             ) => "no data that can be kept",
             (
-                Self::RepairBoot,
+                Self::RepairBoot | Self::ChangeSettings,
                 Some(Earlier {
                     unfinished: true, ..
                 }),
             ) => "unfinished installation",
-            (Self::KeepData | Self::RepairBoot, Some(_)) => return None,
+            (Self::ChangeSettings, Some(earlier)) if earlier.node.is_none() => {
+                "settings cannot be read"
+            }
+            (Self::KeepData | Self::RepairBoot | Self::ChangeSettings, Some(_)) => return None,
         };
         Some(reason.to_owned())
     }
@@ -108,6 +114,7 @@ impl Choices {
             Purpose::Install => Some(Task::Install),
             Purpose::KeepData => Some(Task::KeepData),
             Purpose::RepairBoot => Some(Task::RepairBoot),
+            Purpose::ChangeSettings => Some(Task::ChangeSettings),
             Purpose::Validate => None,
         }
     }
@@ -210,6 +217,10 @@ fn choose(mut choices: Choices) -> Next {
             (State::Validate(Validation::new(choices)), Some(effect))
         }
         Some(Task::Install) => State::Settings(choices).alone(),
+        Some(Task::ChangeSettings) => {
+            choices.form = Form::of(&settings_on(&disk).unwrap_or_default());
+            State::Settings(choices).alone()
+        }
         // The settings on the disk stay.
         Some(task) => Confirm::new(choices, task, disk, Settings::default()).ask(),
     }

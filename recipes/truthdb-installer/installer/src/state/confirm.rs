@@ -88,7 +88,8 @@ impl Confirm {
 
     /// Whether what is on the disk is newer than what this medium writes in its place.
     pub fn is_downgrade(&self) -> bool {
-        self.task != Task::Install && self.choices.hardware.is_downgrade(&self.disk)
+        let writes_system = matches!(self.task, Task::KeepData | Task::RepairBoot);
+        writes_system && self.choices.hardware.is_downgrade(&self.disk)
     }
 
     /// The state that shows this.
@@ -98,7 +99,7 @@ impl Confirm {
 
     fn back(self) -> State {
         match self.task {
-            Task::Install => State::Settings(self.choices),
+            Task::Install | Task::ChangeSettings => State::Settings(self.choices),
             Task::KeepData | Task::RepairBoot => State::Disk(self.choices),
         }
     }

@@ -57,6 +57,7 @@ impl Done {
         match task {
             Task::Install | Task::KeepData => format!("TruthDB {version} is on {disk}."),
             Task::RepairBoot => format!("The boot files on {disk} are repaired."),
+            Task::ChangeSettings => format!("{disk} takes the new settings when it starts."),
         }
     }
 

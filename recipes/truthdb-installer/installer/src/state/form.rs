@@ -39,8 +39,18 @@ impl Field {
         Self::NameServers,
     ];
 
-    /// How many of them everybody sees; the others are advanced.
-    pub const BASIC: usize = 3;
+    /// Those that everybody sees; the others are advanced.
+    const BASIC: &[Self] = &[Self::HostName, Self::NodeName, Self::DataPartitions];
+
+    /// Those that an installation can change without being erased.
+    const CHANGEABLE: &[Self] = &[
+        Self::HostName,
+        Self::NodeName,
+        Self::TimeServer,
+        Self::Address,
+        Self::Gateway,
+        Self::NameServers,
+    ];
 }
 
 /// The settings, as they are written.
@@ -50,41 +60,65 @@ pub struct Form {
     pub inputs: [Input; Field::ALL.len()],
     /// What is wrong with each field, as far as that was looked at.
     pub messages: [Option<String>; Field::ALL.len()],
-    /// Index of the field that is being written.
+    /// Index in [`Form::shown`] of the field that is being written.
     pub focus: usize,
     /// The advanced fields are shown.
     pub advanced: bool,
+    /// The settings are those of an installation that stays.
+    pub is_change: bool,
 }
 
 impl Default for Form {
     fn default() -> Self {
-        let settings = Settings::default();
-        let inputs = [
-            settings.host_name,
-            settings.node_name,
-            settings.data_partitions.to_string(),
-            settings.reserved.to_string(),
-            settings.time_server.unwrap_or_default(),
-            "dhcp".to_owned(),
-            String::new(),
-            String::new(),
-        ];
         Self {
-            inputs: inputs.map(Input::new),
-            messages: Default::default(),
-            focus: 0,
+            is_change: false,
             advanced: false,
+            ..Self::of(&Settings::default())
         }
     }
 }
 
 impl Form {
-    /// How many fields are shown.
-    pub fn shown(&self) -> usize {
-        if self.advanced {
-            Field::ALL.len()
-        } else {
-            Field::BASIC
+    /// The settings of an installation, to be changed.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let (address, gateway, name_servers) = match &settings.address {
+            Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
+            Address::Static {
+                address,
+                prefix,
+                gateway,
+                name_servers,
+            } => (
+                format!("{address}/{prefix}"),
+                *gateway,
+                name_servers.iter().map(ToString::to_string).collect(),
+            ),
+        };
+        let inputs = [
+            settings.host_name.clone(),
+            settings.node_name.clone(),
+            settings.data_partitions.to_string(),
+            settings.reserved.to_string(),
+            settings.time_server.clone().unwrap_or_default(),
+            address,
+            gateway.map_or_else(String::new, |it| it.to_string()),
+            name_servers.join(" "),
+        ];
+        Self {
+            inputs: inputs.map(Input::new),
+            messages: Default::default(),
+            focus: 0,
+            advanced: true,
+            is_change: true,
+        }
+    }
+
+    /// The fields that are shown.
+    pub fn shown(&self) -> &'static [Field] {
+        match (self.is_change, self.advanced) {
+            (true, _) => Field::CHANGEABLE,
+            (false, true) => &Field::ALL,
+            (false, false) => Field::BASIC,
         }
     }
 
@@ -159,9 +193,9 @@ impl Form {
 
     /// Notes what is wrong with the field that is being left.
     fn leave(&mut self, disk: Option<&Disk>) {
-        let field = Field::ALL[self.focus];
+        let field = self.shown()[self.focus];
         let wrong = disk.and_then(|disk| self.settings(disk).err());
-        self.messages[self.focus] = wrong
+        self.messages[field as usize] = wrong
             .into_iter()
             .flatten()
             .find_map(|(of, message)| (of == field).then_some(message));
@@ -196,7 +230,7 @@ pub(super) fn next(mut choices: Choices, event: Event) -> Next {
 fn on_key(mut choices: Choices, key: Key) -> Next {
     let disk = choices.disk().cloned();
     let form = &mut choices.form;
-    let last = form.shown() - 1;
+    let last = form.shown().len() - 1;
     match key {
         Key::Esc => return State::Disk(choices).alone(),
         Key::Enter => {
@@ -222,11 +256,12 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
         }
         Key::Function(2) => {
             form.advanced = !form.advanced;
-            form.focus = form.focus.min(form.shown() - 1);
+            form.focus = form.focus.min(form.shown().len() - 1);
         }
         key => {
-            if form.inputs[form.focus].press(key) {
-                form.messages[form.focus] = None;
+            let field = form.shown()[form.focus] as usize;
+            if form.inputs[field].press(key) {
+                form.messages[field] = None;
             }
         }
     }
@@ -237,14 +272,16 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
 fn proceed(mut choices: Choices, disk: &Disk) -> Next {
     choices.form.messages = Default::default();
     match choices.form.settings(disk) {
-        Ok(settings) => Confirm::new(choices, Task::Install, disk.clone(), settings).ask(),
+        Ok(settings) => {
+            let task = choices.task(disk).unwrap_or(Task::Install);
+            Confirm::new(choices, task, disk.clone(), settings).ask()
+        }
         Err(wrong) => {
             let form = &mut choices.form;
-            let first = wrong.iter().map(|(field, _)| *field as usize).min();
-            form.focus = first.unwrap_or(0);
-            form.advanced |= wrong
-                .iter()
-                .any(|(field, _)| *field as usize >= Field::BASIC);
+            let is_hidden = |(field, _): &(Field, String)| !form.shown().contains(field);
+            form.advanced |= wrong.iter().any(is_hidden);
+            let is_wrong = |field: &Field| wrong.iter().any(|(of, _)| of == field);
+            form.focus = form.shown().iter().position(is_wrong).unwrap_or(0);
             for (field, message) in wrong {
                 form.messages[field as usize] = Some(message);
             }

@@ -25,9 +25,10 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, in the order of the menu.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Disk(Purpose::KeepData),
         Self::Disk(Purpose::RepairBoot),
+        Self::Disk(Purpose::ChangeSettings),
         Self::Disk(Purpose::Validate),
         Self::ExportLogs,
     ];
@@ -37,6 +38,7 @@ impl Tool {
         match self {
             Self::Disk(Purpose::KeepData) => 'k',
             Self::Disk(Purpose::RepairBoot) => 'p',
+            Self::Disk(Purpose::ChangeSettings) => 'c',
             Self::Disk(Purpose::Validate) => 'v',
             Self::Disk(Purpose::Install) => 'i',
             Self::ExportLogs => 'e',

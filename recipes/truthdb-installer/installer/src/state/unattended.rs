@@ -5,7 +5,7 @@ use super::welcome::refuse;
 use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work};
 use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
-use crate::install::{Request, Settings, Task, most_data_partitions};
+use crate::install::{Request, Settings, Task, most_data_partitions, settings_on};
 
 /// For how many seconds the list of disks has to be still before one is written to: where the file names
 /// it, and where it is whichever fits, so that another that turns up late would count.
@@ -83,6 +83,15 @@ impl Unattended {
         warnings
     }
 
+    /// The settings that the disk gets.
+    pub fn settings(&self, disk: &Disk) -> Settings {
+        let answers = &self.plan.answers;
+        match (answers.task, settings_on(disk)) {
+            (Task::ChangeSettings, Some(present)) => answers.changes.applied_to(present),
+            _ => answers.settings.clone(),
+        }
+    }
+
     /// Time starts again.
     fn restart(&mut self) {
         let answers = &self.plan.answers;
@@ -135,11 +144,10 @@ impl Unattended {
     fn decide(self) -> Next {
         match self.chosen.clone() {
             Ok(disk) => {
-                let Answers { task, settings, .. } = &self.plan.answers;
                 let request = Box::new(Request {
-                    task: *task,
+                    task: self.plan.answers.task,
+                    settings: self.settings(&disk),
                     disk,
-                    settings: Settings::clone(settings),
                     warnings: self.warnings(),
                 });
                 let work = Work::new(request.clone(), Origin::AnswerFile(Box::new(self)));
@@ -200,6 +208,15 @@ fn refuse_unless_insisted(
     answers: &Answers,
     disk: &Disk,
 ) -> Result<(), Refusal> {
+    if answers.task == Task::ChangeSettings && settings_on(disk).is_none() {
+        return Err(Refusal::new(
+            format!(
+                "The settings on {} are wrong or lost, so none can stay.",
+                disk.name
+            ),
+            "Choose Change settings by hand, in Tools, and write all of them.",
+        ));
+    }
     let unmet = hardware.unmet();
     if answers.task == Task::Install && !unmet.is_empty() && !answers.ignore_requirements {
         return Err(Refusal::new(
@@ -210,7 +227,8 @@ fn refuse_unless_insisted(
             "Mend that; or, to install all the same, add ignore_requirements = true to the answer file.",
         ));
     }
-    let is_downgrade = answers.task != Task::Install && hardware.is_downgrade(disk);
+    let writes_system = matches!(answers.task, Task::KeepData | Task::RepairBoot);
+    let is_downgrade = writes_system && hardware.is_downgrade(disk);
     if is_downgrade && !answers.allow_downgrade {
         let (found, written) = (
             disk.version().unwrap_or_default(),

@@ -20,6 +20,7 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
         Task::Install => ("Erase and install", "Confirm: install"),
         Task::KeepData => ("Reinstall", "Confirm: reinstall, keep data"),
         Task::RepairBoot => ("Repair", "Confirm: repair boot"),
+        Task::ChangeSettings => ("Change", "Confirm: change settings"),
     };
     let mut keys = vec![("Esc", "Back")];
     if state.is_proven() {
@@ -45,6 +46,7 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
             will_be_lost(state, look, &mut page);
             will_be_made(state, look, &mut page);
         }
+        Task::ChangeSettings => change_settings(state, look, &mut page),
         Task::KeepData => {
             version(state, look, &mut page);
             keep_data(look, &mut page);
@@ -120,6 +122,20 @@ fn repair_boot(look: &Look, page: &mut Page<'_>) {
     );
     page.item("The firmware's boot entry is written again.", look.text);
     page.item("Data and settings stay as they are.", look.text);
+}
+
+fn change_settings(state: &Confirm, look: &Look, page: &mut Page<'_>) {
+    page.heading("What changes");
+    for change in machine::settings_change(&state.disk, &state.settings) {
+        page.item(&change, look.text);
+    }
+    page.heading("What happens");
+    page.item(
+        "The new settings are left in the partition EFI. The appliance takes them when it starts next, and \
+         keeps the old ones beside them.",
+        look.text,
+    );
+    page.item("The data are not touched.", look.text);
 }
 
 /// The partitions, one line each kind.

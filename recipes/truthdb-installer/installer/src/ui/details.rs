@@ -140,6 +140,7 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
             let text = format!("Its boot files can be written again: {change}.");
             return (text, look.good);
         }
+        (Purpose::ChangeSettings, _) => "Enter goes on. Nothing is written yet. Its data stay.",
         (Purpose::Validate, _) => "It can be validated. Nothing is written.",
     };
     (text.to_owned(), look.good)

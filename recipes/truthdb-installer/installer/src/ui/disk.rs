@@ -53,6 +53,7 @@ fn title(state: &Choices, rows: usize) -> String {
         Purpose::Install => "Disk to install to",
         Purpose::KeepData => "Disk to reinstall on, keeping its data",
         Purpose::RepairBoot => "Disk to repair the boot files of",
+        Purpose::ChangeSettings => "Disk to change the settings of",
         Purpose::Validate => "Disk to validate",
     };
     match state.hardware.disks.len() {

@@ -33,7 +33,10 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
             page.item(warning, look.note);
         }
     }
-    page.heading("On the disk now");
+    page.heading(match report.task {
+        Task::ChangeSettings => "Its metadata/node.toml from then on",
+        _ => "On the disk now",
+    });
     for line in &report.layout {
         page.line(format!("  {line}"));
     }
@@ -53,6 +56,9 @@ fn sentence(report: &Report) -> String {
         Task::Install => format!("TruthDB {version} is installed on {disk}, {model}."),
         Task::KeepData => {
             format!("TruthDB {version} is installed on {disk}, {model}. Its data were kept.")
+        }
+        Task::ChangeSettings => {
+            format!("{disk}, {model}, takes the new settings when it starts next.")
         }
         Task::RepairBoot => {
             format!("{disk}, {model}, can be booted again with TruthDB {version}.")

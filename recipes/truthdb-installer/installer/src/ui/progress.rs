@@ -23,6 +23,7 @@ pub(super) fn render(state: &Work, look: &Look, area: Rect, buffer: &mut Buffer)
         Task::Install => "Installing",
         Task::KeepData => "Reinstalling, keeping data",
         Task::RepairBoot => "Repairing boot",
+        Task::ChangeSettings => "Changing settings",
     });
     page.line(machine::disk(&state.request.disk));
     page.blank();
@@ -49,6 +50,9 @@ fn stages<'a>(state: &Work, look: &Look) -> Vec<Line<'a>> {
     let now = state.progress.map(|progress| progress.stage);
     let belongs = |stage: &Stage| match state.request.task {
         Task::Install | Task::KeepData => true,
+        Task::ChangeSettings => {
+            matches!(stage, Stage::Prepare | Stage::System | Stage::Verify)
+        }
         Task::RepairBoot => {
             Some(*stage) == now || !matches!(stage, Stage::Partition | Stage::Data | Stage::Finish)
         }

@@ -16,26 +16,25 @@ const BOX: usize = 40;
 pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buffer) {
     let form = &state.form;
     let advanced = if form.advanced { "Fewer" } else { "Advanced" };
-    let keys = [
-        ("Up/Down", "Choose"),
-        ("F2", advanced),
-        ("Enter", "Go on"),
-        ("Esc", "Back"),
-    ];
+    let mut keys = vec![("Up/Down", "Choose"), ("Enter", "Go on"), ("Esc", "Back")];
+    if !form.is_change {
+        keys.insert(1, ("F2", advanced));
+    }
     let product = Some(&state.hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
     let mut page = Page::new(look, area);
     page.heading("Settings");
-    if let Some(disk) = state.disk().filter(|_| !form.advanced) {
+    if let Some(disk) = state.disk().filter(|_| form.is_change || !form.advanced) {
         page.say(&format!("For {}", machine::disk(disk)), look.quiet);
         page.blank();
     }
     let mut focused = (0, 0);
-    for (index, field) in Field::ALL.into_iter().enumerate().take(form.shown()) {
+    for (index, field) in form.shown().iter().enumerate() {
         let is_focused = index == form.focus;
         let from = page.len();
-        page.line(line(field, &form.inputs[index], is_focused, look));
-        if let Some(message) = &form.messages[index] {
+        let input = &form.inputs[*field as usize];
+        page.line(line(*field, input, is_focused, look));
+        if let Some(message) = &form.messages[*field as usize] {
             page.marked(&format!("   {:LABEL$}", ""), message, look.alert);
         }
         if is_focused {
@@ -43,7 +42,7 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
         }
     }
     let mut below = Page::new(look, area);
-    below.say(hint(Field::ALL[form.focus]), look.quiet);
+    below.say(hint(form.shown()[form.focus]), look.quiet);
     let [fields, hint] = split(&page, &below, area);
     page.render_around(focused.0, focused.1, fields, buffer);
     below.render(hint, buffer);

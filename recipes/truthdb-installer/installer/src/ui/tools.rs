@@ -55,6 +55,10 @@ fn words(tool: Tool) -> (&'static str, &'static str) {
             "Repair boot",
             "Writes the boot files and the firmware's boot entry again.",
         ),
+        Tool::Disk(Purpose::ChangeSettings) => (
+            "Change settings",
+            "Names, address and time server of an installation. Its data stay.",
+        ),
         Tool::Disk(Purpose::Validate) => (
             "Validate",
             "Reads an installation and reports on it. Writes nothing.",

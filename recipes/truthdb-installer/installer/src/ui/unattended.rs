@@ -24,6 +24,7 @@ pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut B
         Task::Install => "Install",
         Task::KeepData => "Reinstall, keep data",
         Task::RepairBoot => "Repair boot",
+        Task::ChangeSettings => "Change settings",
     };
     page.fact("Task", task);
     match &state.chosen {
@@ -47,7 +48,11 @@ fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
     page.fact("Serial number", machine::serial(disk));
     page.fact("On it", &details::on_it(disk));
     let answers = &state.plan.answers;
-    if answers.task != Task::Install {
+    if answers.task == Task::ChangeSettings {
+        let changes = machine::settings_change(disk, &state.settings(disk));
+        page.fact("Changes", &changes.join("; "));
+    }
+    if matches!(answers.task, Task::KeepData | Task::RepairBoot) {
         page.fact("Version", &machine::version_change(&state.hardware, disk));
     }
     if answers.task == Task::Install {
@@ -87,6 +92,7 @@ fn loss(task: Task, disk: &Disk) -> &'static str {
         Task::Install => "Everything on this disk will be lost.",
         Task::KeepData => "The data on this disk are kept.",
         Task::RepairBoot => "Data and settings stay as they are.",
+        Task::ChangeSettings => "The data on this disk are kept.",
     }
 }
 

@@ -223,6 +223,20 @@ pub fn other_system() -> Contents {
     }
 }
 
+/// What the appliance on a disk is told about itself.
+pub const NODE_TOML: &str = "\
+version = 1
+
+[node]
+id = \"8f3c0000000000000000000000000001\"
+name = \"node-1\"
+host_name = \"truthdb\"
+
+[network]
+address = \"192.0.2.10/24\"
+gateway = \"192.0.2.1\"
+";
+
 /// What this product leaves on a disk.
 pub fn installation() -> Contents {
     Contents {
@@ -235,6 +249,8 @@ pub fn installation() -> Contents {
             version: Some("0.1.0".to_owned()),
             unfinished: false,
             has_data: true,
+            node: Some(NODE_TOML.to_owned()),
+            ..Earlier::default()
         }),
     }
 }
@@ -246,6 +262,7 @@ pub fn set_earlier(disk: &mut Disk, unfinished: bool, has_data: bool) {
         version: None,
         unfinished,
         has_data,
+        ..Earlier::default()
     });
 }
 

@@ -1,11 +1,11 @@
 //! The last question before a disk is written to.
 
 use truthdb_installer::install::Task;
-use truthdb_installer::state::{Effect, Key, Purpose, State, next};
+use truthdb_installer::state::{Effect, Input, Key, Purpose, State, next};
 
 use crate::common::set_earlier;
 use crate::common::states::{confirm, disk, hardware, press, settings, typing};
-use crate::{ENTER, scanned, step};
+use crate::{ENTER, ESC, scanned, step};
 
 #[test]
 fn only_the_end_of_the_serial_number_starts() {
@@ -131,4 +131,46 @@ fn an_older_version_takes_a_word_of_its_own() {
             assert_eq!(found, expected, "{version} {typed}");
         }
     }
+}
+
+#[test]
+fn settings_are_changed_from_what_they_are() {
+    let list = disk(hardware(), Purpose::ChangeSettings, 0);
+    let form = press(list, [Key::Enter]);
+    let State::Settings(choices) = &form else {
+        panic!("{}", form.name());
+    };
+    let texts = choices.form.inputs.iter().map(Input::text);
+    let texts: Vec<&str> = texts.collect();
+    let present = [
+        "truthdb",
+        "node-1",
+        "1",
+        "0",
+        "",
+        "192.0.2.10/24",
+        "192.0.2.1",
+        "",
+    ];
+    assert_eq!(texts, present);
+    // What cannot change is not even shown: the third field is the time server.
+    let written = press(form.clone(), [Key::Down, Key::Down]);
+    let question = press(press(written, typing("ntp.example.org")), [Key::Enter]);
+    assert_eq!(step(question.clone(), ESC).0, "Settings");
+    let (_, effect) = next(press(question, typing("yz7p")), ENTER);
+    let Some(Effect::Install(request)) = effect else {
+        panic!("{effect:?}");
+    };
+    assert_eq!(request.task, Task::ChangeSettings);
+    assert_eq!(request.settings.host_name, "truthdb");
+    assert_eq!(
+        request.settings.time_server.as_deref(),
+        Some("ntp.example.org")
+    );
+    // Settings that cannot be read cannot be changed.
+    let mut unknown = hardware();
+    let contents = unknown.disks[1].contents.as_mut().unwrap();
+    contents.earlier.as_mut().unwrap().node = None;
+    let list = disk(unknown, Purpose::ChangeSettings, 1);
+    assert_eq!(step(list, ENTER), ("Disk", None));
 }

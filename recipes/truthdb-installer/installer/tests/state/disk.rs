@@ -14,6 +14,7 @@ fn tools_are_chosen_by_letter_or_by_arrow() {
     let rows = [
         (vec![Key::Char('k')], Some(Purpose::KeepData)),
         (vec![Key::Char('P')], Some(Purpose::RepairBoot)),
+        (vec![Key::Char('c')], Some(Purpose::ChangeSettings)),
         (vec![Key::Char('v')], Some(Purpose::Validate)),
         (vec![Key::Enter], Some(Purpose::KeepData)),
         (vec![Key::Down, Key::Enter], Some(Purpose::RepairBoot)),

@@ -2,7 +2,7 @@
 
 use truthdb_installer::answers::Ending;
 use truthdb_installer::hardware::{Disk, Hardware, Volume};
-use truthdb_installer::install::Task;
+use truthdb_installer::install::{Address, Task};
 use truthdb_installer::state::{Cause, Effect, Event, Key, Origin, State, next};
 
 use crate::common::states::{self, after, hardware, named, press};
@@ -407,4 +407,19 @@ fn what_nobody_may_have_meant_is_refused_until_the_file_says_it() {
         panic!("it counts down");
     };
     assert!(same.chosen.is_ok());
+}
+
+#[test]
+fn settings_that_a_file_does_not_name_stay() {
+    let state = after(found(&hardware(), states::CHANGE), vec![Event::Second; 20]);
+    let State::Progress(work) = &state else {
+        panic!("{}", state.name());
+    };
+    let settings = &work.request.settings;
+    assert_eq!(work.request.task, Task::ChangeSettings);
+    assert_eq!(
+        (&*settings.host_name, &*settings.node_name),
+        ("truthdb", "node-7")
+    );
+    assert_eq!(settings.address, Address::Dhcp);
 }

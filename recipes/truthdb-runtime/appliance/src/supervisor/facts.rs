@@ -116,7 +116,7 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
         // Where there is no data, that is what has to be said.
         Err(message) if facts.service.is_ok() => problems.push(Problem::new(
             format!("{message} The network is asked for an address (DHCP)."),
-            "Start the installer and choose \"Reinstall, keep data\".",
+            "Start the installer and choose \"Change settings\".",
         )),
         Err(_) => {}
     }

@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
 use crate::service::Service;
-use crate::{panics, product, stop};
+use crate::{panics, product, settings, stop};
 use facts::{Data, page};
 
 /// How often to look at links, addresses and mounts while the machine is starting …
@@ -94,7 +94,10 @@ impl Machine {
     /// Reads what the machine is told about itself, and starts its parts.
     fn start(root: &Path) -> Self {
         let started = Instant::now();
-        let console = Console::open(root);
+        let mut console = Console::open(root);
+        if let Some(said) = settings::take(root) {
+            console.say(&said);
+        }
         let config = config::read(root);
         let data = DataState::read(root);
         let (host_name, address, labels, time_server) = match &config {

@@ -75,6 +75,7 @@ mod tests {
                 version: None,
                 unfinished,
                 has_data,
+                ..Earlier::default()
             }),
         }
     }

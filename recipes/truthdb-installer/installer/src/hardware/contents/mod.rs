@@ -62,7 +62,7 @@ pub struct Part {
 }
 
 /// An installation of this product that is on a disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Earlier {
     /// Version of the system on it, if it says one.
     pub version: Option<String>,
@@ -70,6 +70,10 @@ pub struct Earlier {
     pub unfinished: bool,
     /// It has data partitions that can be kept.
     pub has_data: bool,
+    /// What its `metadata/node.toml` reads, if that can be told; nothing if it is lost.
+    pub node: Option<String>,
+    /// The file in its EFI partition with the settings that it is to take; empty if there is none.
+    pub wanted: Vec<u8>,
 }
 
 /// A partition as its table has it, in bytes.

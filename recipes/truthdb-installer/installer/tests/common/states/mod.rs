@@ -53,6 +53,7 @@ pub fn disk(hardware: Hardware, purpose: Purpose, down: usize) -> State {
         Purpose::KeepData => vec![Key::Char('t'), Key::Char('k')],
         Purpose::RepairBoot => vec![Key::Char('t'), Key::Char('p')],
         Purpose::Validate => vec![Key::Char('t'), Key::Char('v')],
+        Purpose::ChangeSettings => vec![Key::Char('t'), Key::Char('c')],
     };
     let state = press(welcome(hardware), keys);
     press(state, vec![Key::Down; down])
@@ -187,6 +188,7 @@ fn confirmations() -> Vec<(&'static str, State)> {
     let crowded = press(disk(crowded, Purpose::Install, 0), [Key::Enter]);
     let crowded = press(crowded, [Key::Down, Key::Down, Key::Backspace]);
     let crowded = press(crowded, typing("8"));
+    let change = press(disk(hardware(), Purpose::ChangeSettings, 0), [Key::Enter]);
     let chosen = |purpose| press(disk(hardware(), purpose, 0), [Key::Enter]);
     vec![
         ("confirm", press(confirm(), typing("32"))),
@@ -201,6 +203,11 @@ fn confirmations() -> Vec<(&'static str, State)> {
         ("confirm-long", longest()),
         ("confirm-keep-data", chosen(Purpose::KeepData)),
         ("confirm-repair-boot", chosen(Purpose::RepairBoot)),
+        ("settings-change", change.clone()),
+        (
+            "confirm-change",
+            press(press(change, typing("-7")), [Key::Enter]),
+        ),
         (
             "confirm-downgrade",
             press(
@@ -384,6 +391,7 @@ fn without_anybody() -> Vec<(&'static str, State)> {
         ("unattended", found(hardware())),
         ("unattended-waiting", found(other)),
         ("unattended-busy", found(busy(many_disks()))),
+        ("unattended-change", follow(hardware(), CHANGE)),
         ("unattended-replacing", follow(lacking_memory(), &replace)),
         ("unattended-done", done),
         ("error-installed", refused.clone()),

@@ -30,6 +30,17 @@ serial = \"2CKXYZ7P\"
 erase_any_matching = true
 ";
 
+/// An answer file that changes the settings of the second disk.
+pub const CHANGE: &str = "\
+version = 1
+task = \"change-settings\"
+[disk]
+bus = \"SATA\"
+[settings]
+node_name = \"node-7\"
+address = \"dhcp\"
+";
+
 /// How far an installation is, after some seconds.
 pub fn progress(stage: Stage, megabytes: u64, seconds: u64) -> Event {
     let progress = Progress {
