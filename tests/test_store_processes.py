@@ -79,7 +79,7 @@ def write_halves(root: Path, target: Path, ready: Any) -> None:
     with store.scratch() as scratch:
         (scratch / "out").write_bytes(b"half")
         (root / "tmp" / "x.part").write_bytes(b"half")
-        shutil.copyfile = stop  # type: ignore[assignment]
+        shutil.copyfileobj = stop  # type: ignore[assignment]
         store.copy(put(store, b"whole"), target, 0o644)
 
 
@@ -91,7 +91,7 @@ def test_a_process_killed_while_it_writes_leaves_nothing_that_looks_finished(
     target = tmp_path / "artifacts" / "x.iso"
     worker = context.Process(target=write_halves, args=(store.root, target, ready))
     worker.start()
-    ready.wait()
+    assert ready.wait(60)
     worker.kill()
     worker.join()
     assert not target.exists()
