@@ -133,7 +133,7 @@ def test_a_module_that_is_not_there_is_none() -> None:
 PIPELINE = Path(pipeline.__file__).parent
 TRAVELS = {
     "kernel": ("errors.py", "formats/__init__.py", "formats/kconfig.py", "inside.py"),
-    "rust": ("errors.py", "inside.py", "steps/archive.py"),
+    "rust": ("errors.py", "inside.py", "steps/archive.py", "steps/cargo_config.py"),
 }
 """Modules that go into a container besides the step's own; each costs a build of it when it changes."""
 
