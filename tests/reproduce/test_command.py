@@ -43,15 +43,15 @@ def test_a_step_that_there_is_not_is_told(
     with pytest.raises(PipelineError) as caught:
         select(steps, only, without)
     assert str(caught.value) == (
-        f"{said}: there is no such step\n  hint: there are kernel, rust-std, crates, dependencies, "
-        "program, initramfs, uki, kernels-apart, efi-image, iso"
+        f"{said}: there is no such step\n  hint: there are kernel-config, kernel, rust-std, crates, "
+        "dependencies, program, initramfs, uki, kernels-apart, hardening, efi-image, iso"
     )
 
 
 def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
     assert needed(steps, steps) == ()
     assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel", "kernel"]
-    before = {"kernel", "rust-std", "crates", "dependencies", "program", "initramfs"}
+    before = {"kernel-config", "kernel", "rust-std", "crates", "dependencies", "program", "initramfs"}
     assert set(names(needed(steps, select(steps, "uki", "")))) == before
 
 
@@ -77,7 +77,7 @@ def test_what_was_not_in_force_fails(steps: tuple[Step, ...]) -> None:
     with pytest.raises(StepError) as caught:
         surroundings(steps, two, chosen("cpus"))
     assert str(caught.value) == (
-        "cpus was not varied: step kernel:runtime saw '1' in both builds\n"
+        "cpus was not varied: step kernel-config:runtime saw '1' in both builds\n"
         "  hint: name the others with --vary, if this machine cannot vary it"
     )
 
