@@ -414,3 +414,45 @@ fn what_is_on_a_disk_is_erased_only_if_the_file_says_so() {
     let keep = parse("version = 1\ntask = \"keep-data\"\n[disk]\nbus = \"NVMe\"\n").unwrap();
     assert!(choose(&keep, &[with(Some(installation()))], &|_| None).is_ok());
 }
+
+#[test]
+fn what_tells_two_disks_apart_is_shown_and_named() {
+    let twins = |change: &dyn Fn(&mut Disk)| {
+        let mut first = disks().remove(0);
+        first.place = "pci0000:00/0000:03:00.0/nvme/namespace 1".to_owned();
+        let mut second = first.clone();
+        second.name = "nvme0n2".to_owned();
+        second.wwn = Some("eui.0025385b21404322".to_owned());
+        second.place = "pci0000:00/0000:03:00.0/nvme/namespace 2".to_owned();
+        change(&mut first);
+        change(&mut second);
+        let disks = [first, second];
+        choose(
+            &rule("bus = \"nvme\"\nerase_any_matching = true"),
+            &disks,
+            &|_| None,
+        )
+        .unwrap_err()
+    };
+    let refusal = twins(&|_| {});
+    for disk in [
+        "nvme0n1 (NVMe, 2.0 TB, Samsung SSD 990 PRO 2TB, serial number S6Z2NJ0W123456, WWN \
+         eui.0025385b21404321, at pci0000:00/0000:03:00.0/nvme/namespace 1)",
+        "nvme0n2 (NVMe, 2.0 TB, Samsung SSD 990 PRO 2TB, serial number S6Z2NJ0W123456, WWN \
+         eui.0025385b21404322, at pci0000:00/0000:03:00.0/nvme/namespace 2)",
+    ] {
+        assert!(refusal.message.contains(disk), "{}", refusal.message);
+    }
+    assert!(refusal.hint.ends_with("such as wwn."), "{}", refusal.hint);
+    let nameless = twins(&|disk| disk.wwn = None);
+    assert!(
+        nameless.message.contains("namespace 2"),
+        "{}",
+        nameless.message
+    );
+    assert_eq!(
+        nameless.hint,
+        "They differ in nothing that a rule can name. Leave one of them attached, or install without an \
+         answer file."
+    );
+}

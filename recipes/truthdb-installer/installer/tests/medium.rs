@@ -118,7 +118,7 @@ fn a_stick_that_files_were_copied_to_is_known_by_its_program() {
 fn the_firmware_s_word_counts_whatever_lies_there() {
     let content = images::with_gpt(
         LogicalBlockSize::Lb512,
-        &[(partition_types::EFI, &[0; images::MIB])],
+        &[(partition_types::EFI, &vec![0; images::MIB])],
     );
     let config = gpt::GptConfig::new().logical_block_size(LogicalBlockSize::Lb512);
     let table = config

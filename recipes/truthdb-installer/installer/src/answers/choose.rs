@@ -1,5 +1,7 @@
 //! The one disk of this machine that an answer file is about, or why there is none.
 
+use std::collections::BTreeSet;
+
 use super::{Answers, Erase, Refusal, Rule, consent};
 use crate::hardware::{Disk, quoted, size_beside};
 
@@ -43,7 +45,7 @@ pub fn choose<'a>(
         Some(reason) => Err(Refusal::new(
             format!(
                 "{} is the disk that the answer file asks for, but it cannot be used: {}.",
-                shown(disk, &answers.rule),
+                shown(disk, &answers.rule, false),
                 reason.trim_end_matches('.')
             ),
             "Change that, or name another disk in the answer file.",
@@ -85,13 +87,47 @@ fn none_fits(answers: &Answers, disks: &[&Disk]) -> Refusal {
 
 fn many_fit(answers: &Answers, disks: &[&Disk]) -> Refusal {
     let (count, rule) = (disks.len(), &answers.rule);
+    let hint = match telling(disks) {
+        Some(key) => {
+            format!("Add to [disk] in the answer file what only one of them has, such as {key}.")
+        }
+        None => {
+            "They differ in nothing that a rule can name. Leave one of them attached, or install \
+                 without an answer file."
+                .to_owned()
+        }
+    };
     Refusal::new(
         format!(
             "{count} disks fit the answer file ({rule}), and it must be one: {}.",
             listed(disks, rule)
         ),
-        "Add to [disk] in the answer file what only one of them has, such as serial.",
+        hint,
     )
+}
+
+/// What a disk has for a key of a rule; none for nothing.
+type Value = fn(&Disk) -> Option<String>;
+
+/// Keys of a rule, those that tell most first.
+const KEYS: [(&str, Value); 5] = [
+    ("serial", |disk| {
+        disk.serial.as_deref().map(str::to_lowercase)
+    }),
+    ("wwn", |disk| disk.wwn.as_deref().map(str::to_lowercase)),
+    ("model", |disk| Some(disk.model.to_lowercase())),
+    ("bus", |disk| Some(disk.bus.to_string())),
+    ("min_size", |disk| Some(disk.size.to_string())),
+];
+
+/// The first key of a rule whose value every one of `disks` has, and no two have in common.
+fn telling(disks: &[&Disk]) -> Option<&'static str> {
+    let is_telling = |value: Value| {
+        let values: Option<BTreeSet<String>> = disks.iter().map(|disk| value(disk)).collect();
+        values.is_some_and(|it| it.len() == disks.len())
+    };
+    let found = KEYS.iter().find(|(_, value)| is_telling(*value));
+    found.map(|(key, _)| *key)
 }
 
 /// Looks whether `disk` is the one that may be erased.
@@ -101,7 +137,7 @@ fn check_serial(disk: &Disk, wanted: &str, rule: &Rule) -> Result<(), Refusal> {
         Some(_) => "Correct erase in the answer file, or attach the right disk.",
         None => "A disk without a serial number needs erase_any_matching = true.",
     };
-    let (disk, wanted) = (shown(disk, rule), quoted(wanted));
+    let (disk, wanted) = (shown(disk, rule, false), quoted(wanted));
     let message = format!(
         "{disk} fits the answer file, which allows to erase the disk with serial number {wanted} \
          only."
@@ -113,7 +149,11 @@ fn listed(disks: &[&Disk], rule: &Rule) -> String {
     let mut texts: Vec<String> = disks
         .iter()
         .take(LISTED)
-        .map(|disk| shown(disk, rule))
+        .map(|disk| {
+            let is_twin = |it: &&&Disk| it.serial == disk.serial;
+            let has_twin = disk.serial.is_some() && disks.iter().filter(is_twin).count() > 1;
+            shown(disk, rule, has_twin)
+        })
         .collect();
     if disks.len() > LISTED {
         texts.push(format!("{} more", disks.len() - LISTED));
@@ -121,16 +161,23 @@ fn listed(disks: &[&Disk], rule: &Rule) -> String {
     texts.join("; ")
 }
 
-/// A disk with everything that a rule can name, but its world wide name; a size that only just does
-/// not fit `rule` is shown to the byte.
-fn shown(disk: &Disk, rule: &Rule) -> String {
+/// A disk with everything that a rule can name; its world wide name and its place only if it
+/// `has_twin`s, with its serial number. A size that only just does not fit `rule` is shown to
+/// the byte.
+fn shown(disk: &Disk, rule: &Rule, has_twin: bool) -> String {
     let limits: Vec<u64> = rule.min_size.into_iter().chain(rule.max_size).collect();
     let serial = disk.serial.as_ref().map_or_else(
         || "no serial number".to_owned(),
         |serial| format!("serial number {serial}"),
     );
+    let mut parts = vec![serial];
+    if has_twin {
+        parts.extend(disk.wwn.as_ref().map(|wwn| format!("WWN {wwn}")));
+        parts.push(format!("at {}", disk.place));
+    }
+    let marks = parts.join(", ");
     format!(
-        "{} ({}, {}, {}, {serial})",
+        "{} ({}, {}, {}, {marks})",
         disk.name,
         disk.bus,
         size_beside(disk.size, &limits),

@@ -1,5 +1,5 @@
 //! Which machine this is: what its firmware says in its SMBIOS tables, unless its maker left there
-//! what every such machine has.
+//! what every such machine has; else the address of its first network adapter.
 //!
 //! DMTF DSP0134 (SMBIOS), 7.1 and 7.2 (BIOS and System Information); Linux,
 //! Documentation/ABI/testing/sysfs-class-dmi.
@@ -33,7 +33,7 @@ const COMMON_TEXTS: [&str; 13] = [
     "0123456789",
 ];
 
-/// What tells this machine from all others: `uuid:…`, else `serial:…`, else nothing.
+/// What tells this machine from all others: `uuid:…`, else `serial:…`, else `mac:…`, else nothing.
 pub fn machine_identity(root: &Path) -> Option<String> {
     let uuid = read(root, "product_uuid")
         .map(|it| it.to_lowercase())
@@ -41,6 +41,25 @@ pub fn machine_identity(root: &Path) -> Option<String> {
     let serial = || read(root, "product_serial").filter(|it| is_own_text(it));
     uuid.map(|it| format!("uuid:{it}"))
         .or_else(|| serial().map(|it| format!("serial:{it}")))
+        .or_else(|| Some(format!("mac:{}", first_address(root)?)))
+}
+
+/// The lowest address of the network adapters that are built in and have one of their own (Linux,
+/// Documentation/ABI/testing/sysfs-class-net). What is plugged into USB goes from machine to machine.
+fn first_address(root: &Path) -> Option<String> {
+    let adapters = std::fs::read_dir(root.join("sys/class/net"))
+        .ok()?
+        .flatten();
+    let addresses = adapters.filter_map(|adapter| {
+        let folder = adapter.path();
+        let device = std::fs::canonicalize(folder.join("device")).ok()?;
+        let is_plugged = device.ancestors().any(|it| it.join("idVendor").exists());
+        let is_own = attribute(&folder.join("addr_assign_type")).as_deref() == Some("0");
+        let address = attribute(&folder.join("address"))?.to_lowercase();
+        let is_set = address.bytes().any(|it| !b"0:".contains(&it));
+        (is_own && is_set && !is_plugged && address.len() == 17).then_some(address)
+    });
+    addresses.min()
 }
 
 /// Maker and model of the machine.
@@ -116,6 +135,32 @@ mod tests {
             assert_eq!(firmware_version(root.path()).as_deref(), expected);
         }
         assert_eq!(model(machine(&[]).path()), None);
+    }
+
+    #[test]
+    fn without_a_name_of_its_own_a_machine_is_known_by_its_network() {
+        let root = machine(&[("product_serial", "Default string")]);
+        let adapters = [
+            ("eth1", "52:54:00:00:00:02", "0", "pci/1"),
+            ("eth0", "52:54:00:00:00:0A", "0", "pci/2"),
+            ("random", "02:00:00:00:00:01", "1", "pci/3"),
+            ("unset", "00:00:00:00:00:00", "0", "pci/4"),
+            ("dongle", "00:00:00:00:00:03", "0", "usb1/net"),
+            ("infiniband", &"00:".repeat(19), "0", "pci/5"),
+        ];
+        let sys = root.path().join("sys");
+        for (name, address, kind, device) in adapters {
+            let folder = sys.join("class/net").join(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::create_dir_all(sys.join(device)).unwrap();
+            fs::write(folder.join("address"), address).unwrap();
+            fs::write(folder.join("addr_assign_type"), kind).unwrap();
+            std::os::unix::fs::symlink(sys.join(device), folder.join("device")).unwrap();
+        }
+        fs::write(sys.join("usb1/idVendor"), "0bda").unwrap();
+        fs::create_dir_all(sys.join("class/net/lo")).unwrap();
+        let found = machine_identity(root.path());
+        assert_eq!(found.as_deref(), Some("mac:52:54:00:00:00:02"));
     }
 
     #[test]

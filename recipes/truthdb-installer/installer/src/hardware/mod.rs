@@ -95,6 +95,14 @@ impl Hardware {
         }
     }
 
+    /// Whether another disk has the model and the serial number of `disk`, or like it none: what tells them
+    /// apart is then where they are attached.
+    pub fn has_twin(&self, disk: &Disk) -> bool {
+        let said = |it: &Disk| (it.model.clone(), it.serial.clone(), it.size);
+        let mut others = self.disks.iter().filter(|it| it.name != disk.name);
+        others.any(|it| !it.is_empty() && said(it) == said(disk))
+    }
+
     /// Why nothing can be installed to `disk`, in few words; `None` if something can.
     pub fn obstacle(&self, disk: &Disk) -> Option<String> {
         let reason = if disk.is_empty() {

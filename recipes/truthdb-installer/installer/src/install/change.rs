@@ -18,7 +18,6 @@ use super::report::{Report, Stage};
 use super::request::Request;
 use super::system;
 use super::trouble::Trouble;
-use crate::hardware::machine_identity;
 
 /// Leaves the settings of `request` for the appliance.
 pub(super) fn run(
@@ -36,7 +35,7 @@ pub(super) fn run(
         Ok(text) if node::settings_of(&present).is_some() => text,
         // Wrong or lost: the same machine, disk and names give the same node again.
         _ => {
-            let identity = node::identity(machine_identity(root), &request.disk);
+            let identity = node::identity(root)?;
             let labels = layout.data().iter().map(|it| it.name.as_str());
             let made = node::node_toml(request, &identity, labels.collect());
             made.map_err(|error| unreadable(&error.to_string()))?

@@ -1,13 +1,16 @@
 //! `metadata/node.toml`: what the appliance reads about itself. The same machine, disk and settings
 //! give the same bytes.
 
+use std::path::Path;
+
 use serde::Serialize;
 use toml::{Table, Value};
 
 use super::digest::id_of;
 use super::request::{Address, Request, Settings};
 use super::settings;
-use crate::hardware::Disk;
+use super::trouble::Trouble;
+use crate::hardware::{Disk, machine_identity};
 
 /// Layout of the file; it grows when a reader would misunderstand.
 const VERSION: u32 = 1;
@@ -52,24 +55,27 @@ struct Network<'a> {
     time_server: Option<&'a str>,
 }
 
-/// Which machine this is: what its firmware says, else the disk it is installed to, which is then
-/// all that tells it from others.
-pub(super) fn identity(of_machine: Option<String>, disk: &Disk) -> String {
-    of_machine.unwrap_or_else(|| {
-        let of_disk = disk
-            .wwn
-            .as_ref()
-            .or(disk.serial.as_ref())
-            .unwrap_or(&disk.model);
-        format!("disk:{of_disk}")
-    })
+/// Which machine this is: what it says of itself, else what nobody else has, because it is made now below
+/// `root`, by the kernel (random(4)).
+pub(super) fn identity(root: &Path) -> Result<String, Trouble> {
+    if let Some(said) = machine_identity(root) {
+        return Ok(said);
+    }
+    match std::fs::read_to_string(root.join("proc/sys/kernel/random/uuid")) {
+        Ok(text) => Ok(format!("random:{}", text.trim())),
+        Err(error) => Err(Trouble::new(
+            format!("This computer has no name of its own, and none can be made: {error}."),
+            "Restart it from the medium, and try again.",
+        )),
+    }
 }
 
-/// What tells this disk in this machine from all others: its serial number or world wide name, or,
-/// of one that has neither, where it is attached.
+/// What tells this disk in this machine from all others: its serial number, and its world wide name, or,
+/// of one that has none, where it is attached: some have the serial number of all their kind.
 pub(super) fn seed(identity: &str, disk: &Disk) -> String {
-    let mark = disk.serial.as_ref().or(disk.wwn.as_ref());
-    format!("{identity} {} {}", disk.model, mark.unwrap_or(&disk.place))
+    let serial = disk.serial.as_deref().unwrap_or_default();
+    let mark = disk.wwn.as_ref().unwrap_or(&disk.place);
+    format!("{identity} {} {serial} {mark}", disk.model)
 }
 
 /// The node's identifier: 32 hex digits.
@@ -183,6 +189,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn machines_that_say_nothing_of_themselves_are_still_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(identity(root.path()).is_err());
+        let folder = root.path().join("proc/sys/kernel/random");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(
+            folder.join("uuid"),
+            "b1f3d8c2-0000-4000-8000-000000000001\n",
+        )
+        .unwrap();
+        let found = identity(root.path()).unwrap();
+        assert_eq!(found, "random:b1f3d8c2-0000-4000-8000-000000000001");
+        let dmi = root.path().join("sys/class/dmi/id");
+        std::fs::create_dir_all(&dmi).unwrap();
+        std::fs::write(
+            dmi.join("product_serial"),
+            "ABC1234
+",
+        )
+        .unwrap();
+        assert_eq!(identity(root.path()).unwrap(), "serial:ABC1234");
+    }
+
+    #[test]
     fn twins_in_one_machine_are_told_apart_and_each_is_the_same_again() {
         let root = tempfile::tempdir().unwrap();
         let plain = bench::disk(root.path(), 0, 512);
@@ -192,12 +222,14 @@ mod tests {
             (None, None, "pci0000:00/0000:00:05.0"),
             (None, some("eui.1"), ""),
             (None, some("eui.2"), ""),
-            (some("S1"), None, ""),
-            (some("S2"), some("eui.1"), ""),
+            (some("S1"), None, "pci0000:00/0000:00:14.0/usb2/2-1"),
+            (some("S1"), None, "pci0000:00/0000:00:14.0/usb2/2-2"),
+            (some("S1"), some("eui.1"), ""),
+            (some("S1"), some("eui.2"), ""),
         ];
         let mut seeds = BTreeSet::new();
         for (serial, wwn, place) in rows {
-            let is_marked = serial.is_some() || wwn.is_some();
+            let is_marked = wwn.is_some();
             let mut disk = Disk {
                 serial,
                 wwn,
@@ -206,7 +238,7 @@ mod tests {
             };
             let found = seed("uuid:1", &disk);
             assert_eq!(found, seed("uuid:1", &disk));
-            // A disk with a mark of its own is the same wherever it is attached.
+            // A disk with a name of its own is the same wherever it is attached.
             "elsewhere".clone_into(&mut disk.place);
             assert_eq!(found == seed("uuid:1", &disk), is_marked, "{found}");
             assert!(seeds.insert(found), "{seeds:?}");

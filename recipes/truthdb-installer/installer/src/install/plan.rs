@@ -16,7 +16,7 @@ use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
 use super::trouble::Trouble;
-use crate::hardware::{Product, machine_identity};
+use crate::hardware::Product;
 
 /// The appliance's UKI on this medium; beside it lies its SHA-256.
 const PAYLOAD: &str = "payload/TruthDB.efi";
@@ -44,7 +44,7 @@ impl Plan {
         let product = Product::read(root).map_err(|it| Trouble::new(it.message, it.hint))?;
         let payload = read_payload(root)?;
         let device = open(root, request)?;
-        let identity = node::identity(machine_identity(root), &request.disk);
+        let identity = node::identity(root)?;
         let (layout, table) = match request.task {
             Task::Install => new_layout(&device, request, &identity)?,
             Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {

@@ -38,6 +38,13 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     page.say(&machine::disk(&state.disk), look.text);
     let serial = format!("Serial number {}", machine::serial(&state.disk));
     page.say(&serial, look.text);
+    if state.choices.hardware.has_twin(&state.disk) {
+        let place = format!(
+            "Another disk has the same. This one is at {}.",
+            state.disk.place
+        );
+        page.say(&place, look.alert);
+    }
     for sentence in state.choices.hardware.unmet() {
         page.item(&sentence, look.alert);
     }

@@ -32,6 +32,9 @@ pub(super) fn lines<'a>(state: &'a Choices, look: &Look, width: u16) -> Vec<Line
         if let Some(wwn) = &disk.wwn {
             fact("WWN", wwn);
         }
+        if state.hardware.has_twin(disk) {
+            fact("Attached at", &disk.place);
+        }
         fact("On it", &summary(disk));
     }
     let parts = disk.contents.iter().flat_map(|it| &it.parts);
