@@ -135,7 +135,7 @@ mod tests {
         search.searched = Some(keys(search.due(&silent, later).unwrap()));
         assert!(search.due(&silent, later).is_none());
         assert!(search.due(&read, later).is_some());
-        let elsewhere = next(read, Event::Key(Key::Enter)).0;
+        let elsewhere = next(read, Event::Key(Key::Char('t'))).0;
         assert!(search.due(&elsewhere, later).is_none());
     }
 }
