@@ -70,11 +70,9 @@ pub struct Form {
 
 impl Default for Form {
     fn default() -> Self {
-        Self {
-            is_change: false,
-            advanced: false,
-            ..Self::of(&Settings::default())
-        }
+        let mut form = Self::of(&Settings::default());
+        (form.is_change, form.advanced) = (false, false);
+        form
     }
 }
 

@@ -50,6 +50,7 @@ const EXPORTING: &str = "Looking for a stick to export the logs to...";
 
 /// What the program is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 pub enum State {
     /// Showing the name while the hardware is looked at.
     BootSplash(Splash),
@@ -123,6 +124,7 @@ impl Origin {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 pub enum Event {
     /// The splash was shown for long enough.
     SplashOver,

@@ -90,9 +90,8 @@ fn loss(task: Task, disk: &Disk) -> &'static str {
             "Everything on this disk will be lost: TruthDB with its data, too."
         }
         Task::Install => "Everything on this disk will be lost.",
-        Task::KeepData => "The data on this disk are kept.",
+        Task::KeepData | Task::ChangeSettings => "The data on this disk are kept.",
         Task::RepairBoot => "Data and settings stay as they are.",
-        Task::ChangeSettings => "The data on this disk are kept.",
     }
 }
 
