@@ -159,10 +159,7 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains("metadata/node.toml: "), "{error}");
             assert!(error.contains(reason), "{error}");
-            assert!(
-                error.ends_with("choose \"Change settings\"."),
-                "{error}"
-            );
+            assert!(error.ends_with("choose \"Change settings\"."), "{error}");
         }
         let data = tempfile::tempdir().unwrap();
         let error = read(data.path()).unwrap_err().to_string();
