@@ -36,8 +36,10 @@ def _iso(steps: tuple[Step, ...]) -> Output:
 
 def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
     """Return what the ISO's tests need besides: the program that installs, and what it installs."""
-    inputs = next(step.inputs for step in reversed(steps) if "rootfs" in step.inputs)
-    parts = {"installer": inputs.get(f"{PROGRAMS}/{INSTALLER}"), "payload": inputs.get(CARRIED)}
+    program = f"{PROGRAMS}/{INSTALLER}"
+    # That of the appliance has a root file system, too, and other programs.
+    inputs = next((step.inputs for step in steps if program in step.inputs), {})
+    parts = {"installer": inputs.get(program), "payload": inputs.get(CARRIED)}
     return {name: source for name, source in parts.items() if isinstance(source, Output)}
 
 

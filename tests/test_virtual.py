@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import virtual
+from pipeline import project, virtual
 from pipeline.boot.installs.scenarios import STORIES
 from pipeline.boot.machine import WAYS
 from pipeline.errors import PipelineError
+from pipeline.plan import plan
+from tests.conftest import ROOT
 
 RESULTS: list[tuple[str, dict[str, object]]] = [
     ("usb", {"way": "usb", "passed": True, "seconds": {"power on": 0.0, "firmware": 1.25, "rebooted": 9.0}}),
@@ -59,3 +61,12 @@ def test_a_name_that_is_neither() -> None:
 
 def test_no_story_has_the_name_of_a_way() -> None:
     assert not set(WAYS) & set(STORIES)
+
+
+def test_an_installation_has_the_program_and_what_it_installs() -> None:
+    steps = plan(project.load(ROOT), "truthdb-installer")
+    parts = {name: source.step.name for name, source in virtual._parts(steps).items()}
+    assert parts == {
+        "installer": "program:truthdb-installer/truthdb-installer",
+        "payload": "uki:truthdb-runtime",
+    }
