@@ -65,6 +65,8 @@ impl Kind {
     /// An incomplete record was cut off. Payload: JSON with `offset`, `bytes` and `kept`, the file
     /// that has them now.
     pub const TAIL_CUT: Self = Self(3);
+    /// From here on a log of version 1 has a file of acknowledgements. No payload.
+    pub const ACKNOWLEDGED: Self = Self(4);
 }
 
 /// One event.

@@ -114,6 +114,9 @@ impl Log {
         if torn.is_some() || !log.unsaid.is_empty() {
             log.broken = log.tidy().err().map(|error| error.to_string());
         }
+        if said.is_none() {
+            log.append(Kind::ACKNOWLEDGED, b"")?;
+        }
         Ok((log, torn))
     }
 

@@ -11,8 +11,8 @@ use std::io::{self, Read};
 
 use super::acknowledged::{Acknowledged, NAME};
 use super::format::{
-    Event, Flaw, HEADER, MAX_RECORD, UNACKNOWLEDGED, VERSION, decode, find_later, header, length,
-    version_of,
+    Event, Flaw, HEADER, Kind, MAX_RECORD, UNACKNOWLEDGED, VERSION, decode, find_later, header,
+    length, version_of,
 };
 
 /// What a segment holds.
@@ -53,7 +53,7 @@ pub enum Damage {
         /// That of the last one that was acknowledged.
         acknowledged: u64,
     },
-    /// There is no file of acknowledgements, and a segment of this version has one.
+    /// There is no file of acknowledgements, and there was one.
     Unknown,
     /// Neither slot of the file of acknowledgements is whole.
     Spoiled,
@@ -144,6 +144,9 @@ pub fn scan(
         }
         let flaw = match decode(window.bytes(), last.checksum) {
             Ok((event, checksum)) if event.sequence == last.sequence + 1 => {
+                if event.kind == Kind::ACKNOWLEDGED && said.is_none() {
+                    return Ok(Err(Damage::Unknown));
+                }
                 see(&event);
                 let size = size.unwrap_or_default();
                 last.end += size as u64;

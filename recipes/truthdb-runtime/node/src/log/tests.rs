@@ -155,12 +155,15 @@ fn a_log_of_the_first_version_gets_its_acknowledgements_and_goes_on() {
     encode(&event, seed, &mut bytes);
     fs::write(folder.join(SEGMENT), &bytes).unwrap();
     let (mut log, _) = Log::open(folder, |_| ()).unwrap();
-    assert_eq!(log.append(Kind::START, b"new").unwrap(), 2);
+    assert_eq!(log.append(Kind::START, b"new").unwrap(), 3);
     drop(log);
-    let mut segment = bytes_of(folder).0;
-    assert_eq!(events(folder).unwrap().0.len(), 2);
+    let (mut segment, acknowledged) = bytes_of(folder);
+    let kinds: Vec<_> = events(folder).unwrap().0.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [Kind::BOOT, Kind::ACKNOWLEDGED, Kind::START]);
+    fs::remove_file(folder.join(acknowledged::NAME)).unwrap();
+    assert_eq!(events(folder).unwrap_err().code(), 65);
     segment.pop();
-    fs::write(folder.join(SEGMENT), segment).unwrap();
+    put_back(folder, (&segment, &acknowledged));
     assert_eq!(events(folder).unwrap_err().code(), 65);
 }
 
