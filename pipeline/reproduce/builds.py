@@ -44,11 +44,16 @@ class Built:
 
 def needed(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:
     """Return the steps that others of `wanted` take something from, and that are not wanted themselves."""
+    return tuple(step for step in before(steps, wanted) if step not in wanted)
+
+
+def before(steps: Sequence[Step], later: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps that `later` ones depend on, directly or through others, in the order of `steps`."""
     found: set[str] = set()
     for step in reversed(steps):
-        if step in wanted or step.name in found:
+        if step in later or step.name in found:
             found |= {need.name for need in step.needs()}
-    return tuple(step for step in steps if step.name in found and step not in wanted)
+    return tuple(step for step in steps if step.name in found)
 
 
 def build_twice(

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.realise import realise
 from pipeline.report import size_text
 from pipeline.reproduce import diffoscope
-from pipeline.reproduce.builds import Built, build_twice, needed
+from pipeline.reproduce.builds import Built, before, build_twice, needed
 from pipeline.reproduce.variations import Variation, chosen
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
 from pipeline.session import Session
@@ -28,7 +28,7 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
     same = True
     for image, steps in session.outermost.items():
         wanted = select(steps, only, without)
-        for step in needed(steps, wanted):
+        for step in prepared(steps, wanted):
             with session.report.step(step.name, step.summary) as line:
                 realise(step, session.around, session.folder(image), line)
         with session.store.scratch() as scratch:
@@ -41,6 +41,13 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
     return same
 
 
+def prepared(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps to make before both builds: what these do not make, and all that it is made of."""
+    given = needed(steps, wanted)
+    names = {step.name for step in (*before(steps, given), *given)}
+    return tuple(step for step in steps if step.name in names)
+
+
 def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
     """Return the steps that `--step` and `--without` leave. Raises PipelineError for a name of none."""
     kinds = list(dict.fromkeys(_kind(step) for step in steps))
@@ -51,8 +58,12 @@ def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
 
 
 def _is(step: Step, name: str) -> bool:
-    """Tell whether a step is called so: `uki:truthdb-runtime`, or `uki`, which all of its kind are."""
-    return name in (step.name, _kind(step))
+    """Tell whether a step is called so: `uki:truthdb-runtime`, or `uki`, which all of its kind are.
+
+    What prepares a kind, such as `kernel-config`, is of that kind, too: it takes the same sources apart.
+    """
+    kind = _kind(step)
+    return name in (step.name, kind) or kind == f"{name}-config"
 
 
 def _kind(step: Step) -> str:

@@ -9,7 +9,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.reproduce.builds import Built, needed
-from pipeline.reproduce.command import select, surroundings
+from pipeline.reproduce.command import prepared, select, surroundings
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, chosen
 from pipeline.step import Step
@@ -31,7 +31,10 @@ def test_steps_are_selected(steps: tuple[Step, ...]) -> None:
     assert select(steps, "", "") == steps
     assert names(select(steps, "iso", "")) == ["iso"]
     assert [step.name for step in select(steps, "uki:truthdb-runtime", "")] == ["uki:truthdb-runtime"]
-    assert names(select(steps, "", "kernel")) == [name for name in names(steps) if name != "kernel"]
+    kernel = ("kernel-config", "kernel")
+    assert names(select(steps, "", "kernel")) == [name for name in names(steps) if name not in kernel]
+    assert names(select(steps, "kernel", "")) == ["kernel-config", "kernel"] * 2
+    assert names(select(steps, "", "kernel-config")).count("kernel") == 2
 
 
 @pytest.mark.parametrize(
@@ -50,9 +53,35 @@ def test_a_step_that_there_is_not_is_told(
 
 def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
     assert needed(steps, steps) == ()
-    assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel", "kernel"]
+    assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel-config", "kernel"] * 2
     before = {"kernel-config", "kernel", "rust-std", "crates", "dependencies", "program", "initramfs"}
     assert set(names(needed(steps, select(steps, "uki", "")))) == before
+
+
+@pytest.mark.parametrize(
+    ("only", "without"),
+    [
+        ("", ""),
+        ("", "kernel"),
+        ("", "kernel:runtime"),
+        ("", "initramfs"),
+        ("", "uki"),
+        ("uki", ""),
+        ("iso", ""),
+        ("program", ""),
+    ],
+)
+def test_what_is_made_before_comes_after_all_that_it_takes(
+    steps: tuple[Step, ...], only: str, without: str
+) -> None:
+    wanted = select(steps, only, without)
+    made: set[str] = set()
+    for step in prepared(steps, wanted):
+        assert {need.name for need in step.needs()} <= made
+        made.add(step.name)
+    assert {step.name for step in needed(steps, wanted)} <= made
+    for step in wanted:
+        assert {need.name for need in step.needs()} <= made | {each.name for each in wanted}
 
 
 def built(name: str, steps: tuple[Step, ...], seen: Mapping[str, Any]) -> Built:
