@@ -234,8 +234,9 @@ fn of_a_file_that_is_too_large_just_enough_is_read_to_tell() {
 /// What people make of a label and a name.
 #[test]
 fn a_volume_that_is_almost_right_is_followed_or_told() {
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a [u8])], Option<&'a str>);
     let (right, text) = (("install.toml", TEXT.as_bytes()), TEXT.as_bytes());
-    let rows: [(&str, &[(&str, &[u8])], Option<&str>); 5] = [
+    let rows: [Row<'_>; 5] = [
         (
             "truthdb_cfg",
             &[right],
@@ -263,7 +264,7 @@ fn a_volume_that_is_almost_right_is_followed_or_told() {
         let found = source("sda", "512", &volume, false);
         assert_eq!(found.as_deref(), expected, "{label} {files:?}");
     }
-    let machine = machine(&[("sda", "512", &[0; MIB])]);
+    let machine = machine(&[("sda", "512", &vec![0; MIB])]);
     let mut hardware = machine.scan(&[]);
     let mut of_kind = |number, kind: &str, label: &str| {
         let part = Part {
