@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, TLSParameterError
+from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from pipeline.engine import Engine, EngineError
@@ -69,10 +70,22 @@ def plain_tcp(address: str) -> str:
     )
 
 
+def _tls() -> TLSConfig | bool:
+    """Return how the environment wants TLS to be used. Raises EngineError where certificates lack."""
+    try:
+        return kwargs_from_env().get("tls", False)
+    except TLSParameterError:
+        folder = os.environ.get("DOCKER_CERT_PATH") or "~/.docker"
+        raise EngineError(
+            f"the engine is to be asked through TLS, and {folder!r} lacks cert.pem, key.pem or ca.pem",
+            "set DOCKER_CERT_PATH to the folder that has them, or unset it and DOCKER_TLS_VERIFY",
+        ) from None
+
+
 def connect() -> Engine:
     """Return the first engine that answers. Raises EngineError that says where it was looked for."""
     tried = []
-    secure = kwargs_from_env().get("tls", False)
+    secure = _tls()
     for address in candidates():
         try:
             client = docker.DockerClient(
@@ -84,7 +97,7 @@ def connect() -> Engine:
             )
             client.api.timeout = API_TIMEOUT
             return Engine(client, address, "" if secure else plain_tcp(address))
-        except (DockerException, OSError) as error:
+        except (DockerException, OSError, ValueError) as error:  # ValueError: an address that is none
             tried.append(_why_not(address, error))
     denied = any(reason.endswith(f"docker.sock: {NO_RIGHT}") for reason in tried)
     raise EngineError(

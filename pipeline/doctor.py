@@ -84,11 +84,12 @@ def _locks(session: Session) -> list[Lock]:
 
 def _machine(found: Engine, locks: list[Lock]) -> Answer:
     """Have a container say what machine it runs on, if one is loaded: that is what counts."""
-    loaded = [lock for lock in locks if found.image_id(lock.tag, lock.layer)]
+    images = {lock.container: found.image_id(lock.tag, lock.layer) for lock in locks}
+    loaded = {container: image for container, image in images.items() if image}
     if not loaded:
         return Answer(Mark.GOOD, "builder containers", "none loaded yet: the first build makes them")
-    said = found.machine(loaded[0].tag)
-    names = ", ".join(lock.container for lock in loaded)
+    said = found.machine(next(iter(loaded.values())))
+    names = ", ".join(loaded)
     if said == "x86_64":
         return Answer(Mark.GOOD, "builder containers", f"{names} loaded; they run on {said}")
     hint = "use an engine that runs linux/amd64"

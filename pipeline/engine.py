@@ -210,7 +210,7 @@ class Engine:
         try:
             with _explained("run a container"):
                 made.put_archive(job.place, files)
-            yield made
+                yield made
         finally:
             _remove(made)
 
@@ -221,10 +221,11 @@ class Engine:
 
     def has_device(self, image: str, device: str) -> bool:
         """Tell whether containers of this engine can be given a device of its machine."""
-        try:
-            self._say(image, ["/usr/bin/true"], devices=[f"{device}:{device}"])
-        except APIError:
-            return False
+        with _explained("try a device"):
+            try:
+                self._say(image, ["/usr/bin/true"], devices=[f"{device}:{device}"])
+            except APIError:
+                return False
         return True
 
     def _say(self, image: str, argv: list[str], **options: Any) -> str:

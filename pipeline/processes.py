@@ -18,13 +18,15 @@ def this_process() -> str:
 def is_gone(name: str) -> bool:
     """Tell whether the process of this name has ended; False of any other machine, boot or namespace.
 
-    A PID that another process has by now is known by the time at which that one started.
+    A PID that another process has by now is known by the time at which that one started: where nothing
+    tells that time, as with /proc mounted with hidepid, whoever has the PID may be the one that is meant.
     """
     machine, _, process = name.rpartition("/")[0].rpartition("/")
     started = name.rpartition("/")[2]
     if machine != _machine() or not process.isdigit():
         return False
-    return _started(int(process)) != started
+    now = _started(int(process))
+    return not now or (now != started and "?" not in (now, started))
 
 
 def _machine() -> str:

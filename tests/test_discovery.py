@@ -15,7 +15,7 @@ JOIN = "let this user use the engine (`sudo usermod -aG docker $USER`, then log 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+    for name in ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -38,6 +38,36 @@ def test_where_engines_listen_for_a_user_without_a_home(homeless: None) -> None:
     found = discovery.candidates()
     assert found[0] == "unix:///var/run/docker.sock"
     assert not any("~" in address for address in found)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("tcp://[x", "Invalid IPv6 URL"),
+        ("tcp://localhost:99999", "Port out of range 0-65535"),
+    ],
+)
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str, reason: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message == f"no container engine answers:\n    {address}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "folder"),
+    [("DOCKER_TLS_VERIFY", "1", "~/.docker"), ("DOCKER_CERT_PATH", "/nowhere", "/nowhere")],
+)
+def test_tls_without_certificates_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, folder: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert str(caught.value) == (
+        f"the engine is to be asked through TLS, and '{folder}' lacks cert.pem, key.pem or ca.pem\n"
+        "  hint: set DOCKER_CERT_PATH to the folder that has them, or unset it and DOCKER_TLS_VERIFY"
+    )
 
 
 @pytest.mark.parametrize("name", ["DOCKER_HOST", "CONTAINER_HOST"])

@@ -33,9 +33,10 @@ class Engine:
         return "Docker 28 (linux/amd64) at unix:///x"
 
     def image_id(self, _tag: str, layer: str) -> str:
-        return layer if layer in self.layers else ""
+        return f"sha256:{layer}" if layer in self.layers else ""
 
-    def machine(self, _tag: str) -> str:
+    def machine(self, image: str) -> str:
+        assert image.removeprefix("sha256:") in self.layers, "it is run by its ID"
         return self.said
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from pipeline import crossing, processes
 from pipeline.crossing import extract, lines_of
@@ -156,6 +158,64 @@ def test_a_process_is_known_by_machine_boot_namespace_and_start(monkeypatch: pyt
     assert not is_gone(f"{host}/1")
     monkeypatch.setattr(processes, "PROC", Path("/nowhere"))
     assert not is_gone(this_process())
+
+
+@pytest.mark.parametrize("started", ["", "1", "?"])
+def test_a_process_whose_start_is_hidden_is_not_gone(monkeypatch: pytest.MonkeyPatch, started: str) -> None:
+    monkeypatch.setattr(processes, "_machine", lambda: "host/boot/space")
+    monkeypatch.setattr(processes, "PROC", Path("/nowhere"))
+    assert not is_gone(f"host/boot/space/{os.getpid()}/{started}")
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert is_gone(f"host/boot/space/{child.pid}/{started}")
+
+
+def lost() -> None:
+    raise requests.ConnectionError("Connection reset by peer")
+
+
+def refused() -> None:
+    raise APIError("no such device")
+
+
+def engine_of(start: Callable[[], None]) -> Engine:
+    """Return an engine whose containers are started by `start`."""
+    made = Answers(
+        put_archive=lambda *_: None,
+        start=start,
+        wait=lambda: None,
+        logs=lambda: b"",
+        remove=lambda **_: None,
+    )
+    containers = Answers(create=lambda *_, **__: made, list=lambda **_: [])
+    return Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+
+
+def test_an_engine_refuses_a_device_or_has_it() -> None:
+    assert engine_of(lambda: None).has_device("image", "/dev/kvm")
+    assert not engine_of(refused).has_device("image", "/dev/kvm")
+
+
+def uses_container(engine: Engine) -> None:
+    with engine.container(JOB, io.BytesIO()) as container:
+        container.start()
+
+
+@pytest.mark.parametrize(
+    ("use", "doing"),
+    [
+        (lambda engine: engine.has_device("image", "/dev/kvm"), "try a device"),
+        (lambda engine: engine.machine("image"), "run a container"),
+        (uses_container, "run a container"),
+    ],
+)
+def test_an_engine_that_goes_away_is_told_as_one(use: Callable[[Engine], object], doing: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        use(engine_of(lost))
+    assert str(caught.value) == (
+        f"the container engine went away while it should {doing}: Connection reset by peer\n"
+        "  hint: is it still running?"
+    )
 
 
 def archive(*members: tuple[str, bytes], **fields: Any) -> bytes:

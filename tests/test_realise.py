@@ -164,10 +164,9 @@ def test_rules_that_changed_are_applied_without_making_it_again(
     assert shop.around().is_current(shop.step(), shop.publish)
     (shop.publish / "made").unlink()
     monkeypatch.setattr(Step, "checks_digest", lambda _: "newer rules")
-    shop.text.write_text("abc")
     strict = shop.step(checks={"made": lambda _: [Finding("TOY003", Severity.ERROR, "is wrong", "mend it")]})
     assert shop.error(strict).message.endswith("made: TOY003: is wrong\n      hint: mend it")
-    assert shop.engine.runs == ["upper"]
+    assert shop.engine.runs == ["upper", "upper"]
 
 
 def doubled(shop: Shop) -> tuple[Step, Step]:
@@ -252,9 +251,10 @@ def test_the_same_inputs_with_other_bytes_are_an_error(shop: Shop) -> None:
     assert shop.around().result(step) is None
 
 
-def test_the_rules_hold_for_what_comes_out_of_a_cache(shop: Shop) -> None:
+@pytest.mark.parametrize("checked", ["", "other rules"])
+def test_the_rules_hold_for_what_comes_out_of_a_cache(shop: Shop, checked: str) -> None:
     step = shop.step(checks={"made": no_y})
-    poisoned(shop, step, "Y")
+    poisoned(shop, step, "Y", checked)
     assert not shop.realise(step).cached
     assert (shop.artifacts(), shop.engine.runs) == ({"made": "ABC!"}, ["upper"])
 
@@ -313,8 +313,9 @@ def test_a_pinned_file_that_is_passed_on_is_what_its_pin_says(
     assert error.message == "step toy:x: its inputs changed while they were read"
 
 
+@pytest.mark.parametrize("changed", [False, True])
 def test_a_cache_for_reading_only_that_holds_everything_is_enough(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, changed: bool
 ) -> None:
     steps = doubled(shop)
     shop.realise(*steps)
@@ -325,6 +326,8 @@ def test_a_cache_for_reading_only_that_holds_everything_is_enough(
         raise PipelineError(f"{self.root / name}: no right to make the cache here")
 
     monkeypatch.setattr(Store, "_folder", refuse)
+    if changed:
+        monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
     assert shop.realise(*steps).cached
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
     assert store.keys() == set(shop.store.root.rglob("*"))
