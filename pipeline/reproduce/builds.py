@@ -32,6 +32,14 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 NAMES = ("first", "second")
 
+START = """\
+import sys
+sys.path.append(sys.argv[1])
+from pipeline.reproduce import rebuild
+sys.exit(rebuild.main())
+"""
+"""Starts a build in the checkout that it is given, whose files take no package's place, as in `dodo.py`."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -95,7 +103,7 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told:
         **task.side.env,
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "pipeline.reproduce.rebuild"],
+        [sys.executable, "-I", "-X", "utf8", "-c", START, str(root)],
         cwd=root,
         env=env,
         stdin=subprocess.PIPE,

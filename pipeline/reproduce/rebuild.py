@@ -1,6 +1,6 @@
 """Owns one of the two builds: this process, on its own copy of the checkout and its own empty cache.
 
-It is started with a `Job`'s JSON on standard input, and leaves what it made and saw in a file.
+It is started with a `Task`'s JSON on standard input, and leaves what it made and saw in a file.
 """
 
 import json
@@ -131,7 +131,3 @@ def main() -> int:
         answer = {"error": error.message, "hint": error.hint}
     Path(task.answer).write_text(json.dumps(answer))
     return 1 if "error" in answer else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

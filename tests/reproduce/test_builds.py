@@ -1,0 +1,40 @@
+"""The processes that build: which program they run, whatever the surroundings offer."""
+
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from pipeline import manifest
+from pipeline.report import Report
+from pipeline.reproduce import builds
+from pipeline.reproduce.rebuild import Task
+from pipeline.reproduce.variations import VARIATIONS, sides
+from pipeline.session import Session
+from pipeline.surroundings import StepError
+from tests.conftest import ROOT
+
+
+def test_a_build_runs_the_copied_checkout_and_the_locked_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, elsewhere, library = tmp_path / "blanks and ü", tmp_path / "elsewhere", tmp_path / "library"
+    shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=builds.LEFT_OUT)
+    source = root / "pipeline/manifest.py"
+    source.write_text(source.read_text().replace(manifest.PATH, "manifests/copied.toml"))
+    elsewhere.mkdir()
+    for folder in (root, elsewhere):
+        for name in ("json", "pydantic", "sitecustomize"):
+            (folder / f"{name}.py").write_text("raise SystemExit('not the locked package')\n")
+    monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+    library.write_bytes(b"")
+    around = SimpleNamespace(engine=SimpleNamespace(address="unix:///nowhere"))
+    session = cast(Session, SimpleNamespace(around=around, report=Report()))
+    for side in sides(VARIATIONS):
+        task = Task("toy", (), side, str(library), str(tmp_path / "answer.json"))
+        with pytest.raises(StepError) as caught:
+            builds._run(session, "first", task, root, tmp_path / "cache", threading.Lock())
+        assert caught.value.message.startswith("the first build: manifests/copied.toml: ")
