@@ -96,6 +96,7 @@ impl Device {
             serial: self.serial.as_deref(),
             wwn: self.wwn.as_deref(),
             size: self.size,
+            removable: self.removable,
         }
     }
 }

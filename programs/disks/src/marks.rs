@@ -1,7 +1,8 @@
 //! When two disks are one: what a disk says of itself, and where it is attached.
 //!
-//! Cheap devices share what should be theirs alone: USB bridges of one make have one serial number,
-//! and copies of a virtual disk have everything in common.
+//! Cheap devices share what should be theirs alone: USB bridges of one make have one serial number, and
+//! say of each disk that is put into them what they say of themselves; copies of a virtual disk have
+//! everything in common.
 
 use crate::bus::Bus;
 
@@ -24,7 +25,12 @@ pub struct Marks<'a> {
     pub wwn: Option<&'a str>,
     /// Bytes.
     pub size: u64,
+    /// The medium can be taken out.
+    pub removable: bool,
 }
+
+/// Of how few digits a number is that nobody registered, beside zeros, or beside those of an empty one.
+const TOO_FEW: usize = 3;
 
 impl Marks<'_> {
     /// Whether nothing that these disks say of themselves tells them apart.
@@ -35,10 +41,13 @@ impl Marks<'_> {
 
     /// Whether this is the disk that was `before`, even if it was taken out and put in again since.
     /// One that was out has to have its world wide name, or its serial number and its place; one with
-    /// neither must not have been out.
+    /// neither must not have been out, nor one whose serial number and place may be those of what it is in.
     pub fn are_of_the_same(&self, before: &Self) -> bool {
         let never_out = |it: &Self| (it.name.to_owned(), it.sequence, it.size);
-        let is_back = !self.place.is_empty() && self.place == before.place && self.serial.is_some();
+        let is_back = !self.place.is_empty()
+            && self.place == before.place
+            && self.serial.is_some()
+            && !self.may_be_exchanged();
         never_out(self) == never_out(before)
             || (self.look_like(before) && (self.has_registered_name() || is_back))
     }
@@ -63,13 +72,26 @@ impl Marks<'_> {
         }
     }
 
-    /// Whether its world wide name is from a registry that gives each one once (IEEE, RFC 9562), not
-    /// one that Linux puts together from model and serial number (`t10.…`, `nvme.…`), nor an empty one.
-    fn has_registered_name(&self) -> bool {
+    /// Whether it may sit in something that stays and speaks for it: a dock, a card reader, a drive.
+    fn may_be_exchanged(&self) -> bool {
+        self.removable || [Bus::Usb, Bus::Sd].contains(&self.bus)
+    }
+
+    /// Whether its world wide name is its own, from a registry that gives each one once (IEEE, RFC 9562): not
+    /// one that Linux puts together from model and serial number (`t10.…`, `nvme.…`), nor one that its maker
+    /// left empty or just counted up, nor what a USB bridge says, which may be its own.
+    pub fn has_registered_name(&self) -> bool {
         let registries = ["eui.", "naa.", "uuid."];
         let name = self.wwn.unwrap_or_default();
         let number = registries.iter().find_map(|it| name.strip_prefix(it));
-        number.is_some_and(|it| it.bytes().any(|digit| !b"0fF-".contains(&digit)))
+        // The first digit of an NAA name only says of which kind it is.
+        let digits = number.unwrap_or_default().bytes().skip(1);
+        let digits = digits.filter(|it| *it != b'-');
+        let beside = |empty: u8| {
+            let others = digits.clone().map(|it| it.to_ascii_lowercase());
+            others.filter(|it| *it != empty).count()
+        };
+        self.bus != Bus::Usb && beside(b'0') > TOO_FEW && beside(b'f') > TOO_FEW
     }
 }
 
@@ -86,6 +108,7 @@ mod tests {
         serial: Some("80304C"),
         wwn: Some("naa.600a0980383034"),
         size: 1 << 40,
+        removable: false,
     };
     const STICK: Marks<'_> = Marks {
         bus: Bus::Usb,
@@ -114,6 +137,9 @@ mod tests {
             Some("nvme.1b36-5445-51454d55-00000001"),
             Some("naa.0000000000000000"),
             Some("eui.ffffffffffffffff"),
+            Some("naa.5000000000000001"),
+            Some("eui.0000000001000000"),
+            Some("uuid.00000000-0000-0000-0000-000000000012"),
         ];
         for wwn in wwns {
             let first = Marks { wwn, ..LUN };
@@ -178,13 +204,35 @@ mod tests {
             serial: None,
             ..STICK
         };
-        let nowhere = Marks { place: "", ..STICK };
+        // One of a RAID controller, whose serial number is its own.
+        let volume = Marks {
+            bus: Bus::Sas,
+            ..STICK
+        };
+        let nowhere = Marks {
+            place: "",
+            ..volume
+        };
+        let cartridge = Marks {
+            removable: true,
+            ..volume
+        };
+        let card = Marks {
+            bus: Bus::Sd,
+            ..volume
+        };
+        let named = |bus| Marks { bus, ..LUN };
+        let counted = Marks {
+            wwn: Some("naa.5000000000000001"),
+            ..LUN
+        };
         let rows = [
             ("never out", STICK, STICK, true),
             ("never out, without marks", blank, blank, true),
             ("registered name, anywhere", LUN, moved(&LUN), true),
-            ("serial number, same place", STICK, back(&STICK), true),
-            ("serial number, other place", STICK, moved(&STICK), false),
+            ("no registered name", counted, moved(&counted), false),
+            ("serial number, same place", volume, back(&volume), true),
+            ("serial number, other place", volume, moved(&volume), false),
             (
                 "serial number, unknown place",
                 nowhere,
@@ -192,6 +240,32 @@ mod tests {
                 false,
             ),
             ("no marks, same place", blank, back(&blank), false),
+            ("another disk in a dock", STICK, back(&STICK), false),
+            (
+                "another disk in a dock with a name",
+                named(Bus::Usb),
+                back(&named(Bus::Usb)),
+                false,
+            ),
+            ("another card in a reader", card, back(&card), false),
+            (
+                "another cartridge in a drive",
+                cartridge,
+                back(&cartridge),
+                false,
+            ),
+            (
+                "a removable disk with a name",
+                Marks {
+                    removable: true,
+                    ..LUN
+                },
+                moved(&Marks {
+                    removable: true,
+                    ..LUN
+                }),
+                true,
+            ),
         ];
         for (what, before, now, expected) in rows {
             assert_eq!(now.are_of_the_same(&before), expected, "{what}");

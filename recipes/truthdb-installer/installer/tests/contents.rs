@@ -265,6 +265,18 @@ fn a_disk_of_which_one_end_cannot_be_read_still_has_its_table() {
 }
 
 #[test]
+fn a_disk_that_cannot_be_read_and_whose_table_is_empty_is_not_called_blank() {
+    let gpt = Image::new(512);
+    gpt.gpt(&[]);
+    // Boot code ends so, too: of a table as of a FAT file system whose other sectors cannot be read.
+    let boot_sector = Image::new(512);
+    boot_sector.write(510, &[0x55, 0xaa]);
+    for image in [gpt, boot_sector] {
+        assert!(image.read_as(SIZE + MIB).is_err());
+    }
+}
+
+#[test]
 fn partitions_beyond_the_end_are_told_by_the_table_alone() {
     let image = Image::new(512);
     let entries = [entry(0x83, 0x0100_0000, 2048), entry(0xfb, 2048, 4096)];

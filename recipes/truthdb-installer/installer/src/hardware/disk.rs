@@ -98,6 +98,7 @@ impl Disk {
             serial: self.serial.as_deref(),
             wwn: self.wwn.as_deref(),
             size: self.size,
+            removable: self.removable,
         }
     }
 

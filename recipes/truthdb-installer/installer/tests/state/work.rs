@@ -1,6 +1,6 @@
 //! An installation while it runs, when it is done, and when it failed.
 
-use truthdb_installer::hardware::Disk;
+use truthdb_installer::hardware::{Bus, Disk};
 use truthdb_installer::install::{Stage, Task};
 use truthdb_installer::state::{Effect, Event, Exit, Key, Proof, Purpose, State, next};
 
@@ -141,11 +141,12 @@ type Row<'a> = (&'a str, fn(&mut Disk), fn(&mut Vec<Disk>), &'a str);
 #[test]
 fn retry_writes_to_the_same_disk_or_asks_again() {
     let as_it_is: fn(&mut Disk) = |_| {};
-    // A USB bridge that has the serial number of all its kind.
+    // What is in a USB bridge has the serial number of the bridge, which is that of all its kind.
     let bridge: fn(&mut Disk) = |disk| {
-        disk.wwn = None;
+        (disk.bus, disk.wwn) = (Bus::Usb, None);
         disk.place = "pci0000:00/usb2/2-1".to_owned();
     };
+    let fixed: fn(&mut Disk) = |disk| (disk.bus, disk.wwn) = (Bus::Sata, None);
     let nameless: fn(&mut Disk) = |disk| (disk.wwn, disk.serial) = (None, None);
     let elsewhere: fn(&mut Vec<Disk>) = |disks| disks[0].place = "pci0000:00/usb2/2-2".to_owned();
     let twins: fn(&mut Vec<Disk>) = |disks| {
@@ -158,13 +159,15 @@ fn retry_writes_to_the_same_disk_or_asks_again() {
     let alike = "sdz looks like nvme0n1, which was confirmed, and may still be another disk.";
     let listed =
         "listed: sdy looks like nvme0n1, which was confirmed, and may still be another disk.";
-    let rows: [Row<'_>; 11] = [
+    let rows: [Row<'_>; 13] = [
         ("out and in again", as_it_is, |_| {}, "sdz"),
         ("in again elsewhere, by its WWN", as_it_is, elsewhere, "sdz"),
         ("two paths", as_it_is, twins, "sdy"),
-        ("a bridge, in again", bridge, |_| {}, "sdz"),
+        ("a fixed disk, in again", fixed, |_| {}, "sdz"),
+        ("a fixed disk elsewhere", fixed, elsewhere, alike),
+        ("a bridge, in again", bridge, |_| {}, alike),
         ("a bridge elsewhere", bridge, elsewhere, alike),
-        ("a bridge and its like", bridge, twins, "sdz"),
+        ("a bridge and its like", bridge, twins, listed),
         (
             "two of a bridge's like",
             bridge,

@@ -124,8 +124,8 @@ impl Contents {
         let tables = Tables::read(&device, disk, marked.as_ref());
         let filling = match whole {
             Ok(whole) => filling(whole, &tables)?,
-            // A bad sector does not hide a table that can be read.
-            Err(_) if tables.name.is_some() => None,
+            // A bad sector does not hide partitions, but it may hide what an empty table is left over beside.
+            Err(_) if !tables.ranges.is_empty() => None,
             Err(error) => return Err(error),
         };
         let filling = filling.map(|(kind, label)| Part {
