@@ -24,8 +24,10 @@ BLOCK = 1 << 16
 LONGEST = 300.0  # seconds that a tool may take
 
 
-def run(*argv: str, stdin: str = "") -> str:
-    """Run a tool; return what it said. Raises PipelineError when it fails, or is not there."""
+def run(*argv: str, stdin: str = "", errors: bool = False) -> str:
+    """Run a tool; return what it said, with `errors` also on standard error. Raises PipelineError when it
+    fails, or is not there.
+    """
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=LONGEST)
     except subprocess.TimeoutExpired:
@@ -37,7 +39,7 @@ def run(*argv: str, stdin: str = "") -> str:
         ) from None
     if done.returncode:
         raise PipelineError(f"{' '.join(argv)} failed with {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
+    return done.stdout + (done.stderr if errors else "")
 
 
 def blank(path: Path, size: int) -> Path:
