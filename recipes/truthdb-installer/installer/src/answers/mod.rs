@@ -44,7 +44,7 @@ pub use find::{Found, find};
 pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
-use crate::hardware::Disk;
+use crate::hardware::{Bus, Disk};
 use crate::install::{Changes, Settings, Task};
 
 /// Name of the file, in the root of a file system.
@@ -81,10 +81,12 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Whether they name one disk of all there are, so that no other can be taken for it.
-    pub fn name_one_disk(&self) -> bool {
-        let names = self.rule.serial.is_some() || self.rule.wwn.is_some();
-        names || matches!(self.erase, Some(Erase::Serial(_)))
+    /// Whether they name `disk`, which they fit, so that no other that turns up can fit them, too. A serial
+    /// number says so of no USB disk: bridges of one make have one for all.
+    pub fn name_only(&self, disk: &Disk) -> bool {
+        let has_serial = self.rule.serial.is_some() || matches!(self.erase, Some(Erase::Serial(_)));
+        let has_wwn = self.rule.wwn.is_some() && disk.marks().has_registered_name();
+        has_wwn || (has_serial && disk.bus != Bus::Usb)
     }
 }
 

@@ -95,13 +95,9 @@ impl Unattended {
     /// Time starts again.
     fn restart(&mut self) {
         let answers = &self.plan.answers;
-        let still = if answers.name_one_disk() {
-            STILL_IF_NAMED
-        } else {
-            STILL_IF_ANY
-        };
-        self.left = match self.chosen {
-            Ok(_) => still.max(answers.countdown),
+        self.left = match &self.chosen {
+            Ok(disk) if answers.name_only(disk) => STILL_IF_NAMED.max(answers.countdown),
+            Ok(_) => STILL_IF_ANY.max(answers.countdown),
             Err(_) => PATIENCE,
         };
     }
@@ -191,13 +187,14 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
     };
     let disk = answers::choose(answers, &hardware.disks, &refuse)?;
     refuse_unless_insisted(hardware, answers, disk)?;
-    if hardware.silent.is_empty() || answers.name_one_disk() {
+    if hardware.silent.is_empty() || answers.name_only(disk) {
         return Ok(disk.clone());
     }
     let (name, silent) = (&disk.name, hardware.silent.join(", "));
     Err(Refusal::new(
         format!("{name} fits the answer file, but so may what does not answer: {silent}."),
-        "Take that away or mend it, or name the disk by its serial in the answer file.",
+        "Take that away or mend it, or name in the answer file the disk's registered wwn, or its serial if it is \
+         not on USB.",
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Answer files, and people who come in between.
 
 use truthdb_installer::answers::Ending;
-use truthdb_installer::hardware::{Disk, Hardware, Volume};
+use truthdb_installer::hardware::{Bus, Disk, Hardware, Volume};
 use truthdb_installer::install::{Address, Task};
 use truthdb_installer::state::{Cause, Effect, Event, Key, Origin, State, next};
 
@@ -71,6 +71,48 @@ fn the_list_of_disks_is_still_for_longer_where_any_disk_may_be_erased() {
     for (text, seconds) in rows {
         assert_eq!(left(&found(&hardware(), &text)), (true, seconds), "{text}");
     }
+}
+
+#[test]
+fn a_name_that_more_disks_may_have_names_none() {
+    const SERIAL: &str = "serial = \"S6Z2NJ0TB04321A\"";
+    const WWN: &str = "wwn = \"eui.0025385b21404321\"";
+    const PLACEHOLDER: &str = "wwn = \"naa.5000000000000001\"";
+    const LINUX: &str = "wwn = \"nvme.144d-1\"";
+    let rows = [
+        (Bus::Nvme, SERIAL, true),
+        (Bus::Nvme, WWN, true),
+        (Bus::Nvme, PLACEHOLDER, false),
+        (Bus::Nvme, LINUX, false),
+        (Bus::Usb, SERIAL, false),
+        (Bus::Usb, WWN, false),
+    ];
+    for (bus, name, is_named) in rows {
+        let mut machine = hardware();
+        machine.disks[0].bus = bus;
+        if let Some(wwn) = name.strip_prefix("wwn = ") {
+            machine.disks[0].wwn = Some(wwn.trim_matches('"').to_owned());
+        }
+        let text = ANY.replace("bus = \"NVMe\"", name);
+        let expected = if is_named { 10 } else { 20 };
+        assert_eq!(
+            left(&found(&machine, &text)),
+            (true, expected),
+            "{bus} {name}"
+        );
+        machine.silent = vec!["USB device 2-1:1.0".to_owned()];
+        assert_eq!(left(&found(&machine, &text)).0, is_named, "{bus} {name}");
+    }
+    let mut bridge = hardware();
+    bridge.disks[0].bus = Bus::Usb;
+    let erase = ANY.replace(
+        "bus = \"NVMe\"\nerase_any_matching = true",
+        &SERIAL.replace(
+            "serial",
+            "bus = \"USB\"\nremovable = true\nmin_size = \"1 TB\"\nerase",
+        ),
+    );
+    assert_eq!(left(&found(&bridge, &erase)), (true, 20));
 }
 
 #[test]
