@@ -137,10 +137,10 @@ def fetched_crates(project: Project, crate: Path, whose: str) -> Step:
 def _manifests(project: Project, crate: Path) -> dict[str, Input]:
     """Return all that says how dependencies are built, each file at its place in the repository."""
     folders = built_from(project.root, crate)
-    files = [each / name for each in folders for name in ("Cargo.toml", cargo_config.FILE)]
-    there = [file for file in files if file.name == "Cargo.toml" or file.is_file()]
+    configs = (cargo_config.in_folder(each, project.root) for each in folders)
     lock = workspace_of(project.root, crate) / "Cargo.lock"
-    return {f"manifests/{file.relative_to(project.root).as_posix()}": Source(file) for file in (*there, lock)}
+    files = (*(each / "Cargo.toml" for each in folders), *filter(None, configs), lock)
+    return {f"manifests/{file.relative_to(project.root).as_posix()}": Source(file) for file in files}
 
 
 def _crate_params(project: Project, crate: Path) -> dict[str, str | int]:

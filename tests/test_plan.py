@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import lock, project
 from pipeline.checks.catalog import Gate
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan import plan
 from pipeline.project import Project
 from pipeline.recipe import Iso
@@ -178,6 +178,15 @@ def test_an_edited_file_changes_what_it_goes_into(root: Path, file: str, changed
     append(root, file, "\n")
     after = keys(plan(project.load(root), "toy"))
     assert [name for name in before if after[name] != before[name]] == changed
+
+
+def test_a_crate_s_configuration_by_its_old_name_is_refused(root: Path) -> None:
+    old = root / "programs/words/.cargo/config"
+    old.parent.mkdir()
+    old.touch()
+    with pytest.raises(PipelineError) as caught:
+        plan(project.load(root), "toy")
+    assert caught.value.message.startswith("programs/words/.cargo/config: ")
 
 
 def test_finished_files_instead_of_what_is_built(root: Path) -> None:

@@ -13,6 +13,9 @@ from pipeline.errors import PipelineError
 
 TARGET = "x86_64-unknown-linux-musl"
 FILE = ".cargo/config.toml"
+OLD = ".cargo/config"
+"""The name that it had, and that cargo prefers where both are there."""
+
 PLACE = "target.'cfg(all(target_env = \"musl\"))'.rustflags"
 """A key that cargo joins with those of a crate, as nobody else writes the condition so."""
 
@@ -24,23 +27,55 @@ OTHER_LINKING = ("linker=", "linker-flavor", "fuse-ld", "link-self-contained=y",
 
 OTHER_COMPILERS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
 
+REMOVE = "remove that line, or keep it in a configuration outside of the repository"
+
+
+def in_folder(folder: Path, top: Path) -> Path | None:
+    """Return the configuration that lies in `folder` itself, None where there is none.
+
+    Raises PipelineError, with its path below `top`, for one by its old name.
+    """
+    if (folder / OLD).exists():
+        where = (folder / OLD).relative_to(top).as_posix()
+        raise PipelineError(
+            f"{where}: is a configuration of cargo by its old name, which is not looked at here",
+            f"call it {FILE}",
+        )
+    return folder / FILE if (folder / FILE).is_file() else None
+
 
 def files_of(folder: Path, top: Path) -> list[Path]:
-    """Return the configurations that cargo reads in `folder`, from `top` down, the nearest last."""
-    above = [each / FILE for each in (folder, *folder.parents) if each.is_relative_to(top)]
-    return [file for file in reversed(above) if file.is_file()]
+    """Return the configurations that cargo reads in `folder`, from `top` down, the nearest last.
+
+    Raises PipelineError as `in_folder` does.
+    """
+    above = [in_folder(each, top) for each in (folder, *folder.parents) if each.is_relative_to(top)]
+    return [file for file in reversed(above) if file is not None]
 
 
 def arguments(files: Sequence[Path], top: Path, flags: Sequence[str]) -> list[str]:
     """Return cargo's option that gives rustc `flags` besides those of the configurations `files`.
 
-    Raises PipelineError, with the line below `top`, for a setting that contradicts them.
+    Raises PipelineError, with the line below `top`, for a setting that contradicts them, and for
+    build.rustflags beside those of a condition.
     """
     configs = [_read(file, file.relative_to(top).as_posix()) for file in files]
-    own = any("rustflags" in config.get("target", {}).get(TARGET, {}) for config in configs)
     # cargo itself looks at build.rustflags only where no target has flags, and here one always has
     everywhere = [flag for config in configs for flag in _words(config.get("build", {}).get("rustflags"))]
-    return ["--config", f"{PLACE}={json.dumps([*([] if own else everywhere), *flags])}"]
+    if any(_words(config.get("target", {}).get(TARGET, {}).get("rustflags")) for config in configs):
+        everywhere = []
+    if everywhere:
+        for file, config in zip(files, configs, strict=True):
+            _refuse_conditions(config, file.read_text(encoding="utf-8"), file.relative_to(top).as_posix())
+    return ["--config", f"{PLACE}={json.dumps([*everywhere, *flags])}"]
+
+
+def _refuse_conditions(config: Mapping[str, Any], text: str, where: str) -> None:
+    """Refuse flags of a condition: only cargo can tell whether it holds, and so whether build's count."""
+    for name, settings in config.get("target", {}).items():
+        if name.startswith("cfg(") and _words(settings.get("rustflags")):
+            why = "target: with its rustflags, those of build count only where it does not hold"
+            _refuse(text, where, name, why, "write all rustflags below [build], or all below conditions")
 
 
 def _read(file: Path, where: str) -> Mapping[str, Any]:
@@ -73,8 +108,7 @@ def _words(value: str | Sequence[str] | None) -> list[str]:
     return value.split() if isinstance(value, str) else list(value or ())
 
 
-def _refuse(text: str, where: str, value: str, why: str) -> None:
+def _refuse(text: str, where: str, value: str, why: str, hint: str = REMOVE) -> None:
     lines = text.splitlines()
     number = next((number for number, line in enumerate(lines, 1) if value in line), 1)
-    hint = "remove that line, or keep it in a configuration outside of the repository"
     raise PipelineError(f"{where}:{number}: {value!r} in {why}", hint)

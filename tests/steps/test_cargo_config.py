@@ -39,6 +39,16 @@ def flags(top: Path, texts: dict[str, str]) -> list[str]:
         ),
         # cargo itself takes the flags of a target from where they stand, and then none of build's
         ({"ws/crate": f'{MUSL}rustflags = ["-Ca"]\n[build]\nrustflags = ["-Cb"]\n'}, ["-Cours"]),
+        # no flags are none: those of build count
+        ({"ws/crate": f'{MUSL}rustflags = []\n[build]\nrustflags = ["-Cb"]\n'}, ["-Cb", "-Cours"]),
+        (
+            {"ws": "[target.'cfg(unix)']\nrustflags = []\n", "ws/crate": "[build]\nrustflags = '-Cb'\n"},
+            ["-Cb", "-Cours"],
+        ),
+        (
+            {"ws": "[target.'cfg(unix)']\nrustflags = '-Ca'\n", "ws/crate": f"{MUSL}rustflags = '-Cb'\n"},
+            ["-Cours"],
+        ),
         (
             {"ws/crate": "[target.aarch64-apple-darwin]\nlinker = 'lld'\nrustflags = '-Clinker=x'\n"},
             ["-Cours"],
@@ -77,6 +87,10 @@ STATIC = "rustflags: programs are linked by musl-gcc here, and static"
             f"2: '-Ctarget-feature=-crt-static' in {STATIC}",
         ),
         ('[build]\nrustflags = ["-Clink-arg=-fuse-ld=mold"]\n', f"2: '-Clink-arg=-fuse-ld=mold' in {STATIC}"),
+        (
+            "[build]\nrustflags = '-Ca'\n[target.'cfg(unix)']\nrustflags = '-Cb'\n",
+            "3: 'cfg(unix)' in target: with its rustflags, those of build count only where it does not hold",
+        ),
         ("[build\n", " Expected ']' at the end of a table declaration (at line 1, column 7)"),
     ],
 )
@@ -84,3 +98,25 @@ def test_what_contradicts_this_build_is_refused_with_its_line(tmp_path: Path, te
     with pytest.raises(PipelineError) as caught:
         flags(tmp_path, {"ws/crate": text})
     assert caught.value.message == f"ws/crate/.cargo/config.toml:{said}"
+
+
+def test_conditions_and_build_are_refused_from_two_files_too(tmp_path: Path) -> None:
+    both = {
+        "ws": "\n[target.'cfg(windows)']\nrustflags = '-Ca'\n",
+        "ws/crate": "[build]\nrustflags = '-Cb'\n",
+    }
+    with pytest.raises(PipelineError) as caught:
+        flags(tmp_path, both)
+    assert caught.value.message.startswith("ws/.cargo/config.toml:2: 'cfg(windows)' in target: ")
+    assert caught.value.hint == "write all rustflags below [build], or all below conditions"
+
+
+@pytest.mark.parametrize("names", [(cargo_config.OLD,), (cargo_config.FILE, cargo_config.OLD)])
+def test_a_configuration_by_its_old_name_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / "ws" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ws" / name).touch()
+    with pytest.raises(PipelineError) as caught:
+        cargo_config.files_of(tmp_path / "ws/crate", tmp_path)
+    assert caught.value.message.startswith("ws/.cargo/config: ")
+    assert caught.value.hint == "call it .cargo/config.toml"
