@@ -67,8 +67,10 @@ def download(
         futures = [pool.submit(one, package) for package in packages]
         try:
             return [future.result() for future in futures]
-        except BaseException:  # also Ctrl-C, which reaches only this thread
+        except BaseException as error:
             stopped.set()
+            if isinstance(error, KeyboardInterrupt):  # it reaches only this thread
+                store.stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
 

@@ -28,6 +28,8 @@ ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
 LEAST = 1 << 17  # bytes, or the rest, that have to come in each
 WINDOW = 30  # seconds
+LOOK = 0.5  # seconds, after which one looks whether this process was stopped
+STOPPED = "stopped"
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 FINAL = {400, 401, 403, 404, 410, 451}
 """Status codes that a second try does not change."""
@@ -88,8 +90,8 @@ class _Answer:
     left alone: it ends with the next piece, or with this process.
     """
 
-    def __init__(self, url: str, start: int) -> None:
-        self.url, self.start = url, start
+    def __init__(self, url: str, start: int, stopped: threading.Event) -> None:
+        self.url, self.start, self.stopped = url, start, stopped
         self.coming: queue.Queue[requests.Response | bytes | BaseException | None] = queue.Queue(8)
         self.left = threading.Event()
         self.arrived, self.until = 0, time.monotonic() + WINDOW
@@ -121,13 +123,16 @@ class _Answer:
                 return
 
     def _take(self) -> requests.Response | bytes | None:
-        try:
-            piece = self.coming.get(timeout=max(self.until - time.monotonic(), 0))
-        except queue.Empty:
-            raise _TooSlowError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds") from None
-        if isinstance(piece, BaseException):
-            raise piece
-        return piece
+        while not self.stopped.is_set():
+            left = self.until - time.monotonic()
+            with contextlib.suppress(queue.Empty):
+                piece = self.coming.get(timeout=min(max(left, 0), LOOK))
+                if isinstance(piece, BaseException):
+                    raise piece
+                return piece
+            if left <= 0:
+                raise _TooSlowError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds")
+        raise FetchError(STOPPED)
 
     def status(self) -> tuple[int, str]:
         """Return status code and reason, which come first."""
@@ -147,7 +152,7 @@ class _Answer:
         self.left.set()
 
 
-def _attempt(url: str, blob: Blob, part: Path, progress: Progress) -> None:
+def _attempt(url: str, blob: Blob, part: Path, progress: Progress, stopped: threading.Event) -> None:
     """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
     digest = hashlib.sha256()
     done = _have(part, digest)
@@ -156,7 +161,7 @@ def _attempt(url: str, blob: Blob, part: Path, progress: Progress) -> None:
     if done >= blob.size:
         part.unlink()
         done, digest = 0, hashlib.sha256()
-    answer = _Answer(url, done)
+    answer = _Answer(url, done, stopped)
     with contextlib.closing(answer):
         status, reason = answer.status()
         if status in FINAL:
@@ -183,7 +188,7 @@ def _attempt(url: str, blob: Blob, part: Path, progress: Progress) -> None:
         raise _WrongBytesError(f"expected {blob.size} bytes, SHA-256 {blob.sha256}, got {got}")
 
 
-def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
+def _from_one(url: str, blob: Blob, part: Path, progress: Progress, stopped: threading.Event) -> str:
     """Complete `part` from one source and return "", or return why this source is given up.
 
     A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
@@ -192,8 +197,10 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress) -> str:
     """
     failures, reached, slow, reason = 0, 0, 0, ""
     for _ in range(MOST_ATTEMPTS):
+        if stopped.is_set():
+            raise FetchError(STOPPED)
         try:
-            _attempt(url, blob, part, progress)
+            _attempt(url, blob, part, progress, stopped)
         except _GiveUpError as error:
             return str(error)
         except _WrongBytesError as error:
@@ -242,7 +249,7 @@ def fetch(
     """Return the path of `blob` in the store, downloading it from the first of `urls` that has it.
 
     `progress` is called with the number of bytes so far. Raises FetchError when no source has it,
-    naming each source and what it answered.
+    naming each source and what it answered, or when this process is stopped (`store.stopped`).
     """
     if path := _found(store, blob, progress):  # without a lock: a cache may be for reading only
         return path
@@ -254,7 +261,7 @@ def fetch(
             (store.root / "tmp").mkdir(parents=True, exist_ok=True)
         part = store.root / "tmp" / f"{blob.sha256}.part"
         for url in urls:
-            reason = _from_one(url, blob, part, progress)
+            reason = _from_one(url, blob, part, progress, store.stopped)
             if not reason:
                 store.add(part)
                 return store.root / "blobs" / blob.sha256

@@ -65,8 +65,9 @@ class Session:
         return Surroundings(self.store, checkout.sources())
 
     def stop(self) -> None:
-        """Have the steps that run end now; what they say of that is of no interest."""
+        """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""
         self.stopping = True
+        self.store.stopped.set()
         if "around" in vars(self):
             self.around.stop()
 

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -86,10 +87,13 @@ class _SpoiledError(Exception):
 
 
 class Store:
-    """The cache below one folder, which many processes may use at once."""
+    """The cache below one folder, which many processes may use at once.
+
+    Once this process has `stopped`, nobody in it waits for a download or a lock any more.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.stopped = root, threading.Event()
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -99,7 +103,10 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the lock `name` against other processes; call `waiting` once if another has it."""
+        """Hold the lock `name` against other processes; call `waiting` once if another has it.
+
+        Raises PipelineError when this process is stopped while it waits.
+        """
         path = self._folder("locks") / f"{name}.lock"
         with explained(path, "take a lock"):
             lock = filelock.FileLock(path)
@@ -107,11 +114,17 @@ class Store:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 waiting()
-                lock.acquire()
+                self._wait(lock)
         try:
             yield
         finally:
             lock.release()
+
+    def _wait(self, lock: filelock.BaseFileLock) -> None:
+        try:
+            lock.acquire(cancel_check=self.stopped.is_set)
+        except filelock.Timeout:
+            raise PipelineError("stopped") from None
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
