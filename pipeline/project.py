@@ -15,6 +15,9 @@ from pipeline.manifest import Manifest
 from pipeline.recipe import Recipe
 
 RELOCK = "run `./doit lock`: it makes the locks new"
+RESTORE = (
+    "restore the lock from the repository's history; without the file, `./doit lock` pins what is newest"
+)
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,16 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
     return Project(root, pins, recipes, intents, locks)
 
 
+def refuse_unreadable_locks(project: Project) -> None:
+    """Raise ConfigError for locks that are there and were left out: a new one would lose their pins."""
+    mistakes: list[str] = []
+    for container in project.intents:
+        if container not in project.locks and (project.root / lock.path_of(container)).exists():
+            lock.read(project.root, container, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes, _hint(mistakes, mistakes, broken=True))
+
+
 def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
     """Return what to do: never anything that would lose the pins of a lock that cannot be read."""
     if config.in_conflict(mistakes):
@@ -157,5 +170,5 @@ def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
     if len(stale) < len(mistakes) or not stale:
         return ""
     if broken:
-        return "restore the lock from the repository's history; `./doit lock` would pin other packages"
+        return RESTORE
     return RELOCK

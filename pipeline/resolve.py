@@ -14,7 +14,7 @@ from pipeline import config, containers, lock, sandbox
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.lock import Lock, Package
 from pipeline.mirrors import Snapshot
-from pipeline.project import Project
+from pipeline.project import Project, refuse_unreadable_locks
 from pipeline.report import Line, Report
 from pipeline.step import Step
 from pipeline.steps import resolve as inside
@@ -32,10 +32,24 @@ class Consent:
 
 
 def known_dates(project: Project) -> dict[str, str]:
-    """Return the dates of the snapshot's indices, if locks of it have them."""
-    wanted = project.manifest.debian.snapshot
-    of_it = [each.indices for each in project.locks.values() if each.snapshot == wanted and each.indices]
-    return of_it[0] if of_it else {}
+    """Return the dates of the snapshot's indices, as far as locks of it have them.
+
+    Raises ConfigError where two of them have different ones: one was made of what is not the snapshot's.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    mistakes = []
+    for name, each in project.locks.items():
+        of_it = each.indices if each.snapshot == project.manifest.debian.snapshot else {}
+        for index, date in of_it.items():
+            other, before = known.setdefault(index, (name, date))
+            if date != before:
+                there = f"{lock.path_of(name)}: indices.{index}"
+                mistakes.append(f"{there}: {date} is not {before}, which {lock.path_of(other)} has")
+    if mistakes:
+        raise ConfigError(
+            mistakes, "restore the wrong one from the repository's history, or remove it to make it new"
+        )
+    return {index: date for index, (_, date) in known.items()}
 
 
 def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
@@ -109,9 +123,10 @@ def make_locks(
 ) -> None:
     """Resolve these containers (all, when none is named) and write their locks.
 
-    Raises ConfigError for a container that is not there, PipelineError when resolving fails, and for packages
-    that would become older without consent.
+    Raises ConfigError for a container that is not there and for a lock that cannot be read, PipelineError
+    when resolving fails, and for packages that would become older without consent.
     """
+    refuse_unreadable_locks(project)
     resolved = _resolve(project, around, names, report, consent)
     older = [
         f"{name}: {change}"

@@ -16,7 +16,7 @@ INTENT = "containers/imager.toml"
 LOCK = "manifests/imager.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
-RESTORE = "restore the lock from the repository's history; `./doit lock` would pin other packages"
+RESTORE = project.RESTORE
 CONFLICT = """<<<<<<< HEAD
 one
 =======

@@ -3,12 +3,13 @@
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline import containers, project, resolve
+from pipeline import config, containers, project, resolve
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.formats import layer
 from pipeline.lock import Intent, Lock, Package
@@ -177,3 +178,55 @@ def test_dates_of_this_snapshot_are_known_by_its_locks(tmp_path: Path) -> None:
     for snapshot, known in (("20261120T000000Z", {}), (checkout.SNAPSHOT, INDICES)):
         found.locks["rust"] = replace(found.locks["rust"], snapshot=snapshot, indices=INDICES)
         assert resolve.known_dates(found) == known
+
+
+def test_locks_of_one_snapshot_with_different_dates_are_told(tmp_path: Path) -> None:
+    found = project.load(checkout.write(tmp_path))
+    second = INDICES | {"debian/trixie-updates": checkout.SNAPSHOT}
+    for name, indices in (("rust", INDICES), ("kernel", second)):
+        found.locks[name] = replace(found.locks[name], indices=indices)
+    assert resolve.known_dates(found) == second
+    found.locks["rust"] = replace(found.locks["rust"], indices={"debian/trixie": "20261120T000000Z"})
+    with pytest.raises(ConfigError) as caught:
+        resolve.known_dates(found)
+    assert caught.value.mistakes == [
+        "manifests/rust.lock.json: indices.debian/trixie: 20261120T000000Z is not 20261121T000000Z, "
+        "which manifests/kernel.lock.json has"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said", "hint"),
+    [
+        (
+            lambda text: f"<<<<<<< ours\n{text}",
+            "line 1 has a mark of a merge conflict",
+            config.TAKE_ONE_SIDE,
+        ),
+        (lambda text: text + "\n", "is not written as `./doit lock` writes it", project.RESTORE),
+        (lambda text: text[:-20], "", project.RESTORE),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_not_written_over(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    xorriso: Package,
+    spoil: Callable[[str], str],
+    said: str,
+    hint: str,
+) -> None:
+    root = checkout.write(tmp_path / "checkout")
+    path = root / "manifests/imager.lock.json"
+    path.write_text(spoil(path.read_text()))
+    before = path.read_bytes()
+    apt_says(monkeypatch, now(xorriso))
+    found = project.load(root, match_locks=False)
+    with pytest.raises(ConfigError) as caught:
+        resolve.make_locks(found, around, [], Report(), Consent(older=True))
+    assert caught.value.mistakes[0].startswith("manifests/imager.lock.json: " + said)
+    assert caught.value.hint == hint
+    assert path.read_bytes() == before
+    path.unlink()
+    resolve.make_locks(found, around, [], Report(), Consent())
+    assert "xorriso" in path.read_text()
