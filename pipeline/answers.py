@@ -15,7 +15,7 @@ from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Source, Step
 from pipeline.steps import answers
-from pipeline.surroundings import StepError, Surroundings
+from pipeline.surroundings import Surroundings
 
 CONTAINER = "imager"
 """Where the program runs: any of our containers will do for a static one, and an ISO needs this one."""
@@ -46,9 +46,7 @@ def check(project: Project, made: Output, around: Surroundings, name: str, log: 
     with around.store.scratch() as scratch:
         (scratch / "out").mkdir()
         status, error = sandbox.run(step, around, scratch, log, line)
-        if status != 0:
-            said = error or {"message": f"the check ended with status {status}", "hint": ""}
-            raise StepError(said["message"], said["hint"] or f"its log: {log}")
+        sandbox.expect_success("the check", status, error, log)
         verdict = Verdict(**json.loads((scratch / "out" / answers.VERDICT).read_text()))
     return Verdict(verdict.good, called(verdict.text, name))
 

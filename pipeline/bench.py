@@ -8,7 +8,6 @@ import io
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,16 +23,13 @@ from pycdlib import PyCdlib
 from pipeline.boot.machine import WAYS
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.lock import REPOSITORY
+from pipeline.project import copy_sources
 from pipeline.report import size_text
 from pipeline.session import Session
 from pipeline.surroundings import StepError
 
 INSTALLATION = "nvme"
 """The story of the boot test that is measured: unattended, to an NVMe disk, which then starts."""
-
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class Checkout:
 def _copy(session: Session, image: str, *, empty_cache: bool = False) -> Iterator[Checkout]:
     with tempfile.TemporaryDirectory(prefix="installer-iso-bench-") as name:
         folder = Path(name) / "checkout"
-        shutil.copytree(session.root, folder, ignore=LEFT_OUT, symlinks=True)
+        copy_sources(session.root, folder)
         (folder / ".venv").symlink_to(sys.prefix)
         yield Checkout(folder, image, Path(name) / "cache" if empty_cache else None)
 

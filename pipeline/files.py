@@ -19,6 +19,11 @@ CACHE = "or set INSTALLER_ISO_CACHE to"
 """Begins what helps with a cache only."""
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder itself, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hex."""
     with path.open("rb") as file:

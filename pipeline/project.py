@@ -4,6 +4,7 @@ Must not know steps, engines or doit.
 """
 
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,14 @@ RELOCK = "run `./doit lock`: it makes the locks new"
 RESTORE = (
     "restore the lock from the repository's history; without the file, `./doit lock` pins what is newest"
 )
+
+MADE = (".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis")
+"""What lies in a checkout and is none of its files."""
+
+
+def copy_sources(root: Path, target: Path) -> None:
+    """Copy a checkout, or a folder in it, to `target`: links as they are, and nothing that was made."""
+    shutil.copytree(root, target, ignore=shutil.ignore_patterns(*MADE), symlinks=True)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pipeline.project import Project, refuse_unreadable_locks
 from pipeline.report import Line, Report
 from pipeline.step import Step
 from pipeline.steps import resolve as inside
-from pipeline.surroundings import StepError, Surroundings
+from pipeline.surroundings import Surroundings
 
 RESOLVER = "resolver"
 
@@ -110,9 +110,7 @@ def _resolve(
         log = project.root / "artifacts" / "logs" / "lock.log"
         (scratch / "out").mkdir()
         status, error = sandbox.run(step, around, scratch, log, line)
-        if status != 0:
-            said = error or {"message": f"apt ended with status {status}", "hint": ""}
-            raise StepError(said["message"], said["hint"] or f"its log: {log}")
+        sandbox.expect_success("apt", status, error, log)
         indices = json.loads((scratch / "out" / inside.DATES).read_text(encoding="utf-8"))
         packages = {name: read_packages(scratch / "out" / f"{name}.json") for name in names}
     return Resolved(packages, indices)

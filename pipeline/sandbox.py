@@ -135,6 +135,13 @@ def run(
     return status, error
 
 
+def expect_success(name: str, status: int, error: Mapping[str, str] | None, log: Path) -> None:
+    """Raise StepError unless what people know as `name` ended with status 0: it says what was reported."""
+    if status != 0:
+        said = error or {"message": f"{name} ended with status {status}", "hint": ""}
+        raise StepError(said["message"], said["hint"] or f"its log: {log}")
+
+
 def interact(step: Step, around: Surroundings, scratch: Path, line: Line, device: str = "") -> int:
     """Run the step's function with this process's terminal as its own; return its exit status.
 

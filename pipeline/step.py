@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.checks.finding import Check
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.files import sha256_of
+from pipeline.files import is_folder, sha256_of
 from pipeline.lock import Lock
 from pipeline.store import Blob
 
@@ -23,10 +23,6 @@ RUNNER = "pipeline.inside"
 
 TRAVELLING = ("pipeline", "qemu")
 """Packages whose modules go into a container with the step that imports them; all else is in its image."""
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,8 @@ class Source:
         if not self.path.is_dir():
             return {"": self.path}
         tops = (path for path in self.path.iterdir() if path.name not in self.exclude)
-        below = (path for top in tops for path in (top, *(top.rglob("*") if _is_folder(top) else ())))
-        found = {path.relative_to(self.path).as_posix(): path for path in below if not _is_folder(path)}
+        below = (path for top in tops for path in (top, *(top.rglob("*") if is_folder(top) else ())))
+        found = {path.relative_to(self.path).as_posix(): path for path in below if not is_folder(path)}
         return dict(sorted(found.items()))
 
     def size(self) -> int:

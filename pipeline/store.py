@@ -28,7 +28,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.config import STRICT, Sha256
 from pipeline.errors import PipelineError
-from pipeline.files import copy_digested, explained, replacing, sha256_of, write_atomically
+from pipeline.files import copy_digested, explained, is_folder, replacing, sha256_of, write_atomically
 
 ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
 
@@ -226,16 +226,12 @@ class Store:
         abandoned = min(horizon, time.time() - ABANDONED)
         scratch = [path for path in self._files("tmp") if path.lstat().st_mtime < abandoned]
         for path in [*blobs, *scratch]:
-            shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
+            shutil.rmtree(path) if is_folder(path) else path.unlink(missing_ok=True)
         return Usage(results, len(blobs), size)
 
     def _files(self, name: str) -> list[Path]:
         folder = self.root / name
         return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 def _copy_intact(source: Path, target: IO[bytes], blob: Blob) -> None:

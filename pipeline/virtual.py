@@ -20,7 +20,7 @@ from pipeline.plan import CARRIED, PROGRAMS
 from pipeline.project import Project
 from pipeline.report import Line
 from pipeline.step import Output, Step
-from pipeline.surroundings import StepError, Surroundings
+from pipeline.surroundings import Surroundings
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
@@ -138,9 +138,7 @@ def _accelerator(project: Project, around: Surroundings, wanted: str, folder: Pa
             (scratch / "out").mkdir()
             log = folder / "logs" / "kvm.log"
             status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
-            if status != 0:
-                said = error or {"message": f"the container ended with status {status}", "hint": ""}
-                raise StepError(said["message"], said["hint"] or f"its log: {log}")
+            sandbox.expect_success("the container", status, error, log)
             found = (scratch / "out" / probe.FAULT).read_text()
         kvm.remember(around.store, around.engine, lock, found)
         return found
@@ -171,9 +169,7 @@ def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Li
             target.mkdir(exist_ok=True)
             for path in (scratch / "out").iterdir():
                 shutil.move(path, target / path.name)
-    if status != 0:
-        said = error or {"message": f"{step.name} ended with status {status}", "hint": ""}
-        raise StepError(said["message"], said["hint"] or f"its log: {log}")
+    sandbox.expect_success(step.name, status, error, log)
 
 
 def look_around(

@@ -1,5 +1,6 @@
 """What goes into a container besides files, and what cannot."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.report import Line
 from pipeline.step import Step
 from pipeline.store import Store
-from pipeline.surroundings import Surroundings
+from pipeline.surroundings import StepError, Surroundings
 
 
 def test_no_terminal_through_ssh(tmp_path: Path) -> None:
@@ -26,3 +27,21 @@ def test_the_proxies_that_a_step_with_network_goes_through(monkeypatch: pytest.M
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     assert sandbox.proxies() == [("HTTPS_PROXY", "http://proxy:3128")]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (0, None, ""),
+        (3, None, "apt ended with status 3\n  hint: its log: /log"),
+        (1, {"message": "no package x", "hint": ""}, "no package x\n  hint: its log: /log"),
+        (1, {"message": "no package x", "hint": "add it"}, "no package x\n  hint: add it"),
+    ],
+)
+def test_how_a_run_failed_is_told(status: int, error: Mapping[str, str] | None, said: str) -> None:
+    try:
+        sandbox.expect_success("apt", status, error, Path("/log"))
+        told = ""
+    except StepError as failure:
+        told = str(failure)
+    assert told == said

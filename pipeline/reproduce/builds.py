@@ -18,6 +18,7 @@ from typing import IO, cast
 from pipeline import containers
 from pipeline.errors import PipelineError
 from pipeline.formats.deb import data_archive
+from pipeline.project import copy_sources
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
 from pipeline.reproduce.vary import FAKETIME
@@ -27,9 +28,6 @@ from pipeline.store import Store
 from pipeline.surroundings import StepError
 
 CONTAINER = "reproduce"
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis"
-)
 NAMES = ("first", "second")
 
 START = """\
@@ -82,7 +80,7 @@ def build_twice(
     def one(index: int) -> Built:
         folder = scratch / NAMES[index]
         root = folder / given[index].folder
-        shutil.copytree(session.root, root, ignore=LEFT_OUT, symlinks=True)
+        copy_sources(session.root, root)
         cache = folder / "cache"
         _seed(session, image, needed(session.images[image], wanted), Store(cache))
         answer = folder / "answer.json"

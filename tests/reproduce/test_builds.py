@@ -1,6 +1,5 @@
 """The processes that build: which program they run, whatever the surroundings offer."""
 
-import shutil
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import cast
 import pytest
 
 from pipeline import manifest
+from pipeline.project import copy_sources
 from pipeline.report import Report
 from pipeline.reproduce import builds
 from pipeline.reproduce.rebuild import Task
@@ -22,7 +22,7 @@ def test_a_build_runs_the_copied_checkout_and_the_locked_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, elsewhere, library = tmp_path / "blanks and ü", tmp_path / "elsewhere", tmp_path / "library"
-    shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=builds.LEFT_OUT)
+    copy_sources(ROOT / "pipeline", root / "pipeline")
     source = root / "pipeline/manifest.py"
     source.write_text(source.read_text().replace(manifest.PATH, "manifests/copied.toml"))
     elsewhere.mkdir()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +13,9 @@ import pytest
 
 from pipeline import sandbox
 from pipeline.inside import BUILD, ENVIRONMENT
+from pipeline.project import copy_sources
 from pipeline.report import Line
-from pipeline.reproduce.builds import LEFT_OUT, faketime
+from pipeline.reproduce.builds import faketime
 from pipeline.reproduce.rebuild import conditions
 from pipeline.reproduce.variations import VARIATIONS, Side, sides
 from pipeline.session import Session
@@ -119,7 +119,7 @@ LEAKS = {
 def test_a_leak_is_found_and_named(imager: str, tmp_path: Path, variation: str) -> None:
     leak, where = LEAKS[variation]
     copy = tmp_path / "checkout"
-    shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
+    copy_sources(ROOT, copy)
     (copy / ".venv").symlink_to(sys.prefix)
     source = copy / "pipeline/steps/uki.py"
     text = source.read_text()
