@@ -340,6 +340,35 @@ fn a_damaged_first_table_and_a_damaged_boot_record_are_repaired() {
     }
 }
 
+/// What Repair boot is for is what tells the version.
+#[test]
+fn the_version_is_told_by_the_systems_name_or_its_receipt_or_not_at_all() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let version = || {
+        let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+        contents.earlier.unwrap().version
+    };
+    let installed = version();
+    assert!(installed.is_some());
+    let long_name: Vec<u8> = "db-".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let system = machine.read(1 << 20, 32 << 20);
+    let at = system
+        .windows(long_name.len())
+        .position(|it| it == long_name)
+        .unwrap();
+    machine.overwrite((1 << 20) + at as u64 + 4, b"_");
+    assert_eq!(version(), installed, "by its receipt");
+    machine.overwrite(1 << 20, &[0; 512]);
+    assert_eq!(version(), None, "the receipt among the data may be older");
+    // Whoever began to write another one has been asked.
+    machine
+        .run_with_flip(Task::KeepData, (1 << 20) + 3)
+        .unwrap_err();
+    machine.overwrite(1 << 20, &[0; 512]);
+    assert_eq!(version(), installed);
+}
+
 /// Its second table lies where the disk ended: told by the receipt, or by the data in front of it.
 #[test]
 fn an_installation_is_found_whose_first_table_is_lost_and_whose_disk_has_grown() {

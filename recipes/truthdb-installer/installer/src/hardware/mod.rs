@@ -139,10 +139,11 @@ impl Hardware {
         before.find(|it| it.is_another_path_to(disk) && self.obstacle(it).is_none())
     }
 
-    /// Whether the installation on `disk` is newer than what this medium carries.
+    /// Whether the installation on `disk` is newer than what this medium carries, or may be, as nothing tells
+    /// its version.
     pub fn is_downgrade(&self, disk: &Disk) -> bool {
         let version = disk.version();
-        version.is_some_and(|version| is_older(&self.product.version, version))
+        version.is_none_or(|version| is_older(&self.product.version, version))
     }
 
     /// What this computer lacks without which an installation does not start: a sentence each. Nothing is

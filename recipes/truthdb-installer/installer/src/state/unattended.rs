@@ -227,15 +227,17 @@ fn refuse_unless_insisted(
     let writes_system = matches!(answers.task, Task::KeepData | Task::RepairBoot);
     let is_downgrade = writes_system && hardware.is_downgrade(disk);
     if is_downgrade && !answers.allow_downgrade {
-        let (found, written) = (
-            disk.version().unwrap_or_default(),
-            &hardware.product.version,
-        );
-        return Err(Refusal::new(
-            format!(
-                "{} holds version {found}, and this medium writes {written}, which is older.",
-                disk.name
+        let (name, written) = (&disk.name, &hardware.product.version);
+        let message = match disk.version() {
+            Some(found) => format!(
+                "{name} holds version {found}, and this medium writes {written}, which is older."
             ),
+            None => format!(
+                "{name} holds a version that nothing tells, and this medium writes {written}, which may be older."
+            ),
+        };
+        return Err(Refusal::new(
+            message,
             "Take a newer medium; or, if that is meant, add allow_downgrade = true to the answer file.",
         ));
     }

@@ -102,9 +102,13 @@ fn version(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     let change = machine::version_change(&state.choices.hardware, &state.disk);
     page.say(&format!("TruthDB on it: {change}."), look.note);
     if state.is_downgrade() {
-        let text = "This medium has an older version than the disk. It may not be able to read what \
-                    the newer one has written.";
-        page.say(text, look.alert);
+        let is = match state.disk.version() {
+            Some(_) => "has an older version than the disk",
+            None => "may have an older version than the disk, as nothing there tells its version",
+        };
+        let text =
+            format!("This medium {is}. It may not be able to read what the newer one has written.");
+        page.say(&text, look.alert);
     }
 }
 

@@ -424,6 +424,9 @@ fn what_nobody_may_have_meant_is_refused_until_the_file_says_it() {
     let mut newer = hardware();
     let contents = newer.disks[1].contents.as_mut().unwrap();
     contents.earlier.as_mut().unwrap().version = Some("0.2.0".to_owned());
+    let mut unknown = hardware();
+    let contents = unknown.disks[1].contents.as_mut().unwrap();
+    contents.earlier.as_mut().unwrap().version = None;
     let keep = |task| format!("version = 1\ntask = \"{task}\"\n[disk]\nbus = \"SATA\"\n");
     let rows = [
         (
@@ -433,6 +436,7 @@ fn what_nobody_may_have_meant_is_refused_until_the_file_says_it() {
         ),
         (&newer, keep("keep-data"), "allow_downgrade = true"),
         (&newer, keep("repair-boot"), "allow_downgrade = true"),
+        (&unknown, keep("repair-boot"), "allow_downgrade = true"),
     ];
     for (hardware, text, key) in rows {
         let State::Unattended(refused) = found(hardware, &text) else {

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use ext4_view::{Ext4, Ext4Read};
 use fatfs::{FileSystem, FsOptions};
+use serde::Deserialize;
 
 use super::super::text::clean;
 use super::tables::Tables;
@@ -21,7 +22,11 @@ const MOST_READ_OF_DATA: u64 = 96 << 20;
 /// The appliance's settings, and how many bytes they may have.
 const NODE: &str = "/metadata/node.toml";
 const LONGEST_NODE: u64 = 64 << 10;
-/// How many files are looked at for it.
+/// Receipts of what was installed: of the system that is there now, and of the first one, among the data.
+const RECEIPT: &str = "TruthDB/install-receipt.json";
+const FIRST_RECEIPT: &str = "/metadata/install-receipt.json";
+const LONGEST_RECEIPT: u64 = 64 << 10;
+/// How many files are looked at for the newest system.
 const MOST_FILES: usize = 128;
 /// Folder of the installed systems, and what their names begin and end with.
 const SYSTEMS: &str = "EFI/TruthDB";
@@ -50,11 +55,17 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
     }
     let system = system(device, first);
     let data = others().find(|it| it.name == DATA);
+    let data = data.and_then(|range| data_volume(device, range));
+    let present = system
+        .as_ref()
+        .and_then(|it| version(it).or_else(|| version_by_receipt(it)));
+    // The first one is the least that it may be by now; whoever began to write another one has been asked.
+    let first = data.as_ref().filter(|_| unfinished).and_then(first_version);
     Some(Earlier {
-        version: system.as_ref().and_then(version),
+        version: present.or(first),
         unfinished,
         has_data,
-        node: data.and_then(|range| node(device, range)),
+        node: data.as_ref().and_then(node),
         wanted: system.as_ref().and_then(wanted).unwrap_or_default(),
     })
 }
@@ -78,8 +89,8 @@ fn wanted(volume: &FileSystem<Slice>) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// What the appliance is told about itself, in the file system of its data.
-fn node(device: &File, range: &Range) -> Option<String> {
+/// The file system of the data.
+fn data_volume(device: &File, range: &Range) -> Option<Ext4> {
     let file = device.try_clone().ok()?;
     let mut slice = Slice::new(file, range.start, range.size, MOST_READ_OF_DATA);
     let mut superblock = [0; 1024];
@@ -88,13 +99,28 @@ fn node(device: &File, range: &Range) -> Option<String> {
     if !guard::is_ext4(&superblock, range.size) {
         return None;
     }
-    let volume = Ext4::load(Box::new(Data(slice))).ok()?;
+    Ext4::load(Box::new(Data(slice))).ok()
+}
+
+/// What the appliance is told about itself.
+fn node(volume: &Ext4) -> Option<String> {
     if !volume.exists(NODE).ok()? {
         return Some(String::new());
     }
-    let length = volume.metadata(NODE).ok()?.len();
-    (length <= LONGEST_NODE).then_some(())?;
-    volume.read_to_string(NODE).ok()
+    text(volume, NODE, LONGEST_NODE)
+}
+
+/// The version that the data were made for.
+fn first_version(volume: &Ext4) -> Option<String> {
+    let text = text(volume, FIRST_RECEIPT, LONGEST_RECEIPT)?;
+    installed_by(text.as_bytes())
+}
+
+/// A file of at most `most` bytes.
+fn text(volume: &Ext4, path: &str, most: u64) -> Option<String> {
+    let length = volume.metadata(path).ok()?.len();
+    (length <= most).then_some(())?;
+    volume.read_to_string(path).ok()
 }
 
 /// What ext4-view reads through.
@@ -124,9 +150,31 @@ fn version(volume: &FileSystem<Slice>) -> Option<String> {
             let version = name
                 .strip_prefix(SYSTEM_NAME.0)?
                 .strip_suffix(SYSTEM_NAME.1)?;
-            Some(clean(version))
+            Some(clean(version)).filter(|it| is_version(it))
         })
         .collect();
     versions.sort_by_cached_key(|version| natural(version));
     versions.pop()
+}
+
+/// The version of the system in the firmware's partition, by the receipt there.
+fn version_by_receipt(volume: &FileSystem<Slice>) -> Option<String> {
+    let file = volume.root_dir().open_file(RECEIPT).ok()?;
+    let mut text = Vec::new();
+    file.take(LONGEST_RECEIPT).read_to_end(&mut text).ok()?;
+    installed_by(&text)
+}
+
+/// The version of the system that a receipt is about.
+fn installed_by(receipt: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Receipt {
+        system: String,
+    }
+    let receipt: Receipt = serde_json::from_slice(receipt).ok()?;
+    Some(clean(&receipt.system)).filter(|it| is_version(it))
+}
+
+fn is_version(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
 }
