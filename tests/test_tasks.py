@@ -185,7 +185,7 @@ def test_an_engine_that_is_not_there(copy: Path) -> None:
 
 def test_a_file_that_git_does_not_know_stops_a_build_in_ci(copy: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
-    subprocess.run(["git", "add", "recipes", "programs"], cwd=copy, check=True)
+    subprocess.run(["git", "add", "recipes", "programs", "containers", "manifests"], cwd=copy, check=True)
     stray = copy / "recipes/truthdb-installer/rootfs/etc/.inittab.swp"
     stray.touch()
     env = {"INSTALLER_ISO_CACHE": str(copy / "cache"), "DOCKER_HOST": "unix:///nowhere"}
@@ -198,7 +198,7 @@ def test_a_file_that_git_does_not_know_stops_a_build_in_ci(copy: Path) -> None:
         check=False,
     )
     assert done.stderr.splitlines()[:2] == [
-        "error: git does not know these files, and they would go into the image:",
+        "error: git does not know these files, and the image is made of them:",
         f"    {stray.relative_to(copy)}",
     ]
     assert "no container engine answers" not in done.stderr

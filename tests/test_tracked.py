@@ -13,12 +13,21 @@ from tests.conftest import lacking
 
 KNOWN = ("recipes/toy/rootfs/etc/inittab", "programs/disks/Cargo.toml")
 STRANGE = (
+    "containers/toy.toml",
+    "manifests/manifest.toml",
+    "manifests/toy.lock.json",
     "programs/disks/src/.lib.rs.swp",
     "recipes/toy/installer/.cargo/config.toml",
+    "recipes/toy/recipe.toml",
     "recipes/toy/rootfs/etc/.inittab.swp",
     "recipes/toy/rootfs/etc/ä b",
 )
-LEFT = ("recipes/toy/installer/target/debug/x", "elsewhere")
+LEFT = (
+    "containers/README",
+    "manifests/.manifest.toml.swp",
+    "recipes/toy/installer/target/debug/x",
+    "elsewhere",
+)
 
 
 @pytest.fixture
@@ -51,11 +60,24 @@ def told(root: Path) -> list[str]:
 
 
 def test_they_are_named_ignored_ones_too(root: Path) -> None:
-    assert told(root) == [f"git does not know {name!r}, and it goes into the image" for name in STRANGE]
+    assert told(root) == [f"git does not know {name!r}, and the image is made of it" for name in STRANGE]
 
 
 def test_other_repositories_variables_do_not_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, "/nowhere")
+    assert tracked.untracked(root, taken(root)) == list(STRANGE)
+
+
+def test_a_checkout_that_somebody_else_owns_may_be_trusted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    [said] = told(root)
+    assert "dubious ownership" in said
+    assert f"`git config --global --add safe.directory {root}`" in said
+    for name, value in (("COUNT", "1"), ("KEY_0", "safe.directory"), ("VALUE_0", str(root))):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     assert tracked.untracked(root, taken(root)) == list(STRANGE)
 
 
@@ -64,7 +86,7 @@ def test_they_are_refused_where_ci_is_set(root: Path, monkeypatch: pytest.Monkey
     with pytest.raises(PipelineError) as caught:
         told(root)
     assert caught.value.message == (
-        "git does not know these files, and they would go into the image:\n    " + "\n    ".join(STRANGE)
+        "git does not know these files, and the image is made of them:\n    " + "\n    ".join(STRANGE)
     )
     for name in STRANGE:
         (root / name).unlink()
