@@ -118,3 +118,72 @@ fn a_stick_that_does_not_take_the_logs_is_named_once() {
     plug_fat(&machine, OTHER, SIZE);
     assert!(export(&machine).unwrap().starts_with("The logs are on sdd"));
 }
+
+/// A stick that was one volume, and was partitioned later, still has the volume's first sector.
+#[test]
+fn a_volume_that_was_there_before_the_partitions_is_not_written_to() {
+    let entry = |mark: u8, kind: u8, start: u32, length: u32| {
+        let mut entry = vec![mark, 0, 0, 0, kind, 0, 0, 0];
+        entry.extend(start.to_le_bytes());
+        entry.extend(length.to_le_bytes());
+        entry
+    };
+    let rows = [
+        ("a partition", 446, entry(0, 0x0c, 2048, 4096), false),
+        (
+            "one that can be started from",
+            478,
+            entry(0x80, 7, 2048, 4096),
+            false,
+        ),
+        (
+            "one beyond the end",
+            446,
+            entry(0, 0x0c, 2048, 1 << 30),
+            false,
+        ),
+        ("a table of a GPT", 512, b"EFI PART".to_vec(), false),
+        (
+            "a boot program's text",
+            446,
+            b"Press any key to start again".to_vec(),
+            true,
+        ),
+        ("an entry that is empty", 446, entry(0, 0, 0, 0), true),
+    ];
+    for (what, at, bytes, is_taken) in rows {
+        let machine = FakeMachine::new();
+        plug_fat(&machine, USB, SIZE);
+        let path = device(&machine, "sdb");
+        let mut stick = File::options().write(true).open(&path).unwrap();
+        stick.seek(SeekFrom::Start(at)).unwrap();
+        stick.write_all(&bytes).unwrap();
+        let before = fs::read(&path).unwrap();
+        let exported = export(&machine);
+        assert_eq!(exported.is_ok(), is_taken, "{what}: {exported:?}");
+        assert_eq!(fs::read(&path).unwrap() == before, !is_taken, "{what}");
+    }
+}
+
+#[test]
+fn logs_are_written_into_a_partition() {
+    const START: u64 = 1 << 20;
+    let machine = FakeMachine::new();
+    machine.plug(USB);
+    let mut table = vec![0; 512];
+    table[446 + 4] = 0x0c;
+    table[446 + 8..446 + 12].copy_from_slice(&2048_u32.to_le_bytes());
+    table[446 + 12..446 + 16].copy_from_slice(&8192_u32.to_le_bytes());
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    let mut volume = std::io::Cursor::new(vec![0; 4 << 20]);
+    fatfs::format_volume(&mut volume, FormatVolumeOptions::new()).unwrap();
+    let mut bytes = table;
+    bytes.resize(usize::try_from(START).unwrap(), 0);
+    bytes.extend(volume.get_ref());
+    fs::write(device(&machine, "sdb"), &bytes).unwrap();
+    let said = "The logs are on sdb, in truthdb-logs-1.".to_owned();
+    assert_eq!(export(&machine), Ok(said));
+    let after = fs::read(device(&machine, "sdb")).unwrap();
+    let start = usize::try_from(START).unwrap();
+    assert!(after[..start] == bytes[..start]);
+}

@@ -40,24 +40,48 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// `block_size` is the device's; a table in blocks of 512 bytes is found on any, since an image of
 /// a disk keeps them when it is copied to a medium with larger ones.
 pub(crate) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
-    let whole = Extent {
+    let whole = whole(size);
+    let partitions = partitions(device, whole, block_size)?;
+    Ok([whole]
+        .into_iter()
+        .chain(partitions.unwrap_or_default())
+        .collect())
+}
+
+/// What may be written to: the partitions, or the whole device where no table says that there are any.
+/// A volume that filled the device before it was partitioned has left its first sector there.
+pub(crate) fn in_use(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
+    let whole = whole(size);
+    let partitions = partitions(device, whole, block_size)?;
+    Ok(partitions.unwrap_or_else(|| vec![whole]))
+}
+
+fn whole(size: u64) -> Extent {
+    Extent {
         number: None,
         is_esp: false,
         start: 0,
         length: size,
-    };
-    let mut extents = vec![whole];
+    }
+}
+
+/// The partitions of the first table that is there; `None` if there is none.
+fn partitions(device: &File, whole: Extent, block_size: u64) -> io::Result<Option<Vec<Extent>>> {
     let sizes = [block_size, 512].map(LogicalBlockSize::try_from);
+    let mut is_gpt = false;
     for size in sizes.into_iter().flatten() {
-        if let Some(partitions) = gpt_partitions(device, whole, size) {
-            extents.extend(partitions);
-            return Ok(extents);
+        let partitions = gpt_partitions(device, whole, size);
+        if partitions.is_some() {
+            return Ok(partitions);
         }
+        let mut start = [0; 8];
+        let read = device.read_exact_at(&mut start, size.into());
+        is_gpt |= read.is_ok() && start == *b"EFI PART";
     }
     let mut sector = [0; 512];
     device.read_exact_at(&mut sector, 0)?;
-    extents.extend(mbr_partitions(&sector, whole, block_size));
-    Ok(extents)
+    let found = mbr_partitions(&sector, whole, block_size);
+    Ok(found.or_else(|| is_gpt.then(Vec::new)))
 }
 
 /// The partitions of a GPT (UEFI 2.10, section 5.3) whose first copy is whole, in blocks of `size`.
@@ -81,19 +105,20 @@ fn gpt_partitions(device: &File, whole: Extent, size: LogicalBlockSize) -> Optio
     Some(extents.collect())
 }
 
-/// The primary partitions of an MBR (UEFI 2.10, section 5.2.1).
-fn mbr_partitions(
-    sector: &[u8; 512],
-    whole: Extent,
-    block_size: u64,
-) -> impl Iterator<Item = Extent> {
+/// The primary partitions of an MBR (UEFI 2.10, section 5.2.1); `None` if it has none. What lies there in
+/// the boot sector of a volume that fills a disk has other marks than a table: Linux, block/partitions/msdos.c.
+fn mbr_partitions(sector: &[u8; 512], whole: Extent, block_size: u64) -> Option<Vec<Extent>> {
     const TABLE: usize = 446;
     const ENTRY: usize = 16;
+    let entries: &[[u8; ENTRY]] = sector[TABLE..TABLE + 4 * ENTRY].as_chunks().0;
     let is_mbr = sector.ends_with(&[0x55, 0xaa]);
-    let entries: Vec<[u8; ENTRY]> = sector[TABLE..TABLE + 4 * ENTRY].as_chunks().0.to_vec();
-    let entries = (1..).zip(entries).filter(move |_| is_mbr);
-    entries.filter_map(move |(number, entry)| {
-        let [_, _, _, _, kind, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = entry;
+    let has_marks = entries.iter().all(|it| matches!(it[0], 0 | 0x80));
+    let is_used = |entry: &[u8; ENTRY]| entry[4] != 0 && entry[12..] != [0; 4];
+    if !(is_mbr && has_marks && entries.iter().any(is_used)) {
+        return None;
+    }
+    let extents = (1..).zip(entries).filter_map(|(number, entry)| {
+        let [_, _, _, _, kind, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = *entry;
         let bytes = |field| u64::from(u32::from_le_bytes(field)).saturating_mul(block_size);
         let extent = Extent {
             number: Some(number),
@@ -102,7 +127,8 @@ fn mbr_partitions(
             length: bytes([l0, l1, l2, l3]),
         };
         Some(extent).filter(|it| kind != 0 && it.length > 0 && lies_within(*it, whole))
-    })
+    });
+    Some(extents.collect())
 }
 
 fn lies_within(extent: Extent, whole: Extent) -> bool {

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::damaged;
-use super::record::records;
+use super::record::{MOST_FOLDER, records};
 use super::shape::{Kind, Root, Shape};
 use super::table::Table;
 
@@ -79,7 +79,11 @@ fn follow(table: &Table, first: u32, taken: &mut [bool]) -> io::Result<Vec<u32>>
 }
 
 fn read_folder(disk: &mut (impl Read + Seek), shape: &Shape, chain: &[u32]) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; chain.len() * shape.cluster];
+    let length = chain.len().saturating_mul(shape.cluster);
+    if length > MOST_FOLDER.max(shape.cluster) {
+        return Err(damaged("a folder is longer than any can be"));
+    }
+    let mut bytes = vec![0; length];
     for (cluster, part) in chain.iter().zip(bytes.chunks_exact_mut(shape.cluster)) {
         disk.seek(SeekFrom::Start(shape.at(*cluster)))?;
         disk.read_exact(part)?;

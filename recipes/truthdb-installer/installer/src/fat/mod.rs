@@ -15,6 +15,7 @@ mod stamp;
 mod table;
 mod volume;
 
+pub(crate) use shape::MOST_READ;
 pub(crate) use stamp::Stamp;
 pub(crate) use volume::{Node, Volume};
 

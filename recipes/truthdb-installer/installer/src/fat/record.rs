@@ -4,6 +4,8 @@ use super::stamp::Stamp;
 
 /// Bytes of a record.
 pub(super) const RECORD: usize = 32;
+/// Bytes of the longest folder: §6, 65,536 records.
+pub(super) const MOST_FOLDER: usize = 2 << 20;
 /// What the first byte of a record says.
 pub(super) const LAST: u8 = 0;
 pub(super) const DELETED: u8 = 0xe5;

@@ -42,6 +42,8 @@ pub(super) struct Shape {
 
 /// The largest table that is looked through, in bytes: that of 1 TB with the usual clusters.
 const MOST_TABLE: u64 = 128 << 20;
+/// The most bytes that are read of a volume: both tables, and folders.
+pub(crate) const MOST_READ: u64 = 2 * MOST_TABLE + (64 << 20);
 
 impl Shape {
     /// Reads a boot sector that [`crate::guard::is_fat`] found to be one. Fails with what is wrong.

@@ -132,9 +132,9 @@ impl Table {
         number >= self.end() - 7
     }
 
-    /// The clusters that are free, from the first one on.
-    pub(super) fn free(&self) -> impl Iterator<Item = u32> + '_ {
-        (2..self.clusters + 2).filter(|cluster| self.get(*cluster) == 0)
+    /// The clusters behind `last` that are free.
+    pub(super) fn free(&self, last: u32) -> impl Iterator<Item = u32> + '_ {
+        (last.max(1) + 1..self.clusters + 2).filter(|cluster| self.get(*cluster) == 0)
     }
 
     /// Makes the table say whether everything that was begun is finished (§4, `ClnShutBitMask`), and

@@ -1,10 +1,12 @@
 use std::io::{Cursor, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
 use super::*;
+use crate::slice::Slice;
 
 type Image = Cursor<Vec<u8>>;
 
@@ -187,64 +189,130 @@ fn root_of(image: &Image) -> usize {
     }
 }
 
-/// A stick that is pulled out after some write.
+/// A stick that remembers what was written between two waits for it.
 #[derive(Debug)]
-struct Pulled {
+struct Recorded {
     image: Image,
-    writes: usize,
+    batches: Vec<Vec<(u64, Vec<u8>)>>,
 }
 
-impl Read for Pulled {
+impl Read for Recorded {
     fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
         self.image.read(data)
     }
 }
 
-impl Write for Pulled {
+impl Write for Recorded {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let left = self.writes.checked_sub(1);
-        self.writes = left.ok_or(io::ErrorKind::NotConnected)?;
+        let batch = self.batches.last_mut().unwrap();
+        batch.push((self.image.position(), data.to_vec()));
         self.image.write(data)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.batches.push(Vec::new());
         Ok(())
     }
 }
 
-impl io::Seek for Pulled {
+impl io::Seek for Recorded {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.image.seek(to)
     }
 }
 
-#[test]
-fn a_stick_that_is_pulled_out_at_any_write_has_lost_nothing() {
-    for shape in &SHAPES[..3] {
-        let before = stick(*shape);
-        let content = vec![0x5a; 9000];
-        for writes in 0.. {
-            let image = before.clone();
-            let mut pulled = Pulled { image, writes };
-            let nodes = [("truthdb-logs-1".to_owned(), Node::File(&content))];
-            let added =
-                opened(&mut pulled).and_then(|volume| volume.unwrap().add(&nodes, Stamp::now()));
-            let mut image = pulled.image;
-            let kept = read(&mut image, "folder/a long name.text").unwrap();
-            assert_eq!(kept, b"kept", "{writes}");
-            if let Ok(found) = read(&mut image, "truthdb-logs-1") {
-                assert_eq!(found, content, "{writes}");
-            }
-            match opened(&mut image) {
-                Ok(volume) => assert!(volume.is_some()),
-                Err(error) => assert!(error.to_string().contains("tables differ"), "{error}"),
-            }
-            if added.is_ok() {
-                assert!(writes > 10);
-                break;
-            }
-        }
+/// Puts the bytes at their places, and returns what was there.
+fn put(image: &mut Image, writes: &[(u64, Vec<u8>)]) -> Vec<(u64, Vec<u8>)> {
+    let place = |(at, bytes): &(u64, Vec<u8>)| {
+        let at = usize::try_from(*at).unwrap();
+        at..at + bytes.len()
+    };
+    let swap = |write: &(u64, Vec<u8>)| {
+        let old = image.get_ref()[place(write)].to_vec();
+        image.get_mut()[place(write)].copy_from_slice(&write.1);
+        (write.0, old)
+    };
+    let mut old: Vec<_> = writes.iter().map(swap).collect();
+    old.reverse();
+    old
+}
+
+/// Which of `count` writes arrived, one bit each: all choices of few, some of many.
+fn choices(count: usize) -> Vec<u64> {
+    let all = (1 << count) - 1;
+    if count <= 8 {
+        return (0..=all).collect();
     }
+    let single = (0..count).flat_map(|bit| [1 << bit, all ^ 1 << bit]);
+    let first = (0..count).map(|bit| (1 << bit) - 1);
+    // Knuth's multiplier, for any that are always the same.
+    let any = (1..100_u64).map(|it| it.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7 & all);
+    single.chain(first).chain(any).chain([all]).collect()
+}
+
+#[test]
+fn a_stick_that_is_pulled_out_whatever_arrived_of_the_last_writes_has_lost_nothing() {
+    for shape in &SHAPES[..3] {
+        let mut image = stick(*shape);
+        let content = vec![0x5a; 9000];
+        let mut recorded = Recorded {
+            image: image.clone(),
+            batches: vec![Vec::new()],
+        };
+        let nodes = [("truthdb-logs-1".to_owned(), Node::File(&content))];
+        let volume = opened(&mut recorded).unwrap().unwrap();
+        { volume }.add(&nodes, Stamp::now()).unwrap();
+        assert!(recorded.batches.len() > 4);
+        for batch in &recorded.batches {
+            assert!(batch.len() < 60);
+            for choice in choices(batch.len()) {
+                let arrived = (0..).zip(batch).filter(|(bit, _)| choice >> bit & 1 == 1);
+                let arrived: Vec<_> = arrived.map(|(_, write)| write.clone()).collect();
+                let old = put(&mut image, &arrived);
+                let kept = read(&mut image, "folder/a long name.text").unwrap();
+                assert_eq!(kept, b"kept", "{choice:b}");
+                if let Ok(found) = read(&mut image, "truthdb-logs-1") {
+                    assert!(found == content, "{choice:b}");
+                }
+                match opened(&mut image) {
+                    Ok(volume) => assert!(volume.is_some()),
+                    Err(error) => assert!(error.to_string().contains("tables differ"), "{error}"),
+                }
+                put(&mut image, &old);
+            }
+            put(&mut image, batch);
+        }
+        assert!(image.get_ref() == recorded.image.get_ref());
+        assert_eq!(read(&mut image, "truthdb-logs-1").unwrap(), content);
+    }
+}
+
+#[test]
+fn a_stick_of_1_tb_is_looked_through() {
+    const SIZE: u64 = 1_000_000_000_000;
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(SIZE).unwrap();
+    let sectors = u32::try_from(SIZE / 512).unwrap();
+    let table = sectors.div_ceil(64).div_ceil(128);
+    let mut boot = [0; 512];
+    boot[11..16].copy_from_slice(&[0, 2, 64, 32, 0]);
+    boot[16] = 2;
+    boot[32..36].copy_from_slice(&sectors.to_le_bytes());
+    boot[36..40].copy_from_slice(&table.to_le_bytes());
+    boot[44] = 2;
+    boot[510..].copy_from_slice(&[0x55, 0xaa]);
+    file.write_all_at(&boot, 0).unwrap();
+    let begin = [u32::MAX, u32::MAX, 0x0fff_ffff].map(u32::to_le_bytes);
+    for copy in 0..2 {
+        let at = 512 * (32 + copy * u64::from(table));
+        file.write_all_at(begin.as_flattened(), at).unwrap();
+    }
+    let slice = || Slice::new(file.try_clone().unwrap(), 0, SIZE, MOST_READ);
+    let mut volume = Volume::open(slice(), SIZE).unwrap().unwrap();
+    let nodes = [("installer.log".to_owned(), Node::File(b"text"))];
+    volume.add(&nodes, Stamp::now()).unwrap();
+    let volume = Volume::open(slice(), SIZE).unwrap().unwrap();
+    assert!(volume.has("installer.log"));
 }
 
 #[test]

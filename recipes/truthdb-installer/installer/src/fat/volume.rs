@@ -4,14 +4,11 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
 use super::check::{RootFolder, check};
 use super::damaged;
-use super::record::{self, DELETED, Facts, LAST, RECORD, Record, Short, records};
+use super::record::{self, DELETED, Facts, LAST, MOST_FOLDER, RECORD, Record, Short, records};
 use super::shape::{Root, Shape};
 use super::stamp::Stamp;
 use super::table::Table;
 use crate::guard;
-
-/// Bytes of a root folder that is not made longer (§6: 65,536 records).
-const MOST_ROOT: usize = 2 << 20;
 
 /// What is added.
 #[derive(Debug)]
@@ -37,8 +34,8 @@ pub(crate) struct Volume<T> {
 struct Draft<'a> {
     writes: Vec<(u64, &'a [u8])>,
     folders: Vec<(Vec<u32>, Vec<u8>)>,
-    /// Free clusters, the next one last.
-    free: Vec<u32>,
+    /// The last cluster that was taken.
+    last: u32,
 }
 
 impl<T: Read + Write + Seek> Volume<T> {
@@ -82,11 +79,7 @@ impl<T: Read + Write + Seek> Volume<T> {
     /// Adds `nodes`, whose names are of ASCII and not in the root folder yet. Fails with `StorageFull`
     /// before anything is written if there is no room for them.
     pub(crate) fn add(&mut self, nodes: &[(String, Node<'_>)], stamp: Stamp) -> io::Result<()> {
-        let mut draft = Draft {
-            free: self.table.free().collect(),
-            ..Draft::default()
-        };
-        draft.free.reverse();
+        let mut draft = Draft::default();
         let taken = records(&self.root);
         let taken: Vec<Short> = taken.iter().map(|it: &Record| it.short).collect();
         let names = named(nodes, taken)?;
@@ -135,10 +128,10 @@ impl<T: Read + Write + Seek> Volume<T> {
             }
         }
         let start = self.root.len() - run * RECORD;
-        if matches!(self.shape.root, Root::Fixed(..)) || self.root.len() >= MOST_ROOT {
+        if matches!(self.shape.root, Root::Fixed(..)) || self.root.len() >= MOST_FOLDER {
             return Err(ErrorKind::StorageFull.into());
         }
-        for cluster in draft.take((count - run) * RECORD, self.shape.cluster)? {
+        for cluster in draft.take(&self.table, (count - run) * RECORD, self.shape.cluster)? {
             let empty = vec![0; self.shape.cluster];
             self.root.extend(&empty);
             self.chain.push(cluster);
@@ -161,7 +154,7 @@ impl<T: Read + Write + Seek> Volume<T> {
         for (name, short, node) in nodes {
             let (first, length) = match node {
                 Node::File(content) => {
-                    let chain = draft.take(content.len(), size)?;
+                    let chain = draft.take(&self.table, content.len(), size)?;
                     for (cluster, part) in chain.iter().zip(content.chunks(size)) {
                         draft.writes.push((self.shape.at(*cluster), part));
                     }
@@ -174,7 +167,8 @@ impl<T: Read + Write + Seek> Volume<T> {
                     let count = names
                         .iter()
                         .map(|(name, short, _)| record::count(name, short));
-                    let chain = draft.take((2 + count.sum::<usize>()) * RECORD, size)?;
+                    let bytes = (2 + count.sum::<usize>()) * RECORD;
+                    let chain = draft.take(&self.table, bytes, size)?;
                     let first = chain[0];
                     let mut bytes = record::begin(first, parent, stamp);
                     bytes.extend(self.place(&names, first, stamp, draft)?);
@@ -252,8 +246,8 @@ impl<T: Read + Write + Seek> Volume<T> {
         self.disk.seek(SeekFrom::Start(at))?;
         self.disk.read_exact(&mut info)?;
         if info.starts_with(b"RRaA") && info[484..488] == *b"rrAa" {
-            let free = u32::try_from(self.table.free().count()).map_err(io::Error::other)?;
-            let next = self.table.free().next().unwrap_or(u32::MAX);
+            let free = u32::try_from(self.table.free(0).count()).map_err(io::Error::other)?;
+            let next = self.table.free(0).next().unwrap_or(u32::MAX);
             info[488..492].copy_from_slice(&free.to_le_bytes());
             info[492..496].copy_from_slice(&next.to_le_bytes());
             self.disk.seek(SeekFrom::Start(at))?;
@@ -265,11 +259,13 @@ impl<T: Read + Write + Seek> Volume<T> {
 
 impl Draft<'_> {
     /// The next free clusters, of `size` bytes each, for so many bytes.
-    fn take(&mut self, bytes: usize, size: usize) -> io::Result<Vec<u32>> {
-        let rest = self.free.len().checked_sub(bytes.div_ceil(size));
-        let rest = rest.ok_or(ErrorKind::StorageFull)?;
-        let mut taken = self.free.split_off(rest);
-        taken.reverse();
+    fn take(&mut self, table: &Table, bytes: usize, size: usize) -> io::Result<Vec<u32>> {
+        let count = bytes.div_ceil(size);
+        let taken: Vec<u32> = table.free(self.last).take(count).collect();
+        if taken.len() < count {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        self.last = taken.last().copied().unwrap_or(self.last);
         Ok(taken)
     }
 }

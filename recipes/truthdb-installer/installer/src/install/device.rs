@@ -164,7 +164,7 @@ impl Device {
 }
 
 /// Whether an open file is the device of `disk`, and not what lies where its node was.
-fn is_device_of(file: &File, disk: &Disk) -> io::Result<bool> {
+pub(super) fn is_device_of(file: &File, disk: &Disk) -> io::Result<bool> {
     let found = file.metadata()?;
     let number = (major(found.rdev()), minor(found.rdev()));
     let is_device = found.file_type().is_block_device();

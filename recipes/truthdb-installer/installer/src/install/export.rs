@@ -7,19 +7,18 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use gpt::disk::LogicalBlockSize;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
-use crate::fat::{Node, Stamp, Volume};
-use crate::guard;
+use super::device::is_device_of;
+use crate::answers::extent;
+use crate::fat::{MOST_READ, Node, Stamp, Volume};
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::medium::Running;
 use crate::slice::Slice;
 
 /// How many exports a stick takes before somebody has to tidy up.
 const MOST_EXPORTS: u32 = 999;
-/// How many bytes of a stick are read to find room for an export.
-const MOST_READ: u64 = 256 << 20;
 /// How much of the kernel's log is taken, in bytes.
 const MAX_KERNEL_LOG: usize = 4 << 20;
 
@@ -43,8 +42,7 @@ pub(super) fn export(
         .iter()
         .filter(|disk| disk.removable || disk.bus == Bus::Usb)
         .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
-        .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.looks_like(disk)))
-        .filter(|disk| !is_boot_medium(disk));
+        .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.looks_like(disk)));
     let mut files = vec![
         ("installer.log".to_owned(), log.join("\n") + "\n"),
         ("kernel.log".to_owned(), kernel_log(root)),
@@ -53,7 +51,13 @@ pub(super) fn export(
     files.extend(receipts.map(|(number, text)| (receipt_name(number), text.clone())));
     let mut refused = Vec::new();
     for disk in sticks {
-        match write_to(root, disk, &files) {
+        let stick = open(root, disk);
+        if is_boot_medium(disk) {
+            continue;
+        }
+        // What is open is what was looked at only if it has not been exchanged up to now.
+        let same = stick.and_then(|it| check_same(root, disk, &it).map(|()| it));
+        match same.and_then(|it| write_to(&it, disk, &files)) {
             Ok(Some(folder)) => return Ok(format!("The logs are on {}, in {folder}.", disk.name)),
             Ok(None) => refused.push(format!("{} has no FAT file system", disk.name)),
             Err(error) => refused.push(format!("{}: {error}", disk.name)),
@@ -73,11 +77,26 @@ fn receipt_name(number: u32) -> String {
     format!("install-receipt-{number}.json")
 }
 
-/// Writes the files to the first FAT volume of `disk` that takes them, and returns in which folder;
-/// `None` if there is no such volume.
-fn write_to(root: &Path, disk: &Disk, files: &[(String, String)]) -> io::Result<Option<String>> {
+fn open(root: &Path, disk: &Disk) -> io::Result<File> {
+    let path = root.join("dev").join(&disk.name);
+    File::options().read(true).write(true).open(path)
+}
+
+/// Fails if `stick` is not what was found under the name of `disk`.
+fn check_same(root: &Path, disk: &Disk, stick: &File) -> io::Result<()> {
+    if is_device_of(stick, disk)? && !disk.is_another_now(root) {
+        return Ok(());
+    }
+    Err(Errno::NODEV.into())
+}
+
+/// Writes the files to the first FAT volume of `stick`, which is `disk`, that takes them, and returns in
+/// which folder; `None` if there is no such volume.
+fn write_to(stick: &File, disk: &Disk, files: &[(String, String)]) -> io::Result<Option<String>> {
     let mut outcome = Ok(None);
-    for volume in volumes(root, disk) {
+    for part in extent::in_use(stick, disk.size, disk.block_size)? {
+        let slice = |file| Slice::new(file, part.start, part.length, MOST_READ);
+        let volume = stick.try_clone().map(|file| (slice(file), part.length));
         match volume.and_then(|it| write_files(it, files)) {
             Ok(Some(folder)) => return Ok(Some(folder)),
             Ok(None) => {}
@@ -111,37 +130,6 @@ fn kernel_log(root: &Path) -> String {
     text
 }
 
-/// The parts of `disk` that may be FAT volumes: all of it, or its partitions.
-fn volumes(root: &Path, disk: &Disk) -> Vec<io::Result<(Slice, u64)>> {
-    let path = root.join("dev").join(&disk.name);
-    let open = || File::options().read(true).write(true).open(&path);
-    let mut ranges = vec![(0, disk.size)];
-    if let Ok(mut device) = open() {
-        let size = if disk.block_size == 4096 {
-            LogicalBlockSize::Lb4096
-        } else {
-            LogicalBlockSize::Lb512
-        };
-        if let Some(table) = guard::partitions(&mut device, size) {
-            ranges.extend(table.values().map(|it| {
-                let blocks = (it.last_lba.saturating_add(1)).saturating_sub(it.first_lba);
-                let bytes = |blocks: u64| blocks.saturating_mul(disk.block_size);
-                (bytes(it.first_lba), bytes(blocks))
-            }));
-        } else if let Ok(mbr) = gpt::mbr::ProtectiveMBR::from_disk(&mut device, size) {
-            let records = (0..4).filter_map(|index| mbr.partition(index));
-            ranges.extend(records.filter(|it| it.lb_size > 0).map(|it| {
-                (
-                    u64::from(it.lb_start) * disk.block_size,
-                    u64::from(it.lb_size) * disk.block_size,
-                )
-            }));
-        }
-    }
-    let slice = |(start, size)| open().map(|file| (Slice::new(file, start, size, MOST_READ), size));
-    ranges.into_iter().map(slice).collect()
-}
-
 /// Writes the files into a new folder and returns what it is called; `None` if this is no FAT volume.
 fn write_files(
     (slice, size): (Slice, u64),
@@ -160,4 +148,33 @@ fn write_files(
     let folders = [(folder.clone(), Node::Folder(files.collect()))];
     volume.add(&folders, Stamp::now())?;
     Ok(Some(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench;
+    use super::*;
+
+    #[test]
+    fn another_stick_under_the_same_name_is_not_written_to() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Disk {
+            sequence: 7,
+            ..bench::disk(root.path(), 4096, 512)
+        };
+        let stick = open(root.path(), &disk).unwrap();
+        let folder = root.path().join("sys/block/sda");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (sequence, expected) in [("7\n", true), ("8\n", false)] {
+            std::fs::write(folder.join("diskseq"), sequence).unwrap();
+            let same = check_same(root.path(), &disk, &stick);
+            assert_eq!(same.is_ok(), expected, "{sequence}");
+        }
+        let device = Disk {
+            sequence: 8,
+            device: Some((8, 0)),
+            ..disk
+        };
+        assert!(check_same(root.path(), &device, &stick).is_err());
+    }
 }
