@@ -124,7 +124,8 @@ async def changes_settings(stage: Stage) -> None:
     async with stage.playing(guest, "boot-1") as play:
         await steps.appliance(play, 1)  # it ends as by a power cut: the journal has to be read
     before = media.digest(disk.image, data.start, data.size)
-    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False), "tool") as play:
+    beside = replace(disk, second=True)  # else OVMF forgets its entry, as the medium is first
+    async with stage.playing(stage.guest(stage.medium(), beside, fresh=False), "tool") as play:
         await steps.greet(play)
         await play.press("t")
         await play.see(steps.TOOLS)
@@ -138,7 +139,7 @@ async def changes_settings(stage: Stage) -> None:
         await steps.confirm(play, SERIAL, title=steps.CONFIRM_CHANGE)
         await steps.done(play)
     text = steps.answers(GOOD, task="change-settings") + '[settings]\nnode_name = "node-7"\n'
-    await by_oem_string(stage, text, stage.medium(), disk, name="file", fresh=False)
+    await by_oem_string(stage, text, stage.medium(), beside, name="file", fresh=False)
     must(media.digest(disk.image, data.start, data.size) == before, "the medium wrote to the data")
     guest = stage.guest(disk, fresh=False, network=True)
     async with stage.playing(guest, "boot-2") as play:
