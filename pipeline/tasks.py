@@ -1,24 +1,18 @@
-"""Steps as doit tasks, and the commands around them: the only module that imports doit.
+"""Owns steps and commands as the tasks of doit, and how doit is configured.
 
-Must not know formats. It alone turns an error into output; everything below raises.
+Must not know formats. What its tasks raise is told by `reporter`.
 """
 
-import contextlib
 import functools
 import signal
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from doit.exceptions import BaseFail, TaskFailed
-from doit.runner import MThreadRunner
-
 from pipeline import commands
 from pipeline.errors import PipelineError
 from pipeline.report import Report
+from pipeline.reporter import DISK, JUDGE, Reporter, told
 from pipeline.session import Session
 from pipeline.step import Step
 
@@ -27,16 +21,6 @@ Task = dict[str, Any]
 TRACKED = "_tracked"
 STEP = "_step"
 """What steps' tasks begin with: doit does not list such names, people have the commands below."""
-
-JUDGE = "judge"
-"""Where a task has the function that judges its options, as doit passes them: it raises PipelineError."""
-
-STOPPED = "stopped; what was finished is kept"
-PATIENCE = 20  # seconds for steps that are stopped to remove what they leave
-
-DISK = (
-    "there has to be room, and a right to write, in artifacts/ and in the cache; `./doit doctor` says where"
-)
 
 
 def _step_name(image: str, step: Step) -> str:
@@ -77,83 +61,11 @@ def load(root: Path, *, workers: int = 0) -> tuple[dict[str, Any], Callable[[], 
     return config, all_tasks
 
 
-class Reporter:
-    """What doit tells its user, left to `Report` but for what doit alone knows."""
-
-    def __init__(self, session: Session) -> None:
-        self.session, self.report = session, session.report
-
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *_: None
-
-    def initialize(self, tasks: dict[str, Any], selected: list[str]) -> None:
-        """Judge what the chosen commands were told, before anything that they need is made.
-
-        SystemExit with status 1 where they cannot do it.
-        """
-        for task in (tasks[name] for name in selected):
-            try:
-                (task.meta or {}).get(JUDGE, dict)(**(task.options or {}))
-            except PipelineError as error:
-                self.report.error(error)
-                raise SystemExit(1) from None
-
-    def stop(self) -> None:
-        """Stop the tasks that other threads run, and wait a moment for them to clean up after themselves.
-
-        A key that stops the program reaches its first thread only.
-        """
-        give_up = time.monotonic() + PATIENCE
-        running = [each for each in threading.enumerate() if isinstance(each, MThreadRunner.DaemonThread)]
-        with contextlib.suppress(KeyboardInterrupt):  # who presses it again does not want to wait
-            while running and time.monotonic() < give_up:
-                with contextlib.suppress(PipelineError):
-                    self.session.stop()
-                running[0].join(0.5)
-                running = [each for each in running if each.is_alive()]
-        self.report.print(STOPPED)
-
-    def skip_uptodate(self, task: Any) -> None:
-        """Say that a step had nothing to do."""
-        self.report.unchanged(task.name.partition("/")[2])
-
-    def add_failure(self, _task: Any, fail: BaseFail) -> None:
-        """Print what no `PipelineError` has told already: a defect of this program."""
-        if not isinstance(fail, TaskFailed):
-            sys.stderr.write(fail.get_msg())
-
-    def runtime_error(self, message: str) -> None:
-        """Print an error of doit itself."""
-        sys.stderr.write(f"{message}\n")
-
-
-def _told(session: Session, action: Callable[..., bool | None]) -> Callable[..., bool]:
-    """Return `action` with its errors told to the user, as doit wants actions: False is failure."""
-
-    @functools.wraps(action)
-    def run(*args: Any, **kwargs: Any) -> bool:
-        try:
-            return action(*args, **kwargs) is not False
-        except PipelineError as error:
-            if not session.stopping and session.said.setdefault(str(error), error) is error:
-                session.report.error(error)
-            return False
-        except OSError as error:  # a disk that is full, or not to be written to, where nobody expected it
-            where = error.filename or session.store.root
-            session.report.error(PipelineError(f"{where}: {error.strerror or error}", DISK))
-            return False
-        except KeyboardInterrupt:
-            session.report.print(STOPPED)
-            raise SystemExit(130) from None
-
-    return run
-
-
 def _task(session: Session, name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
     return {
         "basename": name,
         "doc": doc,
-        "actions": [_told(session, action)],
+        "actions": [told(session, action)],
         "io": {"capture": False},
     } | more
 
@@ -205,7 +117,7 @@ def _step_task(session: Session, image: str, step: Step, first: str) -> Task:
         "basename": STEP,
         "name": f"{image}/{step.name}",
         "doc": step.summary,
-        "actions": [_told(session, functools.partial(commands.realise_step, session, image, step))],
+        "actions": [told(session, functools.partial(commands.realise_step, session, image, step))],
         "io": {"capture": False},
         "task_dep": [TRACKED, *needed, *shared],
         "uptodate": [functools.partial(commands.is_current, session, image, step)],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from doit.exceptions import TaskError, TaskFailed
 
-from pipeline import entry, tasks
+from pipeline import entry, reporter, tasks
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 from pipeline.session import Session
@@ -166,7 +166,7 @@ def test_a_key_stops_the_steps_of_all_threads_and_lets_them_clean_up(tmp_path: P
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "")
-    assert sorted(done.stdout.splitlines()) == ["a cleans up", "b cleans up", tasks.STOPPED]
+    assert sorted(done.stdout.splitlines()) == ["a cleans up", "b cleans up", reporter.STOPPED]
 
 
 def test_an_engine_that_is_not_there(copy: Path) -> None:
@@ -208,14 +208,14 @@ def test_an_error_is_told_and_fails_the_task(tmp_path: Path, capsys: pytest.Capt
     def fail() -> None:
         raise PipelineError("it is wrong", "mend it")
 
-    told = tasks._told(Session(tmp_path, Report()), fail)
+    told = reporter.told(Session(tmp_path, Report()), fail)
     assert [told(), told()] == [False, False]
     assert capsys.readouterr().err == "error: it is wrong\n  hint: mend it\n"
 
 
 @pytest.mark.parametrize(("returned", "good"), [(None, True), (True, True), (False, False)])
 def test_only_false_is_failure(tmp_path: Path, returned: bool | None, good: bool) -> None:
-    assert tasks._told(Session(tmp_path, Report()), lambda: returned)() is good
+    assert reporter.told(Session(tmp_path, Report()), lambda: returned)() is good
 
 
 def test_a_key_that_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,16 +223,16 @@ def test_a_key_that_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
-        tasks._told(Session(tmp_path, Report()), stop)()
+        reporter.told(Session(tmp_path, Report()), stop)()
     assert caught.value.code == 130
     assert capsys.readouterr().out == "stopped; what was finished is kept\n"
 
 
 def test_the_reporter_tells_only_what_nobody_else_does(capsys: pytest.CaptureFixture[str]) -> None:
-    reporter = tasks.Reporter(Session(ROOT, Report()))
-    reporter.execute_task("x")
-    reporter.add_failure("x", TaskFailed("told already"))
-    reporter.add_failure("x", TaskError("a defect"))
-    reporter.runtime_error("doit's own")
+    told = reporter.Reporter(Session(ROOT, Report()))
+    told.execute_task("x")
+    told.add_failure("x", TaskFailed("told already"))
+    told.add_failure("x", TaskError("a defect"))
+    told.runtime_error("doit's own")
     seen = capsys.readouterr()
     assert (seen.out, seen.err) == ("", "a defect\ndoit's own\n")
