@@ -221,10 +221,13 @@ def boot(session: Session, way: str, accel: str) -> bool:
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:
-    """Say of boot images whether they will boot. SystemExit with the exit status that it documents."""
+    """Say of boot images whether they will boot, confined as `entry` has it do so where it comes first.
+
+    SystemExit with the exit status that it documents.
+    """
     from pipeline.inspection import cli
 
-    raise SystemExit(cli.main(arguments))
+    raise SystemExit(cli.command(arguments))
 
 
 def installer(session: Session) -> tuple[str, Output]:

@@ -47,9 +47,8 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     write_as_the_terminal_reads()
     os.chdir(root)
-    if arguments[:1] == [
-        "inspect"
-    ]:  # it takes options after files, as doit does not, and needs no task's files
+    # It takes options after files, as doit does not, and needs no task's files; its task is for `list`.
+    if arguments[:1] == ["inspect"]:
         from pipeline.inspection import cli
 
         return cli.command(list(arguments[1:]))

@@ -11,6 +11,7 @@ from rich.console import Console
 from pipeline import commands, outputs
 from pipeline.engine import EngineError
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.inspection import cli
 from pipeline.report import Report
 from pipeline.session import Session
 from pipeline.step import Pinned, Source, Step
@@ -268,3 +269,14 @@ def test_paths_are_relative_to_where_the_command_was_called(
 ) -> None:
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(session.root / "artifacts"))
     assert session.shown(session.folder("toy")) == "toy"
+
+
+def test_inspect_is_confined_as_a_task_too(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    confined: list[tuple[int, bool]] = []
+    monkeypatch.setattr(cli, "confine", lambda files, *, extracts: confined.append((files, extracts)))
+    with pytest.raises(SystemExit) as caught:
+        commands.inspect(session, [str(tmp_path / "gone.iso")])
+    assert (caught.value.code, confined) == (cli.UNREADABLE, [(1, False)])
+    assert "gone.iso" in capsys.readouterr().err
