@@ -8,6 +8,7 @@ mod images;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use common::{FakeMachine, MEDIUM};
 use fatfs::FatType;
@@ -15,7 +16,7 @@ use gpt::disk::LogicalBlockSize;
 use gpt::partition_types;
 use images::{MIB, TEXT, as_medium, config, fat, with_gpt, with_mbr};
 use truthdb_installer::answers::{Found, LARGEST, Refusal, find};
-use truthdb_installer::hardware::{Contents, Part, Volume};
+use truthdb_installer::hardware::{Bus, Contents, Part, Volume};
 
 /// A machine with these disks.
 fn machine(disks: &[(&str, &str, &[u8])]) -> FakeMachine {
@@ -338,21 +339,102 @@ fn more_than_one_is_refused() {
     );
 }
 
+/// What becomes of the node of a disk, and what is known of it then.
+type Spoil = (fn(&Path), Volume);
+
+const SPOILS: [Spoil; 4] = [
+    (|node| fs::remove_file(node).unwrap(), Volume::Other),
+    // Whatever is read of it is an error.
+    (
+        |node| {
+            fs::remove_file(node).unwrap();
+            fs::create_dir(node).unwrap();
+        },
+        Volume::Other,
+    ),
+    (|_| {}, Volume::Unreadable),
+    (|_| {}, Volume::Silent),
+];
+
+/// Another file may be on what could not be searched.
 #[test]
-fn what_cannot_be_read_is_passed_over() {
-    let bare = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &[]);
-    let machine = machine(&[
-        ("sda", "512", &bare),
-        ("sdb", "512", &[0; 512]),
-        ("sdc", "512", &config()),
-    ]);
-    fs::remove_file(machine.root().join("dev/sdb")).unwrap();
+fn where_a_disk_cannot_be_searched_no_file_counts_that_came_after_the_start() {
+    let esp = fat(
+        MIB,
+        FatType::Fat12,
+        "EFI",
+        &[("install.toml", TEXT.as_bytes())],
+    );
+    let small = LogicalBlockSize::Lb512;
+    let medium = as_medium(with_gpt(small, &[(partition_types::EFI, &esp)]));
+    let nothing = vec![0; MIB];
+    // Where the file is, how the disk is attached that cannot be searched, and what it says.
+    let rows = [
+        (
+            "stick",
+            Bus::Usb,
+            Some("Take it away or mend it, and press R."),
+        ),
+        (
+            "stick",
+            Bus::Sata,
+            Some("Take it out or mend it, or put the file on the boot medium itself."),
+        ),
+        (
+            "medium",
+            Bus::Usb,
+            Some("Take it away or mend it, and press R."),
+        ),
+        ("medium", Bus::Sata, None),
+        (
+            "firmware",
+            Bus::Sd,
+            Some("Take it away or mend it, and press R."),
+        ),
+        ("firmware", Bus::Nvme, None),
+    ];
+    for (place, bus, hint) in rows {
+        for (spoil, volume) in &SPOILS {
+            let other = match place {
+                "stick" => &config(),
+                "medium" => &medium,
+                _ => &nothing,
+            };
+            let machine = machine(&[("sda", "512", &nothing), ("sdb", "512", other)]);
+            if place == "firmware" {
+                add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+            }
+            let is_medium = ("sdb", Volume::Iso(MEDIUM.to_owned()));
+            let volumes = [is_medium].into_iter().filter(|_| place == "medium");
+            let mut hardware = machine.scan(&volumes.collect::<Vec<_>>());
+            // The kernel need not be waited for to tell whether it is gone.
+            (hardware.disks[0].bus, hardware.disks[0].device) = (bus, None);
+            let whole = find(machine.root(), &hardware);
+            assert!(whole.is_ok_and(|it| it.is_some()), "{place}");
+            spoil(&machine.root().join("dev/sda"));
+            hardware.disks[0].volume = volume.clone();
+            let found = find(machine.root(), &hardware);
+            let said = found.as_ref().err().map(|it| it.hint.as_str());
+            assert_eq!(said, hint, "{place} {bus} {volume:?}");
+            assert_eq!(found.is_ok_and(|it| it.is_some()), hint.is_none());
+        }
+    }
+    let machine = machine(&[("sda", "512", &nothing)]);
+    SPOILS[1].0(&machine.root().join("dev/sda"));
+    assert_eq!(search(&machine, None), Ok(None), "there is none to follow");
+}
+
+#[test]
+fn a_damaged_volume_has_been_searched() {
+    let long = vec![b'#'; 40_000];
+    let files = [("install.toml", &long[..])];
+    let mut damaged = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &files);
+    // Nothing follows the file's first cluster.
+    damaged[512 + 3] = 0xff;
+    damaged[512 + 4] |= 0x0f;
+    let machine = machine(&[("sda", "512", &damaged), ("sdb", "512", &config())]);
     let found = search(&machine, None).unwrap().unwrap();
-    assert_eq!(found.source, "/install.toml on sdc (TRUTHDB_CFG)");
-    let mut hardware = machine.scan(&[]);
-    hardware.disks[2].volume = Volume::Unreadable;
-    hardware.disks.remove(0);
-    assert_eq!(find(machine.root(), &hardware), Ok(None));
+    assert_eq!(found.source, "/install.toml on sdb (TRUTHDB_CFG)");
 }
 
 /// Flips bits of the structures that are read first; whatever comes of it, it ends.

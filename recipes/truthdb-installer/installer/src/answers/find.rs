@@ -1,11 +1,17 @@
 //! Where an answer file lies: in the firmware's SMBIOS table, on a FAT volume that is labelled for
 //! it, or on the medium that this system was started from. There must be no more than one.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
+use super::rule::is_removable;
 use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
 use crate::hardware::{Disk, Hardware, Part, Volume};
 
@@ -17,6 +23,9 @@ const NAMES: [&str; 2] = [FILE, "install.toml.txt"];
 
 /// How long a disk is searched at most. It has answered before, so that this is a disk that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much of the beginning of a disk has to be legible to tell its partitions: a GPT in blocks of 4096.
+const TABLE: u64 = 24 << 10;
 
 /// What an OEM string begins with whose rest is an answer file.
 const PLAIN: &str = "truthdb.install.toml=";
@@ -32,28 +41,43 @@ pub struct Found {
     pub bytes: Vec<u8>,
 }
 
+/// What came of the search of a disk.
+#[derive(Debug, Default)]
+struct Searched {
+    /// The answer files on it.
+    found: Vec<Found>,
+    /// Why a volume that is labelled for one has none.
+    missed: Vec<Refusal>,
+    /// Some of it could not be read.
+    is_unread: bool,
+}
+
 /// Looks for an answer file on the machine below `root`, whose disks have been probed. Opens
-/// devices for reading only, and passes over those that cannot be read; takes seconds.
+/// devices for reading only; takes seconds.
 ///
-/// Refuses where there are several, and where somebody prepared a volume for one but there is none.
+/// Refuses where there are several, where a disk that may have another one cannot be searched, and where
+/// somebody prepared a volume for one but there is none.
 pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> {
     let mut found = from_firmware(root)?;
-    let mut missed = Vec::new();
-    for disk in &hardware.disks {
-        if !disk.is_empty() && ![Volume::Unreadable, Volume::Silent].contains(&disk.volume) {
-            let is_medium = hardware.is_boot_medium(disk);
-            let (root, name, disk) = (root.to_owned(), disk.name.as_str(), disk.clone());
-            let searched = within(PATIENCE, move || {
-                let mut missed = Vec::new();
-                let found = from_disk(&root, &disk, is_medium, &mut missed);
-                (found, missed)
+    let (mut missed, mut unread) = (Vec::new(), Vec::new());
+    let mut came_along = !found.is_empty();
+    for disk in hardware.disks.iter().filter(|it| !it.is_empty()) {
+        let is_medium = hardware.is_boot_medium(disk);
+        let answers = ![Volume::Unreadable, Volume::Silent].contains(&disk.volume);
+        let (root, copy) = (root.to_owned(), disk.clone());
+        let searched = answers
+            .then(|| within(PATIENCE, move || search(&root, &copy, is_medium)))
+            .flatten()
+            .unwrap_or_else(|| Searched {
+                is_unread: true,
+                ..Searched::default()
             });
-            let Some((more, why)) = searched else {
-                tracing::warn!(disk = name, "does not answer");
-                continue;
-            };
-            found.extend(more);
-            missed.extend(why);
+        came_along |= is_medium && !searched.found.is_empty();
+        found.extend(searched.found);
+        missed.extend(searched.missed);
+        if searched.is_unread {
+            tracing::warn!(disk = disk.name, "cannot be searched for an answer file");
+            unread.push(disk);
         }
     }
     if found.len() > 1 {
@@ -69,8 +93,32 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
     }
     match (found.pop(), missed.pop()) {
         (None, Some(refusal)) => Err(refusal),
-        (found, _) => Ok(found),
+        (None, None) => Ok(None),
+        (Some(found), _) => {
+            // One who hands over a file with the start of a machine need not open the machine for a disk
+            // that is broken, but can take away what somebody has put in.
+            unread.retain(|it| !came_along || is_removable(it));
+            unread.retain(|it| !it.turns_out_gone(root));
+            match unread.first() {
+                None => Ok(Some(found)),
+                Some(disk) => Err(unsearched(&found, disk)),
+            }
+        }
     }
+}
+
+/// Why `found` is not followed while `disk` may have another file.
+fn unsearched(found: &Found, disk: &Disk) -> Refusal {
+    let (name, bus, source) = (&disk.name, disk.bus, &found.source);
+    let hint = if is_removable(disk) {
+        "Take it away or mend it, and press R."
+    } else {
+        "Take it out or mend it, or put the file on the boot medium itself."
+    };
+    Refusal::new(
+        format!("{name} ({bus}) could not be searched for another answer file beside {source}."),
+        hint,
+    )
 }
 
 /// What `work` comes to, if it does in time; else it goes on in a thread that nobody waits for.
@@ -108,31 +156,28 @@ fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
     Ok(found)
 }
 
-/// The answer files on a disk. From the boot medium, also the one in its EFI system partition. Adds
-/// to `missed` why a volume that is labelled for one has none.
-fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal>) -> Vec<Found> {
-    let warn = |error: &std::io::Error, what: &str| {
-        tracing::warn!(%error, disk = disk.name, "cannot look for an answer file {what}");
-    };
-    let mut found = Vec::new();
-    missed.extend(of_other_kind(disk));
+/// Searches a disk; of the boot medium, also its EFI system partition.
+fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
+    let mut searched = Searched::default();
+    searched.missed.extend(of_other_kind(disk));
     if matches!(&disk.volume, Volume::Iso(label) if label.eq_ignore_ascii_case(LABEL)) {
-        missed.push(Refusal::new(
+        searched.missed.push(Refusal::new(
             format!("{LABEL} on {} is an ISO 9660 file system.", disk.name),
             format!("Put {FILE} on a FAT file system with this label."),
         ));
-        return found;
+        return searched;
     }
     let device = extent::open(&root.join("dev").join(&disk.name));
     let extents = device.and_then(|device| {
+        read_table(&device, disk.size)?;
         let extents = extent::extents(&device, disk.size, disk.block_size)?;
         Ok((device, extents))
     });
     let (device, extents) = match extents {
         Ok(opened) => opened,
         Err(error) => {
-            warn(&error, "on this disk");
-            return found;
+            searched.fail(&error, &disk.name);
+            return searched;
         }
     };
     for extent in extents {
@@ -144,7 +189,7 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal
             Ok(Some(read)) => read,
             Ok(None) => continue,
             Err(error) => {
-                warn(&error, &format!("on {name}"));
+                searched.fail(&error, &name);
                 continue;
             }
         };
@@ -155,18 +200,37 @@ fn from_disk(root: &Path, disk: &Disk, is_medium: bool, missed: &mut Vec<Refusal
             (false, false) => continue,
         };
         match read.file {
-            Some((file, bytes)) => found.push(Found {
+            Some((file, bytes)) => searched.found.push(Found {
                 source: format!("/{file} on {name} ({place})"),
                 bytes,
             }),
-            None if is_labelled => missed.push(Refusal::new(
+            None if is_labelled => searched.missed.push(Refusal::new(
                 format!("{LABEL} on {name} has no /{FILE}."),
                 format!("Put the answer file there, under just this name, or take {LABEL} away."),
             )),
             None => {}
         }
     }
-    found
+    searched
+}
+
+impl Searched {
+    /// Something on `name` cannot be read. What is damaged has been searched for good; of what the device
+    /// does not give, nobody knows. A drive that turns out to have no medium has no file.
+    fn fail(&mut self, error: &io::Error, name: &str) {
+        tracing::warn!(%error, name, "cannot look for an answer file");
+        let code = error.raw_os_error();
+        self.is_unread |= code.is_some_and(|code| code != Errno::NOMEDIUM.raw_os_error());
+    }
+}
+
+/// Reads where the partition table lies, as whoever looks for one takes what is illegible for none.
+fn read_table(device: &File, size: u64) -> io::Result<()> {
+    let mut table = vec![0; usize::try_from(TABLE.min(size)).map_err(io::Error::other)?];
+    match device.read_exact_at(&mut table, 0) {
+        Err(error) if error.raw_os_error().is_some() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What on a disk is called as a volume for an answer file, and is no FAT file system.

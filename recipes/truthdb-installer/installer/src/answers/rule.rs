@@ -143,7 +143,7 @@ fn is_on(disk: &Disk, bus: Bus) -> bool {
 }
 
 /// Whether `disk`, or its medium, can be taken away without a tool.
-fn is_removable(disk: &Disk) -> bool {
+pub(super) fn is_removable(disk: &Disk) -> bool {
     disk.removable || matches!(disk.bus, Bus::Usb | Bus::Sd)
 }
 

@@ -32,11 +32,10 @@ pub(super) fn read(
 ) -> io::Result<Option<Volume>> {
     let mut sector = [0; 512];
     let mut window = Window::new(device, extent);
-    if extent.length < 512
-        || window.read_exact(&mut sector).is_err()
-        || !is_fat(&sector, extent.length)
-    {
-        return Ok(None);
+    match window.read_exact(&mut sector) {
+        Err(error) if error.raw_os_error().is_some() => return Err(error),
+        Ok(()) if is_fat(&sector, extent.length) => {}
+        _ => return Ok(None),
     }
     window.rewind()?;
     let system = FileSystem::new(window, FsOptions::new())?;
