@@ -20,6 +20,8 @@ const ATTRIBUTES: usize = 4;
 /// What a header of a GPT begins with: UEFI specification 2.10, section 5.3.2.
 const SIGNATURE: &[u8] = b"EFI PART";
 const HEADER: usize = 92;
+/// Where it has its own checksum.
+const CHECKSUM: std::ops::Range<usize> = 16..20;
 /// The most bytes of entries that are read, and what a usual entry has.
 const MOST: u64 = 1 << 20;
 const ENTRY: u64 = 128;
@@ -50,8 +52,9 @@ impl BootPartition {
     }
 
     /// Which partition of the device (or image) of `size` bytes it is, as its table numbers them from 1;
-    /// `None` if it is none of them. Goes by the first table, and by the second where that is gone; an
-    /// image of a disk keeps its blocks of 512 bytes when it is copied to a medium with larger ones.
+    /// `None` if it is none of them. Goes by the first table, and by the second where that is damaged or
+    /// has not got it; an image of a disk keeps its blocks of 512 bytes when it is copied to a medium with
+    /// larger ones.
     pub fn number_on(self, device: &File, size: u64, block_size: u64) -> io::Result<Option<u32>> {
         for block in [block_size, 512] {
             let Some(last) = size.checked_sub(block) else {
@@ -60,7 +63,9 @@ impl BootPartition {
             for header in [block, last] {
                 if let Some(entries) = entries(device, header, block)? {
                     let found = entries.iter().position(|it| *it == self.0.to_bytes_le());
-                    return Ok(found.and_then(|at| u32::try_from(at + 1).ok()));
+                    if let Some(at) = found {
+                        return Ok(u32::try_from(at + 1).ok());
+                    }
                 }
             }
         }
@@ -69,7 +74,7 @@ impl BootPartition {
 }
 
 /// The unique GUIDs of the partitions in the table whose header lies at `at`, as they lie there; `None`
-/// if there is none. What it says of its own size is believed within bounds.
+/// if there is none, or it is damaged. What it says of its own size is believed within bounds.
 fn entries(device: &File, at: u64, block: u64) -> io::Result<Option<Vec<[u8; 16]>>> {
     let mut header = [0; HEADER];
     match device.read_exact_at(&mut header, at) {
@@ -81,7 +86,11 @@ fn entries(device: &File, at: u64, block: u64) -> io::Result<Option<Vec<[u8; 16]
         bytes.fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     };
     let (start, count, entry) = (number(72, 8), number(80, 4), number(84, 4));
-    let is_usual = header.starts_with(SIGNATURE) && entry >= ENTRY && entry % ENTRY == 0;
+    let is_usual = header.starts_with(SIGNATURE)
+        && number(12, 4) == HEADER as u64
+        && number(CHECKSUM.start, 4) == checksum_of_header(header)
+        && entry >= ENTRY
+        && entry % ENTRY == 0;
     let length = count.checked_mul(entry).filter(|it| *it <= MOST);
     let (Some(length), Some(start), true) = (length, start.checked_mul(block), is_usual) else {
         return Ok(None);
@@ -94,8 +103,24 @@ fn entries(device: &File, at: u64, block: u64) -> io::Result<Option<Vec<[u8; 16]
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
+    if number(88, 4) != u64::from(checksum(&list)) {
+        return Ok(None);
+    }
     let guid = |entry: &[u8]| entry[UNIQUE..].first_chunk().copied();
     Ok(Some(list.chunks_exact(entry).filter_map(guid).collect()))
+}
+
+/// The checksum of a header, which is made while there are zeros in its place.
+fn checksum_of_header(mut header: [u8; HEADER]) -> u64 {
+    header[CHECKSUM].fill(0);
+    u64::from(checksum(&header))
+}
+
+/// CRC-32, as tables have it (UEFI specification 2.10, section 4.2.1).
+fn checksum(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    let add = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), step);
+    !bytes.iter().fold(!0, add)
 }
 
 #[cfg(test)]
@@ -160,7 +185,60 @@ mod tests {
             .unwrap();
         let at = 2 * block + 2 * u64::from(entry.min(4096)) + 16;
         file.write_all_at(&boot().0.to_bytes_le(), at).unwrap();
+        seal(&file, block, header, count, entry);
         file
+    }
+
+    /// Gives a table its checksums.
+    fn seal(file: &File, block: u64, header: u64, count: u32, entry: u32) {
+        let length = u64::from(count) * u64::from(entry);
+        let mut list = vec![0; usize::try_from(length.min(SIZE / 2)).unwrap()];
+        file.read_exact_at(&mut list, 2 * block).unwrap();
+        let write = |at: u64, bytes: &[u8]| file.write_all_at(bytes, header + at).unwrap();
+        write(12, &92_u32.to_le_bytes());
+        write(88, &checksum(&list).to_le_bytes());
+        let mut bytes = [0; HEADER];
+        file.read_exact_at(&mut bytes, header).unwrap();
+        let sum = u32::try_from(checksum_of_header(bytes)).unwrap();
+        write(16, &sum.to_le_bytes());
+    }
+
+    #[test]
+    fn a_damaged_first_table_gives_way_to_the_second() {
+        // Both have the partition as their third; the second list lies behind the first.
+        let list = SIZE - 512 - 128 * 128;
+        let both = || {
+            let file = disk(512, 512, 128, 128);
+            let mut first = [0; 128 * 128];
+            file.read_exact_at(&mut first, 1024).unwrap();
+            file.write_all_at(&first, list).unwrap();
+            let mut header = [0; HEADER];
+            file.read_exact_at(&mut header, 512).unwrap();
+            header[72..80].copy_from_slice(&(list / 512).to_le_bytes());
+            let sum = u32::try_from(checksum_of_header(header)).unwrap();
+            header[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
+            file.write_all_at(&header, SIZE - 512).unwrap();
+            file
+        };
+        let number = |file: &File| boot().number_on(file, SIZE, 512).unwrap();
+        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
+        let third = 1024 + 2 * 128 + 16;
+        for (what, at) in [
+            ("header", 512 + 56),
+            ("its list", third),
+            ("other list", 1024),
+        ] {
+            let file = both();
+            file.write_all_at(b"X", at).unwrap();
+            assert_eq!(number(&file), Some(3), "{what}");
+            file.write_all_at(b"X", SIZE - 512 + 56).unwrap();
+            assert_eq!(number(&file), None, "{what}, and the second header");
+        }
+        // A whole table that has it not, as the older one of two.
+        let file = both();
+        file.write_all_at(&[0; 16], third).unwrap();
+        seal(&file, 512, 512, 128, 128);
+        assert_eq!(number(&file), Some(3));
     }
 
     #[test]

@@ -37,16 +37,52 @@ pub fn compose(present: &str, wanted: &str) -> Option<Vec<u8>> {
     Some(format!("{START}{DIGEST}{}\n{rest}", sha256(rest.as_bytes())).into_bytes())
 }
 
+/// What a file with settings means for a certain `node.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It changes nothing.
+    Nothing,
+    /// It is damaged, or was torn by a power cut.
+    Torn,
+    /// What it wants is there already.
+    Taken,
+    /// It is whole, and was made from another `node.toml`.
+    Foreign,
+    /// What the `node.toml` is to read.
+    Wanted(String),
+}
+
+/// What `file` means for a `node.toml` that reads `present`.
+pub fn meaning(file: &[u8], present: &str) -> Meaning {
+    if file == nothing() {
+        return Meaning::Nothing;
+    }
+    match content(file) {
+        None => Meaning::Torn,
+        Some((_, wanted)) if wanted == present => Meaning::Taken,
+        Some((instead, _)) if instead != sha256(present.as_bytes()) => Meaning::Foreign,
+        Some((_, wanted)) => Meaning::Wanted(wanted),
+    }
+}
+
 /// What a `node.toml` that reads `present` is to read, if `file` is whole and was made from just that.
 pub fn wanted(file: &[u8], present: &str) -> Option<String> {
+    match meaning(file, present) {
+        Meaning::Wanted(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// What a whole file was made from, as a digest, and what it wants.
+fn content(file: &[u8]) -> Option<(&str, String)> {
     let text = str::from_utf8(file).ok().filter(|it| it.len() == SIZE)?;
     let (digest, rest) = text
         .strip_prefix(START)?
         .strip_prefix(DIGEST)?
         .split_once('\n')?;
     let (instead, wanted) = rest.strip_prefix(INSTEAD)?.split_once('\n')?;
-    let is_meant = digest == sha256(rest.as_bytes()) && instead == sha256(present.as_bytes());
-    is_meant.then(|| format!("{}\n", wanted.trim_end_matches('\n')))
+    let wanted = format!("{}\n", wanted.trim_end_matches('\n'));
+    (digest == sha256(rest.as_bytes())).then_some((instead, wanted))
 }
 
 /// SHA-256 as 64 hex digits.
@@ -80,6 +116,16 @@ mod tests {
             "it is there already"
         );
         assert_eq!(wanted(&nothing(), "old\n"), None);
+        let rows = [
+            (nothing(), "old\n", Meaning::Nothing),
+            (file.clone(), "new = 1\n\n[a]\nb = 2\n", Meaning::Taken),
+            (file.clone(), "older\n", Meaning::Foreign),
+            (file[..SIZE - 1].to_vec(), "old\n", Meaning::Torn),
+            (Vec::new(), "old\n", Meaning::Torn),
+        ];
+        for (file, present, expected) in rows {
+            assert_eq!(meaning(&file, present), expected);
+        }
         assert_eq!(compose("old", &"x".repeat(SIZE)), None);
     }
 

@@ -6,24 +6,34 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
-use truthdb_settings::{HANDED_OVER, wanted};
+use truthdb_settings::{HANDED_OVER, Meaning, meaning};
 
 use crate::config::{self, FILE};
+use crate::data::Problem;
 
 /// What the old file is called.
 const OLD: &str = "node.toml.old";
 
 /// Takes the settings that were handed over below `root`, if they are whole and made from those that
-/// are there. Returns a sentence if there is something to say.
-pub fn take(root: &Path) -> Option<String> {
-    let handed_over = fs::read(root.join(HANDED_OVER)).ok()?;
+/// are there. Returns a sentence if they were taken; fails with what is wrong if they were not.
+pub fn take(root: &Path) -> Result<Option<String>, Problem> {
+    let Ok(handed_over) = fs::read(root.join(HANDED_OVER)) else {
+        return Ok(None);
+    };
     let path = root.join(FILE);
     let present = match fs::read_to_string(&path) {
         // Those of an installation that has lost them are made anew.
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        other => other.ok()?,
+        // What is wrong with it is said by whoever needs it.
+        Err(_) => return Ok(None),
+        Ok(text) => text,
     };
-    let wanted = wanted(&handed_over, &present)?;
+    let wanted = match meaning(&handed_over, &present) {
+        Meaning::Nothing | Meaning::Taken => return Ok(None),
+        Meaning::Torn => return Err(refused("they are damaged, or not whole")),
+        Meaning::Foreign => return Err(refused(&format!("they were made for another /{FILE}"))),
+        Meaning::Wanted(text) => text,
+    };
     let before = config::parse(&present).map(|it| it.node_id);
     let refusal = match config::parse(&wanted) {
         Err(reason) => Some(reason),
@@ -32,11 +42,20 @@ pub fn take(root: &Path) -> Option<String> {
         }
         Ok(_) => replace(&path, &wanted).err().map(|it| it.to_string()),
     };
-    Some(match refusal {
-        None if present.is_empty() => format!("new settings are in /{FILE}"),
-        None => format!("new settings are in /{FILE}; the old ones are in {OLD}, beside it"),
-        Some(reason) => format!("the new settings are not taken: {reason}"),
-    })
+    match refusal {
+        None if present.is_empty() => Ok(Some(format!("new settings are in /{FILE}"))),
+        None => Ok(Some(format!(
+            "new settings are in /{FILE}; the old ones are in {OLD}, beside it"
+        ))),
+        Some(reason) => Err(refused(&reason)),
+    }
+}
+
+fn refused(reason: &str) -> Problem {
+    Problem::new(
+        format!("The new settings are not taken: {reason}."),
+        "Start the installer and choose \"Change settings\" again.",
+    )
 }
 
 /// Makes the file at `path` hold `text`, and what it held be in [`OLD`]. Whenever the power fails, there
@@ -96,13 +115,14 @@ mod tests {
         assert!(
             take(root.path())
                 .unwrap()
+                .unwrap()
                 .starts_with("new settings are in")
         );
         assert_eq!(read(&root, "node.toml"), Some(wanted.clone()));
         assert_eq!(read(&root, "node.toml.old").as_deref(), Some(DHCP));
         assert_eq!(config::read(root.path()).unwrap().host_name, "db-7");
         // The file stays in the EFI partition, and is for what was there before.
-        assert_eq!(take(root.path()), None);
+        assert_eq!(take(root.path()), Ok(None));
         // Once more, over an older file that was kept, and over what a power cut left.
         let again = wanted.replace("db-7", "db-8");
         fs::write(
@@ -115,6 +135,7 @@ mod tests {
         }
         assert!(
             take(root.path())
+                .unwrap()
                 .unwrap()
                 .starts_with("new settings are in")
         );
@@ -129,30 +150,44 @@ mod tests {
         let broken = DHCP.replace("dhcp", "192.0.2.1");
         let rows = [
             (nothing(), None),
-            (b"half a file".to_vec(), None),
-            (compose("another", DHCP).unwrap(), None),
+            (compose("another", DHCP.trim_start()).unwrap(), None),
             (
-                compose(DHCP, &other).unwrap(),
+                b"half a file".to_vec(),
+                Some("they are damaged, or not whole"),
+            ),
+            (
+                compose("another", &DHCP.replace("\"truthdb\"", "\"db-7\"")).unwrap(),
+                Some("they were made for another /data/metadata/node.toml"),
+            ),
+            (
+                compose(DHCP.trim_start(), &other).unwrap(),
                 Some("they are another node's"),
             ),
             (
-                compose(DHCP, &broken).unwrap(),
+                compose(DHCP.trim_start(), &broken).unwrap(),
                 Some("network.address is '192.0.2.1'"),
             ),
         ];
         for (handed_over, expected) in rows {
-            let root = root(DHCP, &handed_over);
-            let said = take(root.path());
+            let present = DHCP.trim_start();
+            let root = root(present, &handed_over);
+            let said = match take(root.path()) {
+                Ok(said) => {
+                    assert_eq!(said, None);
+                    None
+                }
+                Err(problem) => Some(problem.message),
+            };
             assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
             assert!(
                 said.unwrap_or_default()
                     .contains(expected.unwrap_or_default())
             );
-            assert_eq!(read(&root, "node.toml").as_deref(), Some(DHCP));
+            assert_eq!(read(&root, "node.toml").as_deref(), Some(present));
             assert_eq!(read(&root, "node.toml.old"), None);
         }
         let nowhere = tempfile::tempdir().unwrap();
-        assert_eq!(take(nowhere.path()), None);
+        assert_eq!(take(nowhere.path()), Ok(None));
     }
 
     #[test]
@@ -161,6 +196,7 @@ mod tests {
         let root = root(wrong, &compose(wrong, DHCP.trim_start()).unwrap());
         assert!(
             take(root.path())
+                .unwrap()
                 .unwrap()
                 .starts_with("new settings are in")
         );
@@ -174,7 +210,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             take(root.path()),
-            Some(format!("new settings are in /{FILE}"))
+            Ok(Some(format!("new settings are in /{FILE}")))
         );
         assert_eq!(read(&root, "node.toml").as_deref(), Some(DHCP.trim_start()));
     }

@@ -18,6 +18,8 @@ pub(super) struct Facts<'a> {
     pub(super) title: &'a str,
     /// What the machine is told about itself, or what is wrong with that.
     pub(super) config: Result<&'a Config, &'a str>,
+    /// Why new settings were not taken.
+    pub(super) settings_problem: Option<&'a Problem>,
     /// A line for each link.
     pub(super) links: Vec<String>,
     /// What went wrong with the network.
@@ -143,6 +145,7 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
             problems.push(problem.clone());
         }
     }
+    problems.extend(facts.settings_problem.cloned());
     problems.extend(facts.data.read_only());
     problems.extend(facts.network_problem.map(|message| {
         Problem::new(

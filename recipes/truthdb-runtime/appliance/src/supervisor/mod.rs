@@ -80,6 +80,8 @@ struct Machine {
     console: Console,
     title: String,
     config: Result<Config, String>,
+    /// Why new settings were not taken.
+    settings_problem: Option<Problem>,
     data: DataState,
     panic: Option<String>,
     network: Network,
@@ -95,8 +97,9 @@ impl Machine {
     fn start(root: &Path) -> Self {
         let started = Instant::now();
         let mut console = Console::open(root);
-        if let Some(said) = settings::take(root) {
-            console.say(&said);
+        let taken = settings::take(root);
+        if let Ok(Some(said)) = &taken {
+            console.say(said);
         }
         let config = config::read(root);
         let data = DataState::read(root);
@@ -123,6 +126,7 @@ impl Machine {
             network: Network::new(root, host_name, address, started),
             service: start_service(root, &data, labels, started),
             config,
+            settings_problem: taken.err(),
             data,
             panic: panics::last(root),
             clock,
@@ -171,6 +175,7 @@ impl Machine {
         page(&facts::Facts {
             title: &self.title,
             config: self.config.as_ref().map_err(String::as_str),
+            settings_problem: self.settings_problem.as_ref(),
             links: self.network.rows(&addresses),
             network_problem: self.network.problem(),
             addresses: &addresses,
