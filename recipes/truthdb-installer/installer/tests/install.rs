@@ -206,8 +206,20 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
     for block_size in [512, 4096] {
         let machine = Machine::new(block_size);
         let mut seen = Vec::<Progress>::new();
+        let mut next_unfinished = None;
         let request = machine.request(Task::Install);
-        let report = install::run(machine.path(), &request, &mut |it| seen.push(it)).unwrap();
+        let report = install::run(machine.path(), &request, &mut |it| {
+            if it.stage == Stage::Finish && next_unfinished.is_none() {
+                next_unfinished = Some(machine.variable("BootNext"));
+            }
+            seen.push(it);
+        });
+        let report = report.unwrap();
+        assert_eq!(
+            next_unfinished,
+            Some(None),
+            "it is not started before it is finished"
+        );
         assert_eq!(report.warnings, Vec::<String>::new());
         let stages: Vec<Stage> = report.stages.iter().map(|(stage, _)| *stage).collect();
         assert_eq!(stages, Stage::ALL);
@@ -715,6 +727,27 @@ fn an_installation_is_started_next_whether_the_firmware_still_knows_it_or_not() 
     );
 }
 
+#[test]
+fn a_repair_that_was_cut_off_can_be_done_again_and_data_stay() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let data = machine.digest(DATA_START, 16 << 20);
+    let earlier = || {
+        let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+        let earlier = contents.earlier.unwrap();
+        (earlier.unfinished, earlier.has_data)
+    };
+    machine
+        .run_with_flip(Task::RepairBoot, (1 << 20) + 3)
+        .unwrap_err();
+    // For which Repair boot can be chosen, see the choice of disks.
+    assert_eq!(earlier(), (true, true));
+    machine.run(Task::RepairBoot).unwrap();
+    assert_eq!(earlier(), (false, true));
+    assert_eq!(machine.wrong(), [""; 0]);
+    assert!(machine.digest(DATA_START, 16 << 20) == data);
+}
+
 /// Where an installation has something: the system's files and tables, and the beginning of the data.
 fn used(machine: &Machine) -> Vec<u8> {
     let disk = File::open(machine.disk_path()).unwrap();
@@ -766,16 +799,38 @@ fn settings_change_in_one_cluster_and_data_stay() {
         };
         let same = change("truthdb").unwrap();
         assert_eq!(settings(), Some(Settings::default()));
-        // Of a file that is lost the same machine makes the same node again.
+        // Of a file that is lost, what else lies there says which node it is, whatever it is called now.
         let volume = format!("{}?offset={}", machine.disk_path().display(), 513 << 20);
-        let rm = ["-w", "-R", "rm /metadata/node.toml", &volume];
-        let removed = Command::new("/usr/sbin/debugfs").args(rm).output().unwrap();
-        assert!(removed.status.success());
+        let debugfs = |request: &str| {
+            let arguments = ["-w", "-R", request, &volume];
+            let mut command = Command::new("/usr/sbin/debugfs");
+            let done = command.args(arguments).output().unwrap();
+            assert!(done.status.success());
+        };
+        let anew = || {
+            let mut request = machine.request(Task::ChangeSettings);
+            "node-9".clone_into(&mut request.settings.node_name);
+            install::run(machine.path(), &request, &mut |_| {})
+        };
+        debugfs("rm /metadata/node.toml");
         assert_eq!(settings(), None);
-        let anew = change("db-7").unwrap();
-        assert_eq!(settings().unwrap().host_name, "db-7");
         assert!(id(&same).is_some());
-        assert_eq!(id(&anew), id(&same));
+        assert_eq!(id(&anew().unwrap()), id(&same));
+        let old = machine.path().join("old.toml");
+        let other = "0123456789abcdef0123456789abcdef";
+        fs::write(&old, format!("[node]\nid = \"{other}\"\n")).unwrap();
+        debugfs(&format!("write {} /metadata/node.toml.old", old.display()));
+        assert_eq!(
+            id(&anew().unwrap()),
+            Some(format!("id = \"{other}\"")),
+            "the newer of the two"
+        );
+        debugfs("rm /metadata/node.toml.old");
+        debugfs("rm /metadata/install-receipt.json");
+        let before = used(&machine);
+        let failure = anew().unwrap_err();
+        assert!(failure.message.contains("which node"), "{failure}");
+        assert!(used(&machine) == before);
     }
 }
 

@@ -5,15 +5,14 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use ext4_view::Ext4Error;
+use ext4_view::{Ext4, Ext4Error};
 use truthdb_settings::{FILE, compose, nothing, wanted};
 
 use super::course::Course;
-use super::data::{self, NODE};
-use super::device::Device;
-use super::layout::Place;
+use super::data::{self, NODE, OLD_NODE, RECEIPT};
 use super::node;
 use super::plan::{open, present_layout};
+use super::receipt::Receipt;
 use super::report::{Report, Stage};
 use super::request::Request;
 use super::system;
@@ -30,14 +29,17 @@ pub(super) fn run(
     let (layout, _) = present_layout(&device, request)?;
     let device = Rc::new(device);
     let system = layout.system();
-    let present = present(&device, &layout.data()[0])?;
+    let volume = data::open(&device, &layout.data()[0]).map_err(|it| unreadable(&it))?;
+    let present = read(&volume, NODE).map_err(|it| unreadable(&it))?;
     let text = match node::changed(&present, &request.settings) {
         Ok(text) if node::settings_of(&present).is_some() => text,
-        // Wrong or lost: the same machine, disk and names give the same node again.
+        // Wrong or lost: it stays the node whose log lies beside it.
         _ => {
+            let id = node::id_in(&present).or_else(|| earlier_id(&volume));
+            let id = id.ok_or_else(|| nameless(name))?;
             let identity = node::identity(root)?;
             let labels = layout.data().iter().map(|it| it.name.as_str());
-            let made = node::node_toml(request, &identity, labels.collect());
+            let made = node::node_toml(request, &identity, &id, labels.collect());
             made.map_err(|error| unreadable(&error.to_string()))?
         }
     };
@@ -73,14 +75,33 @@ pub(super) fn run(
     Ok(report(request, &will_be, course))
 }
 
-/// What the appliance is told about itself now.
-fn present(device: &Rc<Device>, place: &Place) -> Result<String, Trouble> {
-    let volume = data::open(device, place).map_err(|it| unreadable(&it))?;
-    match volume.read_to_string(format!("/{NODE}").as_str()) {
+/// A file of the data; nothing if it is not there.
+fn read(volume: &Ext4, path: &str) -> Result<String, String> {
+    match volume.read_to_string(format!("/{path}").as_str()) {
         Ok(text) => Ok(text),
         Err(Ext4Error::NotFound) => Ok(String::new()),
-        Err(error) => Err(unreadable(&error.to_string())),
+        Err(error) => Err(error.to_string()),
     }
+}
+
+/// The node's identifier, as what else lies among the data has it.
+fn earlier_id(volume: &Ext4) -> Option<String> {
+    let old = read(volume, OLD_NODE).ok();
+    old.and_then(|text| node::id_in(&text)).or_else(|| {
+        let text = read(volume, RECEIPT).ok()?;
+        let receipt: Receipt = serde_json::from_str(&text).ok()?;
+        receipt.node.filter(|id| node::is_id(id))
+    })
+}
+
+fn nameless(disk: &str) -> Trouble {
+    Trouble::new(
+        format!(
+            "{NODE} among the data on {disk} is lost or wrong, and neither {OLD_NODE} nor {RECEIPT} says \
+             which node this is."
+        ),
+        format!("Put a {NODE} there with the id that the log has; another node could not read it."),
+    )
 }
 
 fn unreadable(reason: &str) -> Trouble {

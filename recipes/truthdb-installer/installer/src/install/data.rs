@@ -23,6 +23,8 @@ use crate::guard;
 pub(super) const FOLDERS: [&str; 3] = ["wal", "snapshots", "metadata"];
 /// The appliance's configuration, in the first data partition.
 pub(super) const NODE: &str = "metadata/node.toml";
+/// What the appliance keeps of it when it takes another one.
+pub(super) const OLD_NODE: &str = "metadata/node.toml.old";
 /// The receipt, in the first data partition.
 pub(super) const RECEIPT: &str = "metadata/install-receipt.json";
 /// Bytes of the journal: enough for any load here, and soon written.

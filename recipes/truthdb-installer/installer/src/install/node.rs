@@ -83,17 +83,30 @@ pub(super) fn node_id(identity: &str, request: &Request) -> String {
     id_of(&[identity, &request.settings.node_name])
 }
 
-/// The file's text. `data` are the labels of the data partitions.
+/// The identifier in the file's text.
+pub(super) fn id_in(text: &str) -> Option<String> {
+    let file: Table = toml::from_str(text).ok()?;
+    let id = file.get("node")?.get("id")?.as_str()?;
+    is_id(id).then(|| id.to_owned())
+}
+
+/// Whether it can be the identifier of a node.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+/// The file's text, of the node `id`. `data` are the labels of the data partitions.
 pub(super) fn node_toml(
     request: &Request,
     identity: &str,
+    id: &str,
     data: Vec<&str>,
 ) -> Result<String, toml::ser::Error> {
     let settings = &request.settings;
     toml::to_string(&File {
         version: VERSION,
         node: Node {
-            id: &node_id(identity, request),
+            id,
             name: &settings.node_name,
             host_name: &settings.host_name,
         },
@@ -254,7 +267,10 @@ mod tests {
             settings: Settings::default(),
             warnings: Vec::new(),
         };
-        let present = node_toml(&request, "uuid:1", vec!["TRUTHDB_DATA"]).unwrap();
+        let id = node_id("uuid:1", &request);
+        let present = node_toml(&request, "uuid:1", &id, vec!["TRUTHDB_DATA"]).unwrap();
+        assert_eq!(id_in(&present), Some(id.clone()));
+        assert_eq!(id_in(&present.replace(&id, "8f3c")), None);
         assert_eq!(settings_of(&present), Some(Settings::default()));
         let other = Settings {
             host_name: "db-7".to_owned(),
@@ -288,7 +304,7 @@ mod tests {
         assert!(changed(&more, &other).unwrap().contains("colour = \"red\""));
         assert!(changed("version = 1", &other).is_err());
         request.settings = other;
-        let fresh = node_toml(&request, "uuid:1", vec!["TRUTHDB_DATA"]).unwrap();
+        let fresh = node_toml(&request, "uuid:1", &id, vec!["TRUTHDB_DATA"]).unwrap();
         assert_eq!(settings_of(&fresh), Some(request.settings));
     }
 }

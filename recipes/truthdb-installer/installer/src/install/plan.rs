@@ -64,12 +64,14 @@ impl Plan {
             .iter()
             .map(|place| place.name.as_str())
             .collect();
-        let node = node::node_toml(request, &identity, labels).map_err(|error| {
+        let id = node::node_id(&identity, request);
+        let node = node::node_toml(request, &identity, &id, labels).map_err(|error| {
             Trouble::new(
                 format!("The configuration cannot be written down: {error}."),
                 "Go back and change the settings.",
             )
         })?;
+        receipt.node = (request.task == Task::Install).then_some(id);
         let device = Rc::new(device);
         Ok(Self {
             wanted: settings_to_take(&device, request, &layout),

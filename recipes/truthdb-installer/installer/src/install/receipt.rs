@@ -19,6 +19,9 @@ pub(super) struct Receipt {
     /// Version of the installed system.
     pub(super) system: String,
     task: String,
+    /// Identifier of the node, of a task that makes its settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) node: Option<String>,
     disk: DiskFacts,
     partitions: Vec<PartitionFacts>,
     pub(super) files: Vec<FileFacts>,
@@ -73,6 +76,7 @@ impl Receipt {
             product: product.to_owned(),
             system: system.to_owned(),
             task: task_name(request.task).to_owned(),
+            node: None,
             disk: DiskFacts {
                 model: request.disk.model.clone(),
                 serial: request.disk.serial.clone(),

@@ -93,10 +93,15 @@ impl<'a> Work<'a> {
         self.course.enter(Stage::Verify);
         self.verify(&plan, &image)?;
         self.course.enter(Stage::BootEntry);
-        self.write_boot_entry(&plan);
+        let entry = self.write_boot_entry(&plan);
         self.write_receipt(&mut plan, &mut image)?;
         self.course.enter(Stage::Finish);
         self.finish(&mut plan)?;
+        // The next start is the disk's even if the medium stays and comes first.
+        if let Some(name) = entry {
+            let next = Variables::of(self.root).start_next(&name);
+            tracing::info!(name, ?next, "starts next");
+        }
         self.course.leave();
         Ok(outcome::report(
             self.request,
@@ -244,16 +249,18 @@ impl<'a> Work<'a> {
     }
 
     /// A boot entry is not needed where the firmware looks for the fallback path by itself, so what
-    /// goes wrong is a warning. The next start is the disk's even if the medium stays and comes first.
-    fn write_boot_entry(&mut self, plan: &Plan) {
+    /// goes wrong is a warning. Returns the entry's name.
+    fn write_boot_entry(&mut self, plan: &Plan) -> Option<String> {
         let option = plan.load_option();
-        let variables = Variables::of(self.root);
-        match variables.install(&option) {
+        match Variables::of(self.root).install(&option) {
             Ok(name) => {
-                let next = variables.start_next(&name);
-                tracing::info!(name, file = option.file, ?next, "boot entry");
+                tracing::info!(name, file = option.file, "boot entry");
+                Some(name)
             }
-            Err(refusal) => self.warnings.push(refusal.to_string()),
+            Err(refusal) => {
+                self.warnings.push(refusal.to_string());
+                None
+            }
         }
     }
 
