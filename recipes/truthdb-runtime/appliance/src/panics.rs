@@ -31,7 +31,7 @@ const MOST_FILES: usize = 1024;
 /// How a file's name ends that is still compressed.
 const COMPRESSED: &str = ".enc.z";
 /// How long the firmware takes at most between two parts of one panic.
-const APART: Duration = Duration::from_secs(60);
+const APART: Duration = Duration::from_mins(1);
 /// What the kernel begins the line with that says why.
 const REASON: &str = "Kernel panic - not syncing: ";
 
@@ -55,7 +55,7 @@ pub fn run(root: &Path) -> io::Result<()> {
     };
     let is_kept = place.starts_with("kept");
     fs::create_dir_all(root.join("run/truthdb"))?;
-    let said: Vec<u8> = parts.iter().flat_map(|it| it.kept()).collect();
+    let said: Vec<u8> = parts.iter().flat_map(Part::kept).collect();
     let reason = reason(&String::from_utf8_lossy(&said));
     fs::write(root.join(TOLD), format!("{reason} ({place})"))?;
     if is_kept {

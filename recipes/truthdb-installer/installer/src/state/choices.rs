@@ -49,8 +49,17 @@ impl Purpose {
                     has_data: false, ..
                 }),
             ) => "no data that can be kept",
+            // Beside data, only the system can be unfinished: a repair that was cut off is repeated.
             (
-                Self::RepairBoot | Self::ChangeSettings,
+                Self::RepairBoot,
+                Some(Earlier {
+                    unfinished: true,
+                    has_data: false,
+                    ..
+                }),
+            )
+            | (
+                Self::ChangeSettings,
                 Some(Earlier {
                     unfinished: true, ..
                 }),

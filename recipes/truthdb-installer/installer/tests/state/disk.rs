@@ -92,12 +92,18 @@ fn the_reason_says_what_a_tool_needs() {
             .unwrap_or_default()
     };
     set_earlier(&mut hardware.disks[1], true, true);
+    for purpose in [Purpose::KeepData, Purpose::RepairBoot] {
+        assert_eq!(reason(&hardware, purpose), "");
+    }
+    assert_eq!(
+        reason(&hardware, Purpose::ChangeSettings),
+        "unfinished installation"
+    );
+    set_earlier(&mut hardware.disks[1], true, false);
     assert_eq!(
         reason(&hardware, Purpose::RepairBoot),
         "unfinished installation"
     );
-    assert_eq!(reason(&hardware, Purpose::KeepData), "");
-    set_earlier(&mut hardware.disks[1], true, false);
     assert_eq!(
         reason(&hardware, Purpose::KeepData),
         "no data that can be kept"

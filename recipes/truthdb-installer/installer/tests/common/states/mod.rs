@@ -144,7 +144,7 @@ fn before_confirm() -> Vec<(&'static str, State)> {
         ("disk-keep-data", disk(hardware(), Purpose::KeepData, 0)),
         (
             "disk-repair-boot",
-            disk(unfinished(true), Purpose::RepairBoot, 1),
+            disk(unfinished(false), Purpose::RepairBoot, 1),
         ),
         ("settings", settings()),
         ("settings-advanced", advanced.clone()),
