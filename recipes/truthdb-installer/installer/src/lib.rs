@@ -20,6 +20,7 @@
 //! | `fat` | files that are added to a FAT volume |
 //! | `grown` | where a disk ended before it was made larger |
 //! | `guard` | whether what is on a disk is fit to be read |
+//! | `patience` | how long disks are waited for |
 //! | `slice` | a part of a file, for those who read file systems in it |
 
 pub mod answers;
@@ -34,6 +35,7 @@ pub mod install;
 pub mod keyboard;
 pub mod log;
 pub mod medium;
+mod patience;
 pub mod prober;
 pub mod restore;
 pub mod screen;

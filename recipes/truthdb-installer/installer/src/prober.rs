@@ -8,13 +8,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::hardware::{Contents, Disk, DiskKey, Hardware, Volume, read_volume};
 use crate::medium::Running;
-
-/// How long a disk, or what may become one, has to answer. Disks take up to half a minute to spin up.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::patience::PATIENCE;
 
 /// What is known about each disk's content, and the threads that find out.
 #[derive(Debug)]
@@ -166,6 +164,7 @@ fn notify(wake: OwnedFd) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use rustix::pipe::pipe;
 

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 /// `size` bytes of a file from `start` on. Whether it can be written is the file's own matter.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct Slice {
     size: u64,
     position: u64,
     allowance: u64,
+    deadline: Option<Instant>,
 }
 
 impl Slice {
@@ -25,6 +27,15 @@ impl Slice {
             size,
             position: 0,
             allowance,
+            deadline: None,
+        }
+    }
+
+    /// The same part, to which no write is begun any more at `deadline`.
+    pub(crate) fn until(self, deadline: Instant) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
         }
     }
 
@@ -52,6 +63,9 @@ impl Read for Slice {
 
 impl Write for Slice {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.deadline.is_some_and(|it| Instant::now() >= it) {
+            return Err(io::Error::other("it takes too long to write"));
+        }
         let length = self.length(data.len());
         let count = self
             .file
@@ -93,6 +107,7 @@ pub(crate) fn sought(to: SeekFrom, position: u64, size: u64) -> io::Result<u64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::patience::PATIENCE;
 
     #[test]
     fn no_more_is_read_than_is_allowed() {
@@ -103,6 +118,17 @@ mod tests {
         slice.read_exact(&mut part).unwrap();
         slice.rewind().unwrap();
         assert!(slice.read_exact(&mut part).is_err());
+    }
+
+    #[test]
+    fn nothing_is_written_once_time_is_up() {
+        let file = tempfile::tempfile().unwrap();
+        let slice = Slice::new(file, 0, 10, 6);
+        let mut slice = slice.until(Instant::now() + PATIENCE);
+        assert_eq!(slice.write(b"x").unwrap(), 1);
+        let mut slice = slice.until(Instant::now());
+        assert!(slice.write(b"y").is_err());
+        assert_eq!(slice.file.metadata().unwrap().len(), 1);
     }
 
     #[test]

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -14,6 +12,7 @@ use rustix::io::Errno;
 use super::rule::is_removable;
 use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
 use crate::hardware::{Disk, Hardware, Part, Volume};
+use crate::patience::within;
 
 /// Label of a FAT volume that holds an answer file; small letters are as good.
 const LABEL: &str = "TRUTHDB_CFG";
@@ -66,7 +65,7 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
         let answers = ![Volume::Unreadable, Volume::Silent].contains(&disk.volume);
         let (root, copy) = (root.to_owned(), disk.clone());
         let searched = answers
-            .then(|| within(PATIENCE, move || search(&root, &copy, is_medium)))
+            .then(|| within(PATIENCE, "search", move || search(&root, &copy, is_medium)))
             .flatten()
             .unwrap_or_else(|| Searched {
                 is_unread: true,
@@ -119,18 +118,6 @@ fn unsearched(found: &Found, disk: &Disk) -> Refusal {
         format!("{name} ({bus}) could not be searched for another answer file beside {source}."),
         hint,
     )
-}
-
-/// What `work` comes to, if it does in time; else it goes on in a thread that nobody waits for.
-fn within<T: Send + 'static>(
-    time: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (sender, receiver) = channel();
-    // Sending fails when nobody waits any more.
-    let work = move || drop(sender.send(work()));
-    let started = thread::Builder::new().name("search".to_owned()).spawn(work);
-    started.ok().and_then(|_| receiver.recv_timeout(time).ok())
 }
 
 fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
@@ -268,17 +255,4 @@ fn partition_name(disk: &str, number: u32) -> String {
         ""
     };
     format!("{disk}{separator}{number}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_that_hangs_does_not_stop_the_search() {
-        let (_open, nothing) = channel::<()>();
-        let hung = within(Duration::from_millis(20), move || nothing.recv().is_ok());
-        assert_eq!(hung, None);
-        assert_eq!(within(Duration::from_secs(20), || 1), Some(1));
-    }
 }

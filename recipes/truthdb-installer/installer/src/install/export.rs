@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -15,6 +17,7 @@ use crate::answers::extent;
 use crate::fat::{MOST_READ, Node, Stamp, Volume};
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::medium::Running;
+use crate::patience::{PATIENCE, within};
 use crate::slice::Slice;
 
 /// How many exports a stick takes before somebody has to tidy up.
@@ -31,44 +34,77 @@ pub(super) fn export(
 ) -> Result<String, Problem> {
     let hint = "Plug in a USB stick with a FAT file system (not exFAT), then press E again.";
     let hardware = Hardware::scan(root)?;
-    let running = Running::read(root);
-    let is_boot_medium = |disk: &Disk| {
-        let volume = read_volume(&root.join("dev").join(&disk.name));
-        let named = disk.clone();
-        running.is_on(root, disk) || hardware.may_be_boot_medium(&Disk { volume, ..named })
-    };
     let sticks = hardware
         .disks
         .iter()
         .filter(|disk| disk.removable || disk.bus == Bus::Usb)
         .filter(|disk| !disk.read_only && !disk.is_empty() && !disk.is_optical())
         .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.looks_like(disk)));
+    let sticks: Vec<Disk> = sticks.cloned().collect();
     let mut files = vec![
         ("installer.log".to_owned(), log.join("\n") + "\n"),
         ("kernel.log".to_owned(), kernel_log(root)),
     ];
     let receipts = (1..).zip(receipts);
     files.extend(receipts.map(|(number, text)| (receipt_name(number), text.clone())));
-    let mut refused = Vec::new();
-    for disk in sticks {
-        let stick = open(root, disk);
-        if is_boot_medium(disk) {
-            continue;
+    let (root, running) = (root.to_owned(), Running::read(root));
+    let offer = move |disk: &Disk, deadline| {
+        let stick = open(&root, disk);
+        let volume = read_volume(&root.join("dev").join(&disk.name));
+        let named = disk.clone();
+        if running.is_on(&root, disk) || hardware.may_be_boot_medium(&Disk { volume, ..named }) {
+            return Offer::BootMedium;
         }
         // What is open is what was looked at only if it has not been exchanged up to now.
-        let same = stick.and_then(|it| check_same(root, disk, &it).map(|()| it));
-        match same.and_then(|it| write_to(&it, disk, &files)) {
-            Ok(Some(folder)) => return Ok(format!("The logs are on {}, in {folder}.", disk.name)),
-            Ok(None) => refused.push(format!("{} has no FAT file system", disk.name)),
-            Err(error) => refused.push(format!("{}: {error}", disk.name)),
+        let same = stick.and_then(|it| check_same(&root, disk, &it).map(|()| it));
+        match same.and_then(|it| write_to(&it, disk, &files, deadline)) {
+            Ok(Some(folder)) => Offer::Taken(folder),
+            Ok(None) => Offer::Refused(" has no FAT file system".to_owned()),
+            Err(error) => Offer::Refused(format!(": {error}")),
+        }
+    };
+    first_to_take(sticks, PATIENCE, offer).map_err(|refused| {
+        let message = if refused.is_empty() {
+            "There is no stick to export the logs to.".to_owned()
+        } else {
+            format!("No stick took the logs ({}).", refused.join("; "))
+        };
+        Problem::new(message, hint)
+    })
+}
+
+/// What comes of offering the files to a disk.
+enum Offer {
+    /// The disk is none that is asked.
+    BootMedium,
+    /// They are in this folder.
+    Taken(String),
+    /// Why they are not: what follows the name of the disk.
+    Refused(String),
+}
+
+/// Offers the files to one disk after another, each of which has `patience` to answer and is not
+/// written to afterwards. Returns where they are, as a sentence, or why each disk did not take them.
+fn first_to_take(
+    disks: Vec<Disk>,
+    patience: Duration,
+    offer: impl Fn(&Disk, Instant) -> Offer + Send + Sync + 'static,
+) -> Result<String, Vec<String>> {
+    let offer = Arc::new(offer);
+    let mut refused = Vec::new();
+    for disk in disks {
+        let (name, offer) = (disk.name.clone(), Arc::clone(&offer));
+        let deadline = Instant::now() + patience;
+        match within(patience, "offer", move || offer(&disk, deadline)) {
+            Some(Offer::Taken(folder)) => {
+                return Ok(format!("The logs are on {name}, in {folder}."));
+            }
+            Some(Offer::BootMedium) => {}
+            Some(Offer::Refused(why)) => refused.push(format!("{name}{why}")),
+            None => refused.push(format!("{name} does not answer")),
         }
     }
-    let message = if refused.is_empty() {
-        "There is no stick to export the logs to.".to_owned()
-    } else {
-        format!("No stick took the logs ({}).", refused.join("; "))
-    };
-    Err(Problem::new(message, hint))
+    Err(refused)
 }
 
 /// What the receipt of the installation with this number, counted from 1 since the program
@@ -91,11 +127,16 @@ fn check_same(root: &Path, disk: &Disk, stick: &File) -> io::Result<()> {
 }
 
 /// Writes the files to the first FAT volume of `stick`, which is `disk`, that takes them, and returns in
-/// which folder; `None` if there is no such volume.
-fn write_to(stick: &File, disk: &Disk, files: &[(String, String)]) -> io::Result<Option<String>> {
+/// which folder; `None` if there is no such volume. Begins no write at `deadline`.
+fn write_to(
+    stick: &File,
+    disk: &Disk,
+    files: &[(String, String)],
+    deadline: Instant,
+) -> io::Result<Option<String>> {
     let mut outcome = Ok(None);
     for part in extent::in_use(stick, disk.size, disk.block_size)? {
-        let slice = |file| Slice::new(file, part.start, part.length, MOST_READ);
+        let slice = |file| Slice::new(file, part.start, part.length, MOST_READ).until(deadline);
         let volume = stick.try_clone().map(|file| (slice(file), part.length));
         match volume.and_then(|it| write_files(it, files)) {
             Ok(Some(folder)) => return Ok(Some(folder)),
@@ -152,8 +193,41 @@ fn write_files(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
     use super::super::bench;
     use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_left_and_the_next_one_is_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let disks = ["sda", "sdb"].map(|name| Disk {
+            name: name.to_owned(),
+            ..bench::disk(root.path(), 4096, 512)
+        });
+        let with_one_that_hangs = || {
+            let (open, nothing) = channel::<()>();
+            let nothing = Mutex::new(nothing);
+            let offer = move |disk: &Disk, _: Instant| {
+                if disk.name == "sda" {
+                    assert!(nothing.lock().unwrap().recv().is_err());
+                    return Offer::BootMedium;
+                }
+                Offer::Taken("a-folder".to_owned())
+            };
+            (open, offer)
+        };
+        // Time enough for the one that does not hang.
+        let patience = Duration::from_secs(2);
+        let (_open, offer) = with_one_that_hangs();
+        let taken = Ok("The logs are on sdb, in a-folder.".to_owned());
+        assert_eq!(first_to_take(disks.to_vec(), patience, offer), taken);
+        let (_open, offer) = with_one_that_hangs();
+        let refused = Err(vec!["sda does not answer".to_owned()]);
+        let patience = Duration::from_millis(20);
+        assert_eq!(first_to_take(disks[..1].to_vec(), patience, offer), refused);
+    }
 
     #[test]
     fn another_stick_under_the_same_name_is_not_written_to() {
