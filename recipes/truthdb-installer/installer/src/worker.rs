@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::answers::{self, Ending};
+use crate::answers::{self, Ending, Refusal, Sought};
 use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{self, Failure, Finding, Progress, Request, Stage};
 use crate::state::{Event, Plan, Refused};
@@ -148,13 +148,11 @@ impl Worker {
         });
     }
 
-    /// Looks for an answer file, which takes reading devices. Reports one that is found.
+    /// Looks for an answer file, which takes reading devices, and reports what came of it.
     pub fn find_answers(&self, hardware: Hardware) -> io::Result<JoinHandle<()>> {
         let root = self.root.clone();
         self.start("answers", move |reporter| {
-            if let Some(answers) = find(&root, &hardware) {
-                reporter.report(Event::Answers(answers));
-            }
+            reporter.report(find(&root, &hardware));
         })
     }
 
@@ -186,15 +184,20 @@ impl Worker {
     }
 }
 
-/// Looks for an answer file and reads it.
-fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
+/// Looks for an answer file and reads it: what came of that.
+fn find(root: &Path, hardware: &Hardware) -> Event {
+    let problem = |refusal: Refusal| Problem::new(refusal.message, refusal.hint);
     let found = match answers::find(root, hardware) {
-        Ok(None) => return None,
-        Ok(Some(found)) => found,
+        Ok(Sought::Nothing) => return Event::NoAnswers(None),
+        Ok(Sought::Almost(why)) => {
+            tracing::info!(%why, "no answer file is followed");
+            return Event::NoAnswers(Some(problem(why)));
+        }
+        Ok(Sought::File(found)) => found,
         Err(refusal) => {
-            return Some(Err(Refused {
+            return Event::Answers(Err(Refused {
                 source: None,
-                problems: vec![Problem::new(refusal.message, refusal.hint)],
+                problems: vec![problem(refusal)],
                 on_error: Ending::Wait,
                 installed: None,
             }));
@@ -202,7 +205,7 @@ fn find(root: &Path, hardware: &Hardware) -> Option<Result<Plan, Refused>> {
     };
     let source = found.source;
     tracing::info!(source, "found an answer file");
-    Some(match answers::read(&found.bytes) {
+    Event::Answers(match answers::read(&found.bytes) {
         Ok(answers) => Ok(Plan { source, answers }),
         Err(mistakes) => {
             let problems = mistakes

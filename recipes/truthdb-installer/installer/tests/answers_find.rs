@@ -1,6 +1,6 @@
 //! Where an answer file is looked for: the SMBIOS table, FAT volumes called `TRUTHDB_CFG`, the
 //! medium that the machine was started from. Disks are images made here.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 #[path = "answers/images.rs"]
@@ -14,9 +14,9 @@ use common::{FakeMachine, MEDIUM};
 use fatfs::FatType;
 use gpt::disk::LogicalBlockSize;
 use gpt::partition_types;
-use images::{MIB, TEXT, as_medium, config, fat, with_gpt, with_mbr};
-use truthdb_installer::answers::{Found, LARGEST, Refusal, find};
-use truthdb_installer::hardware::{Bus, Contents, Part, Volume};
+use images::{MIB, TEXT, as_medium, config, fat, with_gpt, with_mbr, with_named};
+use truthdb_installer::answers::{self, Found, LARGEST, Refusal, Sought};
+use truthdb_installer::hardware::{Bus, Contents, Hardware, Part, Volume};
 
 /// A machine with these disks.
 fn machine(disks: &[(&str, &str, &[u8])]) -> FakeMachine {
@@ -47,6 +47,14 @@ fn add_strings(machine: &FakeMachine, strings: &[&[u8]]) {
     let folder = machine.root().join("sys/firmware/dmi/tables");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("DMI"), table).unwrap();
+}
+
+/// The answer file that is followed, if there is one.
+fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> {
+    answers::find(root, hardware).map(|it| match it {
+        Sought::File(found) => Some(found),
+        Sought::Nothing | Sought::Almost(_) => None,
+    })
 }
 
 fn search(machine: &FakeMachine, medium: Option<&str>) -> Result<Option<Found>, Refusal> {
@@ -298,6 +306,58 @@ fn a_volume_that_is_almost_right_is_followed_or_told() {
         );
     }
     assert_eq!(of_kind(Some(1), "exFAT", "PHOTOS"), Ok(None));
+}
+
+#[test]
+fn a_volume_with_another_label_is_told_and_never_followed() {
+    let files: &[(&str, &[u8])] = &[("Install.toml.txt", TEXT.as_bytes())];
+    let volume = |label, files| fat(MIB, FatType::Fat12, label, files);
+    let partition = |name, content: &[u8]| {
+        let partitions: [(_, &[u8]); 1] = [(partition_types::BASIC, content)];
+        with_named(name, LogicalBlockSize::Lb512, &partitions)
+    };
+    let label_it = " To have it followed, label the file system TRUTHDB_CFG.";
+    let rows = [
+        (
+            volume("DATA", files),
+            "/install.toml.txt on sda is not followed: its file system has the label DATA.",
+        ),
+        (
+            partition("x", &volume("", files)),
+            "/install.toml.txt on sda1 is not followed: its file system has no label.",
+        ),
+        (
+            partition("truthdb_cfg", &volume("DATA", files)),
+            "/install.toml.txt on sda1 is not followed: TRUTHDB_CFG is only the name of the partition; \
+             its file system has the label DATA.",
+        ),
+        (
+            partition("TRUTHDB_CFG", &volume("", &[])),
+            "sda1 is not searched for an answer file: TRUTHDB_CFG is only the name of the partition; \
+             its file system has no label.",
+        ),
+    ];
+    let sought = |machine: &FakeMachine| {
+        let mut hardware = machine.scan(&[]);
+        for disk in &mut hardware.disks {
+            let device = machine.root().join("dev").join(&disk.name);
+            disk.contents = Some(Contents::read(&device, disk).unwrap());
+        }
+        answers::find(machine.root(), &hardware)
+    };
+    for (content, expected) in rows {
+        let machine = machine(&[("sda", "512", &content)]);
+        let Ok(Sought::Almost(why)) = sought(&machine) else {
+            panic!("nothing is said, instead of: {expected}");
+        };
+        assert_eq!(why.to_string(), format!("{expected}{label_it}"));
+        // One that is right is enough.
+        add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+        assert!(matches!(sought(&machine), Ok(Sought::File(_))));
+    }
+    let other = partition("x", &volume("DATA", &[]));
+    let machine = machine(&[("sda", "512", &other)]);
+    assert_eq!(sought(&machine), Ok(Sought::Nothing));
 }
 
 #[test]

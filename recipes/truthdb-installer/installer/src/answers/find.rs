@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::almost::{of_other_kind, of_other_label};
 use super::rule::is_removable;
 use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
-use crate::hardware::{Disk, Hardware, Part, Volume};
+use crate::hardware::{Disk, Hardware, Volume};
 use crate::patience::within;
 
 /// Label of a FAT volume that holds an answer file; small letters are as good.
-const LABEL: &str = "TRUTHDB_CFG";
+pub(super) const LABEL: &str = "TRUTHDB_CFG";
 /// Names of the file, of which the first counts that is there: an editor that hides what a name ends in
 /// adds an end of its own.
 const NAMES: [&str; 2] = [FILE, "install.toml.txt"];
@@ -40,6 +41,17 @@ pub struct Found {
     pub bytes: Vec<u8>,
 }
 
+/// What came of looking for an answer file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// There is none.
+    Nothing,
+    /// There is none, but a volume that might have been meant for one: why it is not followed.
+    Almost(Refusal),
+    /// There is one.
+    File(Found),
+}
+
 /// What came of the search of a disk.
 #[derive(Debug, Default)]
 struct Searched {
@@ -47,6 +59,8 @@ struct Searched {
     found: Vec<Found>,
     /// Why a volume that is labelled for one has none.
     missed: Vec<Refusal>,
+    /// Why one with another label is not followed.
+    almost: Vec<Refusal>,
     /// Some of it could not be read.
     is_unread: bool,
 }
@@ -56,9 +70,9 @@ struct Searched {
 ///
 /// Refuses where there are several, where a disk that may have another one cannot be searched, and where
 /// somebody prepared a volume for one but there is none.
-pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> {
+pub fn find(root: &Path, hardware: &Hardware) -> Result<Sought, Refusal> {
     let mut found = from_firmware(root)?;
-    let (mut missed, mut unread) = (Vec::new(), Vec::new());
+    let (mut missed, mut almost, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     let mut came_along = !found.is_empty();
     for disk in hardware.disks.iter().filter(|it| !it.is_empty()) {
         let is_medium = hardware.is_boot_medium(disk);
@@ -74,6 +88,7 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
         came_along |= is_medium && !searched.found.is_empty();
         found.extend(searched.found);
         missed.extend(searched.missed);
+        almost.extend(searched.almost);
         if searched.is_unread {
             tracing::warn!(disk = disk.name, "cannot be searched for an answer file");
             unread.push(disk);
@@ -92,14 +107,14 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Option<Found>, Refusal> 
     }
     match (found.pop(), missed.pop()) {
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Ok(None),
+        (None, None) => Ok(almost.pop().map_or(Sought::Nothing, Sought::Almost)),
         (Some(found), _) => {
             // One who hands over a file with the start of a machine need not open the machine for a disk
             // that is broken, but can take away what somebody has put in.
             unread.retain(|it| !came_along || is_removable(it));
             unread.retain(|it| !it.turns_out_gone(root));
             match unread.first() {
-                None => Ok(Some(found)),
+                None => Ok(Sought::File(found)),
                 Some(disk) => Err(unsearched(&found, disk)),
             }
         }
@@ -168,10 +183,7 @@ fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
         }
     };
     for extent in extents {
-        let name = extent.number.map_or_else(
-            || disk.name.clone(),
-            |number| partition_name(&disk.name, number),
-        );
+        let name = partition_name(&disk.name, extent.number);
         let read = match volume::read(&device, extent, &NAMES, LARGEST) {
             Ok(Some(read)) => read,
             Ok(None) => continue,
@@ -184,7 +196,11 @@ fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
         let place = match (is_labelled, is_medium && extent.is_esp) {
             (true, _) => LABEL,
             (false, true) => "boot medium",
-            (false, false) => continue,
+            (false, false) => {
+                let why = of_other_label(disk, extent.number, &read);
+                searched.almost.extend(why);
+                continue;
+            }
         };
         match read.file {
             Some((file, bytes)) => searched.found.push(Found {
@@ -220,39 +236,15 @@ fn read_table(device: &File, size: u64) -> io::Result<()> {
     }
 }
 
-/// What on a disk is called as a volume for an answer file, and is no FAT file system.
-fn of_other_kind(disk: &Disk) -> Option<Refusal> {
-    let is_called_so = |part: &&Part| {
-        let mut names = part.label.split(", ");
-        let is_fat = part.kind.contains("FAT") && !part.kind.contains("exFAT");
-        !is_fat && names.any(|it| it.trim().eq_ignore_ascii_case(LABEL))
-    };
-    let part = disk
-        .contents
-        .iter()
-        .flat_map(|it| &it.parts)
-        .find(is_called_so)?;
-    let name = part.number.map_or_else(
-        || disk.name.clone(),
-        |number| partition_name(&disk.name, number),
-    );
-    let kind = if part.kind.is_empty() {
-        "no FAT file system"
-    } else {
-        &part.kind
-    };
-    Some(Refusal::new(
-        format!("{LABEL} on {name} is not FAT but {kind}."),
-        format!("Format it as FAT32 with this label, and put {FILE} on it."),
-    ))
-}
-
-/// What Linux calls a partition: with a `p` where the disk's name ends in a digit.
-fn partition_name(disk: &str, number: u32) -> String {
+/// What Linux calls a partition, with a `p` where the disk's name ends in a digit; or the whole disk.
+pub(super) fn partition_name(disk: &str, number: Option<u32>) -> String {
     let separator = if disk.ends_with(|c: char| c.is_ascii_digit()) {
         "p"
     } else {
         ""
     };
-    format!("{disk}{separator}{number}")
+    number.map_or_else(
+        || disk.to_owned(),
+        |number| format!("{disk}{separator}{number}"),
+    )
 }

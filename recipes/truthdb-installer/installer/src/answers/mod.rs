@@ -11,10 +11,12 @@
 //! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
 //! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
+//! | `almost` | volumes that seem to be meant for one, and are not followed |
 //! | `extent`, `volume`, `window` | partitions and FAT volumes, read from a raw device |
 //! | `oem`, `base64` | strings in the firmware's SMBIOS table, and how a file fits into one |
 //! | `check`, `summary` | what a person is told who checks a file beforehand |
 
+mod almost;
 mod base64;
 mod check;
 mod choose;
@@ -40,7 +42,7 @@ pub use choose::choose;
 pub use consent::Consent;
 pub(crate) use consent::erased;
 pub use file::{ending_on_error, parse, read};
-pub use find::{Found, find};
+pub use find::{Found, Sought, find};
 pub use rule::{Extreme, Rule};
 pub use summary::summary;
 

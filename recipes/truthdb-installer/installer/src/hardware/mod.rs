@@ -20,7 +20,7 @@ pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use product::{Product, is_older};
-pub(crate) use text::reason;
+pub(crate) use text::{clean, reason};
 pub use text::{decimal_size, grouped, quoted, size_beside};
 pub use truthdb_disks::Bus;
 pub(crate) use truthdb_disks::natural;

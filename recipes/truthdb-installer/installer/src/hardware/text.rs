@@ -2,7 +2,8 @@
 
 use std::io;
 
-pub(super) use truthdb_disks::text::{attribute, clean};
+pub(super) use truthdb_disks::text::attribute;
+pub(crate) use truthdb_disks::text::clean;
 
 /// Why a file cannot be read, in words for people.
 pub(crate) fn reason(error: &io::Error) -> String {

@@ -134,6 +134,9 @@ pub enum Event {
     Scanned(Result<Hardware, Problem>),
     /// An answer file was found, and can be followed or not.
     Answers(Result<Plan, Refused>),
+    /// No answer file was found; perhaps a volume that may have been meant for one, and why that is not
+    /// followed.
+    NoAnswers(Option<Problem>),
     /// The installation is this far, after this time.
     Progress {
         /// How far.

@@ -20,6 +20,8 @@ pub struct Welcome {
     pub dismissed: Option<Problem>,
     /// Which answer file is not followed, because somebody is there: where it was found.
     pub passed_over: Option<String>,
+    /// Why a volume is not followed that may have been meant for an answer file.
+    pub almost: Option<Problem>,
 }
 
 impl Welcome {
@@ -30,11 +32,13 @@ impl Welcome {
             attended,
             dismissed: None,
             passed_over: None,
+            almost: None,
         }
     }
 
     /// Notes that an answer file is not followed, because somebody is there.
     pub(super) fn pass_over(&mut self, source: String) {
+        self.almost = None;
         self.passed_over = Some(source);
     }
 }
@@ -62,6 +66,7 @@ pub(super) fn next(mut welcome: Welcome, event: Event) -> Next {
             let why = why.map(|it| it.trim_end_matches('.').to_owned());
             welcome.pass_over(source.or(why).unwrap_or_default());
         }
+        Event::NoAnswers(almost) => welcome.almost = almost,
         _ => {}
     }
     State::Welcome(welcome).alone()

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::text::Page;
 use super::{Look, frame, machine};
-use crate::hardware::{Hardware, MINIMUM_DISK, decimal_size};
+use crate::hardware::{Hardware, MINIMUM_DISK, Problem, decimal_size};
 use crate::state::Welcome;
 
 /// Draws [`crate::state::State::Welcome`].
@@ -67,6 +67,9 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
              Restart this computer to follow it."
         );
         page.say(&text, look.note);
+    }
+    if let Some(Problem { message, hint }) = &state.almost {
+        page.say(&format!("{message} {hint}"), look.note);
     }
     if state.dismissed.is_some() {
         let text = "This may be out of date: the last look failed. Press R to look again.";

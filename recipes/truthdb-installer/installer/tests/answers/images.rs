@@ -42,6 +42,11 @@ pub fn config() -> Vec<u8> {
 
 /// A disk with a GPT and these partitions, one MiB apart.
 pub fn with_gpt(block: LogicalBlockSize, partitions: &[(Type, &[u8])]) -> Vec<u8> {
+    with_named("x", block, partitions)
+}
+
+/// The same, with partitions of this name.
+pub fn with_named(name: &str, block: LogicalBlockSize, partitions: &[(Type, &[u8])]) -> Vec<u8> {
     let room: usize = partitions.iter().map(|(_, content)| content.len()).sum();
     let size = room + (partitions.len() + 3) * MIB;
     let mut image = Cursor::new(vec![0; size]);
@@ -57,7 +62,7 @@ pub fn with_gpt(block: LogicalBlockSize, partitions: &[(Type, &[u8])]) -> Vec<u8
         let blocks = u64::try_from(MIB / block.as_usize()).unwrap();
         let length = u64::try_from(content.len()).unwrap();
         let number = table
-            .add_partition("x", length, kind.clone(), 0, Some(blocks))
+            .add_partition(name, length, kind.clone(), 0, Some(blocks))
             .unwrap();
         places.push(table.partitions()[&number].bytes_start(block).unwrap());
     }

@@ -49,6 +49,8 @@ fn every_event() -> Vec<Event> {
         Event::Scanned(Err(states::problem())),
         Event::Answers(Ok(states::plan())),
         Event::Answers(Err(states::refused())),
+        Event::NoAnswers(None),
+        Event::NoAnswers(Some(states::problem())),
         states::progress(Stage::Data, 200, 9),
         Event::Finished(Ok(states::report(Task::Install))),
         Event::Finished(Err(states::failure())),

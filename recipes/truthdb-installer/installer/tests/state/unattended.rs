@@ -296,6 +296,23 @@ fn a_finished_installation_is_started_instead_of_erased() {
 }
 
 #[test]
+fn a_volume_that_may_have_been_meant_is_told_while_it_is_there() {
+    let why = || Some(states::of_other_label());
+    let almost = |state: &State| match state {
+        State::Welcome(welcome) => welcome.almost.clone(),
+        other => panic!("{}", other.name()),
+    };
+    let told = after(named("welcome").unwrap(), [Event::NoAnswers(why())]);
+    assert_eq!(almost(&told), why());
+    assert_eq!(almost(&after(told.clone(), [Event::NoAnswers(None)])), None);
+    // A file that is right is followed all the same, or told in its place.
+    let found = || Event::Answers(Ok(states::plan()));
+    assert_eq!(step(told.clone(), found()), ("Unattended", None));
+    let attended = after(told, [UP, found()]);
+    assert_eq!(almost(&attended), None);
+}
+
+#[test]
 fn somebody_who_is_there_comes_before_an_answer_file() {
     let found = || Event::Answers(Ok(states::plan()));
     let welcome = || named("welcome").unwrap();

@@ -406,6 +406,13 @@ fn without_anybody() -> Vec<(&'static str, State)> {
             "welcome-passed-over",
             after(found(hardware()), [key_event(' ')]),
         ),
+        (
+            "welcome-almost",
+            after(
+                welcome(hardware()),
+                [Event::NoAnswers(Some(of_other_label()))],
+            ),
+        ),
     ]
 }
 

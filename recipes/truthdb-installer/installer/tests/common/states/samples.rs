@@ -242,3 +242,11 @@ pub fn longest_plan(key: &str, value: &str) -> Plan {
         answers: answers::parse(&text).unwrap(),
     }
 }
+
+/// A volume that has an answer file, and another label.
+pub fn of_other_label() -> Problem {
+    Problem::new(
+        "/install.toml on sdb1 is not followed: its file system has the label DATA.",
+        "To have it followed, label the file system TRUTHDB_CFG.",
+    )
+}
