@@ -288,8 +288,8 @@ fn a_stick_that_is_pulled_out_whatever_arrived_of_the_last_writes_has_lost_nothi
 }
 
 #[test]
-fn a_stick_of_1_tb_is_looked_through() {
-    const SIZE: u64 = 1_000_000_000_000;
+fn a_stick_of_1_tib_is_looked_through_with_its_folders() {
+    const SIZE: u64 = 1 << 40;
     let file = tempfile::tempfile().unwrap();
     file.set_len(SIZE).unwrap();
     let sectors = u32::try_from(SIZE / 512).unwrap();
@@ -309,10 +309,12 @@ fn a_stick_of_1_tb_is_looked_through() {
     }
     let slice = || Slice::new(file.try_clone().unwrap(), 0, SIZE, MOST_READ);
     let mut volume = Volume::open(slice(), SIZE).unwrap().unwrap();
-    let nodes = [("installer.log".to_owned(), Node::File(b"text"))];
+    let inner = || vec![("installer.log".to_owned(), Node::File(b"text"))];
+    let nodes = (1..=4).map(|number| (format!("logs-{number}"), Node::Folder(inner())));
+    let nodes: Vec<_> = nodes.collect();
     volume.add(&nodes, Stamp::now()).unwrap();
     let volume = Volume::open(slice(), SIZE).unwrap().unwrap();
-    assert!(volume.has("installer.log"));
+    assert!(nodes.iter().all(|(name, _)| volume.has(name)));
 }
 
 #[test]
