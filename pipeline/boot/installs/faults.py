@@ -19,8 +19,8 @@ Story = Callable[[Stage], Awaitable[None]]
 IN_SYSTEM = (10 << 20) // 512
 """A sector of the system's first copy. Nobody reads it before everything is read back: telling what is on
 the disk takes its first 4 MiB, and Linux reads somewhat ahead."""
-IN_DATA = ((513 << 20) + 4096) // 512
-"""A sector of the first group descriptors of the data partition."""
+IN_DATA = ((513 + 128) << 20) // 512
+"""A sector of the data file system's first copy of its superblock: only mke2fs writes there."""
 EIO, ENOSPC = 5, 28
 NAMES = {"virtio-blk": "vda", "virtio-scsi": "sda", "usb": "sda"}
 """What Linux calls the first disk on a bus."""

@@ -12,6 +12,7 @@ from pipeline.boot.installs.play import PATIENCE, NotSeenError, Play
 WELCOME = ("Welcome", "[Enter] Install")
 DISK = "Disk to install to"
 LIST = "Bus      Model"
+UNREAD = "still being looked at"
 BACK = "[B] Back"
 TOOLS = "Reinstall, keep data"
 VALIDATE = "Validate"
@@ -43,7 +44,7 @@ async def choose(play: Play, disk: str, *, on_screen: bool = False) -> None:
 
 
 async def point_at(play: Play, disk: str, *, on_screen: bool = False) -> None:
-    """Put the pointer of the list of disks on `disk`, a kernel name, once Linux has found that one."""
+    """Put the pointer of the list of disks on `disk`, a kernel name, once it was found and looked at."""
 
     def distance() -> int | None:
         names, pointed = listed(play.terminal.text())
@@ -54,6 +55,7 @@ async def point_at(play: Play, disk: str, *, on_screen: bool = False) -> None:
         await play.press("down" if far > 0 else "up", on_screen=on_screen)
         unmoved = (None, far)
         await play.until(f"the pointer closer to {disk}", lambda: distance() not in unmoved)  # noqa: B023
+    await play.until(f"what is on {disk}", lambda: UNREAD not in play.terminal.text())
 
 
 def listed(screen: str) -> tuple[list[str], str]:

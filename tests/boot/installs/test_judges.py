@@ -6,7 +6,6 @@ import pytest
 from pipeline.boot.installs import judges, media
 from pipeline.boot.installs.media import Place, run
 from pipeline.errors import PipelineError
-from tests.conftest import lacking
 
 MIB = 1 << 20
 SIZE = 128 * MIB
@@ -32,7 +31,7 @@ def make_disk(tmp_path: Path, block: int) -> Path:
     """A small disk with a table, a FAT32 volume that has a directory, and an ext4 file system."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
-            lacking(f"there is no {tool} on this machine")
+            pytest.skip(f"there is no {tool} on this machine; in the boot container there is")
     image = media.blank(tmp_path / "disk.img", SIZE)
     size = [] if block == 512 else ["--sector-size", str(block)]
     run("sfdisk", "-q", *size, str(image), stdin="label: gpt\n1M,64M,U\n65M,62M,L\n")

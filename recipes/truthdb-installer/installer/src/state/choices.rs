@@ -134,6 +134,13 @@ impl Choices {
         self.purpose == Purpose::Install && earlier.is_some_and(|it| it.unfinished && it.has_data)
     }
 
+    /// Says no longer that the selected disk cannot be chosen, if it can.
+    fn take_back_refusal(&mut self, can_be_chosen: bool) {
+        let refusal = self.disk().filter(|_| can_be_chosen).map(refused);
+        let stays = |notice: &String| !refusal.is_some_and(|it| notice.starts_with(&it));
+        self.notice = self.notice.take().filter(stays);
+    }
+
     /// Takes a newer look at the machine, in which the same disk stays selected. If it is gone,
     /// or cannot be chosen any more, says so and selects one close to where it was.
     pub(super) fn follow(&mut self, hardware: Hardware) -> Result<(), String> {
@@ -160,13 +167,19 @@ impl Choices {
     }
 }
 
+/// How the refusal of a disk begins.
+fn refused(disk: &Disk) -> String {
+    format!("{} cannot be chosen: ", disk.name)
+}
+
 /// What happens in [`State::Disk`].
 pub(super) fn next(mut choices: Choices, event: Event) -> Next {
     match event {
         Event::Key(key) => return on_key(choices, key.command()),
         Event::Scanned(Ok(hardware)) => {
             // The table shows what changed.
-            let _ = choices.follow(hardware);
+            let can_be_chosen = choices.follow(hardware).is_ok();
+            choices.take_back_refusal(can_be_chosen);
         }
         Event::Scanned(Err(problem)) => choices.notice = Some(problem.message),
         _ => {}
@@ -217,7 +230,7 @@ fn choose(mut choices: Choices) -> Next {
         return State::Disk(choices).alone();
     };
     if let Some(reason) = choices.purpose.refusal(&choices.hardware, &disk) {
-        choices.notice = Some(format!("{} cannot be chosen: {reason}.", disk.name));
+        choices.notice = Some(format!("{}{reason}.", refused(&disk)));
         return State::Disk(choices).alone();
     }
     match choices.task(&disk) {

@@ -1,6 +1,6 @@
 //! The choice of a disk, the tools, and the ways back.
 
-use truthdb_installer::hardware::{Firmware, Hardware};
+use truthdb_installer::hardware::{Firmware, Hardware, Volume};
 use truthdb_installer::install::Task;
 use truthdb_installer::state::{Effect, Event, Key, Purpose, State, next};
 
@@ -81,6 +81,25 @@ fn only_disks_without_an_obstacle_are_chosen() {
         choices.notice.as_deref(),
         Some("There is no disk to choose.")
     );
+}
+
+#[test]
+fn a_refusal_is_taken_back_once_the_disk_can_be_chosen() {
+    let mut unread = hardware();
+    let volume = std::mem::replace(&mut unread.disks[1].volume, Volume::Unread);
+    let notice = |state: &State| match state {
+        State::Disk(choices) => choices.notice.clone(),
+        _ => panic!("{}", state.name()),
+    };
+    let state = press(disk(unread.clone(), Purpose::Install, 1), [Key::Enter]);
+    let refused = "sda cannot be chosen: still being looked at.";
+    assert_eq!(notice(&state).as_deref(), Some(refused));
+    let state = next(state, Event::Scanned(Ok(unread.clone()))).0;
+    assert_eq!(notice(&state).as_deref(), Some(refused));
+    unread.disks[1].volume = volume;
+    let state = next(state, Event::Scanned(Ok(unread))).0;
+    assert_eq!(notice(&state), None);
+    assert_eq!(press(state, [Key::Enter]).name(), "Settings");
 }
 
 #[test]
