@@ -10,6 +10,7 @@ from pipeline.outputs import PATH, Artifact, StaleError, by_key, differences, re
 from pipeline.realise import realise
 from pipeline.report import Line
 from pipeline.session import Session
+from pipeline.step import distinct
 from pipeline.store import Blob
 
 ISO = Artifact("iso:image", "1" * 64, "image.iso", 100, "a" * 64)
@@ -119,3 +120,12 @@ def test_what_this_checkout_builds_is_what_everybody_gets(session: Session) -> N
             realise(step, session.around, session.folder(image), Line.silent())
     made = outputs.made(session.images, session.around)
     assert differences(read(session.root), commands.product(session), made) == []
+
+
+def test_the_committed_lock_has_every_output_of_every_step_with_its_key(session: Session) -> None:
+    locked = read(session.root)
+    steps = distinct(step for steps in session.images.values() for step in steps)
+    assert {(each.step, each.name) for each in locked.artifacts} == {
+        (step.name, name) for step in steps for name in step.outputs
+    }
+    assert len(by_key(session.root)) == len(steps)
