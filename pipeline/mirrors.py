@@ -73,7 +73,7 @@ def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Source]:
         if not is_url(chosen):
             raise PipelineError(
                 f"INSTALLER_ISO_DEBIAN_MIRROR: {chosen!r} is not a URL",
-                "name the folder above `debian` of a mirror, such as https://deb.debian.org",
+                "name the folder above `debian` of a mirror, such as https://mirror.example.org",
             )
         found.append(Mirror(chosen.rstrip("/"), "INSTALLER_ISO_DEBIAN_MIRROR"))
     for uri in _apt_uris(apt):
