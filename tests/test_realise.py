@@ -269,10 +269,10 @@ def test_a_result_without_all_outputs_is_none(shop: Shop) -> None:
 
 def test_a_file_that_was_another_for_a_moment_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def meanwhile(tar: TarFile, name: str, path: Path) -> Entry:
-        before = path.read_text()
+        before = path.read_bytes()
         path.write_text("bad")
         read = add_file(tar, name, path)
-        path.write_text(before)
+        path.write_bytes(before)
         return read
 
     monkeypatch.setattr("pipeline.sandbox.add_file", meanwhile)

@@ -120,8 +120,13 @@ def rustc_flags(work: Path, sysroot: Path | None = None) -> list[str]:
 
 
 def vendored(work: Path, folder: Path) -> list[str]:
-    """Return cargo's options that make it take crates from `folder` and nothing from elsewhere."""
-    config = work / "vendored.toml"
+    """Return cargo's options that make it take crates from `folder` and nothing from elsewhere.
+
+    They come before a crate's own settings; what takes no options, as `cargo fmt`, finds the same in cargo's
+    home.
+    """
+    config = work / "cargo" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         '[source.crates-io]\nreplace-with = "vendored"\n'
         f'[source.vendored]\ndirectory = "{folder}"\n'

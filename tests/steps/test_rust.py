@@ -49,7 +49,7 @@ def given_to(work: Path, *more: str) -> list[str]:
         *more,
     ]
     place = "target.'cfg(all(target_env = \"musl\"))'.rustflags"
-    return ["cargo", "--config", f"{work}/vendored.toml", "--config", f"{place}={json.dumps(flags)}"]
+    return ["cargo", "--config", f"{work}/cargo/config.toml", "--config", f"{place}={json.dumps(flags)}"]
 
 
 def with_sysroot(work: Path) -> list[str]:
@@ -119,7 +119,7 @@ def test_the_standard_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ]
     nightly = {"RUSTC_BOOTSTRAP": "1", "RUSTC_WRAPPER": f"{work}/rustc-for-std"}
     assert ctx.envs == [environment(work) | nightly, {}, {}, {}]
-    assert (work / "vendored.toml").read_text() == config(library / "vendor")
+    assert (work / "cargo/config.toml").read_text() == config(library / "vendor")
     assert ctx.shown == [(1, 2, "crates"), (2, 2, "crates")]
     libraries = "lib/rustlib/x86_64-unknown-linux-musl/lib"
     assert names(ctx.out / "sysroot.tar") == [
@@ -162,7 +162,7 @@ def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
         [*cargo, "clean", *RELEASE, *packages],
     ]
     assert ctx.envs == [environment(ctx.work)] * 2
-    assert (ctx.work / "vendored.toml").read_text() == config(ctx.work / "crates")
+    assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
     assert names(ctx.out / "target.tar") == ["build", "clean"]
 
@@ -214,7 +214,7 @@ def test_the_crate_s_own_checks(given: Path) -> None:
 
     ctx = played(given, tool, crate=CRATE)
     rust.check_sources(ctx)
-    cargo = ["cargo", "--config", f"{ctx.work}/vendored.toml"]
+    cargo = ["cargo", "--config", f"{ctx.work}/cargo/config.toml"]
     assert ctx.calls == [
         ["cargo", "fmt", "--check"],
         [*cargo, "clippy", "--locked", "--offline", "--all-targets", "--", "--deny=warnings"],
