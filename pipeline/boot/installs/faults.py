@@ -60,7 +60,7 @@ def once(iotype: str, sector: int | None, errno: int, *words: str, bus: str = "v
 
 
 async def disappears(stage: Stage) -> None:
-    """A disk that is pulled out while it is written to, and plugged in again."""
+    """A disk that is pulled out while it is written to, and plugged in again: it is asked for once more."""
     disk = stage.disk("usb")
     bus = "xhci-target.0"
     async with stage.playing(stage.guest(stage.medium(), disk)) as play:
@@ -73,7 +73,7 @@ async def disappears(stage: Stage) -> None:
         await play.monitor.plug_in(
             "usb-storage", id="usb-target", bus=bus, drive="target", serial=SERIAL, removable=True
         )
-        await steps.retry(play, PRESSES)
+        await steps.retry(play, PRESSES, SERIAL)  # nothing else tells two disks in one USB bridge apart
     check_disk(stage, disk)
 
 

@@ -116,13 +116,18 @@ async def refuses(play: Play, *words: str) -> None:
     await play.see(REFUSED, *words)
 
 
-async def retry(play: Play, presses: int = 1) -> None:
-    """Press Retry, and wait for Done. Linux takes a moment to see a disk: it may take several `presses`."""
+async def retry(play: Play, presses: int = 1, serial: str = "") -> None:
+    """Press Retry, and wait for Done. Linux takes a moment to see a disk: it may take several `presses`.
+
+    Of a disk that may be another one Confirm asks for its `serial` again.
+    """
     for left in reversed(range(presses)):
         before = len(play.terminal.history)
         await play.press("r")
         try:
-            await play.hear(INSTALLING, timeout=PATIENCE / presses, since=before)
+            await play.hear(CONFIRM if serial else INSTALLING, timeout=PATIENCE / presses, since=before)
+            if serial:
+                await confirm(play, serial)
             await done(play)
         except NotSeenError:
             if not left:

@@ -168,13 +168,16 @@ impl Machine {
         outcome
     }
 
-    /// Lets blkid(8) say what a part of the disk is: it fails where it cannot.
+    /// Lets blkid(8) say what a part of the disk is, where there is one: it fails where it cannot.
     fn judge(&self, start: u64, length: u64) {
         let done = std::process::Command::new("blkid")
             .args(["-p", "-O", &start.to_string(), "-S", &length.to_string()])
             .arg(self.disk_path())
-            .output()
-            .unwrap();
+            .output();
+        let Ok(done) = done else {
+            eprintln!("there is no blkid here, which could say what it finds");
+            return;
+        };
         let said = String::from_utf8_lossy(&done.stdout);
         assert!(done.status.success(), "{start}: {said}{done:?}");
         assert!(!said.contains("ambivalent"), "{start}: {said}");
