@@ -17,6 +17,14 @@ from pipeline.errors import PipelineError
 KERNEL_ADDRESS = re.compile(r"\b[RE]IP=ffff[89a-f][0-9a-f]{11}\b")
 """An instruction pointer in the upper half of the address space: Linux lives there, firmware never does."""
 
+PROCESSOR = re.compile(r"\b[RE]IP=([0-9a-f]+)\b.*?\bCPL=(\d).*?\bHLT=(\d)")
+"""Where a processor is, its privilege level (0 is a kernel or firmware), and whether it waits."""
+
+UNCORRECTED = 0b1011001 << 57
+"""IA32_MCi_STATUS: valid, uncorrected, enabled, processor context corrupt (Intel SDM, volume 3, 17.3.2.2)."""
+IN_PROGRESS = 0b101
+"""IA32_MCG_STATUS: a machine check is in progress, at an instruction that could go on (17.3.1.2)."""
+
 PATIENCE = 30.0  # seconds in which QEMU must greet
 
 
@@ -68,10 +76,25 @@ class Monitor:
         options = {"driver": "raw", "node-name": node, "file": f"{node}-image"}
         await self._execute("blockdev-reopen", options=[options])
 
+    async def _ask(self, line: str) -> str:
+        """Return the answer of the monitor that is meant for people, of which QMP has only a part."""
+        return str(await self._execute("human-monitor-command", **{"command-line": line}))
+
     async def in_kernel(self) -> bool:
         """Say whether the first processor executes kernel code right now; firmware lies at low addresses."""
-        registers = await self._execute("human-monitor-command", **{"command-line": "info registers"})
-        return bool(KERNEL_ADDRESS.search(str(registers)))
+        return bool(KERNEL_ADDRESS.search(await self._ask("info registers")))
+
+    async def processors(self) -> str:
+        """Return what each processor does right now, as people read it: all that a silent machine tells."""
+        found = PROCESSOR.findall(await self._ask("info registers -a"))
+        return ", ".join(
+            f"{number} at {address} (ring {ring}{', halted' if halted == '1' else ''})"
+            for number, (address, ring, halted) in enumerate(found)
+        )
+
+    async def machine_check(self) -> None:
+        """Report an error that nobody can correct to the first processor, as failing hardware does."""
+        await self._ask(f"mce 0 0 {UNCORRECTED:#x} {IN_PROGRESS:#x} 0 0")
 
     def events(self) -> list[Message]:
         """Return the events since the last call: RESET, SHUTDOWN, STOP."""

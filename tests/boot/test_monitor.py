@@ -117,6 +117,21 @@ def test_the_kernel_shows_in_the_instruction_pointer(registers: str, kernel: boo
     assert heard == [{"execute": "human-monitor-command", "arguments": {"command-line": "info registers"}}]
 
 
+def test_what_the_processors_do() -> None:
+    registers = (
+        "\r\nCPU#0\r\nRAX=0\r\nRIP=ffffffff81a3c0de RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
+        "CPU#1\r\nRAX=0\r\nRIP=00007ffd734292f8 RFL=00000202 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0\r\n"
+    )
+    said, heard = converse(Monitor.processors, {"human-monitor-command": {"return": registers}})
+    assert said == "0 at ffffffff81a3c0de (ring 0, halted), 1 at 00007ffd734292f8 (ring 3)"
+    assert heard[0]["arguments"] == {"command-line": "info registers -a"}
+
+
+def test_an_error_that_hardware_cannot_correct() -> None:
+    _, heard = converse(Monitor.machine_check, {"human-monitor-command": {"return": ""}})
+    assert heard[0]["arguments"] == {"command-line": "mce 0 0 0xb200000000000000 0x5 0 0"}
+
+
 def test_events_are_told_once_and_only_those_that_matter() -> None:
     async def scene(monitor: Monitor) -> list[list[object]]:
         await monitor.power_on()

@@ -12,6 +12,7 @@ Story = Callable[[Stage], Awaitable[None]]
 
 INSTALL = steps.answers(GOOD, erase=SERIAL)
 ADDRESS = ": 10.0.2.15"  # what QEMU's network gives the machine: from now on a service would answer
+REASON = "Fatal machine check"  # what Linux says of an error of its processor that nobody can correct
 SILENCE = 10.0  # seconds in which it would
 
 
@@ -115,6 +116,27 @@ async def damaged_data(stage: Stage) -> None:
         raise NotSeenError(f"the service was started on damaged data: it answers {answer}")
 
 
+async def panics(stage: Stage) -> None:
+    """Hardware fails and Linux stops: it starts again, tells why, keeps what was said, and frees NVRAM."""
+    disk = stage.disk()
+    await by_oem_string(stage, INSTALL, stage.medium(), disk)
+    data = check_disk(stage, disk)[1]
+    guest = stage.guest(disk, fresh=False, network=True)
+    async with stage.playing(guest, "boot-1") as play:
+        await steps.appliance(play, 1)
+        await play.monitor.machine_check()
+        await play.resets()
+        await steps.appliance(play, 2)
+        await play.hear(REASON)
+        await play.shows("panic", "Last panic", "machine check")
+        await play.monitor.press_power_button()
+        await play.is_off()
+    kept = media.read_data(disk.image, data, "/metadata/panics/panic-1.txt")
+    must(REASON in kept and "Kernel panic" in kept, f"what was kept of the panic is {kept!r}")
+    left = [name for name in media.variables(guest.variables) if name.startswith("dump-")]
+    must(not left, f"the firmware's store still holds {left}")
+
+
 async def changes_settings(stage: Stage) -> None:
     """Settings change by hand and by a file: the medium leaves the data alone, the appliance takes both."""
     disk = stage.disk()
@@ -156,5 +178,6 @@ CARE: dict[str, Story] = {
     "keep-data": keeps_data,
     "tools": tools,
     "damaged-data": damaged_data,
+    "panic": panics,
     "change-settings": changes_settings,
 }

@@ -191,11 +191,14 @@ async def playing(guest: Guest, folder: Path) -> AsyncIterator[Play]:
                 await play.power_on()
                 yield play
             except (NotSeenError, MonitorError, asyncio.CancelledError) as error:
+                processors = ""
                 with suppress(MonitorError, TimeoutError):
                     async with asyncio.timeout(LAST_LOOK):
+                        processors = await monitor.processors()
                         await play.photograph("failure")
                 sentence = str(error) or "the story's time is over"
-                raise NotSeenError(f"{folder.name}: {sentence}\n{play.seen()}") from error
+                running_at = f"\nprocessors: {processors}" if processors else ""
+                raise NotSeenError(f"{folder.name}: {sentence}\n{play.seen()}{running_at}") from error
             finally:
                 _end(process)
                 await listening

@@ -16,12 +16,20 @@ SQUASHFS = b"hsqs" + bytes(24) + b"\4\0"
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Path:
+def tools() -> None:
+    """The tools of other people that judge: the boot container has them; this machine may not."""
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            pytest.skip(f"there is no {tool} on this machine; in the boot container there is")
+
+
+@pytest.fixture
+def disk(tools: None, tmp_path: Path) -> Path:
     return make_disk(tmp_path, 512)
 
 
 @pytest.fixture
-def disk_4096(tmp_path: Path) -> Path:
+def disk_4096(tools: None, tmp_path: Path) -> Path:
     if "--sector-size" not in run("sfdisk", "--help"):
         pytest.skip("this sfdisk knows blocks of 512 bytes alone")
     return make_disk(tmp_path, 4096)
@@ -29,9 +37,6 @@ def disk_4096(tmp_path: Path) -> Path:
 
 def make_disk(tmp_path: Path, block: int) -> Path:
     """A small disk with a table, a FAT32 volume that has a directory, and an ext4 file system."""
-    for tool in TOOLS:
-        if shutil.which(tool) is None:
-            pytest.skip(f"there is no {tool} on this machine; in the boot container there is")
     image = media.blank(tmp_path / "disk.img", SIZE)
     size = [] if block == 512 else ["--sector-size", str(block)]
     run("sfdisk", "-q", *size, str(image), stdin="label: gpt\n1M,64M,U\n65M,62M,L\n")

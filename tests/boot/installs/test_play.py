@@ -101,12 +101,13 @@ def test_a_reset_is_noticed(make_guest: MakeGuest, tmp_path: Path) -> None:
     played(make_guest(resets_on="send-key"), tmp_path, scene)
 
 
-def test_what_failed_is_photographed(make_guest: MakeGuest, tmp_path: Path) -> None:
+def test_what_failed_is_photographed_and_says_where_it_was(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def scene(play: Play) -> None:
         await play.see("Welcome", timeout=0.05)
 
-    with pytest.raises(NotSeenError):
-        played(make_guest(screen="black"), tmp_path, scene)
+    registers = "RIP=ffffffff81a3c0de RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1"
+    with pytest.raises(NotSeenError, match=r"\nprocessors: 0 at ffffffff81a3c0de \(ring 0, halted\)$"):
+        played(make_guest(screen="black", registers=registers), tmp_path, scene)
     assert (tmp_path / "run/failure.png").read_text() == "black"
 
 
