@@ -46,23 +46,33 @@ async def installed_stays(stage: Stage) -> None:
     check_disk(stage, disk)
 
 
-async def late_disk(stage: Stage) -> None:
-    """A disk that fits the rule, too, turns up while it is said when it starts: nothing is written."""
-    target = stage.disk("virtio-blk")
-    late = stage.disk("usb", node="late")
-    text = steps.answers('min_size = "8 GB"')
-    before = [media.digest(disk.image) for disk in (target, late)]
-    guest = with_answers(stage, stage.guest(stage.medium(), target, late), text)
-    async with stage.playing(guest) as play:
-        await play.monitor.unplug("usb-late")
-        await play.see(steps.UNATTENDED, "It starts in")
-        await play.monitor.plug_in(
-            "usb-storage", id="usb-late", bus="xhci-late.0", drive="late", serial=OTHER, removable=True
-        )
-        await steps.refuses(play, "2 disks", OTHER)
-        await play.shows("refused", steps.REFUSED, "2 disks")
-        await play.is_off()
-    must([media.digest(disk.image) for disk in (target, late)] == before, "a disk was written to")
+def late_disk(rule: str, *words: str, hangs: bool = False) -> Story:
+    """Return the story of a disk that turns up while it is said when an answer file with `rule` starts.
+
+    Nothing is written, and `words` are said: it fits, too, or `hangs` and might.
+    """
+
+    async def story(stage: Stage) -> None:
+        target = stage.disk("virtio-blk")
+        late = replace(stage.disk("usb", node="late"), hangs=hangs)
+        before = [media.digest(disk.image) for disk in (target, late)]
+        guest = with_answers(stage, stage.guest(stage.medium(), target, late), steps.answers(rule))
+        async with stage.playing(guest) as play:
+            await play.monitor.unplug("usb-late")
+            await play.see(steps.UNATTENDED, "It starts in")
+            await play.monitor.plug_in(
+                "usb-storage", id="usb-late", bus="xhci-late.0", drive="late", serial=OTHER, removable=True
+            )
+            await steps.refuses(play, *words)
+            await play.shows("refused", steps.REFUSED, words[0])
+            await play.is_off()
+        must([media.digest(disk.image) for disk in (target, late)] == before, "a disk was written to")
+
+    return story
 
 
-CHOICE: dict[str, Story] = {"installed-stays": installed_stays, "late-disk": late_disk}
+CHOICE: dict[str, Story] = {
+    "installed-stays": installed_stays,
+    "late-disk": late_disk('min_size = "8 GB"', "2 disks", OTHER),
+    "hanging-disk": late_disk("empty = true", "does not answer: sda", hangs=True),
+}

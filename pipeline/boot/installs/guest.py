@@ -52,7 +52,8 @@ class Disk:
     `second` behind that one.
 
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
-    write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it.
+    write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
+    one that `hangs` says what it is, and hands out a byte a second of what it holds.
     """
 
     node: str
@@ -64,6 +65,7 @@ class Disk:
     first: bool = False
     second: bool = False
     forgets: int = 0
+    hangs: bool = False
     faults: Mapping[str, object] = field(default_factory=dict)
     log: Path | None = None
 
@@ -92,6 +94,8 @@ def _image(disk: Disk) -> list[str]:
         file = {"driver": "null-co", "size": disk.forgets, "read-zeroes": True}
     if disk.faults:
         file = {"driver": "blkdebug", "image": file} | dict(disk.faults)
+    if disk.hangs:
+        file = {"driver": "throttle", "throttle-group": "hangs", "file": file}
     if disk.log:
         log = {"driver": "file", "filename": str(disk.log)}
         file = {"driver": "blklogwrites", "file": file, "log": log, "log-sector-size": disk.block}
@@ -125,6 +129,9 @@ def command(guest: Guest, qmp: int) -> list[str]:
         forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-{guest.address}:{APPLIANCE_PORT}"
         user = f"user,id=net,restrict={'off' if guest.address else 'on'},{forward}"
         network = ["-netdev", user, "-device", "virtio-net-pci,netdev=net"]
+    slowly = []
+    if any(disk.hangs for disk in guest.disks):
+        slowly = ["-object", "throttle-group,id=hangs,x-bps-total=1"]
     firmware = []
     if guest.code:
         firmware += _firmware("code", guest.code, writable=False)
@@ -154,6 +161,7 @@ def command(guest: Guest, qmp: int) -> list[str]:
         "-uuid",
         guest.uuid,
         *firmware,
+        *slowly,
         *disks,
         *strings,
         *network,
