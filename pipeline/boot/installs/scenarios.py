@@ -108,7 +108,7 @@ def unattended_on(bus: str, block: int = 512, medium: str = "cd") -> Story:
 
 
 async def other_system_stays(stage: Stage) -> None:
-    """A disk with another system is not touched, and neither is its boot entry."""
+    """A disk with another system is not touched, neither is its boot entry, and what was installed starts."""
     disk = stage.disk("nvme")
     image = media.foreign_system(stage.work / "other.img", 1 << 30, stage.work)
     other = Disk("other", image, "ahci", serial=OTHER)
@@ -133,6 +133,8 @@ async def other_system_stays(stage: Stage) -> None:
         set(entries) <= set(after),
         f"boot entries are gone or changed: {sorted(entries)}, now {sorted(after)}",
     )
+    async with stage.playing(stage.guest(disk, other, fresh=False, network=True), "boot-1") as play:
+        await steps.appliance(play, 1)
 
 
 async def leftovers(stage: Stage) -> None:
