@@ -121,23 +121,11 @@ pub(super) fn node_toml(
 }
 
 fn network(settings: &Settings) -> Network<'_> {
-    let (address, gateway, name_servers) = match &settings.address {
-        Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
-        Address::Static {
-            address,
-            prefix,
-            gateway,
-            name_servers,
-        } => (
-            format!("{address}/{prefix}"),
-            gateway.map(|it| it.to_string()),
-            name_servers.iter().map(ToString::to_string).collect(),
-        ),
-    };
+    let written = settings.address.written();
     Network {
-        address,
-        gateway,
-        name_servers,
+        address: written.address,
+        gateway: written.gateway,
+        name_servers: written.name_servers,
         time_server: settings.time_server.as_deref(),
     }
 }

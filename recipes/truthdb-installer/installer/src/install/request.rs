@@ -104,6 +104,40 @@ pub enum Address {
     },
 }
 
+/// An address as files and forms have it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Written {
+    /// `dhcp`, or an address with its prefix.
+    pub address: String,
+    /// Where everything else is sent to.
+    pub gateway: Option<String>,
+    /// Whom to ask for names.
+    pub name_servers: Vec<String>,
+}
+
+impl Address {
+    /// How it is written.
+    pub fn written(&self) -> Written {
+        match self {
+            Self::Dhcp => Written {
+                address: "dhcp".to_owned(),
+                gateway: None,
+                name_servers: Vec::new(),
+            },
+            Self::Static {
+                address,
+                prefix,
+                gateway,
+                name_servers,
+            } => Written {
+                address: format!("{address}/{prefix}"),
+                gateway: gateway.map(|it| it.to_string()),
+                name_servers: name_servers.iter().map(ToString::to_string).collect(),
+            },
+        }
+    }
+}
+
 /// Everything that an installation depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {

@@ -79,28 +79,16 @@ impl Default for Form {
 impl Form {
     /// The settings of an installation, to be changed.
     pub(super) fn of(settings: &Settings) -> Self {
-        let (address, gateway, name_servers) = match &settings.address {
-            Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
-            Address::Static {
-                address,
-                prefix,
-                gateway,
-                name_servers,
-            } => (
-                format!("{address}/{prefix}"),
-                *gateway,
-                name_servers.iter().map(ToString::to_string).collect(),
-            ),
-        };
+        let written = settings.address.written();
         let inputs = [
             settings.host_name.clone(),
             settings.node_name.clone(),
             settings.data_partitions.to_string(),
             settings.reserved.to_string(),
             settings.time_server.clone().unwrap_or_default(),
-            address,
-            gateway.map_or_else(String::new, |it| it.to_string()),
-            name_servers.join(" "),
+            written.address,
+            written.gateway.unwrap_or_default(),
+            written.name_servers.join(" "),
         ];
         Self {
             inputs: inputs.map(Input::new),

@@ -1,7 +1,7 @@
 //! The machine in words.
 
 use crate::hardware::{Disk, Firmware, Hardware, Machine, SecureBoot, Volume, decimal_size};
-use crate::install::{Address, Settings, settings_on};
+use crate::install::{Settings, settings_on};
 
 /// The processor, and how many there are.
 pub(super) fn processor(machine: &Machine) -> String {
@@ -136,29 +136,17 @@ pub(super) fn version_change(hardware: &Hardware, disk: &Disk) -> String {
 /// What changes when a disk gets `settings`, a line each.
 pub(super) fn settings_change(disk: &Disk, settings: &Settings) -> Vec<String> {
     let rows = |settings: &Settings| {
-        let (address, gateway, servers) = match &settings.address {
-            Address::Dhcp => ("dhcp".to_owned(), None, Vec::new()),
-            Address::Static {
-                address,
-                prefix,
-                gateway,
-                name_servers,
-            } => (
-                format!("{address}/{prefix}"),
-                gateway.map(|it| it.to_string()),
-                name_servers.iter().map(ToString::to_string).collect(),
-            ),
-        };
+        let written = settings.address.written();
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         [
             ("Host name", settings.host_name.clone()),
             ("Node name", settings.node_name.clone()),
             ("Time server", or_none(settings.time_server.clone())),
-            ("Address", address),
-            ("Gateway", or_none(gateway)),
+            ("Address", written.address),
+            ("Gateway", or_none(written.gateway)),
             (
                 "Name servers",
-                or_none(Some(servers.join(" ")).filter(|it| !it.is_empty())),
+                or_none(Some(written.name_servers.join(" ")).filter(|it| !it.is_empty())),
             ),
         ]
     };
