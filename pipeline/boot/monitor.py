@@ -25,6 +25,9 @@ UNCORRECTED = 0b1011001 << 57
 IN_PROGRESS = 0b101
 """IA32_MCG_STATUS: a machine check is in progress, at an instruction that could go on (17.3.1.2)."""
 
+THROTTLE = "throttle"
+"""The group of all disks that `let_through` is about."""
+
 PATIENCE = 30.0  # seconds in which QEMU must greet
 
 
@@ -75,6 +78,15 @@ class Monitor:
         await self._execute("blockdev-add", **file)
         options = {"driver": "raw", "node-name": node, "file": f"{node}-image"}
         await self._execute("blockdev-reopen", options=[options])
+
+    async def let_through(self, bytes_a_second: int) -> None:
+        """Slow down the disks of the group THROTTLE: to nearly nothing by 1, not at all by 0."""
+        limits = {"bps-total": bytes_a_second}
+        await self._execute("qom-set", path=f"/objects/{THROTTLE}", property="limits", value=limits)
+
+    async def resize(self, node: str, size: int) -> None:
+        """Make the disk `node` as large as `size` bytes, of which the guest is told."""
+        await self._execute("block_resize", **{"node-name": node, "size": size})
 
     async def _ask(self, line: str) -> str:
         """Return the answer of the monitor that is meant for people, of which QMP has only a part."""

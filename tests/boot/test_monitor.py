@@ -95,6 +95,16 @@ def test_another_image_below_a_disk() -> None:
     ]
 
 
+def test_a_disk_grows_and_hangs() -> None:
+    async def scene(monitor: Monitor) -> None:
+        await monitor.let_through(1)
+        await monitor.resize("late", 512)
+
+    _, heard = converse(scene, {"qom-set": {"return": {}}, "block_resize": {"return": {}}})
+    limits = {"path": "/objects/throttle", "property": "limits", "value": {"bps-total": 1}}
+    assert [command["arguments"] for command in heard] == [limits, {"node-name": "late", "size": 512}]
+
+
 def test_the_power_button() -> None:
     _, heard = converse(lambda monitor: monitor.press_power_button(), {"system_powerdown": {"return": {}}})
     assert heard == [{"execute": "system_powerdown"}]

@@ -12,7 +12,7 @@ Story = Callable[[Stage], Awaitable[None]]
 
 INSTALL = steps.answers(GOOD, erase=SERIAL)
 ADDRESS = ": 10.0.2.15"  # what QEMU's network gives the machine: from now on a service would answer
-REASON = "Fatal machine check"  # what Linux says of an error of its processor that nobody can correct
+REASON = "Fatal local machine check"  # what Linux says of an error of its processor that nobody can correct
 SILENCE = 10.0  # seconds in which it would
 
 

@@ -1,9 +1,12 @@
 """What an answer file does not make happen: nothing is written to a disk that nobody chose."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from pipeline.boot.installs import media, steps
+from pipeline.boot.installs.guest import Disk
+from pipeline.boot.installs.play import Play
 from pipeline.boot.installs.stage import (
     GOOD,
     OTHER,
@@ -46,33 +49,45 @@ async def installed_stays(stage: Stage) -> None:
     check_disk(stage, disk)
 
 
-def late_disk(rule: str, *words: str, hangs: bool = False) -> Story:
-    """Return the story of a disk that turns up while it is said when an answer file with `rule` starts.
+async def late_disk(stage: Stage) -> None:
+    """A disk that fits the rule, too, turns up while it is said when it starts: nothing is written."""
+    late = stage.disk("usb", node="late")
+    async with _in_doubt(stage, 'min_size = "8 GB"', stage.disk("virtio-blk"), late) as play:
+        await play.monitor.unplug("usb-late")
+        await play.see(steps.UNATTENDED, "It starts in")
+        await play.monitor.plug_in(
+            "usb-storage", id="usb-late", bus="xhci-late.0", drive="late", serial=OTHER, removable=True
+        )
+        await steps.refuses(play, "2 disks", OTHER)
+        await play.shows("refused", steps.REFUSED, "2 disks")
 
-    Nothing is written, and `words` are said: it fits, too, or `hangs` and might.
-    """
 
-    async def story(stage: Stage) -> None:
-        target = stage.disk("virtio-blk")
-        late = replace(stage.disk("usb", node="late"), hangs=hangs)
-        before = [media.digest(disk.image) for disk in (target, late)]
-        guest = with_answers(stage, stage.guest(stage.medium(), target, late), steps.answers(rule))
-        async with stage.playing(guest) as play:
-            await play.monitor.unplug("usb-late")
-            await play.see(steps.UNATTENDED, "It starts in")
-            await play.monitor.plug_in(
-                "usb-storage", id="usb-late", bus="xhci-late.0", drive="late", serial=OTHER, removable=True
-            )
-            await steps.refuses(play, *words)
-            await play.shows("refused", steps.REFUSED, words[0])
-            await play.is_off()
-        must([media.digest(disk.image) for disk in (target, late)] == before, "a disk was written to")
+async def hanging_disk(stage: Stage) -> None:
+    """A disk says that it is another one now, and no more: it might fit the rule. Nothing is written."""
+    image = media.foreign_system(stage.work / "other.img", 1 << 30, stage.work)
+    other = Disk("other", image, "virtio-blk", serial=OTHER, can_hang=True)
+    async with _in_doubt(stage, "empty = true", stage.disk("virtio-blk"), other) as play:
+        await play.see(steps.UNATTENDED, "It starts in")
+        await play.monitor.let_through(1)
+        await play.monitor.resize("other", 2 << 30)
+        await steps.refuses(play, "2 disks", "does not answer).")
+        await play.photograph("refused")
+        await play.monitor.let_through(0)  # else QEMU waits for it before it ends
 
-    return story
+
+@asynccontextmanager
+async def _in_doubt(stage: Stage, rule: str, *disks: Disk) -> AsyncIterator[Play]:
+    """Start the machine with an answer file; when it has switched itself off, no disk was written to."""
+    before = [media.digest(disk.image) for disk in disks]
+    guest = with_answers(stage, stage.guest(stage.medium(), *disks), steps.answers(rule))
+    async with stage.playing(guest) as play:
+        yield play
+        await play.is_off()
+    must([media.digest(disk.image) for disk in disks] == before, "a disk was written to")
 
 
 CHOICE: dict[str, Story] = {
     "installed-stays": installed_stays,
-    "late-disk": late_disk('min_size = "8 GB"', "2 disks", OTHER),
-    "hanging-disk": late_disk("empty = true", "does not answer: sda", hangs=True),
+    "late-disk": late_disk,
+    "hanging-disk": hanging_disk,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.boot.machine import watched
+from pipeline.boot.monitor import THROTTLE
 from pipeline.errors import PipelineError
 
 MEMORY_MIB = 1536
@@ -53,7 +54,7 @@ class Disk:
 
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
-    one that `hangs` says what it is, and hands out a byte a second of what it holds.
+    one that `can_hang` does so while the monitor lets no byte through.
     """
 
     node: str
@@ -65,7 +66,7 @@ class Disk:
     first: bool = False
     second: bool = False
     forgets: int = 0
-    hangs: bool = False
+    can_hang: bool = False
     faults: Mapping[str, object] = field(default_factory=dict)
     log: Path | None = None
 
@@ -94,8 +95,8 @@ def _image(disk: Disk) -> list[str]:
         file = {"driver": "null-co", "size": disk.forgets, "read-zeroes": True}
     if disk.faults:
         file = {"driver": "blkdebug", "image": file} | dict(disk.faults)
-    if disk.hangs:
-        file = {"driver": "throttle", "throttle-group": "hangs", "file": file}
+    if disk.can_hang:
+        file = {"driver": "throttle", "throttle-group": THROTTLE, "file": file}
     if disk.log:
         log = {"driver": "file", "filename": str(disk.log)}
         file = {"driver": "blklogwrites", "file": file, "log": log, "log-sector-size": disk.block}
@@ -129,9 +130,7 @@ def command(guest: Guest, qmp: int) -> list[str]:
         forward = f"hostfwd=tcp:127.0.0.1:{guest.port}-{guest.address}:{APPLIANCE_PORT}"
         user = f"user,id=net,restrict={'off' if guest.address else 'on'},{forward}"
         network = ["-netdev", user, "-device", "virtio-net-pci,netdev=net"]
-    slowly = []
-    if any(disk.hangs for disk in guest.disks):
-        slowly = ["-object", "throttle-group,id=hangs,x-bps-total=1"]
+    throttle = ["-object", f"throttle-group,id={THROTTLE}"] if any(it.can_hang for it in guest.disks) else []
     firmware = []
     if guest.code:
         firmware += _firmware("code", guest.code, writable=False)
@@ -161,7 +160,7 @@ def command(guest: Guest, qmp: int) -> list[str]:
         "-uuid",
         guest.uuid,
         *firmware,
-        *slowly,
+        *throttle,
         *disks,
         *strings,
         *network,

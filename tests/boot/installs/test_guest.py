@@ -51,12 +51,16 @@ def test_a_disk_with_two_paths_is_one_image_behind_two_controllers() -> None:
         assert nodes.count("target") == 1
 
 
-def test_a_disk_that_hangs_is_throttled_below_all_sense() -> None:
-    argv = command(replace(GUEST, disks=(replace(DISK, hangs=True),)), 5)
-    assert values(argv, "-object") == ["throttle-group,id=hangs,x-bps-total=1"]
+def test_a_disk_that_can_hang_is_behind_a_throttle() -> None:
+    argv = command(replace(GUEST, disks=(replace(DISK, can_hang=True),)), 5)
+    assert values(argv, "-object") == ["throttle-group,id=throttle"]
     file = blockdev(argv, "target")["file"]
     assert isinstance(file, dict)
-    assert (file["driver"], file["throttle-group"], file["file"]["driver"]) == ("throttle", "hangs", "file")
+    assert (file["driver"], file["throttle-group"], file["file"]["driver"]) == (
+        "throttle",
+        "throttle",
+        "file",
+    )
 
 
 def test_a_machine_without_uefi_firmware_starts_by_bios() -> None:

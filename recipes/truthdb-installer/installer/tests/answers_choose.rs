@@ -206,7 +206,9 @@ fn rules_that_compare_disks_or_look_into_them_still_mean_one() {
     // What is on a disk that does not answer nobody knows: it may be the empty one.
     disks[0].contents = None;
     disks[0].volume = Volume::Silent;
-    assert!(among(&disks, empty).unwrap_err().starts_with("2 disks fit"));
+    let said = among(&disks, empty).unwrap_err();
+    assert!(said.starts_with("2 disks fit"), "{said}");
+    assert_eq!(said.matches("does not answer)").count(), 1, "{said}");
 }
 
 /// A SATA disk of 9 GiB with nothing on it, an `NVMe` disk of 20 GiB with data, and the boot stick.

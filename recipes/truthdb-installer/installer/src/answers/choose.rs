@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Answers, Erase, Refusal, Rule, consent};
-use crate::hardware::{Disk, quoted, size_beside};
+use crate::hardware::{Disk, Volume, quoted, size_beside};
 
 /// How many disks a refusal lists.
 const LISTED: usize = 8;
@@ -161,16 +161,18 @@ fn listed(disks: &[&Disk], rule: &Rule) -> String {
     texts.join("; ")
 }
 
-/// A disk with everything that a rule can name; its world wide name and its place only if it
-/// `has_twin`s, with its serial number. A size that only just does not fit `rule` is shown to
-/// the byte.
+/// A disk with everything that a rule can name, or that it does not answer; its world wide name and its
+/// place only if it `has_twin`s, with its serial number. A size that only just does not fit `rule` is shown
+/// to the byte.
 fn shown(disk: &Disk, rule: &Rule, has_twin: bool) -> String {
     let limits: Vec<u64> = rule.min_size.into_iter().chain(rule.max_size).collect();
-    let serial = disk.serial.as_ref().map_or_else(
-        || "no serial number".to_owned(),
-        |serial| format!("serial number {serial}"),
-    );
-    let mut parts = vec![serial];
+    let serial = disk.serial.iter();
+    let mut parts: Vec<String> = serial.map(|it| format!("serial number {it}")).collect();
+    if disk.volume == Volume::Silent {
+        parts.push("does not answer".to_owned());
+    } else if parts.is_empty() {
+        parts.push("no serial number".to_owned());
+    }
     if has_twin {
         parts.extend(disk.wwn.as_ref().map(|wwn| format!("WWN {wwn}")));
         parts.push(format!("at {}", disk.place));
