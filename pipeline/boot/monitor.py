@@ -26,7 +26,7 @@ IN_PROGRESS = 0b101
 """IA32_MCG_STATUS: a machine check is in progress, at an instruction that could go on (17.3.1.2)."""
 
 THROTTLE = "throttle"
-"""The group of all disks that `let_through` is about."""
+"""The group of all disks that `hang` is about."""
 
 PATIENCE = 30.0  # seconds in which QEMU must greet
 
@@ -79,9 +79,9 @@ class Monitor:
         options = {"driver": "raw", "node-name": node, "file": f"{node}-image"}
         await self._execute("blockdev-reopen", options=[options])
 
-    async def let_through(self, bytes_a_second: int) -> None:
-        """Slow down the disks of the group THROTTLE: to nearly nothing by 1, not at all by 0."""
-        limits = {"bps-total": bytes_a_second}
+    async def hang(self) -> None:
+        """Have the disks of the group THROTTLE hand out a byte a second, from the next request on."""
+        limits = {"bps-total": 1}
         await self._execute("qom-set", path=f"/objects/{THROTTLE}", property="limits", value=limits)
 
     async def resize(self, node: str, size: int) -> None:

@@ -97,7 +97,7 @@ def test_another_image_below_a_disk() -> None:
 
 def test_a_disk_grows_and_hangs() -> None:
     async def scene(monitor: Monitor) -> None:
-        await monitor.let_through(1)
+        await monitor.hang()
         await monitor.resize("late", 512)
 
     _, heard = converse(scene, {"qom-set": {"return": {}}, "block_resize": {"return": {}}})

@@ -68,11 +68,11 @@ async def hanging_disk(stage: Stage) -> None:
     other = Disk("other", image, "virtio-blk", serial=OTHER, can_hang=True)
     async with _in_doubt(stage, "empty = true", stage.disk("virtio-blk"), other) as play:
         await play.see(steps.UNATTENDED, "It starts in")
-        await play.monitor.let_through(1)
+        await play.monitor.hang()
         await play.monitor.resize("other", 2 << 30)
         await steps.refuses(play, "2 disks", "does not answer).")
         await play.photograph("refused")
-        await play.monitor.let_through(0)  # else QEMU waits for it before it ends
+        await play.cut_power()  # as the machine is switched off QEMU waits for the disk, too
 
 
 @asynccontextmanager

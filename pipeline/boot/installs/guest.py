@@ -54,7 +54,7 @@ class Disk:
 
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
-    one that `can_hang` does so while the monitor lets no byte through.
+    one that `can_hang` does so once the monitor says it.
     """
 
     node: str
