@@ -26,18 +26,43 @@ QUESTIONS = {
 """By the name that stands in JSON and stays: what a person reads, in the order in which it is read."""
 
 
+CONDITIONS = {
+    "firmware": "on {} only, not by the rules",
+    "firmware_bits": "on {}-bit firmware only",
+    "block_size": "on disks of {}-byte blocks only",
+    "sbat_level": "where SbatLevel is older than {}",
+    "dbx": "where dbx is older than {}",
+}
+"""What a yes may depend on, by the name that stands in JSON and stays: how a person reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of the machine for a yes: `what`, one of those in `CONDITIONS`, has to be `value`."""
+
+    what: str
+    value: str
+
+    def text(self) -> str:
+        """Return it as people read it."""
+        return CONDITIONS[self.what].format(self.value)
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What is said to a question.
 
     `value` is the answer in full where yes or no are not enough: a version, a command line. `because`
-    is the evidence, one clause. `lacks` names what has to be added for another answer.
+    is the evidence, one clause. `lacks` names what has to be added for another answer. A yes holds where
+    all `conditions` do; `finding` is the code of the finding that decides, "" where none does.
     """
 
     verdict: Verdict
     value: str = ""
     because: str = ""
     lacks: str = ""
+    conditions: tuple[Condition, ...] = ()
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +73,5 @@ class Answer:
     verdict: Verdict
     value: str
     because: str
+    conditions: tuple[Condition, ...]
+    finding: str

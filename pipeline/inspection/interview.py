@@ -71,7 +71,14 @@ def answers(node: Node) -> tuple[Answer, ...]:
     if "init" in said:
         said["missing"] = _missing(said)
     return tuple(
-        Answer(question, each.verdict, shown(each.value, MAX_VALUE), sentence(each.because))
+        Answer(
+            question,
+            each.verdict,
+            shown(each.value, MAX_VALUE),
+            sentence(each.because),
+            each.conditions,
+            each.finding,
+        )
         for question, each in ((name, said.get(name, Said("not applicable"))) for name in QUESTIONS)
     )
 

@@ -49,7 +49,8 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
         if answer.value:
             text = answer.value + (f" ({answer.because})" if answer.because else "")
         else:
-            text = answer.verdict + (f": {answer.because}" if answer.because else "")
+            where = "".join(f", {condition.text()}" for condition in answer.conditions)
+            text = f"{answer.verdict}{where}" + (f": {answer.because}" if answer.because else "")
         yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {text}", styles[answer.verdict]
 
 
