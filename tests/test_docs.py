@@ -12,7 +12,7 @@ from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule
 from tests.conftest import ROOT
 
-RULES = [rule for kind in KINDS.values() for rule in (*kind.rules, *kind.together)]
+RULES = [rule for kind in KINDS.values() for rule in kind.all_rules]
 
 
 def test_the_page_of_checks_is_current(request: pytest.FixtureRequest) -> None:
@@ -40,7 +40,7 @@ def test_every_code_is_on_the_page_once() -> None:
 
 
 def _codes(kind: Any) -> list[str]:
-    return [rule.code for rule in (*kind.rules, *kind.together)]
+    return [rule.code for rule in kind.all_rules]
 
 
 SCREENS = sorted((ROOT / "docs/screens").glob("*.png"))

@@ -52,15 +52,11 @@ class _Archive:
 
 def closure_is_complete(node: Node) -> Iterator[Fault]:
     """A program whose loader or library is missing does not start: `No such file or directory`."""
-    programs: dict[str, Elf] = {
-        child.name: child.artifact.elf
-        for child in node.children
-        if isinstance(child.artifact, Program) and child.artifact.elf is not None
-    }
+    programs = _programs(node)
     if all(program.is_static for program in programs.values()):
         return
     tree: Tree = node.artifact.tree
-    archive = _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree), tree.budget)
+    archive = _archive(tree, programs)
     reached: set[str] = set()
     wanted: dict[str, str] = {}  # what is missing, and who needs it
     for name, program in sorted(programs.items()):
@@ -82,6 +78,27 @@ def closure_is_complete(node: Node) -> Iterator[Fault]:
             )
         else:
             yield f"/{name} needs {missing}, which is not in the archive", f"add {missing} to the initramfs"
+
+
+def missing_for(node: Node, name: str) -> tuple[str, str] | None:
+    """Return who needs what is missing first when a program is started, and what; None where nothing is."""
+    programs = _programs(node)
+    program = programs.get(name)
+    if program is None or program.is_static:
+        return None
+    return next(_started(name, program, _archive(node.artifact.tree, programs), set()), None)
+
+
+def _programs(node: Node) -> dict[str, Elf]:
+    return {
+        child.name: child.artifact.elf
+        for child in node.children
+        if isinstance(child.artifact, Program) and child.artifact.elf is not None
+    }
+
+
+def _archive(tree: Tree, programs: Mapping[str, Elf]) -> _Archive:
+    return _Archive(cache(partial(_led_to, tree)), programs, usual_folders(tree), tree.budget)
 
 
 def _led_to(tree: Tree, path: str) -> str:

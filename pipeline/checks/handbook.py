@@ -45,7 +45,7 @@ def write() -> str:
 
 def _section(kind: Kind[Any], written: set[str]) -> Iterator[str]:
     """Yield a kind's codes, without those that another kind has as well and that are `written` already."""
-    rules = [rule for rule in (*kind.rules, *kind.together) if rule.code not in written]
+    rules = [rule for rule in kind.all_rules if rule.code not in written]
     if not rules and (not kind.unreadable or kind.unreadable in written):
         return
     yield f"## {kind.title[0].upper()}{kind.title[1:]}\n"

@@ -18,13 +18,15 @@ from pipeline.checks.initramfs_archive import (
     read_initramfs,
 )
 from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, own_program
-from pipeline.checks.kind import Kind, Member
+from pipeline.checks.kind import Kind, Member, Node
 from pipeline.checks.program import read_companion
+from pipeline.checks.startable import Refused, start
 from pipeline.errors import FormatError
 from pipeline.formats import elf
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.tree import MAX_TARGET
 
+DEFAULT_INIT = "/init"
 INIT = "/sbin/init"
 INITTAB = "/etc/inittab"
 
@@ -39,6 +41,27 @@ def own_program_can_run(initramfs: Initramfs) -> Iterable[Fault]:
     """It is what all this is for."""
     initramfs.tree.resolve_program(own_program(initramfs.tree))
     return ()
+
+
+def has_something_to_start(node: Node) -> Iterator[Fault]:
+    """Linux panics where it can start neither this nor what stands in for it."""
+    initramfs: Initramfs = node.artifact
+    if initramfs.is_early:
+        return
+    try:
+        start(node, DEFAULT_INIT)
+    except Refused as refused:
+        if refused.lack == "nothing there" and _can_start(node, INIT):
+            return
+        yield f"Linux would start {DEFAULT_INIT}, but {refused.message}", refused.hint
+
+
+def _can_start(node: Node, path: str) -> bool:
+    try:
+        start(node, path)
+    except Refused:
+        return False
+    return True
 
 
 def inittab_is_there(initramfs: Initramfs) -> Iterable[Fault]:
@@ -241,6 +264,15 @@ KIND = Kind(
             lenient=True,
             spec="ld.so(8); System V ABI, gABI, Dynamic Linking (DT_NEEDED, DT_RUNPATH)",
             fix="Add the library, or link the program statically.",
+        ),
+    ),
+    (
+        Rule(
+            "CPIO018",
+            "Linux can start its /init",
+            has_something_to_start,
+            spec="Linux, init/main.c (kernel_init), fs/binfmt_script.c and fs/binfmt_elf.c",
+            fix="Put a program, or a script whose interpreter is there, at /init.",
         ),
     ),
 )

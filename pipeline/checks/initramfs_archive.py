@@ -26,6 +26,12 @@ class Initramfs:
     entries: tuple[Entry, ...]
     tree: Tree
 
+    @property
+    def is_early(self) -> bool:
+        """Whether there is nothing in it but what Linux looks for before it unpacks: microcode, tables."""
+        names = [plain(entry.name) for entry in self.entries]
+        return all(name == "kernel" or name.startswith("kernel/") for name in names if name)
+
 
 def is_archive(image: Image) -> bool:
     """Tell whether Linux would try to unpack these bytes: an archive, or something packed."""

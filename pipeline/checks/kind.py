@@ -41,7 +41,8 @@ class Kind(Generic[Artifact]):
     """A kind of artifact: what it is called, how it is read, and what must hold of it.
 
     `name` stands in JSON and stays; `unreadable` is the code for one that cannot be read, "" where any can.
-    `rules` look at the artifact alone, `together` at the node, when its members have been taken apart too.
+    `rules` look at the artifact alone, `together` at the node, when its members have been taken apart too;
+    `as_a_whole` at a stranger's where it is all of the file, and nothing around it says what it is for.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Kind(Generic[Artifact]):
     rules: tuple[Rule[Artifact], ...]
     members: Callable[[Artifact], Iterable[Member]] = nothing_inside
     together: tuple[Rule["Node"], ...] = ()
+    as_a_whole: tuple[Rule["Node"], ...] = ()
+
+    @property
+    def all_rules(self) -> tuple[Rule[Any], ...]:
+        """All rules, in the order of their codes' tables."""
+        return (*self.rules, *self.together, *self.as_a_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,8 @@ def _taken_apart(member: Member, kind: Kind[Any], inspection: Inspection, path: 
     children, left_out = _children(kind, artifact, inspection, path)
     alone = judge(kind.rules, artifact, house=inspection.house, budget=inspection.budget)
     node = Node(member, kind, artifact, tuple(alone), children, left_out)
-    together = judge(kind.together, node, house=inspection.house, budget=inspection.budget)
+    rules = kind.together if path or inspection.house else (*kind.together, *kind.as_a_whole)
+    together = judge(rules, node, house=inspection.house, budget=inspection.budget)
     return replace(node, findings=(*alone, *together))
 
 

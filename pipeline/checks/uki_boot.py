@@ -11,10 +11,7 @@ from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
-from pipeline.errors import FormatError
-from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.elf import MAGIC, read_elf
-from pipeline.formats.pe import Pe, machine_name
+from pipeline.checks.startable import Refused, start
 
 DEFAULT_INIT = "/init"
 PACKED_BY = {
@@ -51,9 +48,6 @@ PARAMETERS = {
 }
 """Parameters that do nothing without an option (Documentation/admin-guide/kernel-parameters.txt)."""
 
-MACHINES = {"x86-64": 0x8664, "AArch64": 0xAA64, "RISC-V": 0x5064}
-"""A machine of an ELF program, and its number in a PE header; 32-bit x86 runs on both."""
-
 
 def _part(node: Node, name: str, kind: type) -> object:
     """Return a section's artifact, None where there is none that could be read."""
@@ -74,14 +68,6 @@ def _initramfs(node: Node) -> Initramfs | None:
 def _cmdline(node: Node) -> Cmdline | None:
     found = _part(node, ".cmdline", Cmdline)
     return found if isinstance(found, Cmdline) else None
-
-
-def _kernel_machine(node: Node) -> int:
-    """Return the kernel's machine by its PE header, 0 where nobody knows."""
-    child = node.child(".linux")
-    found = child.artifact if child else None
-    pe = found.pe if isinstance(found, Kernel) else found
-    return pe.machine if isinstance(pe, Pe) else 0
 
 
 def init_path(node: Node) -> str:
@@ -106,67 +92,39 @@ def kernel_unpacks_the_initramfs(node: Node) -> Iterator[Fault]:
             )
 
 
+def refused_init(node: Node) -> Refused | None:
+    """Return why Linux cannot start what it takes out of the initramfs, None where it can or has none."""
+    initramfs = node.child(".initrd")
+    if initramfs is None or not isinstance(initramfs.artifact, Initramfs):
+        return None
+    try:
+        start(initramfs, init_path(node), node.child(".linux"))
+    except Refused as refused:
+        return refused
+    return None
+
+
 def init_is_there(node: Node) -> Iterator[Fault]:
     """Without it Linux looks for a root file system, and panics where the command line names none.
 
     A UKI without a command line is given one by firmware or an addon: nobody knows what that names.
     """
-    initramfs, cmdline = _initramfs(node), _cmdline(node)
-    if initramfs is None or cmdline is None or cmdline.values("root") or cmdline.values("nfsroot"):
+    refused, cmdline = refused_init(node), _cmdline(node)
+    if refused is None or refused.lack == "cannot run" or cmdline is None:
         return
-    path = init_path(node)
-    try:
-        initramfs.tree.resolve_program(path)
-    except FormatError as error:
+    has_root = cmdline.values("root") or cmdline.values("nfsroot")
+    if refused.lack == "no program" or not has_root:
         yield (
-            f"Linux would start {path} from the initramfs, but {error.message}",
-            f"put a program there, or name another with rdinit= ({error.hint})",
+            f"Linux would start {init_path(node)} from the initramfs, but {refused.message}",
+            f"put a program there, or name another with rdinit= ({refused.hint})",
         )
 
 
 def init_can_run_on_this_machine(node: Node) -> Iterator[Fault]:
-    """Linux cannot run a program of another machine, nor a script whose interpreter is not there."""
-    initramfs = _initramfs(node)
-    if initramfs is None:
-        return
-    try:
-        program = initramfs.tree.resolve_program(init_path(node))
-    except FormatError:
-        return
-    script, kernel = _interpreter(program), _kernel(node)
-    if script:
-        if kernel and kernel.option("BINFMT_SCRIPT") == "n":
-            yield (
-                f"/{program.name} is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",
-                "build it with CONFIG_BINFMT_SCRIPT=y, or start a program with rdinit=",
-            )
-        try:
-            program = initramfs.tree.resolve_program(script)
-        except FormatError as error:
-            yield f"/{program.name} is a script for {script}, but {error.message}", error.hint
-            return
-    found, machine = _machine(program), _kernel_machine(node)
-    if found in MACHINES and machine and MACHINES[found] != machine:
-        yield (
-            f"/{program.name} is a program for {found}, the kernel is for {machine_name(machine)}",
-            "make the initramfs of programs for the kernel's machine",
-        )
-
-
-def _interpreter(program: Entry) -> str:
-    """Return what a script names after `#!`, "" for what is no script (fs/binfmt_script.c)."""
-    line = bytes(program.data[:256]).partition(b"\n")[0]
-    words = line[2:].split() if line.startswith(b"#!") else []
-    return words[0].decode(errors="replace") if words else ""
-
-
-def _machine(program: Entry) -> str:
-    if bytes(program.data[:4]) != MAGIC:
-        return ""
-    try:
-        return read_elf(program.data).machine
-    except FormatError:
-        return ""
+    """Linux cannot run a program of another machine, nor what lacks its interpreter, loader or libraries."""
+    refused = refused_init(node)
+    if refused is not None and refused.lack == "cannot run":
+        yield refused.message, refused.hint
 
 
 def parameters_mean_something(node: Node) -> Iterator[Fault]:

@@ -56,6 +56,7 @@ class Elf:
     search: tuple[str, ...] = ()  # where it looks for them first: DT_RUNPATH, else DT_RPATH
     hands_down: bool = False  # whether its libraries look there, too: of DT_RPATH
     soname: str = ""
+    loaded: int = 0  # bytes of the file up to the end of what is loaded of it
 
     @property
     def is_static(self) -> bool:
@@ -122,6 +123,7 @@ def read_elf(image: Image) -> Elf:
         search=(runpath or rpath)[:1],
         hands_down=bool(rpath and not runpath),
         soname=next(iter(text(SONAME)), ""),
+        loaded=max((one.offset + one.size for one in segments if one.kind == LOAD), default=0),
     )
 
 

@@ -16,14 +16,17 @@ from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.program import Program
-from pipeline.errors import FormatError
-from pipeline.formats import elf
+from pipeline.checks.startable import Refused, start
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
 from pipeline.inspection.answers import Said
 from pipeline.inspection.names import path_of
 
 DEFAULT_INIT, OTHER_INIT = "/init", "/sbin/init"
+FALLBACKS = (OTHER_INIT, "/etc/init", "/bin/init", "/bin/sh")
+INIT_CODES = ("UKI012", "UKI013", "UKI014", "CPIO000", "UKI008", "UKI003")
+"""Which finding decides that a UKI's kernel starts nothing, the first of them that there is."""
+
 MAX_NAMED = 3
 MAX_SEARCHED = 1 << 24  # bytes of a program that are searched for its version
 BUSYBOX = re.compile(rb"BusyBox v[0-9][0-9A-Za-z.\-]{0,20}")
@@ -37,6 +40,7 @@ class System:
     """A kernel and what it is started with, as far as one file says so."""
 
     path: str  # of the UKI
+    uki: Node
     kernel: Kernel | None
     uname: str
     cmdline: Cmdline | None
@@ -60,6 +64,7 @@ def _system(path: str, uki: Node) -> System:
     linux, cmdline, initrd, uname = map(uki.child, (".linux", ".cmdline", ".initrd", ".uname"))
     return System(
         path,
+        uki,
         linux.artifact if linux and isinstance(linux.artifact, Kernel) else None,
         bytes(uname.member.image[:256]).decode(errors="replace").rstrip("\0\n") if uname else "",
         cmdline.artifact if cmdline and isinstance(cmdline.artifact, Cmdline) else None,
@@ -128,33 +133,74 @@ def init(root: Node) -> Said:
     found = systems(root)
     for system in found:
         if system.initramfs or system.cmdline:
-            return _init_of(system.initramfs, system.cmdline)
-    alone = [node for _, node in _nodes(root, "initramfs")]
-    if alone and not found:
-        return _init_alone(alone[0])
-    return Said("unknown", because="no initramfs that can be read was found inside")
+            return _init_of(system)
+    alone = [(path, node) for path, node in _nodes(root, "initramfs") if not node.artifact.is_early]
+    if not alone or found:
+        return Said("unknown", because="no initramfs that can be read was found inside")
+    if alone[0][1] is root:
+        return _init_alone(root)
+    places = [path_of(path) for path, _ in alone]
+    for place, (_, node) in zip(places, alone, strict=True):
+        if said := _init_on_medium(place, node):
+            return said
+    return Said("unknown", because=f"the boot loader says what is started of {_some(places)}")
 
 
-def _init_of(initramfs: Node | None, cmdline: Cmdline | None) -> Said:
-    named = cmdline.values("rdinit") if cmdline else []
+def _init_of(system: System) -> Said:
+    """Say what the kernel of a UKI starts."""
+    named = system.cmdline.values("rdinit") if system.cmdline else []
     path = named[-1] if named else DEFAULT_INIT
-    asked = f"rdinit={path}" if named else f"no rdinit=, so the kernel takes {path}"
-    why = "there is no initramfs that can be read"
-    if initramfs is not None:
+    refused = _unpacked(system)
+    if refused is None and system.initramfs is not None:
         how = "rdinit= names it" if named else "no rdinit= names another"
         try:
-            what = _started(initramfs, path)
-        except FormatError as error:
-            why = error.message
-        else:
-            return Said("yes", path, f"{how}; {what}")
-    root = cmdline.values("root") if cmdline else []
-    if root:
-        then = (cmdline.values("init") if cmdline else []) or ["/sbin/init"]
-        return Said(
-            "unknown", because=f"{why}: the kernel mounts root={root[-1]} and starts {then[-1]} there"
-        )
-    return Said("no", because=f"{asked}, and {why}", lacks=f"{path} in the initramfs")
+            return Said("yes", path, f"{how}; {_started(system.initramfs, path, system.uki.child('.linux'))}")
+        except Refused as error:
+            refused = error
+    why = refused.message if refused else "there is no initramfs that can be read"
+    if refused is None or refused.lack == "nothing there":
+        if system.cmdline is None:
+            return Said("unknown", because=f"{why}; what gives the command line may name another")
+        root = system.cmdline.values("root")
+        if root:
+            then = system.cmdline.values("init") or [OTHER_INIT]
+            return Said(
+                "unknown", because=f"{why}: the kernel mounts root={root[-1]} and starts {then[-1]} there"
+            )
+    elif system.initramfs is not None:
+        why += _instead(system.initramfs, system)
+    asked = f"rdinit={path}" if named else f"no rdinit=, so the kernel takes {path}"
+    return Said(
+        "no",
+        because=f"{asked}, and {why}",
+        lacks=f"{path} in the initramfs",
+        finding=_decides(system.uki, *INIT_CODES),
+    )
+
+
+def _unpacked(system: System) -> Refused | None:
+    """Return why the kernel of a UKI does not even unpack the initramfs."""
+    found = next((each for each in system.uki.findings if each.code == "UKI012"), None)
+    return Refused(found.message, found.hint, "nothing there") if found else None
+
+
+def _instead(initramfs: Node, system: System) -> str:
+    """Say what the kernel does after it could not start what is there (`kernel_init`)."""
+    named = system.cmdline.values("init") if system.cmdline else []
+    for path in named[-1:] or FALLBACKS:
+        try:
+            start(initramfs, path, system.uki.child(".linux"))
+        except Refused:
+            continue
+        return f"; Linux starts {path} instead"
+    return "; Linux panics"
+
+
+def _decides(node: Node, *codes: str) -> str:
+    """Return the first of the codes that was found in a node or in its initramfs, "" for none."""
+    below = node.child(".initrd")
+    found = {each.code for each in (*node.findings, *(below.findings if below else ()))}
+    return next((code for code in codes if code in found), "")
 
 
 def _init_alone(initramfs: Node) -> Said:
@@ -163,22 +209,32 @@ def _init_alone(initramfs: Node) -> Said:
         return Said(
             "yes", DEFAULT_INIT, f"{_started(initramfs, DEFAULT_INIT)}, unless rdinit= says otherwise"
         )
-    except FormatError as error:
-        why = error.message
+    except Refused as refused:
+        why, is_missing = refused.message, refused.lack == "nothing there"
+    if is_missing:
+        try:
+            what = _started(initramfs, OTHER_INIT)
+        except Refused as refused:
+            why += f", and {refused.message}"
+        else:
+            return Said("unknown", because=f"{why}; rdinit={OTHER_INIT} would start {what}")
+    return Said("no", because=why, lacks=DEFAULT_INIT, finding=_decides(initramfs, "CPIO018"))
+
+
+def _init_on_medium(path: str, initramfs: Node) -> Said | None:
+    """Say what is started of an initramfs that a boot loader hands over, None where nothing may be."""
     try:
-        what = _started(initramfs, OTHER_INIT)
-    except FormatError as error:
-        return Said("no", because=f"{why}, and {error.message}", lacks=DEFAULT_INIT)
-    return Said("unknown", because=f"{why}; rdinit={OTHER_INIT} would start {what}")
+        what = _started(initramfs, DEFAULT_INIT)
+    except Refused:
+        return None
+    return Said("yes", DEFAULT_INIT, f"in {path}; {what}, unless rdinit= says otherwise")
 
 
-def _started(initramfs: Node, path: str) -> str:
-    """Return what a path leads to. Raises FormatError when that is nothing that Linux can start."""
-    entry = initramfs.artifact.tree.resolve_program(path)
+def _started(initramfs: Node, path: str, kernel: Node | None = None) -> str:
+    """Return what a path leads to. Raises Refused when that is nothing that Linux can start."""
+    entry = start(initramfs, path, kernel)
     node = initramfs.child(entry.name)
-    if not bytes(entry.data[:4]).startswith((elf.MAGIC, b"#!")):
-        raise FormatError(f"{path} is {describe(entry.data)}, which is no program", "give another")
-    via = f", in /{entry.name}" if entry.name != path.lstrip("/") else ""
+    via = f", in /{entry.name}" if entry.name != path.strip("/") else ""
     return _what(node.artifact if node else None, entry.data) + via
 
 

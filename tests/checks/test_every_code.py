@@ -54,7 +54,7 @@ CASES = [
 
 def codes() -> list[str]:
     """All codes of all tables."""
-    rules = [rule.code for kind in KINDS.values() for rule in (*kind.rules, *kind.together)]
+    rules = [rule.code for kind in KINDS.values() for rule in kind.all_rules]
     return sorted({code for code in (*rules, *(kind.unreadable for kind in KINDS.values())) if code})
 
 
@@ -63,7 +63,7 @@ def test_every_kind_has_tests() -> None:
 
 
 def test_no_code_has_two_meanings() -> None:
-    rules = {rule for kind in KINDS.values() for rule in (*kind.rules, *kind.together)}
+    rules = {rule for kind in KINDS.values() for rule in kind.all_rules}
     unreadable = {kind.unreadable for kind in KINDS.values() if kind.unreadable}
     counts = Counter([*(rule.code for rule in (*rules, *whole.RULES)), *unreadable])
     assert [code for code, count in counts.items() if count > 1] == []

@@ -145,6 +145,19 @@ TOGETHER = (
             "/bin/tool needs libc.so.6, which is not in the archive",
         ),
     ),
+    Case(
+        "CPIO018",
+        changed(Raw("init", FILE | 0o111, b"busybox")),
+        (
+            "Linux would start /init, but /init is a file of no known format (it starts with "
+            "62757379626f78), which is no program",
+        ),
+    ),
+    Case(
+        "CPIO018",
+        changed(without="sbin/init"),
+        ("Linux would start /init, but /init is not in the archive",),
+    ),
 )
 """What is told of anybody's initramfs; of one that is built here, its programs are static anyway."""
 
@@ -166,7 +179,8 @@ PROGRAMS = (
 def test_what_programs_need_is_told_of_any_initramfs(case: Case) -> None:
     node = take_apart(case.image, "initramfs", house=False)
     assert told(node.all_findings()) == case.expected
-    assert {finding.severity for finding in node.all_findings()} == {Severity.WARNING}
+    severity = Severity.ERROR if case.code == "CPIO018" else Severity.WARNING
+    assert {finding.severity for finding in node.all_findings()} == {severity}
 
 
 def test_a_good_initramfs_has_no_findings() -> None:

@@ -6,14 +6,15 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.inspection.interview import answers
-from tests.fixtures.bzimage import bzimage
-from tests.fixtures.elf import elf
+from tests.fixtures.bzimage import bzimage, packed_kernel
+from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import changed
-from tests.fixtures.newc import FILE, LINK, Raw
+from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
 from tests.fixtures.uki import CMDLINE, uki
 
 CONSOLE = b" console=tty0"
+EARLY = newc([Raw("kernel", DIRECTORY), Raw("kernel/x86", DIRECTORY)])
 BUSYBOX = Raw("bin/busybox", FILE | 0o111, elf() + b"BusyBox v1.37.0 (Debian)")
 
 
@@ -70,7 +71,7 @@ CASES = (
     ),
     (
         "init",
-        uki({".initrd": init("sbin/init", elf(interpreter="/lib/ld.so"))}),
+        uki({".initrd": init("sbin/init", elf(interpreter="/bin/busybox"))}),
         "/sbin/init (rdinit= names it; a dynamic program for x86-64)",
     ),
     (
@@ -109,7 +110,52 @@ CASES = (
         "init",
         uki({".initrd": init("sbin/init", b"milk, eggs")}),
         "no: rdinit=/sbin/init, and /sbin/init is a file of no known format (it starts with "
-        "6d696c6b2c206567), which is no program",
+        "6d696c6b2c206567), which is no program; Linux starts /bin/sh instead",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", b"#!/bin/sh\r\nexec /bin/sh\r\n")}),
+        r"no: rdinit=/sbin/init, and /sbin/init is a script for '/bin/sh\r', which is not in the archive: "
+        "its lines end as on Windows, in CR and LF; Linux starts /bin/sh instead",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", elf(machine=AARCH64)), ".cmdline": CMDLINE + b" init=/bin/gone"}),
+        "no: rdinit=/sbin/init, and /sbin/init is a program for AArch64, the kernel is for x86-64; "
+        "Linux panics",
+    ),
+    (
+        "init",
+        uki({".initrd": init("sbin/init", elf(), FILE), ".cmdline": CMDLINE + b" root=/dev/sda1"}),
+        "no: rdinit=/sbin/init, and /sbin/init is not an executable file: /sbin/init has mode -rw-r--r--; "
+        "Linux starts /bin/sh instead",
+    ),
+    (
+        "init",
+        uki({".linux": bzimage(payload=packed_kernel("RD_ZSTD"))}),
+        "no: rdinit=/sbin/init, and the UKI's initramfs is packed with zstd, but its kernel was built "
+        "without CONFIG_RD_ZSTD",
+    ),
+    (
+        "init",
+        uki({".initrd": changed(without="sbin/init"), ".cmdline": None}),
+        "unknown: /init is not in the archive; what gives the command line may name another",
+    ),
+    (
+        "init",
+        init("init", b"busybox"),
+        "no: /init is a file of no known format (it starts with 62757379626f78), which is no program",
+    ),
+    ("init", EARLY, "unknown: no initramfs that can be read was found inside"),
+    (
+        "init",
+        fat({"UCODE.IMG": EARLY, "INITRD.IMG": init("init", elf())}),
+        "/init (in INITRD.IMG; a static program for x86-64, unless rdinit= says otherwise)",
+    ),
+    (
+        "init",
+        fat({"INITRD.IMG": changed()}),
+        "unknown: the boot loader says what is started of INITRD.IMG",
     ),
     ("init", fat({}), "unknown: no initramfs that can be read was found inside"),
     ("missing", uki({".cmdline": b"quiet"}), "/init in the initramfs"),
@@ -123,3 +169,24 @@ def test_it_is_said(question: str, image: bytes, said: str) -> None:
     answer = next(each for each in answers(node) if each.question == question)
     because = f" ({answer.because})" if answer.value and answer.because else f": {answer.because}"
     assert (answer.value or answer.verdict) + (because if answer.because else "") == said
+
+
+DECIDED = (
+    (uki({".initrd": init("sbin/init", b"#!/bin/gone\n")}), "UKI014"),
+    (uki({".initrd": init("sbin/init", elf(), FILE)}), "UKI013"),
+    (uki({".cmdline": b"quiet"}), "UKI013"),
+    (uki({".initrd": changed()[:-9]}), "CPIO000"),
+    (uki({".initrd": b"milk, eggs"}), "UKI008"),
+    (uki({".initrd": None}), "UKI003"),
+    (uki({".linux": bzimage(payload=packed_kernel("RD_ZSTD"))}), "UKI012"),
+    (init("init", b"busybox"), "CPIO018"),
+    (changed(without="sbin/init"), "CPIO018"),
+)
+
+
+@pytest.mark.parametrize(("image", "code"), DECIDED)
+def test_a_no_names_the_finding_that_decides(image: bytes, code: str) -> None:
+    node = take_apart(image, "artifact", house=False)
+    answer = next(each for each in answers(node) if each.question == "init")
+    assert (answer.verdict, answer.finding) == ("no", code)
+    assert code in {finding.code for finding in node.all_findings()}

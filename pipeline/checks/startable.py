@@ -1,0 +1,245 @@
+"""Owns what Linux can start out of an initramfs: which file a path leads to, and why the kernel refuses it.
+
+Must not know which path is asked for, nor what a refusal means for whoever boots.
+
+Specification: Linux 6.12, fs/exec.c, fs/binfmt_script.c, fs/binfmt_elf.c
+"""
+
+from typing import Literal
+
+from pipeline.checks.closure import missing_for
+from pipeline.checks.kernel import Kernel
+from pipeline.checks.kind import Node
+from pipeline.errors import FormatError
+from pipeline.formats.cpio_reader import Entry
+from pipeline.formats.elf import MAGIC, Elf, read_elf
+from pipeline.formats.magic import describe
+from pipeline.formats.pe import Pe, machine_name
+from pipeline.formats.tree import Tree
+
+BINPRM_BUF_SIZE = 256  # bytes: how much of a file Linux looks at to see what it is
+MAX_SCRIPTS = 5  # each the interpreter of the last (exec_binprm)
+PAGE = 4096  # bytes; what a file lacks within its last page reads as zeros
+BLANKS = b" \t"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINK_MARKS = (b"!<symlink>", b"IntxLNK\1")  # of links in files, as Cygwin and Interix write them
+MAX_LINK = 100  # bytes of a text that may have been a link
+
+RUN_BY = {
+    0x8664: {("x86-64", 64): "BINFMT_ELF", ("x86", 32): "IA32_EMULATION"},
+    0x14C: {("x86", 32): "BINFMT_ELF"},
+    0xAA64: {("AArch64", 64): "BINFMT_ELF", ("ARM", 32): "COMPAT"},
+    0x5064: {("RISC-V", 64): "BINFMT_ELF", ("RISC-V", 32): "COMPAT"},
+    0x6264: {("LoongArch", 64): "BINFMT_ELF"},
+}
+"""By the machine in a kernel's PE header: which programs it runs, and the option for each."""
+
+Lack = Literal["nothing there", "no program", "cannot run"]
+
+
+class Refused(FormatError):  # noqa: N818  of a path, nothing is wrong with the file
+    """Why Linux cannot start what it is told to. Where nothing is there, it looks for a root file system."""
+
+    def __init__(self, message: str, hint: str, lack: Lack = "cannot run") -> None:
+        super().__init__(message, hint)
+        self.lack = lack
+
+
+def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
+    """Return the file that a path leads to, a script or a program, once Linux could start it.
+
+    `kernel` is the node of the kernel that does, None where nobody knows. Raises Refused with the reason.
+    """
+    tree: Tree = initramfs.artifact.tree
+    entry = first = _file(tree, path)
+    for _ in range(MAX_SCRIPTS + 1):
+        interpreter = interpreter_of(entry)
+        if not interpreter:
+            _check_program(initramfs, entry, path if entry is first else f"/{entry.name}", kernel)
+            return first
+        if _option(kernel, "BINFMT_SCRIPT") == "n":
+            raise Refused(
+                f"/{entry.name} is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",
+                "build it with CONFIG_BINFMT_SCRIPT=y, or start a program with rdinit=",
+            )
+        entry = _interpreter(tree, entry, interpreter)
+    raise Refused(
+        f"{path} is a script for a script, and so on, more than {MAX_SCRIPTS} times",
+        "name a program after its `#!`, such as /bin/sh",
+    )
+
+
+def _file(tree: Tree, path: str) -> Entry:
+    try:
+        tree.resolve(path)
+    except FormatError as error:
+        raise Refused(error.message, error.hint, "nothing there") from error
+    try:
+        return tree.resolve_program(path)
+    except FormatError as error:
+        raise Refused(error.message, error.hint, "no program") from error
+
+
+def interpreter_of(entry: Entry) -> str:
+    """Return what a script names after `#!`, "" for what is none. Raises Refused as `load_script` fails."""
+    head = bytes(entry.data[:BINPRM_BUF_SIZE])
+    if not head.startswith(b"#!"):
+        return ""
+    text = head.partition(b"\0")[0]
+    line, end, _ = text[2:].partition(b"\n")
+    words = line.lstrip(BLANKS).replace(b"\t", b" ").split(b" ")
+    if not end and len(text) == BINPRM_BUF_SIZE and len(words) == 1:
+        raise Refused(
+            f"the first line of /{entry.name} is longer than the {BINPRM_BUF_SIZE} bytes that Linux reads",
+            "give the interpreter a shorter path",
+        )
+    if not words[0]:
+        raise Refused(
+            f"/{entry.name} is a script that names no interpreter", "begin it with a line such as `#!/bin/sh`"
+        )
+    return words[0].decode(errors="surrogateescape")
+
+
+def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
+    try:
+        return tree.resolve_program(path)
+    except FormatError as error:
+        if path.endswith("\r"):
+            raise Refused(
+                f"/{script.name} is a script for {path!r}, which is not in the archive: "
+                "its lines end as on Windows, in CR and LF",
+                rf"run `sed -i 's/\r$//' {script.name}`, and pack the initramfs again",
+            ) from error
+        if not path.startswith("/"):
+            raise Refused(
+                f"/{script.name} is a script for {path}, which Linux looks for as /{path}: "
+                "it searches no PATH",
+                f"write the whole path: `#!/bin/{path.rpartition('/')[2]}`",
+            ) from error
+        raise Refused(f"/{script.name} is a script for {path}, but {error.message}", error.hint) from error
+
+
+def _check_program(initramfs: Node, entry: Entry, path: str, kernel: Node | None) -> None:
+    if bytes(entry.data[: len(MAGIC)]) != MAGIC:
+        target = _link_target(initramfs.artifact.tree, entry)
+        raise Refused(f"{path} is {_instead(entry, target)}", _remedy(entry, target))
+    elf = _loadable(entry, kernel)
+    if elf.interpreter:
+        tree: Tree = initramfs.artifact.tree
+        try:
+            loader = _loadable(tree.resolve_program(elf.interpreter), kernel)
+        except FormatError as error:
+            raise Refused(
+                f"/{entry.name} needs its loader {elf.interpreter}, but {error.message}", error.hint
+            ) from error
+        if (loader.bits, loader.machine) != (elf.bits, elf.machine):
+            raise Refused(
+                f"/{entry.name} is for {elf.bits}-bit {elf.machine}, "
+                f"its loader {elf.interpreter} for {loader.bits}-bit {loader.machine}",
+                f"add {elf.interpreter} for {elf.machine}",
+            )
+    lacking = missing_for(initramfs, entry.name)
+    if lacking:
+        needs, what = lacking
+        raise Refused(
+            f"/{needs} needs {what}, which its loader does not find in the archive",
+            f"add {what} to the initramfs, or link /{entry.name} statically",
+        )
+
+
+def _loadable(entry: Entry, kernel: Node | None) -> Elf:
+    """Return the headers of a program of which Linux can map all that it asks for."""
+    try:
+        elf = read_elf(entry.data)
+    except FormatError as error:
+        raise Refused(f"/{entry.name} is damaged: {error.message}", error.hint) from error
+    if elf.kind not in ("ET_EXEC", "ET_DYN") or not elf.loaded:
+        raise Refused(
+            f"/{entry.name} is an ELF file of type {elf.kind} with {elf.loaded} bytes to load, no program",
+            "give the linked program, not an object file",
+        )
+    if elf.loaded > len(entry.data) + -len(entry.data) % PAGE:
+        raise Refused(
+            f"/{entry.name} is cut off: it loads {elf.loaded} bytes, the file has {len(entry.data)}",
+            "pack the whole program",
+        )
+    _check_machine(entry, elf, kernel)
+    return elf
+
+
+def _check_machine(entry: Entry, elf: Elf, kernel: Node | None) -> None:
+    machine = _machine(kernel)
+    runs = RUN_BY.get(machine)
+    if runs is None:
+        return
+    option = runs.get((elf.machine, elf.bits))
+    if option is None:
+        bits = f"{elf.bits}-bit " if any(elf.machine == name for name, _ in runs) else ""
+        raise Refused(
+            f"/{entry.name} is a program for {bits}{elf.machine}, the kernel is for {machine_name(machine)}",
+            "make the initramfs of programs for the kernel's machine",
+        )
+    if _option(kernel, option) == "n":
+        raise Refused(
+            f"/{entry.name} is a program for {elf.bits}-bit {elf.machine}, "
+            f"but the kernel was built without CONFIG_{option}",
+            f"build the kernel with CONFIG_{option}=y, or the program for {machine_name(machine)}",
+        )
+
+
+def _machine(kernel: Node | None) -> int:
+    """Return the kernel's machine by its PE header, 0 where nobody knows."""
+    found = kernel.artifact if kernel else None
+    pe = found.pe if isinstance(found, Kernel) else found
+    return pe.machine if isinstance(pe, Pe) else 0
+
+
+def _option(kernel: Node | None, name: str) -> str:
+    return kernel.artifact.option(name) if kernel and isinstance(kernel.artifact, Kernel) else ""
+
+
+def _instead(entry: Entry, target: str) -> str:
+    """Return what a file is that is neither script nor program, as a noun phrase."""
+    if target:
+        return f"a text file that says {target!r}: a symbolic link that became a file"
+    head = bytes(entry.data[:BINPRM_BUF_SIZE])
+    if head.startswith(BYTE_ORDER_MARK + b"#!"):
+        return "a script with a byte order mark in front of its `#!`, which is no program"
+    if head.lstrip().startswith(b"#!"):
+        return "a script with blanks in front of its `#!`, which is no program"
+    return f"{describe(entry.data)}, which is no program"
+
+
+def _link_target(tree: Tree, entry: Entry) -> str:
+    """Return where a file that was a link led, "" for what never was one."""
+    if len(entry.data) > MAX_LINK:
+        return ""
+    text = bytes(entry.data)
+    mark = next((mark for mark in LINK_MARKS if text.startswith(mark)), b"")
+    encoding = "utf-16" if text[len(mark) :].startswith(b"\xff\xfe") else "utf-8"
+    target = text[len(mark) :].decode(encoding, errors="replace").strip("\0\r\n ")
+    if not target or not target.isprintable():
+        return ""
+    folder = "" if target.startswith("/") else f"/{entry.name}".rpartition("/")[0]
+    try:
+        found = tree.resolve(f"{folder}/{target}")
+    except FormatError:
+        return target if mark else ""
+    return target if found is not entry else ""
+
+
+def _remedy(entry: Entry, target: str) -> str:
+    """Return what to do with a file that is neither script nor program."""
+    head = bytes(entry.data[:BINPRM_BUF_SIZE])
+    name = entry.name
+    if target:
+        return f"make it a link again, `ln -sf {target} {name}`, and pack the initramfs again"
+    if head.startswith(BYTE_ORDER_MARK):
+        return rf"run `sed -i '1s/^\xef\xbb\xbf//' {name}`, and pack the initramfs again"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"run `iconv -f UTF-16 -t UTF-8 {name}`, and pack what that prints"
+    if head.lstrip().startswith(b"#!"):
+        return f"take away what stands in front of `#!` in {name}"
+    if not head:
+        return f"copy a program there: `cp busybox {name}`"
+    return "put a program there, or a script that begins with `#!/bin/sh`"
