@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.revocations import AS_OF, Refusal, refusals
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.authenticode import CHANGED, read_signatures
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
+from pipeline.formats.sbat import read_sbat
 
 SUBSYSTEMS = {
     EFI_APPLICATION: "EFI application",
@@ -19,6 +21,11 @@ SUBSYSTEMS = {
     13: "EFI ROM image",
     16: "Windows boot application",
 }
+
+
+MIB, GIB = 1 << 20, 1 << 30
+MAX_GAP = GIB  # bytes of memory that nothing of an image needs
+SIGN_LAST = "sign it again, as the last thing that is done to it: sbattach --remove, then sbsign"
 
 
 def named(pe: Pe) -> Iterator[tuple[Section, str]]:
@@ -31,6 +38,11 @@ def named(pe: Pe) -> Iterator[tuple[Section, str]]:
 
 def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
     """Firmware copies each section from where and to where its header says, or refuses the image."""
+    if pe.table_end > pe.headers_size:
+        yield (
+            f"{what}'s section table ends at {pe.table_end:#x}, its headers at {pe.headers_size:#x}",
+            "leave sections out, or begin with a stub that has room for more",
+        )
     for section in pe.sections:
         for place, end, size in (
             ("file", section.raw_offset + section.raw_size, len(pe.image)),
@@ -39,8 +51,29 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
             if end > size and (place == "memory" or section.raw_size):
                 yield (
                     f"{what}'s section {section.name} ends at {end:#x}, the {place} at {size:#x}",
-                    "it is cut off or badly put together: make it again",
+                    "it is cut off: copy it again"
+                    if place == "file"
+                    else "put it together with ukify, which makes SizeOfImage as large as the sections need",
                 )
+
+
+def lie_together(what: str, pe: Pe) -> Iterator[Fault]:
+    """Firmware loads an image into one piece of memory, and has none of gigabytes.
+
+    Recipes with fixed addresses are made for stubs whose ImageBase is 0; that of systemd 254 and newer is
+    higher than they are, so that objcopy puts the sections just below the 4 GB after it.
+    """
+    taken = pe.headers_size + sum(section.virtual_size for section in pe.sections)
+    if pe.image_size - taken <= MAX_GAP:
+        return
+    first = next((one for one in pe.sections if one.virtual_address > MAX_GAP), None)
+    where = f": its section {first.name} has the address {first.virtual_address:#x}" if first else ""
+    wrapped = first and pe.image_base and first.virtual_address >= 1 << 31
+    base = f"add the stub's ImageBase, {pe.image_base:#x}, to the addresses that objcopy is given, or "
+    yield (
+        f"{what} takes {pe.image_size / GIB:.1f} GB of memory in one piece for {taken / MIB:.1f} MB{where}",
+        f"{base if wrapped else ''}put it together with ukify",
+    )
 
 
 def are_apart(what: str, pe: Pe) -> Iterator[Fault]:
@@ -96,25 +129,49 @@ def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
         yield f"{what}: {error.message}", error.hint
         return
     for signature in signatures:
-        if not signature.covers_file:
+        if signature.fault == CHANGED:
             yield (
                 f"{what} was changed after it was signed by {signature.subject!r}: "
                 f"its {signature.digest} is not the signed one",
-                "sign it again, as the last thing that is done to it",
+                SIGN_LAST,
             )
-        elif not signature.is_valid:
-            yield (
-                f"{what} has a signature that {signature.subject!r} did not make: its key does not verify it",
-                "sign it again",
-            )
+        elif signature.fault:
+            yield f"{what} is signed by {signature.subject!r}, but {signature.fault}", SIGN_LAST
 
 
-def rules(codes: tuple[str, str, str, str], what: str) -> tuple[Rule[Pe], ...]:
-    """Return these rules, with the codes that they have for one kind of image."""
+def is_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
+    """Shim refuses by SBAT what it would start, and itself, though nothing in the file has changed.
+
+    The level is a machine's: Windows and newer shims raise it. Without Secure Boot nobody asks.
+    """
+    for refusal in refused(pe):
+        yield (
+            f"under Secure Boot shim refuses {what}: {refusal.text()}",
+            f"take a newer build of it, whose .sbat says {refusal.component},{refusal.wanted} or more",
+        )
+
+
+def refused(pe: Pe) -> tuple[Refusal, ...]:
+    """Return by which published SbatLevels a program is refused; none without an .sbat that can be read."""
+    try:
+        return refusals(read_sbat(pe.contents(".sbat"))) if pe.section(".sbat") else ()
+    except FormatError:
+        return ()
+
+
+Codes = tuple[str, str, str, str, str, str]
+
+
+def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], ...]:
+    """Return these rules, with the codes that they have for one kind of image.
+
+    `overlap` tells whether there are images of that kind that boot though sections of theirs overlap.
+    """
     table = (
         (
             "its sections lie inside the file and the memory",
             are_inside,
+            Severity.ERROR,
             False,
             "Microsoft PE Format, Section Table; EDK II PeCoffLoaderLoadImage",
             "Copy the file again; else put it together again with ukify or the linker.",
@@ -122,13 +179,15 @@ def rules(codes: tuple[str, str, str, str], what: str) -> tuple[Rule[Pe], ...]:
         (
             "its sections do not overlap",
             are_apart,
-            True,
+            Severity.ERROR,
+            overlap,
             "Microsoft PE Format, Section Table (VirtualAddress, PointerToRawData)",
             "Let ukify place the sections, or give objcopy addresses behind the last section.",
         ),
         (
             "its sections are aligned",
             are_aligned,
+            Severity.ERROR,
             True,
             "Microsoft PE Format, Optional Header (SectionAlignment, FileAlignment)",
             "Let ukify place the sections, or give objcopy addresses that are multiples of SectionAlignment.",
@@ -136,12 +195,30 @@ def rules(codes: tuple[str, str, str, str], what: str) -> tuple[Rule[Pe], ...]:
         (
             "its signatures are right",
             signatures_are_right,
+            Severity.ERROR,
             False,
-            "UEFI 2.10, §32.2.3 Authenticode digests; Microsoft, Windows Authenticode Portable Executable",
+            "UEFI 2.10, §32.2.3 Authenticode digests; EDK II DxeImageVerificationLib; Microsoft, Windows "
+            "Authenticode Portable Executable",
             "Sign it again (sbsign, systemd-sbsign), after all sections are in it.",
+        ),
+        (
+            "its sections lie together in memory",
+            lie_together,
+            Severity.ERROR,
+            False,
+            "Microsoft PE Format, Optional Header (ImageBase, SizeOfImage); EDK II CoreLoadPeImage",
+            "Let ukify place the sections, or add ImageBase to the addresses that objcopy is given.",
+        ),
+        (
+            f"no SbatLevel that was published until {AS_OF} refuses it",
+            is_not_revoked,
+            Severity.WARNING,
+            False,
+            "SBAT.md and SbatLevel_Variable.txt of shim",
+            "Take a newer build, or start it with Secure Boot off.",
         ),
     )
     return tuple(
-        Rule(code, holds, partial(faults, what), lenient=lenient, spec=spec, fix=fix)
-        for code, (holds, faults, lenient, spec, fix) in zip(codes, table, strict=True)
+        Rule(code, holds, partial(faults, what), severity, lenient=lenient, spec=spec, fix=fix)
+        for code, (holds, faults, severity, lenient, spec, fix) in zip(codes, table, strict=True)
     )

@@ -8,20 +8,19 @@ Specifications: Microsoft, Windows Authenticode Portable Executable Signature Fo
 
 import hashlib
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FormatError
+from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
 from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, Value, read_value
-from pipeline.formats.fields import chunks, cut, unpack
+from pipeline.formats.fields import chunks, cut
 from pipeline.formats.pe import Pe
 
 if TYPE_CHECKING:  # it takes long to load, and few images are signed
     from cryptography.x509 import Certificate, Name
 
-PKCS_SIGNED_DATA = 2  # WIN_CERT_TYPE_PKCS_SIGNED_DATA, the only sort for programs
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 INDIRECT_DATA = "1.3.6.1.4.1.311.2.1.4"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
@@ -32,10 +31,11 @@ DIGESTS = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
+CHANGED = "the signature is of another file: it was changed after it was signed"
+TOO_OLD = frozenset({"md5"})  # digests that no firmware takes
+Extent = tuple[str, int]  # a digest's name, and where the last byte of its input is
 ATTRIBUTES = CERTIFICATES = 0xA0  # the context tag, in a signer and in the signed data
 
-MAX_SIGNATURES = 16
-MAX_SIZE = 1 << 20  # bytes, of one signature
 MAX_CHAIN = 64  # certificates that came along with one signature
 
 
@@ -51,78 +51,104 @@ class Signature:
     not_before: str
     not_after: str
     chain: tuple[str, ...]  # common names of all certificates that came along
+    fault: str = ""  # why firmware does not take it, a clause; "" for one that is right
 
 
 def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     """Read all signatures of the certificate table, and compare each with the image.
 
-    Raises FormatError for a table that is damaged, and for an image whose sections nobody could hash.
+    Firmware passes over one that it cannot read. Raises FormatError where it can read none, for a table
+    that it refuses whatever is signed in it, and for an image whose sections nobody could hash.
     """
     if pe.certificates == (0, 0):
         return ()
+    digests: dict[Extent, bytes] = {}
+    found: list[Signature] = []
+    errors: list[FormatError] = []
+    for data in tuple(certificates(pe)):
+        try:
+            found.append(_read_signature(pe, data, digests))
+        except FormatError as error:
+            errors.append(error)
+    if errors and not found:
+        raise errors[0]
+    return tuple(found)
+
+
+def _read_signature(pe: Pe, data: bytes, digests: dict[Extent, bytes]) -> Signature:
+    """Read one PKCS #7 structure. Raises FormatError for what firmware could not read either."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.x509 import InvalidVersion
 
-    digests: dict[str, bytes] = {}
     try:
         # cryptography warns of certificates that it takes, but that are not as they should be
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return tuple(_read_signature(pe, data, digests) for data in _certificates(pe))
+            return _signature(pe, read_value(data), digests)
     except (ValueError, TypeError, InvalidVersion, UnsupportedAlgorithm) as error:
-        raise FormatError(
-            f"Authenticode: a certificate cannot be read: {error}", "sign the program again"
-        ) from error
+        raise FormatError(f"Authenticode: a certificate cannot be read: {error}", SIGN_AGAIN) from error
 
 
-def _certificates(pe: Pe) -> Iterator[bytes]:
-    """Yield the PKCS #7 structures of the certificate table; other sorts are of no use to firmware."""
-    offset, size = pe.certificates
-    cut(pe.image, offset, size, "Authenticode: certificate table")
-    end = offset + size
-    for _ in range(MAX_SIGNATURES):
-        if end - offset < 8:
-            return
-        length, _, kind = unpack("<IHH", pe.image, offset, "Authenticode: certificate")
-        if not 8 < length <= min(end - offset, MAX_SIZE):
-            raise FormatError(
-                f"Authenticode: the certificate at offset {offset:#x} cannot have {length} bytes",
-                "sign the program again",
-            )
-        if kind == PKCS_SIGNED_DATA:
-            yield bytes(pe.image[offset + 8 : offset + length])
-        offset += length + -length % 8
-
-
-def _read_signature(pe: Pe, data: bytes, digests: dict[str, bytes]) -> Signature:
-    content = read_value(data)
+def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signature:
     if content.child(0).oid() != SIGNED_DATA:
-        raise FormatError("Authenticode: the certificate holds no signed data", "sign the program again")
+        raise FormatError("Authenticode: the certificate holds no signed data", SIGN_AGAIN)
     signed = content.child(1).child(0, SEQUENCE)
     indirect = signed.child(2, SEQUENCE)
     if indirect.child(0).oid() != INDIRECT_DATA:
-        raise FormatError("Authenticode: what is signed is no digest of a program", "sign the program again")
+        raise FormatError("Authenticode: what is signed is no digest of a program", SIGN_AGAIN)
     spc = indirect.child(1).child(0, SEQUENCE)
     info = spc.child(1, SEQUENCE)
     digest = _digest_name(info.child(0))
-    if digest not in digests:
-        digests[digest] = image_digest(pe, digest)
+    told = info.child(1, OCTETS).body
+    covers = told == _digest(pe, digest, len(pe.image) - pe.certificates[1], digests)
     *_, signers = signed.inside()
     signer = signers.child(0, SEQUENCE)
     chain = _read_chain(signed)
     certificate = next((one for one in chain if _is_of(signer, one)), None)
     if certificate is None:
-        raise FormatError("Authenticode: the signer's certificate is not there", "sign the program again")
+        raise FormatError("Authenticode: the signer's certificate is not there", SIGN_AGAIN)
+    valid = _verifies(signer, spc, certificate)
+    fault = ""
+    if not covers:
+        fault = _why_not(pe, digest, told, digests)
+    elif not valid:
+        fault = "the signature was not made with the signer's key"
+    elif digest in TOO_OLD:
+        fault = f"its digest is {digest}, which firmware does not take"
     return Signature(
         subject=_common_name(certificate.subject),
         issuer=_common_name(certificate.issuer),
         digest=digest,
-        covers_file=info.child(1, OCTETS).body == digests[digest],
-        is_valid=_verifies(signer, spc, certificate),
+        covers_file=covers,
+        is_valid=valid,
         not_before=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
         not_after=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
         chain=tuple(_common_name(one.subject) for one in chain),
+        fault=fault,
     )
+
+
+def _why_not(pe: Pe, algorithm: str, told: bytes, digests: dict[Extent, bytes]) -> str:
+    """Return why a signed digest is not that of the file, a clause.
+
+    Bytes around the certificate table that were not there when it was signed leave all else as it was:
+    the digest of what lies before them tells.
+    """
+    offset, size = pe.certificates
+    behind = len(pe.image) - offset - size
+    for end in sorted({offset, offset - offset % GRID, _hashed(pe)}, reverse=True):
+        if end < _hashed(pe) or told != _digest(pe, algorithm, end, digests):
+            continue
+        between = offset - end
+        why = []
+        if between:
+            grid = f", and so it begins at {offset:#x}, no multiple of {GRID}" if offset % GRID else ""
+            why.append(f"{between} bytes lie between what was signed and its certificate table{grid}")
+        if behind:
+            why.append(f"{behind} bytes were appended behind its certificate table")
+        if why:
+            return f"{' and '.join(why)}: firmware reads them as part of the program, and nobody signed them"
+    return CHANGED
 
 
 def _read_chain(signed: Value) -> "list[Certificate]":
@@ -138,31 +164,53 @@ def image_digest(pe: Pe, algorithm: str) -> bytes:
 
     Raises FormatError when a section runs past the end or two of them overlap.
     """
-    total, (_, table_size) = len(pe.image), pe.certificates
+    return _digest_until(pe, algorithm, len(pe.image) - pe.certificates[1])
+
+
+def _digest(pe: Pe, algorithm: str, end: int, digests: dict[Extent, bytes]) -> bytes:
+    if (algorithm, end) not in digests:
+        digests[algorithm, end] = _digest_until(pe, algorithm, end)
+    return digests[algorithm, end]
+
+
+def _sections(pe: Pe) -> list[tuple[int, int]]:
+    """Return where sections begin and end in the file, in that order."""
+    return sorted(
+        (section.raw_offset, section.raw_offset + section.raw_size)
+        for section in pe.sections
+        if section.raw_size
+    )
+
+
+def _hashed(pe: Pe) -> int:
+    """Return how many bytes headers and sections have: what lies behind is hashed as it stands."""
+    return pe.headers_size + sum(end - start for start, end in _sections(pe))
+
+
+def _digest_until(pe: Pe, algorithm: str, total: int) -> bytes:
+    """Return the digest of headers, sections, and what follows them up to the byte `total`."""
     holes = [(pe.checksum_offset, 4), *([(pe.certificates_entry, 8)] if pe.certificates_entry else [])]
     ranges, at = list[tuple[int, int]](), 0
     for offset, size in holes:
         ranges.append((at, offset))
         at = offset + size
     ranges.append((at, max(pe.headers_size, at)))
-    sections = sorted(
-        (section.raw_offset, section.raw_offset + section.raw_size)
-        for section in pe.sections
-        if section.raw_size
-    )
+    sections = _sections(pe)
     for (_, end), (start, _) in pairwise(sections):
         if start < end:
             raise FormatError(
                 f"Authenticode: sections overlap at offset {start:#x}: no digest can be made",
                 "make the program again",
             )
-    hashed = pe.headers_size + sum(end - start for start, end in sections)
-    ranges += [*sections, (hashed, max(total - table_size, hashed))]
+    hashed = _hashed(pe)
+    ranges += [*sections, (hashed, max(total, hashed))]
     digest = hashlib.new(algorithm, usedforsecurity=False)
     for start, end in ranges:
         if start < end:
             for part in chunks(cut(pe.image, start, end - start, "Authenticode: the image")):
                 digest.update(part)
+    if total < hashed:
+        raise FormatError("Authenticode: the certificate table lies in what is signed", SIGN_AGAIN)
     return digest.digest()
 
 
@@ -198,7 +246,7 @@ def _verifies(signer: Value, spc: Value, certificate: "Certificate") -> bool:
     name = _digest_name(signer.child(2, SEQUENCE))
     attributes, signature = signer.tagged(ATTRIBUTES), signer.tagged(OCTETS)
     if signature is None:
-        raise FormatError("Authenticode: the signer has no signature", "sign the program again")
+        raise FormatError("Authenticode: the signer has no signature", SIGN_AGAIN)
     data = spc.body
     if attributes is not None:
         told = [one.child(1).child(0) for one in attributes.inside() if one.child(0).oid() == MESSAGE_DIGEST]

@@ -26,6 +26,7 @@ MACHINES = {
 }
 SECURITY_DIRECTORY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY: the certificate table
 
+A_HEADER = 40  # bytes, of a section in the section table
 PARSED = 20  # steps; pefile takes its time
 HEADERS = 1 << 17  # bytes: the longest section table that pefile takes, and more
 
@@ -53,10 +54,12 @@ class Pe:
 
     machine: int
     subsystem: int
+    image_base: int  # address that linkers count from; sections have theirs from there on
     section_alignment: int
     file_alignment: int
     image_size: int
     headers_size: int
+    table_end: int  # offset of the first byte behind the section table
     entry_point: int  # address; 0 for an addon, which has no code
     timestamp: int  # seconds since 1970, or whatever a reproducible linker puts there
     checksum: int
@@ -108,10 +111,12 @@ def read_pe(image: Image) -> Pe:
     return Pe(
         machine=coff.Machine,
         subsystem=optional.Subsystem,
+        image_base=optional.ImageBase,
         section_alignment=optional.SectionAlignment,
         file_alignment=optional.FileAlignment,
         image_size=optional.SizeOfImage,
         headers_size=optional.SizeOfHeaders,
+        table_end=optional.get_file_offset() + coff.SizeOfOptionalHeader + coff.NumberOfSections * A_HEADER,
         entry_point=optional.AddressOfEntryPoint,
         timestamp=coff.TimeDateStamp,
         checksum=optional.CheckSum,

@@ -1,63 +1,139 @@
-"""Owns the answers to Secure Boot: who signed what firmware starts, and what SBAT says of it.
+"""Owns the answers to Secure Boot: who signed what firmware and shim start, and what SBAT says of it.
 
 Must not know whom firmware trusts: nobody can read that from a file.
 
 Specifications: UEFI 2.10, §32.5.1 "Image Execution"; SBAT https://github.com/rhboot/shim/blob/main/SBAT.md
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
 from pipeline.checks.kind import Node
+from pipeline.checks.revocations import Refusal
+from pipeline.checks.sections import refused
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, read_signatures
+from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
-from pipeline.inspection.answers import Said
+from pipeline.inspection.answers import Condition, Said
 from pipeline.inspection.boots import boot_programs
 from pipeline.inspection.media import image_of
 
 IDENT = b"UEFI SHIM"
 MAX_IDENT = 4096  # bytes
+SHIMS = ("BOOT", "SHIM")  # how shim's file is called; what comes with it has another name
+SECOND_STAGES = ("fb", "grub")
+"""What shim starts out of its own folder: `grubx64.efi`, and before it the fallback that looks for others."""
+
+SIGNATURES = frozenset({"EFI006", "UKI010"})
+REVOKED = frozenset({"EFI008", "UKI017"})
+
+Named = tuple[str, Node]
+"""A program, and what people call it."""
 
 
 def of_medium(node: Node) -> Said:
-    """Answer for the programs that firmware starts from a medium: one that is not signed speaks for all."""
-    every = [of_program(program.node, program.path) for program in boot_programs(node)]
+    """Answer for the programs that firmware starts from a medium: one that is refused speaks for all."""
+    every = [_of_chain(_chain(node, program.path, program.node)) for program in boot_programs(node)]
     weak = [said for said in every if said.verdict != "yes"]
     return next(iter([*weak, *every]), Said("no", because="there is no program that UEFI starts"))
 
 
 def of_program(node: Node, name: str = "it") -> Said:
     """Answer for one program: it is started where firmware trusts who vouches for its signer."""
+    return _of_chain([(name, node)])
+
+
+def _of_chain(chain: Sequence[Named]) -> Said:
+    """Answer for a program that firmware starts, and for what it starts itself where it is shim."""
+    (name, first), *others = chain
+    said = _signed(first, name)
+    pe = image_of(first)
+    if said.verdict != "yes" or pe is None or not _is_shim(pe, first.name):
+        return _unless_revoked(said, chain)
+    asks = pe.section(".sbat") is not None  # a shim that knows SBAT asks others for it
+    because = [said.because]
+    for other, node in others:
+        behind, declared = _signed(node, other), sbat_of_program(node)
+        why = behind.because if behind.verdict != "yes" else ""
+        if not why and asks and declared.verdict != "yes":
+            why = f"{other}: {declared.because}"
+        if why:
+            return Said(
+                "no", because=f"{name} is shim, and refuses what it starts: {why}", finding=behind.finding
+            )
+        because.append(f"it is shim, and of what it starts {behind.because}")
+    if not others:
+        because.append("it is shim, which starts only what is signed too")
+    return _unless_revoked(replace(said, because="; ".join(because)), chain)
+
+
+def _signed(node: Node, name: str) -> Said:
+    """Say who signed a program, and whose trust that takes."""
     pe = image_of(node)
     if pe is None:
         return Said("not applicable")
     try:
         signatures = read_signatures(pe)
     except FormatError as error:
-        return Said("no", because=f"the signature of {name} cannot be read: {error.message}")
+        return _refused(node, f"the signature of {name} cannot be read: {error.message}")
     if not signatures:
         return Said("no", because=f"{name} is not signed")
-    good = [each for each in signatures if each.covers_file and each.is_valid]
-    if good:
-        shim = "; it is shim, which starts only what is signed too" if _is_shim(pe) else ""
-        return Said(
-            "yes",
-            f"if the firmware trusts {' or '.join(dict.fromkeys(each.issuer for each in good))}",
-            f"{name} is signed by {', '.join(each.subject for each in good)}{shim}",
-        )
-    return Said("no", because=f"{name} is signed by {signatures[0].subject}, but {_why(signatures[0])}")
+    good = [each for each in signatures if not each.fault]
+    if not good:
+        return _refused(node, f"{name} is signed by {signatures[0].subject}, but {signatures[0].fault}")
+    trusted = " or ".join(dict.fromkeys(each.issuer for each in good))
+    signers = ", ".join(each.subject for each in good)
+    return Said("yes", f"if the firmware trusts {trusted}", f"{name} is signed by {signers}")
 
 
-def _why(signature: Signature) -> str:
-    if not signature.covers_file:
-        return "the signature is of another file: it was changed after it was signed"
-    return "the signature was not made with the signer's key"
+def _refused(node: Node, because: str) -> Said:
+    return Said("no", because=because, finding=_code(node, SIGNATURES))
+
+
+def _unless_revoked(said: Said, chain: Iterable[Named]) -> Said:
+    """Return a yes with the SbatLevel from which on shim refuses one of the programs, if there is one."""
+    against = sorted(
+        ((refusal, name, node) for name, node in chain for refusal in _refusals(node)),
+        key=lambda one: one[0].level,
+    )
+    if said.verdict != "yes" or not against:
+        return said
+    by_level: dict[str, list[str]] = {}
+    for refusal, _, _ in against:
+        by_level.setdefault(refusal.level, []).append(f"{refusal.component},{refusal.generation}")
+    told = [f"{level} and newer refuse {' and '.join(which)}" for level, which in by_level.items()]
+    refusal, _, node = against[0]
+    return replace(
+        said,
+        because="; ".join([*filter(None, [said.because]), f"SbatLevel {', '.join(told)}"]),
+        conditions=(Condition("sbat_level", refusal.level),),
+        finding=_code(node, REVOKED),
+    )
+
+
+def _refusals(node: Node) -> tuple[Refusal, ...]:
+    pe = image_of(node)
+    return refused(pe) if pe else ()
+
+
+def _code(node: Node, codes: frozenset[str]) -> str:
+    return next((finding.code for finding in node.findings if finding.code in codes), "")
 
 
 def sbat_of_medium(node: Node) -> Said:
-    """Answer for the programs that firmware starts from a medium."""
-    for program in boot_programs(node):
-        return sbat_of_program(program.node)
-    return Said("not applicable")
+    """Answer for the programs that firmware and shim start from a medium."""
+    every = [named for one in boot_programs(node) for named in _chain(node, one.path, one.node)]
+    if not every:
+        return Said("not applicable")
+    if len(every) == 1:
+        return sbat_of_program(every[0][1])
+    said = [(name, sbat_of_program(program)) for name, program in every]
+    for name, one in said:
+        if one.verdict != "yes":
+            return replace(one, because=f"{name}: {one.because}")
+    value = "; ".join(f"{name}: {one.value}" for name, one in said)
+    return _unless_revoked(Said("yes", value), every)
 
 
 def sbat_of_program(node: Node) -> Said:
@@ -71,13 +147,37 @@ def sbat_of_program(node: Node) -> Said:
         found = read_sbat(pe.contents(".sbat"))
     except FormatError as error:
         return Said("no", because=error.message)
-    return Said("yes", ", ".join(f"{one.name} {one.generation}" for one in found))
+    value = ", ".join(f"{one.name} {one.generation}" for one in found)
+    return _unless_revoked(Said("yes", value), [(node.name, node)])
 
 
-def _is_shim(pe: Pe) -> bool:
-    """Tell shim from what is built with it, by the small section in which it names itself (`.data.ident`)."""
+def _chain(medium: Node, name: str, program: Node) -> list[Named]:
+    """Return a program, and if it is shim what it starts: what lies beside it under one of those names."""
+    pe = image_of(program)
+    if pe is None or not _is_shim(pe, name):
+        return [(name, program)]
+    folder, _, file = name.lower().rpartition("/")
+    machine = file.removeprefix("boot").removeprefix("shim")
+    beside = {child.name.lower(): child for child in _beside(medium, program)}
+    others = [beside.get(f"{folder}/{stage}{machine}") for stage in SECOND_STAGES]
+    return [(name, program), *((other.name, other) for other in others if other)]
+
+
+def _beside(medium: Node, program: Node) -> Iterator[Node]:
+    """Yield what lies in the same file system."""
+    for _, node in medium.walk():
+        if any(child is program for child in node.children):
+            yield from node.children
+            return
+
+
+def _is_shim(pe: Pe, name: str) -> bool:
+    """Tell shim by the small section in which it names itself (`.data.ident`), or by name and SBAT."""
     small = (section for section in pe.sections if 0 < section.size <= MAX_IDENT)
     try:
-        return any(IDENT in bytes(pe.contents_of(section)) for section in small)
+        if any(IDENT in bytes(pe.contents_of(section)) for section in small):
+            return True
+        declared = any(one.name == "shim" for one in read_sbat(pe.contents(".sbat")))
     except FormatError:
         return False
+    return declared and name.rpartition("/")[2].upper().startswith(SHIMS)

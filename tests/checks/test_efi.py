@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 
 from pipeline.checks import efi
@@ -10,6 +12,17 @@ from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
 
 GOOD = UNSIGNED
 RAW_OFFSET, VIRTUAL_ADDRESS = 20, 12
+
+SBAT = b"sbat,1,SBAT Version,sbat,1,https://example.org/\nshim,1,UEFI shim,shim,1,https://example.org/\n"
+IMAGE_BASE, IMAGE_SIZE = PE_OFFSET + 24 + 24, PE_OFFSET + 24 + 56
+
+
+def with_section_at(address: int) -> bytes:
+    """A program of which objcopy has put .data below its ImageBase."""
+    image = patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), struct.pack("<I", address))
+    image = patch(image, IMAGE_BASE, struct.pack("<Q", 0x14DF70000))
+    return patch(image, IMAGE_SIZE, struct.pack("<I", address + 0x1000))
+
 
 CASES = (
     Case("EFI000", b"", ("PE: DOS header: 64 bytes at offset 0x0 do not lie inside the 0 bytes given",)),
@@ -33,6 +46,35 @@ CASES = (
         "EFI005",
         patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), b"\x10\x20"),
         ("the EFI program's section .data has the address 0x2010, no multiple of 0x1000",),
+    ),
+    Case(
+        "EFI003",
+        patch(GOOD, PE_OFFSET + 24 + 60, b"\x90\1"),
+        ("the EFI program's section table ends at 0x198, its headers at 0x190",),
+    ),
+    Case(
+        "EFI007",
+        with_section_at(0xB2090000),
+        (
+            "the EFI program takes 2.8 GB of memory in one piece for 0.0 MB: "
+            "its section .data has the address 0xb2090000",
+        ),
+    ),
+    Case(
+        "EFI008",
+        pe({".text": b"x", ".sbat": SBAT}),
+        (
+            "under Secure Boot shim refuses the EFI program: SbatLevel 2022052400 and newer refuse shim,1 "
+            "(2024010900 wants shim,4)",
+        ),
+    ),
+    Case(
+        "EFI006",
+        signed(RSA) + b"APPENDED",
+        (
+            "the EFI program is signed by 'Test signer', but 8 bytes were appended behind its "
+            "certificate table: firmware reads them as part of the program, and nobody signed them",
+        ),
     ),
     Case(
         "EFI006",
@@ -79,3 +121,19 @@ def test_an_addon_s_command_line_is_read_as_one() -> None:
 
 def test_what_is_no_efi_program_is_none() -> None:
     assert take_apart(elf(), "x", house=False).kind is not efi.KIND
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        (
+            0xB2090000,
+            "add the stub's ImageBase, 0x14df70000, to the addresses that objcopy is given, "
+            "or put it together with ukify",
+        ),
+        (0x60000000, "put it together with ukify"),
+    ],
+)
+def test_sections_far_from_others_have_a_likely_cause(address: int, hint: str) -> None:
+    (finding,) = take_apart(with_section_at(address), "x", house=False).all_findings()
+    assert (finding.code, finding.hint) == ("EFI007", hint)

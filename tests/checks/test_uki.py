@@ -16,7 +16,7 @@ from tests.fixtures.initramfs import changed, members
 from tests.fixtures.newc import FILE, Raw, newc
 from tests.fixtures.pe import ARM64, PE_OFFSET, section_field
 from tests.fixtures.signed import RSA, signed
-from tests.fixtures.uki import CMDLINE, uki
+from tests.fixtures.uki import CMDLINE, SBAT, uki
 
 GOOD = uki()
 VIRTUAL_SIZE, VIRTUAL_ADDRESS, RAW_OFFSET = 8, 12, 20
@@ -70,6 +70,22 @@ CASES = (
         "UKI010",
         signed(RSA, image=GOOD),
         ("the UKI was changed after it was signed by 'Test signer': its sha256 is not the signed one",),
+    ),
+    Case(
+        "UKI016",
+        patch(with_field(".linux", VIRTUAL_ADDRESS, 0xB2090000), IMAGE_SIZE, struct.pack("<I", 0xB2091000)),
+        (
+            "the UKI takes 2.8 GB of memory in one piece for 0.0 MB: "
+            "its section .linux has the address 0xb2090000",
+        ),
+    ),
+    Case(
+        "UKI017",
+        uki({".sbat": SBAT + b"grub.debian,3,Debian,grub2,2.06-6,https://tracker.debian.org/pkg/grub2\n"}),
+        (
+            "under Secure Boot shim refuses the UKI: SbatLevel 2023012900 and newer refuse grub.debian,3 "
+            "(2023012900 wants grub.debian,4)",
+        ),
     ),
     Case(
         "UKI011",

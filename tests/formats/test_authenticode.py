@@ -9,6 +9,7 @@ from pipeline.formats.pe import read_pe
 from tests.fixtures import patch
 from tests.fixtures.pe import pe, section_field
 from tests.fixtures.signed import EC, RSA, SECURITY, UNSIGNED, signed
+from tests.fixtures.signer import pkcs7
 from tests.fixtures.sparse import counted, sparse
 
 GOOD = signed(RSA, EC)
@@ -122,6 +123,59 @@ def test_damage_is_told(image: bytes, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         read(image)
     assert caught.value.message == message
+
+
+BEHIND = ": firmware reads them as part of the program, and nobody signed them"
+CHANGED = "the signature is of another file: it was changed after it was signed"
+ONE = signed(RSA)
+
+
+def shifted(image: bytes, count: int, *, table: int = len(UNSIGNED)) -> bytes:
+    """The image with bytes put in between what was signed and its certificate table."""
+    size = len(image) - table
+    return (
+        patch(image, SECURITY, struct.pack("<II", table + count, size))[:table] + bytes(count) + image[table:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "fault"),
+    [
+        (ONE, ""),
+        (
+            shifted(ONE, 4),
+            "4 bytes lie between what was signed and its certificate table, and so it begins at 0x804, "
+            "no multiple of 8" + BEHIND,
+        ),
+        (shifted(ONE, 16), "16 bytes lie between what was signed and its certificate table" + BEHIND),
+        (ONE + b"APPENDED", "8 bytes were appended behind its certificate table" + BEHIND),
+        (
+            shifted(ONE, 4) + b"APPENDED",
+            "4 bytes lie between what was signed and its certificate table, and so it begins at 0x804, "
+            "no multiple of 8 and 8 bytes were appended behind its certificate table" + BEHIND,
+        ),
+        (patch(ONE, 0x400, b"X"), CHANGED),
+        (patch(ONE, 0x400, b"X") + b"APPENDED", CHANGED),
+        (
+            signed(patch(RSA, len(RSA) - 1, bytes([RSA[-1] ^ 1]))),
+            "the signature was not made with the signer's key",
+        ),
+        (signed(pkcs7(UNSIGNED, digest="md5")), "its digest is md5, which firmware does not take"),
+    ],
+)
+def test_why_a_signature_is_not_taken(image: bytes, fault: str) -> None:
+    (signature,) = read(image)
+    assert signature.fault == fault
+
+
+def test_firmware_passes_over_a_signature_that_it_cannot_read() -> None:
+    assert [one.subject for one in read(signed(b"no DER at all", RSA))] == ["Test signer"]
+
+
+def test_a_table_inside_what_is_signed_is_told() -> None:
+    image = patch(UNSIGNED, SECURITY, struct.pack("<II", len(UNSIGNED) - 0x200, 0x200))
+    with pytest.raises(FormatError, match="lies in what is signed"):
+        image_digest(read_pe(image), "sha256")
 
 
 def test_a_large_image_is_hashed_in_parts(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Who signed what firmware starts."""
 
+import struct
+
 import pytest
 
 from pipeline.checks.catalog import take_apart
@@ -9,8 +11,9 @@ from pipeline.formats.pe import read_pe
 from pipeline.inspection import secure
 from tests.fixtures import patch
 from tests.fixtures.fat import fat
-from tests.fixtures.pe import pe
-from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
+from tests.fixtures.pe import PE_OFFSET, pe
+from tests.fixtures.signed import EC, RSA, SECURITY, UNSIGNED, signed
+from tests.fixtures.signer import sign
 from tests.fixtures.uki import uki
 
 SBAT = b"sbat,1,SBAT Version,sbat,1,https://example.org/\nshim,4,UEFI shim,shim,1,https://example.org/\n"
@@ -65,6 +68,128 @@ def changed(image: bytes) -> bytes:
 def test_a_program(image: bytes, said: tuple[str, str, str]) -> None:
     found = secure.of_program(alone(image))
     assert (found.verdict, found.value, found.because) == said
+
+
+def sbat(name: str, generation: int, vendor: str = "") -> bytes:
+    """The .sbat of a program, with a vendor's line where there is one."""
+    lines = [
+        "sbat,1,SBAT Version,sbat,1,https://example.org/",
+        f"{name},{generation},x,{name},1,https://example.org/",
+    ]
+    if vendor:
+        lines.append(f"{name}.{vendor},{generation},x,{name},1,https://example.org/")
+    return "\n".join([*lines, ""]).encode()
+
+
+def program(declared: bytes | None) -> bytes:
+    return pe({".text": b"\xc3", **({".sbat": declared} if declared else {})})
+
+
+TABLE = len(UNSIGNED)
+
+
+def entry(offset: int, image: bytes, more: int = 0) -> bytes:
+    """The image whose table begins elsewhere, or is larger."""
+    size = len(signed(RSA)) - TABLE + more
+    return patch(image, SECURITY, struct.pack("<II", offset, size))
+
+
+@pytest.mark.parametrize(
+    ("image", "verdict", "because"),
+    [
+        (signed(RSA), "yes", "it is signed by Test signer"),
+        (signed(RSA + bytes(-len(RSA) % 8)), "yes", "it is signed by Test signer"),
+        (patch(signed(RSA), PE_OFFSET + 24 + 64, b"\xef\xbe\xad\xde"), "yes", "it is signed by Test signer"),
+        (signed(b"no DER at all", RSA), "yes", "it is signed by Test signer"),
+        (
+            entry(TABLE, signed(RSA) + b"SMUGGLED" * 32, more=256),
+            "no",
+            "the signature of it cannot be read: Authenticode: behind the last certificate, at offset 0xdd8, "
+            "the certificate table has 256 more bytes, which are none",
+        ),
+        (
+            signed(RSA) + b"APPENDED" * 32,
+            "no",
+            "it is signed by Test signer, but 256 bytes were appended behind its certificate table: firmware "
+            "reads them as part of the program, and nobody signed them",
+        ),
+        (
+            entry(TABLE + 4, signed(RSA)[:TABLE] + bytes(4) + signed(RSA)[TABLE:]),
+            "no",
+            "it is signed by Test signer, but 4 bytes lie between what was signed and its certificate table, "
+            "and so it begins at 0x804, no multiple of 8: "
+            "firmware reads them as part of the program, and nobody signed them",
+        ),
+    ],
+)
+def test_what_surrounds_a_signature_counts(image: bytes, verdict: str, because: str) -> None:
+    found = secure.of_program(node(image))
+    assert (found.verdict, found.because) == (verdict, because)
+    assert found.finding == ("" if verdict == "yes" else "EFI006")
+
+
+GRUB = "EFI/BOOT/GRUBX64.EFI"
+CHAIN = f"{X64} is signed by Test signer; it is shim, and of what it starts {GRUB} is signed by Test signer"
+TRUST = "if the firmware trusts Test signer"
+
+
+@pytest.mark.parametrize(
+    ("shim", "grub", "level", "because"),
+    [
+        (
+            sbat("shim", 1, "debian"),
+            sbat("grub", 1, "debian"),
+            "2022052400",
+            "; SbatLevel 2022052400 and newer refuse shim,1 and grub,1, "
+            "2023012900 and newer refuse grub.debian,1",
+        ),
+        (
+            sbat("shim", 4, "debian"),
+            sbat("grub", 5, "debian"),
+            "2025112400",
+            "; SbatLevel 2025112400 and newer refuse grub,5",
+        ),
+        (
+            sbat("shim", 4),
+            sbat("grub", 6),
+            "",
+            "",
+        ),
+    ],
+)
+def test_the_level_that_refuses_what_shim_starts(shim: bytes, grub: bytes, level: str, because: str) -> None:
+    medium = node(fat({X64: sign(program(shim)), GRUB: sign(program(grub))}, clusters=200))
+    found, declared = secure.of_medium(medium), secure.sbat_of_medium(medium)
+    assert (found.verdict, found.value, found.because) == ("yes", TRUST, CHAIN + because)
+    for said in (found, declared):
+        assert [(each.what, each.value) for each in said.conditions] == [("sbat_level", level)] * bool(level)
+        assert said.finding == ("EFI008" if level else "")
+
+
+@pytest.mark.parametrize(
+    ("grub", "why"),
+    [
+        (program(sbat("grub", 5)), f"{GRUB} is not signed"),
+        (sign(program(None)), f"{GRUB}: there is no .sbat, which shim asks of what it starts"),
+        (b"text", None),
+    ],
+)
+def test_shim_refuses_what_it_starts(grub: bytes, why: str | None) -> None:
+    shim = sign(program(sbat("shim", 4)))
+    found = secure.of_medium(node(fat({X64: shim, GRUB: grub}, clusters=200)))
+    assert found.verdict == "no"
+    assert found.because.startswith(f"{X64} is shim, and refuses what it starts: {why or ''}")
+
+
+def test_a_loader_that_is_no_shim_starts_what_it_wants() -> None:
+    image = fat({X64: sign(program(sbat("systemd-boot", 1))), GRUB: program(sbat("grub", 1))}, clusters=200)
+    found = secure.of_medium(node(image))
+    assert (found.verdict, found.because, found.conditions) == ("yes", f"{X64} is signed by Test signer", ())
+
+
+def test_a_medium_names_the_generations_of_all_that_is_started() -> None:
+    image = fat({X64: sign(program(sbat("shim", 4))), GRUB: sign(program(sbat("grub", 6)))}, clusters=200)
+    assert secure.sbat_of_medium(node(image)).value == f"{X64}: sbat 1, shim 4; {GRUB}: sbat 1, grub 6"
 
 
 def test_shim_is_known_by_what_it_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
