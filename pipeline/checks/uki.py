@@ -9,9 +9,10 @@ https://uapi-group.org/specifications/specs/unified_kernel_image/
 from collections.abc import Iterable, Iterator
 
 from pipeline.checks import sections, uki_boot
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.initramfs_archive import is_archive
 from pipeline.checks.kind import Kind, Member
+from pipeline.checks.uki_profiles import left_out
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import read_bzimage
 from pipeline.formats.fields import Image
@@ -75,15 +76,39 @@ def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
 
 def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
     """Linux goes on without what it does not know, to `Unable to mount root fs`."""
-    try:
-        initrd = uki.contents(".initrd")
-    except FormatError:
-        return
-    if len(initrd) and not is_archive(initrd):
+    for section, name in sections.named(uki):
+        if section.name not in (".initrd", ".ucode"):
+            continue
+        try:
+            initrd = uki.contents_of(section)
+        except FormatError:
+            continue  # a rule of its own says that it is outside
+        if len(initrd) and not is_archive(initrd):
+            yield f"the UKI's {name} is {describe(initrd)}, not an initramfs", "give ukify a newc archive"
+
+
+def sections_count(uki: Pe) -> Iterator[Fault]:
+    """Of several sections of one name the stub takes one, and tools may show another.
+
+    Profiles have sections of the same names, each behind a .profile of its own; device trees and firmware
+    for one of several machines may be there as often as there are machines.
+    """
+    for name, instead in left_out(uki):
         yield (
-            f"the UKI's .initrd is {describe(initrd)}, not an initramfs",
-            "give ukify the initramfs",
+            f"the UKI's {name} counts for nothing: systemd-stub takes {instead}{_quoted(uki, instead)}",
+            "leave one of them out; to start the same kernel in another way, put a .profile before it",
         )
+
+
+def _quoted(uki: Pe, name: str) -> str:
+    """Return a command line as it is quoted, "" for any other section."""
+    found = {own: section for section, own in sections.named(uki)}[name]
+    if found.name != ".cmdline":
+        return ""
+    try:
+        return f", {bytes(uki.contents_of(found)).decode(errors='replace')!r}"
+    except FormatError:
+        return ""
 
 
 def splash_is_a_bmp(uki: Pe) -> Iterator[Fault]:
@@ -117,7 +142,7 @@ def members(uki: Pe) -> Iterator[Member]:
         except FormatError:
             continue  # a rule of its own says that it is outside
         kind = kinds.get(section.name, "") if len(contents) else ""
-        if section.name == ".initrd" and is_archive(contents):
+        if section.name in (".initrd", ".ucode") and is_archive(contents):
             kind = "initramfs"
         yield Member(name, contents, section.raw_offset, kind)
 
@@ -179,6 +204,14 @@ KIND = Kind(
             lenient=True,
             spec=f"{STUB}, .splash",
             fix="Convert the picture to a BMP of 24 or 32 bits.",
+        ),
+        Rule(
+            "UKI018",
+            "each of its sections counts",
+            sections_count,
+            Severity.WARNING,
+            spec=f"{SPEC}, PE Sections; systemd, src/boot/pe.c (pe_locate_sections_internal)",
+            fix="Leave out what counts for nothing, or put a .profile before it.",
         ),
         Rule(
             "UKI011",

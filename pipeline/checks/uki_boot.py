@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 
 from pipeline.checks.cmdline import Cmdline
-from pipeline.checks.finding import Fault, Rule
-from pipeline.checks.initramfs_archive import Initramfs
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.initramfs_archive import Initramfs, plain
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.startable import Refused, start
+from pipeline.checks.uki_profiles import in_every_profile
 
 DEFAULT_INIT = "/init"
+MICROCODE = "kernel/x86/microcode"
 PACKED_BY = {
     "gzip": "RD_GZIP",
     "bzip2": "RD_BZIP2",
@@ -147,34 +149,55 @@ def _console_option(value: str) -> str:
     return next((option for pattern, option in CONSOLES if re.fullmatch(pattern, name)), "")
 
 
+def ucode_holds_microcode(node: Node) -> Iterator[Fault]:
+    """The stub puts .ucode before any other initramfs, where Linux looks for microcode and nothing else."""
+    ucode = _part(node, ".ucode", Initramfs)
+    if not isinstance(ucode, Initramfs) or not ucode.entries:
+        return
+    if not any(plain(entry.name).startswith(MICROCODE) for entry in ucode.entries):
+        yield (
+            f"the UKI's .ucode holds no microcode: it has {ucode.entries[0].name!r}, "
+            f"which is unpacked before .initrd, and no {MICROCODE}",
+            f"put {MICROCODE}/GenuineIntel.bin or AuthenticAMD.bin into it, and all else into .initrd",
+        )
+
+
 RULES = (
     Rule(
         "UKI012",
         "the kernel can unpack the initramfs",
-        kernel_unpacks_the_initramfs,
+        in_every_profile(kernel_unpacks_the_initramfs),
         spec="Linux, usr/Kconfig and lib/decompress.c",
         fix="Build the kernel with the option, or pack the initramfs as it can unpack it.",
     ),
     Rule(
         "UKI013",
         "what the kernel starts is in the initramfs",
-        init_is_there,
+        in_every_profile(init_is_there),
         spec="Linux, init/main.c (kernel_init_freeable, ramdisk_execute_command)",
         fix="Put an executable /init into the initramfs, or name another with rdinit=.",
     ),
     Rule(
         "UKI014",
         "what the kernel starts can run on its machine",
-        init_can_run_on_this_machine,
+        in_every_profile(init_can_run_on_this_machine),
         spec="Linux, fs/binfmt_elf.c and fs/binfmt_script.c",
         fix="Build the initramfs for the kernel's machine, with the interpreter that its init names.",
     ),
     Rule(
         "UKI015",
         "the command line's parameters mean something to the kernel",
-        parameters_mean_something,
+        in_every_profile(parameters_mean_something),
         lenient=True,
         spec="Linux, Documentation/admin-guide/kernel-parameters.txt",
         fix="Build the kernel with the option, or leave the parameter out.",
+    ),
+    Rule(
+        "UKI019",
+        ".ucode holds microcode",
+        in_every_profile(ucode_holds_microcode),
+        Severity.WARNING,
+        spec="UAPI.5 Unified Kernel Image, PE Sections (.ucode); Linux, lib/earlycpio.c (find_cpio_data)",
+        fix="Put microcode at its path there, in a newc archive that is not packed.",
     ),
 )

@@ -17,6 +17,7 @@ from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.program import Program
 from pipeline.checks.startable import Refused, start
+from pipeline.checks.uki_profiles import IN_VIEW, views
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
 from pipeline.inspection.answers import Said
@@ -48,8 +49,10 @@ class System:
 
 
 def systems(root: Node) -> tuple[System, ...]:
-    """Return what every UKI inside starts."""
-    return tuple(_system(path_of(path), node) for path, node in _nodes(root, "uki"))
+    """Return what every UKI inside starts, in each of its profiles."""
+    return tuple(
+        _system(path_of(path), view) for path, node in _nodes(root, "uki") for _, view in views(node)
+    )
 
 
 def _nodes(root: Node, kind: str) -> Iterator[tuple[tuple[str, ...], Node]]:
@@ -102,7 +105,8 @@ def command_line(root: Node) -> Said:
     }
     if lines:
         line, system = next(iter(lines.items()))
-        more = f"; {len(lines) - 1} more in other UKIs" if len(lines) > 1 else ""
+        others = "UKIs" if len({system.path for system in found}) > 1 else "profiles"
+        more = f"; {len(lines) - 1} more in other {others}" if len(lines) > 1 else ""
         return Said("yes", line or "(empty)", _in(system, ".cmdline") + more)
     if found:
         return Said("no", because="no UKI inside has a .cmdline that can be read", lacks="a command line")
@@ -112,7 +116,9 @@ def command_line(root: Node) -> Said:
     return Said("unknown", because="no UKI is inside; whatever starts the kernel gives it")
 
 
-def _in(system: System, section: str) -> str:
+def _in(system: System, name: str) -> str:
+    part = system.uki.child(name)
+    section = str(part.member.facts.get(IN_VIEW, name)) if part else name
     return f"{system.path}!{section}" if system.path else section
 
 

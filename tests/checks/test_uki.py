@@ -88,6 +88,14 @@ CASES = (
         ),
     ),
     Case(
+        "UKI018",
+        uki(more=[(".cmdline", CMDLINE + b" a=b"), (".osrel", b"ID=x\n")]),
+        (
+            f"the UKI's .cmdline (2) counts for nothing: systemd-stub takes .cmdline, {CMDLINE.decode()!r}",
+            "the UKI's .osrel (2) counts for nothing: systemd-stub takes .osrel",
+        ),
+    ),
+    Case(
         "UKI011",
         uki({".sbat": b"shim,1,UEFI shim,shim,1,https://example.org\n"}),
         (".sbat: the first component is 'shim', not 'sbat'",),
@@ -100,6 +108,14 @@ CASES = (
 )
 
 TOGETHER = (
+    Case(
+        "UKI019",
+        uki({".ucode": newc([Raw("extra", FILE, b"x")])}),
+        (
+            "the UKI's .ucode holds no microcode: it has 'extra', which is unpacked before .initrd, "
+            "and no kernel/x86/microcode",
+        ),
+    ),
     Case(
         "UKI012",
         uki({".linux": bzimage(payload=packed_kernel("RD_ZSTD"))}),
@@ -190,6 +206,7 @@ def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
         {".osrel": None, ".sbat": None},
         {".cmdline": b"root=/dev/sda1 console=ttyS0"},
         {".cmdline": None},
+        {".ucode": newc([Raw("kernel/x86/microcode/GenuineIntel.bin", FILE, b"x")])},
         {".cmdline": CMDLINE + b"\n\0"},
         {".cmdline": CMDLINE + " root=LABEL=é".encode()},
         {".initrd": newc(members().values())},
