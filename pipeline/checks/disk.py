@@ -6,7 +6,7 @@ Must not know how it was made, nor what is in the partitions.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from pipeline.checks import media, partitions
+from pipeline.checks import media, partitions, views
 from pipeline.checks.fat_volume import EfiImage
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind, Node
@@ -36,7 +36,7 @@ def read_disk(image: Image) -> Partitions:
 def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:
     """Firmware and kernel find no partition at all."""
     if isinstance(disk.table, FormatError) and (disk.has_gpt or disk.is_protected):
-        yield f"neither GPT can be read; {disk.table.message}", "write the GPT again"
+        yield f"neither GPT can be read; {disk.lost}", "write the image again, whole"
 
 
 def primary_is_good(disk: Partitions) -> Iterator[Fault]:
@@ -170,6 +170,30 @@ KIND = Kind(
             spec=f"{UEFI}, §5.2.1",
             fix="Write the MBR again, for example with `sfdisk`.",
         ),
+        Rule(
+            "DISK013",
+            "the protective partition is not active",
+            views.protective_is_inactive,
+            Severity.WARNING,
+            spec=f"{UEFI}, §5.2.3 (BootIndicator)",
+            fix="Turn it off with `parted FILE disk_set pmbr_boot off`.",
+        ),
+        Rule(
+            "DISK014",
+            "the last block has no other disk's GPT",
+            views.last_block_is_its_own,
+            Severity.WARNING,
+            spec=f"{UEFI}, §5.3.2",
+            fix="Move the disk's own backup there, with `sgdisk -e`.",
+        ),
+        Rule(
+            "DISK015",
+            "partitions hold all of their FAT file systems",
+            views.partitions_hold_their_fat,
+            Severity.WARNING,
+            spec=f"{UEFI}, §5.3.3; Microsoft FAT Specification (2005), §3.1",
+            fix="Make the partition as long as its file system.",
+        ),
     ),
     media.of_disk,
     (
@@ -188,6 +212,14 @@ KIND = Kind(
             Severity.WARNING,
             spec=f"{UEFI}, §5.3.3 and §13.3.3",
             fix="Give the partition the type of an EFI system partition, ef00 in `sgdisk`.",
+        ),
+        Rule(
+            "DISK016",
+            "sectors of FAT are no smaller than the disk's blocks",
+            views.sectors_are_no_smaller,
+            Severity.WARNING,
+            spec="Linux, fs/fat/inode.c (fat_fill_super)",
+            fix="Make it with `mkfs.vfat -S`, and the size of the disk's blocks.",
         ),
     ),
 )

@@ -13,12 +13,14 @@ from pipeline.checks.fat_volume import (
     clusters_are_found,
     dates_exist,
     directories_lead_back,
+    files_are_inside,
     is_clean,
     media_is_known,
     names_can_be_found,
     read_efi_image,
     tables_are_equal,
     type_is_by_count,
+    volume_is_inside,
 )
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind, Member, Node
@@ -100,7 +102,7 @@ def boot_program_is_a_uki(node: Node) -> Iterator[Fault]:
 def members(efi: EfiImage) -> Iterator[Member]:
     """Yield files and directories; what shares clusters with one before is left out.
 
-    Raises Spent behind the last, where the volume has more.
+    Raises Spent behind the last, where the volume has more, and FormatError where its end is missing.
     """
     for entry in efi.entries:
         if entry.is_label:
@@ -112,6 +114,8 @@ def members(efi: EfiImage) -> Iterator[Member]:
             continue
         if entry.first_cluster in efi.chains.runs:
             offset = efi.volume.data_offset + (entry.first_cluster - 2) * efi.volume.cluster_size
+            if offset + entry.size > len(efi.volume.image):  # FAT015 says so
+                continue
             yield Member(entry.path, efi.volume.image[offset : offset + entry.size], offset)
             continue
         try:
@@ -120,6 +124,8 @@ def members(efi: EfiImage) -> Iterator[Member]:
             continue
     if not efi.complete:
         raise Spent(MEMBERS)
+    for message, hint in files_are_inside(efi):
+        raise FormatError(message, hint)
 
 
 SPEC = "Microsoft FAT Specification (2005)"
@@ -228,6 +234,15 @@ KIND = Kind(
             lenient=True,
             spec=f"{SPEC}, §6 (DIR_WrtDate)",
             fix="Write the files with a program that knows the date.",
+        ),
+        Rule("FAT015", "all its files are there", files_are_inside, spec=f"{SPEC}, §3.1", fix=AGAIN),
+        Rule(
+            "FAT016",
+            "all of the volume is there",
+            volume_is_inside,
+            lenient=True,
+            spec=f"{SPEC}, §3.1 (BPB_TotSec32)",
+            fix="Copy it again, whole, or make it longer with `truncate`.",
         ),
     ),
     members,

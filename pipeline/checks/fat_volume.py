@@ -6,7 +6,7 @@ Specification: Microsoft FAT Specification (2005), whose sections are named here
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from string import ascii_lowercase
 
@@ -34,7 +34,8 @@ FORBIDDEN = frozenset(map(chr, range(0x20))) | frozenset('"*+,/:;<=>?[\\]|') | f
 class EfiImage:
     """The volume, its first table, what could be read of its directories, and why no more could.
 
-    They are not complete where the budget was spent before the last.
+    They are not complete where the budget was spent before the last. `is_told` where what is around the
+    volume says already that it is cut off.
     """
 
     volume: Volume
@@ -44,6 +45,7 @@ class EfiImage:
     damage: FormatError | None
     chains: Chains
     complete: bool = True
+    is_told: bool = False
 
     @property
     def boot_program(self) -> Entry | None:
@@ -55,9 +57,9 @@ class EfiImage:
 
 
 def read_efi_image(image: Image) -> EfiImage:
-    """Read the volume. Raises FormatError when it is no FAT volume, or one that is cut off."""
+    """Read the volume. Raises FormatError when it is none, or one that ends before its first cluster."""
     volume = read_volume(image)
-    if volume.size > len(image):
+    if volume.data_offset > len(image):
         raise FormatError(
             f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(image)}",
             "make it again",
@@ -80,6 +82,11 @@ def read_efi_image(image: Image) -> EfiImage:
     return EfiImage(volume, table, tuple(found), entries, damage, chains, complete)
 
 
+def read_cut_off(image: Image) -> EfiImage:
+    """Read the volume of a medium that is cut off, as `read_efi_image` does."""
+    return replace(read_efi_image(image), is_told=True)
+
+
 def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
     """Some firmware goes by the count of clusters, whatever the boot sector says or how it is laid out."""
     volume = efi.volume
@@ -91,6 +98,35 @@ def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
                 f"make it with `mkfs.vfat -F {volume.type_by_count[3:]}`, or of another size",
             )
             return
+
+
+def files_are_inside(efi: EfiImage) -> Iterator[Fault]:
+    """What lies behind the end cannot be read: a copy may have been cut off."""
+    volume = efi.volume
+    if volume.size > len(volume.image) and not efi.is_told:
+        last = last_used(efi)
+        if volume.data_offset + (last - 1) * volume.cluster_size > len(volume.image):
+            yield _cut_off(efi), "copy it again, whole"
+
+
+def volume_is_inside(efi: EfiImage) -> Iterator[Fault]:
+    """Firmware reads what is there, but Linux mounts no volume that is larger than what it lies in."""
+    is_cut_off = efi.volume.size > len(efi.volume.image) and not efi.is_told
+    if is_cut_off and not any(files_are_inside(efi)):
+        yield f"{_cut_off(efi)}; only free space is missing", "copy it again, whole"
+
+
+def _cut_off(efi: EfiImage) -> str:
+    volume = efi.volume
+    return (
+        f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(volume.image)}"
+    )
+
+
+def last_used(efi: EfiImage) -> int:
+    """Return the last cluster that is not free; 1 where all are."""
+    table = efi.table
+    return next((at for at in range(len(table) - 1, 1, -1) if table[at]), 1)
 
 
 def media_is_known(efi: EfiImage) -> Iterator[Fault]:

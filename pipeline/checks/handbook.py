@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pipeline.checks import whole
+from pipeline.checks import starting, whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule, Severity
 from pipeline.checks.kind import Kind
@@ -22,7 +22,8 @@ What `./doit inspect` says of any image, and what every build is held to. A code
 
 An **error** means that something will not boot, or is damaged; a **warning**, that it may. Rules *of images
 built here* (`--house`) ask for more: one time, no owner but root, our own installer; a stranger's image may
-do otherwise. Where a rule is an error *here, else a warning*, other images break it and boot all the same.
+do otherwise. Where a rule is an error *here, else a warning*, other images break it and boot all the same;
+where it is why nothing boots, it is an error of theirs, too.
 
 This page is made from the tables in `pipeline/checks/`: `pytest --update-golden` rewrites it.
 """
@@ -39,7 +40,8 @@ def write() -> str:
     parts = [INTRODUCTION]
     for kind in KINDS.values():
         parts += _section(kind, written)
-    parts += [f"## {whole.SECTION}\n", *map(_entry, whole.RULES)]
+    for module in (starting, whole):
+        parts += [f"## {module.SECTION}\n", *map(_entry, module.RULES)]
     return "\n".join(parts)
 
 

@@ -6,8 +6,8 @@ Must not know how it was made. A stranger's ISO may lack any way of booting; one
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 
-from pipeline.checks import iso_boot, iso_files, media, partitions
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks import iso_boot, iso_files, media, partitions, views
+from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.iso_image import SECTOR_SIZE, Iso, read_iso
 from pipeline.checks.kind import Kind
 from pipeline.checks.partitions import Partitions
@@ -171,7 +171,7 @@ BOOT_RULES = (
     Rule(
         "ISO018",
         "the EFI entry says how large the image is",
-        iso_boot.efi_entry_loads_all,
+        views.efi_entry_covers_its_fat,
         lenient=True,
         spec=f"{UEFI}, §13.3.2.1; {TORITO}, §2.2 (sector count)",
         fix="Give it the sectors of 512 bytes that its FAT image has, or 0 for all up to the end.",
@@ -259,6 +259,49 @@ DISK_RULES = (
         spec=f"{UEFI}, §13.3.2.1",
         fix="Give xorriso `-e --interval:appended_partition_2:all::`.",
     ),
+    Rule(
+        "ISO028",
+        "the MBR announces a GPT that is there",
+        _of_its_disk(partitions.announces_the_gpt),
+        lenient=True,
+        spec=f"{UEFI}, §5.2.3",
+        fix=APPENDED,
+    ),
+    Rule(
+        "ISO029",
+        "the protective partition is not active",
+        _of_its_disk(views.protective_is_inactive),
+        Severity.WARNING,
+        spec=f"{UEFI}, §5.2.3 (BootIndicator)",
+        fix="Turn it off with `parted FILE disk_set pmbr_boot off`.",
+    ),
+    Rule(
+        "ISO030",
+        "the last block has no other disk's GPT",
+        _of_its_disk(views.last_block_is_its_own),
+        Severity.WARNING,
+        spec=f"{UEFI}, §5.3.2",
+        fix="Move the disk's own backup there, with `sgdisk -e`.",
+    ),
+    Rule(
+        "ISO031",
+        "partitions hold all of their FAT file systems",
+        _of_its_disk(views.partitions_hold_their_fat),
+        Severity.WARNING,
+        spec=f"{UEFI}, §5.3.3; Microsoft FAT Specification (2005), §3.1",
+        fix=APPENDED,
+    ),
+)
+
+VIEW_RULES = (
+    Rule(
+        "ISO032",
+        "no file lies in a boot image",
+        views.boot_images_are_alone,
+        Severity.WARNING,
+        spec=f"{ECMA}, §9.1.3; {TORITO}, §2.2",
+        fix=AGAIN,
+    ),
 )
 
 KIND = Kind(
@@ -266,6 +309,6 @@ KIND = Kind(
     "ISO 9660 image",
     "ISO000",
     read_iso,
-    (*FILE_RULES, *BOOT_RULES, *DISK_RULES),
+    (*FILE_RULES, *BOOT_RULES, *DISK_RULES, *VIEW_RULES),
     media.of_iso,
 )

@@ -60,28 +60,15 @@ def boot_images_are_inside(iso: Iso) -> Iterator[Fault]:
 
 
 def boot_image_is_fat(iso: Iso) -> Iterator[Fault]:
-    """Firmware that is pointed at a program instead of a file system drops to its shell."""
-    boot = iso.efi_image
-    if boot and boot.entry.bootable and recognise(boot.image) is not Format.FAT:
+    """Firmware that is pointed at a program instead of a file system drops to its shell.
+
+    It looks into each EFI entry: one of several may be for Macs.
+    """
+    boots = [one for one in iso.boot_images if one.entry.platform == eltorito.PLATFORM_EFI]
+    boots = [one for one in boots if one.entry.bootable]
+    if boots and not any(recognise(one.image) is Format.FAT for one in boots):
+        boot = boots[0]
         yield (
             f"El Torito's EFI entry points at {describe(boot.image)}; firmware wants a FAT image",
             f"point -e at efi.img, which holds {BOOT_PROGRAM}",
-        )
-
-
-def efi_entry_loads_all(iso: Iso) -> Iterator[Fault]:
-    """Firmware reads no further than the entry says: 0 and 1 sectors mean up to the end of the medium."""
-    entry, boot = iso.efi_entry, iso.efi_image
-    if entry is None or boot is None or not iso.is_whole:
-        return
-    if entry.offset + entry.size > len(iso.image):
-        yield (
-            f"El Torito's EFI entry reaches to byte {entry.offset + entry.size}, "
-            f"but the ISO ends at {len(iso.image)}",
-            "give it the sectors of its FAT image, or 0",
-        )
-    elif 0 < entry.size < boot.volume:
-        yield (
-            f"El Torito's EFI entry says {entry.size} bytes, but its FAT volume has {boot.volume}",
-            "give it the sectors of its FAT image, or 0",
         )

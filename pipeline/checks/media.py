@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.checks.fat_volume import read_cut_off
 from pipeline.checks.iso_image import BootImage, Iso, volume_size
 from pipeline.checks.kind import Member
 from pipeline.checks.partitions import Partitions, Place
@@ -113,9 +114,10 @@ def _images(iso: Iso, sizes: Mapping[int, int]) -> dict[int, Member]:
         image = boot.image
         if not boot.volume and entry.media == eltorito.NO_EMULATION and offset in sizes:
             image = iso.image[offset : offset + max(sizes[offset], entry.size)]
-        is_cut_off = boot.volume > len(image) and not iso.is_whole  # which is said once
-        kind = "" if is_cut_off else _kind_of_boot_image(boot)
-        found.setdefault(offset, Member(boot.name, image, offset, kind, facts=facts))
+        kind, read = _kind_of_boot_image(boot), None
+        if boot.volume > len(image) and not iso.is_whole:
+            read = read_cut_off
+        found.setdefault(offset, Member(boot.name, image, offset, kind, read, facts))
     for place in iso.partitions.places:
         if place.offset <= VOLUME_DESCRIPTOR < place.offset + place.size:
             continue
@@ -181,6 +183,7 @@ def _of_place(image: Image, place: Place, *, inside_iso: bool) -> Member:
     part = image[place.offset : place.offset + place.size]
     kinds = {Format.FAT: "fat"} if inside_iso else {Format.FAT: "fat", Format.ISO9660: "iso"}
     known = recognise(part)
-    if len(part) < place.size and volume_size(part) > len(part):
-        known = None  # it is cut off, as rules of partitions say
-    return Member(place.name, part, place.offset, kinds.get(known, "") if known else "")
+    if known is Format.FAT:  # firmware reads what lies in the partition, but it is one file system
+        part = image[place.offset : place.offset + max(place.size, volume_size(part))]
+    read = read_cut_off if known is Format.FAT and len(part) < place.size else None
+    return Member(place.name, part, place.offset, kinds.get(known, "") if known else "", read)

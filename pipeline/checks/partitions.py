@@ -8,6 +8,7 @@ https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pipeline.checks.finding import Fault
@@ -66,6 +67,20 @@ class Partitions:
         """Bytes that the GPT says the disk has, 0 without one."""
         table = self.primary
         return (table.alternate_lba + 1) * self.sector_size if isinstance(table, gpt.Table) else 0
+
+    @property
+    def lost(self) -> str:
+        """Why no GPT can be read: what is at both places where firmware looks for one, and whether one lies
+        where the disk once ended, by its protective partition.
+        """
+        why = [one.message for one in (self.primary, self.backup) if isinstance(one, FormatError)]
+        mbr = () if isinstance(self.mbr, FormatError) else self.mbr
+        for one in mbr:
+            at = one.first_lba + one.size - 1
+            former = attempt(partial(gpt.read_table, self.image, at, self.sector_size))
+            if one.kind == gpt.PROTECTIVE and isinstance(former, gpt.Table):
+                why.append(f"one is at LBA {at}, where the disk once ended, and nobody looks there")
+        return "; ".join(dict.fromkeys(why))
 
     @property
     def is_cut_off(self) -> bool:
@@ -178,6 +193,8 @@ def backup_is_last(disk: Partitions) -> Iterator[Fault]:
 
 def is_protective(disk: Partitions) -> Iterator[Fault]:
     """What knows no GPT must see that the disk is in use; what knows it looks for nothing else first."""
+    if disk.has_gpt and not disk.is_protected:
+        return  # `announces_the_gpt` says so
     if isinstance(disk.mbr, FormatError):
         raise disk.mbr
     if [(one.kind, one.first_lba) for one in disk.mbr] != [(gpt.PROTECTIVE, 1)]:

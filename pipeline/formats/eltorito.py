@@ -6,14 +6,15 @@ Specifications: "El Torito" Bootable CD-ROM Format, 1.0 (1995), and for its use 
 UEFI 2.10, §13.3.2 https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.fields import Image, cut, readable, unpack
 
 SECTOR_SIZE = 2048  # bytes
 BOOT_RECORD_SECTOR = 17
 VIRTUAL_SECTOR_SIZE = 512  # bytes; the unit of an entry's sector count
+ENTRY_SIZE = 32  # bytes; of the catalog's records
 
 PLATFORM_EFI = 0xEF
 NO_EMULATION = 0
@@ -26,7 +27,8 @@ class BootEntry:
     """One bootable image of the catalog.
 
     `load_rba` counts CD sectors of 2048 bytes, `sector_count` virtual ones of 512. For UEFI a count of
-    0 or 1 means: up to the end of the medium.
+    0 or 1 means: up to the end of the medium. `record` is which 32 bytes of the catalog it is, counted
+    from 0.
     """
 
     platform: int
@@ -34,6 +36,7 @@ class BootEntry:
     media: int  # 0 for no emulation, else a floppy or hard disk to emulate
     sector_count: int
     load_rba: int
+    record: int = field(default=1, compare=False)
 
     @property
     def offset(self) -> int:
@@ -57,13 +60,14 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
     )
     if (kind, identifier, system.rstrip(b"\0 ")) != (0, b"CD001", b"EL TORITO SPECIFICATION"):
         raise FormatError(
-            f"El Torito: sector 17 is no boot record: it is of type {kind} for {system.rstrip(bytes(1))!r}",
+            f"El Torito: sector 17 is no boot record: it is of type {kind} for {readable(system)}",
             "give xorriso a boot image: `-e … -no-emul-boot`",
         )
     offset = catalog_sector * SECTOR_SIZE
     platform = _read_validation(image, offset)
-    entries = [_read_entry(image, offset + 32, platform)]
-    offset += 64
+    start = offset
+    entries = [_read_entry(image, offset + ENTRY_SIZE, platform, 1)]
+    offset += 2 * ENTRY_SIZE
     last = False
     while not last and len(entries) < MAX_ENTRIES:
         header, platform, count = unpack("<BBH", image, offset, "El Torito: section header")
@@ -75,20 +79,20 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
                 "make the ISO again",
             )
         last = header == 0x91
-        offset += 32
+        offset += ENTRY_SIZE
         for _ in range(min(count, MAX_ENTRIES - len(entries))):
-            entries.append(_read_entry(image, offset, platform))
-            offset += 32
+            entries.append(_read_entry(image, offset, platform, (offset - start) // ENTRY_SIZE))
+            offset += ENTRY_SIZE
             offset = _skip_extensions(image, offset)
     return tuple(entries)
 
 
 def _skip_extensions(image: Image, offset: int) -> int:
     """Return the offset of what follows the entry's extensions, which may fill a sector, no more."""
-    for _ in range(SECTOR_SIZE // 32):
+    for _ in range(SECTOR_SIZE // ENTRY_SIZE):
         if bytes(cut(image, offset, 1, "El Torito: extension")) != b"\x44":
             return offset
-        offset += 32
+        offset += ENTRY_SIZE
     raise FormatError(
         f"El Torito: extensions of an entry without end, at offset {offset:#x}", "make the ISO again"
     )
@@ -96,7 +100,7 @@ def _skip_extensions(image: Image, offset: int) -> int:
 
 def _read_validation(image: Image, offset: int) -> int:
     """Check the catalog's first entry, and return its platform."""
-    entry = bytes(cut(image, offset, 32, "El Torito: validation entry"))
+    entry = bytes(cut(image, offset, ENTRY_SIZE, "El Torito: validation entry"))
     header, platform, *_, key = unpack("<BB28sH", entry, 0, "El Torito: validation entry")
     if (header, key) != (1, 0xAA55):
         raise FormatError(
@@ -112,7 +116,7 @@ def _read_validation(image: Image, offset: int) -> int:
     return int(platform)
 
 
-def _read_entry(image: Image, offset: int, platform: int) -> BootEntry:
+def _read_entry(image: Image, offset: int, platform: int, record: int) -> BootEntry:
     indicator, media, _, _, sector_count, load_rba = unpack(
         "<BBHBxHI", image, offset, "El Torito: boot entry"
     )
@@ -121,4 +125,4 @@ def _read_entry(image: Image, offset: int, platform: int) -> BootEntry:
             f"El Torito: no boot entry at offset {offset:#x}: it starts with {indicator:#04x}",
             "make the ISO again",
         )
-    return BootEntry(platform, indicator == 0x88, media & 0x0F, sector_count, load_rba)
+    return BootEntry(platform, indicator == 0x88, media & 0x0F, sector_count, load_rba, record)

@@ -203,3 +203,13 @@ def cut(image: Image, offset: int, size: int, what: str) -> Image:
 def unpack(layout: str, image: Image, offset: int, what: str) -> tuple[Any, ...]:
     """Return the fields of `struct` layout `layout` at `offset`; FormatError when they are missing."""
     return struct.unpack(layout, bytes(cut(image, offset, struct.calcsize(layout), what)))
+
+
+def readable(raw: bytes) -> str:
+    """Return bytes that should have been text as one can read them: in quotes, else as what they are."""
+    text = raw.rstrip(b"\0 ")
+    if not text:
+        return "nothing but zeros"
+    if text.isascii() and all(0x20 <= byte < 0x7F for byte in text):
+        return f"'{text.decode()}'"
+    return f"the bytes {raw.hex()}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.fields import Image, cut, readable, unpack
 
 EFI_SYSTEM_PARTITION = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 PROTECTIVE = 0xEE  # the partition type of a protective MBR
@@ -66,6 +66,11 @@ def read_mbr(image: Image) -> tuple[MbrPartition, ...]:
         raise FormatError(
             f"MBR: the signature at offset 510 is {signature.hex()}, not 55aa", "write the image with an MBR"
         )
+    return mbr_partitions(image)
+
+
+def mbr_partitions(image: Image) -> tuple[MbrPartition, ...]:
+    """Return what would be the MBR's partitions, whatever its signature is. FormatError for fewer bytes."""
     partitions = []
     for number in range(1, 5):
         flag, _, kind, _, first, size = unpack("<B3sB3sII", image, 446 + 16 * (number - 1), "MBR")
@@ -109,7 +114,8 @@ def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
     ) = unpack("<8sIIIIQQQQ16sQIII", header, 0, where)
     if signature != SIGNATURE:
         raise FormatError(
-            f"{where}: the signature is {signature!r}, not {SIGNATURE!r}", "write the image with a GPT"
+            f"{where}: the signature is {readable(signature)}, not {readable(SIGNATURE)}",
+            "write the image with a GPT",
         )
     if not 92 <= size <= sector_size:
         raise FormatError(f"{where}: a header of {size} bytes is not possible", "write the GPT again")

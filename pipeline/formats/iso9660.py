@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
-from pipeline.formats.fields import Image, cut, unpack
+from pipeline.formats.fields import Image, cut, readable, unpack
 from pipeline.formats.iso9660_directory import (
     DIRECTORY,
     SECTOR_SIZE,
@@ -125,7 +125,7 @@ def _descriptors(image: Image) -> Iterator[bytes]:
         if descriptor[1:6] != b"CD001":
             raise FormatError(
                 f"ISO 9660: no volume descriptor in sector {sector}: "
-                f"it says {descriptor[1:6]!r}, not b'CD001'",
+                f"it says {readable(descriptor[1:6])}, not 'CD001'",
                 "make the ISO again",
             )
         if descriptor[0] == TERMINATOR:

@@ -34,6 +34,8 @@ class Format(Enum):
     GPT = "a disk image with a GPT"
     MBR = "a disk image with an MBR"
     BMP = "a BMP picture"
+    HFS = "an HFS+ file system, for Macs"
+    APM = "a disk image with an Apple partition map, for Macs"
 
 
 MARKS = (
@@ -58,6 +60,10 @@ MARKS = (
     (4096, b"EFI PART", Format.GPT),
     (54, b"FAT1", Format.FAT),
     (82, b"FAT32", Format.FAT),
+    (1024, b"H+\0\4", Format.HFS),
+    (1024, b"HX\0\5", Format.HFS),
+    (512, b"PM\0\0", Format.APM),
+    (2048, b"PM\0\0", Format.APM),
 )
 """Where which bytes stand; the first that fits counts. An ISO has a GPT and an MBR too, often a PE header."""
 

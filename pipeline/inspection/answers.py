@@ -25,6 +25,8 @@ QUESTIONS = {
 }
 """By the name that stands in JSON and stays: what a person reads, in the order in which it is read."""
 
+WAYS = frozenset({"uefi_cd", "uefi_disk", "bios_cd", "bios_disk"})
+"""The ways of booting a medium."""
 
 CONDITIONS = {
     "firmware": "on {} only, not by the rules",
@@ -53,8 +55,9 @@ class Said:
     """What is said to a question.
 
     `value` is the answer in full where yes or no are not enough: a version, a command line. `because`
-    is the evidence, one clause. `lacks` names what has to be added for another answer. A yes holds where
-    all `conditions` do; `finding` is the code of the finding that decides, "" where none does.
+    is the evidence, one clause. `lacks` names what has to be added for another answer, and `hint` says how.
+    A yes holds where all `conditions` do; `finding` is the code of the finding that decides, "" where none
+    does.
     """
 
     verdict: Verdict
@@ -63,6 +66,7 @@ class Said:
     lacks: str = ""
     conditions: tuple[Condition, ...] = ()
     finding: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,4 @@ class Answer:
     because: str
     conditions: tuple[Condition, ...]
     finding: str
+    hint: str

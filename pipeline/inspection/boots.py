@@ -3,129 +3,87 @@
 Must not know what is started then.
 """
 
-from pipeline.checks.fat import BOOT_PROGRAM
+from collections.abc import Sequence
+
 from pipeline.checks.iso import Iso
 from pipeline.checks.kind import Node
+from pipeline.checks.misses import EMULATIONS, Miss, of_catalog
+from pipeline.checks.places import DISK_BLOCKS, on_cd, on_disk
+from pipeline.checks.programs import Program
+from pipeline.checks.starting import Start, from_cd, from_disk, startable
 from pipeline.errors import FormatError
-from pipeline.formats import eltorito
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
-from pipeline.inspection.answers import Said
-from pipeline.inspection.media import (
-    Place,
-    Program,
-    boot_code,
-    cd_entries,
-    image_of,
-    partitions,
-    platform_name,
-    refuses,
-)
+from pipeline.inspection.answers import Condition, Said
+from pipeline.inspection.media import boot_code, image_of, is_empty, refuses
 
 BIOS = 0
+EDK2 = "EDK II"
 ONLY_SAYS = "only says why it does not start"
-EMULATIONS = {1: "a 1.2 MB floppy", 2: "a 1.44 MB floppy", 3: "a 2.88 MB floppy", 4: "a hard disk"}
 
 
 def by_uefi_from_cd(node: Node) -> Said:
-    """Firmware takes the entry for platform 0xEF and looks for a program in it (UEFI 2.10, §13.3.2)."""
-    entries = cd_entries(node)
-    if isinstance(entries, FormatError):
-        return Said("no", because=_why_no_catalog(entries), lacks="an El Torito boot catalog")
-    mine = [entry for entry in entries if entry.platform == eltorito.PLATFORM_EFI]
-    if not mine:
-        found = ", ".join(platform_name(entry.platform) for entry in entries) or "nobody"
-        return Said(
-            "no",
-            because=f"El Torito's boot catalog has no entry for UEFI (it has one for {found})",
-            lacks="an El Torito entry for UEFI",
-        )
-    if not any(entry.bootable for entry in mine):
-        return Said("no", because="El Torito's entry for UEFI is marked as not bootable")
-    if all(entry.emulates for entry in mine):
-        what = EMULATIONS.get(mine[0].emulates, f"media type {mine[0].emulates}")
-        return Said("no", because=f"El Torito's entry for UEFI emulates {what}, which UEFI does not")
-    return _from_places(tuple(entry.place for entry in mine if entry.bootable and not entry.emulates))
-
-
-def _why_no_catalog(error: FormatError) -> str:
-    no_record = "sector 17 is no boot record" in error.message
-    return "it has no El Torito boot catalog" if no_record else error.message
+    """Firmware looks for a program in what El Torito's entry for UEFI points at (UEFI 2.10, §13.3.2)."""
+    return _said(from_cd(node))
 
 
 def by_uefi_from_disk(node: Node) -> Said:
     """Firmware looks into every EFI system partition, and on removable media into any FAT (§3.5.1.1)."""
-    places = partitions(node)
-    systems = [place for place in places if place.is_system]
-    said = _from_places(tuple(systems)) if systems else None
-    if said and said.verdict == "yes":
-        return said
-    for place in places:
-        programs = _startable(place)
-        if programs:
-            return Said(
-                "yes",
-                because=f"{place.name} is a FAT file system with {_paths(programs)}; it is no EFI system "
-                "partition, but firmware takes that from removable media",
-            )
-    if said:
-        return said
-    if node.kind and node.kind.name == "fat":
-        return Said("no", because=f"the FAT file system has no {BOOT_PROGRAM}", lacks=BOOT_PROGRAM)
-    none = "it has neither a GPT nor an MBR with partitions"
-    if places:
-        found = ", ".join(place.name for place in places)
-        none = f"no EFI system partition, nor a FAT file system with {BOOT_PROGRAM}, is among {found}"
-    if node.kind and node.kind.name == "iso" and by_uefi_from_cd(node).verdict == "yes":
-        none = f"{none}; firmware that looks for El Torito on sticks too, as EDK II does, starts it"
-        return Said("unknown", because=none, lacks="an EFI system partition")
-    return Said("no", because=none, lacks="an EFI system partition")
+    return _said(from_disk(node))
 
 
-def _from_places(places: tuple[Place, ...]) -> Said:
-    """Answer for places that firmware has to look into: the best of them counts."""
-    for place in places:
-        programs = _startable(place)
-        if programs:
-            is_partition = "partition" in place.name
-            what = "an EFI system partition" if is_partition else "a FAT file system"
-            return Said("yes", because=f"{place.name} is {what} with {_paths(programs)}")
-    for place in places:
-        for program in place.programs:
-            return Said("no", because=f"{place.name} has {program.path}, but that {program.fault}")
-    place = next((each for each in places if each.is_fat), places[0])
-    if place.is_fat:
-        return Said(
-            "no", because=f"{place.name} is a FAT file system without {BOOT_PROGRAM}", lacks=BOOT_PROGRAM
-        )
+def _said(found: Start | Miss) -> Said:
+    if isinstance(found, Miss):
+        return Said("no", because=found.because, lacks=found.lacks, finding=found.code, hint=found.hint)
+    place, rules = found.place, found.rules
+    system = place.is_system and "partition" in place.name
+    because = (
+        f"{place.name} is {'an EFI system partition' if system else 'a FAT file system'} "
+        f"with {_paths(found.programs)}"
+    )
+    if not place.is_system:
+        because += "; it is no EFI system partition, but firmware takes that from removable media"
+    if rules:
+        because += f"; by the rules, {rules.because}"
     return Said(
-        "no",
-        because=f"{place.name} points at {place.what}; firmware wants a FAT file system with {BOOT_PROGRAM}",
-        lacks=f"a FAT file system with {BOOT_PROGRAM}",
+        "yes",
+        because=because,
+        conditions=tuple(_conditions(found)),
+        finding=rules.code if rules else "",
+        hint=rules.hint if rules else "",
     )
 
 
-def _startable(place: Place) -> list[Program]:
-    return [program for program in place.programs if not program.fault]
+def _conditions(found: Start) -> list[Condition]:
+    conditions = [Condition("firmware", EDK2)] if found.rules else []
+    if found.is_only_32_bit:
+        conditions.append(Condition("firmware_bits", "32"))
+    if found.block:
+        conditions.append(Condition("block_size", str(found.block)))
+    return conditions
 
 
-def _paths(programs: list[Program]) -> str:
+def _paths(programs: Sequence[Program]) -> str:
     return ", ".join(program.path for program in programs)
 
 
 def by_bios_from_cd(node: Node) -> Said:
     """A BIOS takes the first bootable entry for x86 (El Torito §2)."""
-    entries = cd_entries(node)
-    if isinstance(entries, FormatError):
-        return Said("no", because=_why_no_catalog(entries))
-    for entry in entries:
-        if entry.platform == BIOS and entry.bootable:
-            how = f", emulating {EMULATIONS[entry.emulates]}" if entry.emulates in EMULATIONS else ""
-            if not len(entry.place.image):
-                return Said("no", because="El Torito's entry for BIOS points outside the file")
-            if refuses(entry.place.image):
-                return Said("no", because=f"El Torito's entry for BIOS {ONLY_SAYS}")
-            return Said("yes", because=f"El Torito's boot catalog has an entry for BIOS{how}")
-    return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")
+    iso: Iso = node.artifact
+    if isinstance(iso.catalog, FormatError):
+        missed = of_catalog(iso)
+        return Said("no", because=missed.because, hint=missed.hint, finding=missed.code)
+    entry = next((one for one in iso.entries if one.platform == BIOS and one.bootable), None)
+    if entry is None:
+        return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")
+    image = iso.image[entry.offset :]
+    how = f", emulating {EMULATIONS[entry.media]}" if entry.media in EMULATIONS else ""
+    if not len(image):
+        return Said("no", because="El Torito's entry for BIOS points outside the file", finding="ISO007")
+    if refuses(image):
+        return Said("no", because=f"El Torito's entry for BIOS {ONLY_SAYS}")
+    if is_empty(image):
+        return Said("no", because="El Torito's entry for BIOS points at what has no code")
+    return Said("yes", because=f"El Torito's boot catalog has an entry for BIOS{how}")
 
 
 def by_bios_from_disk(node: Node) -> Said:
@@ -142,9 +100,10 @@ def by_bios_from_disk(node: Node) -> Said:
 
 def boot_programs(node: Node) -> list[Program]:
     """Return the programs that firmware starts from a medium, each once."""
-    entries = cd_entries(node) if isinstance(node.artifact, Iso) else ()
-    places = [] if isinstance(entries, FormatError) else [entry.place for entry in entries]
-    found = [program for place in [*places, *partitions(node)] for program in _startable(place)]
+    places = list(on_cd(node, by_rules=False)) if isinstance(node.artifact, Iso) else []
+    for block in DISK_BLOCKS:
+        places += on_disk(node, block, by_rules=False)
+    found = [program for place in places for program in startable(place)]
     return list({id(program.node): program for program in found}.values())
 
 

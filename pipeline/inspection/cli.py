@@ -20,7 +20,7 @@ from pipeline.formats.magic import describe
 from pipeline.inspection import document, extract, text
 from pipeline.inspection.answers import Answer
 from pipeline.inspection.confined import confine
-from pipeline.inspection.interview import answers
+from pipeline.inspection.interview import interviewed
 from pipeline.inspection.opening import defect, guarded, open_file
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
@@ -126,7 +126,7 @@ def _look(name: str, *, house: bool) -> Looked:
         node = guarded(lambda: take_apart(open_file(name), Path(name).name, house=house))
         if node.kind is None:
             return Looked(name, error=_unknown(node))
-        return Looked(name, node, guarded(lambda: answers(node)))
+        return Looked(name, *guarded(lambda: interviewed(node)))
     except PipelineError as error:
         return Looked(name, error=error)
 

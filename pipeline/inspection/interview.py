@@ -11,7 +11,8 @@ from pipeline.checks.quoting import sentence, shown
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
 from pipeline.inspection import boots, linux, secure
-from pipeline.inspection.answers import QUESTIONS, Answer, Said
+from pipeline.inspection.answers import QUESTIONS, WAYS, Answer, Said
+from pipeline.inspection.judgement import judged
 
 Ask = Callable[[Node], Said]
 
@@ -51,7 +52,6 @@ OF_ITSELF = frozenset([*PROGRAM.values(), boots.by_bios_from_cd, boots.by_bios_f
 """Questions that the headers answer, whatever lies inside."""
 
 MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
-WAYS = frozenset({"uefi_cd", "uefi_disk"})
 
 
 def answers(node: Node) -> tuple[Answer, ...]:
@@ -78,9 +78,16 @@ def answers(node: Node) -> tuple[Answer, ...]:
             sentence(each.because),
             each.conditions,
             each.finding,
+            sentence(each.hint),
         )
         for question, each in ((name, said.get(name, Said("not applicable"))) for name in QUESTIONS)
     )
+
+
+def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
+    """Return what was taken apart, judged by what the answers to the ways of booting say, and all answers."""
+    said = answers(node)
+    return judged(node, {answer.question: answer for answer in said}), said
 
 
 def _said(ask: Ask, node: Node, unsure: bool) -> Said:

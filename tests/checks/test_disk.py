@@ -1,6 +1,7 @@
 import struct
 import zlib
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -49,7 +50,10 @@ CASES = (
     Case(
         "DISK003",
         patch(patch(GOOD, 512, b"X"), LAST * SECTOR, b"X"),
-        ("neither GPT can be read; GPT header at LBA 1: the signature is b'XFI PART', not b'EFI PART'",),
+        (
+            "neither GPT can be read; GPT header at LBA 1: the signature is 'XFI PART', not 'EFI PART'; "
+            f"GPT header at LBA {LAST}: the signature is 'XFI PART', not 'EFI PART'",
+        ),
     ),
     Case(
         "DISK004",
@@ -62,12 +66,12 @@ CASES = (
     Case(
         "DISK004",
         patch(GOOD, 512, b"X"),
-        ("GPT header at LBA 1: the signature is b'XFI PART', not b'EFI PART'",),
+        ("GPT header at LBA 1: the signature is 'XFI PART', not 'EFI PART'",),
     ),
     Case(
         "DISK005",
         patch(GOOD, LAST * SECTOR, b"X"),
-        (f"GPT header at LBA {LAST}: the signature is b'XFI PART', not b'EFI PART'",),
+        (f"GPT header at LBA {LAST}: the signature is 'XFI PART', not 'EFI PART'",),
     ),
     Case(
         "DISK005",
@@ -124,19 +128,47 @@ CASES = (
         disk([Part(FAT, DATA)]),
         (f"GPT partition 1 has EFI/BOOT/BOOTX64.EFI, but it is of type {DATA}, no EFI system partition",),
     ),
+    Case(
+        "DISK013",
+        patch(GOOD, 446, b"\x80"),
+        ("the MBR's protective partition 1 is marked as active, where 0x00 is prescribed",),
+    ),
+    Case(
+        "DISK015",
+        disk([Part(FAT, more=-8)]),
+        ("GPT partition 1 has 56 sectors, the FAT file system in it 64",),
+    ),
+    Case(
+        "DISK016",
+        disk(sector=4096),
+        (
+            "GPT partition 1 is FAT with sectors of 512 bytes on a disk with blocks of 4096: "
+            'Linux does not mount it ("logical sector size too small")',
+        ),
+    ),
+)
+TOGETHER = (
+    Case(
+        "DISK014",
+        GOOD + bytes(ENTRIES) + header(LAST + 33, 1, LAST + 1, bytes(ENTRIES), UUID(int=7)),
+        (f"the last block has the backup of another GPT, of the disk {UUID(int=7)}",),
+    ),
 )
 
 STRANGERS = {
     "MBR only": (mbr_disk((0x80, 0x0C, 63, 64), contents=FAT, code=CODE), []),
     "EFI partition in an MBR": (mbr_disk((0, 0xEF, 63, 64), contents=FAT), []),
     "partition larger than the image": (mbr_disk((0x80, 0xEB, 63, 9999), contents=FAT), ["DISK010"]),
-    "blocks of 4096 bytes": (disk(sector=4096), []),
+    "blocks of 4096 bytes": (disk(sector=4096), ["DISK016"]),
     "no EFI system partition": (disk([Part(b"data", DATA)]), []),
     "padded": (GOOD + bytes(8 * SECTOR), []),
     "hybrid MBR": (patch(GOOD, 462, struct.pack("<B3sB3sII", 0x80, b"", 0x0C, b"", FIRST, 64)), []),
     "no protective MBR": (patch(GOOD, 446 + 4, b"\x0c"), ["DISK002"]),
     "damaged primary GPT": (patch(GOOD, 512, b"X"), ["DISK004"]),
-    "damaged primary GPT, blocks of 4096 bytes": (patch(disk(sector=4096), 4096, b"X"), ["DISK004"]),
+    "damaged primary GPT, blocks of 4096 bytes": (
+        patch(disk(sector=4096), 4096, b"X"),
+        ["DISK004", "DISK016"],
+    ),
     "damaged backup GPT": (patch(GOOD, LAST * SECTOR, b"X"), ["DISK005"]),
     "cut behind its partitions": (GOOD[: -33 * SECTOR], ["DISK005"]),
     "overlap that nobody looks at": (

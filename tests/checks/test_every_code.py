@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checks import whole
+from pipeline.checks import starting, whole
 from pipeline.checks.catalog import KINDS, Gate, take_apart
 from pipeline.session import Session
 from tests.checks import (
@@ -65,7 +65,7 @@ def test_every_kind_has_tests() -> None:
 def test_no_code_has_two_meanings() -> None:
     rules = {rule for kind in KINDS.values() for rule in kind.all_rules}
     unreadable = {kind.unreadable for kind in KINDS.values() if kind.unreadable}
-    counts = Counter([*(rule.code for rule in (*rules, *whole.RULES)), *unreadable])
+    counts = Counter([*(rule.code for rule in (*rules, *whole.RULES, *starting.RULES)), *unreadable])
     assert [code for code, count in counts.items() if count > 1] == []
 
 

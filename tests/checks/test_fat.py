@@ -61,8 +61,21 @@ CASES = (
     Case("FAT000", b"", ("FAT: boot sector: 512 bytes at offset 0x0 do not lie inside the 0 bytes given",)),
     Case(
         "FAT000",
+        GOOD[:1024],
+        ("the FAT volume is cut off: its boot sector says 32768 bytes, there are 1024",),
+    ),
+    Case(
+        "FAT015",
+        GOOD[: PLACE.cluster(5)],
+        (f"the FAT volume is cut off: its boot sector says 32768 bytes, there are {PLACE.cluster(5)}",),
+    ),
+    Case(
+        "FAT016",
         GOOD[:-512],
-        ("the FAT volume is cut off: its boot sector says 32768 bytes, there are 32256",),
+        (
+            "the FAT volume is cut off: its boot sector says 32768 bytes, there are 32256; "
+            "only free space is missing",
+        ),
     ),
     Case(
         "FAT001",

@@ -1,6 +1,7 @@
 import struct
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.disk import mbr_disk
 from tests.fixtures.fat import fat
-from tests.fixtures.gpt import DATA, ESP, entry, with_gpt
+from tests.fixtures.gpt import DATA, ENTRIES, ESP, entry, header, mbr, with_gpt
 from tests.fixtures.iso import efi_image, iso
 from tests.fixtures.pe import pe
 from tests.fixtures.sparse import sparse
@@ -50,6 +51,13 @@ def with_partitions(*others: bytes) -> bytes:
     return iso(finish=lambda image, first, last: with_gpt(image, first, last, others=others))
 
 
+def with_stray_backup(image: bytes) -> bytes:
+    """A disk with the entries and the header of another one's backup behind its end."""
+    end = len(image) // 512 + 32
+    return image + bytes(ENTRIES) + header(end, 1, end - 32, bytes(ENTRIES), UUID(int=7))
+
+
+STRAY = with_stray_backup(GOOD)
 CASES = (
     Case("ISO000", b"", ("this is an empty file, not an ISO 9660 image",)),
     Case("ISO000", uki(), ("this is a UKI for x86-64, not an ISO 9660 image",)),
@@ -68,7 +76,7 @@ CASES = (
     Case(
         "ISO016",
         patch(GOOD, BOOT_RECORD + 7, b"X"),
-        ("El Torito: sector 17 is no boot record: it is of type 0 for b'XL TORITO SPECIFICATION'",),
+        ("El Torito: sector 17 is no boot record: it is of type 0 for 'XL TORITO SPECIFICATION'",),
     ),
     Case(
         "ISO005",
@@ -96,30 +104,55 @@ CASES = (
         ("El Torito's EFI entry points at an EFI program for x86-64; firmware wants a FAT image",),
     ),
     Case(
-        "ISO009",
+        "ISO028",
         patch(GOOD, 446 + 4, b"\x0c"),
-        ("the MBR is not a protective one: it has type 0x0c from LBA 1, not just type 0xee from LBA 1",),
+        ("nobody looks at the GPT: the MBR has type 0x0c from LBA 1, no type 0xee from LBA 1",),
+    ),
+    Case(
+        "ISO028",
+        patch(GOOD, 446, bytes(16)),
+        ("nobody looks at the GPT: the MBR has nothing, no type 0xee from LBA 1",),
     ),
     Case(
         "ISO009",
-        patch(GOOD, 446, bytes(16)),
-        ("the MBR is not a protective one: it has nothing, not just type 0xee from LBA 1",),
+        patch(GOOD, 462, mbr(0x83, 1, 1)[446:462]),
+        (
+            "the MBR is not a protective one: it has type 0xee from LBA 1, type 0x83 from LBA 1, "
+            "not just type 0xee from LBA 1",
+        ),
     ),
     Case(
         "ISO009",
         patch(GOOD, 446 + 12, struct.pack("<I", 7)),
         (f"the MBR's protective partition has 7 blocks, the disk {LAST // 512 + 1}",),
     ),
-    Case("ISO009", patch(GOOD, 510, bytes(2)), ("MBR: the signature at offset 510 is 0000, not 55aa",)),
+    Case(
+        "ISO028",
+        patch(GOOD, 510, bytes(2)),
+        (
+            "nobody looks at the GPT: MBR: the signature at offset 510 is 0000, not 55aa, "
+            "no type 0xee from LBA 1",
+        ),
+    ),
+    Case(
+        "ISO029",
+        patch(GOOD, 446, b"\x80"),
+        ("the MBR's protective partition 1 is marked as active, where 0x00 is prescribed",),
+    ),
+    Case(
+        "ISO032",
+        patch(GOOD, CATALOG_RECORD + 2, both(EFI.start // SECTOR + 2)),
+        ("the ISO's /boot.cat lies in the blocks of the FAT image that El Torito's entry 1 points at",),
+    ),
     Case(
         "ISO010",
         patch(GOOD, 512, b"X"),
-        ("GPT header at LBA 1: the signature is b'XFI PART', not b'EFI PART'",),
+        ("GPT header at LBA 1: the signature is 'XFI PART', not 'EFI PART'",),
     ),
     Case(
         "ISO011",
         patch(GOOD, LAST, b"X"),
-        (f"GPT header at LBA {LAST // 512}: the signature is b'XFI PART', not b'EFI PART'",),
+        (f"GPT header at LBA {LAST // 512}: the signature is 'XFI PART', not 'EFI PART'",),
     ),
     Case(
         "ISO020",
@@ -155,7 +188,15 @@ CASES = (
     Case(
         "ISO018",
         patch(GOOD, ENTRY + 6, struct.pack("<H", 32)),
-        (f"El Torito's EFI entry says 16384 bytes, but its FAT volume has {len(EFI)}",),
+        ("El Torito's EFI entry covers 32 of the 64 sectors which its FAT has",),
+    ),
+    Case(
+        "ISO018",
+        patch(patch(GOOD, ENTRY + 6, b"\1\0"), PVD + 80, both(EFI.start // SECTOR)),
+        (
+            "El Torito's EFI entry has load size 1, and its image lies behind the end of the ISO volume "
+            f"({EFI.start // SECTOR} blocks), up to which EDK II reads",
+        ),
     ),
     Case(
         "ISO018",
@@ -165,7 +206,7 @@ CASES = (
     Case(
         "ISO019",
         patch(patch(GOOD, 512, bytes(512)), LAST, bytes(512)),
-        (f"GPT header at LBA 1: the signature is {bytes(8)!r}, not b'EFI PART'",),
+        ("GPT header at LBA 1: the signature is nothing but zeros, not 'EFI PART'",),
     ),
     Case(
         "ISO021",
@@ -221,6 +262,15 @@ PARTS = (
             "efi.img: EFI/BOOT/BOOTX64.EFI: .cmdline: "
             "the command line names no serial console: it has console=tty0",
         ),
+    ),
+)
+
+TOGETHER = (
+    Case("ISO030", STRAY, (f"the last block has the backup of another GPT, of the disk {UUID(int=7)}",)),
+    Case(
+        "ISO031",
+        iso(finish=lambda image, first, last: with_gpt(image, first, last - 8)),
+        ("GPT partition 1 has 56 sectors, the FAT file system in it 64",),
     ),
 )
 
@@ -289,7 +339,7 @@ STRANGERS = {
     "BIOS only": (iso(b"\xfa" * 2048, platform=0, finish=as_it_is), []),
     "floppy": (iso(FLOPPY, platform=0, media="floppy", finish=as_it_is), []),
     "isohybrid": (iso(finish=isohybrid), []),
-    "isohybrid with GPT": (iso(finish=isohybrid_with_gpt), []),
+    "isohybrid with GPT": (iso(finish=isohybrid_with_gpt), ["ISO028"]),
     "padded": (GOOD + bytes(150 * SECTOR), []),
     "damaged GPT": (patch(GOOD, 520, b"X"), ["ISO010"]),
     "damaged backup": (patch(GOOD, LAST, b"X"), ["ISO011"]),

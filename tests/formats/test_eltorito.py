@@ -65,11 +65,11 @@ def test_sections_are_read() -> None:
         (b"", "El Torito: boot record: 75 bytes at offset 0x8800 do not lie inside the 0 bytes given"),
         (
             patch(GOOD, BOOT_RECORD, b"\2"),
-            "El Torito: sector 17 is no boot record: it is of type 2 for b'EL TORITO SPECIFICATION'",
+            "El Torito: sector 17 is no boot record: it is of type 2 for 'EL TORITO SPECIFICATION'",
         ),
         (
             patch(GOOD, BOOT_RECORD + 1, b"X"),
-            "El Torito: sector 17 is no boot record: it is of type 0 for b'EL TORITO SPECIFICATION'",
+            "El Torito: sector 17 is no boot record: it is of type 0 for 'EL TORITO SPECIFICATION'",
         ),
         (
             patch(GOOD, BOOT_RECORD + 71, b"\x63"),

@@ -207,7 +207,7 @@ HELLO = record(PLAIN, b"HELLO.TXT;1")
         (b"", "ISO 9660: volume descriptor: 2048 bytes at offset 0x8000 do not lie inside the 0 bytes given"),
         (
             patch(PLAIN, PRIMARY + 2049, b"X"),
-            "ISO 9660: no volume descriptor in sector 17: it says b'XD001', not b'CD001'",
+            "ISO 9660: no volume descriptor in sector 17: it says 'XD001', not 'CD001'",
         ),
         (patch(PLAIN, PRIMARY, b"\3"), "ISO 9660: there is no primary volume descriptor"),
         (

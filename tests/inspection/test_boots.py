@@ -19,6 +19,10 @@ from tests.fixtures.uki import uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 NO_PROGRAM = fat({"README.TXT": b"nothing boots here"})
+EDK2 = "yes, on EDK II only, not by the rules"
+ON_512 = "on disks of 512-byte blocks only"
+ENTRY_1 = f"El Torito's entry 1 is a FAT file system with {PROGRAM}; by the rules, "
+NO_TABLE = "it has neither a GPT nor an MBR with partitions"
 NO_FAT = "firmware wants a FAT file system with EFI/BOOT/BOOTX64.EFI"
 
 
@@ -70,13 +74,13 @@ ROWS = (
     Row(
         iso(platform=0),
         "uefi_cd",
-        "no: El Torito's boot catalog has no entry for UEFI (it has one for BIOS)",
+        f"{EDK2}: {ENTRY_1}El Torito's boot catalog has no entry for UEFI (it has one for BIOS)",
     ),
     Row(entry(0, 0x00), "uefi_cd", "no: El Torito's entry for UEFI is marked as not bootable"),
     Row(
         entry(1, 2),
         "uefi_cd",
-        "no: El Torito's entry for UEFI emulates a 1.44 MB floppy, which UEFI does not",
+        f"{EDK2}: {ENTRY_1}El Torito's entry for UEFI emulates a 1.44 MB floppy, which UEFI does not",
     ),
     Row(
         entry(11, 0xFF),
@@ -99,24 +103,27 @@ ROWS = (
         "uefi_cd",
         f"no: El Torito's entry 1 has {PROGRAM}, but that is of subsystem 11, not an EFI application",
     ),
-    Row(iso(), "uefi_disk", f"yes: GPT partition 1 is an EFI system partition with {PROGRAM}"),
-    Row(iso(finish=by_mbr), "uefi_disk", f"yes: MBR partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(iso(), "uefi_disk", f"yes, {ON_512}: GPT partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(
+        iso(finish=by_mbr),
+        "uefi_disk",
+        f"yes, {ON_512}: MBR partition 1 is an EFI system partition with {PROGRAM}",
+    ),
     Row(
         iso(finish=as_data),
         "uefi_disk",
-        f"yes: GPT partition 1 is a FAT file system with {PROGRAM}; it is no EFI system partition, "
+        f"yes, {ON_512}: GPT partition 1 is a FAT file system with {PROGRAM}; it is no EFI system partition, "
         "but firmware takes that from removable media",
     ),
     Row(
         iso(NO_PROGRAM, finish=as_data),
         "uefi_disk",
-        f"no: no EFI system partition, nor a FAT file system with {PROGRAM}, is among GPT partition 1",
+        f"no: GPT partition 1 is a FAT file system without {PROGRAM}",
     ),
     Row(
         iso(finish=without_tables),
         "uefi_disk",
-        "unknown: it has neither a GPT nor an MBR with partitions; firmware that looks for El Torito on "
-        "sticks too, as EDK II does, starts it",
+        f"{EDK2}, {ON_512}: {ENTRY_1}{NO_TABLE}",
     ),
     Row(
         efi_image(),
@@ -125,11 +132,11 @@ ROWS = (
         "but firmware takes that from removable media",
     ),
     Row(NO_PROGRAM, "uefi_disk", f"no: the FAT file system has no {PROGRAM}"),
-    Row(disk(), "uefi_disk", f"yes: GPT partition 1 is an EFI system partition with {PROGRAM}"),
+    Row(disk(), "uefi_disk", f"yes, {ON_512}: GPT partition 1 is an EFI system partition with {PROGRAM}"),
     Row(
         patch(disk(), 446, bytes(16)),
         "uefi_disk",
-        "no: it has neither a GPT nor an MBR with partitions",
+        "no: nobody looks at its GPT, for the MBR has no protective partition (type 0xee)",
     ),
     Row(
         disk(b"ext4 or anything"),
@@ -141,7 +148,12 @@ ROWS = (
     Row(disk(), "bios_disk", "no: its first block has no boot code"),
     Row(disk(), "bios_cd", "not applicable"),
     Row(iso(), "bios_cd", "no: El Torito's boot catalog has no bootable entry for BIOS"),
-    Row(iso(platform=0), "bios_cd", "yes: El Torito's boot catalog has an entry for BIOS"),
+    Row(
+        iso(patch(efi_image(), 62, b"\xfa\x31\xc0"), platform=0),
+        "bios_cd",
+        "yes: El Torito's boot catalog has an entry for BIOS",
+    ),
+    Row(iso(platform=0), "bios_cd", "no: El Torito's entry for BIOS points at what has no code"),
     Row(patch(iso(), 17 * 2048 + 7, bytes(32)), "bios_cd", "no: it has no El Torito boot catalog"),
     Row(iso(), "bios_disk", "no: its first block has no boot code"),
     Row(with_code(b"\xeb\x63\x90"), "bios_disk", "no: its first block has no boot code"),
@@ -188,7 +200,7 @@ ROWS = (
     Row(iso(), "missing", "nothing"),
     Row(iso(NO_PROGRAM), "missing", f"{PROGRAM} (UEFI, from CD; UEFI, from USB)"),
     Row(
-        iso(platform=0, finish=without_tables),
+        iso(NO_PROGRAM, platform=0, finish=without_tables),
         "missing",
         "an El Torito entry for UEFI (UEFI, from CD), an EFI system partition (UEFI, from USB)",
     ),
@@ -204,5 +216,6 @@ def test_it_is_said(row: Row) -> None:
     if answer.value:
         text = answer.value + (f" ({answer.because})" if answer.because else "")
     else:
-        text = answer.verdict + (f": {answer.because}" if answer.because else "")
+        where = "".join(f", {condition.text()}" for condition in answer.conditions)
+        text = answer.verdict + where + (f": {answer.because}" if answer.because else "")
     assert text == row.said

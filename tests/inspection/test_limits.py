@@ -31,7 +31,7 @@ from pipeline.inspection.interview import answers
 from pipeline.inspection.opening import guarded
 from tests.conftest import ROOT, lacking
 from tests.fixtures.fat import fat
-from tests.fixtures.gpt import SECTOR, with_gpt
+from tests.fixtures.gpt import ENTRIES, ESP, SECTOR, entry, header, mbr
 from tests.fixtures.initramfs import changed, members
 from tests.fixtures.iso import efi_image, iso
 from tests.fixtures.multipliers import MULTIPLIERS, bomb, overlaid
@@ -57,8 +57,9 @@ FIRST = 2048  # where the partition of the disk below begins
 
 def disk() -> dict[int, bytes]:
     """The first and last blocks of a disk of 4 GiB, and the FAT file system of its one partition."""
-    small = with_gpt(bytes(FIRST * SECTOR) + efi_image(), FIRST, SIZE // SECTOR - 34)
-    return {0: small[: 34 * SECTOR], FIRST * SECTOR: efi_image()}
+    entries = entry(ESP, FIRST, SIZE // SECTOR - 34, "EFI").ljust(ENTRIES, b"\0")
+    front = mbr() + header(1, SIZE // SECTOR - 1, 2, entries) + entries
+    return {0: front, FIRST * SECTOR: efi_image()}
 
 
 @pytest.mark.parametrize(("parts", "kind"), [({0: iso()}, "iso"), (disk(), "disk")])

@@ -1,0 +1,62 @@
+"""Owns near misses: programs that firmware would start, were they where it looks, and how to get them there.
+
+Must not know why firmware looks there.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.checks.kind import Node
+from pipeline.checks.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of
+from pipeline.checks.quoting import shown
+from pipeline.formats.pe import EFI_APPLICATION, machine_name
+
+MAX_LOOKED_AT = 64  # programs
+
+
+def in_fat(fat: Node, image: str) -> tuple[str, str]:
+    """Return a clause on a program that lies elsewhere in a FAT volume, and how to move it; "" for none.
+
+    `image` is what mtools call the volume.
+    """
+    found = sorted(_programs(fat), key=_distance)
+    if not found:
+        return "", ""
+    path, machine = found[0]
+    wanted = BOOT_FOLDER + NAMES[machine]
+    clause = f"; {shown(path)} is a program for {machine_name(machine)}, but firmware looks for {wanted} only"
+    folder, name = path.rpartition("/")[0], NAMES[machine]
+    if f"{folder.upper()}/" == BOOT_FOLDER:
+        return clause, f"`mren -i {image} '::{path}' '::{folder}/{name}'`"
+    made = f"mmd -i {image} ::EFI ::EFI/BOOT; " if not _has_folder(fat) else ""
+    copied = f"mcopy -i {image} '::{path}' {name} && "
+    return clause, f"`{copied}{made}mcopy -i {image} {name} ::{wanted}`"
+
+
+def _programs(fat: Node) -> Iterator[tuple[str, int]]:
+    """Yield EFI programs under any name, and their machines."""
+    named = [child for child in fat.children if child.name.upper().endswith(".EFI")]
+    for child in named[:MAX_LOOKED_AT]:
+        pe = image_of(child)
+        if pe and pe.subsystem == EFI_APPLICATION and pe.machine in NAMES:
+            yield child.name, pe.machine
+
+
+def _distance(found: tuple[str, int]) -> tuple[bool, bool, str]:
+    """Return how far a program is from where it belongs: first by its folder, then by its name."""
+    folder, _, name = found[0].upper().rpartition("/")
+    return f"{folder}/" != BOOT_FOLDER, name not in ARCHITECTURES, found[0]
+
+
+def _has_folder(fat: Node) -> bool:
+    return any(f"{child.name.upper()}/" == BOOT_FOLDER for child in fat.children)
+
+
+def in_tree(iso: Node) -> str:
+    """Return the path of a program in an ISO's own file system that would start from FAT, "" for none."""
+    for child in iso.children:
+        folder, _, name = child.name.upper().rpartition("/")
+        if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES:
+            pe = image_of(child)
+            if pe and pe.machine == ARCHITECTURES[name] and pe.subsystem == EFI_APPLICATION:
+                return child.name
+    return ""

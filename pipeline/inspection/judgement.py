@@ -1,0 +1,45 @@
+"""Owns the one judgement of a medium: that answers and findings say the same.
+
+Must not know how either is found.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pipeline.checks.finding import Severity, judge
+from pipeline.checks.kind import Node
+from pipeline.checks.starting import LENIENT, NOWHERE
+from pipeline.formats.fields import budget_of
+from pipeline.inspection.answers import WAYS, Answer
+
+
+def judged(node: Node, answers: Mapping[str, Answer]) -> Node:
+    """Return what was taken apart with what the answers to the ways of booting make of its findings.
+
+    Where nothing boots, what decides is an error, or there is another that says why. Where something does,
+    it is none: the answers for the other ways say what they lack.
+    """
+    ways = [answers[way] for way in WAYS if way in answers and answers[way].verdict != "not applicable"]
+    budget = budget_of(node.member.image)
+    if not ways:
+        return node
+    if any(answer.verdict != "no" for answer in ways):
+        found = judge((LENIENT,), node, house=False, budget=budget)
+        return replace(node, findings=(*node.findings, *found))
+    decided = {answer.finding for answer in ways}
+    node, count = _promoted(node, decided)
+    if count:
+        return node
+    return replace(node, findings=(*judge((NOWHERE,), node, house=False, budget=budget), *node.findings))
+
+
+def _promoted(node: Node, codes: set[str]) -> tuple[Node, int]:
+    """Return a node whose findings of these codes are errors, and how many there are in and below it."""
+    found = [finding for finding in node.findings if finding.code in codes]
+    findings = tuple(
+        replace(finding, severity=Severity.ERROR) if finding in found else finding
+        for finding in node.findings
+    )
+    below = [_promoted(child, codes) for child in node.children]
+    children = tuple(child for child, _ in below)
+    return replace(node, findings=findings, children=children), len(found) + sum(count for _, count in below)
