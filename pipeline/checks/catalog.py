@@ -18,6 +18,7 @@ from pipeline.checks import (
     packed,
     program,
     uki,
+    uki_parts,
     whole,
 )
 from pipeline.checks.finding import Finding, judge
@@ -45,6 +46,7 @@ KINDS = {
         inittab.KIND,
         program.KIND,
         packed.KIND,
+        *uki_parts.KINDS,
     )
 }
 

@@ -11,10 +11,12 @@ from functools import partial
 from pipeline.checks import sections
 from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.kind import Kind, Member
+from pipeline.checks.uki_parts import BY_SECTION
 from pipeline.errors import FormatError
 from pipeline.formats.pe import Pe, read_pe
 
 WHAT = "the EFI program"
+KINDS = {".cmdline": "cmdline", **BY_SECTION}
 
 
 def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
@@ -27,13 +29,14 @@ def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
 
 
 def members(pe: Pe) -> Iterator[Member]:
-    """Yield the sections; an addon's command line is read as one."""
+    """Yield the sections; those of an addon are read as what they are."""
     for section, name in sections.named(pe):
         try:
             contents = pe.contents_of(section)
         except FormatError:
             continue  # a rule of its own says that it is outside
-        yield Member(name, contents, section.raw_offset, "cmdline" if name == ".cmdline" else "")
+        kind = KINDS.get(section.name, "") if len(contents) else ""
+        yield Member(name, contents, section.raw_offset, kind)
 
 
 KIND = Kind(

@@ -8,10 +8,11 @@ https://uapi-group.org/specifications/specs/unified_kernel_image/
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.checks import sections, uki_boot
+from pipeline.checks import sections, uki_boot, uki_pcr
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.initramfs_archive import is_archive
 from pipeline.checks.kind import Kind, Member
+from pipeline.checks.uki_parts import BY_SECTION
 from pipeline.checks.uki_profiles import left_out
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import read_bzimage
@@ -135,16 +136,31 @@ def sbat_can_be_read(uki: Pe) -> Iterable[Fault]:
 
 def members(uki: Pe) -> Iterator[Member]:
     """Yield the sections; what the stub takes has to be what its name says."""
-    kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline"}
+    kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline", **BY_SECTION}
     for section, name in sections.named(uki):
         try:
             contents = uki.contents_of(section)
         except FormatError:
             continue  # a rule of its own says that it is outside
+        if section.name == ".linux" and section.virtual_size > section.raw_size:
+            contents = _without_padding(contents, uki.file_alignment)
         kind = kinds.get(section.name, "") if len(contents) else ""
         if section.name in (".initrd", ".ucode") and is_archive(contents):
             kind = "initramfs"
         yield Member(name, contents, section.raw_offset, kind)
+
+
+def _without_padding(kernel: Image, unit: int) -> Image:
+    """Return a kernel without the zeros that fill its section up to a multiple of `unit` bytes.
+
+    Where the section has the length that the kernel takes in memory, its own headers tell how long it was.
+    """
+    try:
+        end = read_pe(kernel).end
+    except FormatError:
+        return kernel
+    rest = kernel[end:]
+    return kernel[:end] if len(rest) < unit and not any(bytes(rest)) else kernel
 
 
 WHAT = "the UKI"
@@ -213,6 +229,7 @@ KIND = Kind(
             spec=f"{SPEC}, PE Sections; systemd, src/boot/pe.c (pe_locate_sections_internal)",
             fix="Leave out what counts for nothing, or put a .profile before it.",
         ),
+        uki_pcr.RULE,
         Rule(
             "UKI011",
             "its SBAT can be read",

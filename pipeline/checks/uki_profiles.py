@@ -6,7 +6,6 @@ Specifications: UAPI.5 Unified Kernel Image, "PE Sections" and "Multi-Profile UK
 (pe_locate_profile_sections), src/fundamental/uki.h
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -14,6 +13,7 @@ from functools import wraps
 from pipeline.checks import sections
 from pipeline.checks.finding import Fault
 from pipeline.checks.kind import Node
+from pipeline.checks.uki_parts import read_description
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
 from pipeline.formats.fields import budget_of
@@ -43,8 +43,6 @@ CHOSEN = (".dtbauto", ".efifw")
 """Sections of which there may be several: the stub takes the first that is for the machine, if any."""
 
 MAX_STUB = 1 << 20  # bytes of a section of the stub's own; all of it has a tenth of that
-MAX_TEXT = 4096  # bytes of a profile's description that are looked at
-LINE = re.compile(r"""^(ID|TITLE)=(["']?)(.*)\2\s*$""", re.M)
 IN_VIEW = "section"
 """The attribute of a part of a view that has the name it has in the UKI itself."""
 
@@ -140,11 +138,10 @@ def _takes(every: Iterable[Taken]) -> dict[str, tuple[Taken, ...]]:
 def _described(uki: Pe, section: Section) -> tuple[str, str]:
     """Return what a profile says that its ID and its TITLE are."""
     try:
-        text = bytes(uki.contents_of(section)[:MAX_TEXT]).partition(b"\0")[0].decode(errors="replace")
+        found = read_description(uki.contents_of(section))
     except FormatError:
         return "", ""
-    said = {key: value for key, _, value in LINE.findall(text)}
-    return said.get("ID", ""), said.get("TITLE", "")
+    return found.id, found.title
 
 
 def left_out(uki: Pe) -> Iterator[tuple[str, str]]:

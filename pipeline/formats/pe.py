@@ -76,6 +76,12 @@ class Pe:
         """Whether it says that it runs where data cannot be executed."""
         return bool(self.dll_characteristics & NX_COMPAT)
 
+    @property
+    def end(self) -> int:
+        """Where the file ends by its own headers: behind its last section, or its certificate table."""
+        sections = (section.raw_offset + section.raw_size for section in self.sections)
+        return max(self.headers_size, sum(self.certificates), *sections, 0)
+
     def named(self, name: str) -> tuple[Section, ...]:
         """Return all sections of that name: UKIs with several profiles have more than one."""
         return tuple(section for section in self.sections if section.name == name)

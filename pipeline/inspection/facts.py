@@ -83,6 +83,75 @@ class FatFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UkiProfile:
+    """What systemd-stub takes in one profile of a UKI; `number` is null for the whole of one that has none.
+
+    `sections` are the paths of the sections that count, by their names. `pcr11` has, in hex, by bank and by
+    the phases until then, what PCR 11 is where the stub chooses none of several device trees.
+    """
+
+    number: int | None
+    id: str
+    title: str
+    sections: dict[str, list[str]]
+    pcr11: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicetreeFacts:
+    """Of a device tree: for which machine it is, the most specific name first."""
+
+    kind: Literal["devicetree"]
+    model: str
+    compatible: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HwidsFacts:
+    """Of hardware ids: what a UKI has for which machine."""
+
+    kind: Literal["hwids"]
+    devices: list["HwidsDevice"]
+
+
+@dataclass(frozen=True, slots=True)
+class HwidsDevice:
+    """A machine; `chooses` is the compatible of a device tree there, or the id of a firmware."""
+
+    type: str
+    chid: str
+    name: str
+    chooses: str
+
+
+@dataclass(frozen=True, slots=True)
+class PcrsigFacts:
+    """Of signed PCR policies."""
+
+    kind: Literal["pcrsig"]
+    policies: list["PcrPolicy"]
+
+
+@dataclass(frozen=True, slots=True)
+class PcrPolicy:
+    """A policy for some PCRs: its digest, and the fingerprint of the key that signed it, in hex."""
+
+    bank: str
+    pcrs: list[int]
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFacts:
+    """Of the description of a UKI's profile."""
+
+    kind: Literal["profile"]
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeSection:
     """A section of a PE image: where it lies in the file, and in memory."""
 
@@ -95,7 +164,10 @@ class PeSection:
 
 @dataclass(frozen=True, slots=True)
 class PeFacts:
-    """Of an EFI program, a UKI too; `sbat` is the generation of each component that it declares."""
+    """Of an EFI program, a UKI too; `sbat` is the generation of each component that it declares.
+
+    `profiles` is empty for what is no UKI.
+    """
 
     kind: Literal["pe"]
     machine: str
@@ -105,13 +177,15 @@ class PeFacts:
     sections: list[PeSection]
     signatures: list["PeSignature"]
     sbat: dict[str, int]
+    profiles: list[UkiProfile]
 
 
 @dataclass(frozen=True, slots=True)
 class PeSignature:
     """An Authenticode signature. Whether anybody trusts the issuer is not said.
 
-    `covers_file` tells whether its digest is that of this file, `valid` whether the signer's key made it.
+    `covers_file` tells whether its digest is that of this file, `valid` whether the signer's key made it,
+    `fault` why firmware does not take it, "" for one that is right.
     """
 
     subject: str
@@ -119,13 +193,17 @@ class PeSignature:
     digest: str
     covers_file: bool
     valid: bool
+    fault: str
     not_before: str
     not_after: str
 
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
-    """Of a Linux kernel for x86; what its boot header says is null where it has none."""
+    """Of a Linux kernel for x86; what its boot header says is null where it has none.
+
+    `signatures` are its own: inside a UKI nobody asks for them.
+    """
 
     kind: Literal["kernel"]
     version: str | None
@@ -136,6 +214,7 @@ class KernelFacts:
     banner: str | None
     config_embedded: bool
     efi_stub: bool
+    signatures: list["PeSignature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +303,8 @@ Facts = (
     | PackedFacts
     | InittabFacts
     | ElfFacts
+    | DevicetreeFacts
+    | HwidsFacts
+    | PcrsigFacts
+    | ProfileFacts
 )

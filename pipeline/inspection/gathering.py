@@ -17,20 +17,28 @@ from pipeline.checks.packed import Packed
 from pipeline.checks.partitions import Partitions
 from pipeline.checks.program import Program
 from pipeline.checks.quoting import escaped, shown
+from pipeline.checks.uki_parts import Description, Policies
+from pipeline.checks.uki_pcr import expected
+from pipeline.checks.uki_profiles import Profile, profiles
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.budget import Spent
+from pipeline.formats.devicetree import Devicetree
 from pipeline.formats.fat import free_clusters
+from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.sbat import read_sbat
 from pipeline.inspection.facts import (
     Archive,
     BootEntry,
     CmdlineFacts,
+    DevicetreeFacts,
     DiskFacts,
     ElfFacts,
     Facts,
     FatFacts,
+    HwidsDevice,
+    HwidsFacts,
     InitramfsFacts,
     InittabFacts,
     InittabLine,
@@ -38,9 +46,13 @@ from pipeline.inspection.facts import (
     KernelFacts,
     PackedFacts,
     Partition,
+    PcrPolicy,
+    PcrsigFacts,
     PeFacts,
     PeSection,
     PeSignature,
+    ProfileFacts,
+    UkiProfile,
     Volume,
 )
 from pipeline.inspection.media import platform_name
@@ -131,7 +143,18 @@ def _pe(pe: Pe) -> PeFacts:
         sections,
         _signatures(pe),
         _sbat(pe),
+        [_profile(pe, one) for one in profiles(pe)] if pe.section(".linux") else [],
     )
+
+
+def _profile(pe: Pe, profile: Profile) -> UkiProfile:
+    """Return a profile; without PCR 11 where a section lies outside the file."""
+    takes = {name: [shown(own) for _, own in many] for name, many in profile.takes.items()}
+    try:
+        values = {"sha256": expected(pe, profile)}
+    except FormatError:
+        values = {}
+    return UkiProfile(profile.number, shown(profile.id), shown(profile.title), takes, values)
 
 
 def _sbat(pe: Pe) -> dict[str, int]:
@@ -154,6 +177,7 @@ def _signatures(pe: Pe) -> list[PeSignature]:
             each.digest,
             each.covers_file,
             each.is_valid,
+            each.fault,
             each.not_before,
             each.not_after,
         )
@@ -173,6 +197,7 @@ def _kernel(kernel: Kernel) -> KernelFacts:
         banner=shown(header.banner) or None if header else None,
         config_embedded=isinstance(kernel.config, Mapping),
         efi_stub=kernel.pe is not None,
+        signatures=_signatures(kernel.pe) if kernel.pe else [],
     )
 
 
@@ -221,6 +246,29 @@ def _elf(program: Program) -> ElfFacts | None:
     )
 
 
+def _devicetree(tree: Devicetree) -> DevicetreeFacts:
+    return DevicetreeFacts("devicetree", shown(tree.model), [shown(name) for name in tree.compatible])
+
+
+def _hwids(hwids: Hwids) -> HwidsFacts:
+    devices = [HwidsDevice(one.type, one.chid, shown(one.name), shown(one.chooses)) for one in hwids.devices]
+    return HwidsFacts("hwids", devices)
+
+
+def _pcrsig(policies: Policies) -> PcrsigFacts:
+    return PcrsigFacts(
+        "pcrsig",
+        [
+            PcrPolicy(shown(one.bank), list(one.pcrs), shown(one.key), one.digest.hex())
+            for one in policies.signed
+        ],
+    )
+
+
+def _description(profile: Description) -> ProfileFacts:
+    return ProfileFacts("profile", shown(profile.id), shown(profile.title))
+
+
 FINDERS: Mapping[type[Any], Callable[[Any], Facts | None]] = {
     Iso: _iso,
     Partitions: _disk,
@@ -232,4 +280,8 @@ FINDERS: Mapping[type[Any], Callable[[Any], Facts | None]] = {
     Packed: _packed,
     Inittab: _inittab,
     Program: _elf,
+    Devicetree: _devicetree,
+    Hwids: _hwids,
+    Policies: _pcrsig,
+    Description: _description,
 }

@@ -150,7 +150,7 @@ def _in_short(node: Node) -> str:
             return compression
         case Program(elf=Elf(machine=machine, is_static=static)):
             return f"{'static' if static else 'dynamic'}, for {shown(machine)}"
-    return ""
+    return shown(str(getattr(node.artifact, "in_short", "")))
 
 
 def findings(problems: Sequence[Problem]) -> Iterator[Line]:

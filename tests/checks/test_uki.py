@@ -8,17 +8,23 @@ import zstandard
 from pipeline.checks import uki as check
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
+from pipeline.checks.uki_pcr import expected
+from pipeline.checks.uki_profiles import profiles
+from pipeline.formats.pe import read_pe
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage, packed_kernel
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.initramfs import changed, members
 from tests.fixtures.newc import FILE, Raw, newc
+from tests.fixtures.pcrsig import pcrsig
 from tests.fixtures.pe import ARM64, PE_OFFSET, section_field
 from tests.fixtures.signed import RSA, signed
+from tests.fixtures.signer import sign
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 
 GOOD = uki()
+AFTER_INITRD = expected(read_pe(GOOD), profiles(read_pe(GOOD))[0])["enter-initrd"]
 VIRTUAL_SIZE, VIRTUAL_ADDRESS, RAW_OFFSET = 8, 12, 20
 IMAGE_SIZE = PE_OFFSET + 24 + 56
 
@@ -85,6 +91,14 @@ CASES = (
         (
             "under Secure Boot shim refuses the UKI: SbatLevel 2023012900 and newer refuse grub.debian,3 "
             "(2023012900 wants grub.debian,4)",
+        ),
+    ),
+    Case(
+        "UKI020",
+        uki(more=[(".pcrsig", pcrsig([bytes(32)]))]),
+        (
+            f"the UKI's .pcrsig is for another PCR 11 than it will have (sha256 {AFTER_INITRD} after "
+            "enter-initrd): none of its policies (1) fits, and what the TPM seals to them will not unlock",
         ),
     ),
     Case(
@@ -227,6 +241,28 @@ def test_profiles_have_sections_of_the_same_name() -> None:
     names = [child.name for child in node.children]
     assert ".cmdline" in names
     assert ".cmdline (2)" in names
+
+
+@pytest.mark.parametrize("in_memory", [0, 0x10_0000])
+def test_a_kernel_comes_out_as_it_was_put_in(in_memory: int) -> None:
+    kernel = sign(bzimage())
+    image = uki({".linux": kernel})
+    if in_memory:  # as large as the kernel says that it becomes, as some write it
+        image = patch(image, section_field(image, ".linux", VIRTUAL_SIZE), struct.pack("<I", in_memory))
+        image = patch(image, IMAGE_SIZE, struct.pack("<I", 0x20_0000))
+    part = take_apart(image, "uki", house=False).child(".linux")
+    assert part
+    assert len(kernel) % 0x200
+    assert bytes(part.member.image) == kernel
+    assert part.findings == ()
+
+
+@pytest.mark.parametrize("contents", [b"no kernel", bzimage() + b"more"])
+def test_what_its_headers_do_not_tell_is_kept(contents: bytes) -> None:
+    image = uki({".linux": contents})
+    longer = patch(image, section_field(image, ".linux", VIRTUAL_SIZE), struct.pack("<I", 0x10_0000))
+    padded = contents + bytes(-len(contents) % 0x200)
+    assert next(bytes(one.image) for one in check.members(read_pe(longer)) if one.name == ".linux") == padded
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)

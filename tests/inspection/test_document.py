@@ -1,6 +1,7 @@
 """The JSON: of the shape that its schema says, and with the facts that matter."""
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -9,6 +10,9 @@ import zstandard
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.checks.catalog import take_apart
+from pipeline.checks.uki_pcr import expected
+from pipeline.checks.uki_profiles import profiles
+from pipeline.formats.pe import read_pe
 from pipeline.inspection import document
 from pipeline.inspection.answers import QUESTIONS
 from pipeline.inspection.document import Failure, Inspection, Part
@@ -20,7 +24,10 @@ from tests.fixtures.gpt import SECTOR, with_gpt
 from tests.fixtures.initramfs import changed
 from tests.fixtures.iso import efi_image, iso
 from tests.fixtures.newc import FILE, Raw, newc
+from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
+from tests.fixtures.pe import pe
 from tests.fixtures.signed import RSA, signed
+from tests.fixtures.signer import sign
 from tests.fixtures.uki import CMDLINE, uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
@@ -130,6 +137,10 @@ def test_paths_are_those_that_extract_takes() -> None:
     assert inittab.kind == "inittab"
 
 
+TWO_PROFILES = read_pe(
+    uki({".cmdline": None, ".splash": None}, more=[(".profile", b"ID=main"), (".profile", b"TITLE=Two")])
+)
+
 FACTS: tuple[tuple[bytes, tuple[str, ...], dict[str, Any]], ...] = (
     (
         iso(),
@@ -184,11 +195,73 @@ FACTS: tuple[tuple[bytes, tuple[str, ...], dict[str, Any]], ...] = (
                     "digest": "sha256",
                     "covers_file": True,
                     "valid": True,
+                    "fault": "",
                     "not_before": "2026-11-21",
                     "not_after": "2036-11-18",
                 }
             ],
         },
+    ),
+    (pe({".text": b"x"}), (), {"profiles": []}),
+    (
+        uki({".cmdline": None, ".splash": None}, more=[(".profile", b"ID=main"), (".profile", b"TITLE=Two")]),
+        (),
+        {
+            "profiles": [
+                {
+                    "number": number,
+                    "id": id_,
+                    "title": title,
+                    "sections": {
+                        **{name: [name] for name in (".linux", ".osrel", ".initrd", ".uname", ".sbat")},
+                        ".profile": [own],
+                    },
+                    "pcr11": {"sha256": expected(TWO_PROFILES, profiles(TWO_PROFILES)[number])},
+                }
+                for number, id_, title, own in (
+                    (0, "main", "", ".profile"),
+                    (1, "", "Two", ".profile (2)"),
+                )
+            ]
+        },
+    ),
+    (
+        uki({".linux": sign(bzimage())}),
+        (".linux",),
+        {
+            "signatures": [
+                {
+                    "subject": "Test signer",
+                    "issuer": "Test signer",
+                    "digest": "sha256",
+                    "covers_file": True,
+                    "valid": True,
+                    "fault": "",
+                    "not_before": "2026-01-01",
+                    "not_after": "2036-01-01",
+                }
+            ]
+        },
+    ),
+    (
+        uki(more=[(".pcrsig", pcrsig([bytes(32)]))]),
+        (".pcrsig",),
+        {
+            "kind": "pcrsig",
+            "policies": [
+                {
+                    "bank": "sha256",
+                    "pcrs": [11],
+                    "key": hashlib.sha256(public(EC_KEY)).hexdigest(),
+                    "digest": "00" * 32,
+                }
+            ],
+        },
+    ),
+    (
+        uki(more=[(".profile", b"ID=main\nTITLE=Main")]),
+        (".profile",),
+        {"kind": "profile", "id": "main", "title": "Main"},
     ),
     (disk(), (), {"sector_size": 512, "disk_guid": "00000000-0000-4000-8000-000000000001"}),
     (
