@@ -26,6 +26,8 @@ from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
+from pipeline.formats.cpio_members import FOREIGN
+from pipeline.formats.cpio_reader import MAGICS
 from pipeline.formats.fields import Image, charged, open_image
 from pipeline.formats.magic import Format
 from pipeline.formats.magic import recognise as format_of
@@ -69,8 +71,14 @@ def recognise(image: Image) -> str:
     if known is Format.PE:
         return _recognise_pe(image)
     if known in PACKED:
-        return "initramfs" if peek(image, 4) == b"0707" else "packed"
+        return "initramfs" if peek(image, 6) in MAGICS else "packed"
     return BY_FORMAT.get(known, "") if known else ""
+
+
+def _as_a_whole(image: Image) -> str | None:
+    """Return the kind of an archive that is all of a file, and that Linux does not take; None for others."""
+    head = peek(image, 512) if format_of(image) in PACKED else image
+    return "initramfs" if format_of(head) in FOREIGN else None
 
 
 def _recognise_pe(image: Image) -> str:
@@ -93,7 +101,8 @@ def take_apart(
     afterwards has the budget once more.
     """
     budget = budget or for_file(len(image))
-    member = Member(name, charged(image, budget), 0, kind)
+    image = charged(image, budget)
+    member = Member(name, image, 0, kind if kind is not None else _as_a_whole(image))
     node = examine(member, Inspection(CATALOG, house, budget))
     findings = (*judge(whole.RULES, budget, house=house), *node.findings)
     budget.refill()

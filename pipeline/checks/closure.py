@@ -90,11 +90,14 @@ def missing_for(node: Node, name: str) -> tuple[str, str] | None:
 
 
 def _programs(node: Node) -> dict[str, Elf]:
-    return {
-        child.name: child.artifact.elf
+    """Return the ELF files by where they lie; what another member replaced is not there."""
+    found = {
+        id(child.member.image): child.artifact.elf
         for child in node.children
         if isinstance(child.artifact, Program) and child.artifact.elf is not None
     }
+    members = node.artifact.tree.members
+    return {name: found[id(entry.data)] for name, entry in members.items() if id(entry.data) in found}
 
 
 def _archive(tree: Tree, programs: Mapping[str, Elf]) -> _Archive:

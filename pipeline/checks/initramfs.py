@@ -15,6 +15,7 @@ from pipeline.checks.initramfs_archive import (
     Initramfs,
     checksums_are_right,
     is_one_zstd_archive,
+    linux_unpacks_all,
     read_initramfs,
 )
 from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, own_program
@@ -83,14 +84,17 @@ def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) ->
 
 def members(initramfs: Initramfs) -> Iterator[Member]:
     """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
-    programs = {entry.name for path in (INIT, INSTALLER, APPLIANCE) if (entry := _program(initramfs, path))}
+    programs = {
+        id(entry.data) for path in (INIT, INSTALLER, APPLIANCE) if (entry := _program(initramfs, path))
+    }
     read_inittab = partial(inittab.read, tree=initramfs.tree)
     for entry in initramfs.entries:
         if entry.name == INITTAB.lstrip("/"):
             yield Member(entry.name, entry.data, None, "inittab", read_inittab, facts(entry))
         else:
-            read = None if entry.name in programs else read_companion
-            is_program = entry.name in programs or bytes(entry.data[:4]) == elf.MAGIC
+            is_own = id(entry.data) in programs
+            is_program = is_own or bytes(entry.data[:4]) == elf.MAGIC
+            read = None if is_own else read_companion
             kind = "elf" if is_program else ""
             yield Member(entry.name, entry.data, None, kind, read if is_program else None, facts(entry))
 
@@ -253,6 +257,14 @@ KIND = Kind(
             checksums_are_right,
             spec=f"{CPIO}, c_chksum; {UNPACK} (do_copy)",
             fix="Make the archive again; with magic 070701 it needs no checksums.",
+        ),
+        Rule(
+            "CPIO019",
+            "Linux unpacks all of it",
+            linux_unpacks_all,
+            lenient=True,
+            spec=f"{UNPACK} (unpack_to_rootfs, do_reset) and lib/decompress_*.c",
+            fix="Fill each part up to a multiple of 4 before the next is joined to it, or make it again.",
         ),
     ),
     members,

@@ -10,52 +10,75 @@ from pipeline.checks.finding import Fault
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader
 from pipeline.formats import initramfs as archives
-from pipeline.formats.compression import compression_of
+from pipeline.formats.compression import LZ4_FRAME, compression_of
+from pipeline.formats.cpio_members import FOREIGN
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image, budget_of
-from pipeline.formats.initramfs import Segment
-from pipeline.formats.magic import describe
+from pipeline.formats.initramfs import EARLY, Segment
+from pipeline.formats.magic import describe, recognise
+from pipeline.formats.rootfs import Lost, grow, plain
 from pipeline.formats.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """The archives that it is made of, their members in order, and the tree that Linux makes of them."""
+    """The archives that it is made of, their members in order, and the tree that Linux makes of them.
+
+    `lost` are the members that it leaves out, `fault` is why it stops before the end, None where it does not,
+    and `doubts` is damage that it does not notice.
+    """
 
     segments: tuple[Segment, ...]
     entries: tuple[Entry, ...]
     tree: Tree
+    lost: Lost
+    fault: FormatError | None
+    doubts: tuple[FormatError, ...]
 
     @property
     def is_early(self) -> bool:
         """Whether there is nothing in it but what Linux looks for before it unpacks: microcode, tables."""
         names = [plain(entry.name) for entry in self.entries]
-        return all(name == "kernel" or name.startswith("kernel/") for name in names if name)
+        return all(f"{name}/".startswith(EARLY) for name in names if name)
 
 
 def is_archive(image: Image) -> bool:
-    """Tell whether Linux would try to unpack these bytes: an archive, or something packed."""
+    """Tell whether these bytes are meant to be unpacked: an archive, or something packed."""
     start = image[cpio_reader.skip_zeros(image, 0) :]
-    return bool(compression_of(start)) or bytes(start[:4]) == b"0707"
+    head = bytes(start[:4])
+    return bool(compression_of(start)) or head in (b"0707", LZ4_FRAME) or recognise(start) in FOREIGN
 
 
 def read_initramfs(image: Image) -> Initramfs:
-    """Unpack and read, as Linux does. Raises FormatError when it is no archive, packed or not."""
+    """Unpack and read, as Linux does. Raises FormatError when nothing comes out of it."""
     if not is_archive(image):
         raise FormatError(
             f"the initramfs is {describe(image)}, no archive that Linux unpacks",
             "make a newc archive, and pack it with zstd",
         )
-    segments = archives.read_initramfs(image)
-    entries = tuple(entry for segment in segments for entry in segment.entries)
-    # where a name is there twice, Linux takes the last one
-    members = {plain(entry.name): entry for entry in entries}
-    return Initramfs(segments, entries, Tree(members, budget_of(image)))
+    unpacked = archives.unpack(image)
+    entries = tuple(entry for segment in unpacked.segments for entry in segment.entries)
+    reasons = [unpacked.fault] if unpacked.fault else unpacked.doubts
+    if not entries and reasons:
+        raise reasons[0]
+    tree, lost = grow(entries, budget_of(image))
+    return Initramfs(tuple(unpacked.segments), entries, tree, lost, unpacked.fault, tuple(unpacked.doubts))
 
 
-def plain(name: str) -> str:
-    """Return a name as paths are looked up: Linux unpacks `./a` and `/a` to `a`."""
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
+def linux_unpacks_all(initramfs: Initramfs) -> Iterator[Fault]:
+    """Linux boots with what it has unpacked until it stops, and what follows is not there."""
+    fault = initramfs.fault
+    if fault and all(entry.is_sound for entry in initramfs.entries[-1:]):  # else CPIO016 says it
+        count = len(initramfs.entries)
+        yield f"{fault.message}: Linux stops there, and goes on with {count} members", fault.hint
+    for doubt in initramfs.doubts:
+        yield doubt.message, doubt.hint
+    for entry, taken in initramfs.lost:
+        if taken:
+            yield (
+                f"{entry.name!r} is left out: /{taken} is a directory already, and has something in it",
+                f"take /{taken} out of the archive before, or put it there under another name",
+            )
 
 
 def is_one_zstd_archive(initramfs: Initramfs) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pipeline.checks.finding import Fault
-from pipeline.checks.initramfs_archive import Initramfs, plain
+from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.errors import FormatError
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.tree import MAX_TARGET
@@ -55,11 +55,18 @@ def _sort_key(entry: Entry) -> list[bytes]:
 
 
 def parents_are_there(initramfs: Initramfs) -> Iterator[Fault]:
-    """Linux drops a member whose directory is not there, silently."""
-    for entry in initramfs.entries:
+    """Linux drops a member whose directory is not there yet, silently."""
+    for entry, taken in initramfs.lost:
         parent = entry.name.rpartition("/")[0]
-        found = initramfs.tree.members.get(plain(parent))
-        if _is_normalised(entry.name) and parent and not (found and stat.S_ISDIR(found.mode)):
+        if taken or not _is_normalised(entry.name):
+            continue
+        found = initramfs.tree.members.get(parent)
+        if found and stat.S_ISDIR(found.mode):
+            yield (
+                f"{entry.name!r} comes before {parent!r}, in which it lies: Linux leaves it out",
+                "write each directory before what is in it: `find . | sort | cpio -o -H newc`",
+            )
+        else:
             yield (
                 f"{entry.name!r} lies in {parent!r}, which is no directory of the initramfs",
                 f"add {parent!r}",

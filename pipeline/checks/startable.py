@@ -53,6 +53,7 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
     tree: Tree = initramfs.artifact.tree
     entry = first = _file(tree, path)
     for _ in range(MAX_SCRIPTS + 1):
+        _check_whole(entry)
         interpreter = interpreter_of(entry)
         if not interpreter:
             _check_program(initramfs, entry, path if entry is first else f"/{entry.name}", kernel)
@@ -78,6 +79,14 @@ def _file(tree: Tree, path: str) -> Entry:
         return tree.resolve_program(path)
     except FormatError as error:
         raise Refused(error.message, error.hint, "no program") from error
+
+
+def _check_whole(entry: Entry) -> None:
+    if entry.missing:
+        raise Refused(
+            f"/{entry.name} is cut off: the archive ends {entry.missing} bytes before it does",
+            "make the archive again",
+        )
 
 
 def interpreter_of(entry: Entry) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.finding import Fault, Rule, Severity
-from pipeline.checks.initramfs_archive import Initramfs, plain
+from pipeline.checks.initramfs_archive import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.startable import Refused, start
 from pipeline.checks.uki_profiles import in_every_profile
+from pipeline.formats.rootfs import plain
 
 DEFAULT_INIT = "/init"
 MICROCODE = "kernel/x86/microcode"

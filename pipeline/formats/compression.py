@@ -9,15 +9,16 @@ import bz2
 import contextlib
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import lz4.block
+import lz4.frame
 import zstandard
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MAX_UNPACKED, UNPACKED
-from pipeline.formats.fields import Image, budget_of, cut, spool, unpack
+from pipeline.formats.fields import Image, budget_of, chunks, cut, spool, unpack
 
 MAGICS = {
     "gzip": b"\x1f\x8b",
@@ -28,6 +29,7 @@ MAGICS = {
     "lz4": b"\x02\x21\x4c\x18",
     "zstd": b"\x28\xb5\x2f\xfd",
 }
+LZ4_MAGIC = 0x184C2102
 LZ4_FRAME = b"\x04\x22\x4d\x18"
 
 LIMIT = MAX_UNPACKED  # bytes; what is unpacked lives in memory when Linux does it
@@ -39,6 +41,10 @@ LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that c
 OUTPUT = 1 << 18  # bytes unpacked at once
 INPUT = 1 << 16  # bytes
 ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
+
+
+class Cut(FormatError):  # noqa: N818  says where, not what went wrong
+    """The stream ends before its end."""
 
 
 class Decoder(Protocol):
@@ -60,9 +66,11 @@ class Decoder(Protocol):
         """Return the next bytes."""
 
 
-class _Gzip:
-    def __init__(self) -> None:
-        self.stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+class _Deflate:
+    """What zlib unpacks, with the header of gzip around it unless `wbits` says otherwise."""
+
+    def __init__(self, wbits: int = 16 + zlib.MAX_WBITS) -> None:
+        self.stream = zlib.decompressobj(wbits)
 
     @property
     def eof(self) -> bool:
@@ -112,15 +120,15 @@ def decompress(image: Image, limit: int = LIMIT) -> tuple[Image, int]:
     """
     consumed: list[int] = []
     what = f"{compression_of(image)}: the stream"
-    contents = spool(_unpacked(image, consumed), limit, what, budget_of(image))
+    contents = spool(parts_of(image, consumed), limit, what, budget_of(image))
     return contents, consumed[0]
 
 
 def peek(image: Image, size: int) -> bytes:
-    """Return the first bytes of what is packed; fewer, or none, where it is damaged or cannot be read."""
+    """Return the first bytes of what is packed, in lz4's frame format too; fewer where it is damaged."""
     found = b""
     with contextlib.suppress(FormatError):
-        for part in _unpacked(image, []):
+        for part in _frame_parts(image) if bytes(image[:4]) == LZ4_FRAME else parts_of(image, []):
             budget_of(image).spend(UNPACKED, len(part))
             found += part
             if len(found) >= size:
@@ -128,11 +136,14 @@ def peek(image: Image, size: int) -> bytes:
     return found[:size]
 
 
-def _unpacked(image: Image, consumed: list[int]) -> Iterator[bytes]:
-    """Return what is unpacked, part by part; at the end, `consumed` gets how many bytes the stream has."""
+def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:
+    """Return what is unpacked, part by part; at the end, `consumed` gets how many bytes the stream has.
+
+    Where it is damaged, FormatError comes after all that could be unpacked.
+    """
     name = compression_of(image)
     if name == "lz4":
-        return _lz4_parts(image, consumed)
+        return lz4_parts(image, consumed)
     if name == "lzo":
         raise FormatError(
             "lzo: no well-kept Python library reads it",
@@ -147,30 +158,40 @@ def _unpacked(image: Image, consumed: list[int]) -> Iterator[bytes]:
             f"no stream that Linux unpacks: it starts with {bytes(image[:8])!r}",
             "pack it with zstd, gzip, xz, lz4 -l, lzma or bzip2",
         )
-    return _parts(image, _decoder(name), name, consumed)
+    return _parts(image, DECODERS[name], name, consumed)
 
 
-def _decoder(name: str) -> Decoder:
-    if name == "gzip":
-        return _Gzip()
-    if name == "bzip2":
-        return bz2.BZ2Decompressor()
-    if name == "zstd":
-        return _Zstd()
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ if name == "xz" else lzma.FORMAT_ALONE, MAX_MEMORY)
+def deflate_parts(image: Image, consumed: list[int]) -> Iterator[bytes]:
+    """Return what is deflated without a header, as `parts_of` does."""
+    return _parts(image, lambda: _Deflate(-zlib.MAX_WBITS), "gzip", consumed)
 
 
-def _parts(image: Image, decoder: Decoder, name: str, consumed: list[int]) -> Iterator[bytes]:
+DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": _Deflate,
+    "bzip2": bz2.BZ2Decompressor,
+    "zstd": _Zstd,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MAX_MEMORY),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, MAX_MEMORY),
+}
+DAMAGE = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, ValueError)
+
+
+def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[int]) -> Iterator[bytes]:
     """Yield what is unpacked, then leave in `consumed` how many bytes the stream has."""
-    offset, step = 0, ZSTD_INPUT if name == "zstd" else INPUT
+    decoder, offset, step = new(), 0, ZSTD_INPUT if name == "zstd" else INPUT
+    last = size = 0  # where the last input began, and how much has come out
     try:
         while not decoder.eof:
             data = bytes(image[offset : offset + step]) if decoder.needs_input else b""
             if decoder.needs_input and not data:
-                raise FormatError(f"{name}: the stream is cut off, at {len(image)} bytes", "make it again")
+                raise Cut(f"{name}: the stream is cut off, at {len(image)} bytes", "make it again")
+            last = offset if data else last
             offset += len(data)
-            yield decoder.decompress(data, OUTPUT)
-    except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, ValueError) as error:
+            part = decoder.decompress(data, OUTPUT)
+            size += len(part)
+            yield part
+    except DAMAGE as error:
+        yield from _until_damage(image, new(), step, last, size)
         raise FormatError(
             f"{name}: the stream is damaged near offset {(offset - 1) // step * step:#x}: {error}",
             "make it again",
@@ -178,18 +199,45 @@ def _parts(image: Image, decoder: Decoder, name: str, consumed: list[int]) -> It
     consumed.append(offset - len(decoder.unused_data))
 
 
-def _lz4_parts(image: Image, consumed: list[int]) -> Iterator[bytes]:
+def _until_damage(image: Image, decoder: Decoder, step: int, last: int, size: int) -> Iterator[bytes]:
+    """Yield what comes out of the input that is damaged, before it is: `size` bytes came out before.
+
+    A decoder that fails keeps what it has; given one byte after the other, it has handed it out.
+    """
+    offset = found = 0
+    with contextlib.suppress(*DAMAGE):
+        while not decoder.eof:
+            room = step if offset < last else 1
+            data = bytes(image[offset : offset + room]) if decoder.needs_input else b""
+            offset += len(data)
+            part = decoder.decompress(data, OUTPUT)
+            found += len(part)
+            if found > size:
+                yield part[size - found :]
+                size = found
+
+
+def _frame_parts(image: Image) -> Iterator[bytes]:
+    decoder = lz4.frame.LZ4FrameDecompressor()
+    try:
+        for data in chunks(image, INPUT):
+            yield decoder.decompress(data, OUTPUT)
+    except (RuntimeError, EOFError) as error:
+        raise FormatError(f"lz4: the frame is damaged: {error}", "make it again") from error
+
+
+def lz4_parts(image: Image, consumed: list[int], tail: int = 4) -> Iterator[bytes]:
     """Unpack the legacy format, as lib/decompress_unlz4.c does: blocks, each with its size in front.
 
-    It has no end of its own: it goes up to the end of the image, to a size of 0, or to four last bytes,
-    the unpacked size that kernels have there.
+    It has no end of its own: it goes up to the end of the image, to a size of 0, or to the last `tail`
+    bytes: kernels have their unpacked size in four.
     """
     offset = 4
-    while len(image) - offset > 4:
+    while len(image) - offset > tail:
         (size,) = unpack("<I", image, offset, "lz4: block size")
         if size == 0:
             break
-        if size != int.from_bytes(MAGICS["lz4"], "little"):
+        if size != LZ4_MAGIC:
             yield _lz4_block(image, offset + 4, size)
             offset += size
         offset += 4

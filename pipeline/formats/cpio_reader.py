@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats.budget import MEMBERS
-from pipeline.formats.fields import CHUNK, Image, budget_of, chunks, cut
+from pipeline.formats.fields import CHUNK, Image, chunks, cut
 
 MAGICS = (b"070701", b"070702")
 HEADER_SIZE = 110  # bytes: a magic of 6, then 13 fields of 8 hex digits
@@ -42,6 +41,7 @@ class Entry:
     data: Image
     source_device: tuple[int, int] = (0, 0)  # where it was packed; with the inode, what hard links go by
     checksum: int | None = None  # the sum of the data's bytes, in archives of magic 070702
+    missing: int = 0  # bytes of the data that the archive ends before
 
     @property
     def permissions(self) -> int:
@@ -71,29 +71,6 @@ def read(archive: Image) -> Iterator[Entry]:
             continue
         _check_goes_on(archive, entry, offset)
         yield entry
-
-
-def read_archive(image: Image, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
-    """Return the members of the one archive that starts at `offset`, and where it ends.
-
-    Raises FormatError as `read` does, and when there are more than `limit` of them or names without end.
-    """
-    entries: list[Entry] = []
-    characters = 0
-    while True:
-        entry, offset = _read_entry(image, offset)
-        if entry.name == TRAILER:
-            return tuple(entries), min(offset, len(image))
-        _check_goes_on(image, entry, offset)
-        characters += len(entry.name)
-        if len(entries) == limit or characters > MAX_NAMES:
-            error = FormatError(
-                f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
-                "characters of names that are read",
-                "the archive is made to exhaust memory, or holds what no initramfs needs",
-            )
-            raise budget_of(image).lacking_or(MEMBERS, error)
-        entries.append(entry)
 
 
 def skip_zeros(image: Image, offset: int) -> int:

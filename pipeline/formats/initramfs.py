@@ -7,19 +7,20 @@ Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from pipeline.errors import FormatError
-from pipeline.formats import cpio_reader
+from pipeline.formats import cpio_reader, decompressors
 from pipeline.formats.budget import ARCHIVES
-from pipeline.formats.compression import LIMIT, compression_of, decompress
+from pipeline.formats.compression import LIMIT
+from pipeline.formats.cpio_members import FOREIGN, Run, other_format, read_run
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image, budget_of
+from pipeline.formats.magic import recognise
 
 MAX_SEGMENTS = 256
 MAX_MEMBERS = 100_000
+EARLY = "kernel/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,95 +32,173 @@ class Segment:
     compression: str  # "" for an archive as it is
     archive: Image  # as it is, or unpacked; the entries' offsets are in it
     entries: tuple[Entry, ...]
+    is_first: bool = False  # whether nothing packed comes before it, nor is it
 
     @property
     def is_early(self) -> bool:
-        """Whether Linux looks into it before it unpacks anything: for microcode and ACPI tables."""
-        return not self.compression and any(entry.name.startswith("kernel/") for entry in self.entries)
+        """Whether Linux finds something in it before it unpacks anything: microcode, ACPI tables."""
+        return self.is_first and any(entry.name.startswith(EARLY) for entry in self.entries)
 
 
-def segments(image: Image, limit: int = LIMIT) -> Iterator[Segment]:
-    """Yield the segments in the order in which Linux unpacks them: later members replace earlier ones.
+@dataclass(slots=True)
+class Unpacked:
+    """What Linux has when it is done.
 
-    Raises FormatError, with the offset, at the first that is damaged or no archive, and when all together
-    unpack to more than `limit` bytes, are more than `MAX_SEGMENTS` or have more than `MAX_MEMBERS`.
+    `fault` is why it stopped at the byte at `end`, `doubts` what it does not notice, though it be damage.
     """
-    offset = cpio_reader.skip_zeros(image, 0)
-    if offset == len(image):
-        raise FormatError(
-            f"initramfs: no archive in {len(image)} bytes", "give a newc archive, packed or not"
-        )
-    count = members = 0
-    while offset < len(image):
-        if count == MAX_SEGMENTS:
-            error = FormatError(
-                f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {offset:#x}",
-                "make one archive of them",
-            )
-            raise budget_of(image).lacking_or(ARCHIVES, error)
-        segment = _read_segment(image, offset, limit, MAX_MEMBERS - members)
-        yield segment
-        count, members = count + 1, members + len(segment.entries)
-        limit -= len(segment.archive) if segment.compression else 0
-        offset = cpio_reader.skip_zeros(image, offset + segment.size)
+
+    segments: list[Segment] = field(default_factory=list)
+    end: int = 0
+    fault: FormatError | None = None
+    doubts: list[FormatError] = field(default_factory=list)
 
 
 def read_initramfs(image: Image, limit: int = LIMIT) -> tuple[Segment, ...]:
-    """Return all segments; FormatError as `segments` raises it."""
-    return tuple(segments(image, limit))
+    """Return all segments of an initramfs that is sound. Raises FormatError at its first fault or doubt."""
+    found = unpack(image, limit)
+    for error in (found.fault, *found.doubts):
+        if error:
+            raise error
+    return tuple(found.segments)
 
 
-def _read_segment(image: Image, offset: int, limit: int, room: int) -> Segment:
-    """Return the segment at `offset`; it may have `room` members."""
-    if bytes(image[offset : offset + 4]) == b"0707" and offset % 4 == 0:
-        try:
-            entries, end = cpio_reader.read_archive(image[offset:], 0, room)
-        except FormatError as error:
-            where = f"in the archive at offset {offset:#x}"
-            raise FormatError(f"initramfs: {where}: {error.message}", error.hint) from error
-        return Segment(offset, end, "", image[offset : offset + end], linked(entries))
-    compression = compression_of(image[offset:])
-    try:
-        archive, size = decompress(image[offset:], limit)
-    except FormatError as error:
-        raise FormatError(f"initramfs: at offset {offset:#x}: {error.message}", error.hint) from error
-    try:
-        found = tuple(_read_unpacked(archive, room))
-    except FormatError as error:
-        raise FormatError(
-            f"initramfs: in the {compression} stream at offset {offset:#x}: {error.message}", error.hint
-        ) from error
-    return Segment(offset, size, compression, archive, found)
+def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
+    """Unpack one segment after the other, until Linux would stop: later members replace earlier ones.
 
-
-def _read_unpacked(archive: Image, room: int) -> Iterator[Entry]:
-    at = cpio_reader.skip_zeros(archive, 0)
-    if at == len(archive):
-        raise FormatError(f"cpio: no archive in {len(archive)} bytes", "pack a newc archive")
-    while at < len(archive):
-        entries, at = cpio_reader.read_archive(archive, at, room)
-        room -= len(entries)
-        yield from linked(entries)
-        at = cpio_reader.skip_zeros(archive, at)
-
-
-def linked(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Return the entries of one archive, hard links to one file each with that file's contents.
-
-    Writers put the contents to the first or to the last of them (`maybe_link`).
+    Raises FormatError when all together unpack to more than `limit` bytes, are more than `MAX_SEGMENTS` or
+    have more than `MAX_MEMBERS`.
     """
-    files = {_file(entry): entry for entry in entries if _is_link(entry) and len(entry.data)}
-    return tuple(
-        replace(entry, data=file.data, checksum=None)  # it is the file's own
-        if _is_link(entry) and (file := files.get(_file(entry))) and file is not entry
-        else entry
-        for entry in entries
+    found = Unpacked(end=cpio_reader.skip_zeros(image, 0))
+    if found.end == len(image):
+        found.fault = FormatError(
+            f"initramfs: no archive in {len(image)} bytes", "give a newc archive, packed or not"
+        )
+    while found.end < len(image) and found.fault is None:
+        if len(found.segments) == MAX_SEGMENTS:
+            error = FormatError(
+                f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {found.end:#x}",
+                "make one archive of them",
+            )
+            raise budget_of(image).lacking_or(ARCHIVES, error)
+        room = MAX_MEMBERS - sum(len(segment.entries) for segment in found.segments)
+        if bytes(image[found.end : found.end + 1]) == b"0" and found.end % 4 == 0:
+            _take_archive(image, found, room)
+        else:
+            _take_stream(image, found, limit, room)
+            limit -= len(found.segments[-1].archive) if found.segments else 0
+    return found
+
+
+def _take_archive(image: Image, found: Unpacked, room: int) -> None:
+    """Read the archive at the end of what has been read: it ends at its trailer."""
+    start, where = found.end, f"in the archive at offset {found.end:#x}"
+    try:
+        run = read_run(image[start:], 0, room)
+    except FormatError as error:
+        raise _at(where, error) from error
+    size = min(run.end, len(image) - start)
+    is_first = all(segment.is_first for segment in found.segments)
+    if run.entries or run.has_trailer:
+        archive = image[start : start + size]
+        found.segments.append(Segment(start, size, "", archive, tuple(run.entries), is_first))
+    found.end = start + size
+    found.fault = _at(where, run.fault) if run.fault else None
+    if run.cut:
+        found.doubts.append(_at(where, run.cut))
+    if run.fault or run.cut:
+        return
+    found.end = cpio_reader.skip_zeros(image, found.end)
+    misplaced = _misplaced(image, found.end, "cpio")
+    found.fault = _at(where, misplaced) if misplaced else None
+    if found.end == len(image) and not run.has_trailer:
+        found.doubts.append(_at(where, _no_trailer(run, size)))
+
+
+def _take_stream(image: Image, found: Unpacked, limit: int, room: int) -> None:
+    """Unpack the stream at the end of what has been read."""
+    start = found.end
+    try:
+        stream = decompressors.unpack(image[start:], limit)
+    except FormatError as error:
+        raise _at(f"at offset {start:#x}", error) from error
+    compression = decompressors.method_of(image[start:])
+    where = f"in the {compression} stream at offset {start:#x}"
+    try:
+        entries, fault, doubt = _members(stream.contents, room, is_first=not found.segments)
+    except FormatError as error:
+        raise _at(where, error) from error
+    if stream.fault:
+        where, fault, doubt = f"at offset {start:#x}", _not_packed(image, start) or stream.fault, None
+    else:
+        found.end += stream.size
+    if entries or not stream.fault:
+        found.segments.append(Segment(start, stream.size, compression, stream.contents, tuple(entries)))
+    found.fault = _at(where, fault) if fault else None
+    found.doubts += [_at(where, each) for each in (stream.doubt, doubt) if each]
+    if not fault:
+        found.end = cpio_reader.skip_zeros(image, found.end)
+
+
+def _members(
+    archive: Image, room: int, *, is_first: bool
+) -> tuple[list[Entry], FormatError | None, FormatError | None]:
+    """Return the members of what was packed, why Linux stops there, and what it does not notice.
+
+    Zeros in front are skipped but where nothing has been unpacked before.
+    """
+    entries: list[Entry] = []
+    run = Run(end=0 if is_first else cpio_reader.skip_zeros(archive, 0))
+    fault = _empty(archive) if is_first and cpio_reader.skip_zeros(archive, 0) == len(archive) else None
+    while run.end < len(archive) and not fault:
+        fault = _misplaced(archive, run.end, "cpio")
+        if fault:
+            break
+        run = read_run(archive, run.end, room - len(entries))
+        entries += run.entries
+        fault = run.fault or run.cut
+        if not fault and run.end > len(archive):
+            fault = FormatError(
+                f"cpio: the archive's {len(archive)} bytes are no multiple of 4", "fill it up with zeros"
+            )
+        run.end = cpio_reader.skip_zeros(archive, run.end)
+    doubt = None if fault or run.has_trailer or not entries else _no_trailer(run, len(archive))
+    return entries, fault, doubt
+
+
+def _empty(archive: Image) -> FormatError:
+    return FormatError(f"cpio: no archive in {len(archive)} bytes", "pack a newc archive")
+
+
+def _misplaced(image: Image, at: int, what: str) -> FormatError | None:
+    """Return what is wrong with where something starts behind zeros."""
+    if at == len(image) or at % 4 == 0:
+        return None
+    return FormatError(
+        f"{what}: what follows the archive starts at offset {at:#x}, no multiple of 4",
+        "fill the archive up to a multiple of 4 before something is joined to it: `truncate -s %4 FIRST`",
     )
 
 
-def _is_link(entry: Entry) -> bool:
-    return entry.nlink > 1 and stat.S_ISREG(entry.mode)
+def _not_packed(image: Image, at: int) -> FormatError | None:
+    """Return what stands where Linux looks for something packed, None where it is that, or nothing known."""
+    if decompressors.method_of(image[at:]):
+        return None
+    if bytes(image[at : at + 4]) != b"0707":
+        found = recognise(image[at:])
+        return other_format(image[at:]) if found in FOREIGN else None
+    return FormatError(
+        "an archive that is not packed has to start at a multiple of 4",
+        "fill up what is in front of it before they are joined: `truncate -s %4 FIRST`",
+    )
 
 
-def _file(entry: Entry) -> tuple[tuple[int, int], int]:
-    return entry.source_device, entry.inode
+def _no_trailer(run: Run, size: int) -> FormatError:
+    last = f" after {run.entries[-1].name!r}" if run.entries else ""
+    return FormatError(
+        f"cpio: no trailer{last}, where the archive ends ({size} bytes)",
+        "the archive is cut off: make it again",
+    )
+
+
+def _at(where: str, error: FormatError) -> FormatError:
+    return FormatError(f"initramfs: {where}: {error.message}", error.hint)

@@ -4,6 +4,7 @@ Must not know what was wanted.
 """
 
 from enum import Enum
+from typing import Literal
 
 from pipeline.errors import FormatError
 from pipeline.formats.bzimage import is_bzimage
@@ -20,6 +21,9 @@ class Format(Enum):
     PE = "an EFI program"
     ELF = "an ELF file"
     CPIO = "an uncompressed cpio archive"
+    CPIO_ODC = "a cpio archive in the old format odc"
+    CPIO_BINARY = "a cpio archive in the old binary format"
+    TAR = "a tar archive"
     GZIP = "a gzip file"
     ZSTD = "a zstd file"
     XZ = "an xz file"
@@ -36,6 +40,8 @@ class Format(Enum):
     BMP = "a BMP picture"
     HFS = "an HFS+ file system, for Macs"
     APM = "a disk image with an Apple partition map, for Macs"
+    SQUASHFS = "a squashfs file system"
+    EXT = "an ext2, ext3 or ext4 file system"
 
 
 MARKS = (
@@ -44,6 +50,7 @@ MARKS = (
     (0, b"\x7fELF", Format.ELF),
     (0, b"070701", Format.CPIO),
     (0, b"070702", Format.CPIO),
+    (0, b"070707", Format.CPIO_ODC),
     (0, b"\x1f\x8b", Format.GZIP),
     (0, b"\x28\xb5\x2f\xfd", Format.ZSTD),
     (0, b"\xfd7zXZ", Format.XZ),
@@ -54,6 +61,9 @@ MARKS = (
     (0, b"\x89LZO\0", Format.LZO),
     (0, b"!<arch>\n", Format.AR),
     (0, b"BM", Format.BMP),
+    (0, b"hsqs", Format.SQUASHFS),
+    (257, b"ustar", Format.TAR),
+    (1080, b"\x53\xef", Format.EXT),
     (56, b"ARM\x64", Format.ARM64_IMAGE),
     (0x8001, b"CD001", Format.ISO9660),
     (512, b"EFI PART", Format.GPT),
@@ -84,7 +94,7 @@ def recognise(image: Image) -> Format | None:
         if _looks_like_fat(head):
             return Format.FAT
         return Format.MBR if _looks_like_mbr(head) else None
-    return None
+    return Format.CPIO_BINARY if _looks_like_old_cpio(head) else None
 
 
 def _is_iso9660(image: Image) -> bool:
@@ -95,6 +105,13 @@ def _looks_like_fat(head: bytes) -> bool:
     """Tell a boot sector with a BIOS parameter block from one with a partition table."""
     sector_size = int.from_bytes(head[11:13], "little")
     return head[:1] in (b"\xeb", b"\xe9") and sector_size in (512, 1024, 2048, 4096) and head[16] in (1, 2)
+
+
+def _looks_like_old_cpio(head: bytes) -> bool:
+    """Tell a header of 13 numbers of 2 bytes with a name behind it, which ends at its first NUL."""
+    order: Literal["little", "big"] = "little" if head[:2] == b"\xc7\x71" else "big"
+    size = int.from_bytes(head[20:22], order)
+    return int.from_bytes(head[:2], order) == 0o070707 and head.find(b"\0", 26) == 25 + size
 
 
 def _looks_like_mbr(head: bytes) -> bool:

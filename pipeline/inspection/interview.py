@@ -62,9 +62,7 @@ def answers(node: Node) -> tuple[Answer, ...]:
     """
     if isinstance(node.artifact, Packed) and node.children:
         return answers(node.children[0])
-    asked = (
-        ASKED.get(node.kind.name, {}) if node.kind and (node.artifact is not None or node.left_out) else {}
-    )
+    asked = ASKED.get(node.kind.name, {}) if node.kind and _is_asked(node, node.kind.name) else {}
     was_left_out = any(below.left_out for _, below in node.walk())
     unsure = was_left_out and bool(budget_of(node.member.image).spent)
     said = {question: _said(ask, node, unsure) for question, ask in asked.items()}
@@ -90,10 +88,15 @@ def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
     return judged(node, {answer.question: answer for answer in said}), said
 
 
+def _is_asked(node: Node, kind: str) -> bool:
+    """Tell whether there is something to ask about: of an initramfs also where nothing comes out of it."""
+    return node.artifact is not None or node.left_out or kind == "initramfs"
+
+
 def _said(ask: Ask, node: Node, unsure: bool) -> Said:
     """Return what is said to a question; what was not looked at might have made a yes of a no."""
     try:
-        said = ask(node) if node.artifact is not None else None
+        said = None if node.left_out and node.artifact is None else ask(node)
     except Spent:
         said = None
     if said is None:

@@ -25,8 +25,10 @@ from pipeline.inspection.names import path_of
 
 DEFAULT_INIT, OTHER_INIT = "/init", "/sbin/init"
 FALLBACKS = (OTHER_INIT, "/etc/init", "/bin/init", "/bin/sh")
-INIT_CODES = ("UKI012", "UKI013", "UKI014", "CPIO000", "UKI008", "UKI003")
-"""Which finding decides that a UKI's kernel starts nothing, the first of them that there is."""
+UNPACK_CODES = ("UKI012", "CPIO000")
+LACK_CODES = (*UNPACK_CODES, "UKI008", "CPIO019", "UKI013", "UKI003")
+START_CODES = ("UKI013", "UKI014")
+"""Which findings decide that a UKI's kernel starts nothing: the first of them that there is."""
 
 MAX_NAMED = 3
 MAX_SEARCHED = 1 << 24  # bytes of a program that are searched for its version
@@ -140,6 +142,8 @@ def init(root: Node) -> Said:
     for system in found:
         if system.initramfs or system.cmdline:
             return _init_of(system)
+    if root.kind and root.kind.name == "initramfs" and root.artifact is None:
+        return Said("no", because=root.findings[-1].message, lacks=DEFAULT_INIT, finding="CPIO000")
     alone = [(path, node) for path, node in _nodes(root, "initramfs") if not node.artifact.is_early]
     if not alone or found:
         return Said("unknown", because="no initramfs that can be read was found inside")
@@ -156,38 +160,41 @@ def _init_of(system: System) -> Said:
     """Say what the kernel of a UKI starts."""
     named = system.cmdline.values("rdinit") if system.cmdline else []
     path = named[-1] if named else DEFAULT_INIT
-    refused = _unpacked(system)
-    if refused is None and system.initramfs is not None:
+    try:
+        initramfs = _unpacked(system)
+        what = _started(initramfs, path, system.uki.child(".linux"))
+    except Refused as error:
+        refused, why = error, error.message
+    else:
         how = "rdinit= names it" if named else "no rdinit= names another"
-        try:
-            return Said("yes", path, f"{how}; {_started(system.initramfs, path, system.uki.child('.linux'))}")
-        except Refused as error:
-            refused = error
-    why = refused.message if refused else "there is no initramfs that can be read"
-    if refused is None or refused.lack == "nothing there":
-        if system.cmdline is None:
-            return Said("unknown", because=f"{why}; what gives the command line may name another")
-        root = system.cmdline.values("root")
-        if root:
-            then = system.cmdline.values("init") or [OTHER_INIT]
-            return Said(
-                "unknown", because=f"{why}: the kernel mounts root={root[-1]} and starts {then[-1]} there"
-            )
-    elif system.initramfs is not None:
-        why += _instead(system.initramfs, system)
+        return Said("yes", path, f"{how}; {what}")
+    is_there = refused.lack != "nothing there"
+    if not is_there and system.cmdline is None:
+        return Said("unknown", because=f"{why}; what gives the command line may name another")
+    root = system.cmdline.values("root") if system.cmdline and not is_there else []
+    if root:
+        then = (system.cmdline.values("init") if system.cmdline else []) or [OTHER_INIT]
+        return Said(
+            "unknown", because=f"{why}: the kernel mounts root={root[-1]} and starts {then[-1]} there"
+        )
     asked = f"rdinit={path}" if named else f"no rdinit=, so the kernel takes {path}"
     return Said(
         "no",
-        because=f"{asked}, and {why}",
+        because=f"{asked}, and {why}{_instead(initramfs, system) if is_there else ''}",
         lacks=f"{path} in the initramfs",
-        finding=_decides(system.uki, *INIT_CODES),
+        finding=_decides(system.uki, *(START_CODES if is_there else LACK_CODES)),
     )
 
 
-def _unpacked(system: System) -> Refused | None:
-    """Return why the kernel of a UKI does not even unpack the initramfs."""
-    found = next((each for each in system.uki.findings if each.code == "UKI012"), None)
-    return Refused(found.message, found.hint, "nothing there") if found else None
+def _unpacked(system: System) -> Node:
+    """Return the initramfs. Raises Refused where the kernel has none after unpacking."""
+    below = system.uki.child(".initrd")
+    for found in (*system.uki.findings, *(below.findings if below else ())):
+        if found.code in UNPACK_CODES:
+            raise Refused(found.message, found.hint, "nothing there")
+    if system.initramfs is None:
+        raise Refused("there is no initramfs that can be read", "give ukify --initrd", "nothing there")
+    return system.initramfs
 
 
 def _instead(initramfs: Node, system: System) -> str:
@@ -224,7 +231,8 @@ def _init_alone(initramfs: Node) -> Said:
             why += f", and {refused.message}"
         else:
             return Said("unknown", because=f"{why}; rdinit={OTHER_INIT} would start {what}")
-    return Said("no", because=why, lacks=DEFAULT_INIT, finding=_decides(initramfs, "CPIO018"))
+    codes = ("CPIO019", "CPIO018") if is_missing else ("CPIO018",)
+    return Said("no", because=why, lacks=DEFAULT_INIT, finding=_decides(initramfs, *codes))
 
 
 def _init_on_medium(path: str, initramfs: Node) -> Said | None:
@@ -239,7 +247,7 @@ def _init_on_medium(path: str, initramfs: Node) -> Said | None:
 def _started(initramfs: Node, path: str, kernel: Node | None = None) -> str:
     """Return what a path leads to. Raises Refused when that is nothing that Linux can start."""
     entry = start(initramfs, path, kernel)
-    node = initramfs.child(entry.name)
+    node = next((child for child in initramfs.children if child.member.image is entry.data), None)
     via = f", in /{entry.name}" if entry.name != path.strip("/") else ""
     return _what(node.artifact if node else None, entry.data) + via
 

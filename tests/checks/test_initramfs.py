@@ -15,7 +15,8 @@ ALL = list(members().values())
 PLAIN = newc(ALL)
 
 # a member of magic 070702 has a checksum, and here it is 0
-WRONG_SUM = zstandard.compress(patch(PLAIN, PLAIN.index(b"bin/busybox\0") - 110, b"070702"))
+SUMMED = newc([*ALL, Raw("tmp/x", FILE, b"x")])
+WRONG_SUM = zstandard.compress(patch(SUMMED, SUMMED.index(b"tmp/x\0") - 110, b"070702"))
 
 CASES = (
     Case("CPIO000", b"", ("the initramfs is an empty file, no archive that Linux unpacks",)),
@@ -44,14 +45,30 @@ CASES = (
         changed(Raw("dev/sda", 0o060660, device=(8, 0))),
         ("the initramfs has the device node 'dev/sda' (b 8:0)",),
     ),
-    Case("CPIO016", WRONG_SUM, ("the checksum of 'bin/busybox' is wrong",)),
+    Case("CPIO016", WRONG_SUM, ("the checksum of 'tmp/x' is wrong",)),
     Case(
-        "CPIO000",
+        "CPIO019",
         zstandard.compress(PLAIN[:-80]),
         (
             "initramfs: in the zstd stream at offset 0x0: "
             f"cpio: header: 110 bytes at offset {len(PLAIN) - 124:#x} do not lie inside the"
-            f" {len(PLAIN) - 80} bytes given",
+            f" {len(PLAIN) - 80} bytes given: Linux stops there, and goes on with {len(ALL)} members",
+        ),
+    ),
+    Case(
+        "CPIO019",
+        zstandard.compress(PLAIN[:-124]),
+        (
+            f"initramfs: in the zstd stream at offset 0x0: cpio: no trailer after 'tmp', where the archive "
+            f"ends ({len(PLAIN) - 124} bytes)",
+        ),
+    ),
+    Case(
+        "CPIO019",
+        GOOD + b"garbage!",
+        (
+            f"initramfs: at offset {len(GOOD):#x}: no stream that Linux unpacks: it starts with b'garbage!': "
+            f"Linux stops there, and goes on with {len(ALL)} members",
         ),
     ),
     Case(
@@ -67,8 +84,8 @@ CASES = (
     Case("CPIO002", initramfs([*ALL, ALL[-1]]), ("the initramfs has 'tmp' 2 times",)),
     Case(
         "CPIO003",
-        initramfs([ALL[1], ALL[0], *ALL[2:]]),
-        ("the initramfs is not sorted: 'bin' comes after 'bin/busybox'",),
+        initramfs([*ALL[:-2], ALL[-1], ALL[-2]]),
+        ("the initramfs is not sorted: 'sys' comes after 'tmp'",),
     ),
     Case(
         "CPIO004",
@@ -144,6 +161,16 @@ TOGETHER = (
             "/bin/tool needs /lib64/ld.so, which is not in the archive",
             "/bin/tool needs libc.so.6, which is not in the archive",
         ),
+    ),
+    Case(
+        "CPIO019",
+        initramfs([*ALL, Raw("etc", LINK, b"usr/etc")]),
+        ("'etc' is left out: /etc is a directory already, and has something in it",),
+    ),
+    Case(
+        "CPIO004",
+        initramfs([*ALL, Raw("usr/bin/x", FILE), Raw("usr", DIRECTORY), Raw("usr/bin", DIRECTORY)]),
+        ("'usr/bin/x' comes before 'usr/bin', in which it lies: Linux leaves it out",),
     ),
     Case(
         "CPIO018",

@@ -1,6 +1,5 @@
 import bz2
 import gzip
-import lzma
 
 import pytest
 import zstandard
@@ -10,6 +9,7 @@ from pipeline.checks.catalog import take_apart
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.newc import FILE, Raw, newc
+from tests.fixtures.packed import xz
 
 GOOD = gzip.compress(b"text")
 
@@ -31,7 +31,7 @@ def test_what_is_packed_is_looked_into() -> None:
     assert (child.name, child.kind and child.kind.name) == ("contents", "bzimage")
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, xz, zstandard.compress])
 def test_an_archive_that_is_packed_is_an_initramfs(pack: object) -> None:
     assert callable(pack)
     node = take_apart(pack(newc([Raw("init", FILE)])), "initrd.img", house=False)

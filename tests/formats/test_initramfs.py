@@ -1,11 +1,11 @@
-import dataclasses
+import random
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
 from pipeline.formats import initramfs
-from pipeline.formats.initramfs import read_initramfs, segments
+from pipeline.formats.initramfs import Unpacked, read_initramfs, unpack
 from tests.fixtures import patch
 from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
 from tests.fixtures.packed import PACK
@@ -26,6 +26,17 @@ def names(image: bytes) -> list[list[str]]:
     return [[entry.name for entry in segment.entries] for segment in read_initramfs(image)]
 
 
+def kept(found: Unpacked) -> list[str]:
+    """Return the names of what Linux has, with how much of it."""
+    entries = [entry for segment in found.segments for entry in segment.entries]
+    return [
+        f"{entry.name} {len(entry.data)} of {len(entry.data) + entry.missing}"
+        if entry.missing
+        else entry.name
+        for entry in entries
+    ]
+
+
 @pytest.mark.parametrize("name", PACK)
 def test_microcode_comes_before_what_is_packed(name: str) -> None:
     packed = PACK[name](MAIN)
@@ -39,7 +50,7 @@ def test_microcode_comes_before_what_is_packed(name: str) -> None:
 
 
 def test_what_is_packed_may_be_followed() -> None:
-    found = read_initramfs(PACK["gzip"](MAIN) + PACK["zstd"](LAST) + bytes(-len(PACK["gzip"](MAIN)) % 7))
+    found = read_initramfs(PACK["gzip"](MAIN) + bytes(3) + PACK["zstd"](LAST) + bytes(5))
     assert [segment.compression for segment in found] == ["gzip", "zstd"]
 
 
@@ -59,67 +70,211 @@ def test_archives_in_a_row() -> None:
 
 
 def test_hard_links_have_the_contents_of_their_file() -> None:
-    (alone,) = read_initramfs(newc([Raw("a", FILE), Raw("b", FILE), Raw("c", FILE, b"contents")]))
-    assert [bytes(entry.data) for entry in alone.entries] == [b"", b"", b"contents"]
-    entries = tuple(dataclasses.replace(entry, nlink=3) for entry in alone.entries)
-    assert [bytes(entry.data) for entry in initramfs.linked(entries)] == [b"contents"] * 3
-    apart = (entries[0], *(dataclasses.replace(entry, source_device=(8, 1)) for entry in entries[1:]))
-    assert [bytes(entry.data) for entry in initramfs.linked(apart)] == [b"", b"contents", b"contents"]
+    def contents(*nlinks: int) -> list[bytes]:
+        raws = [Raw(name, FILE, data, nlink=n) for name, data, n in zip("abc", LINKED, nlinks, strict=True)]
+        (alone,) = read_initramfs(newc(raws))
+        return [bytes(entry.data) for entry in alone.entries]
+
+    assert contents(1, 1, 1) == [b"", b"", b"contents"]
+    assert contents(3, 3, 3) == [b"contents"] * 3
+    assert contents(1, 2, 2) == [b"", b"contents", b"contents"]
+
+
+LINKED = (b"", b"", b"contents")
+ODD = PACK["gzip"](MAIN)
+ODD += bytes((1 - len(ODD)) % 4)
+NO_NUL = patch(MAIN, 113, b"x")
+ODC = b"070707" + b"000000" * 6 + bytes(40)
+TAR = bytes(257) + b"ustar" + bytes(250)
+WRONG_SUM = MAIN.replace(b"070701", b"070702")
 
 
 @pytest.mark.parametrize(
-    ("image", "message"),
+    ("image", "message", "has"),
     [
-        (b"", "initramfs: no archive in 0 bytes"),
-        (bytes(5000), "initramfs: no archive in 5000 bytes"),
+        (b"", "initramfs: no archive in 0 bytes", []),
+        (bytes(5000), "initramfs: no archive in 5000 bytes", []),
         (
             MAIN + b"junk",
             f"initramfs: at offset {len(MAIN):#x}: no stream that Linux unpacks: it starts with b'junk'",
+            NAMES,
+        ),
+        (
+            PACK["zstd"](MAIN) + b"garbage!",
+            f"initramfs: at offset {len(PACK['zstd'](MAIN)):#x}: no stream that Linux unpacks: "
+            "it starts with b'garbage!'",
+            NAMES,
         ),
         (
             MAIN + b"\0" + LAST,
-            f"initramfs: at offset {len(MAIN) + 1:#x}: no stream that Linux unpacks: "
-            "it starts with b'07070100'",
+            "initramfs: in the archive at offset 0x0: cpio: what follows the archive starts at offset "
+            f"{len(MAIN) + 1:#x}, no multiple of 4",
+            NAMES,
         ),
         (
-            EARLY + PACK["gzip"](MAIN)[:-1],
-            f"initramfs: at offset {len(EARLY):#x}: gzip: the stream is cut off, "
-            f"at {len(PACK['gzip'](MAIN)) - 1} bytes",
+            EARLY + bytes(2) + PACK["gzip"](MAIN),
+            "initramfs: in the archive at offset 0x0: cpio: what follows the archive starts at offset "
+            f"{len(EARLY) + 2:#x}, no multiple of 4",
+            ["kernel", "kernel/x86/microcode/GenuineIntel.bin"],
+        ),
+        (
+            ODD + LAST,
+            f"initramfs: at offset {len(ODD):#x}: "
+            "an archive that is not packed has to start at a multiple of 4",
+            NAMES,
         ),
         (
             PACK["zstd"](b"not an archive".ljust(200)),
             "initramfs: in the zstd stream at offset 0x0: cpio: no newc member at offset 0x0: "
             "it starts with b'not an', not b'070701'",
+            [],
         ),
         (
             PACK["zstd"](bytes(100)),
             "initramfs: in the zstd stream at offset 0x0: cpio: no archive in 100 bytes",
+            [],
+        ),
+        (
+            PACK["zstd"](bytes(4) + MAIN),
+            "initramfs: in the zstd stream at offset 0x0: cpio: no newc member at offset 0x0: "
+            "it starts with b'\\x00\\x00\\x00\\x0007', not b'070701'",
+            [],
+        ),
+        (
+            PACK["zstd"](MAIN[:240]),
+            "initramfs: in the zstd stream at offset 0x0: cpio: bin/sh: 5 bytes at offset 0xec "
+            "do not lie inside the 240 bytes given",
+            ["bin", "bin/sh 4 of 5"],
+        ),
+        (
+            PACK["zstd"](MAIN[:241]),
+            "initramfs: in the zstd stream at offset 0x0: cpio: the archive's 241 bytes are no multiple of 4",
+            ["bin", "bin/sh"],
+        ),
+        (
+            PACK["gzip"](MAIN + b"junk"),
+            f"initramfs: in the gzip stream at offset 0x0: cpio: no newc member at offset {len(MAIN):#x}: "
+            "it starts with b'junk', not b'070701'",
+            NAMES,
+        ),
+        (
+            MAIN + patch(LAST, 5, b"7"),
+            f"initramfs: in the archive at offset {len(MAIN):#x}: cpio: this is a cpio archive in the old "
+            "format odc; Linux takes cpio's format newc only",
+            NAMES,
+        ),
+        (
+            PACK["gzip"](TAR),
+            "initramfs: in the gzip stream at offset 0x0: cpio: this is a tar archive; "
+            "Linux takes cpio's format newc only",
+            [],
+        ),
+        (NO_NUL, "initramfs: in the archive at offset 0x0: cpio: the name at offset 0x6e does not end", []),
+        (
+            WRONG_SUM,
+            "initramfs: in the archive at offset 0x0: cpio: the checksum of 'bin/sh' is wrong",
+            ["bin", "bin/sh"],
+        ),
+        (
+            PACK["lz4"](MAIN) + LAST,
+            "initramfs: at offset 0x0: lz4: the block at offset ",
+            NAMES,
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else str(value)[:70],
+)
+def test_linux_keeps_what_it_has_where_it_stops(image: bytes, message: str, has: list[str]) -> None:
+    found = unpack(image)
+    assert found.fault
+    assert found.fault.message.startswith(message)
+    assert found.fault.hint
+    assert kept(found) == has
+    with pytest.raises(FormatError) as caught:
+        read_initramfs(image)
+    assert caught.value.message == found.fault.message
+
+
+@pytest.mark.parametrize(
+    ("image", "message", "has"),
+    [
+        (
+            MAIN[:240],
+            "initramfs: in the archive at offset 0x0: cpio: bin/sh: 5 bytes at offset 0xec "
+            "do not lie inside the 240 bytes given",
+            ["bin", "bin/sh 4 of 5"],
+        ),
+        (
+            MAIN[:50],
+            "initramfs: in the archive at offset 0x0: cpio: header: 110 bytes at offset 0x0 "
+            "do not lie inside the 50 bytes given",
+            [],
+        ),
+        (
+            MAIN[:112],
+            "initramfs: in the archive at offset 0x0: cpio: name: 4 bytes at offset 0x6e "
+            "do not lie inside the 112 bytes given",
+            [],
+        ),
+        (
+            MAIN[:244],
+            "initramfs: in the archive at offset 0x0: cpio: no trailer after 'bin/sh', "
+            "where the archive ends (244 bytes)",
+            ["bin", "bin/sh"],
         ),
         (
             PACK["zstd"](MAIN[:244]),
             "initramfs: in the zstd stream at offset 0x0: cpio: no trailer after 'bin/sh', "
             "where the archive ends (244 bytes)",
+            ["bin", "bin/sh"],
         ),
         (
-            MAIN + patch(LAST, 5, b"7"),
-            f"initramfs: in the archive at offset {len(MAIN):#x}: cpio: no newc member at offset 0x0: "
-            "it starts with b'070707', not b'070701'",
+            patch(PACK["gzip"](MAIN), len(PACK["gzip"](MAIN)) - 8, b"xxxx"),
+            "initramfs: in the gzip stream at offset 0x0: gzip: the checksum is wrong",
+            NAMES,
         ),
-        (LAST * 257, f"initramfs: more than 256 archives in a row, at offset {256 * len(LAST):#x}"),
     ],
-    ids=lambda value: "" if isinstance(value, bytes) else value[:50],
 )
-def test_damage_is_told(image: bytes, message: str) -> None:
-    with pytest.raises(FormatError) as caught:
-        read_initramfs(image)
-    assert caught.value.message == message
+def test_linux_does_not_notice_some_damage(image: bytes, message: str, has: list[str]) -> None:
+    found = unpack(image)
+    assert found.fault is None
+    assert [error.message.startswith(message) for error in found.doubts] == [True]
+    assert kept(found) == has
+
+
+@pytest.mark.parametrize(
+    ("image", "has"),
+    [
+        (MAIN + LAST, [*NAMES, "etc"]),
+        (newc([Raw("a", FILE)])[:-124] + LAST, ["a", "etc"]),
+        (PACK["lz4"](MAIN) + bytes(4 + -len(PACK["lz4"](MAIN)) % 4) + LAST, [*NAMES, "etc"]),
+        (PACK["gzip"](MAIN) + PACK["gzip"](b"") + PACK["gzip"](bytes(8) + LAST), [*NAMES, "etc"]),
+        (patch(MAIN, 6, b"x"), NAMES),
+        (patch(MAIN, 94, b"0x000004"), NAMES),
+        (newc([Raw("a\0b", FILE), Raw("c" * 5000, FILE), Raw("d", DIRECTORY, b"x")]), ["a"]),
+        (newc([Raw("l", LINK, b"x" * 4097), Raw("m", LINK, b"a")]), ["m"]),
+    ],
+)
+def test_linux_takes_more_than_the_format_has(image: bytes, has: list[str]) -> None:
+    found = unpack(image)
+    assert (found.fault, found.doubts, kept(found)) == (None, [], has)
+
+
+BIG = newc([Raw(f"f{n}", FILE, random.Random(n).randbytes(50_000)) for n in range(8)])  # noqa: S311
+
+
+@pytest.mark.parametrize("name", PACK)
+def test_of_a_stream_that_is_cut_off_linux_has_the_beginning(name: str) -> None:
+    packed = PACK[name](BIG)
+    found = unpack(packed[: len(packed) * 3 // 4])
+    assert found.fault
+    few = {"lz4": 0, "lzma": 0, "bzip2": 0}
+    assert len(kept(found)) == few.get(name, len(kept(found)) or -1)
 
 
 def test_what_comes_before_damage_is_read() -> None:
-    found = segments(EARLY + patch(MAIN, 0, b"7"))
-    assert next(found).is_early
-    with pytest.raises(FormatError):
-        next(found)
+    found = unpack(EARLY + patch(MAIN, 0, b"7"))
+    assert [segment.is_early for segment in found.segments] == [True]
+    assert found.end == len(EARLY)
 
 
 def test_all_segments_together_have_a_limit() -> None:

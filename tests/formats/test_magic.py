@@ -3,6 +3,7 @@ import struct
 import pytest
 
 from pipeline.formats.magic import describe
+from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
 from tests.fixtures.fat import fat
@@ -16,6 +17,8 @@ from tests.fixtures.uki import uki
 NTFS = (
     b"\xeb\x52\x90NTFS    \0\2\x08".ljust(446, b"\0") + b"A disk read error occurred".ljust(64) + b"\x55\xaa"
 )
+
+OLD_CPIO = struct.pack("<13H", 0o070707, 0, 0, 0o100755, 0, 0, 1, 0, 0, 0, 5, 0, 0) + b"init\0\0"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,16 @@ NTFS = (
         (b"MZ" + bytes(100), "a file that starts like an EFI program, but is none"),
         (newc([]), "an uncompressed cpio archive"),
         (changed(), "a zstd file"),
+        (b"070707" + b"0" * 70, "a cpio archive in the old format odc"),
+        (OLD_CPIO, "a cpio archive in the old binary format"),
+        (
+            bytes(OLD_CPIO[at ^ 1] for at in range(26)) + b"init\0\0",
+            "a cpio archive in the old binary format",
+        ),
+        (patch(OLD_CPIO, 20, b"\x09"), "a file of no known format (it starts with c77100000000ed81)"),
+        (b"init".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
+        (b"hsqs" + bytes(92), "a squashfs file system"),
+        (bytes(1080) + b"\x53\xef", "an ext2, ext3 or ext4 file system"),
         (b"\x1f\x8b\x08", "a gzip file"),
         (b"\xfd7zXZ\0", "an xz file"),
         (b"BZh9", "a bzip2 file"),

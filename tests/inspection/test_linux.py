@@ -1,8 +1,12 @@
 """What a kernel would do with what it is given."""
 
 import gzip
+import lzma
+import struct
 
+import lz4.frame
 import pytest
+import zstandard
 
 from pipeline.checks.catalog import take_apart
 from pipeline.inspection.interview import answers
@@ -11,6 +15,7 @@ from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import changed
 from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
+from tests.fixtures.packed import PACK, xz
 from tests.fixtures.uki import CMDLINE, uki
 
 CONSOLE = b" console=tty0"
@@ -169,6 +174,60 @@ def test_it_is_said(question: str, image: bytes, said: str) -> None:
     answer = next(each for each in answers(node) if each.question == question)
     because = f" ({answer.because})" if answer.value and answer.because else f": {answer.because}"
     assert (answer.value or answer.verdict) + (because if answer.because else "") == said
+
+
+TINY = newc([Raw("dev", DIRECTORY), Raw("init", FILE | 0o111, elf())])
+EXTRA = newc([Raw("extra", FILE, b"extra")])
+ZSTD = PACK["zstd"](TINY)
+ZSTD += bytes((1 - len(ZSTD)) % 4)  # not on a multiple of 4
+OLD = struct.pack("<13H", 0o070707, 0, 0, 0o100755, 0, 0, 1, 0, 0, 0, 5, 0, 0) + b"init\0\0"
+TAR = b"init".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0")
+
+UNPACKED = (
+    ("newc", TINY, "yes", "", ""),
+    ("gzip", PACK["gzip"](TINY), "yes", "", ""),
+    ("legacy lz4", PACK["lz4"](TINY), "yes", "", ""),
+    ("lz4 frame", lz4.frame.compress(TINY), "no", "CPIO000", "pack it with `lz4 -l`"),
+    ("xz with CRC32", PACK["xz"](TINY), "yes", "", ""),
+    ("xz with CRC64", xz(TINY, lzma.CHECK_CRC64), "no", "CPIO000", "| xz --check=crc32 >"),
+    ("xz with SHA-256", xz(TINY, lzma.CHECK_SHA256), "no", "CPIO000", "| xz --check=crc32 >"),
+    ("second part unaligned", ZSTD + EXTRA, "yes", "CPIO019", "`truncate -s %4 FIRST`"),
+    ("second part aligned", ZSTD + bytes(3) + EXTRA, "yes", "", ""),
+    ("garbage behind", PACK["zstd"](TINY) + b"garbage!", "yes", "CPIO019", "pack it with"),
+    ("odc", PACK["gzip"](b"070707" + b"0" * 76), "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
+    ("old binary format", PACK["gzip"](OLD), "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
+    ("old binary format, not packed", OLD, "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
+    ("tar", PACK["gzip"](TAR), "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
+    ("tar, not packed", TAR, "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
+    (
+        "init cut off",
+        newc([Raw("init", FILE | 0o111, elf())])[:300],
+        "no",
+        "CPIO018",
+        "make the archive again",
+    ),
+)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a UKI"])
+@pytest.mark.parametrize(
+    ("name", "image", "verdict", "code", "hint"), UNPACKED, ids=[row[0] for row in UNPACKED]
+)
+def test_linux_starts_what_it_has_unpacked(
+    name: str, image: bytes, verdict: str, code: str, hint: str, inside: bool
+) -> None:
+    config = bzimage(payload=zstandard.compress(b"\x7fELF" + bytes(60)))  # says nothing of itself
+    whole = uki({".initrd": image, ".cmdline": b"console=tty0", ".linux": config}) if inside else image
+    node = take_apart(whole, name, house=False)
+    answer = next(each for each in answers(node) if each.question == "init")
+    findings = {finding.code: finding.hint for finding in node.all_findings()}
+    if inside and code == "CPIO018":
+        code = "UKI014"
+    assert answer.verdict == verdict
+    assert answer.finding == (code if verdict == "no" else "")
+    assert hint in findings.get(code, "")
+    assert not code or code in findings
+    assert code or not any(each.startswith("CPIO") for each in findings)
 
 
 DECIDED = (

@@ -1,0 +1,205 @@
+"""Owns reading cpio archives as Linux unpacks them: member by member, up to the first that stops it.
+
+Must not know compression, nor what an initramfs needs. `cpio_reader` reads the same, and takes no faults.
+
+Specification: Linux 6.12, init/initramfs.c (`do_header`, `do_name`, `do_copy`, `do_symlink`, `do_reset`)
+"""
+
+import re
+import stat
+from dataclasses import dataclass, field, replace
+
+from pipeline.errors import FormatError
+from pipeline.formats.budget import MEMBERS
+from pipeline.formats.cpio_reader import (
+    HEADER_SIZE,
+    MAGICS,
+    MAX_NAME,
+    MAX_NAMES,
+    READ_AHEAD,
+    TRAILER,
+    Entry,
+    skip_zeros,
+)
+from pipeline.formats.fields import Image, budget_of
+from pipeline.formats.magic import Format, recognise
+
+NUMBER = re.compile(rb"(?:0[xX](?=[0-9A-Fa-f]))?([0-9A-Fa-f]*)")  # how simple_strtoul reads one
+MAX_LINK = 4096  # bytes: PATH_MAX
+FOREIGN = (Format.CPIO_ODC, Format.CPIO_BINARY, Format.TAR)
+"""What others make of many files, and Linux does not take."""
+
+
+@dataclass(slots=True)
+class Run:
+    """The members from one place on, up to a trailer or to where Linux stops.
+
+    `fault` is what stops it, `cut` what is missing where the bytes end; Linux says nothing of that.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    end: int = 0
+    has_trailer: bool = False
+    fault: FormatError | None = None
+    cut: FormatError | None = None
+
+
+def read_run(archive: Image, at: int, limit: int) -> Run:
+    """Read the members from `at` on, zeros between them skipped. `at` is where a header has to be.
+
+    Raises FormatError when there are more than `limit` of them, or names without end.
+    """
+    run = Run(end=at)
+    count = characters = 0
+    while run.end < len(archive) and not (run.has_trailer or run.fault or run.cut):
+        ahead = _ahead(archive, run, after=count > 0)
+        if count and not (ahead.startswith(b"0") and run.end % 4 == 0):
+            break
+        entry = _read_member(archive, ahead, run)
+        count += 1
+        if entry is None:
+            continue
+        characters += len(entry.name)
+        if len(run.entries) == limit or characters > MAX_NAMES:
+            error = FormatError(
+                f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
+                "characters of names that are read",
+                "the archive is made to exhaust memory, or holds what no initramfs needs",
+            )
+            raise budget_of(archive).lacking_or(MEMBERS, error)
+        run.entries.append(entry)
+    run.entries = _linked(run.entries)
+    return run
+
+
+def _ahead(archive: Image, run: Run, *, after: bool) -> bytes:
+    """Return what the next member starts with; behind another one zeros are skipped."""
+    ahead = bytes(archive[run.end : run.end + READ_AHEAD])
+    if not (after and ahead.startswith(b"\0")):
+        return ahead
+    run.end = skip_zeros(archive, run.end)
+    return bytes(archive[run.end : run.end + READ_AHEAD])
+
+
+def _read_member(archive: Image, ahead: bytes, run: Run) -> Entry | None:
+    """Return the member at the run's end, which is moved behind it; None for what Linux makes nothing of."""
+    at = run.end
+    header = ahead[:HEADER_SIZE]
+    if len(header) < HEADER_SIZE and any(magic.startswith(header[:6]) for magic in MAGICS):
+        _end(archive, run, "header", HEADER_SIZE, at)
+        return None
+    if header[:6] not in MAGICS:
+        run.fault = _no_member(archive, at, header)
+        return None
+    inode, mode, uid, gid, nlink, mtime, size, source_major, source_minor, major, minor, name_size, sum_ = (
+        _number(header[start : start + 8]) for start in range(6, HEADER_SIZE, 8)
+    )
+    start = _align(at + HEADER_SIZE + name_size)
+    run.end = _align(start + size)
+    is_file, is_link = stat.S_ISREG(mode), stat.S_ISLNK(mode)
+    if not 0 < name_size <= MAX_NAME or (is_link and size > MAX_LINK) or (size and not (is_file or is_link)):
+        return None
+    name = _read_name(archive, at + HEADER_SIZE, name_size, ahead[HEADER_SIZE:], run)
+    if name is None or run.has_trailer:
+        return None
+    data = archive[start : start + size]
+    if len(data) < size:
+        _end(archive, run, name, size, start)
+        if is_link:
+            return None  # Linux makes a link when it has all of it
+    entry = Entry(
+        offset=at,
+        name=name,
+        inode=inode,
+        mode=mode,
+        uid=uid,
+        gid=gid,
+        nlink=nlink,
+        mtime=mtime,
+        device=(major, minor),
+        data=data,
+        source_device=(source_major, source_minor),
+        checksum=sum_ if header[:6] == MAGICS[1] and is_file else None,
+        missing=size - len(data),
+    )
+    if not entry.missing and not entry.is_sound:
+        run.fault = FormatError(f"cpio: the checksum of {name!r} is wrong", "make the archive again")
+    return entry
+
+
+def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: Run) -> str | None:
+    """Return a member's name, which ends at the first NUL; `ahead` is what has been read from there on."""
+    raw = ahead[:size] if size <= len(ahead) else bytes(archive[at : at + size])
+    if len(raw) < size:
+        _end(archive, run, "name", size, at)
+        return None
+    if not raw.endswith(b"\0"):
+        run.fault = FormatError(
+            f"cpio: the name at offset {at:#x} does not end at its one NUL: {raw[:40]!r}",
+            "the archive is damaged: make it again",
+        )
+        return None
+    name = raw.partition(b"\0")[0].decode(errors="surrogateescape")
+    run.has_trailer = name == TRAILER
+    return name
+
+
+def _end(archive: Image, run: Run, what: str, size: int, at: int) -> None:
+    """Note that the bytes end within a member."""
+    run.end = len(archive)
+    run.cut = FormatError(
+        f"cpio: {what}: {size} bytes at offset {at:#x} do not lie inside the {len(archive)} bytes given",
+        "the file is cut off or damaged: make it again",
+    )
+
+
+def _number(digits: bytes) -> int:
+    found = NUMBER.match(digits)
+    return int(found[1] or b"0", 16) if found else 0
+
+
+def _no_member(archive: Image, at: int, header: bytes) -> FormatError:
+    return other_format(archive[at:]) or FormatError(
+        f"cpio: no newc member at offset {at:#x}: it starts with {header[:6]!r}, not b'070701'",
+        "make the archive with `cpio -H newc`",
+    )
+
+
+def other_format(image: Image) -> FormatError | None:
+    """Return what something is instead of a newc archive, None where nobody knows."""
+    known = recognise(image)
+    if known in FOREIGN:
+        message = f"cpio: this is {known.value}; Linux takes cpio's format newc only"
+        return FormatError(message, "convert it: `bsdtar -cf NEW --format=newc @OLD`")
+    if known is None or known is Format.CPIO:
+        return None
+    return FormatError(
+        f"cpio: this is {known.value}, no archive",
+        "give an archive in cpio's format newc: `find . | cpio -o -H newc`",
+    )
+
+
+def _linked(entries: list[Entry]) -> list[Entry]:
+    """Return the entries of one archive, hard links to one file each with that file's contents.
+
+    Writers put the contents to the first or to the last of them (`maybe_link`).
+    """
+    files = {_file(entry): entry for entry in entries if _is_link(entry) and len(entry.data)}
+    return [
+        replace(entry, data=file.data, checksum=None, missing=file.missing)  # the sum is the file's own
+        if _is_link(entry) and (file := files.get(_file(entry))) and file is not entry
+        else entry
+        for entry in entries
+    ]
+
+
+def _is_link(entry: Entry) -> bool:
+    return entry.nlink > 1 and stat.S_ISREG(entry.mode)
+
+
+def _file(entry: Entry) -> tuple[tuple[int, int], int]:
+    return entry.source_device, entry.inode
+
+
+def _align(offset: int) -> int:
+    return offset + -offset % 4

@@ -1,0 +1,236 @@
+"""Owns what Linux' decompressors make of a stream: which they refuse, what they keep of a damaged one.
+
+Must not know what is packed. Where tools and Linux agree, `compression` does the work.
+
+Specification: Linux 6.12, lib/decompress.c and lib/decompress_*.c, lib/xz, lib/zstd; the XZ format 1.1.0,
+§2.1.1.2 and §3.1; RFC 1952 §2.3; RFC 8878 §3.1.1.1
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.errors import FormatError
+from pipeline.formats.compression import (
+    LIMIT,
+    LZ4_FRAME,
+    MAX_WINDOW,
+    Cut,
+    deflate_parts,
+    lz4_parts,
+    parts_of,
+)
+from pipeline.formats.fields import Image, budget_of, spool
+
+METHODS = {
+    b"\x1f\x8b": "gzip",
+    b"\x1f\x9e": "gzip",
+    b"BZ": "bzip2",
+    b"\x5d\0": "lzma",
+    b"\xfd7": "xz",
+    b"\x89L": "lzo",
+    b"\x02\x21": "lz4",
+    b"\x28\xb5": "zstd",
+}
+"""By what a stream starts with, how Linux unpacks it (compressed_formats)."""
+
+HEAD = 4096  # bytes: more than any header has that is looked into
+KEPT = {"xz": 4096, "bzip2": 4096, "zstd": 1 << 17}
+"""How many bytes come out at once: what is not full when the damage is found is lost."""
+
+GZIP_HEADER, GZIP_TRAILER = 10, 8  # bytes
+NAME = 0x08  # the one optional field of gzip's header that Linux skips
+OTHER_FIELDS = 0x16  # checksum of the header, extra field, comment
+XZ_CHECKS = {4: "CRC64", 10: "SHA-256"}
+BRANCH_FILTERS = range(4, 12)  # of xz, for programs of some machines
+LZMA2 = 0x21
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What came out, of how many bytes, why it stopped before the end, and what Linux does not notice."""
+
+    contents: Image
+    size: int
+    fault: FormatError | None = None
+    doubt: FormatError | None = None
+
+
+def method_of(image: Image) -> str:
+    """Return how Linux would unpack an image, "" where it knows none."""
+    return METHODS.get(bytes(image[:2]), "")
+
+
+def unpack(image: Image, limit: int = LIMIT) -> Stream:
+    """Unpack the stream that an image starts with, as far as Linux does.
+
+    Raises FormatError only when it unpacks to more than `limit` bytes.
+    """
+    name, head = method_of(image), bytes(image[:HEAD])
+    fault = _refusal(name, head)
+    if fault:
+        return Stream(b"", len(image), fault)
+    consumed: list[int] = []
+    faults: list[FormatError] = []
+    sums = _Sums()
+    parts = sums.added(_until_fault(_parts(name, image, head, consumed), faults))
+    contents = spool(parts, limit, f"{name}: the stream", budget_of(image))
+    if faults:
+        return Stream(contents[: _kept(name, head, faults[0], len(contents))], len(image), faults[0])
+    if name == "gzip":
+        return _with_trailer(image, contents, consumed[0] + _gzip_header(head), sums)
+    return Stream(contents, consumed[0])
+
+
+def _parts(name: str, image: Image, head: bytes, consumed: list[int]) -> Iterator[bytes]:
+    if name == "gzip":
+        return deflate_parts(image[_gzip_header(head) :], consumed)
+    return lz4_parts(image, consumed, 3) if name == "lz4" else parts_of(image, consumed)
+
+
+def _until_fault(parts: Iterator[bytes], faults: list[FormatError]) -> Iterator[bytes]:
+    try:
+        yield from parts
+    except FormatError as error:
+        faults.append(FormatError(error.message, error.hint))  # this one keeps no frames alive
+
+
+class _Sums:
+    """The sum and the size of what gzip unpacked; Linux compares neither with the trailer."""
+
+    def __init__(self) -> None:
+        self.crc32 = self.size = 0
+
+    def added(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            self.crc32 = zlib.crc32(part, self.crc32)
+            self.size += len(part)
+            yield part
+
+
+def _with_trailer(image: Image, contents: Image, end: int, sums: _Sums) -> Stream:
+    trailer = bytes(image[end : end + GZIP_TRAILER])
+    if len(trailer) < GZIP_TRAILER:
+        fault = Cut(f"gzip: the stream is cut off, at {len(image)} bytes", "make it again")
+        return Stream(contents, len(image), fault)
+    doubt = None
+    if trailer != sums.crc32.to_bytes(4, "little") + (sums.size & 0xFFFF_FFFF).to_bytes(4, "little"):
+        doubt = FormatError("gzip: the checksum is wrong, and Linux does not look at it", "make it again")
+    return Stream(contents, end + GZIP_TRAILER, None, doubt)
+
+
+def _kept(name: str, head: bytes, fault: FormatError, size: int) -> int:
+    """Return how many of the bytes that a decompressor had when it failed Linux has handed on."""
+    if name == "lzma":
+        at_once = max(int.from_bytes(head[1:5], "little"), 1)  # the dictionary
+    elif isinstance(fault, Cut) and name != "bzip2":
+        at_once = 1
+    else:
+        at_once = KEPT.get(name, 1)
+    return size - size % at_once
+
+
+def _refusal(name: str, head: bytes) -> FormatError | None:
+    """Return why Linux does not unpack a stream that may be sound."""
+    if not name:
+        return _unknown(head)
+    message, hint = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name, _nothing)(head)
+    return FormatError(f"{name}: {message}", hint) if message else None
+
+
+def _unknown(head: bytes) -> FormatError:
+    if head.startswith(LZ4_FRAME):
+        return FormatError(
+            "lz4: this is the frame format, which Linux does not unpack",
+            "pack it with `lz4 -l`: `lz4 -dc OLD | lz4 -l > NEW`",
+        )
+    return FormatError(
+        f"no stream that Linux unpacks: it starts with {head[:8]!r}",
+        "pack it with zstd, gzip, xz, lz4 -l, lzma or bzip2",
+    )
+
+
+def _nothing(_head: bytes) -> tuple[str, str]:
+    return "", ""
+
+
+def _gzip_header(head: bytes) -> int:
+    """Return the size of the header, as Linux finds its end."""
+    named = len(head) > 3 and head[3] & NAME
+    return head.find(b"\0", GZIP_HEADER) + 1 if named else GZIP_HEADER
+
+
+def _gzip(head: bytes) -> tuple[str, str]:
+    again = "pack it again: `gzip -dc OLD | gzip -n > NEW`"
+    if len(head) < GZIP_HEADER or head[1:3] != b"\x8b\x08" or _gzip_header(head) == 0:
+        return f"the header {head[:4].hex()} is not one that Linux takes", again
+    if head[3] & OTHER_FIELDS:
+        return f"the header has fields that Linux does not skip (flags {head[3]:#04x})", again
+    return "", ""
+
+
+def _xz(head: bytes) -> tuple[str, str]:
+    check = head[7] & 0xF if len(head) > 7 else 0
+    if check > 1:
+        return (
+            f"its checksums are {XZ_CHECKS.get(check, f'of type {check}')}; Linux takes CRC32 or none",
+            "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`",
+        )
+    filters = _xz_filters(head)
+    before = filters[:-1]
+    if filters and (filters[-1] != LZMA2 or before[1:] or any(one not in BRANCH_FILTERS for one in before)):
+        names = ", ".join(f"{one:#x}" for one in filters)
+        return (
+            f"its filters are {names}; Linux takes LZMA2 (0x21), and one for programs before it",
+            "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`",
+        )
+    return "", ""
+
+
+def _xz_filters(head: bytes) -> list[int]:
+    """Return the filters of the first block; none where there is no block, or its header is damaged."""
+    block = head[12 : 12 + (head[12] + 1) * 4] if len(head) > 13 and head[12] else b""
+    if len(block) < 4:
+        return []
+    numbers = iter(block[2:-4])
+    try:
+        for flag in (0x40, 0x80):  # its sizes
+            if block[1] & flag:
+                _vli(numbers)
+        found = []
+        for _ in range((block[1] & 3) + 1):
+            found.append(_vli(numbers))
+            for _ in range(_vli(numbers)):
+                next(numbers)
+    except StopIteration:
+        return []
+    return found
+
+
+def _vli(octets: Iterator[int]) -> int:
+    """Return a number of 7 bits a byte, the lowest first."""
+    value = shift = 0
+    while True:
+        octet = next(octets)
+        value |= (octet & 0x7F) << shift
+        shift += 7
+        if not octet & 0x80:
+            return value
+
+
+def _zstd(head: bytes) -> tuple[str, str]:
+    again = "pack it again: `zstd -dc --long=31 OLD | zstd -19 > NEW`"
+    if len(head) < 18:
+        return "", ""
+    descriptor = head[4]
+    is_whole = bool(descriptor & 0x20)  # in one segment: its window is all of it
+    at = 5 if is_whole else 6
+    dictionary = (0, 1, 2, 4)[descriptor & 3]
+    if any(head[at : at + dictionary]):
+        return "it needs a dictionary, and Linux has none", again
+    at += dictionary
+    size = int.from_bytes(head[at : at + (1, 2, 4, 8)[descriptor >> 6]], "little")
+    window = size if is_whole else (1 << (10 + (head[5] >> 3))) // 8 * (8 + (head[5] & 7))
+    if window > MAX_WINDOW + 1:
+        return f"its window has {window >> 20} MiB; Linux takes up to {MAX_WINDOW >> 20}", again
+    return "", ""
