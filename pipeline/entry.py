@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.report import Report
 
 MOST = 4
 """Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
@@ -61,6 +60,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     from doit.plugin import PluginDict
 
     from pipeline import tasks
+    from pipeline.report import Report  # it takes longer to load than most files to look at
 
     config, all_tasks = tasks.load(root, workers=workers(arguments))
     if "" in arguments:  # doit looks at the first character of each

@@ -89,7 +89,9 @@ def _of_program(node: Node, place: Place, program: Program) -> Miss:
     return Miss(
         f"{place.name} covers {place.size // SECTOR:,} of the {sectors:,} sectors of its FAT file system, "
         f"and {shown(program.path)} reaches up to sector {program.reach // SECTOR:,}",
-        f"give xorriso `-boot-load-size {sectors}`" if entry else f"make it {sectors} sectors long",
+        f"give xorriso `-boot-load-size {sectors}`"
+        if entry
+        else f"`echo ,{sectors} | sfdisk -N {place.name.rpartition(' ')[2]} {shown(node.name)}`",
         code="ISO018" if entry else _of_family(node, "ISO031", "DISK015"),
     )
 

@@ -17,7 +17,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
 from pipeline.formats.magic import describe
-from pipeline.inspection import document, extract, text
+from pipeline.inspection import document, evidence, extract, text
 from pipeline.inspection.answers import Answer
 from pipeline.inspection.confined import confine
 from pipeline.inspection.interview import interviewed
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./doit inspect",
         description="Say of any boot image whether it will boot, and why not. Nothing is run or mounted.",
-        epilog="Exit status: 0 no errors, 1 findings that are errors, 2 a file that cannot be read.",
+        epilog="Exit status: 0 no errors, 1 errors, or nothing boots, 2 a file that cannot be read.",
     )
     parser.add_argument(
         "files",
@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("PATH", "DEST"),
         help="write the member PATH, such as x.iso!efi.img!EFI/BOOT/BOOTX64.EFI!.initrd!etc/inittab, to a "
         "new file DEST, or - for standard output",
+    )
+    output.add_argument(
+        "--why",
+        choices=evidence.WAYS,
+        default="",
+        help="how firmware comes to the answer, step by step: what it reads, where, and what it makes of it",
     )
     parser.add_argument("--house", action="store_true", help="also apply the rules of images built here")
     return parser
@@ -116,7 +122,7 @@ def _inspect(asked: argparse.Namespace) -> int:
     if asked.json:
         sys.stdout.writelines(document.written(_as_json(looked) for looked in counted()))
     else:
-        _print(_as_text(counted(), tree_only=asked.tree))
+        _print(_as_text(counted(), tree_only=asked.tree, why=asked.why))
     sys.stdout.flush()
     return max(statuses)
 
@@ -150,7 +156,7 @@ def _as_json(looked: Looked) -> Iterator[str]:
     return document.written_file(looked.name, error=failure, answers=looked.answers, node=looked.node)
 
 
-def _as_text(every: Iterable[Looked], *, tree_only: bool) -> Iterator[text.Line]:
+def _as_text(every: Iterable[Looked], *, tree_only: bool, why: str) -> Iterator[text.Line]:
     first = True
     for looked in every:
         if looked.node is None:
@@ -162,11 +168,15 @@ def _as_text(every: Iterable[Looked], *, tree_only: bool) -> Iterator[text.Line]
             yield from text.tree(looked.node, whole=True)
             continue
         yield text.heading(looked.name, looked.node)
+        if why:
+            answer = next(each for each in looked.answers if each.question == evidence.WAYS[why])
+            yield from text.evidence(answer, evidence.steps(looked.node, why))
+            continue
         yield from text.told(looked.answers)
         yield "", ""
         yield from text.tree(looked.node, whole=False)
         yield "", ""
-        yield from text.findings(document.problems(looked.name, looked.node))
+        yield from text.findings(document.problems(looked.name, looked.node), looked.name)
 
 
 def _print(lines: Iterable[text.Line]) -> None:

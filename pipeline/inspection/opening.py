@@ -4,20 +4,21 @@ Must not know what is asked about it.
 """
 
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats.budget import Spent
-from pipeline.formats.fields import Image, open_image
+from pipeline.formats.fields import Extents, Image, open_image
 
 Result = TypeVar("Result")
 
 OTHERS = {
     stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a character device, which has no end",
     stat.S_IFSOCK: "a socket",
 }
@@ -26,20 +27,32 @@ OTHERS = {
 def open_file(name: str) -> Image:
     """Return what lies in the file or block device `name`, relative to where the command was called.
 
-    Raises PipelineError when it is not there, may not be read, or is something else.
+    Of a pipe it is all that comes out. Raises PipelineError when it is not there, may not be read, or is
+    something else.
     """
     path = located(name)
     try:
         mode = path.stat().st_mode
+        if stat.S_ISFIFO(mode):
+            return _of_pipe(path)
         if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
             what = OTHERS.get(stat.S_IFMT(mode), "no file")
-            raise PipelineError(f"is {what}", "name a file, or a block device")
+            raise PipelineError(f"is {what}", "name a file, a pipe, or a block device")
         return open_image(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise PipelineError(
             f"cannot be read: {why}", "name a file that is there, and yours to read"
         ) from error
+
+
+def _of_pipe(path: Path) -> Image:
+    """Return what comes out of a pipe, kept in a temporary file for as long as it is looked at."""
+    with path.open("rb") as pipe:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  the last image of it closes it
+        shutil.copyfileobj(pipe, file)
+    file.flush()
+    return Extents(file, [(0, file.tell())])
 
 
 def located(name: str) -> Path:

@@ -3,7 +3,7 @@
 Must not know how any of it is found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.checks import whole
@@ -21,15 +21,21 @@ from pipeline.formats.bzimage import BzImage
 from pipeline.formats.elf import Elf
 from pipeline.formats.iso9660 import Iso9660
 from pipeline.formats.pe import Pe, machine_name
-from pipeline.inspection.answers import QUESTIONS, Answer
+from pipeline.inspection.answers import QUESTIONS, WAYS, Answer
 from pipeline.inspection.document import Problem
-from pipeline.inspection.names import path_of
+from pipeline.inspection.evidence import Step
+from pipeline.inspection.names import SEPARATOR, path_of
 
 WORDS_WIDTH = max(map(len, QUESTIONS.values()))
 NAME_WIDTH = 48  # of the tree's first column, at most
 FEW = 16  # members of one artifact that are shown when nobody asks for the whole tree
 SHORT = 60  # letters of a command line in the tree
 MAX_PROBLEMS = 50
+STEP, TEN = 1000, 9.95  # sizes: from one unit to the next, and where they need no more than two digits
+LINUX = ("kernel", "cmdline", "init", "consoles")
+OF_A_PROGRAM = ("secure_boot", "sbat", "architecture")
+
+STYLES = {"yes": "", "no": "", "unknown": "dim", "not applicable": ""}
 
 Line = tuple[str, str]  # text, style
 
@@ -37,21 +43,56 @@ Line = tuple[str, str]  # text, style
 def heading(name: str, node: Node) -> Line:
     """Say what the file is."""
     title = node.kind.title if node.kind else ""
-    return f"{escaped(name)}: {title}, {len(node.member.image)} bytes", "bold"
+    return f"{escaped(name)}: {title}, {size(len(node.member.image))}", "bold"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as people read it: `117 kB` is 117,248 bytes, in steps of 1000."""
+    if number < STEP:
+        return f"{number} B"
+    value, units = number / STEP, iter(("kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while value >= STEP - 0.5:
+        value, unit = value / STEP, next(units)
+    return f"{value:.1f} {unit}" if value < TEN else f"{value:.0f} {unit}"
 
 
 def told(answers: Sequence[Answer]) -> Iterator[Line]:
-    """Yield a line an answer; questions that make no sense for this kind are left out."""
-    styles = {"yes": "", "no": "", "unknown": "dim", "not applicable": ""}
+    """Yield a line an answer.
+
+    Questions that make no sense for this kind are left out, and those that nobody can answer of what is not
+    there. Where something boots, the ways that do not say what they lack; else a finding does.
+    """
+    verdicts = {answer.question: answer.verdict for answer in answers}
+    ways = [verdicts[way] for way in WAYS if verdicts.get(way, "not applicable") != "not applicable"]
+    boots = any(verdict != "no" for verdict in ways)
+    nothing = {verdicts.get("uefi_cd", "no"), verdicts.get("uefi_disk", "yes")} <= {"no", "not applicable"}
+    no_linux = all(verdicts.get(question) == "unknown" for question in LINUX)
     for answer in answers:
-        if answer.verdict == "not applicable":
+        is_folded = (no_linux and answer.question in LINUX) or (nothing and answer.question in OF_A_PROGRAM)
+        if no_linux and answer.question == LINUX[0]:
+            yield f"  {'Linux':{WORDS_WIDTH}}  none was found inside", "dim"
+        if answer.verdict == "not applicable" or is_folded:
             continue
-        if answer.value:
-            text = answer.value + (f" ({answer.because})" if answer.because else "")
-        else:
-            where = "".join(f", {condition.text()}" for condition in answer.conditions)
-            text = f"{answer.verdict}{where}" + (f": {answer.because}" if answer.because else "")
-        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {text}", styles[answer.verdict]
+        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {_answered(answer)}", STYLES[answer.verdict]
+        if boots and answer.verdict == "no" and answer.hint:
+            yield f"  {'':{WORDS_WIDTH}}  hint: {answer.hint}", "dim"
+
+
+def _answered(answer: Answer) -> str:
+    if answer.value:
+        return answer.value + (f" ({answer.because})" if answer.because else "")
+    where = "".join(f", {condition.text()}" for condition in answer.conditions)
+    return f"{answer.verdict}{where}" + (f": {answer.because}" if answer.because else "")
+
+
+def evidence(answer: Answer, steps: Iterable[Step]) -> Iterator[Line]:
+    """Yield how firmware comes to one answer, and the answer."""
+    for step in steps:
+        yield f"  {step.offset:#12x}  {step.text}", ""
+    yield f"  {QUESTIONS[answer.question]}: {_answered(answer)}", "bold"
+    if answer.hint:
+        yield f"  hint: {answer.hint}", ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +120,7 @@ def tree(node: Node, *, whole: bool) -> Iterator[Line]:
 def _rows(node: Node, name: str, first: str, rest: str, *, whole: bool) -> Iterator[_Row]:
     """Yield an artifact and what is inside; `first` stands before its own line, `rest` before others."""
     offset = "" if node.member.offset is None or not rest + first else f"at {node.member.offset:#x}"
-    yield _Row(first + name, _what(node), str(len(node.member.image)), offset)
+    yield _Row(first + name, _what(node), size(len(node.member.image)), offset)
     chosen = node.parts if whole else _telling(node.parts)
     hidden = 0 if whole else len(node.parts) - len(_folders(node.parts)) - len(chosen)
     last = len(chosen) - 1
@@ -153,8 +194,11 @@ def _in_short(node: Node) -> str:
     return shown(str(getattr(node.artifact, "in_short", "")))
 
 
-def findings(problems: Sequence[Problem]) -> Iterator[Line]:
-    """Yield whether all was looked at, then what is wrong, errors first, and where to read more."""
+def findings(problems: Sequence[Problem], name: str) -> Iterator[Line]:
+    """Yield whether all was looked at, then what is wrong, errors first, and where to read more.
+
+    The file `name` is not named again: what is said of it names no place, of what is inside where that is.
+    """
     if not problems:
         yield "no findings", "bold"
         return
@@ -163,7 +207,9 @@ def findings(problems: Sequence[Problem]) -> Iterator[Line]:
     order = sorted(problems, key=lambda problem: (problem.code != whole.CODE, problem.severity != "error"))
     for problem in order[:MAX_PROBLEMS]:
         style = "red" if problem.severity == "error" else "yellow"
-        yield f"  {problem.severity} {problem.code} in {problem.path}", style
+        inside = problem.path.removeprefix(f"{escaped(name)}{SEPARATOR}")
+        where = f" in {inside}" if inside != problem.path else ""
+        yield f"  {problem.severity} {problem.code}{where}", style
         yield f"    {problem.message}", ""
         yield f"    hint: {problem.hint}", ""
     if len(problems) > MAX_PROBLEMS:

@@ -31,7 +31,7 @@ def looked_at(data: bytes, *, house: bool = False) -> Found:
     printed = [
         *text.told(said),
         *text.tree(node, whole=True),
-        *text.findings(document.problems("input", node)),
+        *text.findings(document.problems("input", node), "input"),
     ]
     written = document.written([document.written_file("input", error=None, answers=said, node=node)])
     letters = sum(len(line) for line, _ in printed) + sum(map(len, written))

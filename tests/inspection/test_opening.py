@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError, PipelineError
 from pipeline.inspection.opening import guarded, located, open_file
-
-A_FILE = "name a file, or a block device"
 
 
 def make_folder(path: Path) -> None:
@@ -28,7 +27,6 @@ def make_circle(path: Path) -> None:
     ("make", "message"),
     [
         (make_folder, "is a directory"),
-        (os.mkfifo, "is a pipe"),
         (make_link_to_nothing, "cannot be read: No such file or directory"),
         (make_circle, "cannot be read: Too many levels of symbolic links"),
     ],
@@ -54,6 +52,15 @@ def test_names_that_mean_no_file(name: str, message: str) -> None:
     with pytest.raises(PipelineError) as caught:
         open_file(name)
     assert caught.value.message == message
+
+
+def test_of_a_pipe_all_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    contents = bytes(range(256)) * 1000
+    with ThreadPoolExecutor() as writer:
+        written = writer.submit((tmp_path / "pipe").write_bytes, contents)
+        assert bytes(open_file(str(tmp_path / "pipe"))) == contents
+    assert written.result() == len(contents)
 
 
 def test_names_are_relative_to_where_it_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Finding, Severity
 from pipeline.checks.kind import Member, Node
-from pipeline.inspection import document, text
-from pipeline.inspection.interview import answers
+from pipeline.inspection import document, evidence, text
+from pipeline.inspection.interview import answers, interviewed
 from tests.conftest import Compare
+from tests.fixtures import patch
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import initramfs, members
 from tests.fixtures.iso import iso
@@ -26,7 +29,7 @@ def whole(name: str, image: bytes) -> str:
             text.heading(name, node),
             *text.told(answers(node)),
             *text.tree(node, whole=False),
-            *text.findings(document.problems(name, node)),
+            *text.findings(document.problems(name, node), name),
         ]
     )
 
@@ -42,6 +45,51 @@ def test_an_iso_whose_entry_points_at_a_program(golden: Compare) -> None:
 def test_an_initramfs_that_is_damaged(golden: Compare) -> None:
     damaged = initramfs([])[:-4]
     golden("inspect-damaged.txt", whole("damaged.efi", uki({".initrd": damaged})))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9949, "9.9 kB"),
+        (9950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (4 << 30, "4.3 GB"),
+        (1 << 50, "1.1 PB"),
+    ],
+)
+def test_sizes_are_as_people_read_them(number: int, words: str) -> None:
+    assert text.size(number) == words
+
+
+def test_what_nothing_starts_has_no_answers_of_a_program() -> None:
+    node, said = interviewed(take_apart(fat({"README.TXT": b"x"}), "x", house=False))
+    assert [line.split("  ")[1] for line, _ in text.told(said)] == [
+        "UEFI, from USB",
+        "BIOS, from USB",
+        "Linux",
+        "missing",
+    ]
+    assert [finding.code for finding in node.findings] == ["BOOT001"]
+
+
+def test_where_one_way_works_the_others_say_what_they_lack() -> None:
+    image = iso(finish=lambda image, *_: image)
+    _, said = interviewed(take_apart(patch(image, 17 * 2048 + 7, bytes(32)) + bytes(512), "x", house=False))
+    assert not any("hint: " in line for line, _ in text.told(said))
+    _, said = interviewed(take_apart(patch(iso(), 17 * 2048 + 7, bytes(32)), "x", house=False))
+    lines = [line for line, _ in text.told(said)]
+    assert lines[1].startswith("                   hint: give xorriso `-e efi.img -no-emul-boot`")
+
+
+@pytest.mark.parametrize("way", evidence.WAYS)
+def test_an_answer_has_a_chain_of_evidence(golden: Compare, way: str) -> None:
+    node, said = interviewed(take_apart(iso(), "good.iso", house=False))
+    answer = next(each for each in said if each.question == evidence.WAYS[way])
+    golden(f"inspect-why-{way}.txt", joined(text.evidence(answer, evidence.steps(node, way))))
 
 
 def many(count: int) -> bytes:
@@ -98,21 +146,21 @@ def _finding(code: str, severity: Severity) -> Finding:
 def test_errors_come_first_and_are_counted() -> None:
     found = (_finding("B001", Severity.WARNING), _finding("A001", Severity.ERROR))
     node = Node(Member("x", b""), None, None, found)
-    assert joined(text.findings(document.problems("x", node))) == (
+    assert joined(text.findings(document.problems("x", node), "x")) == (
         "findings: 1 error, 1 warning\n"
-        "  error A001 in x\n    it is wrong\n    hint: mend it\n"
-        "  warning B001 in x\n    it is wrong\n    hint: mend it\n"
+        "  error A001\n    it is wrong\n    hint: mend it\n"
+        "  warning B001\n    it is wrong\n    hint: mend it\n"
         "docs/checks.md explains every code\n"
     )
 
 
 def test_no_more_findings_than_anybody_reads() -> None:
     node = Node(Member("x", b""), None, None, (_finding("A001", Severity.ERROR),) * 60)
-    lines = joined(text.findings(document.problems("x", node))).splitlines()
+    lines = joined(text.findings(document.problems("x", node), "x")).splitlines()
     assert lines[0] == "findings: 60 errors, 0 warnings"
     assert lines[-2] == "  … and 10 more (--json shows all)"
 
 
 def test_a_file_system_without_a_label() -> None:
     node = take_apart(fat({}, label=""), "x.img", house=False)
-    assert joined(text.tree(node, whole=False)) == "x.img  32768              FAT file system, FAT12\n"
+    assert joined(text.tree(node, whole=False)) == "x.img  33 kB              FAT file system, FAT12\n"
