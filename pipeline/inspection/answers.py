@@ -25,6 +25,9 @@ QUESTIONS = {
 }
 """By the name that stands in JSON and stays: what a person reads, in the order in which it is read."""
 
+UNSEEN, PARTLY = "it takes more looking than is done for one file", "not all of it was looked at"
+"""Why nobody knows an answer: none of what it is about was looked at, or a part of it."""
+
 WAYS = frozenset({"uefi_cd", "uefi_disk", "bios_cd", "bios_disk"})
 """The ways of booting a medium."""
 

@@ -11,7 +11,7 @@ from pipeline.checks.quoting import sentence, shown
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
 from pipeline.inspection import boots, linux, secure
-from pipeline.inspection.answers import QUESTIONS, WAYS, Answer, Said
+from pipeline.inspection.answers import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Said
 from pipeline.inspection.judgement import judged
 
 Ask = Callable[[Node], Said]
@@ -100,9 +100,9 @@ def _said(ask: Ask, node: Node, unsure: bool) -> Said:
     except Spent:
         said = None
     if said is None:
-        return Said("unknown", because="it takes more looking than is done for one file")
+        return Said("unknown", because=UNSEEN)
     if said.verdict == "no" and unsure and ask not in OF_ITSELF:
-        return Said("unknown", because=f"not all of it was looked at; as far as it was, {said.because}")
+        return Said("unknown", because=f"{PARTLY}; as far as it was, {said.because}")
     return said
 
 

@@ -21,7 +21,7 @@ def judged(node: Node, answers: Mapping[str, Answer]) -> Node:
     """
     ways = [answers[way] for way in WAYS if way in answers and answers[way].verdict != "not applicable"]
     budget = budget_of(node.member.image)
-    if not ways:
+    if not ways or node.artifact is None:
         return node
     if any(answer.verdict != "no" for answer in ways):
         found = judge((LENIENT,), node, house=False, budget=budget)

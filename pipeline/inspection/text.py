@@ -21,7 +21,7 @@ from pipeline.formats.bzimage import BzImage
 from pipeline.formats.elf import Elf
 from pipeline.formats.iso9660 import Iso9660
 from pipeline.formats.pe import Pe, machine_name
-from pipeline.inspection.answers import QUESTIONS, WAYS, Answer
+from pipeline.inspection.answers import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer
 from pipeline.inspection.document import Problem
 from pipeline.inspection.evidence import Step
 from pipeline.inspection.names import SEPARATOR, path_of
@@ -67,7 +67,11 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
     ways = [verdicts[way] for way in WAYS if verdicts.get(way, "not applicable") != "not applicable"]
     boots = any(verdict != "no" for verdict in ways)
     nothing = {verdicts.get("uefi_cd", "no"), verdicts.get("uefi_disk", "yes")} <= {"no", "not applicable"}
-    no_linux = all(verdicts.get(question) == "unknown" for question in LINUX)
+    no_linux = all(
+        each.verdict == "unknown" and not each.because.startswith((UNSEEN, PARTLY))
+        for each in answers
+        if each.question in LINUX
+    )
     for answer in answers:
         is_folded = (no_linux and answer.question in LINUX) or (nothing and answer.question in OF_A_PROGRAM)
         if no_linux and answer.question == LINUX[0]:

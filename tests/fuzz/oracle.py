@@ -6,7 +6,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Node
 from pipeline.formats.budget import TIME, Budget, for_file
 from pipeline.inspection import document, text
-from pipeline.inspection.interview import answers
+from pipeline.inspection.interview import interviewed
 
 NODES = 10_000  # and one for so many bytes:
 BYTES_A_NODE = 32
@@ -26,8 +26,7 @@ def looked_at(data: bytes, *, house: bool = False) -> Found:
     That the budget's time was enough says that what it counts came to its end first.
     """
     budget = for_file(len(data))
-    node = take_apart(data, "input", house=house, budget=budget)
-    said = answers(node)
+    node, said = interviewed(take_apart(data, "input", house=house, budget=budget))
     printed = [
         *text.told(said),
         *text.tree(node, whole=True),
