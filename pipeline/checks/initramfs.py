@@ -10,7 +10,7 @@ from functools import partial
 from pipeline.checks import initramfs_members as of
 from pipeline.checks import inittab
 from pipeline.checks.closure import closure_is_complete
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.initramfs_archive import (
     Initramfs,
     checksums_are_right,
@@ -20,6 +20,7 @@ from pipeline.checks.initramfs_archive import (
 )
 from pipeline.checks.inittab_program import APPLIANCE, INSTALLER, own_program
 from pipeline.checks.kind import Kind, Member, Node
+from pipeline.checks.microcode import microcode_is_found
 from pipeline.checks.program import read_companion
 from pipeline.checks.startable import Refused, start
 from pipeline.errors import FormatError
@@ -257,6 +258,14 @@ KIND = Kind(
             checksums_are_right,
             spec=f"{CPIO}, c_chksum; {UNPACK} (do_copy)",
             fix="Make the archive again; with magic 070701 it needs no checksums.",
+        ),
+        Rule(
+            "CPIO020",
+            "Linux finds the microcode that is in it",
+            microcode_is_found,
+            Severity.WARNING,
+            spec="Linux, lib/earlycpio.c and Documentation/arch/x86/microcode.rst",
+            fix="Put it in front, not packed, as kernel/x86/microcode/GenuineIntel.bin or AuthenticAMD.bin.",
         ),
         Rule(
             "CPIO019",

@@ -121,6 +121,7 @@ def _read_member(archive: Image, ahead: bytes, run: Run) -> Entry | None:
         source_device=(source_major, source_minor),
         checksum=sum_ if header[:6] == MAGICS[1] and is_file else None,
         missing=size - len(data),
+        start=start,
     )
     if not entry.missing and not entry.is_sound:
         run.fault = FormatError(f"cpio: the checksum of {name!r} is wrong", "make the archive again")

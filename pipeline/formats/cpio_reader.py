@@ -42,6 +42,7 @@ class Entry:
     source_device: tuple[int, int] = (0, 0)  # where it was packed; with the inode, what hard links go by
     checksum: int | None = None  # the sum of the data's bytes, in archives of magic 070702
     missing: int = 0  # bytes of the data that the archive ends before
+    start: int = 0  # bytes, of the data
 
     @property
     def permissions(self) -> int:

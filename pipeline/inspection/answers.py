@@ -20,6 +20,7 @@ QUESTIONS = {
     "kernel": "kernel",
     "cmdline": "command line",
     "init": "init",
+    "microcode": "early microcode",
     "consoles": "consoles",
     "missing": "missing",
 }

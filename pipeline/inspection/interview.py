@@ -10,7 +10,7 @@ from pipeline.checks.packed import Packed
 from pipeline.checks.quoting import sentence, shown
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
-from pipeline.inspection import boots, linux, secure
+from pipeline.inspection import boots, initramfs, linux, secure
 from pipeline.inspection.answers import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Said
 from pipeline.inspection.judgement import judged
 
@@ -19,7 +19,8 @@ Ask = Callable[[Node], Said]
 LINUX: Mapping[str, Ask] = {
     "kernel": linux.kernels,
     "cmdline": linux.command_line,
-    "init": linux.init,
+    "init": initramfs.init,
+    "microcode": initramfs.microcode,
     "consoles": linux.consoles,
 }
 MEDIUM: Mapping[str, Ask] = {
@@ -45,7 +46,7 @@ ASKED: Mapping[str, Mapping[str, Ask]] = {
     "efi": PROGRAM,
     "kernel": KERNEL,
     "bzimage": KERNEL,
-    "initramfs": {"init": linux.init},
+    "initramfs": {"init": initramfs.init, "microcode": initramfs.microcode},
     "elf": {"architecture": linux.architecture},
 }
 OF_ITSELF = frozenset([*PROGRAM.values(), boots.by_bios_from_cd, boots.by_bios_from_disk])

@@ -8,6 +8,7 @@ from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.initramfs import changed, initramfs, members
+from tests.fixtures.microcode import INTEL
 from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, LINK, Raw, newc
 
 GOOD = changed()
@@ -17,6 +18,11 @@ PLAIN = newc(ALL)
 # a member of magic 070702 has a checksum, and here it is 0
 SUMMED = newc([*ALL, Raw("tmp/x", FILE, b"x")])
 WRONG_SUM = zstandard.compress(patch(SUMMED, SUMMED.index(b"tmp/x\0") - 110, b"070702"))
+
+UCODE = (
+    *(Raw(name, DIRECTORY) for name in ("kernel", "kernel/x86", "kernel/x86/microcode")),
+    Raw("kernel/x86/microcode/GenuineIntel.bin", FILE, INTEL),
+)
 
 CASES = (
     Case("CPIO000", b"", ("the initramfs is an empty file, no archive that Linux unpacks",)),
@@ -171,6 +177,14 @@ TOGETHER = (
         "CPIO004",
         initramfs([*ALL, Raw("usr/bin/x", FILE), Raw("usr", DIRECTORY), Raw("usr/bin", DIRECTORY)]),
         ("'usr/bin/x' comes before 'usr/bin', in which it lies: Linux leaves it out",),
+    ),
+    Case(
+        "CPIO020",
+        changed(*UCODE),
+        (
+            "the microcode 'kernel/x86/microcode/GenuineIntel.bin' is not found: it is packed with zstd, "
+            "and Linux looks before it unpacks",
+        ),
     ),
     Case(
         "CPIO018",

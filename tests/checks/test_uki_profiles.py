@@ -5,7 +5,7 @@ import pytest
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.uki_profiles import left_out, profiles, views
 from pipeline.formats.pe import read_pe
-from pipeline.inspection import linux
+from pipeline.inspection import initramfs, linux
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.initramfs import changed
 from tests.fixtures.pe import pe
@@ -120,7 +120,7 @@ def test_a_section_that_counts_for_nothing_is_told() -> None:
     (finding,) = node.all_findings()
     assert (finding.code, finding.severity.value) == ("UKI018", "warning")
     assert linux.command_line(node).value == CMDLINE.decode()
-    assert linux.init(node).value == "/sbin/init"
+    assert initramfs.init(node).value == "/sbin/init"
 
 
 def test_the_answers_are_those_of_the_first_profile() -> None:
@@ -131,7 +131,7 @@ def test_the_answers_are_those_of_the_first_profile() -> None:
         "rdinit=/bin/busybox quiet",
         ".cmdline (2); 1 more in other profiles",
     )
-    assert linux.init(node).value == "/bin/busybox"
+    assert initramfs.init(node).value == "/bin/busybox"
 
 
 def test_an_empty_initrd_is_none() -> None:

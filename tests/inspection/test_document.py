@@ -23,6 +23,7 @@ from tests.fixtures.elf import elf
 from tests.fixtures.gpt import SECTOR, with_gpt
 from tests.fixtures.initramfs import changed
 from tests.fixtures.iso import efi_image, iso
+from tests.fixtures.microcode import INTEL
 from tests.fixtures.newc import FILE, Raw, newc
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.pe import pe
@@ -32,7 +33,7 @@ from tests.fixtures.uki import CMDLINE, uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 SHAPE, SHAPE_OF_A_PART = TypeAdapter(Inspection), TypeAdapter(Part)
-EARLY = newc([Raw("kernel/x86/microcode/GenuineIntel.bin", FILE, bytes(5))])
+EARLY = newc([Raw("kernel/x86/microcode/GenuineIntel.bin", FILE, INTEL)])
 
 
 def early_and_packed() -> bytes:

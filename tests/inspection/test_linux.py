@@ -151,7 +151,7 @@ CASES = (
         init("init", b"busybox"),
         "no: /init is a file of no known format (it starts with 62757379626f78), which is no program",
     ),
-    ("init", EARLY, "unknown: no initramfs that can be read was found inside"),
+    ("init", EARLY, "unknown: there is nothing in it but what Linux looks for before it unpacks"),
     (
         "init",
         fat({"UCODE.IMG": EARLY, "INITRD.IMG": init("init", elf())}),
