@@ -1,4 +1,4 @@
-"""Owns unpacking what Linux unpacks: gzip, bzip2, lzma, xz, lz4 (legacy) and zstd; lzo is only named.
+"""Owns unpacking what Linux unpacks: gzip, bzip2, lzma, xz, lzo, lz4 (legacy) and zstd.
 
 Must not know what is packed. Memory stays bounded whatever the input asks for.
 
@@ -17,6 +17,7 @@ import lz4.frame
 import zstandard
 
 from pipeline.errors import FormatError
+from pipeline.formats import lzo
 from pipeline.formats.budget import MAX_UNPACKED, UNPACKED
 from pipeline.formats.fields import Image, budget_of, chunks, cut, spool, unpack
 
@@ -145,10 +146,7 @@ def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:
     if name == "lz4":
         return lz4_parts(image, consumed)
     if name == "lzo":
-        raise FormatError(
-            "lzo: no well-kept Python library reads it",
-            "unpack it with `lzop -d`, or look at one that is packed with zstd",
-        )
+        return lzo.parts(image, consumed)
     if bytes(image[:4]) == LZ4_FRAME:
         raise FormatError(
             "lz4: this is the frame format, which Linux does not unpack", "pack it with `lz4 -l`"
@@ -156,7 +154,7 @@ def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:
     if not name:
         raise FormatError(
             f"no stream that Linux unpacks: it starts with {bytes(image[:8])!r}",
-            "pack it with zstd, gzip, xz, lz4 -l, lzma or bzip2",
+            "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
         )
     return _parts(image, DECODERS[name], name, consumed)
 

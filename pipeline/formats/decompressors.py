@@ -146,7 +146,7 @@ def _unknown(head: bytes) -> FormatError:
         )
     return FormatError(
         f"no stream that Linux unpacks: it starts with {head[:8]!r}",
-        "pack it with zstd, gzip, xz, lz4 -l, lzma or bzip2",
+        "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
     )
 
 

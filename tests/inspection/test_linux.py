@@ -15,7 +15,7 @@ from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import changed
 from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
-from tests.fixtures.packed import PACK, xz
+from tests.fixtures.packed import PACK, lzo, xz
 from tests.fixtures.uki import CMDLINE, uki
 
 CONSOLE = b" console=tty0"
@@ -187,6 +187,7 @@ UNPACKED = (
     ("newc", TINY, "yes", "", ""),
     ("gzip", PACK["gzip"](TINY), "yes", "", ""),
     ("legacy lz4", PACK["lz4"](TINY), "yes", "", ""),
+    ("lzo", lzo(TINY), "yes", "", ""),
     ("lz4 frame", lz4.frame.compress(TINY), "no", "CPIO000", "pack it with `lz4 -l`"),
     ("xz with CRC32", PACK["xz"](TINY), "yes", "", ""),
     ("xz with CRC64", xz(TINY, lzma.CHECK_CRC64), "no", "CPIO000", "| xz --check=crc32 >"),
