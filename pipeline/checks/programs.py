@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.checks.fat_reach import files, reach
 from pipeline.checks.fat_volume import EfiImage
-from pipeline.checks.finding import Severity
+from pipeline.checks.finding import Finding, Severity
 from pipeline.checks.kind import Member, Node
 from pipeline.errors import FormatError
 from pipeline.formats.fat_directory import Entry
@@ -30,7 +30,7 @@ ARCHITECTURES = {
 """The machine that firmware is of when it looks for a program of this name (§3.5.1.1, table 3.2)."""
 
 NAMES = {machine: name for name, machine in ARCHITECTURES.items()}
-STOPS = frozenset({"EFI003", "UKI004"})
+STOPS = frozenset({"EFI003", "EFI007", "UKI004", "UKI016"})
 """Findings of a program that firmware does not load."""
 
 
@@ -101,10 +101,13 @@ def _fault(node: Node, machine: int) -> tuple[str, str]:
         return f"is for {machine_name(pe.machine)}, which is not what its name says", ""
     if pe.subsystem != EFI_APPLICATION:
         return f"is of subsystem {pe.subsystem}, not an EFI application", ""
-    for finding in node.findings:
-        if finding.code in STOPS and finding.severity is Severity.ERROR:
-            return f"is not loaded: {finding.message}", finding.code
-    return "", ""
+    stopped = not_loaded(node)
+    return (f"is not loaded: {stopped.message}", stopped.code) if stopped else ("", "")
+
+
+def not_loaded(node: Node) -> Finding | None:
+    """Return the finding for which firmware does not load a program, None where there is none."""
+    return next((one for one in node.findings if one.code in STOPS and one.severity is Severity.ERROR), None)
 
 
 def image_of(node: Node) -> Pe | None:

@@ -25,6 +25,7 @@ SUBSYSTEMS = {
 
 MIB, GIB = 1 << 20, 1 << 30
 MAX_GAP = GIB  # bytes of memory that nothing of an image needs
+CUT_OFF = "it is cut off: copy it again"
 SIGN_LAST = "sign it again, as the last thing that is done to it: sbattach --remove, then sbsign"
 
 
@@ -43,6 +44,11 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
             f"{what}'s section table ends at {pe.table_end:#x}, its headers at {pe.headers_size:#x}",
             "leave sections out, or begin with a stub that has room for more",
         )
+    if sum(pe.certificates) > len(pe.image):
+        yield (
+            f"{what}'s certificate table ends at {sum(pe.certificates):#x}, the file at {len(pe.image):#x}",
+            CUT_OFF,
+        )
     for section in pe.sections:
         for place, end, size in (
             ("file", section.raw_offset + section.raw_size, len(pe.image)),
@@ -51,7 +57,7 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
             if end > size and (place == "memory" or section.raw_size):
                 yield (
                     f"{what}'s section {section.name} ends at {end:#x}, the {place} at {size:#x}",
-                    "it is cut off: copy it again"
+                    CUT_OFF
                     if place == "file"
                     else "put it together with ukify, which makes SizeOfImage as large as the sections need",
                 )
@@ -123,6 +129,8 @@ def is_for_firmware(what: str, pe: Pe) -> Iterator[Fault]:
 
 def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
     """Under Secure Boot a signature counts that covers these very bytes; any other is as good as none."""
+    if sum(pe.certificates) > len(pe.image):
+        return  # a rule of its own says so
     try:
         signatures = read_signatures(pe)
     except FormatError as error:

@@ -9,7 +9,7 @@ from pipeline.checks.iso import Iso
 from pipeline.checks.kind import Node
 from pipeline.checks.misses import EMULATIONS, Miss, of_catalog
 from pipeline.checks.places import DISK_BLOCKS, on_cd, on_disk
-from pipeline.checks.programs import Program
+from pipeline.checks.programs import Program, not_loaded
 from pipeline.checks.starting import Start, from_cd, from_disk, startable
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
@@ -115,6 +115,12 @@ def by_uefi(node: Node) -> Said:
     machine = machine_name(pe.machine)
     if pe.subsystem != EFI_APPLICATION:
         return Said("no", because=f"it is of subsystem {pe.subsystem}, not an EFI application")
+    stopped = not_loaded(node)
+    if stopped:
+        because = f"firmware does not load it: {stopped.message}"
+        return Said("no", because=because, finding=stopped.code, hint=stopped.hint)
+    if not pe.entry_point:
+        return Said("no", because="it has no code to start: it is an addon to a UKI")
     return Said("yes", because=f"it is an EFI application for {machine}")
 
 

@@ -7,21 +7,19 @@ from pipeline.checks.catalog import take_apart
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
-from tests.fixtures.pe import ARM64, PE_OFFSET, pe, section_field
+from tests.fixtures.pe import ARM64, PE_OFFSET, moved, pe, section_field
 from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
 
 GOOD = UNSIGNED
 RAW_OFFSET, VIRTUAL_ADDRESS = 20, 12
 
 SBAT = b"sbat,1,SBAT Version,sbat,1,https://example.org/\nshim,1,UEFI shim,shim,1,https://example.org/\n"
-IMAGE_BASE, IMAGE_SIZE = PE_OFFSET + 24 + 24, PE_OFFSET + 24 + 56
+IMAGE_BASE = PE_OFFSET + 24 + 24
 
 
 def with_section_at(address: int) -> bytes:
     """A program of which objcopy has put .data below its ImageBase."""
-    image = patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), struct.pack("<I", address))
-    image = patch(image, IMAGE_BASE, struct.pack("<Q", 0x14DF70000))
-    return patch(image, IMAGE_SIZE, struct.pack("<I", address + 0x1000))
+    return patch(moved(GOOD, ".data", address), IMAGE_BASE, struct.pack("<Q", 0x14DF70000))
 
 
 CASES = (
@@ -46,6 +44,11 @@ CASES = (
         "EFI005",
         patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), b"\x10\x20"),
         ("the EFI program's section .data has the address 0x2010, no multiple of 0x1000",),
+    ),
+    Case(
+        "EFI003",
+        signed(RSA)[:-8],
+        ("the EFI program's certificate table ends at 0xdd8, the file at 0xdd0",),
     ),
     Case(
         "EFI003",

@@ -14,7 +14,8 @@ from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.gpt import DATA, SECTOR, mbr, with_gpt
 from tests.fixtures.iso import efi_image, iso
-from tests.fixtures.pe import ARM64
+from tests.fixtures.pe import ARM64, PE_OFFSET, moved
+from tests.fixtures.signed import RSA, signed
 from tests.fixtures.uki import uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
@@ -195,6 +196,29 @@ ROWS = (
     Row(elf(machine=AARCH64), "architecture", "AArch64 (64-bit)"),
     Row(uki(), "uefi", "yes: it is an EFI application for x86-64"),
     Row(uki(subsystem=11), "uefi", "no: it is of subsystem 11, not an EFI application"),
+    Row(
+        moved(uki(), ".linux", 0xB2090000),
+        "uefi",
+        "no: firmware does not load it: the UKI takes 2.8 GB of memory in one piece for 0.0 MB: "
+        "its section .linux has the address 0xb2090000",
+    ),
+    Row(
+        fat({PROGRAM: moved(uki(), ".linux", 0xB2090000)}),
+        "uefi_disk",
+        f"no: the whole medium has {PROGRAM}, but that is not loaded: "
+        "the UKI takes 2.8 GB of memory in one piece "
+        "for 0.0 MB: its section .linux has the address 0xb2090000",
+    ),
+    Row(
+        signed(RSA)[:-8],
+        "uefi",
+        "no: firmware does not load it: the EFI program's certificate table ends at 0xdd8, the file at 0xdd0",
+    ),
+    Row(
+        patch(uki({".linux": None}), PE_OFFSET + 24 + 16, bytes(4)),
+        "uefi",
+        "no: it has no code to start: it is an addon to a UKI",
+    ),
     Row(bzimage(), "uefi", "yes: it is an EFI application for x86-64"),
     Row(bzimage(stub=False), "uefi", "no: it has no EFI stub"),
     Row(iso(), "missing", "nothing"),
