@@ -49,12 +49,13 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
             f"{what}'s certificate table ends at {sum(pe.certificates):#x}, the file at {len(pe.image):#x}",
             CUT_OFF,
         )
+    is_wide = _extent(pe) - _taken(pe) > MAX_GAP  # a rule of its own says so
     for section in pe.sections:
         for place, end, size in (
             ("file", section.raw_offset + section.raw_size, len(pe.image)),
             ("memory", section.virtual_address + section.virtual_size, pe.image_size),
         ):
-            if end > size and (place == "memory" or section.raw_size):
+            if end > size and (not is_wide if place == "memory" else section.raw_size):
                 yield (
                     f"{what}'s section {section.name} ends at {end:#x}, the {place} at {size:#x}",
                     CUT_OFF
@@ -69,17 +70,27 @@ def lie_together(what: str, pe: Pe) -> Iterator[Fault]:
     Recipes with fixed addresses are made for stubs whose ImageBase is 0; that of systemd 254 and newer is
     higher than they are, so that objcopy puts the sections just below the 4 GB after it.
     """
-    taken = pe.headers_size + sum(section.virtual_size for section in pe.sections)
-    if pe.image_size - taken <= MAX_GAP:
+    extent, taken = _extent(pe), _taken(pe)
+    if extent - taken <= MAX_GAP:
         return
     first = next((one for one in pe.sections if one.virtual_address > MAX_GAP), None)
     where = f": its section {first.name} has the address {first.virtual_address:#x}" if first else ""
     wrapped = first and pe.image_base and first.virtual_address >= 1 << 31
     base = f"add the stub's ImageBase, {pe.image_base:#x}, to the addresses that objcopy is given, or "
     yield (
-        f"{what} takes {pe.image_size / GIB:.1f} GB of memory in one piece for {taken / MIB:.1f} MB{where}",
+        f"{what} takes {extent / GIB:.1f} GB of memory in one piece for {taken / MIB:.1f} MB{where}",
         f"{base if wrapped else ''}put it together with ukify",
     )
+
+
+def _extent(pe: Pe) -> int:
+    """Return how many bytes of memory the image reaches over."""
+    return max(pe.image_size, *(one.virtual_address + one.virtual_size for one in pe.sections), 0)
+
+
+def _taken(pe: Pe) -> int:
+    """Return how many bytes of memory it has a use for."""
+    return pe.headers_size + sum(one.virtual_size for one in pe.sections)
 
 
 def are_apart(what: str, pe: Pe) -> Iterator[Fault]:

@@ -103,7 +103,7 @@ def profiles(uki: Pe) -> tuple[Profile, ...]:
         return (Profile(None, "", "", first),)
     found = []
     for number, own in enumerate(others):
-        budget_of(uki.image).spend(STEPS, 1 + len(first) + len(own))
+        budget_of(uki.image).spend(STEPS, sum(map(len, (*first.values(), *own.values()))))
         both = {name: own.get(name, first.get(name, ())) for name in KNOWN}
         both |= {name: own.get(name, ()) + first.get(name, ()) for name in CHOSEN}
         takes = {name: taken for name, taken in both.items() if taken}
@@ -128,11 +128,11 @@ def _places(uki: Pe) -> list[list[Taken]]:
 
 
 def _takes(every: Iterable[Taken]) -> dict[str, tuple[Taken, ...]]:
-    found: dict[str, tuple[Taken, ...]] = {}
+    found: dict[str, list[Taken]] = {}
     for section, name in every:
         if section.name in CHOSEN or section.name not in found:
-            found[section.name] = (*found.get(section.name, ()), (section, name))
-    return found
+            found.setdefault(section.name, []).append((section, name))
+    return {name: tuple(taken) for name, taken in found.items()}
 
 
 def _described(uki: Pe, section: Section) -> tuple[str, str]:

@@ -126,6 +126,12 @@ def test_what_is_no_efi_program_is_none() -> None:
     assert take_apart(elf(), "x", house=False).kind is not efi.KIND
 
 
+def test_an_image_that_does_not_say_how_far_its_sections_are_is_told_once() -> None:
+    image = patch(with_section_at(0xB2090000), PE_OFFSET + 24 + 56, struct.pack("<I", 0x3000))
+    (finding,) = take_apart(image, "x", house=False).all_findings()
+    assert finding.code == "EFI007"
+
+
 @pytest.mark.parametrize(
     ("address", "hint"),
     [

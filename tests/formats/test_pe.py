@@ -6,7 +6,7 @@ import pytest
 from pipeline.errors import FormatError
 from pipeline.formats.pe import Section, machine_name, read_pe
 from tests.fixtures import patch
-from tests.fixtures.pe import ARM64, PE_OFFSET, pe, section_field
+from tests.fixtures.pe import ARM64, PE_OFFSET, moved, pe, section_field
 from tests.fixtures.signed import RSA, SECURITY, UNSIGNED, signed
 from tests.fixtures.sparse import counted, sparse
 
@@ -68,6 +68,20 @@ def test_sections_of_one_name_are_all_found() -> None:
     parsed = read_pe(image)
     assert [bytes(parsed.contents_of(section)) for section in parsed.named(".osrel")] == [b"one", b"two"]
     assert parsed.contents(".osrel") == b"one"
+
+
+def test_sections_stand_in_the_table_s_order_however_odd_they_are() -> None:
+    image = moved(pe([(".a", b"1"), (".b", b"2"), (".c", b"3"), (".d", b"4")]), ".b", 0xB2090000)
+    for field, value in ((16, 0x7FFFFFFF), (20, 0x7FFFFE01), (8, 0x20000000)):
+        image = patch(image, section_field(image, ".b", field), struct.pack("<I", value))
+    assert [section.name for section in read_pe(image).sections] == [".a", ".b", ".c", ".d"]
+    assert [section.name for section in read_pe(moved(image, ".d", 0x1000)).sections][3] == ".d"
+
+
+def test_a_section_table_that_is_cut_off_is_told() -> None:
+    many = patch(GOOD, PE_OFFSET + 6, struct.pack("<H", 1000))
+    with pytest.raises(FormatError, match="PE: section table: 40000 bytes at offset 0x148 do not lie inside"):
+        read_pe(many)
 
 
 def test_only_the_headers_of_a_large_image_are_read(tmp_path: Path) -> None:
