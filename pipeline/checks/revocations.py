@@ -1,4 +1,4 @@
-"""Owns what has been revoked, as of a date: the generations that published SbatLevels refuse.
+"""Owns which generations of programs published SbatLevels refuse, as of a date.
 
 Must not know programs: they come as what they declare. A machine has one of these levels, or one between;
 it only ever rises, so a program that one of them refuses starts on machines that have an older one.

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
+from pipeline.checks import dbx
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.revocations import AS_OF, Refusal, refusals
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import CHANGED, read_signatures
+from pipeline.formats.authenticode import CHANGED, image_digest, read_signatures
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
 from pipeline.formats.sbat import read_sbat
 
@@ -159,14 +160,21 @@ def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
 
 
 def is_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
-    """Shim refuses by SBAT what it would start, and itself, though nothing in the file has changed.
+    """Firmware and shim refuse what was published as revoked, though nothing in the file has changed.
 
-    The level is a machine's: Windows and newer shims raise it. Without Secure Boot nobody asks.
+    Shim goes by the generations in .sbat, firmware by the digests in dbx, which are of older programs. Both
+    are a machine's own: Windows and newer shims raise them. Without Secure Boot nobody asks.
     """
     for refusal in refused(pe):
         yield (
             f"under Secure Boot shim refuses {what}: {refusal.text()}",
             f"take a newer build of it, whose .sbat says {refusal.component},{refusal.wanted} or more",
+        )
+    month = in_dbx(pe)
+    if month:
+        yield (
+            f"under Secure Boot firmware refuses {what}: dbx has its digest since {month}",
+            "take a newer build of it, one that has an .sbat",
         )
 
 
@@ -176,6 +184,16 @@ def refused(pe: Pe) -> tuple[Refusal, ...]:
         return refusals(read_sbat(pe.contents(".sbat"))) if pe.section(".sbat") else ()
     except FormatError:
         return ()
+
+
+def in_dbx(pe: Pe) -> str:
+    """Return since which month dbx has a signed program, "" where it has not, and for one with .sbat."""
+    if pe.certificates == (0, 0) or pe.section(".sbat"):
+        return ""
+    try:
+        return dbx.published(image_digest(pe, "sha256"))
+    except FormatError:
+        return ""
 
 
 Codes = tuple[str, str, str, str, str, str]
@@ -229,11 +247,11 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
             "Let ukify place the sections, or add ImageBase to the addresses that objcopy is given.",
         ),
         (
-            f"no SbatLevel that was published until {AS_OF} refuses it",
+            f"no SbatLevel that was published until {AS_OF}, nor dbx until {dbx.AS_OF}, refuses it",
             is_not_revoked,
             Severity.WARNING,
             False,
-            "SBAT.md and SbatLevel_Variable.txt of shim",
+            "SBAT.md and SbatLevel_Variable.txt of shim; UEFI 2.10, §32.4.1 (dbx)",
             "Take a newer build, or start it with Secure Boot off.",
         ),
     )

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.checks.kind import Node
-from pipeline.checks.revocations import Refusal
-from pipeline.checks.sections import refused
+from pipeline.checks.sections import in_dbx, refused
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.pe import Pe
@@ -92,29 +91,32 @@ def _refused(node: Node, because: str) -> Said:
 
 
 def _unless_revoked(said: Said, chain: Iterable[Named]) -> Said:
-    """Return a yes with the SbatLevel from which on shim refuses one of the programs, if there is one."""
-    against = sorted(
-        ((refusal, name, node) for name, node in chain for refusal in _refusals(node)),
-        key=lambda one: one[0].level,
-    )
-    if said.verdict != "yes" or not against:
+    """Return a yes with the SbatLevel, and the dbx, from which on one of the programs is refused, if any."""
+    if said.verdict != "yes":
         return said
     by_level: dict[str, list[str]] = {}
-    for refusal, _, _ in against:
-        by_level.setdefault(refusal.level, []).append(f"{refusal.component},{refusal.generation}")
-    told = [f"{level} and newer refuse {' and '.join(which)}" for level, which in by_level.items()]
-    refusal, _, node = against[0]
-    return replace(
-        said,
-        because="; ".join([*filter(None, [said.because]), f"SbatLevel {', '.join(told)}"]),
-        conditions=(Condition("sbat_level", refusal.level),),
-        finding=_code(node, REVOKED),
-    )
-
-
-def _refusals(node: Node) -> tuple[Refusal, ...]:
-    pe = image_of(node)
-    return refused(pe) if pe else ()
+    by_month: dict[str, list[str]] = {}
+    code = ""
+    for name, node in chain:
+        pe = image_of(node)
+        refusals = refused(pe) if pe else ()
+        month = in_dbx(pe) if pe else ""
+        for refusal in refusals:
+            by_level.setdefault(refusal.level, []).append(f"{refusal.component},{refusal.generation}")
+        if month:
+            by_month.setdefault(month, []).append(name)
+        if refusals or month:
+            code = code or _code(node, REVOKED)
+    conditions = [
+        Condition(what, min(found)) for what, found in (("sbat_level", by_level), ("dbx", by_month)) if found
+    ]
+    levels = [f"{level} and newer refuse {' and '.join(by_level[level])}" for level in sorted(by_level)]
+    because = [said.because] if said.because else []
+    because += [f"SbatLevel {', '.join(levels)}"] if levels else []
+    because += [
+        f"dbx of {month} and newer refuses {' and '.join(by_month[month])}" for month in sorted(by_month)
+    ]
+    return replace(said, because="; ".join(because), conditions=tuple(conditions), finding=code)
 
 
 def _code(node: Node, codes: frozenset[str]) -> str:

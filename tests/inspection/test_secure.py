@@ -4,9 +4,10 @@ import struct
 
 import pytest
 
+from pipeline.checks import dbx
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Member, Node
-from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.authenticode import image_digest, read_signatures
 from pipeline.formats.pe import read_pe
 from pipeline.inspection import secure
 from tests.fixtures import patch
@@ -164,6 +165,25 @@ def test_the_level_that_refuses_what_shim_starts(shim: bytes, grub: bytes, level
     for said in (found, declared):
         assert [(each.what, each.value) for each in said.conditions] == [("sbat_level", level)] * bool(level)
         assert said.finding == ("EFI008" if level else "")
+
+
+def test_the_dbx_that_refuses_a_program_without_sbat(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = sign(program(None))
+    digest = image_digest(read_pe(image), "sha256").hex().upper()
+    monkeypatch.setattr(dbx, "_published", lambda: {digest[:16]: "2020-07"})
+    medium = node(fat({X64: image}, clusters=200))
+    found = secure.of_medium(medium)
+    assert (found.verdict, found.because) == (
+        "yes",
+        f"{X64} is signed by Test signer; dbx of 2020-07 and newer refuses {X64}",
+    )
+    assert [(each.what, each.value, found.finding) for each in found.conditions] == [
+        ("dbx", "2020-07", "EFI008")
+    ]
+    (finding,) = medium.all_findings()
+    assert finding.message.endswith("firmware refuses the EFI program: dbx has its digest since 2020-07")
+    for other in (program(None), sign(program(sbat("grub", 9)))):
+        assert secure.of_program(node(other)).conditions == ()
 
 
 @pytest.mark.parametrize(
