@@ -295,6 +295,14 @@ DISK_RULES = (
 
 VIEW_RULES = (
     Rule(
+        "ISO033",
+        "its UDF file system can be read",
+        iso_files.udf_can_be_read,
+        Severity.WARNING,
+        spec="ECMA-167, parts 3 and 4; OSTA UDF 2.60",
+        fix=AGAIN,
+    ),
+    Rule(
         "ISO032",
         "no file lies in a boot image",
         views.boot_images_are_alone,

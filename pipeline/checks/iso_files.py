@@ -34,6 +34,13 @@ def files_can_be_read(iso: Iso) -> Iterable[Fault]:
     return ()
 
 
+def udf_can_be_read(iso: Iso) -> Iterable[Fault]:
+    """Windows, and Linux where it is told nothing else, read the files of UDF, not those of ISO 9660."""
+    if isinstance(iso.udf, FormatError):
+        raise iso.udf
+    return ()
+
+
 def has_rock_ridge(iso: Iso) -> Iterator[Fault]:
     """Linux gets long names and modes from it."""
     if isinstance(iso.files, Iso9660) and not iso.files.has_rock_ridge:

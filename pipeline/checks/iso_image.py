@@ -15,6 +15,7 @@ from pipeline.formats.fat import read_volume
 from pipeline.formats.fields import Image
 from pipeline.formats.iso9660 import Iso9660, is_iso9660, read_iso9660
 from pipeline.formats.magic import describe
+from pipeline.formats.udf import Udf, has_udf, read_udf
 
 SECTOR_SIZE = 512  # bytes; of a disk, for the GPT
 BOOT_RECORD = b"\0CD001\1EL TORITO SPECIFICATION"
@@ -50,6 +51,7 @@ class Iso:
     files: Iso9660 | FormatError
     catalog: tuple[BootEntry, ...] | FormatError
     partitions: Partitions
+    udf: Udf | FormatError | None = None
 
     @property
     def mbr(self) -> tuple[gpt.MbrPartition, ...] | FormatError:
@@ -146,4 +148,5 @@ def read_iso(image: Image) -> Iso:
         files=attempt(lambda: read_iso9660(image)),
         catalog=attempt(lambda: eltorito.read_catalog(image)),
         partitions=read_partitions(image, SECTOR_SIZE),
+        udf=attempt(lambda: read_udf(image)) if has_udf(image) else None,
     )

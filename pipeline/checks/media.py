@@ -21,6 +21,7 @@ from pipeline.formats.fields import Image
 from pipeline.formats.iso9660 import Iso9660, contents
 from pipeline.formats.iso9660 import Member as File
 from pipeline.formats.magic import Format, recognise
+from pipeline.formats.udf import Udf
 
 EFI_IMAGE = "efi.img"
 VOLUME_DESCRIPTOR = 16 * 2048  # bytes; a partition around it is the ISO itself
@@ -65,6 +66,10 @@ def of_iso(iso: Iso) -> Iterator[Member]:
     Raises Spent behind the last, where that has more.
     """
     files = iso.files.members if isinstance(iso.files, Iso9660) else ()
+    known = {file.path.casefold() for file in files}
+    others = iso.udf.members if isinstance(iso.udf, Udf) else ()
+    others = tuple(file for file in others if file.path.casefold() not in known)
+    files = (*files, *others)
     single = [(file.path[1:], *file.extents[0]) for file in files if len(file.extents) == 1]
     names = {offset: path for path, offset, size in reversed(single) if size}
     images = _images(iso, {offset: size for _, offset, size in single if size})
@@ -73,8 +78,11 @@ def of_iso(iso: Iso) -> Iterator[Member]:
     for offset, member in images.items():
         yield _claimed(replace(member, name=names.get(offset) or _name(member, paths)), claims)
     seen = {names[offset] for offset in images if offset in names}
-    yield from _files(iso, (file for file in files if file.path != "/" and file.path[1:] not in seen), claims)
-    if isinstance(iso.files, Iso9660) and not iso.files.complete:
+    rest = (file for file in files if file.path != "/" and file.path[1:] not in seen)
+    in_udf = {file.path[1:] for file in others}
+    for member in _files(iso, rest, claims):
+        yield replace(member, facts={**member.facts, "udf": 1}) if member.name in in_udf else member
+    if any(isinstance(one, Iso9660 | Udf) and not one.complete for one in (iso.files, iso.udf)):
         raise Spent(MEMBERS)
 
 

@@ -146,11 +146,13 @@ def _of_fat(node: Node, place: Place, fat: Node) -> Miss:
 def _in_tree(node: Node, miss: Miss) -> Miss:
     """Point at a program in the ISO's own file system, where firmware does not look."""
     is_elsewhere = any(is_fat(child) for child in node.children)
-    path = nearby.in_tree(node) if isinstance(node.artifact, Iso) and not is_elsewhere else ""
+    path, where = "", ""
+    if isinstance(node.artifact, Iso) and not is_elsewhere:
+        path, where = nearby.in_tree(node)
     if not path:
         return miss
     return Miss(
-        f"{miss.because}; {shown(path)} lies in ISO 9660 only, which firmware does not read",
+        f"{miss.because}; {shown(path)} {where}",
         f"copy its files to a FAT stick, or {miss.hint}",
         miss.lacks,
         miss.code,

@@ -9,6 +9,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of
 from pipeline.checks.quoting import shown
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
+from pipeline.formats.udf import Udf
 
 MAX_LOOKED_AT = 64  # programs
 
@@ -51,12 +52,19 @@ def _has_folder(fat: Node) -> bool:
     return any(f"{child.name.upper()}/" == BOOT_FOLDER for child in fat.children)
 
 
-def in_tree(iso: Node) -> str:
-    """Return the path of a program in an ISO's own file system that would start from FAT, "" for none."""
+def in_tree(iso: Node) -> tuple[str, str]:
+    """Return a program in an ISO's file systems that would start from FAT, and a clause on it; "" for none.
+
+    UDF is read by EDK II, and by nobody else.
+    """
+    udf = iso.artifact.udf
+    in_udf = {one.path[1:].casefold() for one in udf.members} if isinstance(udf, Udf) else set()
     for child in iso.children:
         folder, _, name = child.name.upper().rpartition("/")
         if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES:
             pe = image_of(child)
             if pe and pe.machine == ARCHITECTURES[name] and pe.subsystem == EFI_APPLICATION:
-                return child.name
-    return ""
+                if child.name.casefold() in in_udf:
+                    return child.name, "lies in UDF, which firmware need not read"
+                return child.name, "lies in ISO 9660 only, which firmware does not read"
+    return "", ""

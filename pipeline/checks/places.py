@@ -17,12 +17,13 @@ from pipeline.checks.fat_volume import EfiImage
 from pipeline.checks.iso_image import FLOPPY, Iso
 from pipeline.checks.kind import Node
 from pipeline.checks.partitions import Partitions, read_partitions
-from pipeline.checks.programs import Program, in_volume
+from pipeline.checks.programs import Program, in_tree, in_volume
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
 from pipeline.formats.eltorito import BootEntry
 from pipeline.formats.fields import Image, unpack
 from pipeline.formats.magic import Format, describe, recognise
+from pipeline.formats.udf import Udf, has_two_anchors
 
 CD_BLOCK = eltorito.SECTOR_SIZE
 DISK_BLOCKS = gpt.SECTOR_SIZES  # bytes
@@ -46,6 +47,7 @@ class Place:
     medium: Node
     node: Node | None
     is_system: bool
+    is_udf: bool = False
 
     @property
     def image(self) -> Image:
@@ -67,11 +69,16 @@ class Place:
     @cached_property
     def programs(self) -> tuple[Program, ...]:
         """The programs that firmware would start, if they lie inside."""
+        if self.is_udf:
+            names = {member.path[1:].casefold() for member in self.medium.artifact.udf.members}
+            return in_tree(child for child in self.medium.children if child.name.casefold() in names)
         return in_volume(self.node) if self.node and self.is_fat else ()
 
     @property
     def what(self) -> str:
         """What lies there, as a noun phrase."""
+        if self.is_udf:
+            return "a file system of its own"
         if not len(self.image):
             return "something beyond the end of the file"
         if recognise(self.image) is Format.FAT:
@@ -80,8 +87,13 @@ class Place:
 
 
 def on_cd(node: Node, *, by_rules: bool) -> tuple[Place, ...]:
-    """Return where firmware looks on a CD: at what El Torito's entries point."""
-    return tuple(_torito(node, CD_BLOCK, by_rules=by_rules))
+    """Return where firmware looks on a CD: at what El Torito's entries point; EDK II reads UDF, too."""
+    places = tuple(_torito(node, CD_BLOCK, by_rules=by_rules))
+    iso = node.artifact
+    if by_rules or not isinstance(iso, Iso) or not isinstance(iso.udf, Udf) or not has_two_anchors(iso.image):
+        return places
+    whole = Place("the UDF file system", 0, len(iso.image), node, None, is_system=False, is_udf=True)
+    return (*places, whole)
 
 
 def on_disk(node: Node, block: int, *, by_rules: bool) -> tuple[Place, ...]:

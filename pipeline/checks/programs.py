@@ -6,7 +6,7 @@ Specification: UEFI 2.10, §3.5.1.1 "Removable Media Boot Behavior"
 https://uefi.org/specs/UEFI/2.10/03_Boot_Manager.html
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.fat_reach import files, reach
@@ -61,6 +61,16 @@ def in_volume(fat: Node) -> tuple[Program, ...]:
     return tuple(_programs(fat.artifact, nodes))
 
 
+def in_tree(children: Iterable[Node]) -> tuple[Program, ...]:
+    """Return the programs that firmware would start from a file system that it reads as it reads FAT."""
+    found = ((child, _name(child.name.upper())) for child in children)
+    return tuple(
+        Program(child.name, child, ARCHITECTURES[name], 0, *_fault(child, ARCHITECTURES[name]))
+        for child, name in found
+        if name
+    )
+
+
 def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
     for entry in files(efi):
         name = _wanted(entry)
@@ -85,11 +95,12 @@ def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
 
 def _wanted(entry: Entry) -> str:
     """Return the name by which firmware finds an entry, long or short, "" where it looks for no such one."""
-    for path in (entry.path.upper(), entry.short_path):
-        folder, _, name = path.rpartition("/")
-        if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES:
-            return name
-    return ""
+    return _name(entry.path.upper()) or _name(entry.short_path)
+
+
+def _name(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return name if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES else ""
 
 
 def _fault(node: Node, machine: int) -> tuple[str, str]:

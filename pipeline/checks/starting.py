@@ -80,6 +80,8 @@ def _from(node: Node, places: Sequence[Place], nothing: Callable[[Node], Miss]) 
 
 def startable(place: Place) -> tuple[Program, ...]:
     """Return the programs that firmware starts from a place."""
+    if place.is_udf:
+        return tuple(one for one in place.programs if not one.fault)
     if not place.is_fat or refused(place.fat)[0]:
         return ()
     return tuple(one for one in place.programs if not one.fault and one.reach <= place.size)

@@ -121,8 +121,7 @@ def _cuts_into(first: int, end: int, start: int, stop: int) -> bool:
     return first < stop and start < end and first != start and not (first < start and stop <= end)
 
 
-def what_is_for_macs(image: Image) -> str:
-    """Return what Macs would go by in the first blocks, "" for nothing."""
-    head = bytes(image[: 5 * SECTOR])
-    has_map = any(head[at : at + 2] == b"PM" for at in (SECTOR, eltorito.SECTOR_SIZE))
-    return "an Apple partition map" if has_map else ""
+def is_for_macs(image: Image) -> bool:
+    """Tell whether there is an Apple partition map, in blocks of 512 or 2048 bytes."""
+    head = bytes(image[: eltorito.SECTOR_SIZE + SECTOR])
+    return any(head[at : at + 4] == b"PM\0\0" for at in (SECTOR, eltorito.SECTOR_SIZE))

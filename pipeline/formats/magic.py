@@ -39,6 +39,7 @@ class Format(Enum):
     MBR = "a disk image with an MBR"
     BMP = "a BMP picture"
     HFS = "an HFS+ file system, for Macs"
+    UDF = "a UDF file system"
     APM = "a disk image with an Apple partition map, for Macs"
     SQUASHFS = "a squashfs file system"
     EXT = "an ext2, ext3 or ext4 file system"
@@ -70,6 +71,7 @@ MARKS = (
     (4096, b"EFI PART", Format.GPT),
     (54, b"FAT1", Format.FAT),
     (82, b"FAT32", Format.FAT),
+    (0x8001, b"BEA01", Format.UDF),
     (1024, b"H+\0\4", Format.HFS),
     (1024, b"HX\0\5", Format.HFS),
     (512, b"PM\0\0", Format.APM),

@@ -35,12 +35,10 @@ def _said(found: Start | Miss) -> Said:
     if isinstance(found, Miss):
         return Said("no", because=found.because, lacks=found.lacks, finding=found.code, hint=found.hint)
     place, rules = found.place, found.rules
-    system = place.is_system and "partition" in place.name
-    because = (
-        f"{place.name} is {'an EFI system partition' if system else 'a FAT file system'} "
-        f"with {_paths(found.programs)}"
-    )
-    if not place.is_system:
+    what = "an EFI system partition" if place.is_system and "partition" in place.name else "a FAT file system"
+    is_what = "has" if place.is_udf else f"is {what} with"
+    because = f"{place.name} {is_what} {_paths(found.programs)}"
+    if not place.is_system and not place.is_udf:
         because += "; it is no EFI system partition, but firmware takes that from removable media"
     if rules:
         because += f"; by the rules, {rules.because}"
@@ -71,7 +69,7 @@ def by_bios_from_cd(node: Node) -> Said:
     iso: Iso = node.artifact
     if isinstance(iso.catalog, FormatError):
         missed = of_catalog(iso)
-        return Said("no", because=missed.because, hint=missed.hint, finding=missed.code)
+        return Said("no", because=missed.because, finding=missed.code)
     entry = next((one for one in iso.entries if one.platform == BIOS and one.bootable), None)
     if entry is None:
         return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")

@@ -25,6 +25,7 @@ from pipeline.checks.quoting import shown
 from pipeline.checks.starting import startable
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
+from pipeline.formats.udf import ANCHOR, BLOCK
 
 WAYS = {"cd": "uefi_cd", "usb": "uefi_disk"}
 """The ways that can be asked about, and the questions that they answer."""
@@ -97,6 +98,10 @@ def _catalog(node: Node, block: int) -> Iterator[Step]:
 
 def _place(place: Place) -> Iterator[Step]:
     """Yield what firmware reads in a place: its FAT file system, and the programs in that."""
+    if place.is_udf:
+        yield Step(ANCHOR * BLOCK, f"{place.name}, which EDK II reads, too")
+        yield from _programs(place, "")
+        return
     if not place.is_fat:
         yield Step(place.offset, f"{place.name}, {place.size:,} bytes: {place.what}, no FAT that can be read")
         return
@@ -108,11 +113,17 @@ def _place(place: Place) -> Iterator[Step]:
         f"{volume.cluster_count:,} clusters" + (f"; it {why}" if why else ""),
     )
     yield Step(place.offset + volume.root_offset, f"root directory: {_names(place)}")
+    yield from _programs(place, why)
+
+
+def _programs(place: Place, why: str) -> Iterator[Step]:
+    """Yield the programs that firmware looks for; `why` is why it reads no such volume, "" where it does."""
     started = startable(place)
     for program in place.programs:
         what = f"{shown(program.path)}: for {program.architecture}"
         if program in started:
-            what += f", read up to byte {program.reach:,} of the volume: started"
+            read = f", read up to byte {program.reach:,} of the volume" if program.reach else ""
+            what += f"{read}: started"
         else:
             out = f"it reaches up to byte {program.reach:,} of the volume, which is outside"
             what += f", not started: {program.fault or why or out}"

@@ -37,13 +37,17 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class IsoFacts:
-    """Of an ISO 9660 image; `volume` is null where its file system cannot be read."""
+    """Of an ISO 9660 image; `volume` is null where its file system cannot be read.
+
+    `udf` is the name of the UDF volume that it is, too, null where it is none.
+    """
 
     kind: Literal["iso"]
     volume: "Volume | None"
     boot_entries: list[BootEntry]
     disk_guid: str | None
     partitions: list[Partition]
+    udf: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from pipeline.formats.fat import free_clusters
 from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.sbat import read_sbat
+from pipeline.formats.udf import Udf
 from pipeline.inspection.facts import (
     Archive,
     BootEntry,
@@ -89,6 +90,7 @@ def _iso(iso: Iso) -> IsoFacts:
         ],
         _disk_guid(iso.partitions),
         _partitions(iso.partitions),
+        shown(iso.udf.label) if isinstance(iso.udf, Udf) else None,
     )
 
 

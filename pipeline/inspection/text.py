@@ -17,10 +17,12 @@ from pipeline.checks.packed import Packed
 from pipeline.checks.partitions import Partitions
 from pipeline.checks.program import Program
 from pipeline.checks.quoting import escaped, shown
+from pipeline.checks.views import is_for_macs
 from pipeline.formats.bzimage import BzImage
 from pipeline.formats.elf import Elf
 from pipeline.formats.iso9660 import Iso9660
 from pipeline.formats.pe import Pe, machine_name
+from pipeline.formats.udf import Udf
 from pipeline.inspection.answers import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer
 from pipeline.inspection.document import Problem
 from pipeline.inspection.evidence import Step
@@ -175,8 +177,8 @@ def _what(node: Node) -> str:
 
 def _in_short(node: Node) -> str:
     match node.artifact:
-        case Iso(files=Iso9660(label=label)) if label:
-            return f"volume {shown(label)}"
+        case Iso() as iso:
+            return ", ".join(_of_iso(iso))
         case Partitions(used=used, sector_size=size):
             return f"{'GPT' if used else 'MBR'}, blocks of {size} bytes"
         case EfiImage(volume=volume):
@@ -196,6 +198,16 @@ def _in_short(node: Node) -> str:
         case Program(elf=Elf(machine=machine, is_static=static)):
             return f"{'static' if static else 'dynamic'}, for {shown(machine)}"
     return shown(str(getattr(node.artifact, "in_short", "")))
+
+
+def _of_iso(iso: Iso) -> Iterator[str]:
+    """Yield what is told of an ISO: its names, and what is on it for others than PCs."""
+    if isinstance(iso.files, Iso9660) and iso.files.label:
+        yield f"volume {shown(iso.files.label)}"
+    if isinstance(iso.udf, Udf):
+        yield f"UDF {shown(iso.udf.label)}"
+    if is_for_macs(iso.image):
+        yield "an Apple partition map for Macs"
 
 
 def findings(problems: Sequence[Problem], name: str) -> Iterator[Line]:

@@ -19,6 +19,7 @@ from tests.fixtures.gpt import DATA, ENTRIES, ESP, entry, header, mbr, with_gpt
 from tests.fixtures.iso import efi_image, iso
 from tests.fixtures.pe import pe
 from tests.fixtures.sparse import sparse
+from tests.fixtures.udf import udf, with_two_partitions
 from tests.fixtures.uki import uki
 
 GOOD = iso()
@@ -266,6 +267,11 @@ PARTS = (
 )
 
 TOGETHER = (
+    Case(
+        "ISO033",
+        with_two_partitions(udf({"a": b"x"})),
+        ("UDF: logical volume: 2 partitions, the first of type 1, in blocks of 2048 bytes are not read",),
+    ),
     Case("ISO030", STRAY, (f"the last block has the backup of another GPT, of the disk {UUID(int=7)}",)),
     Case(
         "ISO031",

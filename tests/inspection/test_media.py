@@ -18,6 +18,7 @@ from tests.fixtures.fat import fat
 from tests.fixtures.gpt import DATA, ESP, SECTOR, entry, header, mbr, with_gpt
 from tests.fixtures.iso import efi_image, iso, iso_of
 from tests.fixtures.pe import I386, pe
+from tests.fixtures.udf import udf
 from tests.fixtures.uki import uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
@@ -163,6 +164,18 @@ ROWS = {
     ),
     "for Macs too": Row(
         for_macs_first(iso(finish=as_it_is)), {"uefi_cd": "yes", "uefi_disk": ONLY_EDK2}, ("BOOT002",)
+    ),
+    "Windows": Row(
+        udf({PROGRAM: EFI, "sources/boot.wim": b"MSWIM"}, boot_image=SMALL),
+        {"uefi_cd": "yes", "uefi_disk": ONLY_EDK2},
+        ("BOOT002",),
+        ("it has neither a GPT nor an MBR with partitions",),
+    ),
+    "UDF, and no El Torito": Row(
+        udf({PROGRAM: EFI}),
+        {"uefi_cd": f"yes, {EDK2}", "uefi_disk": "no"},
+        ("BOOT002",),
+        (f"the UDF file system has {PROGRAM}", "lies in UDF, which firmware need not read"),
     ),
     "an MBR only": Row(iso(finish=by_mbr), CD_AND_STICK),
     "a second, active entry": Row(iso(finish=with_active_second), CD_AND_STICK),
