@@ -86,7 +86,24 @@ class _Deflate:
         return self.stream.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self.stream.decompress(self.stream.unconsumed_tail + data, max_length)
+        """Return the next bytes; of one that is damaged, those before the damage."""
+        data = self.stream.unconsumed_tail + data
+        if len(data) != 1:
+            return self.stream.decompress(data, max_length)
+        before = self.stream.copy()
+        try:
+            return self.stream.decompress(data, max_length)
+        except zlib.error:
+            return _drained(before, data)
+
+
+def _drained(stream: "zlib._Decompress", data: bytes) -> bytes:
+    """Return what comes out of one byte before zlib fails, asked for one byte after the other."""
+    found = b""
+    with contextlib.suppress(zlib.error):
+        while part := stream.decompress(data, 1):
+            found, data = found + part, stream.unconsumed_tail
+    return found
 
 
 class _Zstd:
@@ -200,19 +217,20 @@ def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[i
 def _until_damage(image: Image, decoder: Decoder, step: int, last: int, size: int) -> Iterator[bytes]:
     """Yield what comes out of the input that is damaged, before it is: `size` bytes came out before.
 
-    A decoder that fails keeps what it has; given one byte after the other, it has handed it out.
+    A decoder that fails keeps what it has: it is given one byte after the other.
     """
     offset = found = 0
     with contextlib.suppress(*DAMAGE):
-        while not decoder.eof:
-            room = step if offset < last else 1
-            data = bytes(image[offset : offset + room]) if decoder.needs_input else b""
+        while not decoder.eof and offset < len(image):
+            data = bytes(image[offset : offset + (1 if offset >= last else step)])
             offset += len(data)
             part = decoder.decompress(data, OUTPUT)
-            found += len(part)
-            if found > size:
-                yield part[size - found :]
-                size = found
+            while part:
+                found += len(part)
+                if found > size:
+                    yield part[size - found :]
+                    size = found
+                part = b"" if decoder.eof else decoder.decompress(b"", OUTPUT)
 
 
 def _frame_parts(image: Image) -> Iterator[bytes]:

@@ -29,12 +29,15 @@ def plain(name: str) -> str:
 
 
 def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
-    """Return the tree, its members named by where they lie, and what did not make it there."""
+    """Return the tree, its members named by where they lie, and what did not make it there.
+
+    A file whose checksum is wrong is the last that Linux makes.
+    """
     members = {name: _folder(name) for name in BUILT_IN}
     tree = Tree(members, budget)
     lost: list[tuple[Entry, str]] = []
     for entry in entries:
-        if not any(is_of(entry.mode) for is_of in KNOWN):
+        if not any(is_of(entry.mode) for is_of in KNOWN) or _leads_nowhere(entry):
             continue
         place = _place(tree, plain(entry.name))
         if place is None:
@@ -43,11 +46,17 @@ def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
             lost.append((entry, place))
         elif place:
             members[place] = entry if entry.name == place else replace(entry, name=place)
+            if not entry.missing and not entry.is_sound:
+                break
     return tree, tuple(lost)
 
 
 def _folder(name: str) -> Entry:
     return Entry(0, name, 0, stat.S_IFDIR | 0o755, 0, 0, 2, 0, (0, 0), b"")
+
+
+def _leads_nowhere(entry: Entry) -> bool:
+    return stat.S_ISLNK(entry.mode) and bytes(entry.data[:1]) in (b"", b"\0")
 
 
 def _place(tree: Tree, name: str) -> str | None:
@@ -58,10 +67,12 @@ def _place(tree: Tree, name: str) -> str | None:
     if not parent or stat.S_ISDIR(getattr(tree.members.get(parent), "mode", 0)):
         return name
     try:
-        found = tree.resolve(f"/{parent}")
+        folder = tree.locate(f"/{parent}")
     except FormatError:
         return None
-    return f"{found.name}/{last}" if stat.S_ISDIR(found.mode) else None
+    if not folder:
+        return last
+    return f"{folder}/{last}" if stat.S_ISDIR(tree.members[folder].mode) else None
 
 
 def _is_in_the_way(members: dict[str, Entry], place: str, taken: Entry, entry: Entry, budget: Budget) -> bool:

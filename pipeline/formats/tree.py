@@ -24,8 +24,8 @@ class Tree:
     members: Mapping[str, Entry]
     budget: Budget = field(default=ENDLESS, repr=False, compare=False)
 
-    def resolve(self, path: str) -> Entry:
-        """Return the member that the absolute `path` leads to.
+    def locate(self, path: str) -> str:
+        """Return where the absolute `path` leads to, links followed: a member's name, "" for the root.
 
         Raises FormatError, naming the link, when it leads to nothing or in a circle.
         """
@@ -33,6 +33,7 @@ class Tree:
         while pending:
             part = pending.popleft()
             if part == "..":
+                self._check_folder(path, "/".join(found))
                 found = found[:-1]
                 continue
             self.budget.spend(STEPS, 1 + len(found) // PARTS_A_STEP)
@@ -51,9 +52,18 @@ class Tree:
             target = bytes(member.data[:MAX_TARGET]).decode(errors="surrogateescape")
             found = [] if target.startswith("/") else found
             pending.extendleft(reversed(_parts(target)))
-        if not found:
+        return "/".join(found)
+
+    def _check_folder(self, path: str, name: str) -> None:
+        if name and not stat.S_ISDIR(self.members[name].mode):
+            raise FormatError(f"{path} leads through /{name}, which is no directory", "correct the path")
+
+    def resolve(self, path: str) -> Entry:
+        """Return the member that the absolute `path` leads to. Raises FormatError as `locate` does."""
+        name = self.locate(path)
+        if not name:
             raise FormatError(f"{path} is the root directory, which is not in the archive", "name a file")
-        return self.members["/".join(found)]
+        return self.members[name]
 
     def resolve_program(self, path: str) -> Entry:
         """Return the program that `path` leads to; FormatError also when it is not an executable file."""

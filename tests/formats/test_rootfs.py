@@ -43,14 +43,22 @@ def grown(*members: Raw) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
         ),
         ([Raw("a", LINK, b"gone"), Raw("a/x", FILE)], {"a": b"gone"}, [("a/x", "")]),
         ([Raw("a", LINK, b"gone"), Raw("a", FILE, b"x")], {"a": b"x"}, []),
-        ([Raw("a", 0o644)], {}, []),
+        ([Raw("a", 0o644), Raw("b", LINK)], {}, []),
         ([Raw("a/..", FILE)], {}, [("a/..", "")]),
+        ([Raw("a", DIRECTORY), Raw("a/../b", FILE)], {"a": b"", "b": b""}, []),
+        ([Raw("a", FILE), Raw("a/../b", FILE)], {"a": b""}, [("a/../b", "")]),
     ],
 )
 def test_members_come_one_over_the_other(
     members: list[Raw], files: dict[str, bytes], lost: list[tuple[str, str]]
 ) -> None:
     assert grown(*members) == (files, lost)
+
+
+def test_nothing_follows_a_file_whose_checksum_is_wrong() -> None:
+    archive = newc([Raw("a", FILE, b"x"), Raw("b", DIRECTORY)]).replace(b"070701", b"070702", 1)
+    tree, lost = grow(read(archive), ENDLESS)
+    assert (sorted(tree.members), lost) == (["a", "dev", "root"], ())
 
 
 def test_members_are_named_by_where_they_lie() -> None:
