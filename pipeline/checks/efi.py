@@ -21,7 +21,7 @@ KINDS = {".cmdline": "cmdline", **BY_SECTION}
 
 def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
     """The stub starts, finds no kernel, and gives up."""
-    if pe.section(".initrd") is not None and pe.entry_point:  # an addon has no code
+    if pe.section(".initrd") is not None and not sections.is_addon(pe):
         yield (
             f"{WHAT} has an .initrd but no .linux: a UKI without its kernel",
             "give ukify the kernel, with --linux",

@@ -24,6 +24,8 @@ SUBSYSTEMS = {
 }
 
 
+ADDON = b"LoaderInfo: systemd-addon "
+MAX_MAGIC = 256  # bytes of .sdmagic
 MIB, GIB = 1 << 20, 1 << 30
 MAX_GAP = GIB  # bytes of memory that nothing of an image needs
 CUT_OFF = "it is cut off: copy it again"
@@ -36,6 +38,14 @@ def named(pe: Pe) -> Iterator[tuple[Section, str]]:
     for section in pe.sections:
         count = counts[section.name] = counts.get(section.name, 0) + 1
         yield section, section.name if count == 1 else f"{section.name} ({count})"
+
+
+def is_addon(pe: Pe) -> bool:
+    """Tell an addon to a UKI: it has no code, or systemd's, which only says that it is none to start."""
+    try:
+        return not pe.entry_point or ADDON in bytes(pe.contents(".sdmagic")[:MAX_MAGIC])
+    except FormatError:
+        return False
 
 
 def are_inside(what: str, pe: Pe) -> Iterator[Fault]:

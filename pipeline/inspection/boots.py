@@ -10,6 +10,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.misses import EMULATIONS, Miss, of_catalog
 from pipeline.checks.places import DISK_BLOCKS, on_cd, on_disk
 from pipeline.checks.programs import Program, not_loaded
+from pipeline.checks.sections import is_addon
 from pipeline.checks.starting import Start, from_cd, from_disk, startable
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
@@ -117,8 +118,8 @@ def by_uefi(node: Node) -> Said:
     if stopped:
         because = f"firmware does not load it: {stopped.message}"
         return Said("no", because=because, finding=stopped.code, hint=stopped.hint)
-    if not pe.entry_point:
-        return Said("no", because="it has no code to start: it is an addon to a UKI")
+    if is_addon(pe):
+        return Said("no", because="it is an addon to a UKI, with no program of its own")
     return Said("yes", because=f"it is an EFI application for {machine}")
 
 

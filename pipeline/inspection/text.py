@@ -68,7 +68,8 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
     verdicts = {answer.question: answer.verdict for answer in answers}
     ways = [verdicts[way] for way in WAYS if verdicts.get(way, "not applicable") != "not applicable"]
     boots = any(verdict != "no" for verdict in ways)
-    nothing = {verdicts.get("uefi_cd", "no"), verdicts.get("uefi_disk", "yes")} <= {"no", "not applicable"}
+    media = [verdicts.get(way, "not applicable") for way in ("uefi_cd", "uefi_disk")]
+    nothing = "no" in media and not {*media} - {"no", "not applicable"}
     no_linux = all(
         each.verdict == "unknown" and not each.because.startswith((UNSEEN, PARTLY))
         for each in answers
@@ -86,9 +87,9 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
 
 
 def _answered(answer: Answer) -> str:
-    if answer.value:
-        return answer.value + (f" ({answer.because})" if answer.because else "")
     where = "".join(f", {condition.text()}" for condition in answer.conditions)
+    if answer.value:
+        return f"{answer.value}{where}" + (f" ({answer.because})" if answer.because else "")
     return f"{answer.verdict}{where}" + (f": {answer.because}" if answer.because else "")
 
 

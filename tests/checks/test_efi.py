@@ -94,6 +94,8 @@ def test_an_addon_may_bring_an_initrd() -> None:
     image = pe({".initrd": b"x", ".osrel": b"ID=x\n"})
     addon = patch(image, PE_OFFSET + 24 + 16, bytes(4))  # no code, no entry point
     assert take_apart(addon, "addon.efi", house=False).all_findings() == []
+    of_systemd = pe({".text": b"x", ".sdmagic": b"#### LoaderInfo: systemd-addon 257 ####", ".initrd": b"x"})
+    assert take_apart(of_systemd, "addon.efi", house=False).all_findings() == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.gpt import DATA, SECTOR, mbr, with_gpt
 from tests.fixtures.iso import efi_image, iso
-from tests.fixtures.pe import ARM64, PE_OFFSET, moved
+from tests.fixtures.pe import ARM64, PE_OFFSET, moved, pe
 from tests.fixtures.signed import RSA, signed
 from tests.fixtures.uki import uki
 
@@ -217,7 +217,12 @@ ROWS = (
     Row(
         patch(uki({".linux": None}), PE_OFFSET + 24 + 16, bytes(4)),
         "uefi",
-        "no: it has no code to start: it is an addon to a UKI",
+        "no: it is an addon to a UKI, with no program of its own",
+    ),
+    Row(
+        pe({".text": b"x", ".sdmagic": b"#### LoaderInfo: systemd-addon 257 ####", ".cmdline": b"quiet"}),
+        "uefi",
+        "no: it is an addon to a UKI, with no program of its own",
     ),
     Row(bzimage(), "uefi", "yes: it is an EFI application for x86-64"),
     Row(bzimage(stub=False), "uefi", "no: it has no EFI stub"),

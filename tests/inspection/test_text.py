@@ -15,6 +15,8 @@ from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import initramfs, members
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import DIRECTORY, FILE, Raw
+from tests.fixtures.pe import pe
+from tests.fixtures.signer import sign
 from tests.fixtures.uki import uki
 
 
@@ -74,6 +76,19 @@ def test_what_nothing_starts_has_no_answers_of_a_program() -> None:
         "missing",
     ]
     assert [finding.code for finding in node.findings] == ["BOOT001"]
+
+
+def test_a_program_alone_has_its_answers() -> None:
+    sbat = b"sbat,1,SBAT Version,sbat,1,https://example.org/\ngrub,5,x,grub,1,https://example.org/\n"
+    node = take_apart(sign(pe({".text": b"x", ".sbat": sbat})), "grubx64.efi", house=False)
+    assert [line for line, _ in text.told(answers(node))] == [
+        "  started by UEFI  yes: it is an EFI application for x86-64",
+        "  Secure Boot      if the firmware trusts Test signer, where SbatLevel is older than 2025112400 "
+        "(it is signed by Test signer; SbatLevel 2025112400 and newer refuse grub,5)",
+        "  SBAT             sbat 1, grub 5, where SbatLevel is older than 2025112400 "
+        "(SbatLevel 2025112400 and newer refuse grub,5)",
+        "  architecture     x86-64",
+    ]
 
 
 def test_where_one_way_works_the_others_say_what_they_lack() -> None:
