@@ -99,11 +99,11 @@ class Iso:
 
     @property
     def boot_images(self) -> tuple[BootImage, ...]:
-        """What the entries point at, as far as it is inside the file."""
+        """What the entries point at, as far as it is inside the file; those that are not used at none."""
         return tuple(
             _boot_image(self, number, entry)
             for number, entry in enumerate(self.entries, start=1)
-            if entry.offset < len(self.image)
+            if 0 < entry.offset < len(self.image)
         )
 
     @property

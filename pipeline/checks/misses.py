@@ -11,7 +11,7 @@ from pipeline.checks.fat_reach import refused
 from pipeline.checks.fat_volume import BOOT_PROGRAM
 from pipeline.checks.iso_image import Iso
 from pipeline.checks.kind import Node
-from pipeline.checks.partitions import Partitions, partitions_are_apart
+from pipeline.checks.partitions import Partitions, partitions_are_apart, partitions_are_usable
 from pipeline.checks.places import Place, gpt_partitions, is_fat, mbr_partitions, own_tables
 from pipeline.checks.programs import BOOT_FOLDER, NAMES, Program, image_of
 from pipeline.checks.quoting import shown
@@ -210,6 +210,12 @@ def _of_tables(node: Node, disk: Partitions) -> Miss:
                 _of_family(node, "ISO028", "DISK002"),
             )
         if disk.table.partitions and not gpt_partitions(disk):
+            if not any(partitions_are_apart(disk)) and not any(partitions_are_usable(disk)):
+                return Miss(
+                    "its GPT's partitions are marked as none that firmware shows (attribute 1)",
+                    f"`sgdisk --attributes=1:clear:1 {shown(node.name)}`",
+                    lacks,
+                )
             overlap = any(partitions_are_apart(disk))
             return Miss(
                 "firmware leaves out its GPT's partitions: they "

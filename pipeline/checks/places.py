@@ -193,16 +193,19 @@ def _torito(node: Node, block: int, *, by_rules: bool) -> Iterator[Place]:
     iso = node.artifact
     if not isinstance(iso, Iso) or CD_BLOCK % block:
         return
-    at = finder(node)
-    for number, entry in enumerate(iso.entries, start=1):
-        if not entry.bootable:
-            continue
-        name = f"El Torito's entry {number}"
+    find = finder(node)
+    numbers = {entry.record: number for number, entry in enumerate(iso.entries, start=1)}
+    for entry in iso.entries if by_rules else eltorito.scan_catalog(iso.image):
+        name = f"El Torito's entry {numbers.get(entry.record, entry.record)}"
+        size = entry.size or max(len(iso.image) - entry.offset, 0)
         if not by_rules:
-            if entry.load_rba and entry.record < block // eltorito.ENTRY_SIZE:
-                yield at(name, entry.offset, edk2_size(iso, entry, block), is_system=True)
-        elif entry.platform == eltorito.PLATFORM_EFI and entry.media == eltorito.NO_EMULATION:
-            yield at(name, entry.offset, entry.size or max(len(iso.image) - entry.offset, 0), is_system=True)
+            is_taken = entry.load_rba > 0 and entry.record < block // eltorito.ENTRY_SIZE
+            size = edk2_size(iso, entry, block)
+        else:
+            is_efi = entry.platform == eltorito.PLATFORM_EFI
+            is_taken = entry.bootable and is_efi and entry.media == eltorito.NO_EMULATION
+        if is_taken:
+            yield find(name, entry.offset, size, is_system=True)
 
 
 def edk2_size(iso: Iso, entry: BootEntry, block: int = CD_BLOCK) -> int:

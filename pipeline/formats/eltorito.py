@@ -19,6 +19,11 @@ ENTRY_SIZE = 32  # bytes; of the catalog's records
 PLATFORM_EFI = 0xEF
 NO_EMULATION = 0
 
+FIRST_SECTOR, TERMINATOR = 16, 255  # where volume descriptors begin, and the type of the last
+SYSTEM = b"EL TORITO SPECIFICATION"
+BOOTABLE = 0x88
+
+MAX_DESCRIPTORS = 64
 MAX_ENTRIES = 256  # no catalog comes near; a damaged one must not keep us
 
 
@@ -58,7 +63,7 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
     kind, identifier, system, catalog_sector = unpack(
         "<B5sx32s32xI", image, BOOT_RECORD_SECTOR * SECTOR_SIZE, "El Torito: boot record"
     )
-    if (kind, identifier, system.rstrip(b"\0 ")) != (0, b"CD001", b"EL TORITO SPECIFICATION"):
+    if (kind, identifier, system.rstrip(b"\0 ")) != (0, b"CD001", SYSTEM):
         raise FormatError(
             f"El Torito: sector 17 is no boot record: it is of type {kind} for {readable(system)}",
             "give xorriso a boot image: `-e … -no-emul-boot`",
@@ -85,6 +90,31 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
             offset += ENTRY_SIZE
             offset = _skip_extensions(image, offset)
     return tuple(entries)
+
+
+def scan_catalog(image: Image) -> tuple[BootEntry, ...]:
+    """Return what is marked as bootable in the catalog's sector, whatever the sections say (EDK II does so).
+
+    The boot record may be any of the volume descriptors. None where there is no catalog.
+    """
+    for sector in range(FIRST_SECTOR, FIRST_SECTOR + MAX_DESCRIPTORS):
+        descriptor = bytes(image[sector * SECTOR_SIZE : sector * SECTOR_SIZE + 75])
+        if descriptor[1:6] != b"CD001" or descriptor[0] == TERMINATOR:
+            return ()
+        if not descriptor[7:].startswith(SYSTEM):
+            continue
+        offset = int.from_bytes(descriptor[71:75], "little") * SECTOR_SIZE
+        try:
+            platform = _read_validation(image, offset)
+        except FormatError:
+            continue
+        records = bytes(image[offset : offset + SECTOR_SIZE])
+        return tuple(
+            _read_entry(records, number * ENTRY_SIZE, platform, number)
+            for number in range(1, len(records) // ENTRY_SIZE)
+            if records[number * ENTRY_SIZE] == BOOTABLE
+        )
+    return ()
 
 
 def _skip_extensions(image: Image, offset: int) -> int:
@@ -120,9 +150,9 @@ def _read_entry(image: Image, offset: int, platform: int, record: int) -> BootEn
     indicator, media, _, _, sector_count, load_rba = unpack(
         "<BBHBxHI", image, offset, "El Torito: boot entry"
     )
-    if indicator not in (0x88, 0x00):
+    if indicator not in (BOOTABLE, 0x00):
         raise FormatError(
             f"El Torito: no boot entry at offset {offset:#x}: it starts with {indicator:#04x}",
             "make the ISO again",
         )
-    return BootEntry(platform, indicator == 0x88, media & 0x0F, sector_count, load_rba, record)
+    return BootEntry(platform, indicator == BOOTABLE, media & 0x0F, sector_count, load_rba, record)
