@@ -94,7 +94,8 @@ def members(initramfs: Initramfs) -> Iterator[Member]:
             yield Member(entry.name, entry.data, None, "inittab", read_inittab, facts(entry))
         else:
             is_own = id(entry.data) in programs
-            is_program = is_own or bytes(entry.data[:4]) == elf.MAGIC
+            # what is cut off is told as the archive's damage
+            is_program = is_own or (not entry.missing and bytes(entry.data[:4]) == elf.MAGIC)
             read = None if is_own else read_companion
             kind = "elf" if is_program else ""
             yield Member(entry.name, entry.data, None, kind, read if is_program else None, facts(entry))

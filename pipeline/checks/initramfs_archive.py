@@ -19,6 +19,8 @@ from pipeline.formats.magic import describe, recognise
 from pipeline.formats.rootfs import Lost, grow, plain
 from pipeline.formats.tree import Tree
 
+DRACUT = "early_cpio"  # the mark that dracut puts into what Linux looks for early
+
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
@@ -38,8 +40,8 @@ class Initramfs:
     @property
     def is_early(self) -> bool:
         """Whether there is nothing in it but what Linux looks for before it unpacks: microcode, tables."""
-        names = [plain(entry.name) for entry in self.entries]
-        return all(f"{name}/".startswith(EARLY) for name in names if name)
+        names = {plain(entry.name) for entry in self.entries} - {"", DRACUT}
+        return all(f"{name}/".startswith(EARLY) for name in names)
 
 
 def is_archive(image: Image) -> bool:

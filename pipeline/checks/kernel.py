@@ -61,6 +61,11 @@ class Kernel:
         """Return an option's value, `n` where it is not set, "" where nobody knows."""
         return self.config.get(name, "n") if isinstance(self.config, Mapping) else ""
 
+    @property
+    def has_own_initramfs(self) -> bool:
+        """Whether it was built with an initramfs in it; what that holds nobody knows."""
+        return self.option("INITRAMFS_SOURCE") not in ("", "n", '""')
+
 
 def read_kernel(image: Image) -> Kernel:
     """Read both headers. Raises FormatError for a boot header that is damaged or too old."""

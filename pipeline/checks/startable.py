@@ -5,6 +5,7 @@ Must not know which path is asked for, nor what a refusal means for whoever boot
 Specification: Linux 6.12, fs/exec.c, fs/binfmt_script.c, fs/binfmt_elf.c
 """
 
+import posixpath
 from typing import Literal
 
 from pipeline.checks.closure import missing_for
@@ -18,6 +19,7 @@ from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.tree import Tree
 
 BINPRM_BUF_SIZE = 256  # bytes: how much of a file Linux looks at to see what it is
+PATH = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")  # of env, which Linux hands none
 MAX_SCRIPTS = 5  # each the interpreter of the last (exec_binprm)
 PAGE = 4096  # bytes; what a file lacks within its last page reads as zeros
 BLANKS = b" \t"
@@ -54,7 +56,7 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
     entry = first = _file(tree, path)
     for _ in range(MAX_SCRIPTS + 1):
         _check_whole(entry)
-        interpreter = interpreter_of(entry)
+        interpreter, argument = interpreter_of(entry)
         if not interpreter:
             _check_program(initramfs, entry, path if entry is first else f"/{entry.name}", kernel)
             return first
@@ -63,7 +65,9 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
                 f"/{entry.name} is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",
                 "build it with CONFIG_BINFMT_SCRIPT=y, or start a program with rdinit=",
             )
-        entry = _interpreter(tree, entry, interpreter)
+        script, entry = entry, _interpreter(tree, entry, interpreter)
+        if interpreter.rpartition("/")[2] == "env":
+            _check_env(tree, script, argument)
     raise Refused(
         f"{path} is a script for a script, and so on, more than {MAX_SCRIPTS} times",
         "name a program after its `#!`, such as /bin/sh",
@@ -89,11 +93,14 @@ def _check_whole(entry: Entry) -> None:
         )
 
 
-def interpreter_of(entry: Entry) -> str:
-    """Return what a script names after `#!`, "" for what is none. Raises Refused as `load_script` fails."""
+def interpreter_of(entry: Entry) -> tuple[str, str]:
+    """Return what a script names after `#!`, and the one argument behind it; "" for what is no script.
+
+    Raises Refused as `load_script` fails.
+    """
     head = bytes(entry.data[:BINPRM_BUF_SIZE])
     if not head.startswith(b"#!"):
-        return ""
+        return "", ""
     text = head.partition(b"\0")[0]
     line, end, _ = text[2:].partition(b"\n")
     words = line.lstrip(BLANKS).replace(b"\t", b" ").split(b" ")
@@ -106,7 +113,8 @@ def interpreter_of(entry: Entry) -> str:
         raise Refused(
             f"/{entry.name} is a script that names no interpreter", "begin it with a line such as `#!/bin/sh`"
         )
-    return words[0].decode(errors="surrogateescape")
+    argument = line.strip(BLANKS)[len(words[0]) :].strip(BLANKS)
+    return words[0].decode(errors="surrogateescape"), argument.decode(errors="surrogateescape")
 
 
 def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
@@ -126,6 +134,24 @@ def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
                 f"write the whole path: `#!/bin/{path.rpartition('/')[2]}`",
             ) from error
         raise Refused(f"/{script.name} is a script for {path}, but {error.message}", error.hint) from error
+
+
+def _check_env(tree: Tree, script: Entry, argument: str) -> None:
+    """What env(1) is to look for is all that stands behind it, unless that begins with `-S`."""
+    words = argument.removeprefix("-S").split()
+    wanted = words[0] if argument.startswith("-S") and words else argument
+    if wanted.startswith("-") or "=" in wanted:
+        return
+    for place in PATH:
+        try:
+            tree.resolve_program(posixpath.join(place, wanted))
+        except FormatError:
+            continue
+        return
+    raise Refused(
+        f"/{script.name} is a script for env, which does not find {wanted!r}",
+        f"name the program itself, such as `#!/bin/{words[0] if words else 'sh'}`",
+    )
 
 
 def _check_program(initramfs: Node, entry: Entry, path: str, kernel: Node | None) -> None:
@@ -167,6 +193,8 @@ def _loadable(entry: Entry, kernel: Node | None) -> Elf:
             f"/{entry.name} is an ELF file of type {elf.kind} with {elf.loaded} bytes to load, no program",
             "give the linked program, not an object file",
         )
+    if not elf.entry:
+        raise Refused(f"/{entry.name} is a library, without an entry point", "give a program")
     if elf.loaded > len(entry.data) + -len(entry.data) % PAGE:
         raise Refused(
             f"/{entry.name} is cut off: it loads {elf.loaded} bytes, the file has {len(entry.data)}",

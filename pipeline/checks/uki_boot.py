@@ -112,8 +112,10 @@ def init_is_there(node: Node) -> Iterator[Fault]:
 
     A UKI without a command line is given one by firmware or an addon: nobody knows what that names.
     """
-    refused, cmdline = refused_init(node), _cmdline(node)
+    refused, cmdline, kernel = refused_init(node), _cmdline(node), _kernel(node)
     if refused is None or refused.lack == "cannot run" or cmdline is None:
+        return
+    if refused.lack == "nothing there" and kernel and kernel.has_own_initramfs:
         return
     has_root = cmdline.values("root") or cmdline.values("nfsroot")
     if refused.lack == "no program" or not has_root:

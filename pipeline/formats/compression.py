@@ -19,7 +19,7 @@ import zstandard
 from pipeline.errors import FormatError
 from pipeline.formats import lzo
 from pipeline.formats.budget import MAX_UNPACKED, UNPACKED
-from pipeline.formats.fields import Image, budget_of, chunks, cut, spool, unpack
+from pipeline.formats.fields import Image, budget_of, chunks, cut, legible, spool, unpack
 
 MAGICS = {
     "gzip": b"\x1f\x8b",
@@ -170,7 +170,7 @@ def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:
         )
     if not name:
         raise FormatError(
-            f"no stream that Linux unpacks: it starts with {bytes(image[:8])!r}",
+            f"no stream that Linux unpacks: it starts with {legible(bytes(image[:8]))}",
             "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
         )
     return _parts(image, DECODERS[name], name, consumed)

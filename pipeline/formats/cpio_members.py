@@ -21,7 +21,7 @@ from pipeline.formats.cpio_reader import (
     Entry,
     skip_zeros,
 )
-from pipeline.formats.fields import Image, budget_of
+from pipeline.formats.fields import Image, budget_of, legible
 from pipeline.formats.magic import Format, recognise
 
 NUMBER = re.compile(rb"(?:0[xX](?=[0-9A-Fa-f]))?([0-9A-Fa-f]*)")  # how simple_strtoul reads one
@@ -133,7 +133,7 @@ def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: Run) -> st
         return None
     if not raw.endswith(b"\0"):
         run.fault = FormatError(
-            f"cpio: the name at offset {at:#x} does not end at its one NUL: {raw[:40]!r}",
+            f"cpio: the name at offset {at:#x} does not end at its one NUL: {legible(raw[:40])}",
             "the archive is damaged: make it again",
         )
         return None
@@ -158,7 +158,7 @@ def _number(digits: bytes) -> int:
 
 def _no_member(archive: Image, at: int, header: bytes) -> FormatError:
     return other_format(archive[at:]) or FormatError(
-        f"cpio: no newc member at offset {at:#x}: it starts with {header[:6]!r}, not b'070701'",
+        f"cpio: no newc member at offset {at:#x}: it starts with {legible(header[:6])}, not '070701'",
         "make the archive with `cpio -H newc`",
     )
 

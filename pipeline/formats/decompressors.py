@@ -20,7 +20,7 @@ from pipeline.formats.compression import (
     lz4_parts,
     parts_of,
 )
-from pipeline.formats.fields import Image, budget_of, spool
+from pipeline.formats.fields import Image, budget_of, legible, spool
 
 METHODS = {
     b"\x1f\x8b": "gzip",
@@ -145,7 +145,7 @@ def _unknown(head: bytes) -> FormatError:
             "pack it with `lz4 -l`: `lz4 -dc OLD | lz4 -l > NEW`",
         )
     return FormatError(
-        f"no stream that Linux unpacks: it starts with {head[:8]!r}",
+        f"no stream that Linux unpacks: it starts with {legible(head[:8])}",
         "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
     )
 

@@ -190,6 +190,12 @@ def stream(image: Image) -> BinaryIO:
     return io.BufferedReader(_Raw(image))
 
 
+def legible(octets: bytes) -> str:
+    """Return a few bytes as people read them: letters in quotes, anything else in hexadecimal."""
+    text = octets.decode("ascii", errors="replace")
+    return f"'{text}'" if text.isascii() and text.isprintable() else octets.hex()
+
+
 def cut(image: Image, offset: int, size: int, what: str) -> Image:
     """Return `size` bytes of `image` from `offset` on; FormatError, naming `what`, when they are missing."""
     if offset < 0 or size < 0 or offset + size > len(image):

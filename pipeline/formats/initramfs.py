@@ -12,15 +12,22 @@ from dataclasses import dataclass, field
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader, decompressors
 from pipeline.formats.budget import ARCHIVES
-from pipeline.formats.compression import LIMIT
+from pipeline.formats.compression import LIMIT, LZ4_FRAME
 from pipeline.formats.cpio_members import FOREIGN, Run, other_format, read_run
 from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.fields import Image, budget_of
+from pipeline.formats.fields import Image, budget_of, legible
 from pipeline.formats.magic import recognise
 
 MAX_SEGMENTS = 256
 MAX_MEMBERS = 100_000
 EARLY = "kernel/"
+TOOLS = {name: name for name in decompressors.METHODS.values()} | {
+    "xz": "xz --check=crc32",
+    "lz4": "lz4 -l",
+    "lzo": "lzop",
+    "lzma": "xz --format=lzma",
+}
+"""What packs as Linux can unpack it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +135,15 @@ def _take_stream(image: Image, found: Unpacked, limit: int, room: int) -> None:
     except FormatError as error:
         raise _at(where, error) from error
     if stream.fault:
-        where, fault, doubt = f"at offset {start:#x}", _not_packed(image, start) or stream.fault, None
+        where, doubt = f"at offset {start:#x}", None
+        fault = _not_packed(image, start) or _remainder(image, start) or stream.fault
     else:
         found.end += stream.size
+        if fault and decompressors.method_of(image[found.end :]) == compression:
+            fault = FormatError(
+                "the archive goes on in another stream, and Linux wants all of it in one",
+                f"pack it as one: `{TOOLS[compression]} -dc OLD | {TOOLS[compression]} > NEW`",
+            )
     if entries or not stream.fault:
         found.segments.append(Segment(start, stream.size, compression, stream.contents, tuple(entries)))
     found.fault = _at(where, fault) if fault else None
@@ -189,6 +202,16 @@ def _not_packed(image: Image, at: int) -> FormatError | None:
     return FormatError(
         "an archive that is not packed has to start at a multiple of 4",
         "fill up what is in front of it before they are joined: `truncate -s %4 FIRST`",
+    )
+
+
+def _remainder(image: Image, at: int) -> FormatError | None:
+    """Return what is to be said of bytes behind an archive that mean nothing to Linux."""
+    if at == 0 or decompressors.method_of(image[at:]) or bytes(image[at : at + 4]) == LZ4_FRAME:
+        return None
+    return FormatError(
+        f"what follows is nothing that Linux unpacks: it starts with {legible(bytes(image[at : at + 8]))}",
+        f"cut it off: `head -c {at} OLD > NEW`, or pack it as Linux can unpack it",
     )
 
 

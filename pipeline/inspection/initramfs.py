@@ -66,6 +66,8 @@ def _init_of(system: System) -> Said:
         how = "rdinit= names it" if named else "no rdinit= names another"
         return Said("yes", path, f"{how}; {what}")
     is_there = refused.lack != "nothing there"
+    if not is_there and system.kernel and system.kernel.has_own_initramfs:
+        return Said("unknown", because=f"{why}; the kernel has an initramfs of its own in it")
     if not is_there and system.cmdline is None:
         return Said("unknown", because=f"{why}; what gives the command line may name another")
     root = system.cmdline.values("root") if system.cmdline and not is_there else []

@@ -73,8 +73,8 @@ CASES = (
         "CPIO019",
         GOOD + b"garbage!",
         (
-            f"initramfs: at offset {len(GOOD):#x}: no stream that Linux unpacks: it starts with b'garbage!': "
-            f"Linux stops there, and goes on with {len(ALL)} members",
+            f"initramfs: at offset {len(GOOD):#x}: what follows is nothing that Linux unpacks: "
+            f"it starts with 'garbage!': Linux stops there, and goes on with {len(ALL)} members",
         ),
     ),
     Case(

@@ -34,6 +34,8 @@ def scripts(count: int) -> list[Raw]:
     return [Raw("s" + str(n) if n else "init", PROGRAM, b"#!/%b\n" % names[n].encode()) for n in range(count)]
 
 
+ENV = (Raw("usr", DIRECTORY), Raw("usr/bin", DIRECTORY), Raw("usr/bin/env", LINK, b"../../bin/busybox"))
+
 STARTED = (
     [text(elf())],
     [text(b"#!/bin/sh\nexec sh\n")],
@@ -49,6 +51,9 @@ STARTED = (
     [text(ELF32)],
     [text(DYNAMIC), LIB, LOADER, SO],
     scripts(5),
+    [text(b"#!/usr/bin/env sh\n"), *ENV],
+    [text(b"#!/usr/bin/env -S sh -e\n"), *ENV],
+    [text(b"#!/usr/bin/env -i sh\n"), *ENV],
 )
 
 
@@ -87,6 +92,17 @@ REFUSED = (
         "/bin/tool has mode -rw-r--r--",
         "make /bin/tool a file of mode 0755",
     ),
+    (
+        [text(b"#!/usr/bin/env bash\n"), *ENV],
+        "/init is a script for env, which does not find 'bash'",
+        "name the program itself, such as `#!/bin/bash`",
+    ),
+    (
+        [text(b"#!/usr/bin/env sh -e\n"), *ENV],
+        "/init is a script for env, which does not find 'sh -e'",
+        "name the program itself, such as `#!/bin/sh`",
+    ),
+    ([text(elf(kind=DYN, entry=0))], "/init is a library, without an entry point", "give a program"),
     (scripts(7), "/init is a script for a script, and so on, more than 5 times", "name a program"),
     (
         [text(b"\xef\xbb\xbf#!/bin/sh\n")],

@@ -106,7 +106,7 @@ def test_linux_takes_it(packed: bytes) -> None:
             "pack it again: `gz",
         ),
         (b"\x1f\x9e" + GZIP[2:], "gzip: the header 1f9e0800 is not one that Linux takes", "pack it again"),
-        (b"hello", "no stream that Linux unpacks: it starts with b'hello'", "pack it with zstd"),
+        (b"hello", "no stream that Linux unpacks: it starts with 'hello'", "pack it with zstd"),
     ],
 )
 def test_linux_refuses_it(packed: bytes, message: str, hint: str) -> None:

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from pipeline.errors import FormatError
 from pipeline.formats import fields
-from pipeline.formats.fields import Extents, Image, chunks, cut, joined, open_image, spool, stream, unpack
+from pipeline.formats.fields import (
+    Extents,
+    Image,
+    chunks,
+    cut,
+    joined,
+    legible,
+    open_image,
+    spool,
+    stream,
+    unpack,
+)
 
 Make = Callable[[bytes], Image]
 
@@ -139,3 +150,11 @@ def test_what_unpacks_without_end_is_cut() -> None:
     with pytest.raises(FormatError) as caught:
         spool(iter(endless, b""), 10_000_000, "it")
     assert caught.value.message == "it unpacks to more than 10000000 bytes"
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [(b"junk!", "'junk!'"), (b"", "''"), (b"a\0", "6100"), (b"\xe4", "e4"), (b"\n", "0a")],
+)
+def test_a_few_bytes_are_legible(octets: bytes, text: str) -> None:
+    assert legible(octets) == text

@@ -95,13 +95,14 @@ TAR = bytes(257) + b"ustar" + bytes(250)
         (bytes(5000), "initramfs: no archive in 5000 bytes", []),
         (
             MAIN + b"junk",
-            f"initramfs: at offset {len(MAIN):#x}: no stream that Linux unpacks: it starts with b'junk'",
+            f"initramfs: at offset {len(MAIN):#x}: what follows is nothing that Linux unpacks: "
+            "it starts with 'junk'",
             NAMES,
         ),
         (
             PACK["zstd"](MAIN) + b"garbage!",
-            f"initramfs: at offset {len(PACK['zstd'](MAIN)):#x}: no stream that Linux unpacks: "
-            "it starts with b'garbage!'",
+            f"initramfs: at offset {len(PACK['zstd'](MAIN)):#x}: what follows is nothing that Linux unpacks: "
+            "it starts with 'garbage!'",
             NAMES,
         ),
         (
@@ -125,7 +126,7 @@ TAR = bytes(257) + b"ustar" + bytes(250)
         (
             PACK["zstd"](b"not an archive".ljust(200)),
             "initramfs: in the zstd stream at offset 0x0: cpio: no newc member at offset 0x0: "
-            "it starts with b'not an', not b'070701'",
+            "it starts with 'not an', not '070701'",
             [],
         ),
         (
@@ -136,7 +137,7 @@ TAR = bytes(257) + b"ustar" + bytes(250)
         (
             PACK["zstd"](bytes(4) + MAIN),
             "initramfs: in the zstd stream at offset 0x0: cpio: no newc member at offset 0x0: "
-            "it starts with b'\\x00\\x00\\x00\\x0007', not b'070701'",
+            "it starts with 000000003037, not '070701'",
             [],
         ),
         (
@@ -153,7 +154,7 @@ TAR = bytes(257) + b"ustar" + bytes(250)
         (
             PACK["gzip"](MAIN + b"junk"),
             f"initramfs: in the gzip stream at offset 0x0: cpio: no newc member at offset {len(MAIN):#x}: "
-            "it starts with b'junk', not b'070701'",
+            "it starts with 'junk', not '070701'",
             NAMES,
         ),
         (
@@ -169,6 +170,15 @@ TAR = bytes(257) + b"ustar" + bytes(250)
             [],
         ),
         (NO_NUL, "initramfs: in the archive at offset 0x0: cpio: the name at offset 0x6e does not end", []),
+        *(
+            (
+                PACK[name](MAIN[:200]) + PACK[name](MAIN[200:]),
+                f"initramfs: in the {name} stream at offset 0x0: the archive goes on in another stream, "
+                "and Linux wants all of it in one",
+                ["bin"],
+            )
+            for name in ("gzip", "bzip2", "xz", "zstd")
+        ),
         (
             PACK["lz4"](MAIN) + LAST,
             "initramfs: at offset 0x0: lz4: the block at offset ",

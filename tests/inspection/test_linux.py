@@ -10,7 +10,7 @@ import zstandard
 
 from pipeline.checks.catalog import take_apart
 from pipeline.inspection.interview import answers
-from tests.fixtures.bzimage import bzimage, packed_kernel
+from tests.fixtures.bzimage import bzimage, packed_kernel, vmlinux
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import changed
@@ -19,7 +19,8 @@ from tests.fixtures.packed import PACK, lzo, xz
 from tests.fixtures.uki import CMDLINE, uki
 
 CONSOLE = b" console=tty0"
-EARLY = newc([Raw("kernel", DIRECTORY), Raw("kernel/x86", DIRECTORY)])
+EARLY = newc([Raw("early_cpio", FILE, b"1"), Raw("kernel", DIRECTORY), Raw("kernel/x86", DIRECTORY)])
+OWN = vmlinux(more='CONFIG_INITRAMFS_SOURCE="/tmp/root"')
 BUSYBOX = Raw("bin/busybox", FILE | 0o111, elf() + b"BusyBox v1.37.0 (Debian)")
 
 
@@ -143,6 +144,11 @@ CASES = (
     ),
     (
         "init",
+        uki({".linux": bzimage(payload=zstandard.compress(OWN)), ".cmdline": b"quiet"}),
+        "unknown: /init is not in the archive; the kernel has an initramfs of its own in it",
+    ),
+    (
+        "init",
         uki({".initrd": changed(without="sbin/init"), ".cmdline": None}),
         "unknown: /init is not in the archive; what gives the command line may name another",
     ),
@@ -194,7 +200,7 @@ UNPACKED = (
     ("xz with SHA-256", xz(TINY, lzma.CHECK_SHA256), "no", "CPIO000", "| xz --check=crc32 >"),
     ("second part unaligned", ZSTD + EXTRA, "yes", "CPIO019", "`truncate -s %4 FIRST`"),
     ("second part aligned", ZSTD + bytes(3) + EXTRA, "yes", "", ""),
-    ("garbage behind", PACK["zstd"](TINY) + b"garbage!", "yes", "CPIO019", "pack it with"),
+    ("garbage behind", PACK["zstd"](TINY) + b"garbage!", "yes", "CPIO019", "`head -c "),
     ("odc", PACK["gzip"](b"070707" + b"0" * 76), "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
     ("old binary format", PACK["gzip"](OLD), "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
     ("old binary format, not packed", OLD, "no", "CPIO000", "`bsdtar -cf NEW --format=newc @OLD`"),
