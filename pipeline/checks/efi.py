@@ -60,7 +60,9 @@ KIND = Kind(
             spec="UAPI.5 Unified Kernel Image, UKI Components",
             fix="Make it again with ukify, and give it the kernel.",
         ),
-        *sections.rules(("EFI003", "EFI004", "EFI005", "EFI006", "EFI007", "EFI008"), WHAT),
+        *sections.rules(
+            ("EFI003", "EFI004", "EFI005", "EFI006", "EFI007", "EFI008", "EFI009", "EFI010"), WHAT
+        ),
     ),
     members,
 )

@@ -11,7 +11,7 @@ from pipeline.checks import dbx
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.revocations import AS_OF, Refusal, refusals
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import CHANGED, image_digest, read_signatures
+from pipeline.formats.authenticode import CHANGED, Signature, image_digest, read_signatures
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
 from pipeline.formats.sbat import read_sbat
 
@@ -106,8 +106,10 @@ def _taken(pe: Pe) -> int:
 
 def are_apart(what: str, pe: Pe) -> Iterator[Fault]:
     """Sections that were added in the same place overwrite each other."""
+    apart = set(_overwriting(pe))  # a rule of its own tells of those
     for place, extent in (("file", _in_file), ("memory", _in_memory)):
-        taken = sorted((section for section in pe.sections if extent(section)[1]), key=extent)
+        sections = [one for one in pe.sections if extent(one)[1] and (place == "file" or one not in apart)]
+        taken = sorted(sections, key=extent)
         for first, second in pairwise(taken):
             start, size = extent(first)
             if extent(second)[0] < start + size:
@@ -124,6 +126,28 @@ def _in_file(section: Section) -> tuple[int, int]:
 
 def _in_memory(section: Section) -> tuple[int, int]:
     return section.virtual_address, section.virtual_size
+
+
+def code_is_kept(what: str, pe: Pe) -> Iterator[Fault]:
+    """Firmware copies one section after the other into memory: a later one overwrites what was there."""
+    for section in _overwriting(pe):
+        yield (
+            f"{what}'s section {section.name} overwrites its code in memory, at {section.virtual_address:#x}",
+            "make it again, each section behind the last",
+        )
+
+
+def _overwriting(pe: Pe) -> list[Section]:
+    """Return the sections that are loaded over the one that the program starts in."""
+    for index, code in enumerate(pe.sections):
+        start, size = _in_memory(code)
+        if start <= pe.entry_point < start + size:
+            return [
+                one
+                for one in pe.sections[index + 1 :]
+                if one.virtual_size and one.virtual_address < start + size and sum(_in_memory(one)) > start
+            ]
+    return []
 
 
 def are_aligned(what: str, pe: Pe) -> Iterator[Fault]:
@@ -158,6 +182,8 @@ def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
     except FormatError as error:
         yield f"{what}: {error.message}", error.hint
         return
+    if any(not signature.fault for signature in signatures):
+        return  # firmware takes that one; a rule of its own says what is wrong with others
     for signature in signatures:
         if signature.fault == CHANGED:
             yield (
@@ -165,8 +191,27 @@ def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
                 f"its {signature.digest} is not the signed one",
                 SIGN_LAST,
             )
-        elif signature.fault:
-            yield f"{what} is signed by {signature.subject!r}, but {signature.fault}", SIGN_LAST
+        else:
+            yield _wrong(what, signature), SIGN_LAST
+
+
+def signatures_all_count(what: str, pe: Pe) -> Iterator[Fault]:
+    """Of several signatures one is enough, where firmware trusts its signer; elsewhere another counts."""
+    try:
+        signatures = read_signatures(pe)
+    except FormatError:
+        return  # a rule of its own says so
+    if all(signature.fault for signature in signatures):
+        return
+    for signature in signatures:
+        if signature.fault:
+            yield f"{_wrong(what, signature)}; another of its signatures is right", SIGN_LAST
+
+
+def _wrong(what: str, signature: Signature) -> str:
+    if not signature.subject:
+        return f"{what} has a signature that {signature.fault}"
+    return f"{what} is signed by {signature.subject!r}, but {signature.fault}"
 
 
 def is_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
@@ -206,7 +251,7 @@ def in_dbx(pe: Pe) -> str:
         return ""
 
 
-Codes = tuple[str, str, str, str, str, str]
+Codes = tuple[str, str, str, str, str, str, str, str]
 
 
 def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], ...]:
@@ -263,6 +308,22 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
             False,
             "SBAT.md and SbatLevel_Variable.txt of shim; UEFI 2.10, §32.4.1 (dbx)",
             "Take a newer build, or start it with Secure Boot off.",
+        ),
+        (
+            "all of its signatures are right",
+            signatures_all_count,
+            Severity.WARNING,
+            False,
+            "UEFI 2.10, §32.5.3.3 Authorization Process; EDK II DxeImageVerificationLib",
+            "Take all signatures off, and sign it again by all signers.",
+        ),
+        (
+            "nothing overwrites its code",
+            code_is_kept,
+            Severity.ERROR,
+            False,
+            "Microsoft PE Format, Section Table (VirtualAddress); EDK II PeCoffLoaderLoadImage",
+            "Let ukify place the sections, or give objcopy addresses behind the last section.",
         ),
     )
     return tuple(

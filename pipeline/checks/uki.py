@@ -196,7 +196,11 @@ KIND = Kind(
             spec=f"{SPEC}, UKI Components",
             fix="Give ukify all of them.",
         ),
-        *sections.rules(("UKI004", "UKI005", "UKI006", "UKI010", "UKI016", "UKI017"), WHAT, overlap=False),
+        *sections.rules(
+            ("UKI004", "UKI005", "UKI006", "UKI010", "UKI016", "UKI017", "UKI021", "UKI022"),
+            WHAT,
+            overlap=False,
+        ),
         Rule(
             "UKI007",
             ".uname is the kernel's version",

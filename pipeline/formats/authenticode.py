@@ -57,8 +57,9 @@ class Signature:
 def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     """Read all signatures of the certificate table, and compare each with the image.
 
-    Firmware passes over one that it cannot read. Raises FormatError where it can read none, for a table
-    that it refuses whatever is signed in it, and for an image whose sections nobody could hash.
+    Firmware passes over one that it cannot read: where others can be read, all but its fault is empty.
+    Raises FormatError where none can be read, for a table that firmware refuses whatever is signed in it, and
+    for an image whose sections nobody could hash.
     """
     if pe.certificates == (0, 0):
         return ()
@@ -70,7 +71,20 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
             found.append(_read_signature(pe, data, digests))
         except FormatError as error:
             errors.append(error)
-    if errors and not found:
+            found.append(
+                Signature(
+                    "",
+                    "",
+                    "",
+                    covers_file=False,
+                    is_valid=False,
+                    not_before="",
+                    not_after="",
+                    chain=(),
+                    fault=f"cannot be read: {error.message}",
+                )
+            )
+    if errors and len(errors) == len(found):
         raise errors[0]
     return tuple(found)
 

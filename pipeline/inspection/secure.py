@@ -80,7 +80,8 @@ def _signed(node: Node, name: str) -> Said:
         return Said("no", because=f"{name} is not signed")
     good = [each for each in signatures if not each.fault]
     if not good:
-        return _refused(node, f"{name} is signed by {signatures[0].subject}, but {signatures[0].fault}")
+        first = next((each for each in signatures if each.subject), signatures[0])
+        return _refused(node, f"{name} is signed by {first.subject}, but {first.fault}")
     trusted = " or ".join(dict.fromkeys(each.issuer for each in good))
     signers = ", ".join(each.subject for each in good)
     return Said("yes", f"if the firmware trusts {trusted}", f"{name} is signed by {signers}")

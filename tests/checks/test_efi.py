@@ -9,6 +9,7 @@ from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
 from tests.fixtures.pe import ARM64, PE_OFFSET, moved, pe, section_field
 from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
+from tests.fixtures.signer import pkcs7
 
 GOOD = UNSIGNED
 RAW_OFFSET, VIRTUAL_ADDRESS = 20, 12
@@ -62,6 +63,27 @@ CASES = (
             "the EFI program takes 2.8 GB of memory in one piece for 0.0 MB: "
             "its section .data has the address 0xb2090000",
         ),
+    ),
+    Case(
+        "EFI009",
+        signed(b"no DER at all", RSA),
+        (
+            "the EFI program has a signature that cannot be read: DER: a value is cut off: 6e6f204445522061, "
+            "of 13 bytes; another of its signatures is right",
+        ),
+    ),
+    Case(
+        "EFI009",
+        signed(EC, pkcs7(patch(UNSIGNED, 0x400, b"X"), "Another")),
+        (
+            "the EFI program is signed by 'Another', but the signature is of another file: "
+            "it was changed after it was signed; another of its signatures is right",
+        ),
+    ),
+    Case(
+        "EFI010",
+        patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), b"\0\x10"),
+        ("the EFI program's section .data overwrites its code in memory, at 0x1000",),
     ),
     Case(
         "EFI008",

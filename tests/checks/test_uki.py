@@ -20,7 +20,7 @@ from tests.fixtures.newc import FILE, Raw, newc
 from tests.fixtures.pcrsig import pcrsig
 from tests.fixtures.pe import ARM64, PE_OFFSET, moved, section_field
 from tests.fixtures.signed import RSA, signed
-from tests.fixtures.signer import sign
+from tests.fixtures.signer import pkcs7, sign
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 
 GOOD = uki()
@@ -100,6 +100,19 @@ CASES = (
             f"the UKI's .pcrsig is for another PCR 11 than it will have (sha256 {AFTER_INITRD} after "
             "enter-initrd): none of its policies (1) fits, and what the TPM seals to them will not unlock",
         ),
+    ),
+    Case(
+        "UKI021",
+        signed(pkcs7(GOOD), RSA, image=GOOD),
+        (
+            "the UKI is signed by 'Test signer', but the signature is of another file: "
+            "it was changed after it was signed; another of its signatures is right",
+        ),
+    ),
+    Case(
+        "UKI022",
+        with_field(".linux", VIRTUAL_ADDRESS, 0x1000),
+        ("the UKI's section .linux overwrites its code in memory, at 0x1000",),
     ),
     Case(
         "UKI018",

@@ -224,6 +224,11 @@ ROWS = (
         "uefi",
         "no: it is an addon to a UKI, with no program of its own",
     ),
+    Row(
+        moved(uki(), ".initrd", 0x1000),
+        "uefi",
+        "no: firmware does not load it: the UKI's section .initrd overwrites its code in memory, at 0x1000",
+    ),
     Row(bzimage(), "uefi", "yes: it is an EFI application for x86-64"),
     Row(bzimage(stub=False), "uefi", "no: it has no EFI stub"),
     Row(iso(), "missing", "nothing"),

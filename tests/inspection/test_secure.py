@@ -103,6 +103,12 @@ def entry(offset: int, image: bytes, more: int = 0) -> bytes:
         (patch(signed(RSA), PE_OFFSET + 24 + 64, b"\xef\xbe\xad\xde"), "yes", "it is signed by Test signer"),
         (signed(b"no DER at all", RSA), "yes", "it is signed by Test signer"),
         (
+            signed(b"no DER at all", RSA, image=changed(UNSIGNED)),
+            "no",
+            "it is signed by Test signer, but the signature is of another file: "
+            "it was changed after it was signed",
+        ),
+        (
             entry(TABLE, signed(RSA) + b"SMUGGLED" * 32, more=256),
             "no",
             "the signature of it cannot be read: Authenticode: behind the last certificate, at offset 0xdd8, "
