@@ -40,6 +40,7 @@ LZ4_BLOCK = 8 << 20  # bytes; what a block of the legacy format unpacks to, at m
 LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that could not be packed
 
 OUTPUT = 1 << 18  # bytes unpacked at once
+FEW = 1 << 12  # bytes unpacked at once near damage; what Linux asks for of bzip2 and xz
 INPUT = 1 << 16  # bytes
 ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
 
@@ -217,20 +218,21 @@ def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[i
 def _until_damage(image: Image, decoder: Decoder, step: int, last: int, size: int) -> Iterator[bytes]:
     """Yield what comes out of the input that is damaged, before it is: `size` bytes came out before.
 
-    A decoder that fails keeps what it has: it is given one byte after the other.
+    A decoder that fails keeps what it has: it is given one byte after the other, and asked for few.
     """
     offset = found = 0
     with contextlib.suppress(*DAMAGE):
         while not decoder.eof and offset < len(image):
-            data = bytes(image[offset : offset + (1 if offset >= last else step)])
+            room, most = (1, FEW) if offset >= last else (step, OUTPUT)
+            data = bytes(image[offset : offset + room])
             offset += len(data)
-            part = decoder.decompress(data, OUTPUT)
+            part = decoder.decompress(data, most)
             while part:
                 found += len(part)
                 if found > size:
                     yield part[size - found :]
                     size = found
-                part = b"" if decoder.eof else decoder.decompress(b"", OUTPUT)
+                part = b"" if decoder.eof else decoder.decompress(b"", most)
 
 
 def _frame_parts(image: Image) -> Iterator[bytes]:
