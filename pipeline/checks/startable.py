@@ -24,6 +24,7 @@ MAX_SCRIPTS = 5  # each the interpreter of the last (exec_binprm)
 PAGE = 4096  # bytes; what a file lacks within its last page reads as zeros
 BLANKS = b" \t"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+WINDOWS = "its lines end as on Windows, in CR and LF"
 LINK_MARKS = (b"!<symlink>", b"IntxLNK\1")  # of links in files, as Cygwin and Interix write them
 MAX_LINK = 100  # bytes of a text that may have been a link
 
@@ -66,6 +67,8 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
                 "build it with CONFIG_BINFMT_SCRIPT=y, or start a program with rdinit=",
             )
         script, entry = entry, _interpreter(tree, entry, interpreter)
+        if argument.endswith("\r"):
+            raise Refused(f"/{script.name} hands {interpreter} {argument!r}: {WINDOWS}", _without_cr(script))
         if interpreter.rpartition("/")[2] == "env":
             _check_env(tree, script, argument)
     raise Refused(
@@ -123,9 +126,8 @@ def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
     except FormatError as error:
         if path.endswith("\r"):
             raise Refused(
-                f"/{script.name} is a script for {path!r}, which is not in the archive: "
-                "its lines end as on Windows, in CR and LF",
-                rf"run `sed -i 's/\r$//' {script.name}`, and pack the initramfs again",
+                f"/{script.name} is a script for {path!r}, which is not in the archive: {WINDOWS}",
+                _without_cr(script),
             ) from error
         if not path.startswith("/"):
             raise Refused(
@@ -134,6 +136,10 @@ def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
                 f"write the whole path: `#!/bin/{path.rpartition('/')[2]}`",
             ) from error
         raise Refused(f"/{script.name} is a script for {path}, but {error.message}", error.hint) from error
+
+
+def _without_cr(script: Entry) -> str:
+    return rf"run `sed -i 's/\r$//' {script.name}`, and pack the initramfs again"
 
 
 def _check_env(tree: Tree, script: Entry, argument: str) -> None:

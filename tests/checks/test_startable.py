@@ -74,6 +74,11 @@ REFUSED = (
         "in CR and LF",
         r"run `sed -i 's/\r$//' init`, and pack the initramfs again",
     ),
+    (
+        [text(b"#!/bin/sh -e\r\necho\r\n")],
+        "/init hands /bin/sh '-e\\r': its lines end as on Windows, in CR and LF",
+        r"run `sed -i 's/\r$//' init`, and pack the initramfs again",
+    ),
     ([text(b"#!/gone\n")], "/init is a script for /gone, but /gone is not in the archive", "add /gone to"),
     (
         [text(b"#!sh -e\n")],
