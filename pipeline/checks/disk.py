@@ -23,14 +23,24 @@ COPY = "Copy the image again, and compare its checksum."
 
 
 def read_disk(image: Image) -> Partitions:
-    """Read both tables; blocks have 512 bytes unless a GPT says otherwise.
+    """Read both tables; blocks have 512 bytes unless a GPT, or where partitions begin, says otherwise.
 
     Raises FormatError when there is neither an MBR nor a GPT.
     """
-    disk = read_partitions(image, gpt.find_sector_size(image) or gpt.SECTOR_SIZES[0])
+    disk = read_partitions(image, gpt.find_sector_size(image) or _size_by_mbr(image))
     if isinstance(disk.mbr, FormatError) and not disk.has_gpt:
         raise disk.mbr
     return disk
+
+
+def _size_by_mbr(image: Image) -> int:
+    """Return the bytes in a block with which a partition of the MBR begins with FAT, else 512."""
+    mbr = partitions.attempt(lambda: gpt.read_mbr(image))
+    firsts = [one.first_lba for one in (() if isinstance(mbr, FormatError) else mbr) if one.first_lba]
+    for size in gpt.SECTOR_SIZES:
+        if any(recognise(image[first * size :]) is Format.FAT for first in firsts):
+            return size
+    return gpt.SECTOR_SIZES[0]
 
 
 def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:

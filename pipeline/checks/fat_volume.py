@@ -21,7 +21,7 @@ from pipeline.formats.fields import Image, chunks
 BOOT_PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 MAX_SHOWN = 8
 
-MEDIA_OFFSET, MIRRORING_OFFSET = 21, 40  # bytes into the boot sector
+MEDIA_OFFSET, MIRRORING_OFFSET, SIGNATURE_OFFSET = 21, 40, 510  # bytes into the boot sector
 STATE_OFFSET = {"FAT12": 37, "FAT16": 37, "FAT32": 65}
 MEDIA = frozenset({0x00, 0x01, 0xF0, *range(0xF8, 0x100)})
 CLEAN = {"FAT16": 0x8000, "FAT32": 0x0800_0000}
@@ -127,6 +127,16 @@ def last_used(efi: EfiImage) -> int:
     """Return the last cluster that is not free; 1 where all are."""
     table = efi.table
     return next((at for at in range(len(table) - 1, 1, -1) if table[at]), 1)
+
+
+def is_signed(efi: EfiImage) -> Iterator[Fault]:
+    """EDK II and Linux read a volume without it; Windows, and firmware that goes by the rules, do not."""
+    signature = bytes(efi.volume.image[SIGNATURE_OFFSET : SIGNATURE_OFFSET + 2])
+    if signature != b"\x55\xaa":
+        yield (
+            f"the FAT volume's boot sector ends with {signature.hex()}, not with the signature 55aa",
+            "make the volume again, with `mkfs.vfat`",
+        )
 
 
 def media_is_known(efi: EfiImage) -> Iterator[Fault]:

@@ -106,6 +106,15 @@ class Partitions:
         return next((one for one in partitions if one.kind == gpt.EFI_SYSTEM_PARTITION), None)
 
     @property
+    def logical(self) -> tuple[gpt.MbrPartition, ...]:
+        """The partitions that lie in extended ones of the MBR."""
+        mbr = () if isinstance(self.mbr, FormatError) else self.mbr
+        extended = (one for one in mbr if one.kind in gpt.EXTENDED)
+        return tuple(
+            each for one in extended for each in gpt.logical_partitions(self.image, one, self.sector_size)
+        )
+
+    @property
     def places(self) -> Iterator[Place]:
         """All partitions that begin inside the image, the GPT's first; protective ones are none."""
         unit, end = self.sector_size, len(self.image)
@@ -114,9 +123,9 @@ class Partitions:
             facts: dict[str, str | int] = {"table": "GPT", "partition": one.number, "type": str(one.kind)}
             if one.first_lba * unit < end:
                 yield Place(one.first_lba * unit, size, {**facts, "label": one.name})
-        for each in () if isinstance(self.mbr, FormatError) else self.mbr:
+        for each in (*(() if isinstance(self.mbr, FormatError) else self.mbr), *self.logical):
             facts = {"table": "MBR", "partition": each.number, "type": f"{each.kind:#04x}"}
-            if each.kind != gpt.PROTECTIVE and each.first_lba * unit < end:
+            if each.kind not in (gpt.PROTECTIVE, *gpt.EXTENDED) and each.first_lba * unit < end:
                 yield Place(each.first_lba * unit, each.size * unit, {**facts, "active": int(each.bootable)})
 
 

@@ -181,7 +181,8 @@ def mbr_partitions(disk: Partitions, *, by_rules: bool) -> tuple[gpt.MbrPartitio
         overlap = any(end > one.first_lba for end, one in zip(ends, used[1:], strict=False))
         if overlap or any(end > disk.last_lba + 1 for end in ends):
             return ()
-    return tuple(sorted((one for one in used if one.kind != gpt.PROTECTIVE), key=lambda one: one.number))
+    plain = (one for one in used if one.kind not in (gpt.PROTECTIVE, *gpt.EXTENDED))
+    return (*sorted(plain, key=lambda one: one.number), *disk.logical)
 
 
 def _torito(node: Node, block: int, *, by_rules: bool) -> Iterator[Place]:

@@ -76,8 +76,11 @@ class Volume:
 
 
 def read_volume(image: Image) -> Volume:
-    """Read the boot sector (§3.1 to §3.3). Raises FormatError where it is none or contradicts itself."""
-    _check_signature(image)
+    """Read the boot sector (§3.1 to §3.3). Raises FormatError where it is none or contradicts itself.
+
+    The signature at its end, which Linux and EDK II do not ask for, is no condition of it.
+    """
+    cut(image, 0, 512, "FAT: boot sector")
     sector_size, per_cluster, reserved, tables, root_entries, total16, _, table16, _, _, _, total32 = unpack(
         "<HBHBHHBHHHII", image, 11, "FAT: boot sector"
     )
@@ -92,11 +95,12 @@ def read_volume(image: Image) -> Volume:
         ("bytes per sector", sector_size, sector_size in (512, 1024, 2048, 4096)),
         ("sectors per cluster", per_cluster, per_cluster in (1, 2, 4, 8, 16, 32, 64, 128)),
         ("reserved sectors", reserved, reserved > 0),
-        ("number of FATs", tables, tables in (1, 2)),
+        ("number of FATs", tables, tables > 0),
         ("root directory entries", root_entries, (root_entries == 0) == (table16 == 0)),
         ("sectors per FAT", sectors_per_table, sectors_per_table > 0),
     ):
         if not good:
+            _check_signature(image)
             raise FormatError(
                 f"FAT: the boot sector's {name} cannot be {value}", "make the image again, with mkfs.vfat"
             )

@@ -7,6 +7,7 @@ https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from pipeline.formats.fields import Image, cut, readable, unpack
 
 EFI_SYSTEM_PARTITION = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 PROTECTIVE = 0xEE  # the partition type of a protective MBR
+EXTENDED = frozenset({0x05, 0x0F})  # the types of partitions that others lie in
+FIRST_LOGICAL, MAX_LOGICAL = 5, 60
 SIGNATURE = b"EFI PART"
 SECTOR_SIZES = (512, 4096)  # bytes
 
@@ -77,6 +80,30 @@ def mbr_partitions(image: Image) -> tuple[MbrPartition, ...]:
         if kind:
             partitions.append(MbrPartition(number, flag == 0x80, kind, first, size))
     return tuple(partitions)
+
+
+def logical_partitions(
+    image: Image, extended: MbrPartition, sector_size: int = 512
+) -> Iterator[MbrPartition]:
+    """Yield the logical partitions in an extended one, numbered from 5 on, as far as their chain is good.
+
+    Each link is a block like an MBR: its first record is the partition, counted from the link on, its second
+    the next link, counted from the extended partition on.
+    """
+    link, seen = 0, set[int]()
+    for number in range(FIRST_LOGICAL, FIRST_LOGICAL + MAX_LOGICAL):
+        start = extended.first_lba + link
+        block = bytes(image[start * sector_size : start * sector_size + 512])
+        if len(block) < 512 or link in seen:
+            return
+        seen.add(link)
+        flag, _, kind, _, first, size = unpack("<B3sB3sII", block, 446, "MBR")
+        if not first or not size or link + first + size > extended.size:
+            return
+        yield MbrPartition(number, flag == 0x80, kind, start + first, size)
+        _, _, kind, _, link, _ = unpack("<B3sB3sII", block, 462, "MBR")
+        if kind not in EXTENDED or not link:
+            return
 
 
 def find_sector_size(image: Image) -> int | None:

@@ -95,7 +95,7 @@ def recognise(image: Image) -> Format | None:
     if head[510:512] == b"\x55\xaa":
         if _looks_like_fat(head):
             return Format.FAT
-        return Format.MBR if _looks_like_mbr(head) else None
+        return Format.MBR if _looks_like_mbr(head, len(image)) else None
     return Format.CPIO_BINARY if _looks_like_old_cpio(head) else None
 
 
@@ -106,7 +106,7 @@ def _is_iso9660(image: Image) -> bool:
 def _looks_like_fat(head: bytes) -> bool:
     """Tell a boot sector with a BIOS parameter block from one with a partition table."""
     sector_size = int.from_bytes(head[11:13], "little")
-    return head[:1] in (b"\xeb", b"\xe9") and sector_size in (512, 1024, 2048, 4096) and head[16] in (1, 2)
+    return head[:1] in (b"\xeb", b"\xe9") and sector_size in (512, 1024, 2048, 4096) and head[16] in (1, 2, 3)
 
 
 def _looks_like_old_cpio(head: bytes) -> bool:
@@ -116,10 +116,16 @@ def _looks_like_old_cpio(head: bytes) -> bool:
     return int.from_bytes(head[:2], order) == 0o070707 and head.find(b"\0", 26) == 25 + size
 
 
-def _looks_like_mbr(head: bytes) -> bool:
-    """Tell a partition table from code of another boot sector: flags are known, and something is there."""
+def _looks_like_mbr(head: bytes, size: int) -> bool:
+    """Tell a partition table from code of another boot sector.
+
+    Something is there, and flags are known, or all that is there lies inside the image, as EDK II wants it.
+    """
     records = [head[at : at + 16] for at in range(446, 510, 16)]
-    return all(record[0] in (0, 0x80) for record in records) and any(record[4] for record in records)
+    used = [record for record in records if record[4]]
+    ends = (int.from_bytes(one[8:12], "little") + int.from_bytes(one[12:], "little") for one in used)
+    are_known = all(record[0] in (0, 0x80) for record in records)
+    return bool(used) and (are_known or max(ends) * 512 <= size)
 
 
 def describe(image: Image) -> str:

@@ -66,14 +66,27 @@ def _paths(programs: Sequence[Program]) -> str:
 
 
 def by_bios_from_cd(node: Node) -> Said:
-    """A BIOS takes the first bootable entry for x86 (El Torito §2)."""
+    """A BIOS takes the initial entry, where that is for x86: few know sections (El Torito §2, SeaBIOS)."""
     iso: Iso = node.artifact
     if isinstance(iso.catalog, FormatError):
         missed = of_catalog(iso)
         return Said("no", because=missed.because, finding=missed.code)
-    entry = next((one for one in iso.entries if one.platform == BIOS and one.bootable), None)
-    if entry is None:
+    mine = [one for one in iso.entries if one.platform == BIOS and one.bootable]
+    if not mine:
         return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")
+    entry = mine[0]
+    if entry.record != 1:
+        return Said(
+            "no",
+            because="El Torito's entry for BIOS is not the initial one, and a BIOS looks at no other",
+            hint="give xorriso the options of -b before those of -e",
+        )
+    if not entry.sector_count:
+        return Said(
+            "no",
+            because="El Torito's entry for BIOS has load size 0: a BIOS loads nothing of it",
+            hint="give xorriso `-boot-load-size 4`",
+        )
     image = iso.image[entry.offset :]
     how = f", emulating {EMULATIONS[entry.media]}" if entry.media in EMULATIONS else ""
     if not len(image):

@@ -67,6 +67,8 @@ def answers(node: Node) -> tuple[Answer, ...]:
     was_left_out = any(below.left_out for _, below in node.walk())
     unsure = was_left_out and bool(budget_of(node.member.image).spent)
     said = {question: _said(ask, node, unsure) for question, ask in asked.items()}
+    if node.kind and node.artifact is None and node.findings and not node.left_out:
+        said |= {way: _unreadable(node) for way in WAYS & ASKED.get(node.kind.name, {}).keys()}
     if "init" in said:
         said["missing"] = _missing(said)
     return tuple(
@@ -87,6 +89,12 @@ def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
     """Return what was taken apart, judged by what the answers to the ways of booting say, and all answers."""
     said = answers(node)
     return judged(node, {answer.question: answer for answer in said}), said
+
+
+def _unreadable(node: Node) -> Said:
+    """Answer for a medium of which nothing can be read."""
+    found = node.findings[-1]
+    return Said("no", because=found.message, finding=found.code, hint=found.hint)
 
 
 def _is_asked(node: Node, kind: str) -> bool:

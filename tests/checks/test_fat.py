@@ -70,6 +70,11 @@ CASES = (
         (f"the FAT volume is cut off: its boot sector says 32768 bytes, there are {PLACE.cluster(5)}",),
     ),
     Case(
+        "FAT017",
+        patch(GOOD, 510, bytes(2)),
+        ("the FAT volume's boot sector ends with 0000, not with the signature 55aa",),
+    ),
+    Case(
         "FAT016",
         GOOD[:-512],
         (

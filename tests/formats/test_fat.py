@@ -89,11 +89,10 @@ def test_both_tables_are_there() -> None:
 @pytest.mark.parametrize(
     ("offset", "new", "message"),
     [
-        (510, b"\0\0", "FAT: no boot sector: the signature at offset 510 is 0000, not 55aa"),
         (11, struct.pack("<H", 768), "FAT: the boot sector's bytes per sector cannot be 768"),
         (13, b"\3", "FAT: the boot sector's sectors per cluster cannot be 3"),
         (14, b"\0\0", "FAT: the boot sector's reserved sectors cannot be 0"),
-        (16, b"\3", "FAT: the boot sector's number of FATs cannot be 3"),
+        (16, b"\0", "FAT: the boot sector's number of FATs cannot be 0"),
         (17, b"\0\0", "FAT: the boot sector's root directory entries cannot be 0"),
         (22, b"\0\0", "FAT: the boot sector's root directory entries cannot be 16"),
         (19, b"\4\0", "FAT: 4 sectors leave 0 clusters, which do not fit tables of 1 sectors"),
@@ -105,6 +104,14 @@ def test_a_boot_sector_that_cannot_be_is_told(offset: int, new: bytes, message: 
     with pytest.raises(FormatError) as caught:
         read_volume(patch(GOOD, offset, new))
     assert caught.value.message == message
+
+
+def test_what_has_no_signature_is_told_where_it_is_none() -> None:
+    unsigned = patch(GOOD, 510, bytes(2))
+    assert read_volume(unsigned).cluster_count == read_volume(GOOD).cluster_count
+    with pytest.raises(FormatError) as caught:
+        read_volume(patch(unsigned, 13, b"\3"))
+    assert caught.value.message == "FAT: no boot sector: the signature at offset 510 is 0000, not 55aa"
 
 
 def test_a_volume_without_tables_is_told() -> None:

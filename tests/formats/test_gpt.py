@@ -9,6 +9,7 @@ from pipeline.formats.gpt import (
     EFI_SYSTEM_PARTITION,
     MbrPartition,
     find_sector_size,
+    logical_partitions,
     read_mbr,
     read_table,
 )
@@ -145,3 +146,34 @@ def test_no_mbr_is_told(image: bytes, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         read_mbr(image)
     assert caught.value.message == message
+
+
+def link(kind: int, first: int, size: int, following: int = 0, more: int = 5) -> bytes:
+    """A block of an extended partition: its logical partition, and where the next link is."""
+    records = struct.pack("<B3sB3sII", 0, b"", kind, b"", first, size)
+    records += struct.pack("<B3sB3sII", 0, b"", more if following else 0, b"", following, 1)
+    return (bytes(446) + records).ljust(510, b"\0") + b"\x55\xaa"
+
+
+EXTENDED = MbrPartition(1, bootable=False, kind=5, first_lba=10, size=40)
+
+
+@pytest.mark.parametrize(
+    ("links", "found"),
+    [
+        ({0: link(0xEF, 1, 5)}, [(5, 11, 5)]),
+        ({0: link(0x83, 1, 5, 8), 8: link(0xEF, 2, 5)}, [(5, 11, 5), (6, 20, 5)]),
+        ({0: link(0x83, 1, 5, 8, 0x83), 8: link(0xEF, 2, 5)}, [(5, 11, 5)]),
+        ({0: link(0x83, 1, 5, 8), 8: link(0x83, 2, 5, 8)}, [(5, 11, 5), (6, 20, 5)]),
+        ({0: link(0xEF, 1, 40)}, []),
+        ({0: link(0xEF, 1, 0)}, []),
+        ({0: link(0xEF, 1, 5, 39)}, [(5, 11, 5)]),
+        ({}, []),
+    ],
+    ids=["one", "two", "other type", "circle", "too long", "empty", "behind the end", "none"],
+)
+def test_logical_partitions_are_a_chain(links: dict[int, bytes], found: list[tuple[int, int, int]]) -> None:
+    image = bytes(49 * 512)
+    for at, block in links.items():
+        image = patch(image, (10 + at) * 512, block)
+    assert [(one.number, one.first_lba, one.size) for one in logical_partitions(image, EXTENDED)] == found

@@ -121,6 +121,13 @@ def patch_table(image: bytes, *, first_usable: int) -> bytes:
     return image
 
 
+def with_third_table(image: bytes) -> bytes:
+    """The FAT12 volume, whose two tables have one sector each, with one more."""
+    sectors = struct.unpack_from("<H", image, 19)[0] + 1
+    return patch(image[: 2 * SECTOR] + image[SECTOR:], 19, struct.pack("<H", sectors))
+
+
+THREE = with_third_table(SMALL)
 FAT32 = fat({PROGRAM: EFI}, kind="FAT32", clusters=65525)
 GOOD = disk()
 IN_PLACE = gpt_of(bytes(512 * 4096), 4096, 64, 64 + len(SMALL) // 4096 - 1)
@@ -284,6 +291,37 @@ ROWS = {
     ),
     "an MBR partition that runs out": Row(
         mbr_disk((0, 0xEF, 63, 640), contents=SMALL), {"uefi_disk": "no"}, ("DISK010",)
+    ),
+    "an MBR partition in blocks of 4096 bytes": Row(
+        mbr_disk((0, 0xEF, 16, 8), contents=SMALL, first=16 * 8),
+        {"uefi_disk": f"yes, {ON_4096}"},
+        ("DISK016",),
+    ),
+    "an MBR partition with an odd flag": Row(
+        mbr_disk((1, 0xEF, 63, 64), contents=SMALL), {"uefi_disk": f"yes, {ON_512}"}
+    ),
+    "a logical partition": Row(
+        mbr_disk((0, 5, 63, 80), contents=mbr(0xEF, 16, 64).ljust(16 * SECTOR, b"\0") + SMALL),
+        {"uefi_disk": f"yes, {ON_512}"},
+        (),
+        (f"MBR partition 5 is an EFI system partition with {PROGRAM}",),
+    ),
+    "a FAT volume of three tables": Row(patch(THREE, 16, b"\3"), {"uefi_disk": "yes"}),
+    "a FAT volume without a signature": Row(patch(SMALL, 510, bytes(2)), {"uefi_disk": "yes"}, ("FAT017",)),
+    "a FAT volume that cannot be read": Row(
+        patch(SMALL, 13, b"\3"), {"uefi_disk": "no"}, ("FAT000",), ("sectors per cluster cannot be 3",)
+    ),
+    "the entry for a BIOS in a section": Row(
+        patch(two_entries(iso(finish=as_it_is), 40), catalog(iso()) + 65, b"\0"),
+        {"uefi_cd": "yes", "bios_cd": "no"},
+        ("BOOT002",),
+        ("is not the initial one",),
+    ),
+    "an entry for a BIOS of no sectors": Row(
+        loads(iso(patch(SMALL, 62, CODE[:60]), platform=0, finish=as_it_is), 0),
+        {"uefi_cd": f"yes, {EDK2}", "bios_cd": "no"},
+        ("BOOT002",),
+        ("a BIOS loads nothing of it",),
     ),
     "an entry that emulates a floppy": Row(
         patch(iso(finish=as_it_is), catalog(iso()) + 33, b"\2"),
