@@ -5,13 +5,14 @@ Must not know what is started then.
 
 from collections.abc import Sequence
 
+from pipeline.checks.finding import Severity
 from pipeline.checks.iso import Iso
 from pipeline.checks.kind import Node
 from pipeline.checks.misses import EMULATIONS, Miss, of_catalog
 from pipeline.checks.places import DISK_BLOCKS, on_cd, on_disk
 from pipeline.checks.programs import Program, not_loaded
 from pipeline.checks.sections import is_addon
-from pipeline.checks.starting import Start, from_cd, from_disk, startable
+from pipeline.checks.starting import LENIENT, NOWHERE, Start, from_cd, from_disk, startable
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.inspection.answers import Condition, Said
@@ -24,15 +25,15 @@ ONLY_SAYS = "only says why it does not start"
 
 def by_uefi_from_cd(node: Node) -> Said:
     """Firmware looks for a program in what El Torito's entry for UEFI points at (UEFI 2.10, §13.3.2)."""
-    return _said(from_cd(node))
+    return _said(node, from_cd(node))
 
 
 def by_uefi_from_disk(node: Node) -> Said:
     """Firmware looks into every EFI system partition, and on removable media into any FAT (§3.5.1.1)."""
-    return _said(from_disk(node))
+    return _said(node, from_disk(node))
 
 
-def _said(found: Start | Miss) -> Said:
+def _said(node: Node, found: Start | Miss) -> Said:
     if isinstance(found, Miss):
         return Said("no", because=found.because, lacks=found.lacks, finding=found.code, hint=found.hint)
     place, rules = found.place, found.rules
@@ -43,13 +44,22 @@ def _said(found: Start | Miss) -> Said:
         because += "; it is no EFI system partition, but firmware takes that from removable media"
     if rules:
         because += f"; by the rules, {rules.because}"
+    if errors := _errors(node, found.programs):
+        because += f"; what comes after that has errors ({', '.join(errors)})"
     return Said(
         "yes",
         because=because,
         conditions=tuple(_conditions(found)),
-        finding=rules.code if rules else "",
+        finding="" if rules is None else LENIENT.code if rules.code == NOWHERE.code else rules.code,
         hint=rules.hint if rules else "",
     )
+
+
+def _errors(node: Node, programs: Sequence[Program]) -> list[str]:
+    """Return the codes of what is wrong with a medium, or with what is started from it, but starts."""
+    nodes = [node, *(below for program in programs for _, below in program.node.walk())]
+    found = (finding for each in nodes for finding in each.findings)
+    return sorted({finding.code for finding in found if finding.severity is Severity.ERROR})
 
 
 def _conditions(found: Start) -> list[Condition]:

@@ -4,6 +4,7 @@ Must not know how an answer is found, nor how it is shown.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pipeline.checks.kind import Node
 from pipeline.checks.packed import Packed
@@ -88,7 +89,9 @@ def answers(node: Node) -> tuple[Answer, ...]:
 def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
     """Return what was taken apart, judged by what the answers to the ways of booting say, and all answers."""
     said = answers(node)
-    return judged(node, {answer.question: answer for answer in said}), said
+    node = judged(node, {answer.question: answer for answer in said})
+    codes = {finding.code for _, below in node.walk() for finding in below.findings}
+    return node, tuple(one if one.finding in codes else replace(one, finding="") for one in said)
 
 
 def _unreadable(node: Node) -> Said:

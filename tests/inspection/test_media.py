@@ -366,6 +366,13 @@ ROWS = {
 }
 
 
+def test_a_yes_says_where_there_are_errors_all_the_same() -> None:
+    grown = patch(iso(), 16 * 2048 + 80, struct.pack("<I", 9999) + struct.pack(">I", 9999))
+    _, answers = interviewed(take_apart(grown, "medium", house=False))
+    said = {each.question: each for each in answers}
+    assert said["uefi_disk"].because.endswith("; what comes after that has errors (ISO001)")
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_firmware_and_answers_agree(name: str) -> None:
     row = ROWS[name]
@@ -388,3 +395,5 @@ def test_firmware_and_answers_agree(name: str) -> None:
         assert errors
     elif not any(EDK2 in way for way in ways.values()):
         assert errors == []
+    named = {each.finding for each in answers} - {""}
+    assert named <= {one.code for one in findings}
