@@ -27,7 +27,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
 from pipeline.formats.cpio_members import FOREIGN
-from pipeline.formats.cpio_reader import MAGICS
+from pipeline.formats.cpio_reader import MAGICS, skip_zeros
 from pipeline.formats.fields import Image, charged, open_image
 from pipeline.formats.magic import Format
 from pipeline.formats.magic import recognise as format_of
@@ -62,6 +62,7 @@ BY_FORMAT = {
     Format.CPIO: "initramfs",
 }
 
+HEAD = 1 << 18  # bytes, of what is packed, that tell what it is
 PACKED = (Format.GZIP, Format.ZSTD, Format.XZ, Format.LZMA, Format.BZIP2, Format.LZ4, Format.LZO)
 
 
@@ -76,9 +77,21 @@ def recognise(image: Image) -> str:
 
 
 def _as_a_whole(image: Image) -> str | None:
-    """Return the kind of an archive that is all of a file, and that Linux does not take; None for others."""
-    head = peek(image, 512) if format_of(image) in PACKED else image
-    return "initramfs" if format_of(head) in FOREIGN else None
+    """Return the kind of what was meant as an initramfs, if it is all of a file; None for others.
+
+    It may have zeros in front, be an archive that Linux does not take, or packed twice.
+    """
+    known = format_of(image)
+    if known in PACKED:
+        head = peek(image, HEAD)
+        known = format_of(head)
+        if known in PACKED and peek(head, 6) in MAGICS:
+            return "initramfs"
+    elif known is None:
+        start = skip_zeros(image, 0)
+        if start and recognise(image[start:]) == "initramfs":
+            return "initramfs"
+    return "initramfs" if known in FOREIGN else None
 
 
 def _recognise_pe(image: Image) -> str:

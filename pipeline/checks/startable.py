@@ -6,6 +6,7 @@ Specification: Linux 6.12, fs/exec.c, fs/binfmt_script.c, fs/binfmt_elf.c
 """
 
 import posixpath
+from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.checks.closure import missing_for
@@ -48,8 +49,16 @@ class Refused(FormatError):  # noqa: N818  of a path, nothing is wrong with the 
         self.lack = lack
 
 
-def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
-    """Return the file that a path leads to, a script or a program, once Linux could start it.
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The file that a path leads to, a script or a program, and the program that runs in the end."""
+
+    entry: Entry
+    elf: Elf
+
+
+def start(initramfs: Node, path: str, kernel: Node | None = None) -> Started:
+    """Return what Linux starts for a path.
 
     `kernel` is the node of the kernel that does, None where nobody knows. Raises Refused with the reason.
     """
@@ -59,8 +68,8 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Entry:
         _check_whole(entry)
         interpreter, argument = interpreter_of(entry)
         if not interpreter:
-            _check_program(initramfs, entry, path if entry is first else f"/{entry.name}", kernel)
-            return first
+            shown = path if entry is first else f"/{entry.name}"
+            return Started(first, _program(initramfs, entry, shown, kernel))
         if _option(kernel, "BINFMT_SCRIPT") == "n":
             raise Refused(
                 f"/{entry.name} is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",
@@ -160,7 +169,8 @@ def _check_env(tree: Tree, script: Entry, argument: str) -> None:
     )
 
 
-def _check_program(initramfs: Node, entry: Entry, path: str, kernel: Node | None) -> None:
+def _program(initramfs: Node, entry: Entry, path: str, kernel: Node | None) -> Elf:
+    """Return the headers of a program whose loader and libraries are there."""
     if bytes(entry.data[: len(MAGIC)]) != MAGIC:
         target = _link_target(initramfs.artifact.tree, entry)
         raise Refused(f"{path} is {_instead(entry, target)}", _remedy(entry, target))
@@ -186,6 +196,7 @@ def _check_program(initramfs: Node, entry: Entry, path: str, kernel: Node | None
             f"/{needs} needs {what}, which its loader does not find in the archive",
             f"add {what} to the initramfs, or link /{entry.name} statically",
         )
+    return elf
 
 
 def _loadable(entry: Entry, kernel: Node | None) -> Elf:

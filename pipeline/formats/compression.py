@@ -41,7 +41,10 @@ LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that c
 
 OUTPUT = 1 << 18  # bytes unpacked at once
 FEW = 1 << 12  # bytes unpacked at once near damage; what Linux asks for of bzip2 and xz
-INPUT = 1 << 16  # bytes
+INPUT = 1 << 12  # bytes; so few are soon given one by one, where they are damaged
+ZSTD_SINGLE_SEGMENT = 0x20  # a flag of a frame that has no window of its own
+ZSTD_WINDOW = 0x88  # MAX_WINDOW, as frames have it (RFC 8878, §3.1.1.1.2)
+ZSTD_BLOCK = 1 << 18  # bytes; the first block is smaller
 ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
 
 
@@ -147,12 +150,23 @@ def peek(image: Image, size: int) -> bytes:
     """Return the first bytes of what is packed, in lz4's frame format too; fewer where it is damaged."""
     found = b""
     with contextlib.suppress(FormatError):
-        for part in _frame_parts(image) if bytes(image[:4]) == LZ4_FRAME else parts_of(image, []):
+        for part in _first_parts(image):
             budget_of(image).spend(UNPACKED, len(part))
             found += part
             if len(found) >= size:
                 break
     return found[:size]
+
+
+def _first_parts(image: Image) -> Iterator[bytes]:
+    """Return the first parts of what is packed, also where Linux would not unpack it."""
+    if bytes(image[:4]) == LZ4_FRAME:
+        return _frame_parts(image)
+    if bytes(image[:4]) == MAGICS["zstd"] and len(image) > 5 and not image[4] & ZSTD_SINGLE_SEGMENT:
+        head = bytearray(bytes(image[:ZSTD_BLOCK]))
+        head[5] = min(head[5], ZSTD_WINDOW)  # no block refers to more than what comes before it
+        return _parts(bytes(head), _Zstd, "zstd", [])
+    return parts_of(image, [])
 
 
 def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:

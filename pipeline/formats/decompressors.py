@@ -42,7 +42,7 @@ GZIP_HEADER, GZIP_TRAILER = 10, 8  # bytes
 NAME = 0x08  # the one optional field of gzip's header that Linux skips
 OTHER_FIELDS = 0x16  # checksum of the header, extra field, comment
 XZ_CHECKS = {4: "CRC64", 10: "SHA-256"}
-BRANCH_FILTERS = range(4, 12)  # of xz, for programs of some machines
+X86 = 4  # xz's filter for programs of that machine; kernels for it are built without the others
 LZMA2 = 0x21
 
 
@@ -92,7 +92,7 @@ def _until_fault(parts: Iterator[bytes], faults: list[FormatError]) -> Iterator[
     try:
         yield from parts
     except FormatError as error:
-        faults.append(FormatError(error.message, error.hint))  # this one keeps no frames alive
+        faults.append(type(error)(error.message, error.hint))  # this one keeps no frames alive
 
 
 class _Sums:
@@ -111,8 +111,9 @@ class _Sums:
 def _with_trailer(image: Image, contents: Image, end: int, sums: _Sums) -> Stream:
     trailer = bytes(image[end : end + GZIP_TRAILER])
     if len(trailer) < GZIP_TRAILER:
-        fault = Cut(f"gzip: the stream is cut off, at {len(image)} bytes", "make it again")
-        return Stream(contents, len(image), fault)
+        # Linux passes over the trailer without a look, and goes on behind the end of the file
+        fault = Cut(f"gzip: the stream is cut off in its last bytes, at {len(image)}", "make it again")
+        return Stream(b"", len(image), fault)
     doubt = None
     if trailer != sums.crc32.to_bytes(4, "little") + (sums.size & 0xFFFF_FFFF).to_bytes(4, "little"):
         doubt = FormatError("gzip: the checksum is wrong, and Linux does not look at it", "make it again")
@@ -178,10 +179,10 @@ def _xz(head: bytes) -> tuple[str, str]:
         )
     filters = _xz_filters(head)
     before = filters[:-1]
-    if filters and (filters[-1] != LZMA2 or before[1:] or any(one not in BRANCH_FILTERS for one in before)):
+    if filters and (filters[-1] != LZMA2 or before not in ([], [X86])):
         names = ", ".join(f"{one:#x}" for one in filters)
         return (
-            f"its filters are {names}; Linux takes LZMA2 (0x21), and one for programs before it",
+            f"its filters are {names}; Linux takes LZMA2 (0x21), and the one for x86 (0x4) before it",
             "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`",
         )
     return "", ""

@@ -12,7 +12,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.microcode import Early
 from pipeline.checks.microcode import found as early_microcode
 from pipeline.checks.program import Program
-from pipeline.checks.startable import Refused, start
+from pipeline.checks.startable import Refused, Started, start
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
 from pipeline.inspection.answers import Said
@@ -26,6 +26,7 @@ LACK_CODES = (*UNPACK_CODES, "UKI008", "CPIO019", "UKI013", "UKI003")
 START_CODES = ("UKI013", "UKI014")
 """Which findings decide that a UKI's kernel starts nothing: the first of them that there is."""
 
+FOR_PCS = ("x86-64", "x86")
 MAX_SEARCHED = 1 << 24  # bytes of a program that are searched for its version
 BUSYBOX = re.compile(rb"BusyBox v[0-9][0-9A-Za-z.\-]{0,20}")
 
@@ -59,7 +60,7 @@ def _init_of(system: System) -> Said:
     path = named[-1] if named else DEFAULT_INIT
     try:
         initramfs = _unpacked(system)
-        what = _started(initramfs, path, system.uki.child(".linux"))
+        what = _what(initramfs, path, start(initramfs, path, system.uki.child(".linux")))
     except Refused as error:
         refused, why = error, error.message
     else:
@@ -119,14 +120,12 @@ def _decides(node: Node, *codes: str) -> str:
 def _init_alone(initramfs: Node) -> Said:
     """Without a command line: what the kernel starts unless it is told otherwise."""
     try:
-        return Said(
-            "yes", DEFAULT_INIT, f"{_started(initramfs, DEFAULT_INIT)}, unless rdinit= says otherwise"
-        )
+        return _unless_told(initramfs, "")
     except Refused as refused:
         why, hint, is_missing = refused.message, refused.hint, refused.lack == "nothing there"
     if is_missing:
         try:
-            what = _started(initramfs, OTHER_INIT)
+            what = _what(initramfs, OTHER_INIT, start(initramfs, OTHER_INIT))
         except Refused as refused:
             why += f", and {refused.message}"
         else:
@@ -138,18 +137,26 @@ def _init_alone(initramfs: Node) -> Said:
 def _init_on_medium(path: str, initramfs: Node) -> Said | None:
     """Say what is started of an initramfs that a boot loader hands over, None where nothing may be."""
     try:
-        what = _started(initramfs, DEFAULT_INIT)
+        return _unless_told(initramfs, f"in {path}; ")
     except Refused:
         return None
-    return Said("yes", DEFAULT_INIT, f"in {path}; {what}, unless rdinit= says otherwise")
 
 
-def _started(initramfs: Node, path: str, kernel: Node | None = None) -> str:
-    """Return what a path leads to. Raises Refused when that is nothing that Linux can start."""
-    entry = start(initramfs, path, kernel)
+def _unless_told(initramfs: Node, where: str) -> Said:
+    """Say what is started by a kernel that nobody knows. Raises Refused as `start` does."""
+    started = start(initramfs, DEFAULT_INIT)
+    what = _what(initramfs, DEFAULT_INIT, started)
+    if started.elf.machine in FOR_PCS:
+        return Said("yes", DEFAULT_INIT, f"{where}{what}, unless rdinit= says otherwise")
+    return Said("unknown", because=f"{where}{DEFAULT_INIT} is {what}; nobody says which kernel is for that")
+
+
+def _what(initramfs: Node, path: str, started: Started) -> str:
+    """Return what a path leads to, as a noun phrase."""
+    entry = started.entry
     node = next((child for child in initramfs.children if child.member.image is entry.data), None)
     via = f", in /{entry.name}" if entry.name != path.strip("/") else ""
-    return _what(node.artifact if node else None, entry.data) + via
+    return _kind(node.artifact if node else None, entry.data) + via
 
 
 def microcode(root: Node) -> Said:
@@ -173,7 +180,7 @@ def _place(early: Early, path: str) -> str:
     return f"{early.name} at {early.offset:#x}{f' of {path}' if path else ''}{off}"
 
 
-def _what(artifact: object, data: Image) -> str:
+def _kind(artifact: object, data: Image) -> str:
     """Return what a program is, as a noun phrase."""
     if not isinstance(artifact, Program) or artifact.elf is None:
         return describe(data)

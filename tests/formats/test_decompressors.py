@@ -7,11 +7,10 @@ import struct
 
 import lz4.frame
 import pytest
-import zstandard
 
 from pipeline.formats.decompressors import method_of, unpack
 from tests.fixtures import patch
-from tests.fixtures.packed import PACK, lz4_legacy, xz
+from tests.fixtures.packed import PACK, lz4_legacy, windowed, xz
 
 NOISE = random.Random(0).randbytes(300_000)  # noqa: S311 - bytes that do not shrink
 GZIP = PACK["gzip"](NOISE)
@@ -21,13 +20,6 @@ LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 1}
 def filtered(*filters: int) -> bytes:
     chain = [*({"id": one} for one in filters), LZMA2]
     return lzma.compress(NOISE, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=chain)
-
-
-def windowed(log: int) -> bytes:
-    """A frame whose window is 2 to the power of `log` bytes, as of a stream whose size nobody knew."""
-    parameters = zstandard.ZstdCompressionParameters(window_log=log)
-    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    return stream.compress(NOISE) + stream.flush()
 
 
 def with_fields(flags: int, fields: bytes) -> bytes:
@@ -48,8 +40,7 @@ def test_what_is_sound_comes_out(name: str) -> None:
     [
         xz(NOISE, lzma.CHECK_NONE),
         filtered(lzma.FILTER_X86),
-        filtered(lzma.FILTER_ARM),
-        windowed(27),
+        windowed(NOISE, 27),
         with_fields(1, b""),
         with_fields(8, b"name\0"),
         lz4_legacy(NOISE) + bytes(9),
@@ -73,8 +64,17 @@ def test_linux_takes_it(packed: bytes) -> None:
             "pack it again: `xz -dc",
         ),
         (filtered(lzma.FILTER_DELTA), "xz: its filters are 0x3, 0x21; Linux takes LZMA2 (0x21)", "pack it"),
+        (
+            filtered(lzma.FILTER_ARM),
+            "xz: its filters are 0x7, 0x21; Linux takes LZMA2 (0x21), and",
+            "pack it",
+        ),
         (filtered(lzma.FILTER_X86, lzma.FILTER_ARM), "xz: its filters are 0x4, 0x7, 0x21; Linux", "pack it"),
-        (windowed(28), "zstd: its window has 256 MiB; Linux takes up to 128", "pack it again: `zstd -dc"),
+        (
+            windowed(NOISE, 28),
+            "zstd: its window has 256 MiB; Linux takes up to 128",
+            "pack it again: `zstd -dc",
+        ),
         (
             b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 1 << 28) + bytes(20),
             "zstd: its window has 256 MiB; Linux takes up to 128",
@@ -158,4 +158,12 @@ def test_linux_does_not_look_at_gzips_checksum() -> None:
     assert (bytes(found.contents), found.fault) == (NOISE, None)
     assert found.doubt
     assert found.doubt.message == "gzip: the checksum is wrong, and Linux does not look at it"
-    assert unpack(GZIP[:-3]).fault
+
+
+def test_without_gzips_trailer_linux_reads_on_behind_the_end() -> None:
+    found = unpack(GZIP[:-3])
+    assert found.fault
+    assert (bytes(found.contents), found.fault.message) == (
+        b"",
+        f"gzip: the stream is cut off in its last bytes, at {len(GZIP) - 3}",
+    )

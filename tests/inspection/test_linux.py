@@ -15,7 +15,7 @@ from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import changed
 from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
-from tests.fixtures.packed import PACK, lzo, xz
+from tests.fixtures.packed import PACK, lzo, windowed, xz
 from tests.fixtures.uki import CMDLINE, uki
 
 CONSOLE = b" console=tty0"
@@ -154,6 +154,11 @@ CASES = (
     ),
     (
         "init",
+        init("init", elf(machine=AARCH64)),
+        "unknown: /init is a static program for AArch64; nobody says which kernel is for that",
+    ),
+    (
+        "init",
         init("init", b"busybox"),
         "no: /init is a file of no known format (it starts with 62757379626f78), which is no program",
     ),
@@ -198,6 +203,11 @@ UNPACKED = (
     ("xz with CRC32", PACK["xz"](TINY), "yes", "", ""),
     ("xz with CRC64", xz(TINY, lzma.CHECK_CRC64), "no", "CPIO000", "| xz --check=crc32 >"),
     ("xz with SHA-256", xz(TINY, lzma.CHECK_SHA256), "no", "CPIO000", "| xz --check=crc32 >"),
+    ("packed twice", PACK["gzip"](PACK["gzip"](TINY)), "no", "CPIO000", "find . | cpio -o -H newc"),
+    ("zeros in front", bytes(512) + TINY, "yes", "", ""),
+    ("zstd with a large window", windowed(TINY, 31), "no", "CPIO000", "| zstd -19 >"),
+    ("gzip without its last bytes", PACK["gzip"](TINY)[:-4], "no", "CPIO000", "make it again"),
+    ("xz without its footer", PACK["xz"](TINY)[:-12], "yes", "CPIO019", "make it again"),
     ("second part unaligned", ZSTD + EXTRA, "yes", "CPIO019", "`truncate -s %4 FIRST`"),
     ("second part aligned", ZSTD + bytes(3) + EXTRA, "yes", "", ""),
     ("garbage behind", PACK["zstd"](TINY) + b"garbage!", "yes", "CPIO019", "`head -c "),
