@@ -46,7 +46,7 @@ def _size_by_mbr(image: Image) -> int:
 def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:
     """Firmware and kernel find no partition at all."""
     if isinstance(disk.table, FormatError) and (disk.has_gpt or disk.is_protected):
-        yield f"neither GPT can be read; {disk.lost}", "write the image again, whole"
+        yield f"neither GPT can be read; {disk.lost}", disk.rescue
 
 
 def primary_is_good(disk: Partitions) -> Iterator[Fault]:

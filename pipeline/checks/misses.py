@@ -85,13 +85,12 @@ def _of_program(node: Node, place: Place, program: Program) -> Miss:
     if refused(fat)[0]:
         return _of_refused(place)
     sectors = fat.volume.size // SECTOR
+    longer = f"`echo ,{sectors} | sfdisk -N {place.name.rpartition(' ')[2]} {shown(node.name)}`"
     entry = "entry" in place.name
     return Miss(
         f"{place.name} covers {place.size // SECTOR:,} of the {sectors:,} sectors of its FAT file system, "
         f"and {shown(program.path)} reaches up to sector {program.reach // SECTOR:,}",
-        f"give xorriso `-boot-load-size {sectors}`"
-        if entry
-        else f"`echo ,{sectors} | sfdisk -N {place.name.rpartition(' ')[2]} {shown(node.name)}`",
+        f"give xorriso `-boot-load-size {sectors}`" if entry else _of_family(node, APPEND, longer),
         code="ISO018" if entry else _of_family(node, "ISO031", "DISK015"),
     )
 
@@ -227,7 +226,7 @@ def _of_tables(node: Node, disk: Partitions) -> Miss:
     if disk.is_protected and isinstance(disk.table, FormatError):
         return Miss(
             f"neither GPT can be read; {disk.lost}",
-            "write the image again, whole",
+            disk.rescue,
             code=_of_family(node, "ISO010", "DISK003"),
         )
     if mbr_partitions(disk, by_rules=True):

@@ -16,6 +16,7 @@ from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
 
+REPAIR = "`sgdisk -e FILE` writes the one that is damaged from the other"
 MAX_MBR_SIZE = 0xFFFF_FFFF  # blocks; what a protective partition says of a disk that has more
 
 Result = TypeVar("Result")
@@ -74,13 +75,27 @@ class Partitions:
         where the disk once ended, by its protective partition.
         """
         why = [one.message for one in (self.primary, self.backup) if isinstance(one, FormatError)]
-        mbr = () if isinstance(self.mbr, FormatError) else self.mbr
-        for one in mbr:
-            at = one.first_lba + one.size - 1
-            former = attempt(partial(gpt.read_table, self.image, at, self.sector_size))
-            if one.kind == gpt.PROTECTIVE and isinstance(former, gpt.Table):
-                why.append(f"one is at LBA {at}, where the disk once ended, and nobody looks there")
+        if self.former_end:
+            lba = self.former_end // self.sector_size - 1
+            why.append(f"one is at LBA {lba}, where the disk once ended, and nobody looks there")
         return "; ".join(dict.fromkeys(why))
+
+    @property
+    def rescue(self) -> str:
+        """How to get a GPT back that cannot be read."""
+        if self.former_end:
+            return f"`truncate -s {self.former_end} FILE`, and `sgdisk -e FILE`, which goes by the backup"
+        return "write the image again, whole"
+
+    @property
+    def former_end(self) -> int:
+        """Where the disk ended when its MBR was made, in bytes, if a backup is there; else 0."""
+        for one in () if isinstance(self.mbr, FormatError) else self.mbr:
+            last = one.first_lba + one.size - 1
+            if one.kind == gpt.PROTECTIVE:
+                former = attempt(partial(gpt.read_table, self.image, last, self.sector_size))
+                return (last + 1) * self.sector_size if isinstance(former, gpt.Table) else 0
+        return 0
 
     @property
     def is_cut_off(self) -> bool:
@@ -162,11 +177,10 @@ def has_a_gpt(disk: Partitions) -> Iterable[Fault]:
     return ()
 
 
-def primary_is_good(disk: Partitions) -> Iterable[Fault]:
+def primary_is_good(disk: Partitions) -> Iterator[Fault]:
     """Firmware takes the backup where the primary GPT is damaged, and looks for it in the last block only."""
     if disk.has_gpt and isinstance(disk.primary, FormatError):
-        raise disk.primary
-    return ()
+        yield disk.primary.message, REPAIR if isinstance(disk.backup, gpt.Table) else disk.rescue
 
 
 def backup_is_the_same(disk: Partitions) -> Iterator[Fault]:
@@ -181,9 +195,9 @@ def backup_is_the_same(disk: Partitions) -> Iterator[Fault]:
         )
         return
     if isinstance(disk.backup, FormatError):
-        raise disk.backup
-    if disk.backup.alternate_lba != 1 or _contents(disk.backup) != _contents(table):
-        yield "the backup GPT says something else than the primary one", "write the GPT again"
+        yield disk.backup.message, REPAIR
+    elif disk.backup.alternate_lba != 1 or _contents(disk.backup) != _contents(table):
+        yield "the backup GPT says something else than the primary one", REPAIR
 
 
 def _contents(table: gpt.Table) -> tuple[object, ...]:
@@ -251,7 +265,7 @@ def partitions_are_inside(disk: Partitions) -> Iterator[Fault]:
             yield (
                 f"GPT partition {one.number} is LBA {one.first_lba} to {one.last_lba}, "
                 f"but the last block of the image is {disk.last_lba}",
-                "write the GPT again",
+                "write the GPT again, for example with `sgdisk`",
             )
 
 
@@ -270,7 +284,7 @@ def partitions_are_usable(disk: Partitions) -> Iterator[Fault]:
             yield (
                 f"GPT partition {one.number} is LBA {one.first_lba} to {one.last_lba}, "
                 f"usable are LBA {table.first_usable_lba} to {table.last_usable_lba}",
-                "write the GPT again",
+                "write the GPT again, for example with `sgdisk`",
             )
 
 
@@ -282,7 +296,7 @@ def partitions_are_apart(disk: Partitions) -> Iterator[Fault]:
             yield (
                 f"GPT partitions {one.number} and {other.number} overlap: "
                 f"LBA {one.first_lba} to {one.last_lba}, and {other.first_lba} to {other.last_lba}",
-                "write the GPT again",
+                "write the GPT again, for example with `sgdisk`",
             )
         if one is None or other.last_lba > one.last_lba:
             one = other
