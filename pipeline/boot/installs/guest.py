@@ -41,7 +41,7 @@ BUSES = {
         "qemu-xhci,id=xhci-{node}",
         "usb-storage,id=usb-{node},bus=xhci-{node}.0,drive={node},serial={serial},removable=on{boot}",
     ),
-    "cd": ("ide-cd,bus=ide.{port},drive={node}{boot}",),
+    "cd": ("ide-cd,bus=ide.{port},serial={serial},drive={node}{boot}",),
 }
 """QEMU's devices for a disk on each bus; one with `paths` is reached through two controllers; `cd` is the
 optical drive of an AHCI controller."""
@@ -50,7 +50,7 @@ optical drive of an AHCI controller."""
 @dataclass(frozen=True)
 class Disk:
     """A disk of the machine: a raw image on a bus. `first` puts it before all others in the boot order, and
-    `second` behind that one.
+    `second` behind that one; of several more, each has its own `turn`, from 2 on.
 
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
@@ -65,6 +65,7 @@ class Disk:
     read_only: bool = False
     first: bool = False
     second: bool = False
+    turn: int = 0
     forgets: int = 0
     can_hang: bool = False
     faults: Mapping[str, object] = field(default_factory=dict)
@@ -83,6 +84,8 @@ class Guest:
     uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
     port: int = 0  # of this host's loopback, that leads to APPLIANCE_PORT; 0 for no network
     address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
+    processors: int = PROCESSORS
+    memory: int = MEMORY_MIB  # MiB
 
 
 def _blockdev(description: Mapping[str, object]) -> list[str]:
@@ -103,6 +106,10 @@ def _image(disk: Disk) -> list[str]:
     return _blockdev({"driver": "raw", "node-name": disk.node, "read-only": disk.read_only, "file": file})
 
 
+def _turn(disk: Disk) -> int | None:
+    return 0 if disk.first else 1 if disk.second else disk.turn or None
+
+
 def _devices(disk: Disk, port: int) -> list[str]:
     if disk.bus not in BUSES:
         raise PipelineError(f"{disk.bus!r} is not a bus", f"choose from {', '.join(BUSES)}")
@@ -112,7 +119,7 @@ def _devices(disk: Disk, port: int) -> list[str]:
         "serial": disk.serial,
         "port": port,
         "blocks": blocks,
-        "boot": ",bootindex=0" if disk.first else ",bootindex=1" if disk.second else "",
+        "boot": f",bootindex={turn}" if (turn := _turn(disk)) is not None else "",
     }
     texts = (template.format_map(values) for template in BUSES[disk.bus])
     return [argument for text in texts for argument in ("-device", text.replace("serial=,", ""))]
@@ -154,9 +161,9 @@ def command(guest: Guest, qmp: int) -> list[str]:
         "-cpu",
         "qemu64",
         "-smp",
-        str(PROCESSORS),
+        str(guest.processors),
         "-m",
-        f"{MEMORY_MIB}M",
+        f"{guest.memory}M",
         "-uuid",
         guest.uuid,
         *firmware,

@@ -42,6 +42,16 @@ def test_a_machine_in_full() -> None:
     assert blockdev(argv, "medium")["read-only"] is True
 
 
+def test_many_media_are_tried_in_turn_by_a_small_machine() -> None:
+    media = [Disk(f"m{n}", Path("/w/x.iso"), "cd", serial=f"S{n}", turn=n) for n in (2, 3)]
+    argv = command(replace(GUEST, disks=media, processors=1, memory=512), 5)
+    assert values(argv, "-device")[:2] == [
+        "ide-cd,bus=ide.0,serial=S2,drive=m2,bootindex=2",
+        "ide-cd,bus=ide.1,serial=S3,drive=m3,bootindex=3",
+    ]
+    assert (values(argv, "-smp"), values(argv, "-m")) == (["1"], ["512M"])
+
+
 def test_a_disk_with_two_paths_is_one_image_behind_two_controllers() -> None:
     for bus, controllers in (("scsi-paths", "virtio-scsi-pci"), ("nvme-paths", "nvme")):
         argv = command(replace(GUEST, disks=(replace(DISK, bus=bus),)), 5)
