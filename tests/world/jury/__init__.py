@@ -1,0 +1,1 @@
+"""The jury: what machines really start, beside what `inspect` says of it."""

@@ -1,0 +1,80 @@
+"""Tries the rows of the table, or those that are named, and says where `inspect` and machines disagree.
+
+.venv/bin/python -m tests.world.jury                 # all; renews docs/agreement.md
+.venv/bin/python -m tests.world.jury gpt iso-inside  # two rows
+"""
+
+import argparse
+import sys
+import tempfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+from pipeline.report import Report
+from pipeline.session import Session
+from tests.fixtures.specimens import unpack
+from tests.fixtures.workshop import Workshop
+from tests.world.jury import agreement, trials
+from tests.world.jury.layouts import drawn
+from tests.world.jury.row import WAYS, Row
+from tests.world.jury.table import KERNEL, TABLE
+
+ROOT = Path(__file__).parents[3]
+
+
+def main() -> int:
+    """Run what the command line names; return 1 where anything disagrees."""
+    parser = argparse.ArgumentParser(prog="python -m tests.world.jury", description=__doc__)
+    parser.add_argument(
+        "rows", nargs="*", default=["*"], help="names of rows, also as patterns such as 'iso-*'"
+    )
+    parser.add_argument("--way", action="append", choices=WAYS, help="only this way")
+    parser.add_argument("--layouts", type=int, default=0, help="try so many random layouts in place of rows")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the layouts")
+    parser.add_argument("--machines", type=int, default=0, help="at once; as many as cores without it")
+    parser.add_argument("--here", metavar="VMLINUZ", help="with this machine's own programs, and this kernel")
+    parser.add_argument("--keep", metavar="FOLDER", help="keep images and logs there")
+    arguments = parser.parse_args()
+    ways = arguments.way or list(WAYS)
+    chosen = drawn(arguments.layouts, arguments.seed) if arguments.layouts else _named(arguments.rows, ways)
+    if not chosen:
+        parser.error(f"no row is called {arguments.rows[0]!r}")
+    with tempfile.TemporaryDirectory(prefix="installer-iso-jury-") as temporary:
+        folder = Path(arguments.keep or temporary)
+        folder.mkdir(exist_ok=True)
+        run, kernel = _bench(arguments.here, folder)
+        (folder / "changed").mkdir()
+        paths = trials.make(run, chosen, kernel, folder / "changed")
+        said = trials.ask(paths)
+        seen = trials.start(run, chosen, paths, kernel, ways, arguments.machines)
+        session = trials.judge(chosen, said, seen)
+    for text in session.reports:
+        recipe = chosen[text.partition(" ")[0]].recipe
+        print(f"{text}\n  recipe: {recipe}" if arguments.layouts else text, flush=True)
+    print(agreement.totals(session.trials))
+    if not arguments.layouts:
+        agreement.record(ROOT, session.trials)
+    return int(bool(session.reports))
+
+
+def _named(patterns: list[str], ways: list[str]) -> dict[str, Row]:
+    return {
+        name: row
+        for name, row in TABLE.items()
+        if any(fnmatch(name, pattern) for pattern in patterns) and set(row.ways) & set(ways)
+    }
+
+
+def _bench(vmlinuz: str | None, folder: Path) -> tuple[trials.Run, Path]:
+    """Return what runs steps, and the kernel that starts initramfs archives."""
+    if vmlinuz:
+        return trials.Here(folder / "here"), Path(vmlinuz)
+    session = Session(ROOT, Report())
+    (folder / "workshop").mkdir()
+    (folder / "real").mkdir()
+    real = unpack(session, folder / "real", KERNEL)
+    return trials.InContainers(Workshop(session, folder / "workshop")), real[KERNEL]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The page docs/agreement.md, and `seen.json`, which it is made of: what was tried, and what came of it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.world.jury.row import TITLES, WAYS, Row
+from tests.world.jury.table import GROUPS, TABLE
+from tests.world.jury.verdict import Trial
+
+SEEN = "tests/world/jury/seen.json"
+PAGE = "docs/agreement.md"
+
+HEAD = """\
+# How often `inspect` agrees with firmware and Linux
+
+Made by `.venv/bin/python -m tests.world.jury`; edit `tests/world/jury/`, not this page.
+
+Each image is made by the recipe of its row in `tests/world/jury/`, and started in QEMU with a program that
+says over the serial port that it was started: by OVMF (EDK II) as CD, as USB stick, or as disk with blocks of
+4096 bytes; by SeaBIOS; or, for an initramfs, by Linux. That is compared with what `./doit inspect --json`
+answers. A yes that has conditions counts as a yes on the machines where they hold, and as a no on others.
+"Not said" is where the answer is "unknown".
+"""
+MARKS = {
+    "agreed": "",
+    "not said": " (not said)",
+    "known": " (known difference)",
+    "disagreed": " (**disagreed**)",
+}
+
+
+def digest(row: Row) -> str:
+    """Return what tells a row's recipe from an older one."""
+    return hashlib.sha256(row.recipe.encode()).hexdigest()[:12]
+
+
+def record(root: Path, trials: Iterable[Trial]) -> None:
+    """Remember what was seen, forget rows that there are no more, and write the page."""
+    path = root / SEEN
+    seen: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for trial in trials:
+        fields = {key: value for key, value in asdict(trial).items() if key not in ("name", "way")}
+        seen[f"{trial.name}:{trial.way}"] = {**fields, "recipe": digest(TABLE[trial.name])}
+    known = {key: seen[key] for key in every_trial() if key in seen}
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in known.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    (root / PAGE).write_text(write(known))
+
+
+def every_trial() -> list[str]:
+    """Return all trials of the table, by NAME:WAY."""
+    return [f"{name}:{way}" for name, row in TABLE.items() for way in row.ways]
+
+
+def totals(trials: Iterable[Trial]) -> str:
+    """Return one line that counts."""
+    counted = Counter(trial.agreement for trial in trials)
+    return f"{sum(counted.values())} trials: " + ", ".join(
+        f"{count} {what}" for what, count in counted.items()
+    )
+
+
+def write(seen: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page."""
+    lines = [HEAD, "| way | tried | start | agreed | not said | known differences | disagreed |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    for way, title in TITLES.items():
+        lines.append(_total(title, [one for key, one in seen.items() if key.endswith(f":{way}")]))
+    lines.append(_total("all", list(seen.values())))
+    lines.append(f"\nThese are {len(TABLE)} images.")
+    for group, rows in GROUPS.items():
+        lines += [f"\n## {group}\n", "| image | what it is | what was seen |", "| --- | --- | --- |"]
+        lines += [_row(name, row, seen) for name, row in rows.items()]
+    known = [
+        f"- `{name}`, {TITLES[way]}: {why}" for name, row in TABLE.items() for way, why in row.differs.items()
+    ]
+    if known:
+        lines += ["\n## Known differences\n", *known]
+    return "\n".join(lines) + "\n"
+
+
+def _total(title: str, found: list[Mapping[str, Any]]) -> str:
+    counted = Counter(one["agreement"] for one in found)
+    numbers = [len(found), sum(one["started"] for one in found), *(counted[what] for what in MARKS)]
+    return f"| {title} | " + " | ".join(map(str, numbers)) + " |"
+
+
+def _row(name: str, row: Row, seen: Mapping[str, Mapping[str, Any]]) -> str:
+    said = []
+    for way in WAYS:
+        one = seen.get(f"{name}:{way}")
+        if one:
+            verb = "starts" if one["started"] else "does not start"
+            said.append(f"{TITLES[way]}: {verb}{MARKS[one['agreement']]}")
+    return f"| `{name}` | {row.what.replace('|', '/')} | {'; '.join(said) or 'not tried yet'} |"

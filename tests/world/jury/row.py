@@ -1,0 +1,50 @@
+"""What a row of the jury's table is, and by which of `inspect`'s answers each way of starting is judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.world.jury.changes import Change
+
+WAYS = {
+    "uefi_cd": ("uefi_cd",),
+    "uefi_512": ("uefi_disk",),
+    "uefi_4096": ("uefi_disk",),
+    "bios_cd": ("bios_cd",),
+    "bios_disk": ("bios_disk",),
+    "efi": ("uefi",),
+    "uki": ("uefi", "init"),
+    "linux": ("init",),
+}
+"""By way: the questions whose answers all have to be yes for a start."""
+
+TITLES = {
+    "uefi_cd": "OVMF, as CD",
+    "uefi_512": "OVMF, as USB stick",
+    "uefi_4096": "OVMF, as disk with blocks of 4096 bytes",
+    "bios_cd": "SeaBIOS, as CD",
+    "bios_disk": "SeaBIOS, as stick",
+    "efi": "OVMF, as program in a FAT",
+    "uki": "OVMF and Linux, as UKI in a FAT",
+    "linux": "Linux, as initramfs",
+}
+
+CD = ("uefi_cd",)
+STICK = ("uefi_512",)
+UEFI = ("uefi_cd", "uefi_512")
+BOTH = ("uefi_512", "uefi_4096")
+BIOS = ("bios_cd", "bios_disk")
+ALL = (*UEFI, *BIOS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image: `recipe` is shell as in `kitchen`, `change` is what is done then, `ways` how it is tried.
+
+    `what` says what it is. `differs` has, by way, why an answer and what was seen may differ.
+    """
+
+    what: str
+    recipe: str
+    ways: tuple[str, ...]
+    change: Change | None = None
+    differs: Mapping[str, str] = field(default_factory=dict)

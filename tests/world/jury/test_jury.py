@@ -1,0 +1,164 @@
+"""The jury's table and its page belong together, and a sample of the table is tried."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from pipeline.formats.elf import read_elf
+from pipeline.formats.pe import EFI_APPLICATION, machine_name, read_pe
+from pipeline.session import Session
+from tests.conftest import ROOT
+from tests.fixtures.specimens import unpack
+from tests.fixtures.workshop import Workshop
+from tests.world.jury import agreement, programs, trials
+from tests.world.jury.layouts import drawn
+from tests.world.jury.machines import WAYS as MACHINES
+from tests.world.jury.machines import by_bios, by_linux, by_uefi
+from tests.world.jury.programs import WORD
+from tests.world.jury.row import TITLES, WAYS, Row
+from tests.world.jury.table import GROUPS, KERNEL, MBR_CODE, TABLE
+from tests.world.jury.verdict import Agreement, compare
+
+SAMPLE = 20
+SEED = int(os.environ.get("JURY_SEED", "10"))
+
+
+def test_programs_are_what_they_say() -> None:
+    pe = read_pe(programs.efi())
+    assert (machine_name(pe.machine), pe.subsystem) == ("x86-64", EFI_APPLICATION)
+    assert read_pe(programs.efi(machine=programs.I386)).machine == programs.I386
+    assert read_elf(programs.init(interpreter="/lib/ld.so")).interpreter == "/lib/ld.so"
+    assert len(programs.bios_code()) <= MBR_CODE
+    assert programs.bios_code(64)[64:69] == bytes.fromhex("ea457c0000")
+
+
+def test_layouts_are_the_same_for_a_seed() -> None:
+    rows = drawn(12, 3)
+    assert rows == drawn(12, 3)
+    assert len(rows) == 12
+    assert all(row.recipe and row.ways for row in rows.values())
+
+
+BOOT = 'BdsDxe: {} Boot000{} "UEFI QEMU HARDDISK JURY{} " from PciRoot(0x0)'
+
+
+def test_every_row_has_a_name_of_its_own_and_a_way() -> None:
+    assert len(TABLE) == sum(map(len, GROUPS.values()))
+    assert len(TABLE) >= 150
+    assert set(WAYS) == set(TITLES) == set(MACHINES)
+    for name, row in TABLE.items():
+        assert row.ways, name
+        assert set(row.differs) <= set(row.ways) <= set(WAYS), name
+
+
+def test_the_page_is_of_this_table() -> None:
+    seen = json.loads((ROOT / agreement.SEEN).read_text())
+    stale = [key for key in agreement.every_trial() if seen.get(key, {}).get("recipe") != _digest(key)]
+    assert stale == [], f"`python -m tests.world.jury {stale[0].partition(':')[0]}` tries it"
+    assert list(seen) == agreement.every_trial()
+    assert (ROOT / agreement.PAGE).read_text().splitlines() == agreement.write(seen).splitlines()
+
+
+def _digest(key: str) -> str:
+    return agreement.digest(TABLE[key.partition(":")[0]])
+
+
+def test_nothing_disagrees_on_the_page() -> None:
+    seen = json.loads((ROOT / agreement.SEEN).read_text())
+    assert [key for key, one in seen.items() if one["agreement"] == "disagreed"] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("", {}),
+        (BOOT.format("loading", 1, 0), {}),
+        (f"{BOOT.format('failed to load', 1, 0)}: Not Found\r\n", {0: False}),
+        (f"{BOOT.format('starting', 1, 0)}\r\n", {}),
+        (f"{BOOT.format('starting', 1, 0)}\r\n{WORD}\r\n", {0: True}),
+        (f"{BOOT.format('starting', 1, 0)}\r\n{BOOT.format('loading', 2, 1)}", {0: False}),
+        (
+            f"{BOOT.format('starting', 2, 1)}\r\n{WORD}\r\n{BOOT.format('failed to load', 1, 0)}",
+            {0: False, 1: True},
+        ),
+        (
+            f"{BOOT.format('starting', 2, 1)}\r\n\x1b[2J{WORD}\r\nNo bootable option or device",
+            {0: False, 1: True},
+        ),
+        (f"{BOOT.format('starting', 7, 5)}\r\n{WORD}\r\n", {}),
+    ],
+)
+def test_what_the_boot_manager_says_is_read(said: str, found: dict[int, bool]) -> None:
+    assert by_uefi(said, 2, WORD) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("SeaBIOS\nBooting from DVD/CD...\n", {}),
+        (f"Booting from DVD/CD...\nBooting from 0000:7c00\n{WORD}\n", {0: False, 1: True}),
+        ("Booting from DVD/CD...\nBoot failed: Could not read from CDROM (code 0003)\n", {0: False}),
+        ("Booting from Hard Disk...\nNo bootable device.\n", {0: False, 1: False}),
+    ],
+)
+def test_what_seabios_says_is_read(said: str, found: dict[int, bool]) -> None:
+    assert by_bios(said, 2, WORD) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [("", {}), (f"\r\n{WORD}\r\n", {0: True}), ("Kernel panic - not syncing: No working init", {0: False})],
+)
+def test_what_linux_says_is_read(said: str, found: dict[int, bool]) -> None:
+    assert by_linux(said, 1, WORD) == found
+
+
+def _answer(verdict: str, **conditions: str) -> dict[str, object]:
+    found = [{"what": what, "value": value} for what, value in conditions.items()]
+    return {"verdict": verdict, "conditions": found, "because": ""}
+
+
+@pytest.mark.parametrize(
+    ("answer", "way", "started", "differs", "agreement"),
+    [
+        (_answer("yes"), "uefi_512", True, {}, "agreed"),
+        (_answer("yes"), "uefi_512", False, {}, "disagreed"),
+        (_answer("no"), "uefi_512", True, {}, "disagreed"),
+        (_answer("no"), "uefi_4096", False, {}, "agreed"),
+        (_answer("unknown"), "uefi_512", False, {}, "not said"),
+        (_answer("not applicable"), "uefi_512", False, {}, "agreed"),
+        (_answer("yes"), "uefi_4096", True, {}, "agreed"),
+        (_answer("yes", block_size="4096"), "uefi_4096", True, {}, "agreed"),
+        (_answer("yes", block_size="4096"), "uefi_512", True, {}, "disagreed"),
+        (_answer("yes", block_size="512"), "uefi_4096", False, {}, "agreed"),
+        (_answer("yes", firmware="EDK II"), "uefi_512", True, {}, "agreed"),
+        (_answer("yes", firmware_bits="32"), "uefi_512", False, {}, "agreed"),
+        (_answer("yes", sbat_level="2024010900"), "uefi_512", True, {}, "agreed"),
+        (_answer("yes"), "uefi_512", False, {"uefi_512": "a reason"}, "known"),
+        (_answer("yes"), "uefi_512", True, {"uefi_512": "a reason that holds no more"}, "disagreed"),
+    ],
+)
+def test_an_answer_is_compared_with_what_was_seen(
+    answer: dict[str, object], way: str, started: bool, differs: dict[str, str], agreement: Agreement
+) -> None:
+    row = Row("", "", (way,), None, differs)
+    assert compare("x", row, way, {"uefi_disk": answer}, started=started).agreement == agreement
+
+
+@pytest.mark.boot
+def test_a_sample_of_the_table_agrees(session: Session, workshop: Workshop, tmp_path: Path) -> None:
+    """JURY_SEED chooses another one."""
+    names = random.Random(SEED).sample(sorted(TABLE), SAMPLE)  # noqa: S311
+    rows = {name: row for name, row in TABLE.items() if name in names}
+    for folder in ("real", "changed"):
+        (tmp_path / folder).mkdir()
+    kernel = unpack(session, tmp_path / "real", KERNEL)[KERNEL]
+    run = trials.InContainers(workshop)
+    paths = trials.make(run, rows, kernel, tmp_path / "changed")
+    seen = trials.start(run, rows, paths, kernel, WAYS, 0)
+    found = trials.judge(rows, trials.ask(paths), seen)
+    assert found.reports == ()
+    assert len(found.trials) == sum(len(row.ways) for row in rows.values())

@@ -1,0 +1,144 @@
+"""A run of the jury: images are made, `inspect` is asked, machines are started, and both are compared."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.inside import Context
+from pipeline.inspection import cli
+from tests.fixtures.workshop import Content, Workshop
+from tests.world.jury import kitchen, machines
+from tests.world.jury.programs import DONE, WORD
+from tests.world.jury.row import Row
+from tests.world.jury.table import inputs
+from tests.world.jury.verdict import Trial, compare, report
+
+Run = Callable[..., Path]
+"""Runs a step's function: container, function, inputs and parameters; returns the folder of its outputs.
+
+Raises RuntimeError where it fails."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """Runs steps' functions with this machine's own programs, without containers."""
+
+    folder: Path
+
+    def __call__(
+        self, container: str, function: Callable[[Context], None], given: Mapping[str, Content], **params: Any
+    ) -> Path:
+        place = self.folder / container
+        for name in ("in", "out", "work"):
+            (place / name).mkdir(parents=True)
+        found = {}
+        for name, content in given.items():
+            found[name] = place / "in" / name
+            if isinstance(content, bytes):
+                found[name].write_bytes(content)
+            else:
+                found[name].symlink_to(Path(str(content)).resolve())
+        with (place / "log").open("w") as log, redirect_stdout(log):
+            function(Context(found, params, place / "out", place / "work"))
+        return place / "out"
+
+
+@dataclass(frozen=True)
+class InContainers:
+    """Runs them in the project's containers."""
+
+    workshop: Workshop
+
+    def __call__(
+        self, container: str, function: Callable[[Context], None], given: Mapping[str, Content], **params: Any
+    ) -> Path:
+        out, said = self.workshop.run(container, function, given, **params)
+        if not (out / DONE).exists():
+            raise RuntimeError("\n".join(said.splitlines()[-20:]))
+        return out
+
+
+def make(run: Run, rows: Mapping[str, Row], kernel: Path, folder: Path) -> dict[str, Path]:
+    """Return the images of rows, by name."""
+    out = run(
+        "tools",
+        kitchen.make,
+        inputs(kernel),
+        recipes={name: row.recipe for name, row in rows.items()},
+        done=DONE,
+    )
+    made = {}
+    for name, row in rows.items():
+        made[name] = out / name
+        if row.change:
+            made[name] = folder / name
+            made[name].write_bytes(row.change((out / name).read_bytes()))
+    return made
+
+
+def ask(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Return what `inspect --json` says of each file: `answers` by question, and `findings`.
+
+    What it does not take for anything that boots has no answers.
+    """
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(io.StringIO()):
+        cli.main(["--json", *map(str, paths.values())])
+    files = json.loads(said.getvalue())["files"]
+    return {
+        name: {
+            "answers": {answer["question"]: answer for answer in file["answers"]},
+            "findings": file["findings"],
+        }
+        for name, file in zip(paths, files, strict=True)
+    }
+
+
+def start(
+    run: Run,
+    rows: Mapping[str, Row],
+    paths: Mapping[str, Path],
+    kernel: Path,
+    ways: Iterable[str],
+    at_once: int,
+) -> dict[str, dict[str, Any]]:
+    """Return by NAME:WAY what machines did."""
+    trials = {way: [name for name, row in rows.items() if way in row.ways] for way in ways}
+    out = run(
+        "boot",
+        machines.start,
+        {**paths, "vmlinuz": kernel},
+        trials={way: names for way, names in trials.items() if names},
+        word=WORD,
+        done=DONE,
+        machines=at_once,
+    )
+    found: dict[str, dict[str, Any]] = json.loads((out / "seen.json").read_text())
+    return found
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run came to, and what to read where both disagree."""
+
+    trials: tuple[Trial, ...]
+    reports: tuple[str, ...]
+
+
+def judge(
+    rows: Mapping[str, Row], said: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Mapping[str, Any]]
+) -> Session:
+    """Compare what was said of rows with what was seen."""
+    trials, reports = [], []
+    for key, what in seen.items():
+        name, way = key.split(":")
+        answers = said[name]["answers"]
+        trial = compare(name, rows[name], way, answers, started=what["started"])
+        trials.append(trial)
+        if trial.agreement == "disagreed":
+            reports.append(report(trial, answers, said[name]["findings"]))
+    return Session(tuple(trials), tuple(reports))

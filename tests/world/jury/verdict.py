@@ -1,0 +1,95 @@
+"""What an answer of `inspect` says of a machine, and whether that is what was seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tests.world.jury.row import WAYS, Row
+
+Agreement = Literal["agreed", "not said", "known", "disagreed"]
+
+MACHINES: Mapping[str, Mapping[str, str]] = {
+    way: {
+        "firmware": "EDK II",
+        "firmware_bits": "64",
+        "block_size": "4096" if way == "uefi_4096" else "512",
+        "sbat_level": "",
+        "dbx": "",
+    }
+    for way in WAYS
+}
+"""What a condition may ask of the machine that a way has; where a list of revocations is "", it has none."""
+
+ARCHITECTURE = "x86-64"
+
+Answers = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way in which a row was tried: what `inspect` says in words, what that means here, what was seen."""
+
+    name: str
+    way: str
+    said: str
+    expected: bool | None
+    started: bool
+    agreement: Agreement
+
+
+NOTHING: Mapping[str, Any] = {"verdict": "no", "because": "nothing that boots", "conditions": ()}
+"""What is said of a file that is none of the kinds that `inspect` knows."""
+
+
+def claims(answers: Answers, way: str) -> bool | None:
+    """Return whether the answers say that a machine of this way starts it; None where they do not say."""
+    found = [_claim(answers.get(question, NOTHING), way) for question in WAYS[way]]
+    if way in ("efi", "uki"):
+        found.append(answers.get("architecture", NOTHING).get("value") == ARCHITECTURE)
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def _claim(answer: Mapping[str, Any], way: str) -> bool | None:
+    if answer["verdict"] == "yes":
+        conditions = {each["what"]: each["value"] for each in answer["conditions"]}
+        return all(_holds(what, value, way) for what, value in conditions.items())
+    return None if answer["verdict"] == "unknown" else False
+
+
+def _holds(what: str, value: str, way: str) -> bool:
+    """Tell whether a condition holds; a machine without a list of revocations has the oldest."""
+    own = MACHINES[way][what]
+    return own in ("", value)
+
+
+def words(answers: Answers, way: str) -> str:
+    """Return the answers' verdicts, with their conditions."""
+    said = []
+    for question in WAYS[way]:
+        answer = answers.get(question, NOTHING)
+        conditions = "".join(f", {each['what']} {each['value']}" for each in answer["conditions"])
+        said.append(f"{question}: {answer['verdict']}{conditions}")
+    return "; ".join(said)
+
+
+def compare(name: str, row: Row, way: str, answers: Answers, *, started: bool) -> Trial:
+    """Judge one trial. What the row writes down as a difference has to be one."""
+    expected = claims(answers, way)
+    agreement: Agreement = "disagreed"
+    if expected is None:
+        agreement = "not said"
+    elif way in row.differs:
+        agreement = "known" if expected is not started else "disagreed"
+    elif expected is started:
+        agreement = "agreed"
+    return Trial(name, way, words(answers, way), expected, started, agreement)
+
+
+def report(trial: Trial, answers: Answers, findings: Sequence[Mapping[str, Any]]) -> str:
+    """Return what somebody needs to know who mends a disagreement."""
+    lines = [f"{trial.name} by {trial.way}: {'starts' if trial.started else 'does not start'}; {trial.said}"]
+    lines += [f"  because: {answers.get(question, NOTHING)['because']}" for question in WAYS[trial.way]]
+    lines += [f"  {each['severity']} {each['code']}: {each['message']}" for each in findings]
+    return "\n".join(lines)
