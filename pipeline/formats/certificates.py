@@ -17,6 +17,8 @@ PKCS_SIGNED_DATA = 2  # WIN_CERT_TYPE_PKCS_SIGNED_DATA
 UEFI_GUID = 0x0EF1  # WIN_CERT_TYPE_EFI_GUID: a GUID says of what sort the certificate is
 UEFI_PKCS7 = UUID("4aafd29d-68df-49ee-8aa9-347d375665a7").bytes_le  # EFI_CERT_TYPE_PKCS7_GUID
 HEADER = 8  # bytes before a certificate: length, revision and type
+GUID = 16  # bytes
+LEAST = {PKCS_SIGNED_DATA: HEADER + 1, UEFI_GUID: HEADER + GUID + 1}  # bytes of a certificate of that type
 GRID = 8  # bytes, of which every certificate begins at a multiple
 MAX_SIZE = 1 << 20  # bytes, of one certificate
 A_CERTIFICATE = 100  # steps
@@ -39,12 +41,12 @@ def certificates(pe: Pe) -> Iterator[bytes]:
         length, _, kind = (
             unpack("<IHH", pe.image, offset, "Authenticode: certificate") if left >= HEADER else NONE
         )
-        if not HEADER < length <= min(left, MAX_SIZE):
+        if not LEAST.get(kind, HEADER) <= length <= min(left, MAX_SIZE) or left == HEADER:
             raise _no_certificate(pe, offset, length)
         if kind == PKCS_SIGNED_DATA:
             yield bytes(pe.image[offset + HEADER : offset + length])
-        elif kind == UEFI_GUID and bytes(pe.image[offset + HEADER : offset + HEADER + 16]) == UEFI_PKCS7:
-            yield bytes(pe.image[offset + HEADER + 16 : offset + length])
+        elif kind == UEFI_GUID and bytes(pe.image[offset + HEADER :][:GUID]) == UEFI_PKCS7:
+            yield bytes(pe.image[offset + HEADER + GUID : offset + length])
         offset += length + -length % GRID
     if offset != end:
         raise FormatError(

@@ -33,6 +33,7 @@ def entry(data: bytes, kind: int = 2) -> bytes:
         (table(entry(b"a") + entry(b"bb" * 9)), [b"a", b"bb" * 9]),
         (table(entry(b"x", kind=1) + entry(b"other", kind=0x0EF0) + entry(b"b")), [b"b"]),
         (table(entry(UEFI_PKCS7 + b"a", kind=0x0EF1) + entry(bytes(16) + b"b", kind=0x0EF1)), [b"a"]),
+        (table(entry(b"", kind=1) + entry(b"b")), [b"b"]),
         # lengths are rounded up by some signers
         (patch(table(entry(b"a")), START, struct.pack("<I", 16)), [b"a" + bytes(7)]),
     ],
@@ -47,6 +48,10 @@ def test_certificates_are_read(image: bytes, found: list[bytes]) -> None:
         (
             table(entry(b"a"))[:-8],
             "certificate table: 16 bytes at offset 0x800 do not lie inside the 2056 bytes given",
+        ),
+        (
+            table(entry(bytes(16), kind=0x0EF1) + entry(b"b")),
+            "the certificate at offset 0x800 cannot have 24 bytes",
         ),
         (table(entry(b"")), "the certificate at offset 0x800 cannot have 8 bytes"),
         (

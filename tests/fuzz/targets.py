@@ -19,14 +19,17 @@ from pipeline.formats import (
     bzimage,
     compression,
     cpio_reader,
+    devicetree,
     elf,
     eltorito,
     fat,
     fat_directory,
     gpt,
+    hwids,
     ikconfig,
     initramfs,
     iso9660,
+    pcr,
     pe,
     sbat,
 )
@@ -34,6 +37,8 @@ from pipeline.formats.fields import chunks
 from pipeline.formats.magic import describe
 from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
+from tests.fixtures.devicetree import dtb
+from tests.fixtures.devicetree import hwids as make_hwids
 from tests.fixtures.elf import elf as make_elf
 from tests.fixtures.fat import fat as make_fat
 from tests.fixtures.gpt import with_gpt
@@ -41,6 +46,7 @@ from tests.fixtures.initramfs import INITTAB, changed, members
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
 from tests.fixtures.packed import lz4_legacy
+from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 from tests.fuzz.oracle import looked_at
@@ -134,6 +140,17 @@ def _archives() -> list[bytes]:
     return [plain, changed(), plain + gzip.compress(plain, mtime=0)]
 
 
+HWIDS = make_hwids((1, "da1da34f-f6b1-5b0f-9c4d-6f7a7a0f7f0a", "Board", "acme,board"))
+MORE = [
+    (".dtbauto", dtb("Board", ["acme,board"])),
+    (".hwids", HWIDS),
+    (".pcrpkey", public(EC_KEY)),
+    (".profile", b"ID=main"),
+    (".profile", b"ID=other"),
+    (".cmdline", CMDLINE),
+    (".pcrsig", pcrsig([bytes(32)])),
+]
+
 TARGETS = {
     "magic": Target(describe, lambda: [make_elf(), uki(), iso(), changed()]),
     "compression": Target(_unpacked, _packed),
@@ -145,6 +162,9 @@ TARGETS = {
     "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
     "pe": Target(pe.read_pe, lambda: [uki(), make_bzimage()]),
     "authenticode": Target(_read_signatures, lambda: [signed(RSA), signed(RSA, EC)]),
+    "devicetree": Target(devicetree.read_devicetree, lambda: [dtb("Board", ["acme,board"])]),
+    "hwids": Target(hwids.read_hwids, lambda: [HWIDS]),
+    "pcrsig": Target(pcr.read_policies, lambda: [pcrsig([bytes(32)])]),
     "sbat": Target(sbat.read_sbat, lambda: [SBAT]),
     "bzimage": Target(bzimage.read_bzimage, lambda: [make_bzimage()]),
     "ikconfig": Target(ikconfig.read_config, lambda: [vmlinux()]),
@@ -152,7 +172,7 @@ TARGETS = {
     "inittab": Target(_inspected("inittab"), lambda: [INITTAB.encode()]),
     "cmdline": Target(_inspected("cmdline"), lambda: [CMDLINE]),
     "efi rules": Target(_inspected("efi"), lambda: [signed(RSA)]),
-    "uki rules": Target(_inspected("uki"), lambda: [uki()]),
+    "uki rules": Target(_inspected("uki"), lambda: [uki(), uki(more=MORE)]),
     "iso rules": Target(_inspected("iso"), lambda: [iso()]),
     "disk rules": Target(_inspected("disk"), lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
     "compare": Target(_compared, lambda: [2 * uki(), 2 * newc(members().values()), 2 * make_elf()]),
