@@ -11,6 +11,7 @@ from pipeline.checks.finding import Fault, Rule
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats import ikconfig
+from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.budget import Spent
 from pipeline.formats.bzimage import BzImage, is_bzimage, read_bzimage, unpack_kernel
 from pipeline.formats.fields import Image
@@ -56,6 +57,14 @@ class Kernel:
             return FormatError(error.message, error.hint)
         except Spent:
             return None
+
+    @cached_property
+    def signers(self) -> tuple[str, ...]:
+        """Who signed it rightly; inside a UKI nobody asks."""
+        try:
+            return tuple(one.subject for one in read_signatures(self.pe) if not one.fault) if self.pe else ()
+        except (FormatError, Spent):
+            return ()
 
     def option(self, name: str) -> str:
         """Return an option's value, `n` where it is not set, "" where nobody knows."""

@@ -149,9 +149,9 @@ def left_out(uki: Pe) -> Iterator[tuple[str, str]]:
     for place in _places(uki):
         takes = _takes(place)
         for section, name in place:
-            (counts, *_) = takes[section.name]
-            if (section, name) not in takes[section.name] and section.virtual_size:
-                yield name, counts[1]
+            counts = takes[section.name][0][1]
+            if section.name not in CHOSEN and name != counts and section.virtual_size:
+                yield name, counts
 
 
 def views(node: Node) -> tuple[tuple[Profile, Node], ...]:

@@ -59,7 +59,10 @@ def _of_chain(chain: Sequence[Named]) -> Said:
             why = f"{other}: {declared.because}"
         if why:
             return Said(
-                "no", because=f"{name} is shim, and refuses what it starts: {why}", finding=behind.finding
+                "no",
+                because=f"{name} is shim, and refuses what it starts: {why}",
+                finding=behind.finding,
+                hint=behind.hint,
             )
         because.append(f"it is shim, and of what it starts {behind.because}")
     if not others:
@@ -88,7 +91,8 @@ def _signed(node: Node, name: str) -> Said:
 
 
 def _refused(node: Node, because: str) -> Said:
-    return Said("no", because=because, finding=_code(node, SIGNATURES))
+    found = next((finding for finding in node.findings if finding.code in SIGNATURES), None)
+    return Said("no", because=because, finding=found.code if found else "", hint=found.hint if found else "")
 
 
 def _unless_revoked(said: Said, chain: Iterable[Named]) -> Said:

@@ -186,8 +186,8 @@ def _in_short(node: Node) -> str:
             return f"{volume.variant}{f', label {shown(volume.label)}' if volume.label else ''}"
         case Pe(machine=machine):
             return f"for {machine_name(machine)}"
-        case Kernel(header=BzImage(version=version)) if version:
-            return shown(version)
+        case Kernel(header=BzImage(version=version), signers=signers) if version:
+            return ", signed by ".join([shown(version), *filter(None, [" and ".join(map(shown, signers))])])
         case Cmdline(raw=raw):
             text = shown(raw.decode(errors="surrogateescape"))
             return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"

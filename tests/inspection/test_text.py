@@ -11,6 +11,7 @@ from pipeline.inspection import document, evidence, text
 from pipeline.inspection.interview import answers, interviewed
 from tests.conftest import Compare
 from tests.fixtures import patch
+from tests.fixtures.bzimage import bzimage
 from tests.fixtures.fat import fat
 from tests.fixtures.initramfs import initramfs, members
 from tests.fixtures.iso import iso
@@ -89,6 +90,12 @@ def test_a_program_alone_has_its_answers() -> None:
         "(SbatLevel 2025112400 and newer refuse grub,5)",
         "  architecture     x86-64",
     ]
+
+
+def test_a_kernel_s_own_signature_is_shown() -> None:
+    node = take_apart(uki({".linux": sign(bzimage(), "A", "B")}), "x.efi", house=False)
+    lines = [line for line, _ in text.tree(node, whole=False)]
+    assert lines[-1].endswith("Linux kernel, 6.12.1-test, signed by A and B")
 
 
 def test_where_one_way_works_the_others_say_what_they_lack() -> None:
