@@ -60,11 +60,11 @@ def read_initramfs(image: Image) -> Initramfs:
         )
     unpacked = archives.unpack(image)
     entries = tuple(entry for segment in unpacked.segments for entry in segment.entries)
-    reasons = [unpacked.fault] if unpacked.fault else unpacked.doubts
+    reasons = (unpacked.fault,) if unpacked.fault else unpacked.doubts
     if not entries and reasons:
         raise reasons[0]
     tree, lost = grow(entries, budget_of(image))
-    return Initramfs(tuple(unpacked.segments), entries, tree, lost, unpacked.fault, tuple(unpacked.doubts))
+    return Initramfs(unpacked.segments, entries, tree, lost, unpacked.fault, unpacked.doubts)
 
 
 def linux_unpacks_all(initramfs: Initramfs) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ Specification: Linux 6.12, init/initramfs.c (`do_header`, `do_name`, `do_copy`, 
 
 import re
 import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS
@@ -30,18 +30,31 @@ FOREIGN = (Format.CPIO_ODC, Format.CPIO_BINARY, Format.TAR)
 """What others make of many files, and Linux does not take."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """The members from one place on, up to a trailer or to where Linux stops.
 
     `fault` is what stops it, `cut` what is missing where the bytes end; Linux says nothing of that.
     """
 
-    entries: list[Entry] = field(default_factory=list)
-    end: int = 0
-    has_trailer: bool = False
-    fault: FormatError | None = None
-    cut: FormatError | None = None
+    entries: tuple[Entry, ...]
+    end: int
+    has_trailer: bool
+    fault: FormatError | None
+    cut: FormatError | None
+
+
+class _Reading:
+    """Where reading is, and what it has come upon."""
+
+    def __init__(self, at: int) -> None:
+        self.end, self.has_trailer = at, False
+        self.fault: FormatError | None = None
+        self.cut: FormatError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.has_trailer or self.fault or self.cut)
 
 
 def read_run(archive: Image, at: int, limit: int) -> Run:
@@ -49,9 +62,10 @@ def read_run(archive: Image, at: int, limit: int) -> Run:
 
     Raises FormatError when there are more than `limit` of them, or names without end.
     """
-    run = Run(end=at)
+    run = _Reading(at)
+    entries: list[Entry] = []
     count = characters = 0
-    while run.end < len(archive) and not (run.has_trailer or run.fault or run.cut):
+    while run.end < len(archive) and not run.is_over:
         ahead = _ahead(archive, run, after=count > 0)
         if count and not (ahead.startswith(b"0") and run.end % 4 == 0):
             break
@@ -60,19 +74,18 @@ def read_run(archive: Image, at: int, limit: int) -> Run:
         if entry is None:
             continue
         characters += len(entry.name)
-        if len(run.entries) == limit or characters > MAX_NAMES:
+        if len(entries) == limit or characters > MAX_NAMES:
             error = FormatError(
                 f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
                 "characters of names that are read",
                 "the archive is made to exhaust memory, or holds what no initramfs needs",
             )
             raise budget_of(archive).lacking_or(MEMBERS, error)
-        run.entries.append(entry)
-    run.entries = _linked(run.entries)
-    return run
+        entries.append(entry)
+    return Run(_linked(entries), run.end, run.has_trailer, run.fault, run.cut)
 
 
-def _ahead(archive: Image, run: Run, *, after: bool) -> bytes:
+def _ahead(archive: Image, run: _Reading, *, after: bool) -> bytes:
     """Return what the next member starts with; behind another one zeros are skipped."""
     ahead = bytes(archive[run.end : run.end + READ_AHEAD])
     if not (after and ahead.startswith(b"\0")):
@@ -81,7 +94,7 @@ def _ahead(archive: Image, run: Run, *, after: bool) -> bytes:
     return bytes(archive[run.end : run.end + READ_AHEAD])
 
 
-def _read_member(archive: Image, ahead: bytes, run: Run) -> Entry | None:
+def _read_member(archive: Image, ahead: bytes, run: _Reading) -> Entry | None:
     """Return the member at the run's end, which is moved behind it; None for what Linux makes nothing of."""
     at = run.end
     header = ahead[:HEADER_SIZE]
@@ -125,7 +138,7 @@ def _read_member(archive: Image, ahead: bytes, run: Run) -> Entry | None:
     )
 
 
-def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: Run) -> str | None:
+def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: _Reading) -> str | None:
     """Return a member's name, which ends at the first NUL; `ahead` is what has been read from there on."""
     raw = ahead[:size] if size <= len(ahead) else bytes(archive[at : at + size])
     if len(raw) < size:
@@ -142,7 +155,7 @@ def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: Run) -> st
     return name
 
 
-def _end(archive: Image, run: Run, what: str, size: int, at: int) -> None:
+def _end(archive: Image, run: _Reading, what: str, size: int, at: int) -> None:
     """Note that the bytes end within a member."""
     run.end = len(archive)
     run.cut = FormatError(
@@ -177,18 +190,18 @@ def other_format(image: Image) -> FormatError | None:
     )
 
 
-def _linked(entries: list[Entry]) -> list[Entry]:
+def _linked(entries: list[Entry]) -> tuple[Entry, ...]:
     """Return the entries of one archive, hard links to one file each with that file's contents.
 
     Writers put the contents to the first or to the last of them (`maybe_link`).
     """
     files = {_file(entry): entry for entry in entries if _is_link(entry) and len(entry.data)}
-    return [
+    return tuple(
         replace(entry, data=file.data, checksum=None, missing=file.missing)  # the sum is the file's own
         if _is_link(entry) and (file := files.get(_file(entry))) and file is not entry
         else entry
         for entry in entries
-    ]
+    )
 
 
 def _is_link(entry: Entry) -> bool:

@@ -7,7 +7,7 @@ Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader, decompressors
@@ -47,17 +47,27 @@ class Segment:
         return self.is_first and any(entry.name.startswith(EARLY) for entry in self.entries)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Unpacked:
     """What Linux has when it is done.
 
     `fault` is why it stopped at the byte at `end`, `doubts` what it does not notice, though it be damage.
     """
 
-    segments: list[Segment] = field(default_factory=list)
-    end: int = 0
+    segments: tuple[Segment, ...]
+    end: int
+    fault: FormatError | None
+    doubts: tuple[FormatError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One step of that: the segment, if anything came out of it, and where the next one starts."""
+
+    segment: Segment | None
+    end: int
     fault: FormatError | None = None
-    doubts: list[FormatError] = field(default_factory=list)
+    doubts: tuple[FormatError, ...] = ()
 
 
 def read_initramfs(image: Image, limit: int = LIMIT) -> tuple[Segment, ...]:
@@ -66,7 +76,7 @@ def read_initramfs(image: Image, limit: int = LIMIT) -> tuple[Segment, ...]:
     for error in (found.fault, *found.doubts):
         if error:
             raise error
-    return tuple(found.segments)
+    return found.segments
 
 
 def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
@@ -75,55 +85,60 @@ def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
     Raises FormatError when all together unpack to more than `limit` bytes, are more than `MAX_SEGMENTS` or
     have more than `MAX_MEMBERS`.
     """
-    found = Unpacked(end=cpio_reader.skip_zeros(image, 0))
-    if found.end == len(image):
-        found.fault = FormatError(
+    segments: list[Segment] = []
+    doubts: list[FormatError] = []
+    end, fault = cpio_reader.skip_zeros(image, 0), None
+    if end == len(image):
+        fault = FormatError(
             f"initramfs: no archive in {len(image)} bytes", "give a newc archive, packed or not"
         )
-    while found.end < len(image) and found.fault is None:
-        if len(found.segments) == MAX_SEGMENTS:
+    while end < len(image) and fault is None:
+        if len(segments) == MAX_SEGMENTS:
             error = FormatError(
-                f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {found.end:#x}",
+                f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {end:#x}",
                 "make one archive of them",
             )
             raise budget_of(image).lacking_or(ARCHIVES, error)
-        room = MAX_MEMBERS - sum(len(segment.entries) for segment in found.segments)
-        if bytes(image[found.end : found.end + 1]) == b"0" and found.end % 4 == 0:
-            _take_archive(image, found, room)
+        room = MAX_MEMBERS - sum(len(segment.entries) for segment in segments)
+        if bytes(image[end : end + 1]) == b"0" and end % 4 == 0:
+            taken = _take_archive(image, end, room, all(segment.is_first for segment in segments))
         else:
-            _take_stream(image, found, limit, room)
-            limit -= len(found.segments[-1].archive) if found.segments else 0
-    return found
+            taken = _take_stream(image, end, limit, room, not segments)
+            limit -= len(taken.segment.archive) if taken.segment else 0
+        segments += [taken.segment] if taken.segment else []
+        doubts += taken.doubts
+        end, fault = taken.end, taken.fault
+    return Unpacked(tuple(segments), end, fault, tuple(doubts))
 
 
-def _take_archive(image: Image, found: Unpacked, room: int) -> None:
-    """Read the archive at the end of what has been read: it ends at its trailer."""
-    start, where = found.end, f"in the archive at offset {found.end:#x}"
+def _take_archive(image: Image, start: int, room: int, is_first: bool) -> _Taken:
+    """Read the archive at `start`: it ends at its trailer."""
+    where = f"in the archive at offset {start:#x}"
     try:
         run = read_run(image[start:], 0, room)
     except FormatError as error:
         raise _at(where, error) from error
     size = min(run.end, len(image) - start)
-    is_first = all(segment.is_first for segment in found.segments)
+    segment = None
     if run.entries or run.has_trailer:
-        archive = image[start : start + size]
-        found.segments.append(Segment(start, size, "", archive, tuple(run.entries), is_first))
-    found.end = start + size
-    found.fault = _at(where, run.fault) if run.fault else None
-    if run.cut:
-        found.doubts.append(_at(where, run.cut))
+        segment = Segment(start, size, "", image[start : start + size], run.entries, is_first)
+    end = start + size
     if run.fault or run.cut:
-        return
-    found.end = cpio_reader.skip_zeros(image, found.end)
-    misplaced = _misplaced(image, found.end, "cpio")
-    found.fault = _at(where, misplaced) if misplaced else None
-    if found.end == len(image) and not run.has_trailer:
-        found.doubts.append(_at(where, _no_trailer(run, size)))
+        doubts = (_at(where, run.cut),) if run.cut else ()
+        return _Taken(segment, end, _at(where, run.fault) if run.fault else None, doubts)
+    end = cpio_reader.skip_zeros(image, end)
+    misplaced = _misplaced(image, end)
+    has_end = run.has_trailer or end < len(image)
+    return _Taken(
+        segment,
+        end,
+        _at(where, misplaced) if misplaced else None,
+        () if has_end else (_at(where, _no_trailer(run, size)),),
+    )
 
 
-def _take_stream(image: Image, found: Unpacked, limit: int, room: int) -> None:
-    """Unpack the stream at the end of what has been read."""
-    start = found.end
+def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool) -> _Taken:
+    """Unpack the stream at `start`."""
     try:
         stream = decompressors.unpack(image[start:], limit)
     except FormatError as error:
@@ -131,63 +146,62 @@ def _take_stream(image: Image, found: Unpacked, limit: int, room: int) -> None:
     compression = decompressors.method_of(image[start:])
     where = f"in the {compression} stream at offset {start:#x}"
     try:
-        entries, fault, doubt = _members(stream.contents, room, is_first=not found.segments)
+        entries, fault, doubt = _members(stream.contents, room, is_first=is_first)
     except FormatError as error:
         raise _at(where, error) from error
+    segment = Segment(start, stream.size, compression, stream.contents, entries)
     if stream.fault:
-        where, doubt = f"at offset {start:#x}", None
         fault = _not_packed(image, start) or _remainder(image, start) or stream.fault
-    else:
-        found.end += stream.size
-        if fault and decompressors.method_of(image[found.end :]) == compression:
-            fault = FormatError(
-                "the archive goes on in another stream, and Linux wants all of it in one",
-                f"pack it as one: `{TOOLS[compression]} -dc OLD | {TOOLS[compression]} > NEW`",
-            )
-    if entries or not stream.fault:
-        found.segments.append(Segment(start, stream.size, compression, stream.contents, tuple(entries)))
-    found.fault = _at(where, fault) if fault else None
-    found.doubts += [_at(where, each) for each in (stream.doubt, doubt) if each]
-    if not fault:
-        found.end = cpio_reader.skip_zeros(image, found.end)
+        return _Taken(segment if entries else None, start, _at(f"at offset {start:#x}", fault))
+    end = start + stream.size
+    if fault and decompressors.method_of(image[end:]) == compression:
+        fault = FormatError(
+            "the archive goes on in another stream, and Linux wants all of it in one",
+            f"pack it as one: `{TOOLS[compression]} -dc OLD | {TOOLS[compression]} > NEW`",
+        )
+    doubts = tuple(_at(where, each) for each in (stream.doubt, doubt) if each)
+    if fault:
+        return _Taken(segment, end, _at(where, fault), doubts)
+    return _Taken(segment, cpio_reader.skip_zeros(image, end), None, doubts)
 
 
 def _members(
     archive: Image, room: int, *, is_first: bool
-) -> tuple[list[Entry], FormatError | None, FormatError | None]:
+) -> tuple[tuple[Entry, ...], FormatError | None, FormatError | None]:
     """Return the members of what was packed, why Linux stops there, and what it does not notice.
 
     Zeros in front are skipped but where nothing has been unpacked before.
     """
     entries: list[Entry] = []
-    run = Run(end=0 if is_first else cpio_reader.skip_zeros(archive, 0))
-    fault = _empty(archive) if is_first and cpio_reader.skip_zeros(archive, 0) == len(archive) else None
-    while run.end < len(archive) and not fault:
-        fault = _misplaced(archive, run.end, "cpio")
+    run, end = None, cpio_reader.skip_zeros(archive, 0)
+    fault = _empty(archive) if is_first and end == len(archive) else None
+    end = 0 if is_first else end
+    while end < len(archive) and not fault:
+        fault = _misplaced(archive, end)
         if fault:
             break
-        run = read_run(archive, run.end, room - len(entries))
+        run = read_run(archive, end, room - len(entries))
         entries += run.entries
         fault = run.fault or run.cut
         if not fault and run.end > len(archive):
             fault = FormatError(
                 f"cpio: the archive's {len(archive)} bytes are no multiple of 4", "fill it up with zeros"
             )
-        run.end = cpio_reader.skip_zeros(archive, run.end)
-    doubt = None if fault or run.has_trailer or not entries else _no_trailer(run, len(archive))
-    return entries, fault, doubt
+        end = cpio_reader.skip_zeros(archive, run.end)
+    doubt = _no_trailer(run, len(archive)) if run and not fault and not run.has_trailer else None
+    return tuple(entries), fault, doubt
 
 
 def _empty(archive: Image) -> FormatError:
     return FormatError(f"cpio: no archive in {len(archive)} bytes", "pack a newc archive")
 
 
-def _misplaced(image: Image, at: int, what: str) -> FormatError | None:
+def _misplaced(image: Image, at: int) -> FormatError | None:
     """Return what is wrong with where something starts behind zeros."""
     if at == len(image) or at % 4 == 0:
         return None
     return FormatError(
-        f"{what}: what follows the archive starts at offset {at:#x}, no multiple of 4",
+        f"cpio: what follows the archive starts at offset {at:#x}, no multiple of 4",
         "fill the archive up to a multiple of 4 before something is joined to it: `truncate -s %4 FIRST`",
     )
 

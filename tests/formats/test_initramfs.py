@@ -270,7 +270,7 @@ def test_linux_does_not_notice_some_damage(image: bytes, message: str, has: list
 )
 def test_linux_takes_more_than_the_format_has(image: bytes, has: list[str]) -> None:
     found = unpack(image)
-    assert (found.fault, found.doubts, kept(found)) == (None, [], has)
+    assert (found.fault, found.doubts, kept(found)) == (None, (), has)
 
 
 BIG = newc([Raw(f"f{n}", FILE, random.Random(n).randbytes(50_000)) for n in range(8)])  # noqa: S311
