@@ -41,6 +41,7 @@ KEPT = {"xz": 4096, "bzip2": 4096, "zstd": 1 << 17}
 GZIP_HEADER, GZIP_TRAILER = 10, 8  # bytes
 NAME = 0x08  # the one optional field of gzip's header that Linux skips
 OTHER_FIELDS = 0x16  # checksum of the header, extra field, comment
+GZIP_AGAIN = "pack it again: `gzip -dc OLD | gzip -n > NEW`"
 XZ_CHECKS = {4: "CRC64", 10: "SHA-256"}
 X86 = 4  # xz's filter for programs of that machine; kernels for it are built without the others
 LZMA2 = 0x21
@@ -76,7 +77,8 @@ def unpack(image: Image, limit: int = LIMIT) -> Stream:
     parts = sums.added(_until_fault(_parts(name, image, head, consumed), faults))
     contents = spool(parts, limit, f"{name}: the stream", budget_of(image))
     if faults:
-        return Stream(contents[: _kept(name, head, faults[0], len(contents))], len(image), faults[0])
+        kept = contents[: _kept(name, head, faults[0], len(contents))]
+        return Stream(kept, len(image), _fields(name, head) or faults[0])
     if name == "gzip":
         return _with_trailer(image, contents, consumed[0] + _gzip_header(head), sums)
     return Stream(contents, consumed[0])
@@ -162,12 +164,18 @@ def _gzip_header(head: bytes) -> int:
 
 
 def _gzip(head: bytes) -> tuple[str, str]:
-    again = "pack it again: `gzip -dc OLD | gzip -n > NEW`"
     if len(head) < GZIP_HEADER or head[1:3] != b"\x8b\x08" or _gzip_header(head) == 0:
-        return f"the header {head[:4].hex()} is not one that Linux takes", again
-    if head[3] & OTHER_FIELDS:
-        return f"the header has fields that Linux does not skip (flags {head[3]:#04x})", again
+        return f"the header {head[:4].hex()} is not one that Linux takes", GZIP_AGAIN
     return "", ""
+
+
+def _fields(name: str, head: bytes) -> FormatError | None:
+    """Return why Linux fails where it takes fields of gzip's header for what is packed."""
+    if name != "gzip" or not head[3] & OTHER_FIELDS:
+        return None
+    return FormatError(
+        f"gzip: the header has fields that Linux does not skip (flags {head[3]:#04x})", GZIP_AGAIN
+    )
 
 
 def _xz(head: bytes) -> tuple[str, str]:
