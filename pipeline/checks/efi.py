@@ -61,7 +61,7 @@ KIND = Kind(
             fix="Make it again with ukify, and give it the kernel.",
         ),
         *sections.rules(
-            ("EFI003", "EFI004", "EFI005", "EFI006", "EFI007", "EFI008", "EFI009", "EFI010"), WHAT
+            ("EFI003", "EFI004", "EFI005", "EFI006", "EFI007", "EFI008", "EFI009", "EFI011", "EFI010"), WHAT
         ),
     ),
     members,

@@ -30,7 +30,7 @@ ARCHITECTURES = {
 """The machine that firmware is of when it looks for a program of this name (§3.5.1.1, table 3.2)."""
 
 NAMES = {machine: name for name, machine in ARCHITECTURES.items()}
-STOPS = frozenset({"EFI003", "EFI007", "EFI010", "UKI004", "UKI016", "UKI022"})
+STOPS = frozenset({"EFI003", "EFI007", "EFI010", "EFI011", "UKI004", "UKI016", "UKI022", "UKI023"})
 """Findings of a program that firmware does not load, or not as it stands in the file."""
 
 

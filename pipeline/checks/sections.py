@@ -75,6 +75,20 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
                 )
 
 
+def headers_agree(what: str, pe: Pe) -> Iterator[Fault]:
+    """Firmware refuses an image whose headers contradict each other, and dies where it jumps to nowhere."""
+    if not pe.is_consistent:
+        yield (
+            f"{what}'s optional header is not as long as its magic and its number of directories say",
+            "link it again: 64-bit machines have PE32+, magic 0x20b",
+        )
+    if pe.entry_point >= pe.image_size > 0:
+        yield (
+            f"{what}'s entry point is at {pe.entry_point:#x}, its memory ends at {pe.image_size:#x}",
+            "link it again",
+        )
+
+
 def lie_together(what: str, pe: Pe) -> Iterator[Fault]:
     """Firmware loads an image into one piece of memory, and has none of gigabytes.
 
@@ -251,7 +265,7 @@ def in_dbx(pe: Pe) -> str:
         return ""
 
 
-Codes = tuple[str, str, str, str, str, str, str, str]
+Codes = tuple[str, str, str, str, str, str, str, str, str]
 
 
 def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], ...]:
@@ -316,6 +330,14 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
             False,
             "UEFI 2.10, §32.5.3.3 Authorization Process; EDK II DxeImageVerificationLib",
             "Take all signatures off, and sign it again by all signers.",
+        ),
+        (
+            "its headers agree with each other",
+            headers_agree,
+            Severity.ERROR,
+            False,
+            "Microsoft PE Format, Optional Header; EDK II PeCoffLoaderGetPeHeader",
+            "Link it again.",
         ),
         (
             "nothing overwrites its code",

@@ -197,7 +197,7 @@ KIND = Kind(
             fix="Give ukify all of them.",
         ),
         *sections.rules(
-            ("UKI004", "UKI005", "UKI006", "UKI010", "UKI016", "UKI017", "UKI021", "UKI022"),
+            ("UKI004", "UKI005", "UKI006", "UKI010", "UKI016", "UKI017", "UKI021", "UKI023", "UKI022"),
             WHAT,
             overlap=False,
         ),

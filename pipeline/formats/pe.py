@@ -25,6 +25,8 @@ MACHINES = {
     0x6264: "loongarch64",
     0xAA64: "arm64",
 }
+LENGTHS = {0x10B: 96, 0x20B: 112}  # bytes of an optional header before its directories: PE32 and PE32+
+MAX_DIRECTORIES = 16
 SECURITY_DIRECTORY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY: the certificate table
 
 SECTION_HEADER = struct.Struct("<8sIIII12xI")
@@ -60,6 +62,7 @@ class Pe:
     file_alignment: int
     image_size: int
     headers_size: int
+    is_consistent: bool  # the optional header is as long as its magic and its count of directories make it
     table_end: int  # offset of the first byte behind the section table
     entry_point: int  # address; 0 for an addon, which has no code
     timestamp: int  # seconds since 1970, or whatever a reproducible linker puts there
@@ -123,6 +126,8 @@ def read_pe(image: Image) -> Pe:
         file_alignment=optional.FileAlignment,
         image_size=optional.SizeOfImage,
         headers_size=optional.SizeOfHeaders,
+        is_consistent=optional.NumberOfRvaAndSizes <= MAX_DIRECTORIES
+        and coff.SizeOfOptionalHeader == LENGTHS.get(optional.Magic, 0) + optional.NumberOfRvaAndSizes * 8,
         table_end=table + coff.NumberOfSections * SECTION_HEADER.size,
         entry_point=optional.AddressOfEntryPoint,
         timestamp=coff.TimeDateStamp,

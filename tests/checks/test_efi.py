@@ -65,6 +65,16 @@ CASES = (
         ),
     ),
     Case(
+        "EFI011",
+        patch(GOOD, PE_OFFSET + 24 + 108, b"\x0f"),
+        ("the EFI program's optional header is not as long as its magic and its number of directories say",),
+    ),
+    Case(
+        "EFI011",
+        patch(GOOD, PE_OFFSET + 24 + 16, b"\0\0\x10"),
+        ("the EFI program's entry point is at 0x100000, its memory ends at 0x3000",),
+    ),
+    Case(
         "EFI009",
         signed(b"no DER at all", RSA),
         (

@@ -110,6 +110,11 @@ CASES = (
         ),
     ),
     Case(
+        "UKI023",
+        patch(GOOD, PE_OFFSET + 24 + 16, b"\0\0\x10"),
+        ("the UKI's entry point is at 0x100000, its memory ends at 0x9000",),
+    ),
+    Case(
         "UKI022",
         with_field(".linux", VIRTUAL_ADDRESS, 0x1000),
         ("the UKI's section .linux overwrites its code in memory, at 0x1000",),

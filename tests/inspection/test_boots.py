@@ -229,6 +229,12 @@ ROWS = (
         "uefi",
         "no: firmware does not load it: the UKI's section .initrd overwrites its code in memory, at 0x1000",
     ),
+    Row(
+        patch(pe({".text": b"x"}), PE_OFFSET + 24, b"\x0b\1"),
+        "uefi",
+        "no: firmware does not load it: the EFI program's optional header is not as long "
+        "as its magic and its number of directories say",
+    ),
     Row(bzimage(), "uefi", "yes: it is an EFI application for x86-64"),
     Row(bzimage(stub=False), "uefi", "no: it has no EFI stub"),
     Row(iso(), "missing", "nothing"),
