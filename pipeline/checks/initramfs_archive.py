@@ -72,7 +72,7 @@ def linux_unpacks_all(initramfs: Initramfs) -> Iterator[Fault]:
     fault = initramfs.fault
     if fault:
         count = len(initramfs.entries)
-        yield f"{fault.message}: Linux stops there, and goes on with {count} members", fault.hint
+        yield f"{fault.message}: Linux stops there, and keeps the members before it: {count}", fault.hint
     for doubt in initramfs.doubts:
         yield doubt.message, doubt.hint
     for entry, taken in initramfs.lost:

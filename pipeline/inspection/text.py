@@ -193,7 +193,7 @@ def _in_short(node: Node) -> str:
             return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
         case Initramfs(entries=entries, segments=segments):
             packed = ", ".join(segment.compression or "not packed" for segment in segments)
-            return f"{len(entries)} members, {packed}"
+            return f"{_count(len(entries), 'member')}, {packed}"
         case Packed(compression=compression):
             return compression
         case Program(elf=Elf(machine=machine, is_static=static)):

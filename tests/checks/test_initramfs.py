@@ -58,7 +58,7 @@ CASES = (
         (
             "initramfs: in the zstd stream at offset 0x0: "
             f"cpio: header: 110 bytes at offset {len(PLAIN) - 124:#x} do not lie inside the"
-            f" {len(PLAIN) - 80} bytes given: Linux stops there, and goes on with {len(ALL)} members",
+            f" {len(PLAIN) - 80} bytes given: Linux stops there, and keeps the members before it: {len(ALL)}",
         ),
     ),
     Case(
@@ -74,7 +74,7 @@ CASES = (
         GOOD + b"garbage!",
         (
             f"initramfs: at offset {len(GOOD):#x}: what follows is nothing that Linux unpacks: "
-            f"it starts with 'garbage!': Linux stops there, and goes on with {len(ALL)} members",
+            f"it starts with 'garbage!': Linux stops there, and keeps the members before it: {len(ALL)}",
         ),
     ),
     Case(
