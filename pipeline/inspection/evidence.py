@@ -10,6 +10,7 @@ from pipeline.checks.fat_reach import refused
 from pipeline.checks.iso_image import Iso
 from pipeline.checks.kind import Node
 from pipeline.checks.misses import platform_name
+from pipeline.checks.packed import Packed
 from pipeline.checks.places import (
     CD_BLOCK,
     Place,
@@ -44,6 +45,9 @@ class Step:
 
 def steps(node: Node, way: str) -> Iterator[Step]:
     """Yield what firmware reads to start a medium by one of `WAYS`, as EDK II does it; nothing of another."""
+    if isinstance(node.artifact, Packed) and node.children:
+        yield from steps(node.children[0], way)
+        return
     if not node.kind or node.kind.name not in MEDIA or node.artifact is None:
         return
     if way == "cd" and not isinstance(node.artifact, Iso):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pipeline.checks.finding import Severity, judge
 from pipeline.checks.kind import Node
+from pipeline.checks.packed import Packed
 from pipeline.checks.starting import LENIENT, NOWHERE
 from pipeline.formats.fields import budget_of
 from pipeline.inspection.answers import WAYS, Answer
@@ -17,8 +18,12 @@ def judged(node: Node, answers: Mapping[str, Answer]) -> Node:
     """Return what was taken apart with what the answers to the ways of booting make of its findings.
 
     Where nothing boots, what decides is an error, or there is another that says why. Where something does,
-    it is none: the answers for the other ways say what they lack.
+    it is none: the answers for the other ways say what they lack. Of what is only packed, what is packed is
+    judged.
     """
+    if isinstance(node.artifact, Packed) and node.children:
+        first, *others = node.children
+        return replace(node, children=(judged(first, answers), *others))
     ways = [answers[way] for way in WAYS if way in answers and answers[way].verdict != "not applicable"]
     budget = budget_of(node.member.image)
     if not ways or node.artifact is None:

@@ -3,6 +3,7 @@
 Facts are those of OVMF and of the rules; each row's name says what is odd about it.
 """
 
+import gzip
 import struct
 import zlib
 from collections.abc import Mapping
@@ -205,6 +206,10 @@ ROWS = {
         {"uefi_cd": f"yes, {EDK2}", "uefi_disk": "no"},
         ("BOOT002",),
         (f"the UDF file system has {PROGRAM}", "lies in UDF, which firmware need not read"),
+    ),
+    "packed": Row(gzip.compress(iso()), CD_AND_STICK),
+    "packed, and nothing boots": Row(
+        gzip.compress(iso_of({PROGRAM: EFI})), {"uefi_cd": "no", "uefi_disk": "no"}, ("BOOT001", "BOOT001")
     ),
     "an MBR only": Row(iso(finish=by_mbr), CD_AND_STICK),
     "a second, active entry": Row(iso(finish=with_active_second), CD_AND_STICK),
