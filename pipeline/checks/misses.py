@@ -23,6 +23,7 @@ CODE = "BOOT001"
 EMULATIONS = {1: "a 1.2 MB floppy", 2: "a 1.44 MB floppy", 3: "a 2.88 MB floppy", 4: "a hard disk"}
 PLATFORMS = {0: "BIOS", 1: "PowerPC", 2: "Mac", eltorito.PLATFORM_EFI: "UEFI"}
 APPEND = "give xorriso `-append_partition 2 0xef efi.img -appended_part_as_gpt`"
+BY_ENTRY = "-e --interval:appended_partition_2:all:: -no-emul-boot"
 ENTER = "give xorriso `-e efi.img -no-emul-boot`, efi.img being a FAT image that holds " + BOOT_PROGRAM
 
 
@@ -143,19 +144,20 @@ def _of_fat(node: Node, place: Place, fat: Node) -> Miss:
 
 
 def _in_tree(node: Node, miss: Miss) -> Miss:
-    """Point at a program in the ISO's own file system, where firmware does not look."""
-    is_elsewhere = any(is_fat(child) for child in node.children)
-    path, where = "", ""
-    if isinstance(node.artifact, Iso) and not is_elsewhere:
-        path, where = nearby.in_tree(node)
+    """Point at a program in the ISO's own file system, where firmware does not look, or at its image."""
+    if not isinstance(node.artifact, Iso):
+        return miss
+    images = nearby.images(node)
+    if images:
+        path = shown(images[0])
+        more = f"{path} has a program, and no entry points at it"
+        hint = f"give xorriso `-append_partition 2 0xef {path} -appended_part_as_gpt {BY_ENTRY}`"
+        return Miss(f"{miss.because}; {more}", hint, miss.lacks, miss.code)
+    path, where = ("", "") if any(map(is_fat, node.children)) else nearby.in_tree(node)
     if not path:
         return miss
-    return Miss(
-        f"{miss.because}; {shown(path)} {where}",
-        f"copy its files to a FAT stick, or {miss.hint}",
-        miss.lacks,
-        miss.code,
-    )
+    hint = f"copy its files to a FAT stick, or {miss.hint}"
+    return Miss(f"{miss.because}; {shown(path)} {where}", hint, miss.lacks, miss.code)
 
 
 def of_cd(node: Node) -> Miss:

@@ -6,7 +6,7 @@ Must not know why firmware looks there.
 from collections.abc import Iterator
 
 from pipeline.checks.kind import Node
-from pipeline.checks.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of
+from pipeline.checks.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of, in_volume
 from pipeline.checks.quoting import shown
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.formats.udf import Udf
@@ -50,6 +50,19 @@ def _distance(found: tuple[str, int]) -> tuple[bool, bool, str]:
 
 def _has_folder(fat: Node) -> bool:
     return any(f"{child.name.upper()}/" == BOOT_FOLDER for child in fat.children)
+
+
+def images(iso: Node) -> list[str]:
+    """Return the FAT images in an ISO with programs that firmware would start, but finds by no entry."""
+    return [
+        child.name
+        for child in iso.children
+        if child.kind
+        and child.kind.name == "fat"
+        and child.artifact
+        and not {"el_torito", "partition"} & child.member.facts.keys()
+        and any(not program.fault for program in in_volume(child))
+    ]
 
 
 def in_tree(iso: Node) -> tuple[str, str]:

@@ -186,6 +186,12 @@ ROWS = {
         ("BOOT001", "BOOT001"),
         (f"{PROGRAM} lies in ISO 9660 only", "copy its files to a FAT stick"),
     ),
+    "an image at which nothing points": Row(
+        iso_of({"images/efiboot.img": SMALL, PROGRAM: EFI}),
+        {"uefi_cd": "no", "uefi_disk": "no"},
+        ("BOOT001", "BOOT001"),
+        ("images/efiboot.img has a program, and no entry", "-append_partition 2 0xef images/efiboot.img"),
+    ),
     "for Macs only": Row(
         iso(HFS, finish=as_it_is),
         {"uefi_cd": "no", "uefi_disk": "no"},
