@@ -38,9 +38,7 @@ class BootImage:
     @property
     def name(self) -> str:
         """Which entry it is, and for what firmware."""
-        platforms = {0: "BIOS", 1: "PowerPC", 2: "Mac", eltorito.PLATFORM_EFI: "UEFI"}
-        platform = platforms.get(self.entry.platform, f"platform {self.entry.platform:#04x}")
-        return f"El Torito {self.number} ({platform})"
+        return f"El Torito {self.number} ({eltorito.platform_name(self.entry.platform)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from pipeline.formats import eltorito, gpt
 SECTOR = 512
 CODE = "BOOT001"
 EMULATIONS = {1: "a 1.2 MB floppy", 2: "a 1.44 MB floppy", 3: "a 2.88 MB floppy", 4: "a hard disk"}
-PLATFORMS = {0: "BIOS", 1: "PowerPC", 2: "Mac", eltorito.PLATFORM_EFI: "UEFI"}
 APPEND = "give xorriso `-append_partition 2 0xef efi.img -appended_part_as_gpt`"
 BY_ENTRY = "-e --interval:appended_partition_2:all:: -no-emul-boot"
 ENTER = "give xorriso `-e efi.img -no-emul-boot`, efi.img being a FAT image that holds " + BOOT_PROGRAM
@@ -174,7 +173,7 @@ def of_catalog(iso: Iso) -> Miss:
         return Miss("it has no El Torito boot catalog", ENTER, "an El Torito boot catalog")
     mine = [entry for entry in iso.entries if entry.platform == eltorito.PLATFORM_EFI]
     if not mine:
-        found = ", ".join(platform_name(entry.platform) for entry in iso.entries) or "nobody"
+        found = ", ".join(eltorito.platform_name(entry.platform) for entry in iso.entries) or "nobody"
         return Miss(
             f"El Torito's boot catalog has no entry for UEFI (it has one for {found})",
             "give xorriso -e where it has -b, or genisoimage `-eltorito-platform efi`",
@@ -188,11 +187,6 @@ def of_catalog(iso: Iso) -> Miss:
         "give xorriso -no-emul-boot after -e",
         code="ISO017",
     )
-
-
-def platform_name(platform: int) -> str:
-    """Return what El Torito's number for a platform stands for."""
-    return PLATFORMS.get(platform, f"platform {platform:#04x}")
 
 
 def of_disk(node: Node) -> Miss:

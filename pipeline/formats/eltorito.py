@@ -17,6 +17,7 @@ VIRTUAL_SECTOR_SIZE = 512  # bytes; the unit of an entry's sector count
 ENTRY_SIZE = 32  # bytes; of the catalog's records
 
 PLATFORM_EFI = 0xEF
+PLATFORMS = {0: "BIOS", 1: "PowerPC", 2: "Mac", PLATFORM_EFI: "UEFI"}
 NO_EMULATION = 0
 
 FIRST_SECTOR, TERMINATOR = 16, 255  # where volume descriptors begin, and the type of the last
@@ -52,6 +53,11 @@ class BootEntry:
     def size(self) -> int:
         """Bytes, or 0 for: up to the end of the medium."""
         return self.sector_count * VIRTUAL_SECTOR_SIZE if self.sector_count > 1 else 0
+
+
+def platform_name(platform: int) -> str:
+    """Return what a platform's number stands for."""
+    return PLATFORMS.get(platform, f"platform {platform:#04x}")
 
 
 def read_catalog(image: Image) -> tuple[BootEntry, ...]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pipeline.checks.fat_reach import refused
 from pipeline.checks.iso_image import Iso
 from pipeline.checks.kind import Node
-from pipeline.checks.misses import platform_name
 from pipeline.checks.packed import Packed
 from pipeline.checks.places import (
     CD_BLOCK,
@@ -95,7 +94,7 @@ def _catalog(node: Node, block: int) -> Iterator[Step]:
         bootable = "bootable" if entry.bootable else "not bootable"
         yield Step(
             entry.offset,
-            f"entry {number}: for {platform_name(entry.platform)}, {bootable}, "
+            f"entry {number}: for {eltorito.platform_name(entry.platform)}, {bootable}, "
             f"load size {entry.sector_count}, {edk2_size(iso, entry, block):,} bytes on EDK II",
         )
 

@@ -24,6 +24,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.budget import Spent
 from pipeline.formats.devicetree import Devicetree
+from pipeline.formats.eltorito import platform_name
 from pipeline.formats.fat import free_clusters
 from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
@@ -56,7 +57,6 @@ from pipeline.inspection.facts import (
     UkiProfile,
     Volume,
 )
-from pipeline.inspection.media import platform_name
 
 
 def facts(node: Node) -> Facts | None:

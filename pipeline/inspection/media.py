@@ -5,12 +5,11 @@ Must not know what that code does, but for the makes of it that say who they are
 Specification: El Torito 1.0, §2 and §3
 """
 
-from pipeline.checks.misses import platform_name
 from pipeline.checks.programs import image_of
 from pipeline.formats import bios_notice
 from pipeline.formats.fields import Image
 
-__all__ = ["boot_code", "image_of", "is_empty", "platform_name", "refuses"]
+__all__ = ["boot_code", "image_of", "is_empty", "refuses"]
 
 BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
 PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one
