@@ -1,4 +1,4 @@
-"""Owns what must hold of the sections and signatures of any PE image that firmware loads.
+"""Owns what must hold of headers and sections of any PE image that firmware loads, and its rules in a row.
 
 Must not know what a section is for. Each rule is given what the image is called in its sentences.
 """
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from pipeline.checks import dbx
+from pipeline.checks import dbx, signatures
 from pipeline.checks.finding import Fault, Rule, Severity
-from pipeline.checks.revocations import AS_OF, Refusal, refusals
+from pipeline.checks.revocations import AS_OF
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import CHANGED, Signature, image_digest, read_signatures
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
-from pipeline.formats.sbat import read_sbat
 
 SUBSYSTEMS = {
     EFI_APPLICATION: "EFI application",
@@ -29,7 +27,6 @@ MAX_MAGIC = 256  # bytes of .sdmagic
 MIB, GIB = 1 << 20, 1 << 30
 MAX_GAP = GIB  # bytes of memory that nothing of an image needs
 CUT_OFF = "it is cut off: copy it again"
-SIGN_LAST = "sign it again, as the last thing that is done to it: sbattach --remove, then sbsign"
 
 
 def named(pe: Pe) -> Iterator[tuple[Section, str]]:
@@ -187,84 +184,6 @@ def is_for_firmware(what: str, pe: Pe) -> Iterator[Fault]:
         )
 
 
-def signatures_are_right(what: str, pe: Pe) -> Iterator[Fault]:
-    """Under Secure Boot a signature counts that covers these very bytes; any other is as good as none."""
-    if sum(pe.certificates) > len(pe.image):
-        return  # a rule of its own says so
-    try:
-        signatures = read_signatures(pe)
-    except FormatError as error:
-        yield f"{what}: {error.message}", error.hint
-        return
-    if any(not signature.fault for signature in signatures):
-        return  # firmware takes that one; a rule of its own says what is wrong with others
-    for signature in signatures:
-        if signature.fault == CHANGED:
-            yield (
-                f"{what} was changed after it was signed by {signature.subject!r}: "
-                f"its {signature.digest} is not the signed one",
-                SIGN_LAST,
-            )
-        else:
-            yield _wrong(what, signature), SIGN_LAST
-
-
-def signatures_all_count(what: str, pe: Pe) -> Iterator[Fault]:
-    """Of several signatures one is enough, where firmware trusts its signer; elsewhere another counts."""
-    try:
-        signatures = read_signatures(pe)
-    except FormatError:
-        return  # a rule of its own says so
-    if all(signature.fault for signature in signatures):
-        return
-    for signature in signatures:
-        if signature.fault:
-            yield f"{_wrong(what, signature)}; another of its signatures is right", SIGN_LAST
-
-
-def _wrong(what: str, signature: Signature) -> str:
-    if not signature.subject:
-        return f"{what} has a signature that {signature.fault}"
-    return f"{what} is signed by {signature.subject!r}, but {signature.fault}"
-
-
-def is_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
-    """Firmware and shim refuse what was published as revoked, though nothing in the file has changed.
-
-    Shim goes by the generations in .sbat, firmware by the digests in dbx, which are of older programs. Both
-    are a machine's own: Windows and newer shims raise them. Without Secure Boot nobody asks.
-    """
-    for refusal in refused(pe):
-        yield (
-            f"under Secure Boot shim refuses {what}: {refusal.text()}",
-            f"take a newer build of it, whose .sbat says {refusal.component},{refusal.wanted} or more",
-        )
-    month = in_dbx(pe)
-    if month:
-        yield (
-            f"under Secure Boot firmware refuses {what}: dbx has its digest since {month}",
-            "take a newer build of it, one that has an .sbat",
-        )
-
-
-def refused(pe: Pe) -> tuple[Refusal, ...]:
-    """Return by which published SbatLevels a program is refused; none without an .sbat that can be read."""
-    try:
-        return refusals(read_sbat(pe.contents(".sbat"))) if pe.section(".sbat") else ()
-    except FormatError:
-        return ()
-
-
-def in_dbx(pe: Pe) -> str:
-    """Return since which month dbx has a signed program, "" where it has not, and for one with .sbat."""
-    if pe.certificates == (0, 0) or pe.section(".sbat"):
-        return ""
-    try:
-        return dbx.published(image_digest(pe, "sha256"))
-    except FormatError:
-        return ""
-
-
 Codes = tuple[str, str, str, str, str, str, str, str, str]
 
 
@@ -300,7 +219,7 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
         ),
         (
             "its signatures are right",
-            signatures_are_right,
+            signatures.are_right,
             Severity.ERROR,
             False,
             "UEFI 2.10, §32.2.3 Authenticode digests; EDK II DxeImageVerificationLib; Microsoft, Windows "
@@ -317,7 +236,7 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
         ),
         (
             f"no SbatLevel that was published until {AS_OF}, nor dbx until {dbx.AS_OF}, refuses it",
-            is_not_revoked,
+            signatures.are_not_revoked,
             Severity.WARNING,
             False,
             "SBAT.md and SbatLevel_Variable.txt of shim; UEFI 2.10, §32.4.1 (dbx)",
@@ -325,7 +244,7 @@ def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], .
         ),
         (
             "all of its signatures are right",
-            signatures_all_count,
+            signatures.all_count,
             Severity.WARNING,
             False,
             "UEFI 2.10, §32.5.3.3 Authorization Process; EDK II DxeImageVerificationLib",

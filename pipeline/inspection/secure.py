@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.checks.kind import Node
-from pipeline.checks.sections import in_dbx, refused
+from pipeline.checks.signatures import in_dbx, refused
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.pe import Pe
