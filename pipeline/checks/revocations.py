@@ -3,9 +3,9 @@
 Must not know programs: they come as what they declare. A machine has one of these levels, or one between;
 it only ever rises, so a program that one of them refuses starts on machines that have an older one.
 
-Source: SbatLevel_Variable.txt of shim, https://github.com/rhboot/shim/blob/main/SbatLevel_Variable.txt, all
-payloads that have revocations, copied by hand and read again against shim's own .sbatlevel and what Windows
-sets. Where one date has two payloads it is the stricter one.
+Source: SbatLevel_Variable.txt of shim, https://github.com/rhboot/shim/blob/main/SbatLevel_Variable.txt, up to
+2025021800; for later ones, what distributions quote of it. Copied by hand. Where one date has two payloads it
+is the stricter one.
 """
 
 from collections.abc import Iterable, Mapping
