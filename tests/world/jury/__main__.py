@@ -44,7 +44,8 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         run, kernel = _bench(arguments.here, folder)
         (folder / "changed").mkdir()
-        paths = trials.make(run, chosen, kernel, folder / "changed")
+        paths = trials.make(run, chosen, kernel, folder / "changed", tried=bool(arguments.layouts))
+        chosen = {name: chosen[name] for name in paths}
         said = trials.ask(paths)
         seen = trials.start(run, chosen, paths, kernel, ways, arguments.machines)
         session = trials.judge(chosen, said, seen)

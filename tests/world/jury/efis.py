@@ -50,12 +50,10 @@ ROWS = {
     "efi-magic": _row(
         "PE32's magic in a program for x86-64",
         _field(OPTIONAL, "<H", 0x10B),
-        efi="the answer goes by machine and subsystem; EDK II wants PE32+ for x86-64, too",
     ),
     "efi-entry-outside": _row(
         "the entry point lies behind the image",
         _field(OPTIONAL + 16, "<I", 0x100000),
-        efi="firmware does start it, at an address where no code of its own is",
     ),
     "efi-image-size-small": _row(
         "SizeOfImage smaller than its sections", _field(OPTIONAL + 56, "<I", 0x1000)

@@ -1,7 +1,9 @@
 """What runs in the container `tools`: the recipes, each a few lines of shell in a folder of its own."""
 
 import shutil
+from contextlib import nullcontext, suppress
 
+from pipeline.errors import PipelineError
 from pipeline.inside import Context
 
 PRELUDE = """\
@@ -32,7 +34,7 @@ align() { truncate -s %4 $1; }
 def make(ctx: Context) -> None:
     """Make an output for each of `params.recipes`: name to shell commands that write `$OUT`.
 
-    `$IN` is the folder of the inputs.
+    `$IN` is the folder of the inputs. Where they are only `tried`, what a tool refuses has no output.
     """
     prelude = ctx.work / "prelude"
     prelude.write_text(PRELUDE)
@@ -40,6 +42,8 @@ def make(ctx: Context) -> None:
         folder = ctx.work / f"{name}.folder"
         folder.mkdir()
         env = {"OUT": str(ctx.out / name), "IN": str(next(iter(ctx.inputs.values())).parent)}
-        ctx.run(["sh", "-c", f". {prelude}; {recipe}"], cwd=folder, env=env)
+        refusal = suppress(PipelineError) if ctx.params["tried"] else nullcontext()
+        with refusal:
+            ctx.run(["sh", "-c", f". {prelude}; {recipe}"], cwd=folder, env=env)
         shutil.rmtree(folder)
     (ctx.out / ctx.params["done"]).touch()

@@ -3,10 +3,13 @@
 import json
 import os
 import random
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pipeline.engine import Engine
 from pipeline.formats.elf import read_elf
 from pipeline.formats.pe import EFI_APPLICATION, machine_name, read_pe
 from pipeline.session import Session
@@ -148,17 +151,38 @@ def test_an_answer_is_compared_with_what_was_seen(
     assert compare("x", row, way, {"uefi_disk": answer}, started=started).agreement == agreement
 
 
+@dataclass(frozen=True)
+class Images:
+    """All images of the table, and what else is needed to start them."""
+
+    run: trials.Run
+    kernel: Path
+    paths: Mapping[str, Path]
+
+
+@pytest.fixture(scope="module")
+def images(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Images:
+    folder = tmp_path_factory.mktemp("jury")
+    for name in ("real", "changed", "workshop"):
+        (folder / name).mkdir()
+    kernel = unpack(session, folder / "real", KERNEL)[KERNEL]
+    run = trials.InContainers(Workshop(session, folder / "workshop"))
+    return Images(run, kernel, trials.make(run, TABLE, kernel, folder / "changed"))
+
+
+@pytest.mark.container
+def test_what_inspect_says_is_what_was_seen(images: Images) -> None:
+    seen = json.loads((ROOT / agreement.SEEN).read_text())
+    assert trials.judge(TABLE, trials.ask(images.paths), seen).reports == ()
+
+
 @pytest.mark.boot
-def test_a_sample_of_the_table_agrees(session: Session, workshop: Workshop, tmp_path: Path) -> None:
+def test_a_sample_of_the_table_agrees(images: Images) -> None:
     """JURY_SEED chooses another one."""
     names = random.Random(SEED).sample(sorted(TABLE), SAMPLE)  # noqa: S311
     rows = {name: row for name, row in TABLE.items() if name in names}
-    for folder in ("real", "changed"):
-        (tmp_path / folder).mkdir()
-    kernel = unpack(session, tmp_path / "real", KERNEL)[KERNEL]
-    run = trials.InContainers(workshop)
-    paths = trials.make(run, rows, kernel, tmp_path / "changed")
-    seen = trials.start(run, rows, paths, kernel, WAYS, 0)
+    paths = {name: images.paths[name] for name in rows}
+    seen = trials.start(images.run, rows, paths, images.kernel, WAYS, 0)
     found = trials.judge(rows, trials.ask(paths), seen)
     assert found.reports == ()
     assert len(found.trials) == sum(len(row.ways) for row in rows.values())

@@ -62,21 +62,18 @@ class InContainers:
         return out
 
 
-def make(run: Run, rows: Mapping[str, Row], kernel: Path, folder: Path) -> dict[str, Path]:
-    """Return the images of rows, by name."""
-    out = run(
-        "tools",
-        kitchen.make,
-        inputs(kernel),
-        recipes={name: row.recipe for name, row in rows.items()},
-        done=DONE,
-    )
-    made = {}
-    for name, row in rows.items():
-        made[name] = out / name
-        if row.change:
+def make(
+    run: Run, rows: Mapping[str, Row], kernel: Path, folder: Path, *, tried: bool = False
+) -> dict[str, Path]:
+    """Return the images of rows, by name; where they are only `tried`, without what a tool refused."""
+    recipes = {name: row.recipe for name, row in rows.items()}
+    out = run("tools", kitchen.make, inputs(kernel), recipes=recipes, tried=tried, done=DONE)
+    made = {name: out / name for name in rows if not tried or (out / name).exists()}
+    for name, path in made.items():
+        change = rows[name].change
+        if change:
             made[name] = folder / name
-            made[name].write_bytes(row.change((out / name).read_bytes()))
+            made[name].write_bytes(change(path.read_bytes()))
     return made
 
 
