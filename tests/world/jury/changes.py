@@ -10,7 +10,6 @@ Change = Callable[[bytes], bytes]
 ESP = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 BASIC_DATA = uuid.UUID("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
 LINUX = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
-CODE = 440  # bytes of a master boot record that a BIOS runs
 TABLE = 446
 CD = 2048  # bytes of a CD's block
 ENTRIES = 128
@@ -151,11 +150,6 @@ BOOTABLE, MEDIA, COUNT, BLOCK = 0, 1, 6, 8
 def load_size(blocks: int, at: int = INITIAL) -> Change:
     """Another sector count of an entry."""
     return entry(at, COUNT, struct.pack("<H", blocks))
-
-
-def appended_to(prefix: bytes) -> Change:
-    """Bytes in front of all."""
-    return lambda image: prefix + image
 
 
 def followed_by(suffix: bytes) -> Change:

@@ -3,7 +3,6 @@
 import struct
 
 from tests.world.jury.changes import (
-    CODE,
     ESP,
     LINUX,
     chain,
@@ -32,8 +31,8 @@ def _sfdisk(kind: str, more: str = "") -> str:
     return f"{AT_1M} echo 'start=2048, size=8192, type={kind}{more}' | sfdisk -q --label dos $OUT; "
 
 
-def _quarter(image: bytes) -> bytes:
-    """Leave the GPT and take the entry's last block back, so that the program lies behind it."""
+def _too_short(image: bytes) -> bytes:
+    """Let the partition end before the program in its FAT."""
     return gpt([(ESP, 2048, 2048 + 32)])(image)
 
 
@@ -110,7 +109,7 @@ GPTS = {
         chain(cut(6 << 20), poke(512, b"overwritten")),
     ),
     "gpt-partition-too-short": Row(
-        "the partition is shorter than what is read of its FAT", AT_1M, STICK, _quarter
+        "the partition is shorter than what is read of its FAT", AT_1M, STICK, _too_short
     ),
     "gpt-partition-shifted": Row(
         "the partition begins a block before its FAT", AT_1M, STICK, gpt([(ESP, 2047, 10239)])
@@ -208,4 +207,3 @@ MBRS = {
 }
 
 ROWS = GPTS | MBRS
-assert CODE

@@ -140,12 +140,10 @@ def init(
     kind: int = EXEC,
     base: int = 0x40_0000,
     interpreter: str = "",
-    size: int = 64,
-    segments: int = 2,
 ) -> bytes:
-    """A static program for Linux; with an `interpreter` one that needs that. `size` is its e_ehsize."""
+    """A static program for Linux; with an `interpreter` one that needs that."""
     code = init_code()
-    start = 64 + 56 * segments
+    start = 64 + 56 * 2
     name = interpreter.encode() + b"\0" if interpreter else b""
     end = start + len(code) + len(name)
     at = 0 if kind == DYN else base
@@ -154,5 +152,5 @@ def init(
         load += struct.pack("<IIQQQQQQ", 3, 4, start + len(code), at, at, len(name), len(name), 1)
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     count = len(load) // 56
-    head = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, at + start, 64, 0, 0, size, 56, count, 64, 0, 0)
+    head = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, at + start, 64, 0, 0, 64, 56, count, 64, 0, 0)
     return (ident + head + load).ljust(start, b"\0") + code + name

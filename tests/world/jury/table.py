@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.fixtures.workshop import Content
-from tests.world.jury import archives, disks, efis, isos, programs, ukis, volumes
+from tests.world.jury import archives, disks, efis, isos, isos_changed, programs, ukis, volumes
 from tests.world.jury.row import Row
 
 GROUPS: Mapping[str, Mapping[str, Row]] = {
-    "ISO images": isos.ROWS,
+    "ISO images": {**isos.ROWS, **isos_changed.ROWS},
     "Partition tables": disks.ROWS,
     "FAT file systems": volumes.ROWS,
     "EFI programs": efis.ROWS,
