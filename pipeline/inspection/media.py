@@ -14,6 +14,8 @@ __all__ = ["boot_code", "image_of", "is_empty", "refuses"]
 BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
 PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one
 ACTIVE = 0x80
+DRIVER_DESCRIPTOR = b"ER"  # begins Apple's map of a disk; a PC runs it, to the code behind it if there is any
+DRIVERS = 32  # bytes of that descriptor
 LOADERS = (
     (b"isolinux.bin missing", "isohybrid"),
     (b"GRUB", "GRUB"),
@@ -43,9 +45,11 @@ def boot_code(image: Image) -> str | None:
 
 
 def is_empty(image: Image) -> bool:
-    """Tell whether there is no code in the first block, behind a jump over what is none."""
+    """Tell whether there is no code in the first block, behind a jump or a Mac's descriptor."""
     block = bytes(image[:512])
     start = 2 + block[1] if block[:1] == b"\xeb" else 3 if block[:1] == b"\xe9" else 0
+    if block.startswith(DRIVER_DESCRIPTOR):
+        start = DRIVERS
     return not any(block[start:BOOT_CODE])
 
 

@@ -158,6 +158,12 @@ ROWS = (
     Row(patch(iso(), 17 * 2048 + 7, bytes(32)), "bios_cd", "no: it has no El Torito boot catalog"),
     Row(iso(), "bios_disk", "no: its first block has no boot code"),
     Row(with_code(b"\xeb\x63\x90"), "bios_disk", "no: its first block has no boot code"),
+    Row(with_code(b"ER\x02\0\xeb\x02\xff\xff"), "bios_disk", "no: its first block has no boot code"),
+    Row(
+        with_code(b"ER\x08\0\0\0\x90\x90".ljust(32, b"\0") + b"\x33\xed GRUB "),
+        "bios_disk",
+        "yes: its first block has the boot code of GRUB",
+    ),
     Row(
         with_code(b"\xfa\x31\xc0"),
         "bios_disk",

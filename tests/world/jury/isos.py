@@ -117,7 +117,6 @@ ROWS = {
         "an Apple partition map in front of an MBR that marks a partition as active",
         f"{FAT} iso --protective-msdos-label -hfsplus tree",
         ("uefi_512", "bios_disk"),
-        differs={"bios_disk": "Apple's driver descriptor in the first block (ER) is not told from code"},
     ),
     "iso-bios-and-efi": Row("entries for BIOS and for UEFI", f"{BOTH} tree", ALL),
     "iso-efi-and-bios": Row(
