@@ -9,6 +9,8 @@ if __name__ == "__main__":
     sys.path.append(str(ROOT))  # behind the locked packages, so that no file here takes a package's place
     try:
         from pipeline import entry
+
+        status = entry.main(ROOT, sys.argv[1:])
     except ModuleNotFoundError as error:  # as after an upgrade of the Python that it was made with
         if str(error.name).startswith("pipeline"):
             raise
@@ -16,4 +18,4 @@ if __name__ == "__main__":
             f"error: {sys.prefix} has no {error.name}\n  hint: remove it; ./doit makes it anew"
         ) from None
 
-    raise SystemExit(entry.main(ROOT, sys.argv[1:]))
+    raise SystemExit(status)

@@ -6,13 +6,11 @@ Must not know which tasks there are. It alone turns an error into output; everyt
 import contextlib
 import functools
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from doit.exceptions import BaseFail, TaskFailed
-from doit.runner import MThreadRunner
 
 from pipeline.errors import PipelineError
 from pipeline.session import Session
@@ -22,6 +20,7 @@ JUDGE = "judge"
 
 STOPPED = "stopped; what was finished is kept"
 PATIENCE = 20  # seconds for steps that are stopped to remove what they leave
+TICK = 0.1  # seconds
 
 DISK = (
     "there has to be room, and a right to write, in artifacts/ and in the cache; `./doit doctor` says where"
@@ -55,13 +54,11 @@ class Reporter:
         A key that stops the program reaches its first thread only.
         """
         give_up = time.monotonic() + PATIENCE
-        running = [each for each in threading.enumerate() if isinstance(each, MThreadRunner.DaemonThread)]
         with contextlib.suppress(KeyboardInterrupt):  # who presses it again does not want to wait
-            while running and time.monotonic() < give_up:
+            while self.session.under_way and time.monotonic() < give_up:
                 with contextlib.suppress(PipelineError):
                     self.session.stop()
-                running[0].join(0.5)
-                running = [each for each in running if each.is_alive()]
+                time.sleep(TICK)
         self.report.print(STOPPED)
 
     def skip_uptodate(self, task: Any) -> None:
@@ -83,6 +80,8 @@ def told(session: Session, action: Callable[..., bool | None]) -> Callable[..., 
 
     @functools.wraps(action)
     def run(*args: Any, **kwargs: Any) -> bool:
+        this = object()
+        session.under_way.add(this)
         try:
             return action(*args, **kwargs) is not False
         except PipelineError as error:
@@ -96,5 +95,7 @@ def told(session: Session, action: Callable[..., bool | None]) -> Callable[..., 
         except KeyboardInterrupt:
             session.report.print(STOPPED)
             raise SystemExit(130) from None
+        finally:
+            session.under_way.discard(this)
 
     return run

@@ -29,6 +29,7 @@ class Session:
         self.store = Store(default_root())
         self.cached: set[str] = set()
         self.stopping = False
+        self.under_way = set[object]()  # what threads are doing for it right now, a mark each
         self.said: dict[str, PipelineError] = {}
 
     @cached_property

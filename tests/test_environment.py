@@ -179,7 +179,7 @@ def test_an_environment_that_lacks_a_package_says_so(bare: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: {bare} has no rich\n  hint: remove it; ./doit makes it anew\n"
+    assert done.stderr == f"error: {bare} has no doit\n  hint: remove it; ./doit makes it anew\n"
 
 
 def test_nothing_shadows_a_locked_package(root: Path, tmp_path: Path) -> None:

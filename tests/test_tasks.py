@@ -132,17 +132,18 @@ from pipeline import commands, entry, tasks
 from pipeline.errors import PipelineError
 from pipeline.session import Session
 from pipeline.step import Step
-from pipeline.step import Step
 
 stopped, both = threading.Event(), threading.Barrier(2, timeout=20)
 started = []
 
 def make(_session, _image, step):
     if both.wait() == 0:
+        time.sleep(0.5)  # until the first thread waits: a signal a moment before is seen when it wakes
         os.kill(os.getpid(), signal.SIGINT)
     if not stopped.wait(20):
         sys.exit("nobody stopped it")
-    print(step.name, "cleans up", flush=True)
+    sys.stdout.write(f"{step.name} cleans up\\n")
+    sys.stdout.flush()
     raise PipelineError("the engine went away")
 
 commands.is_current = lambda *_: False
