@@ -125,7 +125,7 @@ def test_steps_are_made_at_once_where_there_are_cores(
 
 
 STOPPED = """\
-import os, signal, sys, threading, time
+import os, signal, sys, threading
 from pathlib import Path
 from types import SimpleNamespace
 from pipeline import commands, entry, tasks
@@ -133,12 +133,12 @@ from pipeline.errors import PipelineError
 from pipeline.session import Session
 from pipeline.step import Step
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
 stopped, both = threading.Event(), threading.Barrier(2, timeout=20)
 started = []
 
 def make(_session, _image, step):
     if both.wait() == 0:
-        time.sleep(0.5)  # until the first thread waits: a signal a moment before is seen when it wakes
         os.kill(os.getpid(), signal.SIGINT)
     if not stopped.wait(20):
         sys.exit("nobody stopped it")
