@@ -1,4 +1,4 @@
-"""The program that `./doit` runs: `pipeline.entry` owns the command line, `pipeline.tasks` the tasks."""
+"""The program that `./doit` runs: `pipeline.cli.entry` owns the command line, `tasks` what it can do."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path.append(str(ROOT))  # behind the locked packages, so that no file here takes a package's place
     try:
-        from pipeline import entry
+        from pipeline.cli import entry
 
         status = entry.main(ROOT, sys.argv[1:])
     except ModuleNotFoundError as error:  # as after an upgrade of the Python that it was made with

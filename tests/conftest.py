@@ -11,15 +11,17 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline import containers
-from pipeline.engine import Engine, EngineError
-from pipeline.project import Project
+from pipeline.build.builder import Surroundings
+from pipeline.build.session import Session
+from pipeline.project.checkout import Project
 from pipeline.report import Report
-from pipeline.session import Session
-from pipeline.surroundings import Surroundings
+from pipeline.sandbox import image as containers
+from pipeline.sandbox.docker import Engine, EngineError
 from tests.fixtures import artifact_server
 from tests.fixtures.artifact_server import PORT, Server
 from tests.fixtures.workshop import Workshop
+
+pytest_plugins = ["tests.fixtures.stand_ins"]
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.checks import handbook, starting, whole
+from pipeline.checks import handbook, whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule
+from pipeline.checks.medium import starting
 from tests.conftest import ROOT
 
 RULES = [rule for kind in KINDS.values() for rule in kind.all_rules]

@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.boot import screen, symptoms
-from pipeline.boot.monitor import Monitor
+from pipeline.boot import symptoms
 from pipeline.boot.stages import Stage
 from pipeline.boot.watch import Stopped, Watch
+from pipeline.vm import screen
+from pipeline.vm.monitor import Monitor
 
 FAILURE = "failure.png"
 

@@ -5,8 +5,8 @@ A step's `run`, in the boot container with a terminal attached. Must not watch o
 
 import os
 
-from pipeline.boot import machine
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
+from pipeline.vm import machine
 
 LEAVE = "Ctrl-A X ends the machine, Ctrl-A C switches between its console and QEMU's monitor."
 

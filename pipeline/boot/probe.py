@@ -8,8 +8,8 @@ SDM volume 3A, 10.1.4), goes on to protected mode (10.9.1), uses the FPU, counts
 import subprocess
 from pathlib import Path
 
-from pipeline.boot import machine
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
+from pipeline.vm import machine
 
 FAULT = "fault"
 """The output: in what way KVM does not work, nothing where it does."""

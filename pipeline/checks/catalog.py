@@ -6,23 +6,16 @@ Must not know steps, nor what a person asks about a file.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.checks import (
-    cmdline,
-    disk,
-    efi,
-    fat,
-    initramfs,
-    inittab,
-    iso,
-    kernel,
-    packed,
-    program,
-    uki,
-    uki_parts,
-    whole,
-)
+from pipeline.checks import cmdline, disk, kernel, whole
+from pipeline.checks import compressed as packed
+from pipeline.checks import elf as program
+from pipeline.checks.fat import rules as fat
 from pipeline.checks.finding import Finding, judge
+from pipeline.checks.initramfs import rules as initramfs
+from pipeline.checks.inittab import rules as inittab
+from pipeline.checks.iso import rules as iso
 from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
+from pipeline.checks.pe import efi, uki, uki_parts
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek

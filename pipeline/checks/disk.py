@@ -6,11 +6,12 @@ Must not know how it was made, nor what is in the partitions.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from pipeline.checks import media, partitions, views
-from pipeline.checks.fat_volume import EfiImage
+from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Fault, Rule, Severity
 from pipeline.checks.kind import Kind, Node
-from pipeline.checks.partitions import Partitions, read_partitions
+from pipeline.checks.medium import members as media
+from pipeline.checks.medium import partitions, views
+from pipeline.checks.medium.partitions import Partitions, read_partitions
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pipeline.checks import starting, whole
+from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule, Severity
 from pipeline.checks.kind import Kind
+from pipeline.checks.medium import starting
 
 PATH = "docs/checks.md"
 

@@ -6,17 +6,17 @@ Must not know what is started then.
 from collections.abc import Sequence
 
 from pipeline.checks.finding import Severity
-from pipeline.checks.iso import Iso
+from pipeline.checks.iso.rules import Iso
 from pipeline.checks.kind import Node
-from pipeline.checks.misses import EMULATIONS, Miss, of_catalog
-from pipeline.checks.places import DISK_BLOCKS, on_cd, on_disk
-from pipeline.checks.programs import Program, not_loaded
-from pipeline.checks.sections import is_addon
-from pipeline.checks.starting import LENIENT, NOWHERE, Start, from_cd, from_disk, startable
+from pipeline.checks.medium.misses import EMULATIONS, Miss, of_catalog
+from pipeline.checks.medium.places import DISK_BLOCKS, on_cd, on_disk
+from pipeline.checks.medium.programs import Program, not_loaded
+from pipeline.checks.medium.starting import LENIENT, NOWHERE, Start, from_cd, from_disk, startable
+from pipeline.checks.pe.sections import is_addon
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
-from pipeline.inspection.answers import Condition, Said
-from pipeline.inspection.media import boot_code, image_of, is_empty, refuses
+from pipeline.inspection.answer import Condition, Said
+from pipeline.inspection.bios import boot_code, image_of, is_empty, refuses
 
 BIOS = 0
 EDK2 = "EDK II"

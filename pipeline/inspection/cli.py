@@ -18,10 +18,10 @@ from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
 from pipeline.formats.magic import describe
 from pipeline.inspection import document, evidence, extract, text
-from pipeline.inspection.answers import Answer
+from pipeline.inspection.answer import Answer
 from pipeline.inspection.confined import confine
-from pipeline.inspection.interview import interviewed
-from pipeline.inspection.opening import defect, guarded, open_file
+from pipeline.inspection.open import defect, guarded, open_file
+from pipeline.inspection.questions import interviewed
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
 STOPPED = 130  # as a shell says of a program that Ctrl-C ended

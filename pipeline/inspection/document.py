@@ -12,10 +12,10 @@ from typing import Any, Literal
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, shown
-from pipeline.inspection.answers import QUESTIONS, Answer
+from pipeline.inspection.answer import QUESTIONS, Answer
+from pipeline.inspection.collect import facts
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.gathering import facts
-from pipeline.inspection.names import path_of
+from pipeline.inspection.member_path import path_of
 
 VERSION: Literal[1] = 1
 

@@ -6,11 +6,11 @@ Must not know more than the answer does: it walks the same places. Offsets are b
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.checks.fat_reach import refused
-from pipeline.checks.iso_image import Iso
+from pipeline.checks.compressed import Packed
+from pipeline.checks.fat.reach import refused
 from pipeline.checks.kind import Node
-from pipeline.checks.packed import Packed
-from pipeline.checks.places import (
+from pipeline.checks.medium.iso import Iso
+from pipeline.checks.medium.places import (
     CD_BLOCK,
     Place,
     edk2_size,
@@ -21,8 +21,8 @@ from pipeline.checks.places import (
     own_block,
     tables,
 )
+from pipeline.checks.medium.starting import startable
 from pipeline.checks.quoting import shown
-from pipeline.checks.starting import startable
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
 from pipeline.formats.udf import ANCHOR, BLOCK

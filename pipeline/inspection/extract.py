@@ -15,8 +15,8 @@ from pipeline.errors import FormatError, PipelineError
 from pipeline.formats.budget import ENDLESS, for_file
 from pipeline.formats.fields import charged, chunks
 from pipeline.formats.magic import describe
-from pipeline.inspection.names import SEPARATOR, closeness
-from pipeline.inspection.opening import guarded, located, open_file
+from pipeline.inspection.member_path import SEPARATOR, closeness
+from pipeline.inspection.open import guarded, located, open_file
 
 MAX_NAMED = 12
 

@@ -8,16 +8,16 @@ when it is in the initramfs; if not, root= is mounted; where it cannot be starte
 
 import re
 
+from pipeline.checks.elf import Program
+from pipeline.checks.initramfs.microcode import Early
+from pipeline.checks.initramfs.microcode import found as early_microcode
+from pipeline.checks.initramfs.startable import Refused, Started, start
 from pipeline.checks.kind import Node
-from pipeline.checks.microcode import Early
-from pipeline.checks.microcode import found as early_microcode
-from pipeline.checks.program import Program
-from pipeline.checks.startable import Refused, Started, start
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
-from pipeline.inspection.answers import Said
+from pipeline.inspection.answer import Said
 from pipeline.inspection.linux import System, nodes, some, systems
-from pipeline.inspection.names import path_of
+from pipeline.inspection.member_path import path_of
 
 DEFAULT_INIT, OTHER_INIT = "/init", "/sbin/init"
 FALLBACKS = (OTHER_INIT, "/etc/init", "/bin/init", "/bin/sh")

@@ -6,12 +6,12 @@ Must not know how either is found.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pipeline.checks.compressed import Packed
 from pipeline.checks.finding import Severity, judge
 from pipeline.checks.kind import Node
-from pipeline.checks.packed import Packed
-from pipeline.checks.starting import LENIENT, NOWHERE
+from pipeline.checks.medium.starting import LENIENT, NOWHERE
 from pipeline.formats.fields import budget_of
-from pipeline.inspection.answers import WAYS, Answer
+from pipeline.inspection.answer import WAYS, Answer
 
 
 def judged(node: Node, answers: Mapping[str, Answer]) -> Node:

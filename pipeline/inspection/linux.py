@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.cmdline import Cmdline
-from pipeline.checks.initramfs_archive import Initramfs
+from pipeline.checks.initramfs.read import Initramfs
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
-from pipeline.checks.uki_profiles import IN_VIEW, views
-from pipeline.inspection.answers import Said
-from pipeline.inspection.names import path_of
+from pipeline.checks.pe.uki_profiles import IN_VIEW, views
+from pipeline.inspection.answer import Said
+from pipeline.inspection.member_path import path_of
 
 MAX_NAMED = 3
 MENUS = re.compile(

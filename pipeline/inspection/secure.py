@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.checks.kind import Node
-from pipeline.checks.signatures import in_dbx, refused
+from pipeline.checks.pe.signatures import in_dbx, refused
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
-from pipeline.inspection.answers import Condition, Said
+from pipeline.inspection.answer import Condition, Said
+from pipeline.inspection.bios import image_of
 from pipeline.inspection.boots import boot_programs
-from pipeline.inspection.media import image_of
 
 IDENT = b"UEFI SHIM"
 MAX_IDENT = 4096  # bytes

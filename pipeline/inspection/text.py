@@ -8,25 +8,25 @@ from dataclasses import dataclass
 
 from pipeline.checks import whole
 from pipeline.checks.cmdline import Cmdline
-from pipeline.checks.fat import EfiImage
-from pipeline.checks.initramfs_archive import Initramfs
-from pipeline.checks.iso import Iso
+from pipeline.checks.compressed import Packed
+from pipeline.checks.elf import Program
+from pipeline.checks.fat.rules import EfiImage
+from pipeline.checks.initramfs.read import Initramfs
+from pipeline.checks.iso.rules import Iso
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
-from pipeline.checks.packed import Packed
-from pipeline.checks.partitions import Partitions
-from pipeline.checks.program import Program
+from pipeline.checks.medium.partitions import Partitions
+from pipeline.checks.medium.views import is_for_macs
 from pipeline.checks.quoting import escaped, shown
-from pipeline.checks.views import is_for_macs
 from pipeline.formats.bzimage import BzImage
 from pipeline.formats.elf import Elf
 from pipeline.formats.iso9660 import Iso9660
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.udf import Udf
-from pipeline.inspection.answers import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer
+from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer
 from pipeline.inspection.document import Problem
 from pipeline.inspection.evidence import Step
-from pipeline.inspection.names import SEPARATOR, path_of
+from pipeline.inspection.member_path import SEPARATOR, path_of
 
 WORDS_WIDTH = max(map(len, QUESTIONS.values()))
 NAME_WIDTH = 48  # of the tree's first column, at most

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from pipeline import containers
+from pipeline.build.builder import StepError
+from pipeline.build.session import Session
+from pipeline.debian.deb import data_archive
 from pipeline.errors import PipelineError
-from pipeline.formats.deb import data_archive
-from pipeline.project import copy_sources
+from pipeline.plan.step import Step
+from pipeline.project.checkout import copy_sources
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
 from pipeline.reproduce.vary import FAKETIME
-from pipeline.session import Session
-from pipeline.step import Step
-from pipeline.store import Store
-from pipeline.surroundings import StepError
+from pipeline.sandbox import image as containers
+from pipeline.store.cache import Store
 
 CONTAINER = "reproduce"
 NAMES = ("first", "second")

@@ -6,16 +6,16 @@ Must not know doit, nor how a difference is named.
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.build.build import realise
+from pipeline.build.builder import StepError
+from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.realise import realise
+from pipeline.plan.step import Step
 from pipeline.report import size_text
 from pipeline.reproduce import diffoscope
 from pipeline.reproduce.builds import Built, before, build_twice, needed
 from pipeline.reproduce.variations import Variation, chosen
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
-from pipeline.session import Session
-from pipeline.step import Step
-from pipeline.surroundings import StepError
 
 
 def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:

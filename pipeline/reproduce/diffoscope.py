@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from pipeline import sandbox
+from pipeline.build.builder import StepError
+from pipeline.build.session import Session
+from pipeline.plan.step import Source, Step
 from pipeline.reproduce.builds import CONTAINER
 from pipeline.reproduce.verdict import Pair
-from pipeline.session import Session
-from pipeline.step import Source, Step
+from pipeline.sandbox import run as sandbox
 from pipeline.steps import diffoscope
-from pipeline.surroundings import StepError
 
 
 def report(session: Session, pair: Pair, folder: Path) -> Path:

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.conditions import Conditions
+from pipeline.build.build import realise
+from pipeline.build.builder import Surroundings
+from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.inside import BUILD, CLEAN, WAIT
-from pipeline.realise import realise
+from pipeline.plan.step import Step
 from pipeline.report import Report
 from pipeline.reproduce import vary
 from pipeline.reproduce.variations import CONFIGS, HOSTILE, Side
-from pipeline.session import Session
-from pipeline.step import Step
-from pipeline.surroundings import Surroundings
+from pipeline.sandbox.environment import Conditions
+from pipeline.steps.runner import BUILD, CLEAN, WAIT
 
 FEED = "/feed"
 

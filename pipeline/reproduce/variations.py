@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.conditions import USER
 from pipeline.errors import PipelineError
+from pipeline.sandbox.environment import USER
 
 HOME = "/tmp/two"  # noqa: S108  a container's own
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.build.builder import StepError
 from pipeline.compare import Difference, first_difference
-from pipeline.files import sha256_of
 from pipeline.formats.fields import open_image
-from pipeline.step import file_name
-from pipeline.surroundings import StepError
+from pipeline.plan.step import file_name
+from pipeline.store.files import sha256_of
 
 
 @dataclass(frozen=True)

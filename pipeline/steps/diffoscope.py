@@ -3,7 +3,7 @@
 import shutil
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 LIBARCHIVE = (
     "libarchive.so.13"  # Python's module asks ldconfig for its name, and there is none in a container

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 SECTOR = 512
 SECTORS_PER_TRACK = 32  # mtools wants whole tracks; firmware does not care

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.formats import kconfig
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 HARDENING = "recipes/kernels/hardening.toml"
 SYSCTL = "etc/sysctl.conf"

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import zstandard
 
 from pipeline.formats import cpio
-from pipeline.inside import Context
 from pipeline.steps.packaged import with_libraries
+from pipeline.steps.runner import Context
 
 BUSYBOX = Path("/usr/bin/busybox")
 LEVEL = 12  # 18 makes it 8 % smaller, and takes half a second of every edit

@@ -13,7 +13,7 @@ import uuid
 from datetime import UTC, datetime
 
 from pipeline.formats import bios_notice
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 NOTICE = "boot.bios"
 """What the code for a BIOS is called on the medium."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 SOURCES = Path("/usr/src")  # where Debian's linux-source packages put their archive
 COMPILED = re.compile(r"  (?:CC|AS)  ")

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.errors import ConfigError
 from pipeline.formats import kconfig, kconfig_menu
 from pipeline.formats.kconfig import Option
-from pipeline.inside import Context
 from pipeline.steps.kernel import make, unpack
+from pipeline.steps.runner import Context
 
 CONFIG, OFF = "kernel.config", "kernel.off"
 GUARDED = re.compile("secur|mitigat|harden", re.IGNORECASE)

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from urllib.parse import unquote
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
 from pipeline.steps import archive, cargo_config
 from pipeline.steps.cargo_config import TARGET
+from pipeline.steps.runner import Context
 
 LIBRARY = Path("/usr/lib/rustlib/src/rust/library")
 

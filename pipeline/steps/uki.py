@@ -6,7 +6,7 @@ Specification: UAPI.5, https://uapi-group.org/specifications/specs/unified_kerne
 import re
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 

@@ -1,8 +1,6 @@
-"""A machine whose QEMU and tesseract are stand-ins, driven by the real code from outside to inside."""
+"""The scenario of a boot test on a machine whose QEMU and tesseract are stand-ins."""
 
 import json
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,33 +8,10 @@ from typing import Any
 import pytest
 
 from pipeline.boot import drive
-from pipeline.boot.machine import CODE, VARIABLES, Firmware
-from pipeline.boot.scenario import Scenario
-
-FAKE_QEMU = Path(__file__).with_name("fake_qemu.py")
+from pipeline.boot.boot_test import Scenario
+from pipeline.vm.machine import CODE, VARIABLES, Firmware
 
 MakeScenario = Callable[..., Scenario]
-
-
-def install(folder: Path, name: str, script: str) -> None:
-    program = folder / name
-    program.write_text("#!/bin/sh\n" + script)
-    program.chmod(0o755)
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder first on PATH with QEMU and tesseract; a "screenshot" is the text that is on the screen."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    install(
-        folder,
-        "qemu-system-x86_64",
-        f'exec {shlex.quote(sys.executable)} {shlex.quote(str(FAKE_QEMU))} "$@"\n',
-    )
-    install(folder, "tesseract", 'exec cat "$1"\n')
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
-    return folder
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 
-from pipeline.boot import drive, machine, symptoms
-from pipeline.boot.report import Outcome
-from pipeline.boot.scenario import Scenario, boot
+from pipeline.boot import drive, symptoms
+from pipeline.boot.boot_test import Scenario, boot
+from pipeline.boot.outcome import Outcome
 from pipeline.boot.stages import Stage
+from pipeline.vm import machine
 from tests.boot import excerpts
 from tests.boot.conftest import MakeScenario
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.boot import interactive, machine
-from pipeline.boot.machine import Firmware
-from pipeline.inside import Context
+from pipeline.boot import interactive
+from pipeline.steps.runner import Context
+from pipeline.vm import machine
+from pipeline.vm.machine import Firmware
 
 
 def test_it_becomes_qemu_on_the_terminal(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.boot import machine, probe
-from pipeline.inside import Context
-from tests.boot.conftest import install
+from pipeline.boot import probe
+from pipeline.steps.runner import Context
+from pipeline.vm import machine
+from tests.fixtures.stand_ins import install
 from tests.fixtures.workshop import Workshop
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.boot import machine, scenario
-from pipeline.boot.installs import verdict
-from pipeline.session import Session
+from pipeline.acceptance import run as verdict
+from pipeline.boot import boot_test as scenario
+from pipeline.build.session import Session
 from pipeline.steps import efi_image, iso, uki
+from pipeline.vm import machine
 from tests.conftest import lacking
 from tests.fixtures.workshop import Workshop
 

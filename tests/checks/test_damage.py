@@ -6,20 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks import cmdline, disk, efi, fat, initramfs, iso, kernel, packed, program, uki
+from pipeline.checks import cmdline, disk, kernel
+from pipeline.checks import compressed as packed
+from pipeline.checks import elf as program
+from pipeline.checks.fat import rules as fat
 from pipeline.checks.finding import Finding
+from pipeline.checks.initramfs import rules as initramfs
+from pipeline.checks.iso import rules as iso
 from pipeline.checks.kind import Kind
-from tests.checks import (
-    test_disk,
-    test_efi,
-    test_fat,
-    test_initramfs,
-    test_iso,
-    test_kernel,
-    test_packed,
-    test_program,
-    test_uki,
-)
+from pipeline.checks.pe import efi, uki
+from tests.checks import test_compressed as test_packed
+from tests.checks import test_disk, test_kernel
+from tests.checks import test_elf as test_program
+from tests.checks.fat import test_rules as test_fat
+from tests.checks.initramfs import test_rules as test_initramfs
+from tests.checks.iso import test_rules as test_iso
+from tests.checks.pe import test_efi, test_uki
 from tests.fixtures.case import found
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import members

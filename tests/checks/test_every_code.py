@@ -6,23 +6,18 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks import starting, whole
+from pipeline.build.session import Session
+from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS, Gate, take_apart
-from pipeline.session import Session
-from tests.checks import (
-    test_cmdline,
-    test_disk,
-    test_efi,
-    test_fat,
-    test_initramfs,
-    test_inittab,
-    test_iso,
-    test_kernel,
-    test_packed,
-    test_program,
-    test_uki,
-    test_uki_parts,
-)
+from pipeline.checks.medium import starting
+from tests.checks import test_cmdline, test_disk, test_kernel
+from tests.checks import test_compressed as test_packed
+from tests.checks import test_elf as test_program
+from tests.checks.fat import test_rules as test_fat
+from tests.checks.initramfs import test_rules as test_initramfs
+from tests.checks.inittab import test_rules as test_inittab
+from tests.checks.iso import test_rules as test_iso
+from tests.checks.pe import test_efi, test_uki, test_uki_parts
 from tests.conftest import lacking
 from tests.fixtures.case import Case, name, told
 

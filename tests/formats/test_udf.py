@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.checks.partitions import attempt
+from pipeline.checks.medium.partitions import attempt
 from pipeline.errors import FormatError
 from pipeline.formats.iso9660 import contents
 from pipeline.formats.udf import BLOCK, Udf, has_two_anchors, has_udf, read_udf

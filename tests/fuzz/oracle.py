@@ -6,7 +6,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Node
 from pipeline.formats.budget import TIME, Budget, for_file
 from pipeline.inspection import document, text
-from pipeline.inspection.interview import interviewed
+from pipeline.inspection.questions import interviewed
 
 NODES = 10_000  # and one for so many bytes:
 BYTES_A_NODE = 32

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.formats import bios_notice
-from pipeline.inspection.interview import answers
+from pipeline.inspection.questions import answers
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import AARCH64, elf

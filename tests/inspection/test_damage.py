@@ -9,7 +9,7 @@ import pytest
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Node
 from pipeline.inspection import document, text
-from pipeline.inspection.interview import answers
+from pipeline.inspection.questions import answers
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import members

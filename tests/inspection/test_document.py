@@ -10,13 +10,13 @@ import zstandard
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.checks.catalog import take_apart
-from pipeline.checks.uki_pcr import expected
-from pipeline.checks.uki_profiles import profiles
+from pipeline.checks.pe.uki_pcr import expected
+from pipeline.checks.pe.uki_profiles import profiles
 from pipeline.formats.pe import read_pe
 from pipeline.inspection import document
-from pipeline.inspection.answers import QUESTIONS
+from pipeline.inspection.answer import QUESTIONS
 from pipeline.inspection.document import Failure, Inspection, Part
-from pipeline.inspection.interview import answers
+from pipeline.inspection.questions import answers
 from tests.conftest import Compare
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf

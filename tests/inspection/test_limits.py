@@ -27,8 +27,8 @@ from pipeline.formats.budget import (
     Spent,
 )
 from pipeline.inspection import extract
-from pipeline.inspection.interview import answers
-from pipeline.inspection.opening import guarded
+from pipeline.inspection.open import guarded
+from pipeline.inspection.questions import answers
 from tests.conftest import ROOT, lacking
 from tests.fixtures.fat import fat
 from tests.fixtures.gpt import ENTRIES, ESP, SECTOR, entry, header, mbr

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from pipeline.checks.catalog import take_apart
-from pipeline.inspection.interview import answers
+from pipeline.inspection.questions import answers
 from tests.fixtures.bzimage import bzimage, packed_kernel, vmlinux
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
-from pipeline.inspection.interview import interviewed
+from pipeline.inspection.questions import interviewed
 from tests.fixtures import patch
 from tests.fixtures.disk import ENTRIES, Part, disk, mbr_disk
 from tests.fixtures.fat import fat

@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from pipeline.checks import dbx
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Member, Node
+from pipeline.checks.pe import dbx
 from pipeline.formats.authenticode import image_digest, read_signatures
 from pipeline.formats.pe import read_pe
 from pipeline.inspection import secure

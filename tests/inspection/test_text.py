@@ -8,7 +8,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Finding, Severity
 from pipeline.checks.kind import Member, Node
 from pipeline.inspection import document, evidence, text
-from pipeline.inspection.interview import answers, interviewed
+from pipeline.inspection.questions import answers, interviewed
 from tests.conftest import Compare
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage

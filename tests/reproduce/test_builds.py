@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from pipeline import manifest
-from pipeline.project import copy_sources
+from pipeline.build.builder import StepError
+from pipeline.build.session import Session
+from pipeline.project import manifest
+from pipeline.project.checkout import copy_sources
 from pipeline.report import Report
 from pipeline.reproduce import builds
 from pipeline.reproduce.rebuild import Task
 from pipeline.reproduce.variations import VARIATIONS, sides
-from pipeline.session import Session
-from pipeline.surroundings import StepError
 from tests.conftest import ROOT
 
 
@@ -23,7 +23,7 @@ def test_a_build_runs_the_copied_checkout_and_the_locked_packages(
 ) -> None:
     root, elsewhere, library = tmp_path / "blanks and ü", tmp_path / "elsewhere", tmp_path / "library"
     copy_sources(ROOT / "pipeline", root / "pipeline")
-    source = root / "pipeline/manifest.py"
+    source = root / "pipeline/project/manifest.py"
     source.write_text(source.read_text().replace(manifest.PATH, "manifests/copied.toml"))
     elsewhere.mkdir()
     for folder in (root, elsewhere):

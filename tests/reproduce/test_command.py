@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from pipeline.build.builder import StepError
 from pipeline.errors import PipelineError
-from pipeline.plan import plan
-from pipeline.project import Project
+from pipeline.plan.image import plan
+from pipeline.plan.step import Step
+from pipeline.project.checkout import Project
 from pipeline.reproduce.builds import Built, needed
 from pipeline.reproduce.command import prepared, select, surroundings
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, chosen
-from pipeline.step import Step
-from pipeline.surroundings import StepError
 
 IMAGE = "truthdb-installer"
 

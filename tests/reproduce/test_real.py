@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from pipeline import sandbox
-from pipeline.inside import BUILD, ENVIRONMENT
-from pipeline.project import copy_sources
+from pipeline.build.builder import Surroundings
+from pipeline.build.session import Session
+from pipeline.plan.step import Step
+from pipeline.project.checkout import copy_sources
 from pipeline.report import Line
 from pipeline.reproduce.builds import faketime
 from pipeline.reproduce.rebuild import conditions
 from pipeline.reproduce.variations import VARIATIONS, Side, sides
-from pipeline.session import Session
-from pipeline.step import Step
-from pipeline.surroundings import Surroundings
+from pipeline.sandbox import run as sandbox
+from pipeline.steps.runner import BUILD, ENVIRONMENT
 from tests.conftest import ROOT
 from tests.fixtures.onlooker import look
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.files import sha256_of
 from pipeline.steps import efi_image
 from pipeline.steps.efi_image import ROOM, Geometry, geometry, mkfs_argv
+from pipeline.store.files import sha256_of
 from tests.fixtures.context import played
 
 EPOCH = 1795219200

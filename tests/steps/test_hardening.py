@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import project
 from pipeline.errors import ConfigError
 from pipeline.formats import kconfig
+from pipeline.project import checkout as project
 from pipeline.steps import hardening
 from tests.fixtures.context import Played, played
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
 from pipeline.steps import kernel
+from pipeline.steps.runner import Context
 
 EPOCH = 1763683200
 MAKE = ["make", "--no-print-directory", "ARCH=x86_64"]

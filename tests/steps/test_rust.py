@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.session import Session
 from pipeline.steps import archive, rust
 from tests.conftest import lacking
 from tests.fixtures.context import Played, played

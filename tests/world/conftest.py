@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import Engine
-from pipeline.session import Session
+from pipeline.build.session import Session
+from pipeline.sandbox.docker import Engine
 from tests.fixtures.specimens import unpack
 from tests.fixtures.world import World, gather
 

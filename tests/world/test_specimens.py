@@ -8,7 +8,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
 from pipeline.checks.kind import Node
 from pipeline.inspection import cli
-from pipeline.inspection.interview import answers
+from pipeline.inspection.questions import answers
 from tests.fixtures.specimens import SPECIMENS, Specimen
 from tests.fixtures.world import World
 

@@ -10,8 +10,8 @@ import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 
+from pipeline.build.session import Session
 from pipeline.report import Report
-from pipeline.session import Session
 from tests.fixtures.specimens import unpack
 from tests.fixtures.workshop import Workshop
 from tests.world.jury import agreement, trials

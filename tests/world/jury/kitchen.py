@@ -4,7 +4,7 @@ import shutil
 from contextlib import nullcontext, suppress
 
 from pipeline.errors import PipelineError
-from pipeline.inside import Context
+from pipeline.steps.runner import Context
 
 PRELUDE = """\
 set -e

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline.boot import machine, probe
-from pipeline.boot.installs.guest import Disk, Guest, command
-from pipeline.boot.monitor import attached
-from pipeline.boot.processes import running
-from pipeline.inside import Context, emit
+from pipeline.boot import probe
+from pipeline.steps.runner import Context, emit
+from pipeline.vm import machine
+from pipeline.vm.guest import Disk, Guest, command
+from pipeline.vm.monitor import attached
+from pipeline.vm.processes import running
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import Engine
+from pipeline.build.session import Session
 from pipeline.formats.elf import read_elf
 from pipeline.formats.pe import EFI_APPLICATION, machine_name, read_pe
-from pipeline.session import Session
+from pipeline.sandbox.docker import Engine
 from tests.conftest import ROOT
 from tests.fixtures.specimens import unpack
 from tests.fixtures.workshop import Workshop

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.inside import Context
 from pipeline.inspection import cli
+from pipeline.steps.runner import Context
 from tests.fixtures.workshop import Content, Workshop
 from tests.world.jury import kitchen, machines
 from tests.world.jury.programs import DONE, WORD

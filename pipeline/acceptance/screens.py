@@ -1,0 +1,169 @@
+"""What a person does, from Welcome to the appliance's answer; what the screens say stands here alone.
+
+Must not know how the machine was made.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+from pipeline.vm.session import PATIENCE, NotSeenError, Play
+
+WELCOME = ("Welcome", "[Enter] Install")
+DISK = "Disk to install to"
+LIST = "Bus      Model"
+UNREAD = "still being looked at"
+BACK = "[B] Back"
+TOOLS = "Reinstall, keep data"
+VALIDATE = "Validate"
+SETTINGS = "Settings"
+CONFIRM = "Confirm: install"
+CONFIRM_REPAIR = "Confirm: repair boot"
+CONFIRM_CHANGE = "Confirm: change settings"
+STARTS = "Enter starts."
+INSTALLING = "Installing"
+DONE = ("Done", "[R] Reboot")
+WRONG = "Something went wrong"
+REFUSED = "The answer file is not followed"
+UNATTENDED = "Unattended installation"
+COUNTDOWN = 5  # seconds: the least that an answer file may ask for
+
+
+async def greet(play: Play, *, on_screen: bool = False) -> None:
+    """Wait for Welcome."""
+    await play.see(*WELCOME)
+    if on_screen:
+        await play.shows("welcome", "Welcome", "This computer has all of that")
+
+
+async def choose(play: Play, disk: str, *, on_screen: bool = False) -> None:
+    """Go to the list of disks, and put the pointer on `disk`, a kernel name."""
+    await play.press("enter", on_screen=on_screen)
+    await play.see(DISK)
+    await point_at(play, disk, on_screen=on_screen)
+
+
+async def point_at(play: Play, disk: str, *, on_screen: bool = False) -> None:
+    """Put the pointer of the list of disks on `disk`, a kernel name, once it was found and looked at."""
+
+    def distance() -> int | None:
+        names, pointed = listed(play.terminal.text())
+        return names.index(disk) - names.index(pointed) if disk in names else None
+
+    await play.until(f"{disk} in the list of disks", lambda: distance() is not None)
+    while far := distance():
+        await play.press("down" if far > 0 else "up", on_screen=on_screen)
+        unmoved = (None, far)
+        await play.until(f"the pointer closer to {disk}", lambda: distance() not in unmoved)  # noqa: B023
+    await play.until(f"what is on {disk}", lambda: UNREAD not in play.terminal.text())
+
+
+def listed(screen: str) -> tuple[list[str], str]:
+    """Return the disks of the list by kernel name, and the one that is pointed at.
+
+    There are none as long as the screen is not drawn to its end, which is the line of keys.
+    """
+    rows = [line.split() for line in screen.partition(LIST)[2].splitlines()[1:]]
+    rows = list(takewhile(bool, rows)) if BACK in screen else []
+    pointed = next((row[1] for row in rows if row[0] == ">"), "")
+    return [row[1] if row[0] == ">" else row[0] for row in rows if pointed], pointed
+
+
+async def confirm(play: Play, serial: str, *, on_screen: bool = False, title: str = CONFIRM) -> None:
+    """Type the end of the serial number where it is asked for, and start."""
+    await play.see(title)
+    await play.type(serial[-4:], on_screen=on_screen)
+    await play.see(STARTS)
+    if on_screen:
+        await play.shows("confirm", title, f"Serial number {serial[:4]}", STARTS)
+    await play.press("enter", on_screen=on_screen)
+
+
+async def install(play: Play, disk: str, serial: str, *, on_screen: bool = False) -> None:
+    """Install to `disk`, from Welcome to Done."""
+    await greet(play, on_screen=on_screen)
+    await choose(play, disk, on_screen=on_screen)
+    if on_screen:
+        await play.shows("disk", DISK, f"Serial number {serial[:4]}")
+    await play.press("enter", on_screen=on_screen)
+    await play.see(SETTINGS)
+    if on_screen:
+        await play.shows("settings", SETTINGS, "Host name")
+    await play.press("enter", on_screen=on_screen)
+    await confirm(play, serial, on_screen=on_screen)
+    await done(play)
+    if on_screen:
+        await play.shows("done", DONE[0], "is installed on", "were read back")
+
+
+async def done(play: Play) -> None:
+    """Wait for Done; what went wrong instead is the failure."""
+    await play.until(
+        "Done or what went wrong",
+        lambda: any(text in play.terminal.text() for text in (DONE[1], WRONG, REFUSED)),
+    )
+    if DONE[1] not in play.terminal.text():
+        raise NotSeenError("the installation failed")
+
+
+async def fails(play: Play, *words: str) -> None:
+    """Wait for the screen that says what went wrong, with these words on it."""
+    await play.see(WRONG, *words)
+
+
+async def refuses(play: Play, *words: str) -> None:
+    """Wait for the screen that says why an answer file is not followed, with these words on it."""
+    await play.see(REFUSED, *words)
+
+
+async def retry(play: Play, presses: int = 1, serial: str = "") -> None:
+    """Press Retry, and wait for Done. Linux takes a moment to see a disk: it may take several `presses`.
+
+    Of a disk that may be another one Confirm asks for its `serial` again.
+    """
+    for left in reversed(range(presses)):
+        before = len(play.terminal.history)
+        await play.press("r")
+        try:
+            await play.hear(CONFIRM if serial else INSTALLING, timeout=PATIENCE / presses, since=before)
+            if serial:
+                await confirm(play, serial)
+            await done(play)
+        except NotSeenError:
+            if not left:
+                raise
+        else:
+            return
+
+
+async def appliance(play: Play, boots: int) -> Any:
+    """Wait until the appliance is up and healthy; its log must hold `boots` boots. Return its status."""
+    status, said = await play.get("/healthz")
+    play.times["/healthz"] = play.now
+    if status != 200:
+        raise NotSeenError(f"/healthz answers {status}: {said}")
+    status, said = await play.get("/status")
+    found = said["log"]["boots"] if status == 200 else said
+    if found != boots:
+        raise NotSeenError(f"/status says {found} boots, not {boots}")
+    return said
+
+
+def answers(
+    rule: str,
+    *,
+    erase: str = "",
+    allowed: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    ending: str = "poweroff",
+    task: str = "install",
+) -> str:
+    """Return an answer file: `rule` is the line that names the disk, `erase` a serial number or nothing.
+
+    `allowed` are the keys that allow to erase more than a blank disk.
+    """
+    erasing = [] if task != "install" else [f'erase = "{erase}"' if erase else "erase_any_matching = true"]
+    head = ["version = 1", f'task = "{task}"', f'on_success = "{ending}"', 'on_error = "poweroff"']
+    head += [f"countdown_seconds = {COUNTDOWN}", *lines]
+    erasing += [f"{key} = true" for key in allowed]
+    return "\n".join([*head, "[disk]", rule, *erasing, ""])

@@ -1,0 +1,1 @@
+"""From a step to files: the cache, the sandbox, the checks, and what is published."""

@@ -1,0 +1,173 @@
+"""Owns how a step becomes files: from the cache, or in its container, through its checks.
+
+Must not know doit or recipes. Outputs go to scratch, pass their checks, enter the store, and only
+then appear under their final names; so whatever is killed leaves nothing that looks finished.
+"""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.build.builder import StepError, Surroundings
+from pipeline.checks.finding import Severity
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Entry, Output, Step, file_name
+from pipeline.report import Line
+from pipeline.sandbox import run as sandbox
+from pipeline.sandbox.docker import NO_EMULATION
+from pipeline.steps.runner import FAILED
+from pipeline.store.cache import Result
+from pipeline.store.files import copy_digested
+
+LAST_LINES = 20
+KILLED = 128 + 9
+
+
+class CheckError(PipelineError):
+    """An artifact that must not be used."""
+
+
+def realise(step: Step, around: Surroundings, folder: Path, line: Line, *, again: bool = False) -> None:
+    """Make the step's outputs, or take them from the cache, and publish them into `folder`.
+
+    The steps it needs have to be realised before; `again` says that another step will need a like
+    container soon. Raises PipelineError when it cannot be done.
+    """
+    key = around.key(step)
+    if key is None:
+        raise StepError(f"step {step.name}: something it needs has not been made yet")
+    # without a lock at first: a cache may be for reading only
+    line.cached = _from_cache(step, key, around, folder, Line.silent())
+    if line.cached:
+        return
+    with around.store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
+        line.cached = _from_cache(step, key, around, folder, line)
+        if line.cached:
+            return
+        _mend_inputs(step, around, folder, line)
+        made = _make_checked(step, key, around, folder, line, again=again)
+        around.store.record(key, made)
+        if not _publish(step, made, around, folder):
+            raise StepError(f"step {step.name}: the cache lost what was just put into it", "look at its disk")
+
+
+def _from_cache(step: Step, key: str, around: Surroundings, folder: Path, line: Line) -> bool:
+    """Publish what the cache holds of the step, if that is intact, obeys the rules and is not disproved."""
+    result = around.store.result(key)
+    if result is None:
+        return False
+    if wrong := around.disproof(key, result.outputs):
+        line.note(f"the cache is wrong, this is made again: {wrong}")
+        return False
+    try:
+        return _publish(step, result, around, folder, checked=False)
+    except CheckError as error:
+        line.note(f"the cache is wrong, this is made again: {error.message}")
+        return False
+
+
+def _mend_inputs(step: Step, around: Surroundings, folder: Path, line: Line) -> None:
+    """Make again what the step needs and the cache has lost or spoiled since."""
+    for source in step.inputs.values():
+        made = around.result(source.step) if isinstance(source, Output) else None
+        if isinstance(source, Output) and made and not around.store.find(made.outputs[source.name]):
+            line.note(f"the cache lost {source.name} of step {source.step.name}: it is made again")
+            realise(replace(source.step, published={}), around, folder, Line.silent())
+
+
+def _make_checked(
+    step: Step, key: str, around: Surroundings, folder: Path, line: Line, *, again: bool
+) -> Result:
+    """Run the step, and put what obeys its rules and the lock into the store."""
+    started = time.monotonic()
+    with around.store.scratch() as scratch:
+        out = scratch / "out"
+        out.mkdir()
+        log = folder / "logs" / f"{file_name(step.name)}.log"
+        _make(step, around, scratch, log, line, again)
+        if around.key_now(step) != key:
+            raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")
+        _check(step, {name: out / name for name in step.outputs}, line)
+        blobs = {name: around.store.add(out / name) for name in step.outputs}
+    if wrong := around.disproof(key, blobs):
+        raise StepError(
+            f"step {step.name}: same inputs, other bytes: {wrong}",
+            f"`./doit reproduce --step {step.name}` tells what it depends on; if the lock is what is wrong, "
+            "delete the lines of this step from it, build, and run `./doit lock outputs`",
+        )
+    return Result(blobs, round(time.monotonic() - started, 2), step.checks_digest())
+
+
+def _publish(step: Step, result: Result, around: Surroundings, folder: Path, *, checked: bool = True) -> bool:
+    """Copy what people get out of the store; False when the store lost or spoiled any output.
+
+    What was not `checked` in this run obeys the rules first, whatever the cache says of it.
+    """
+    store = around.store
+    paths = {name: store.find(result.outputs[name]) for name in step.outputs if name in result.outputs}
+    intact = {name: path for name, path in paths.items() if path is not None}
+    if len(intact) < len(step.outputs):
+        return False
+    if not checked:
+        _check(step, intact, Line.silent())
+    key = around.key(step)
+    if key is not None and result.checked != step.checks_digest():
+        with contextlib.suppress(PipelineError):  # a cache may be for reading only
+            store.record(key, replace(result, checked=step.checks_digest()))
+    for blob in result.outputs.values():
+        store.touch(blob)
+    return all(store.copy(result.outputs[name], folder / name, mode) for name, mode in step.published.items())
+
+
+def _check(step: Step, outputs: Mapping[str, Path], line: Line) -> None:
+    """Apply the step's rules to its outputs. Raises CheckError with all that is wrong with them."""
+    wrong = []
+    for name, check in step.checks.items():
+        for finding in check(outputs[name]):
+            text = f"{name}: {finding.code}: {finding.message}"
+            if finding.severity is Severity.ERROR:
+                wrong.append(f"{text}\n      hint: {finding.hint}")
+            else:
+                line.note(f"{text} ({finding.hint})")
+    if wrong:
+        raise CheckError(
+            f"step {step.name} made something that must not be used:\n    " + "\n    ".join(wrong)
+        )
+
+
+def _make(step: Step, around: Surroundings, scratch: Path, log: Path, line: Line, again: bool) -> None:
+    if step.run is None:
+        _pass_on(step, around, scratch / "out", line)
+        return
+    status, error = sandbox.run(step, around, scratch, log, line, again=again)
+    if status != 0:
+        raise _failure(step, status, error, log)
+    missing = [name for name in step.outputs if not (scratch / "out" / name).is_file()]
+    if missing:
+        raise StepError(f"step {step.name}: ended without making {', '.join(missing)}", f"its log: {log}")
+
+
+def _pass_on(step: Step, around: Surroundings, out: Path, line: Line) -> None:
+    """Copy the step's inputs to its outputs: exactly the bytes that its key stands for."""
+    read: dict[str, dict[str, Entry]] = {}
+    for name, path in around.files(step, line).items():
+        with (out / name).open("wb") as file:
+            mode = "x" if path.stat().st_mode & 0o100 else "-"
+            read[name] = {"": (mode, copy_digested(path, file))}
+    around.expect_read(step, read)
+
+
+def _failure(step: Step, status: int, error: Mapping[str, str] | None, log: Path) -> StepError:
+    if status == FAILED and error:
+        hint = f"{error['hint']}\n  log: {log}" if error["hint"] else f"its log: {log}"
+        return StepError(f"step {step.name}: {error['message']}", hint)
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+    lines = "\n    ".join(tail)
+    hint = f"its log: {log}"
+    if status == KILLED:
+        hint = f"was there enough memory? {hint}"
+    if "exec format error" in lines:
+        hint = NO_EMULATION
+    return StepError(f"step {step.name} ended with status {status}:\n    {lines}", hint)

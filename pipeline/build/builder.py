@@ -1,0 +1,179 @@
+"""Owns what all steps of a run share, and what follows from it: keys, results, where inputs lie.
+
+Must not know doit, recipes, or how a step is run.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.debian.mirrors import Source as DebianSource
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Entry, Input, Output, Pinned, Source, Step, digest_as_read, source_digest
+from pipeline.report import Line
+from pipeline.sandbox.environment import Conditions
+from pipeline.store.cache import Blob, Result, Store
+from pipeline.store.download import fetch
+from pipeline.store.files import sha256_of
+
+if TYPE_CHECKING:  # docker takes longer to import than doing nothing may take
+    from pipeline.sandbox.docker import Engine
+
+
+class StepError(PipelineError):
+    """A step that failed, with the last lines of its log in the message."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every step shares: the cache, the engine (asked for when first needed), where Debian is.
+
+    `conditions` are what a container gets that no step asks for.
+    """
+
+    store: Store
+    sources: Sequence[DebianSource]
+    conditions: Conditions = field(default_factory=Conditions)
+    locked: Mapping[str, Mapping[str, Blob]] = field(default_factory=dict)
+    """What steps with these keys have to make, by the outputs' names: it disproves what a cache says."""
+
+    keys: dict[Step, str] = field(default_factory=dict)
+    """Keys that this run has computed already."""
+
+    guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The engine, found when the first step needs it: a build that is all cached needs none."""
+        from pipeline.sandbox.discovery import connect
+
+        with self.guard:  # steps may run at the same time
+            if "engine" not in vars(self):
+                vars(self)["engine"] = connect()
+            return vars(self)["engine"]  # type: ignore[no-any-return]
+
+    def stop(self) -> None:
+        """Have what runs in the engine end now, with an error, and let nothing begin there any more."""
+        if "engine" in vars(self):
+            self.engine.stop()
+
+    def key(self, step: Step) -> str | None:
+        """Return the step's key, or None while an input of it has not been made."""
+        if step not in self.keys and (key := self.key_now(step)):
+            self.keys[step] = key
+        return self.keys.get(step)
+
+    def key_now(self, step: Step) -> str | None:
+        """Return the step's key as the files of the repository are at this moment."""
+        inputs = {}
+        for name, source in step.inputs.items():
+            found = self.digest(source, f"step {step.name}")
+            if found is None:
+                return None
+            inputs[name] = found
+        return step.key(inputs)
+
+    def digest(self, source: Input, name: str) -> str | None:
+        """Return an input's SHA-256, None while it has not been made; `name` is for messages."""
+        match source:
+            case Output(step, output):
+                made = self.result(step)
+                return made.outputs[output].sha256 if made else None
+            case Source():
+                return source_digest(source, name)
+            case Pinned(blob):
+                return blob.sha256
+
+    def expect_read(
+        self, step: Step, read: Mapping[str, Mapping[str, Entry]], modules: Mapping[str, str] | None = None
+    ) -> None:
+        """Raise StepError unless what was read of the step's inputs and modules is what its key was made of.
+
+        So whatever changes a file for a moment changes no byte of a result.
+        """
+        inputs = {name: digest_as_read(source, read[name]) for name, source in step.inputs.items()}
+        if step.key(inputs, modules) != self.key(step):
+            raise StepError(f"step {step.name}: its inputs changed while they were read", "run it again")
+
+    def result(self, step: Step) -> Result | None:
+        """Return what the step made, if a run of it with the present key is remembered, and not disproved."""
+        key = self.key(step)
+        result = self.store.result(key) if key else None
+        if not (key and result) or set(result.outputs) != set(step.outputs):
+            return None
+        return None if self.disproof(key, result.outputs) else result
+
+    def disproof(self, key: str, outputs: Mapping[str, Blob]) -> str:
+        """Return what of these outputs is not what `locked` says of a step with this key; "" for nothing."""
+        for name, blob in outputs.items():
+            locked = self.locked.get(key, {}).get(name, blob)
+            if locked != blob:
+                return (
+                    f"{name} has {blob.size} bytes and the SHA-256 {blob.sha256}, "
+                    f"locked are {locked.size} and {locked.sha256}"
+                )
+        return ""
+
+    def is_current(self, step: Step, folder: Path) -> bool:
+        """Tell whether the step's result is known and checked, and what it publishes lies in `folder`."""
+        result = self.result(step)
+        return (
+            result is not None
+            and result.checked == step.checks_digest()
+            and all(self.store.holds(blob) for blob in result.outputs.values())
+            and all(_holds(folder / name, result.outputs[name]) for name in step.published)
+        )
+
+    def files(self, step: Step, line: Line) -> dict[str, Path]:
+        """Return the step's inputs that are single files, fetched if need be: input's name to path."""
+        files = {}
+        for name, source in step.inputs.items():
+            match source:
+                case Output():
+                    files[name] = self._output(source, step)
+                case Pinned():
+                    files[name] = self._pinned(source, line)
+                case Source() if not source.path.is_dir():
+                    files[name] = source.path
+        return files
+
+    def _output(self, source: Output, step: Step) -> Path:
+        made = self.result(source.step)
+        path = self.store.find(made.outputs[source.name]) if made else None
+        if path is None:
+            raise StepError(
+                f"step {step.name}: {source.name} of step {source.step.name} left the cache",
+                "run the same command again: it will be made anew",
+            )
+        return path
+
+    def _pinned(self, source: Pinned, line: Line) -> Path:
+        blob = source.blob
+        if source.path is None:
+            return fetch(
+                self.store,
+                blob,
+                source.urls,
+                source.what,
+                lambda done: line.progress(done, blob.size, "bytes"),
+            )
+        if not source.path.is_file():
+            raise PipelineError(
+                f"{source.what}: there is no file {source.path}",
+                "correct its path in manifests/manifest.toml",
+            )
+        found = Blob(sha256_of(source.path), source.path.stat().st_size)
+        if found != blob:
+            raise PipelineError(
+                f"{source.what}: {source.path} has {found.size} bytes and SHA-256 {found.sha256},"
+                f" the manifest says {blob.size} and {blob.sha256}",
+                "if the new file is the one you want, correct its pin in manifests/manifest.toml",
+            )
+        return source.path
+
+
+def _holds(path: Path, blob: Blob) -> bool:
+    return path.is_file() and path.stat().st_size == blob.size and sha256_of(path) == blob.sha256

@@ -1,0 +1,83 @@
+"""Owns one run of the program on one checkout: project, plans and surroundings, made when first asked for.
+
+Must not know doit.
+"""
+
+import os
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.build.builder import Surroundings
+from pipeline.errors import PipelineError
+from pipeline.plan.image import plan
+from pipeline.plan.step import Step, distinct
+from pipeline.project import checkout as project
+from pipeline.project import outputs
+from pipeline.project.checkout import Project
+from pipeline.report import Report
+from pipeline.store.cache import Store, default_root
+
+
+class Session:
+    """What all commands share; `cached` are the names of steps whose results this run found.
+
+    `said` are the errors that have been told: steps that are made at once may meet the same one.
+    """
+
+    def __init__(self, root: Path, report: Report) -> None:
+        self.root, self.report = root, report
+        self.store = Store(default_root())
+        self.cached: set[str] = set()
+        self.stopping = False
+        self.under_way = set[object]()  # what threads are doing for it right now, a mark each
+        self.said: dict[str, PipelineError] = {}
+
+    @cached_property
+    def project(self) -> Project:
+        """The checkout's files. Raises ConfigError with all their mistakes."""
+        return project.load(self.root)
+
+    @cached_property
+    def images(self) -> dict[str, tuple[Step, ...]]:
+        """The plan of each recipe. Raises ConfigError where two of their steps cannot be told apart."""
+        images = {name: plan(self.project, name) for name in self.project.recipes}
+        distinct(step for steps in images.values() for step in steps)
+        return images
+
+    @property
+    def outermost(self) -> dict[str, tuple[Step, ...]]:
+        """The plans that no other contains: those of images that no other image carries."""
+        carried = {recipe.image.carries for recipe in self.project.recipes.values()}
+        return {name: steps for name, steps in self.images.items() if name not in carried}
+
+    @property
+    def media(self) -> dict[str, tuple[Step, ...]]:
+        """The plans that end in an ISO."""
+        recipes = self.project.recipes
+        return {name: steps for name, steps in self.images.items() if recipes[name].iso is not None}
+
+    @cached_property
+    def around(self) -> Surroundings:
+        """What the steps of this run share."""
+        return replace(self.surroundings(self.project), locked=outputs.by_key(self.root))
+
+    def surroundings(self, checkout: Project) -> Surroundings:
+        """Return what steps share, for a project that may lack locks."""
+        return Surroundings(self.store, checkout.sources())
+
+    def stop(self) -> None:
+        """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""
+        self.stopping = True
+        self.store.stopped.set()
+        if "around" in vars(self):
+            self.around.stop()
+
+    def folder(self, image: str) -> Path:
+        """Return where an image's artifacts go."""
+        return self.root / "artifacts" / image
+
+    def shown(self, path: Path) -> str:
+        """Return a path as a person would write it at the prompt that ./doit was called at."""
+        relative = os.path.relpath(path, os.environ.get("INSTALLER_ISO_CALLED_FROM"))
+        return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,250 @@
+"""Owns what must hold of `/etc/inittab`: it mounts what a program needs, starts the program, and ends well.
+
+Must not know how the archive around it is stored. BusyBox `init` itself is described by
+`pipeline.formats.inittab`.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.inittab import program as inittab_program
+from pipeline.checks.inittab.program import APPLIANCE, INSTALLER, Inittab
+from pipeline.checks.kind import Kind
+from pipeline.errors import FormatError
+from pipeline.formats.budget import STEPS
+from pipeline.formats.fields import Image, budget_of
+from pipeline.formats.inittab import ACTIONS, SHELL, read_inittab
+from pipeline.formats.tree import Tree
+
+MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"))
+PATH = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")  # what BusyBox init sets
+BUILTINS = frozenset([":", ".", "cd", "echo", "exit", "export", "read", "set", "test", "true", "wait"])
+SHORT = frozenset(
+    ["mount", "umount", "true", "echo", "mkdir", "hostname", "ln", "reboot", "poweroff", "swapon", ":"]
+)
+MAX_SIZE = 1 << 16  # bytes
+LETTERS_A_STEP = 4  # to take a command apart as a shell does takes long
+RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
+HIDDEN = frozenset(["null", "zero", "full"])
+TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
+
+
+def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox reports a bad line on the console, and drops it."""
+    for line in inittab.lines:
+        if line.action not in ACTIONS:
+            yield (
+                f"line {line.number}: {line.action!r} is not an action of BusyBox init",
+                f"write `tty::action:command`, with one of {', '.join(ACTIONS)}",
+            )
+        elif not line.is_good:
+            yield f"line {line.number}: there is no command", "write `tty::action:command`"
+
+
+def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox says `can't run` and goes on. Whether the own program is there is the archive's own rule."""
+    for line in inittab.good_lines:
+        names = [command.name for command in line.commands] + [SHELL] * line.needs_shell
+        for name in dict.fromkeys(names):
+            fault = (
+                None if name in BUILTINS or name in (INSTALLER, APPLIANCE) else _missing(inittab.tree, name)
+            )
+            if fault:
+                yield f"line {line.number}: {fault.message}", fault.hint
+
+
+def _missing(tree: Tree, name: str) -> FormatError | None:
+    """Return why a command cannot be run, looked up as BusyBox would."""
+    fault = FormatError(f"{name} is in none of {':'.join(PATH)}", f"add {name} to the initramfs")
+    for path in [name] if "/" in name else [f"{folder}/{name}" for folder in PATH]:
+        try:
+            tree.resolve_program(path)
+        except FormatError as error:
+            fault = error if "/" in name else fault
+        else:
+            return None
+    return fault
+
+
+def _mounted(inittab: Inittab) -> Iterator[tuple[str, str]]:
+    """Yield type and place of what is mounted before anything else starts."""
+    for line in inittab.good_lines:
+        for command in line.commands:
+            words = command.words
+            if line.action == "sysinit" and command.applet == "mount" and "-t" in words[:-2]:
+                yield words[words.index("-t") + 1], words[-1]
+
+
+def mounts_what_programs_need(inittab: Inittab) -> Iterator[Fault]:
+    """Nothing else mounts them: CONFIG_DEVTMPFS_MOUNT does nothing for an initramfs."""
+    mounted = set(_mounted(inittab))
+    for kind, place in MOUNTS:
+        if (kind, place) not in mounted:
+            yield (
+                f"no line mounts {kind} on {place}",
+                f"add `::sysinit:/bin/mount -t {kind} {kind} {place}`",
+            )
+
+
+def mount_points_exist(inittab: Inittab) -> Iterator[Fault]:
+    """A mount on a folder that is not there fails; below an earlier mount, the folder may be that one's."""
+    mounted: list[str] = []
+    for kind, place in _mounted(inittab):
+        if not any(place.startswith(f"{above}/") for above in mounted):
+            try:
+                inittab.tree.resolve(place)
+            except FormatError as error:
+                yield f"{kind} is mounted on {place}, but {error.message}", error.hint
+        mounted.append(place)
+
+
+def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox runs `sh -c "exec COMMAND"`, so `a && b` never gets to b."""
+    for line in inittab.good_lines:
+        for command in line.unreachable[:1]:
+            yield (
+                f"line {line.number}: {command.name} never runs: an exec before it replaces the shell; "
+                f"BusyBox init itself adds one, `exec {line.command}`",
+                f"write {SHELL} -c '… {command.operator} {command.name}', without exec",
+            )
+
+
+def somebody_sees_it(inittab: Inittab) -> Iterator[Fault]:
+    """A machine whose programs all talk to /dev/null looks dead, and takes no key."""
+    lines = [line for line in inittab.good_lines if line.action in RUNS]
+    if lines and all(line.tty in HIDDEN for line in lines):
+        yield (
+            f"line {lines[0].number}: what runs has {lines[0].tty} as its terminal: nobody sees it",
+            "leave the first field empty, for /dev/console",
+        )
+
+
+def nothing_loops(inittab: Inittab) -> Iterator[Fault]:
+    """Respawn starts again at once what ends at once: the machine does nothing else any more."""
+    for line in inittab.good_lines:
+        commands = line.commands
+        if line.action == "respawn" and commands and all(command.applet in SHORT for command in commands):
+            yield (
+                f"line {line.number}: respawn starts {commands[0].name} over and over: it ends at once",
+                f"write `{line.tty}::sysinit:{line.command}`, or once or wait instead of sysinit",
+            )
+
+
+def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
+    """BusyBox cannot open a terminal that no device has, and then does not start what is on the line."""
+    for line in inittab.good_lines:
+        if line.tty and not re.fullmatch(TERMINAL, line.tty):
+            yield (
+                f"line {line.number}: {line.tty!r} is no terminal that Linux has",
+                "write tty1, ttyS0 or the like, or nothing for /dev/console",
+            )
+
+
+def read(image: Image, tree: Tree) -> Inittab:
+    """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
+    if len(image) > MAX_SIZE:
+        raise FormatError(f"the inittab has {len(image)} bytes; none needs {MAX_SIZE}", "shorten it")
+    budget_of(image).spend(STEPS, len(image) // LETTERS_A_STEP)
+    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
+
+
+BUSYBOX = "BusyBox 1.37, init/init.c"
+
+KIND = Kind(
+    "inittab",
+    "BusyBox inittab",
+    "INIT000",
+    partial(read, tree=Tree({})),
+    (
+        Rule(
+            "INIT001",
+            "BusyBox takes every line",
+            every_line_is_good,
+            lenient=True,
+            spec=f"{BUSYBOX} (parse_inittab)",
+            fix="Write `tty::action:command`.",
+        ),
+        Rule(
+            "INIT002",
+            f"{INSTALLER} or {APPLIANCE} is started",
+            inittab_program.starts_its_program,
+            house=True,
+            spec=f"{BUSYBOX} (run_actions)",
+            fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'` or `::respawn:{APPLIANCE}`.",
+        ),
+        Rule(
+            "INIT003",
+            "every command is in the archive, executable",
+            every_command_exists,
+            lenient=True,
+            spec=f"{BUSYBOX} (init_exec)",
+            fix="Add the command to the recipe's rootfs/, or take the line out.",
+        ),
+        Rule(
+            "INIT004",
+            "proc, sysfs and devtmpfs are mounted",
+            mounts_what_programs_need,
+            house=True,
+            spec="Linux, drivers/base/Kconfig (DEVTMPFS_MOUNT)",
+            fix="Add a `::sysinit:/bin/mount -t …` line for each.",
+        ),
+        Rule(
+            "INIT005",
+            "their mount points exist",
+            mount_points_exist,
+            lenient=True,
+            spec="mount(2), ENOENT",
+            fix="Add the folder to the initramfs.",
+        ),
+        Rule(
+            "INIT006",
+            "a chosen exit ends the machine, a crash does not",
+            inittab_program.a_chosen_exit_ends_it,
+            house=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix=f"Write `{INSTALLER} && reboot`.",
+        ),
+        Rule(
+            "INIT007",
+            "a crash restarts the program",
+            inittab_program.a_crash_restarts_it,
+            house=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix="Start it by respawn.",
+        ),
+        Rule(
+            "INIT008",
+            "every command is reached",
+            every_command_is_reached,
+            lenient=True,
+            spec=f"{BUSYBOX} (init_exec adds an exec)",
+            fix=f"Write `{SHELL} -c '… && …'`.",
+        ),
+        Rule(
+            "INIT009",
+            "nothing is started over and over",
+            nothing_loops,
+            lenient=True,
+            spec=f"{BUSYBOX} (respawn)",
+            fix="Use sysinit, wait or once for what ends.",
+        ),
+        Rule(
+            "INIT010",
+            "its terminals are there",
+            terminals_are_there,
+            lenient=True,
+            spec=f"{BUSYBOX} (open_stdio_to_tty)",
+            fix="Name a terminal of Linux, or nothing for /dev/console.",
+        ),
+        Rule(
+            "INIT011",
+            "what runs has a terminal that somebody sees",
+            somebody_sees_it,
+            lenient=True,
+            spec=f"{BUSYBOX} (open_stdio_to_tty)",
+            fix="Leave the first field empty, for /dev/console.",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What must hold of an ISO 9660 image."""

@@ -1,0 +1,1 @@
+"""What lies on a medium, an ISO or a disk, and what firmware starts from it."""

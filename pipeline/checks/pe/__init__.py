@@ -1,0 +1,1 @@
+"""What must hold of PE images: UKIs and other EFI programs."""

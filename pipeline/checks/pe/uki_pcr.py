@@ -1,0 +1,134 @@
+"""Owns what PCR 11 is after systemd-stub has measured a UKI, and whether the .pcrsig in it is for that value.
+
+Must not know which sections count: `uki_profiles` does.
+
+Specifications: systemd, src/boot/stub.c (measure_sections), systemd-measure(1); UAPI.7 Linux TPM PCR Registry
+"""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import product
+
+from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.pe.uki_profiles import CHOSEN, KNOWN, Profile, profiles
+from pipeline.errors import FormatError
+from pipeline.formats.budget import READ, STEPS
+from pipeline.formats.fields import CHUNK, budget_of, chunks
+from pipeline.formats.pcr import (
+    BANKS,
+    KERNEL_BOOT,
+    Policy,
+    extended,
+    initial,
+    is_signed,
+    phases,
+    policy_digest,
+    read_policies,
+)
+from pipeline.formats.pe import Pe, Section
+
+NOT_MEASURED = ".pcrsig"  # it is made of the values
+MADE_ANEW = "sign it again, after all sections are in it: ukify build --pcr-private-key=… --pcr-public-key=…"
+
+Digests = dict[tuple[str, Section], bytes]
+
+
+def values(uki: Pe, profile: Profile, bank: str, digests: Digests) -> Iterator[bytes]:
+    """Yield what PCR 11 may be when the stub has measured a profile.
+
+    First without any section of `CHOSEN`, then for each that the stub may choose on some machine. `digests`
+    keeps those of sections. Raises FormatError where a section lies outside the file.
+    """
+    for chosen in product(*([None, *(one for one, _ in profile.takes.get(name, ()))] for name in CHOSEN)):
+        takes = dict(zip(CHOSEN, chosen, strict=True))
+        value = initial(bank)
+        for name in KNOWN:
+            section = takes[name] if name in takes else profile.one(name)
+            if section is None or not section.virtual_size or name == NOT_MEASURED:
+                continue
+            budget_of(uki.image).spend(STEPS, 1)
+            if (bank, section) not in digests:
+                digests[bank, section] = _digest_in_memory(uki, section, bank)
+            named = hashlib.new(bank, name.encode() + b"\0", usedforsecurity=False).digest()
+            value = extended(bank, value, [named, digests[bank, section]])
+        yield value
+
+
+def _digest_in_memory(uki: Pe, section: Section, bank: str) -> bytes:
+    """Return the digest of a section as it lies in memory: with zeros where the file has no more of it."""
+    digest = hashlib.new(bank, usedforsecurity=False)
+    for part in chunks(uki.contents_of(section)):
+        digest.update(part)
+    zeros = section.virtual_size - section.size
+    budget_of(uki.image).spend(READ, zeros)
+    for start in range(0, zeros, CHUNK):
+        digest.update(bytes(min(CHUNK, zeros - start)))
+    return digest.digest()
+
+
+def expected(uki: Pe, profile: Profile, bank: str = "sha256") -> dict[str, str]:
+    """Return PCR 11 in hex after each phase, as `systemd-measure calculate` does, on a machine for which the
+    stub chooses nothing. FormatError as of `values`.
+    """
+    value = next(values(uki, profile, bank, {}))
+    return {path: after.hex() for path, after in phases(bank, value).items()}
+
+
+def is_for_this_file(uki: Pe) -> Iterator[Fault]:
+    """A disk that was encrypted for a signed PCR 11 is unlocked where PCR 11 has a signed value.
+
+    The stub measures its sections before Linux starts: what was changed after .pcrsig was made, if only a
+    letter of the command line, makes another value. It boots all the same.
+    """
+    digests: Digests = {}
+    for profile in profiles(uki):
+        policies = _policies(uki, profile)
+        where = f"{profile.label}: " if profile.label else ""
+        fitting = list(_fitting(uki, profile, policies, digests))
+        if policies and not fitting:
+            value = expected(uki, profile)["enter-initrd"]
+            yield (
+                f"{where}the UKI's .pcrsig is for another PCR 11 than it will have (sha256 {value} after "
+                f"enter-initrd): none of its policies ({len(policies)}) fits, and what the TPM seals to them "
+                "will not unlock",
+                MADE_ANEW,
+            )
+        key = profile.one(".pcrpkey")
+        if key and fitting and not any(is_signed(policy, uki.contents_of(key)) for policy in fitting):
+            yield (
+                f"{where}no policy in the UKI's .pcrsig was signed with the key of its .pcrpkey",
+                "give ukify the public half of the key that signs as --pcr-public-key",
+            )
+
+
+def _policies(uki: Pe, profile: Profile) -> list[Policy]:
+    """Return the policies of a profile that are for PCR 11 alone: of others nobody knows."""
+    section = profile.one(NOT_MEASURED)
+    if section is None:
+        return []
+    try:
+        every = read_policies(uki.contents_of(section))
+    except FormatError:
+        return []  # it is a part of its own, of which that is said
+    return [one for one in every if one.pcrs == (KERNEL_BOOT,) and one.bank in BANKS]
+
+
+def _fitting(uki: Pe, profile: Profile, policies: list[Policy], digests: Digests) -> Iterator[Policy]:
+    """Yield the policies that hold at some time of a machine that starts the profile."""
+    for bank in dict.fromkeys(policy.bank for policy in policies):
+        right = {
+            policy_digest(bank, after)
+            for value in values(uki, profile, bank, digests)
+            for after in phases(bank, value).values()
+        }
+        yield from (policy for policy in policies if policy.bank == bank and policy.digest in right)
+
+
+RULE = Rule(
+    "UKI020",
+    "its .pcrsig is for the PCR 11 that it will have",
+    is_for_this_file,
+    Severity.WARNING,
+    spec="systemd-stub(7), TPM PCR Notes; systemd-measure(1); UAPI.5 Unified Kernel Image (.pcrsig)",
+    fix="Sign it again with ukify, as the last thing before the signature for Secure Boot.",
+)

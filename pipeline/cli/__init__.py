@@ -1,0 +1,1 @@
+"""Everything behind `./doit`: commands, tasks, and what they print."""

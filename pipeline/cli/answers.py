@@ -1,0 +1,69 @@
+"""Owns the host's side of `./doit answers`: which program judges the file, and what its words become.
+
+What an answer file may say is the installer's own (docs/unattended.md); must not know doit.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build.builder import Surroundings
+from pipeline.errors import PipelineError
+from pipeline.inspection.open import located
+from pipeline.plan.step import Output, Source, Step
+from pipeline.project.checkout import Project
+from pipeline.report import Line
+from pipeline.sandbox import run as sandbox
+from pipeline.steps import check_answers as answers
+
+CONTAINER = "imager"
+"""Where the program runs: any of our containers will do for a static one, and an ISO needs this one."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the installer would follow a file, and what it says of it."""
+
+    good: bool
+    text: str
+
+
+def check(project: Project, made: Output, around: Surroundings, name: str, log: Path, line: Line) -> Verdict:
+    """Have the program `made` judge the file `name`, as it is called where ./doit was called.
+
+    Raises PipelineError where there is no such file, StepError where the program cannot judge.
+    """
+    path = file_called(name)
+    step = Step(
+        name="answers",
+        summary="Check an answer file.",
+        container=project.lock_of(CONTAINER),
+        inputs={answers.PROGRAM: made, answers.FILE: Source(path)},
+        outputs=(),
+        run=answers.check,
+    )
+    with around.store.scratch() as scratch:
+        (scratch / "out").mkdir()
+        status, error = sandbox.run(step, around, scratch, log, line)
+        sandbox.expect_success("the check", status, error, log)
+        verdict = Verdict(**json.loads((scratch / "out" / answers.VERDICT).read_text()))
+    return Verdict(verdict.good, called(verdict.text, name))
+
+
+def file_called(name: str) -> Path:
+    """Return the file `name`, as it is called where ./doit was called.
+
+    Raises PipelineError where there is none.
+    """
+    if not name:
+        raise PipelineError("no file is named", "name one: `./doit answers --check install.toml`")
+    path = located(name)
+    if not path.is_file():
+        raise PipelineError(f"{name}: there is no such file", "name an answer file that is there")
+    return path
+
+
+def called(text: str, name: str) -> str:
+    """Return what the program said, with the file's own name where it begins a line."""
+    return re.sub(rf"^{re.escape(answers.FILE)}(?=:)", lambda _: name, text, flags=re.MULTILINE)

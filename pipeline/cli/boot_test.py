@@ -1,0 +1,195 @@
+"""Owns the host's side of booting: which step it is, and where its logs and screenshots go.
+
+What happens in the machine is `boot`'s; must not know doit.
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.acceptance import run as verdict
+from pipeline.acceptance.scenarios import STORIES
+from pipeline.boot import boot_test as scenario
+from pipeline.boot import interactive, probe
+from pipeline.build.builder import Surroundings
+from pipeline.cli import kvm
+from pipeline.errors import PipelineError
+from pipeline.plan.image import CARRIED, PROGRAMS
+from pipeline.plan.step import Output, Step
+from pipeline.project.checkout import Project
+from pipeline.report import Line
+from pipeline.sandbox import run as sandbox
+from pipeline.steps.runner import Context
+from pipeline.store.files import explained
+from pipeline.vm import machine
+
+TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
+KVM = str(machine.KVM)
+INSTALLS = "install"
+MOST_SEEDS = 1 << 32
+INSTALLER = "truthdb-installer"
+
+
+def _iso(steps: tuple[Step, ...]) -> Output:
+    last = steps[-1]
+    return last.output(last.outputs[0])
+
+
+def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
+    """Return what the ISO's tests need besides: the program that installs, and what it installs."""
+    program = f"{PROGRAMS}/{INSTALLER}"
+    # That of the appliance has a root file system, too, and other programs.
+    inputs = next((step.inputs for step in steps if program in step.inputs), {})
+    parts = {"installer": inputs.get(program), "payload": inputs.get(CARRIED)}
+    return {name: source for name, source in parts.items() if isinstance(source, Output)}
+
+
+def _step(
+    project: Project,
+    steps: tuple[Step, ...],
+    name: str,
+    run: Callable[[Context], None],
+    params: Mapping[str, object],
+) -> Step:
+    return Step(
+        name=name,
+        summary="Boot the ISO in a virtual machine.",
+        container=project.lock_of("boot"),
+        inputs={"iso": _iso(steps)} | _parts(steps),
+        outputs=(),
+        params=params,
+        run=run,
+    )
+
+
+def test(
+    project: Project,
+    steps: tuple[Step, ...],
+    around: Surroundings,
+    folder: Path,
+    only: Sequence[str],
+    accel: str,
+    seed: int,
+    line: Line,
+) -> None:
+    """Boot the last step's ISO each of the ways, then install from it as each of the stories tells.
+
+    `only` names ways and stories, none of them stands for all; logs and pictures come to
+    `folder`/boot-test, those of stories below `install`. `accel` is auto, kvm or tcg. Raises StepError that
+    says how far it came and why it failed, PipelineError for a name or an accelerator that there is not.
+    `seed` decides what is left to chance; 0 leaves that to chance, too.
+    """
+    ways, stories = chosen(only, accel)
+    accel = _accelerator(project, around, accel, folder, line)
+    target = folder / "boot-test"
+    product = project.manifest.product
+    common = {"accel": accel, "version": product.version}
+    booting = {"ways": ways, "timeout": TIMEOUT, "product": product.name, "folder": str(target)}
+    seed = seed or secrets.randbelow(MOST_SEEDS) + 1
+    installing = {"stories": stories, "seed": seed, "folder": str(target / INSTALLS)}
+    with explained(target, "write", cache=False):
+        if target.exists():
+            shutil.rmtree(target)
+        target.mkdir(parents=True)
+    for name, run, params, place in (
+        ("boot-test", scenario.run, common | booting, target),
+        ("install-test", verdict.run, common | installing, target / INSTALLS),
+    ):
+        if params.get("ways") or params.get("stories"):
+            _play(_step(project, steps, name, run, params), around, folder, place, line)
+
+
+def rows(folder: Path) -> list[tuple[str, str, str, str]]:
+    """Return what the last boot test found, one row a boot and a story, in the order in which they ran.
+
+    A row is name, verdict, seconds, and what was measured in between.
+    """
+    found = []
+    for path in sorted((folder / "boot-test").rglob("result.json"), key=lambda path: path.stat().st_mtime_ns):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if "way" in result:
+            good, times = result["passed"], result["seconds"]
+            total = max(times.values())
+        else:
+            good, times, total = not result["failure"], result["times"], result["seconds"]
+        measured = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in times.items() if seconds)
+        name = result.get("way") or result["story"]
+        found.append((name, "ok" if good else "FAILED", f"{total:.1f}", measured))
+    return found
+
+
+def _accelerator(project: Project, around: Surroundings, wanted: str, folder: Path, line: Line) -> str:
+    """Return the accelerator to ask for, after trying KVM if nobody has. Raises as `test` does."""
+    lock = project.lock_of("boot")
+
+    def fault() -> str:
+        known = kvm.remembered(around.store, around.engine, lock)
+        if known is not None:
+            return known
+        step = Step(
+            name="kvm",
+            summary="Run a guest on KVM that ends at once.",
+            container=lock,
+            inputs={},
+            outputs=(),
+            params={"accel": "kvm"},
+            run=probe.run,
+        )
+        with around.store.scratch() as scratch:
+            (scratch / "out").mkdir()
+            log = folder / "logs" / "kvm.log"
+            status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
+            sandbox.expect_success("the container", status, error, log)
+            found = (scratch / "out" / probe.FAULT).read_text()
+        kvm.remember(around.store, around.engine, lock, found)
+        return found
+
+    return kvm.settled(wanted, fault, line.note)
+
+
+def chosen(only: Sequence[str], accel: str) -> tuple[list[str], list[str]]:
+    """Return the names of ways and of stories. Raises PipelineError as `test` does."""
+    machine.accelerators(accel, kvm=True)
+    for name in only:
+        if name not in machine.WAYS and name not in STORIES:
+            known = ", ".join((*machine.WAYS, *STORIES))
+            raise PipelineError(
+                f"{name!r} is neither a way of booting nor an installation", f"choose from {known}"
+            )
+    ways = [name for name in machine.WAYS if not only or name in only]
+    return ways, [name for name in STORIES if not only or name in only]
+
+
+def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Line) -> None:
+    """Run a step whose outputs go to the folder `target`, also when it fails."""
+    log = folder / "logs" / f"{step.name}.log"
+    with around.store.scratch() as scratch:
+        (scratch / "out").mkdir()
+        status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
+        with explained(target, "write", cache=False):
+            target.mkdir(exist_ok=True)
+            for path in (scratch / "out").iterdir():
+                shutil.move(path, target / path.name)
+    sandbox.expect_success(step.name, status, error, log)
+
+
+def look_around(
+    project: Project,
+    steps: tuple[Step, ...],
+    around: Surroundings,
+    folder: Path,
+    way: str,
+    accel: str,
+    line: Line,
+) -> int:
+    """Boot the ISO with this terminal as its serial console; return QEMU's exit status.
+
+    `way` is how the ISO is attached, a CD where it is empty. Raises PipelineError as `test` does.
+    """
+    name = machine.way(way or "cd").name
+    params = {"way": name, "accel": _accelerator(project, around, accel, folder, line)}
+    with around.store.scratch() as scratch:
+        step = _step(project, steps, "boot", interactive.run, params)
+        return sandbox.interact(step, around, scratch, line, device=KVM)

@@ -1,0 +1,300 @@
+"""What each command does, between doit, which calls it, and the modules that do the work.
+
+Must not know doit. Heavy modules are imported where they are used: doing nothing has to take no time.
+"""
+
+import shutil
+from pathlib import Path
+
+from pipeline.build.builder import StepError
+from pipeline.build.record import build_record, rows
+from pipeline.build.session import Session
+from pipeline.debian.lock import REPOSITORY
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Output, Source, Step
+from pipeline.project import checkout as project
+from pipeline.project import outputs
+from pipeline.report import Line, size_text
+from pipeline.steps.check_answers import PROGRAM
+
+
+def is_current(session: Session, image: str, step: Step) -> bool:
+    """Tell whether there is nothing to do for a step."""
+    try:
+        current = session.around.is_current(step, session.folder(image))
+    except PipelineError:
+        return False  # making the step meets the same mistake, and says it
+    if current:
+        session.cached.add(step.name)
+    return current
+
+
+def realise_step(session: Session, image: str, step: Step) -> None:
+    """Make a step's outputs and publish them."""
+    from pipeline.build.build import realise
+
+    folder = session.folder(image)
+    following = followers(session.images[image], step)
+    withdraw((step, *following), folder)
+    forget_verdicts(folder)
+    again = any(each.container == step.container for each in following)
+    with session.report.step(step.name, step.summary) as line:
+        realise(step, session.around, folder, line, again=again)
+    if line.cached:
+        session.cached.add(step.name)
+
+
+def tell_untracked(session: Session) -> None:
+    """Name what goes into the images and is not in git."""
+    from pipeline.plan import tracked
+
+    steps = {step.name: step for steps in session.images.values() for step in steps}.values()
+    sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
+    tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
+
+
+def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:
+    """Return the steps that depend on `changed`, directly or through others, in the plan's order."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        if any(needed.name == changed.name or needed.name in found for needed in step.needs()):
+            found[step.name] = step
+    return tuple(found.values())
+
+
+def withdraw(steps: tuple[Step, ...], folder: Path) -> None:
+    """Remove what these steps have published: it is no longer made of these inputs."""
+    for step in steps:
+        for name in step.published:
+            (folder / name).unlink(missing_ok=True)
+
+
+def forget_verdicts(folder: Path) -> None:
+    """Remove what an earlier build and boot test said: it is about another image."""
+    (folder / "build.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "boot-test", ignore_errors=True)
+
+
+def summarise(session: Session) -> None:
+    """Write build.json, and print what there is now and what to do with it."""
+    report = session.report
+    for image, steps in session.images.items():
+        folder = session.folder(image)
+        build_record(steps, session.around, folder / "build.json", session.cached)
+        report.print("")
+        report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.around))
+        if session.project.recipes[image].iso is None:
+            continue
+        iso = session.shown(folder / f"{image}.iso")
+        report.print(f"\n{iso}", style="bold")
+        report.print(
+            f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress"
+        )
+    report.print("")
+    verify_outputs(session)
+
+
+def verify_outputs(session: Session) -> bool:
+    """Say whether what was built is, byte for byte, what the outputs' lock says; return that.
+
+    Raises ConfigError for a lock with mistakes.
+    """
+    report = session.report
+    made = outputs.made(session.images, session.around)
+    try:
+        locked = outputs.read(session.root)
+    except outputs.StaleError as error:
+        report.print(f"not compared with what is locked: {error}", style="yellow")
+        return False
+    wrong = outputs.differences(locked, product(session), made)
+    for sentence in wrong:
+        report.print(f"not what is locked: {sentence}", style="yellow")
+    if wrong:
+        report.print(f"  if that is what you changed: `./doit lock {outputs.NAME}`")
+        return False
+    report.print(f"byte for byte what {outputs.PATH} says of {product(session)}", style="green")
+    if unproved := outputs.unproved(locked, made):
+        report.print(f"  of other inputs than locked: {', '.join(unproved)}; `./doit lock {outputs.NAME}`")
+    return True
+
+
+def product(session: Session) -> str:
+    """Return the product and its version, as people say it."""
+    named = session.project.manifest.product
+    return f"{named.name} {named.version}"
+
+
+def lock(
+    session: Session,
+    names: list[str],
+    check: bool = False,
+    downgrade: bool = False,
+    trust_mirror: bool = False,
+) -> bool:
+    """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
+    from pipeline.cli import lock as resolve
+
+    good = True
+    if outputs.NAME in names and check:
+        good = verify_outputs(session)
+    elif outputs.NAME in names:
+        outputs.write(session.root, product(session), outputs.made(session.images, session.around))
+        session.report.print(f"written: {outputs.PATH}")
+    containers = [name for name in names if name != outputs.NAME]
+    if names and not containers:
+        return good
+    checkout = project.load(session.root, match_locks=False)
+    around, consent = session.surroundings(checkout), resolve.Consent(downgrade, trust_mirror)
+    if check:
+        return resolve.check_locks(checkout, around, containers, session.report, consent) and good
+    resolve.make_locks(checkout, around, containers, session.report, consent)
+    return good
+
+
+def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: bool) -> bool:
+    """Build everything twice in hostile surroundings, and compare all bytes."""
+    from pipeline.reproduce.command import reproduce as prove
+
+    return prove(session, vary, step, without, full_report=diffoscope)
+
+
+def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
+    """Boot each image in virtual machines, and install from it: all ways and stories, or some.
+
+    `seed` repeats what an earlier test left to chance; 0 leaves it to chance.
+    """
+    from pipeline.cli import boot_test as virtual
+
+    summary = "boot it in virtual machines, and install from it"
+    names = _names(only)
+    for image, steps in session.media.items():
+        folder = session.folder(image)
+        try:
+            with session.report.step(f"boot-test:{image}", summary) as line:
+                virtual.test(session.project, steps, session.around, folder, names, accel, seed, line)
+        except StepError:
+            tell_boots(session, folder)
+            raise
+        tell_boots(session, folder)
+
+
+def _names(only: str) -> list[str]:
+    return [name for name in only.split(",") if name]
+
+
+def judge_boot_test(only: str, accel: str, **_other: object) -> None:
+    """Raise PipelineError for a name or an accelerator that there is not."""
+    from pipeline.cli import boot_test as virtual
+
+    virtual.chosen(_names(only), accel)
+
+
+def judge_boot(way: str, accel: str, **_other: object) -> None:
+    """Raise PipelineError for a way or an accelerator that there is not."""
+    from pipeline.vm import machine
+
+    machine.way(way or "cd")
+    machine.accelerators(accel, kvm=True)
+
+
+def judge_answers(check: str, **_other: object) -> None:
+    """Raise PipelineError where no file is named, or none that is there."""
+    from pipeline.cli import answers
+
+    answers.file_called(check)
+
+
+def tell_boots(session: Session, folder: Path) -> None:
+    """Print what the boot test of an image found, and where to look."""
+    from pipeline.cli import boot_test as virtual
+
+    session.report.table(("boot test", "verdict", "seconds:", "of which"), virtual.rows(folder))
+    session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
+
+
+def boot(session: Session, way: str, accel: str) -> bool:
+    """Boot the first image in this terminal."""
+    from pipeline.cli import boot_test as virtual
+
+    image, steps = next(iter(session.media.items()))
+    folder, line = session.folder(image), Line("boot", session.report)
+    return virtual.look_around(session.project, steps, session.around, folder, way, accel, line) == 0
+
+
+def inspect(_session: Session, arguments: list[str]) -> None:
+    """Say of boot images whether they will boot, confined as `entry` has it do so where it comes first.
+
+    SystemExit with the exit status that it documents.
+    """
+    from pipeline.inspection import cli
+
+    raise SystemExit(cli.command(arguments))
+
+
+def installer(session: Session) -> tuple[str, Output]:
+    """Return the first image that has an installer, and the output that is the program.
+
+    Raises PipelineError where no recipe has one, and for mistakes in the recipes.
+    """
+    for image, steps in session.images.items():
+        for step in steps:
+            if PROGRAM in step.outputs:
+                return image, step.output(PROGRAM)
+    raise PipelineError(f"no recipe has the program {PROGRAM}", "add one that has to recipes/")
+
+
+def answers(session: Session, check: str) -> bool:
+    """Say what an answer file will make the installer do, or all that is wrong with it."""
+    from pipeline.cli import answers
+
+    image, program = installer(session)
+    log = session.folder(image) / "logs" / "answers.log"
+    line = Line("answers", session.report)
+    verdict = answers.check(session.project, program, session.around, check, log, line)
+    session.report.print(verdict.text.rstrip("\n"))
+    return verdict.good
+
+
+def doctor(session: Session) -> bool:
+    """Say whether this machine can do all that."""
+    from pipeline.cli.doctor import examine
+
+    return examine(session)
+
+
+def gc(session: Session, days: int) -> None:
+    """Show what the cache holds; remove what no recent build used, and images of no present lock."""
+    from pipeline.sandbox.discovery import connect
+    from pipeline.sandbox.docker import EngineError
+
+    store, report = session.store, session.report
+    if days < 0:
+        raise PipelineError(f"--days {days}: is less than 0", "`./doit gc --days 0` empties the cache")
+    before = store.usage()
+    report.print(f"{store.root}: {before.results} results, {before.blobs} blobs, {size_text(before.size)}")
+    gone = store.clean(older_than=days * 86400)
+    report.print(f"removed: {gone.results} results, {gone.blobs} blobs, {size_text(gone.size)}")
+    wanted = {lock.tag for lock in project.load(session.root, match_locks=False).locks.values()}
+    try:
+        engine = connect()
+    except EngineError:
+        report.print("no container engine answers: its images stay as they are")
+        return
+    for tag in engine.images(REPOSITORY):
+        if tag[tag.index(f"{REPOSITORY}/") :] not in wanted:
+            engine.remove_image(tag)
+            report.print(f"removed: image {tag}")
+
+
+def test(session: Session, fast: bool) -> bool:
+    """Run all tests, or those that need no container."""
+    from pipeline.cli.run_tests import run_tests
+
+    return run_tests(session, fast=fast)
+
+
+def bench(session: Session) -> None:
+    """Measure, and write artifacts/bench.json."""
+    from pipeline.cli.bench import measure
+
+    measure(session)

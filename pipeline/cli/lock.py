@@ -1,0 +1,245 @@
+"""Owns `doit lock`: from what containers need to exactly which packages they are made of.
+
+Must not know doit. The only part of the program that may look at something that is not pinned yet.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from debian.debian_support import NativeVersion
+
+from pipeline import config
+from pipeline.build.builder import Surroundings
+from pipeline.debian import lock
+from pipeline.debian.lock import Lock, Package
+from pipeline.debian.mirrors import Snapshot
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.plan.step import Step
+from pipeline.project.checkout import Project, refuse_unreadable_locks
+from pipeline.report import Line, Report
+from pipeline.sandbox import image as containers
+from pipeline.sandbox import run as sandbox
+from pipeline.steps import resolve as inside
+
+RESOLVER = "resolver"
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What somebody says yes to: packages that become older, a mirror that nobody can vouch for."""
+
+    older: bool = False
+    mirror: bool = False
+
+
+def known_dates(project: Project) -> dict[str, str]:
+    """Return the dates of the snapshot's indices, as far as locks of it have them.
+
+    Raises ConfigError where two of them have different ones: one was made of what is not the snapshot's.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    mistakes = []
+    for name, each in project.locks.items():
+        of_it = each.indices if each.snapshot == project.manifest.debian.snapshot else {}
+        for index, date in of_it.items():
+            other, before = known.setdefault(index, (name, date))
+            if date != before:
+                there = f"{lock.path_of(name)}: indices.{index}"
+                mistakes.append(f"{there}: {date} is not {before}, which {lock.path_of(other)} has")
+    if mistakes:
+        raise ConfigError(
+            mistakes, "restore the wrong one from the repository's history, or remove it to make it new"
+        )
+    return {index: date for index, (_, date) in known.items()}
+
+
+def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
+    if RESOLVER not in project.locks:
+        raise ConfigError(
+            [f"{lock.path_of(RESOLVER)}: is missing or broken"],
+            "restore it from the repository's history: all locks are made with it, its own, too",
+        )
+    archives = project.manifest.debian.archives
+    sources = [
+        {
+            "origin": source.origin,
+            "urls": {archive: source.url(archive, "").rstrip("/") for archive in archives},
+            "dated": isinstance(source, Snapshot),
+        }
+        for source in project.sources()
+    ]
+    return Step(
+        name="lock",
+        summary="Resolve containers to exact packages.",
+        container=project.lock_of(RESOLVER),
+        inputs={},
+        outputs=(inside.DATES, *(f"{name}.json" for name in names)),
+        params={
+            "sources": sources,
+            "archives": archives,
+            "snapshot": project.manifest.debian.snapshot,
+            "dates": known_dates(project),
+            "trust_mirror": consent.mirror,
+            "containers": {name: project.intents[name].packages for name in names},
+        },
+        run=inside.resolve,
+        network=True,
+    )
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What apt says now: each container's packages, and the dates of the indices that name them."""
+
+    packages: dict[str, tuple[Package, ...]]
+    indices: dict[str, str]
+
+
+def _resolve(
+    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+) -> Resolved:
+    """Ask apt for these containers' packages (all, when none is named). Raises as `make_locks` does."""
+    unknown = [name for name in names if name not in project.intents]
+    if unknown:
+        known = ", ".join(project.intents)
+        raise ConfigError(
+            [f"{name}: there is no containers/{name}.toml" for name in unknown], f"known: {known}"
+        )
+    names = list(names) or list(project.intents)
+    with around.store.scratch() as scratch, report.step("resolve", "ask apt for exact packages") as line:
+        step = _step(project, names, consent)
+        log = project.root / "artifacts" / "logs" / "lock.log"
+        (scratch / "out").mkdir()
+        status, error = sandbox.run(step, around, scratch, log, line)
+        sandbox.expect_success("apt", status, error, log)
+        indices = json.loads((scratch / "out" / inside.DATES).read_text(encoding="utf-8"))
+        packages = {name: read_packages(scratch / "out" / f"{name}.json") for name in names}
+    return Resolved(packages, indices)
+
+
+def make_locks(
+    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+) -> None:
+    """Resolve these containers (all, when none is named) and write their locks.
+
+    Raises ConfigError for a container that is not there and for a lock that cannot be read, PipelineError
+    when resolving fails, and for packages that would become older without consent.
+    """
+    refuse_unreadable_locks(project)
+    resolved = _resolve(project, around, names, report, consent)
+    older = [
+        f"{name}: {change}"
+        for name, packages in resolved.packages.items()
+        for change in changes(_locked(project, name), packages)
+        if change.older
+    ]
+    for text in older:
+        report.print(f"older than what is locked: {text}", style="yellow")
+    if older and not consent.older:
+        raise PipelineError(
+            f"{len(older)} packages would become older than they are locked",
+            "a mirror that serves old indices does that; if you want it: `./doit lock --downgrade`",
+        )
+    for name, packages in resolved.packages.items():
+        with report.step(f"lock {name}") as line:
+            made = replace(lock_for(project, around, name, packages, line), indices=resolved.indices)
+            lock.write(made, project.root / lock.path_of(name))
+
+
+def check_locks(
+    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+) -> bool:
+    """Resolve these containers (all, when none is named), and say in what their locks differ from that.
+
+    Returns whether none does. Raises as `make_locks` does.
+    """
+    resolved = _resolve(project, around, names, report, consent)
+    wrong = []
+    for name, packages in resolved.packages.items():
+        if name in project.locks:
+            intent, snapshot = project.intents[name], project.manifest.debian.snapshot
+            wrong += lock.mismatches(project.locks[name], name, intent, snapshot)
+        else:
+            wrong.append(f"{lock.path_of(name)}: is missing or broken")
+        wrong += [f"{lock.path_of(name)}: {each}" for each in changes(_locked(project, name), packages)]
+    for text in wrong:
+        report.print(text, style="yellow")
+    if not wrong:
+        report.print(f"as apt resolves them now: {', '.join(resolved.packages)}", style="green")
+    return not wrong
+
+
+def _locked(project: Project, name: str) -> tuple[Package, ...]:
+    return project.locks[name].packages if name in project.locks else ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One package before and after, either of which may not be there."""
+
+    before: Package | None
+    after: Package | None
+
+    @property
+    def older(self) -> bool:
+        """Whether the package goes down in its version, as Debian orders versions."""
+        if self.before is None or self.after is None:
+            return False
+        return NativeVersion(self.after.version) < NativeVersion(self.before.version)
+
+    def __str__(self) -> str:
+        if self.before is None or self.after is None:
+            gone = self.after is None
+            package = self.before or self.after
+            return f"{package.name} {package.version} {'goes' if gone else 'comes'}" if package else ""
+        name, before, after = self.before.name, self.before.version, self.after.version
+        if before != after:
+            return f"{name} {before} becomes {after}"
+        if self.before.sha256 == self.after.sha256:
+            return f"{name} {before} lies elsewhere: {self.after.archive}/{self.after.path}"
+        return f"{name} {before} is another file, of SHA-256 {self.after.sha256}"
+
+
+def changes(before: Sequence[Package], after: Sequence[Package]) -> list[Change]:
+    """Return what differs between two lists of packages, by name."""
+    old, new = ({package.name: package for package in packages} for packages in (before, after))
+    return [
+        Change(old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def read_packages(path: Path) -> tuple[Package, ...]:
+    """Read what apt resolved, as strictly as a lock."""
+    mistakes: list[str] = []
+    packages = [
+        package
+        for item in json.loads(path.read_text())
+        if (package := config.validate(Package, item, path.name, mistakes)) is not None
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(packages)
+
+
+def lock_for(
+    project: Project, around: Surroundings, name: str, packages: tuple[Package, ...], line: Line
+) -> Lock:
+    """Download the packages, make their layer, and return the lock that names both."""
+    intent = project.intents[name]
+    draft = Lock(
+        container=name,
+        intent=intent.digest(),
+        snapshot=project.manifest.debian.snapshot,
+        layer="0" * 64,
+        links=intent.links,
+        without=intent.without,
+        packages=packages,
+    )
+    paths = containers.download(packages, around.sources, around.store, line.progress)
+    containers.verify(packages, paths)
+    with around.store.scratch() as folder:
+        return replace(draft, layer=containers.write_layer(draft, paths, folder / "layer.tar"))

@@ -1,0 +1,93 @@
+"""Owns `doit test`: the linters and test runners of both languages, in the order in which they are quick.
+
+Must not know what the tests are about.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.build.build import realise
+from pipeline.build.session import Session
+from pipeline.errors import PipelineError
+from pipeline.plan.origins import crate_inputs, fetched_crates
+from pipeline.plan.step import Step, distinct
+from pipeline.project.checkout import Project
+from pipeline.project.crates import by_path
+from pipeline.steps import rust
+
+
+def python_commands(*, fast: bool) -> list[list[str]]:
+    """Return what is run on the Python code; `fast` leaves out what needs a container."""
+    chosen = ["-m", "not container and not boot"] if fast else []
+    return [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+        ["pytest", *chosen],
+    ]
+
+
+def crate_tests(session: Session) -> list[Step]:
+    """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container.
+
+    The crates that programs take by path come first, each once.
+    """
+    project = session.project
+    programs: dict[str, Path] = {}
+    for image, plan in session.images.items():
+        for called, program in project.recipes[image].programs.items():
+            if program.crate is not None and any(step.name == f"crates:{image}/{called}" for step in plan):
+                programs[f"{image}/{called}"] = session.root / "recipes" / image / program.crate
+    by_paths = {each for crate in programs.values() for each in by_path(session.root, crate)}
+    shared = ((each.relative_to(session.root).as_posix(), each) for each in sorted(by_paths))
+    steps = (_crate_test(project, whose, crate) for whose, crate in (*shared, *programs.items()))
+    return list(distinct(steps))
+
+
+def _crate_test(project: Project, whose: str, crate: Path) -> Step:
+    crates = fetched_crates(project, crate, whose)
+    return Step(
+        name=f"crate-tests:{whose}",
+        summary="cargo fmt, clippy and test, in the rust container",
+        container=crates.container,
+        inputs={
+            "crates.tar": crates.output("crates.tar"),
+            **crate_inputs(project, crate, "sources"),
+        },
+        outputs=("passed",),
+        params={"crate": crates.params["crate"]},
+        run=rust.check_sources,
+    )
+
+
+def _run(session: Session, command: Sequence[str]) -> bool:
+    session.report.print("$ " + " ".join(command), style="bold")
+    argv = [sys.executable, "-I", "-X", "utf8", "-m", *command]
+    return subprocess.run(argv, cwd=session.root, check=False).returncode == 0
+
+
+def run_tests(session: Session, *, fast: bool) -> bool:
+    """Run everything, also after a failure, so that one run tells all; return whether all passed."""
+    passed = [_run(session, command) for command in python_commands(fast=fast)]
+    for step in [] if fast else crate_tests(session):
+        try:
+            count = _crate_passes(session, step)
+        except PipelineError as error:
+            session.report.error(error)
+            passed.append(False)
+        else:
+            session.report.print(f"{step.name}: {count} passed, 0 failed")
+    return all(passed)
+
+
+def _crate_passes(session: Session, step: Step) -> int:
+    """Return how many tests of a crate passed. Raises StepError when anything in it fails."""
+    folder = session.folder("crate-tests")
+    for each in (*step.needs(), step):
+        with session.report.step(each.name, each.summary) as line:
+            realise(each, session.around, folder, line)
+    result = session.around.result(step)
+    path = session.store.find(result.outputs["passed"]) if result else None
+    return int(path.read_text()) if path else 0

@@ -1,0 +1,1 @@
+"""Debian packages: which ones, where from, and what is in them."""

@@ -1,0 +1,153 @@
+"""Owns `manifests/*.lock.json`: exactly which Debian packages a builder container consists of.
+
+Must not know doit or engines: `resolve` makes locks, this module reads, writes and matches them.
+"""
+
+import calendar
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline import config
+from pipeline.config import (
+    STAMP_FORMAT,
+    STRICT,
+    DebianPackage,
+    DebianVersion,
+    Name,
+    PoolPath,
+    RelativePath,
+    Sha256,
+    Text,
+    Timestamp,
+)
+from pipeline.store.files import write_atomically
+
+REPOSITORY = "installer-iso"
+"""What the names of builder images begin with."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """`containers/<name>.toml`: the packages that a container's work needs.
+
+    `links` are symbolic links that maintainer scripts would have made: path to target. `without` are
+    patterns of paths that are left out: large, and of no use in there.
+    """
+
+    __pydantic_config__ = STRICT
+    summary: Text
+    packages: tuple[DebianPackage, ...]
+    links: dict[RelativePath, Text] = field(default_factory=dict)
+    without: tuple[RelativePath, ...] = ()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what matters of the intent: not comments, order or layout."""
+        what = {"packages": sorted(self.packages), "links": self.links, "without": sorted(self.without)}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Package:
+    """One binary package: `path` is below the archive (`debian`, `debian-security`), `size` in bytes."""
+
+    __pydantic_config__ = STRICT
+    name: DebianPackage
+    version: DebianVersion
+    archive: Name
+    path: PoolPath
+    size: Annotated[int, Field(gt=0)]
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A container, pinned: `layer` is the diff ID of the one layer that must come out.
+
+    The layer follows from the lock alone; `intent` only tells whether it is still what people want.
+    `indices` are the dates of Debian's indices that it was resolved against, by archive and suite.
+    """
+
+    __pydantic_config__ = STRICT
+    container: Name
+    intent: Sha256
+    snapshot: Timestamp
+    layer: Sha256
+    links: dict[RelativePath, Text]
+    without: tuple[RelativePath, ...]
+    packages: tuple[Package, ...]
+    indices: dict[Text, Timestamp] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The snapshot's time in seconds since 1970: the date of every file in the container."""
+        return calendar.timegm(time.strptime(self.snapshot, STAMP_FORMAT))
+
+    @property
+    def tag(self) -> str:
+        """What the container's image is called in an engine."""
+        return f"{REPOSITORY}/{self.container}:{self.layer[:16]}"
+
+
+def path_of(container: str) -> str:
+    """Return the path of a container's lock below the repository."""
+    return f"manifests/{container}.lock.json"
+
+
+def mismatches(lock: Lock, container: str, intent: Intent, snapshot: str) -> list[str]:
+    """Return why `lock` is not the container's of this intent and snapshot, as sentences; none if it is."""
+    name = path_of(container)
+    found = []
+    if lock.container != container:
+        found.append(f"{name}: container: {lock.container!r} is not {container!r}")
+    if lock.intent != intent.digest():
+        found.append(f"{name}: was made from another containers/{container}.toml")
+    else:
+        found += [f"{name}: {what}" for what in _not_of(lock, intent)]
+    if lock.snapshot != snapshot:
+        found.append(f"{name}: is of the snapshot {lock.snapshot}, the manifest wants {snapshot}")
+    return found
+
+
+def _not_of(lock: Lock, intent: Intent) -> list[str]:
+    """Return in what a lock is not of the intent whose digest it bears: whoever edited one kept the other."""
+    names = [package.name for package in lock.packages]
+    found = [f"packages: {name!r} is missing" for name in intent.packages if name not in names]
+    found += [f"packages: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    for what, said, wanted in (
+        ("links", lock.links, intent.links),
+        ("without", sorted(lock.without), sorted(intent.without)),
+    ):
+        if said != wanted:
+            found.append(f"{what}: {said!r} is not {wanted!r}")
+    return found
+
+
+def text_of(lock: Lock) -> str:
+    """Return the one way to write a lock: one package a line, so that its changes read well."""
+    data = asdict(lock)
+    if not lock.indices:
+        del data["indices"]
+    packages = [json.dumps(package) for package in data.pop("packages")]
+    head = json.dumps(data, indent=2).removesuffix("\n}")
+    return f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"
+
+
+def read(root: Path, container: str, mistakes: list[str]) -> Lock | None:
+    """Read a container's lock; None after adding to `mistakes`, also where no `write` wrote it so."""
+    name = path_of(container)
+    lock = config.read(Lock, root / name, name, mistakes)
+    if lock is not None and (root / name).read_bytes() != text_of(lock).encode():
+        mistakes.append(f"{name}: is not written as `./doit lock` writes it")
+        return None
+    return lock
+
+
+def write(lock: Lock, path: Path) -> None:
+    """Write a lock in one rename."""
+    write_atomically(path, text_of(lock))

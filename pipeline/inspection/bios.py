@@ -1,0 +1,59 @@
+"""Owns what a BIOS runs of a medium: the code in its first block, and at what El Torito's entry points.
+
+Must not know what that code does, but for the makes of it that say who they are.
+
+Specification: El Torito 1.0, §2 and §3
+"""
+
+from pipeline.checks.medium.programs import image_of
+from pipeline.formats import bios_notice
+from pipeline.formats.fields import Image
+
+__all__ = ["boot_code", "image_of", "is_empty", "refuses"]
+
+BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
+PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one
+ACTIVE = 0x80
+DRIVER_DESCRIPTOR = b"ER"  # begins Apple's map of a disk; a PC runs it, to the code behind it if there is any
+DRIVERS = 32  # bytes of that descriptor
+LOADERS = (
+    (b"isolinux.bin missing", "isohybrid"),
+    (b"GRUB", "GRUB"),
+    (b"Missing operating system", "a master boot record that starts the active partition"),
+    (b"Missing OS", "a master boot record that starts the active partition"),
+    (b"BOOTMGR", "Windows"),
+    (b"LILO", "LILO"),
+    (b"iPXE", "iPXE"),
+    (b"Memtest86+", "Memtest86+"),
+)
+REFUSES = (
+    b"This is not a bootable disk",
+    b"Non-System disk",
+    b"not a bootable partition",
+    bios_notice.MARK,
+)
+
+
+def boot_code(image: Image) -> str | None:
+    """Return what a BIOS would run in the first block, "" where nobody knows, None where there is none."""
+    block = bytes(image[:512])
+    if block[510:] != b"\x55\xaa" or is_empty(image):
+        return None
+    known = next((f"the boot code of {name}" for mark, name in LOADERS if mark in block), "")
+    is_active = any(block[start] == ACTIVE for start in range(PARTITIONS, 510, 16))
+    return known or ("boot code, and marks a partition as the one to start" if is_active else "")
+
+
+def is_empty(image: Image) -> bool:
+    """Tell whether there is no code in the first block, behind a jump or a Mac's descriptor."""
+    block = bytes(image[:512])
+    start = 2 + block[1] if block[:1] == b"\xeb" else 3 if block[:1] == b"\xe9" else 0
+    if block.startswith(DRIVER_DESCRIPTOR):
+        start = DRIVERS
+    return not any(block[start:BOOT_CODE])
+
+
+def refuses(image: Image) -> bool:
+    """Tell whether what a BIOS would run at the start of `image` only says why it ends there."""
+    block = bytes(image[:512])
+    return any(text in block for text in REFUSES)

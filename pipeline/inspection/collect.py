@@ -1,0 +1,289 @@
+"""Owns finding the facts of an artifact that was taken apart.
+
+Must not know what is right or wrong, nor how facts are shown.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.checks.cmdline import Cmdline
+from pipeline.checks.compressed import Packed
+from pipeline.checks.elf import Program
+from pipeline.checks.fat.rules import EfiImage
+from pipeline.checks.initramfs.read import Initramfs
+from pipeline.checks.inittab.program import Inittab
+from pipeline.checks.iso.rules import Iso
+from pipeline.checks.kernel import Kernel
+from pipeline.checks.kind import Node
+from pipeline.checks.medium.partitions import Partitions
+from pipeline.checks.pe.uki_parts import Description, Policies
+from pipeline.checks.pe.uki_pcr import expected
+from pipeline.checks.pe.uki_profiles import Profile, profiles
+from pipeline.checks.quoting import escaped, shown
+from pipeline.errors import FormatError
+from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.budget import Spent
+from pipeline.formats.devicetree import Devicetree
+from pipeline.formats.eltorito import platform_name
+from pipeline.formats.fat import free_clusters
+from pipeline.formats.hwids import Hwids
+from pipeline.formats.pe import Pe, machine_name
+from pipeline.formats.sbat import read_sbat
+from pipeline.formats.udf import Udf
+from pipeline.inspection.facts import (
+    Archive,
+    BootEntry,
+    CmdlineFacts,
+    DevicetreeFacts,
+    DiskFacts,
+    ElfFacts,
+    Facts,
+    FatFacts,
+    HwidsDevice,
+    HwidsFacts,
+    InitramfsFacts,
+    InittabFacts,
+    InittabLine,
+    IsoFacts,
+    KernelFacts,
+    PackedFacts,
+    Partition,
+    PcrPolicy,
+    PcrsigFacts,
+    PeFacts,
+    PeSection,
+    PeSignature,
+    ProfileFacts,
+    UkiProfile,
+    Volume,
+)
+
+
+def facts(node: Node) -> Facts | None:
+    """Return the facts of what was taken apart, None where there are none, or stand elsewhere already."""
+    find = FINDERS.get(type(node.artifact)) if node.same_as is None else None
+    try:
+        return find(node.artifact) if find else None
+    except Spent:
+        return None
+
+
+def _iso(iso: Iso) -> IsoFacts:
+    files = iso.files
+    return IsoFacts(
+        "iso",
+        None
+        if isinstance(files, FormatError)
+        else Volume(
+            shown(files.label),
+            files.size,
+            files.has_rock_ridge,
+            files.has_joliet,
+            files.created,
+            files.modified,
+        ),
+        []
+        if isinstance(iso.catalog, FormatError)
+        else [
+            BootEntry(platform_name(one.platform), one.bootable, one.media, one.offset, one.size)
+            for one in iso.catalog
+        ],
+        _disk_guid(iso.partitions),
+        _partitions(iso.partitions),
+        shown(iso.udf.label) if isinstance(iso.udf, Udf) else None,
+    )
+
+
+def _disk(disk: Partitions) -> DiskFacts:
+    return DiskFacts("disk", disk.sector_size, _disk_guid(disk), _partitions(disk))
+
+
+def _disk_guid(disk: Partitions) -> str | None:
+    return None if isinstance(disk.table, FormatError) else str(disk.table.disk_guid)
+
+
+def _partitions(disk: Partitions) -> list[Partition]:
+    return [
+        Partition(
+            "GPT" if place.facts["table"] == "GPT" else "MBR",
+            int(place.facts["partition"]),
+            str(place.facts["type"]),
+            shown(str(place.facts.get("label", ""))),
+            place.offset,
+            place.size,
+            active=bool(place.facts.get("active")),
+        )
+        for place in disk.places
+    ]
+
+
+def _fat(efi: EfiImage) -> FatFacts:
+    volume = efi.volume
+    return FatFacts(
+        "fat",
+        volume.variant,
+        shown(volume.label),
+        f"{volume.serial >> 16:04X}-{volume.serial & 0xFFFF:04X}",
+        volume.size,
+        free_clusters(efi.table) * volume.cluster_size,
+        volume.cluster_size,
+        volume.sector_size,
+    )
+
+
+def _pe(pe: Pe) -> PeFacts:
+    sections = [
+        PeSection(shown(one.name), one.raw_offset, one.raw_size, one.virtual_address, one.virtual_size)
+        for one in pe.sections
+    ]
+    return PeFacts(
+        "pe",
+        machine_name(pe.machine),
+        pe.subsystem,
+        pe.is_nx_compatible,
+        pe.timestamp,
+        sections,
+        _signatures(pe),
+        _sbat(pe),
+        [_profile(pe, one) for one in profiles(pe)] if pe.section(".linux") else [],
+    )
+
+
+def _profile(pe: Pe, profile: Profile) -> UkiProfile:
+    """Return a profile; without PCR 11 where a section lies outside the file."""
+    takes = {name: [shown(own) for _, own in many] for name, many in profile.takes.items()}
+    try:
+        values = {"sha256": expected(pe, profile)}
+    except FormatError:
+        values = {}
+    return UkiProfile(profile.number, shown(profile.id), shown(profile.title), takes, values)
+
+
+def _sbat(pe: Pe) -> dict[str, int]:
+    try:
+        return {shown(one.name): one.generation for one in read_sbat(pe.contents(".sbat"))}
+    except FormatError:
+        return {}
+
+
+def _signatures(pe: Pe) -> list[PeSignature]:
+    """Return what could be read of the signatures: why not more is for findings and answers to say."""
+    try:
+        found = read_signatures(pe)
+    except FormatError:
+        return []
+    return [
+        PeSignature(
+            shown(each.subject),
+            shown(each.issuer),
+            each.digest,
+            each.covers_file,
+            each.is_valid,
+            each.fault,
+            each.not_before,
+            each.not_after,
+        )
+        for each in found
+    ]
+
+
+def _kernel(kernel: Kernel) -> KernelFacts:
+    header = kernel.header
+    return KernelFacts(
+        kind="kernel",
+        version=shown(header.version) or None if header else None,
+        protocol=f"{header.protocol[0]}.{header.protocol[1]:02}" if header else None,
+        relocatable=header.relocatable if header else None,
+        is_64_bit=header.is_64_bit if header else None,
+        compression=header.compression or None if header else None,
+        banner=shown(header.banner) or None if header else None,
+        config_embedded=isinstance(kernel.config, Mapping),
+        efi_stub=kernel.pe is not None,
+        signatures=_signatures(kernel.pe) if kernel.pe else [],
+    )
+
+
+def _cmdline(cmdline: Cmdline) -> CmdlineFacts:
+    pairs = [(shown(key), shown(value)) for key, value in cmdline.parameters]
+    return CmdlineFacts("cmdline", escaped(cmdline.raw.decode(errors="surrogateescape")), pairs)
+
+
+def _initramfs(initramfs: Initramfs) -> InitramfsFacts:
+    archives = [
+        Archive(
+            offset=segment.offset,
+            size=segment.size,
+            compression=segment.compression,
+            unpacked_size=len(segment.archive),
+            members=len(segment.entries),
+            early=segment.is_early,
+        )
+        for segment in initramfs.segments
+    ]
+    return InitramfsFacts("initramfs", len(initramfs.entries), archives)
+
+
+def _packed(packed: Packed) -> PackedFacts:
+    return PackedFacts("packed", packed.compression, packed.size, len(packed.contents), packed.rest)
+
+
+def _inittab(inittab: Inittab) -> InittabFacts:
+    lines = [InittabLine(one.number, shown(one.action), shown(one.command)) for one in inittab.lines]
+    return InittabFacts("inittab", lines)
+
+
+def _elf(program: Program) -> ElfFacts | None:
+    elf = program.elf
+    if elf is None:
+        return None
+    return ElfFacts(
+        "elf",
+        shown(elf.machine),
+        elf.bits,
+        elf.kind,
+        elf.is_static,
+        elf.stripped,
+        shown(elf.interpreter) or None,
+        [shown(name) for name in elf.needed],
+    )
+
+
+def _devicetree(tree: Devicetree) -> DevicetreeFacts:
+    return DevicetreeFacts("devicetree", shown(tree.model), [shown(name) for name in tree.compatible])
+
+
+def _hwids(hwids: Hwids) -> HwidsFacts:
+    devices = [HwidsDevice(one.type, one.chid, shown(one.name), shown(one.chooses)) for one in hwids.devices]
+    return HwidsFacts("hwids", devices)
+
+
+def _pcrsig(policies: Policies) -> PcrsigFacts:
+    return PcrsigFacts(
+        "pcrsig",
+        [
+            PcrPolicy(shown(one.bank), list(one.pcrs), shown(one.key), one.digest.hex())
+            for one in policies.signed
+        ],
+    )
+
+
+def _description(profile: Description) -> ProfileFacts:
+    return ProfileFacts("profile", shown(profile.id), shown(profile.title))
+
+
+FINDERS: Mapping[type[Any], Callable[[Any], Facts | None]] = {
+    Iso: _iso,
+    Partitions: _disk,
+    EfiImage: _fat,
+    Pe: _pe,
+    Kernel: _kernel,
+    Cmdline: _cmdline,
+    Initramfs: _initramfs,
+    Packed: _packed,
+    Inittab: _inittab,
+    Program: _elf,
+    Devicetree: _devicetree,
+    Hwids: _hwids,
+    Policies: _pcrsig,
+    Description: _description,
+}

@@ -1,0 +1,128 @@
+"""Owns which answers there are for which kind of artifact.
+
+Must not know how an answer is found, nor how it is shown.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pipeline.checks.compressed import Packed
+from pipeline.checks.kind import Node
+from pipeline.checks.quoting import sentence, shown
+from pipeline.formats.budget import Spent
+from pipeline.formats.fields import budget_of
+from pipeline.inspection import boots, initramfs, linux, secure
+from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Said
+from pipeline.inspection.judgement import judged
+
+Ask = Callable[[Node], Said]
+
+LINUX: Mapping[str, Ask] = {
+    "kernel": linux.kernels,
+    "cmdline": linux.command_line,
+    "init": initramfs.init,
+    "microcode": initramfs.microcode,
+    "consoles": linux.consoles,
+}
+MEDIUM: Mapping[str, Ask] = {
+    "uefi_disk": boots.by_uefi_from_disk,
+    "bios_disk": boots.by_bios_from_disk,
+    "secure_boot": secure.of_medium,
+    "sbat": secure.sbat_of_medium,
+    "architecture": boots.architecture_of_medium,
+    **LINUX,
+}
+PROGRAM: Mapping[str, Ask] = {
+    "uefi": boots.by_uefi,
+    "secure_boot": secure.of_program,
+    "sbat": secure.sbat_of_program,
+    "architecture": boots.architecture_of_program,
+}
+KERNEL: Mapping[str, Ask] = {**PROGRAM, "kernel": linux.kernels}
+ASKED: Mapping[str, Mapping[str, Ask]] = {
+    "iso": {"uefi_cd": boots.by_uefi_from_cd, "bios_cd": boots.by_bios_from_cd, **MEDIUM},
+    "disk": MEDIUM,
+    "fat": MEDIUM,
+    "uki": {**PROGRAM, **LINUX},
+    "efi": PROGRAM,
+    "kernel": KERNEL,
+    "bzimage": KERNEL,
+    "initramfs": {"init": initramfs.init, "microcode": initramfs.microcode},
+    "elf": {"architecture": linux.architecture},
+}
+OF_ITSELF = frozenset([*PROGRAM.values(), boots.by_bios_from_cd, boots.by_bios_from_disk])
+"""Questions that the headers answer, whatever lies inside."""
+
+MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
+
+
+def answers(node: Node) -> tuple[Answer, ...]:
+    """Return the answers for what was taken apart, to every question there is, in their order.
+
+    What is only packed answers for what is packed. Strangers' words in them are escaped, and cut. Where the
+    budget is spent over a question, nobody knows.
+    """
+    if isinstance(node.artifact, Packed) and node.children:
+        return answers(node.children[0])
+    asked = ASKED.get(node.kind.name, {}) if node.kind and _is_asked(node, node.kind.name) else {}
+    was_left_out = any(below.left_out for _, below in node.walk())
+    unsure = was_left_out and bool(budget_of(node.member.image).spent)
+    said = {question: _said(ask, node, unsure) for question, ask in asked.items()}
+    if node.kind and node.artifact is None and node.findings and not node.left_out:
+        said |= {way: _unreadable(node) for way in WAYS & ASKED.get(node.kind.name, {}).keys()}
+    if "init" in said:
+        said["missing"] = _missing(said)
+    return tuple(
+        Answer(
+            question,
+            each.verdict,
+            shown(each.value, MAX_VALUE),
+            sentence(each.because),
+            each.conditions,
+            each.finding,
+            sentence(each.hint),
+        )
+        for question, each in ((name, said.get(name, Said("not applicable"))) for name in QUESTIONS)
+    )
+
+
+def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
+    """Return what was taken apart, judged by what the answers to the ways of booting say, and all answers."""
+    said = answers(node)
+    node = judged(node, {answer.question: answer for answer in said})
+    codes = {finding.code for _, below in node.walk() for finding in below.findings}
+    return node, tuple(one if one.finding in codes else replace(one, finding="") for one in said)
+
+
+def _unreadable(node: Node) -> Said:
+    """Answer for a medium of which nothing can be read."""
+    found = node.findings[-1]
+    return Said("no", because=found.message, finding=found.code, hint=found.hint)
+
+
+def _is_asked(node: Node, kind: str) -> bool:
+    """Tell whether there is something to ask about: of an initramfs also where nothing comes out of it."""
+    return node.artifact is not None or node.left_out or kind == "initramfs"
+
+
+def _said(ask: Ask, node: Node, unsure: bool) -> Said:
+    """Return what is said to a question; what was not looked at might have made a yes of a no."""
+    try:
+        said = None if node.left_out and node.artifact is None else ask(node)
+    except Spent:
+        said = None
+    if said is None:
+        return Said("unknown", because=UNSEEN)
+    if said.verdict == "no" and unsure and ask not in OF_ITSELF:
+        return Said("unknown", because=f"{PARTLY}; as far as it was, {said.because}")
+    return said
+
+
+def _missing(said: Mapping[str, Said]) -> Said:
+    """Say what has to be added; for what firmware does not find, also for which way of booting."""
+    wanted: dict[str, list[str]] = {}
+    for question, each in said.items():
+        if each.lacks:
+            wanted.setdefault(each.lacks, []).extend([QUESTIONS[question]] * (question in WAYS))
+    lacks = [f"{what} ({'; '.join(ways)})" if ways else what for what, ways in wanted.items()]
+    return Said("yes", ", ".join(lacks)) if lacks else Said("no", "nothing")

@@ -1,0 +1,1 @@
+"""From a recipe to steps: what is made of what, as data."""

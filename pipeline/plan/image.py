@@ -1,0 +1,198 @@
+"""The whole build on one page: a recipe and its pins become steps, top to bottom.
+
+Where kernels and programs come from is `pipeline.plan.origins`'. Must not know engines, caches or doit.
+"""
+
+from dataclasses import replace
+
+from pipeline.checks.catalog import Gate
+from pipeline.errors import ConfigError
+from pipeline.plan.origins import kernel_steps, made, program_steps
+from pipeline.plan.step import Input, Output, Source, Step, distinct
+from pipeline.project.checkout import Project
+from pipeline.steps import compare_kernels as kernels_apart
+from pipeline.steps import efi_image, hardening, initramfs, iso, kernel_config, uki
+
+OS_RELEASE = """\
+NAME="{product}"
+PRETTY_NAME="{title}"
+ID={id}
+VERSION_ID={version}
+"""
+README = """\
+{product} {version} installer
+
+This medium boots by UEFI, from CD or copied to a USB stick as it is:
+everything lies in its EFI system partition, in EFI/BOOT/BOOTX64.EFI.
+"""
+CARRIED = "payload"
+"""Where in an initramfs the UKI of another recipe lies, and the folder of its input."""
+
+PROGRAMS = "programs"
+"""Below which inputs of an initramfs its programs are, so that they may be called as they like."""
+
+LEFT = ("build.json", "logs", "boot-test")
+"""What builds and tests leave in an image's folder beside its artifacts."""
+
+
+def plan(project: Project, name: str) -> tuple[Step, ...]:
+    """Return the steps that make the image of the recipe `name`, each after all that it needs.
+
+    An image that carries another begins with that one's steps, which publish nothing here. Kernel and
+    programs depend on their sources and tools only; version and date of the product reach the image's own
+    steps alone, so a release rebuilds neither.
+    """
+    carried = project.recipes[name].image.carries
+    before = tuple(replace(step, published={}) for step in plan(project, carried)) if carried else ()
+    system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
+    compared = _compared_kernels(project, name, before, system)
+    medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
+    steps = distinct((*before, *system, *compared, *medium))
+    _check_published(name, steps)
+    return steps
+
+
+def _check_published(name: str, steps: tuple[Step, ...]) -> None:
+    """Raise ConfigError where a file for people would be replaced by another, or by what a build leaves."""
+    taken = dict.fromkeys(LEFT, "what builds and tests leave beside it")
+    mistakes = []
+    for step in steps:
+        for file in step.published:
+            if file in taken:
+                mistakes.append(
+                    f"recipes/{name}/recipe.toml: {file!r} of step {step.name} is called like {taken[file]}"
+                )
+            taken[file] = f"that of step {step.name}"
+    if mistakes:
+        raise ConfigError(mistakes, "give the program, or the UKI, another name")
+
+
+def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
+    """Return the steps that end in a UKI: kernel, programs, initramfs."""
+    recipe, pins = project.recipes[name], project.manifest
+    product, epoch, image = pins.product, pins.source_date_epoch, recipe.image
+    folder = project.root / "recipes" / name
+    imager = project.lock_of("imager")
+    title = f"{product.name} {product.version}" + (" Installer" if recipe.iso else "")
+    os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title)
+    cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
+
+    kernel = kernel_steps(project, name)
+    programs = {called: program_steps(project, name, called) for called in recipe.programs}
+    inputs: dict[str, Input] = {
+        f"{PROGRAMS}/{called}": steps[-1].output(called) for called, steps in programs.items()
+    }
+    if carried is not None:
+        inputs[CARRIED] = carried
+
+    initramfs_step = Step(
+        name=f"initramfs:{name}",
+        summary="Pack BusyBox, the programs and the recipe's files.",
+        container=imager,
+        inputs=inputs | {"rootfs": Source(folder / image.rootfs)},
+        params={
+            "programs": tuple(programs),
+            "packaged": image.packaged,
+            "carried": f"{CARRIED}/{carried.name}" if carried else "",
+            "os_release": os_release,
+            "epoch": epoch,
+        },
+        run=initramfs.build,
+        **made("initramfs.cpio.zst", Gate("initramfs")),
+    )
+    uki_step = Step(
+        name=f"uki:{name}",
+        summary="Bundle kernel, initramfs and command line into one EFI program.",
+        container=imager,
+        inputs={
+            "vmlinuz": kernel[-1].output("vmlinuz"),
+            "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
+            "splash.bmp": Source(folder / image.splash),
+        },
+        params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
+        run=uki.build,
+        **made(image.uki, Gate("uki")),
+    )
+    before = (step for steps in programs.values() for step in steps)
+    return (*kernel, *before, initramfs_step, uki_step)
+
+
+def _compared_kernels(
+    project: Project, name: str, carried: tuple[Step, ...], carrying: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """Return the steps that judge the kernels of two images, if both are built from fragments."""
+    recipe = project.recipes[name]
+    inside = project.recipes.get(recipe.image.carries or "")
+    if inside is None or not (inside.kernel.fragments and recipe.kernel.fragments):
+        return ()
+    made_by = {}
+    for kernel, steps in (("installer", carrying), ("runtime", carried)):
+        made_by[kernel] = next(step for step in steps if kernel_config.CONFIG in step.outputs)
+    configs: dict[str, Input] = {
+        f"{kernel}.config": step.output(kernel_config.CONFIG) for kernel, step in made_by.items()
+    }
+    apart = Step(
+        name=f"kernels-apart:{name}",
+        summary="Compare the two kernels: each lacks what is the other's.",
+        container=project.lock_of("imager"),
+        inputs=configs | {"apart.toml": Source(project.root / kernels_apart.APART)},
+        outputs=("kernels.txt",),
+        run=kernels_apart.build,
+        published={"kernels.txt": 0o644},
+    )
+    hardened = Step(
+        name=f"hardening:{name}",
+        summary="Compare the appliance with what people who harden Linux recommend.",
+        container=project.lock_of("imager"),
+        inputs={
+            **{f"{kernel}.off": step.output(kernel_config.OFF) for kernel, step in made_by.items()},
+            "runtime.config": configs["runtime.config"],
+            "hardening.toml": Source(project.root / hardening.HARDENING),
+            "rootfs": Source(project.root / "recipes" / str(recipe.image.carries) / inside.image.rootfs),
+        },
+        outputs=("hardening.txt",),
+        params={
+            "cmdline": {
+                kernel: " ".join(each.image.cmdline)
+                for kernel, each in (("installer", recipe), ("runtime", inside))
+            }
+        },
+        run=hardening.build,
+        published={"hardening.txt": 0o644},
+    )
+    return (apart, hardened)
+
+
+def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
+    """Return the steps from a UKI to the ISO, none for a recipe without one."""
+    recipe, pins = project.recipes[name], project.manifest
+    product, epoch = pins.product, pins.source_date_epoch
+    imager = project.lock_of("imager")
+    if recipe.iso is None:
+        return ()
+    efi_image_step = Step(
+        name=f"efi-image:{name}",
+        summary="Make a FAT image just large enough for the UKI.",
+        container=imager,
+        inputs={"BOOTX64.EFI": program},
+        params={"epoch": epoch},
+        run=efi_image.build,
+        **made("efi.img", Gate("fat")),
+    )
+    iso_step = Step(
+        name=f"iso:{name}",
+        summary="Make the hybrid ISO around the FAT image.",
+        container=imager,
+        inputs={"efi.img": efi_image_step.output("efi.img")},
+        params={
+            "output": f"{name}.iso",
+            "volume_id": recipe.iso.volume_id,
+            "publisher": product.name.upper(),
+            "application": f"{name.upper()} {product.version}",
+            "readme": README.format(product=product.name, version=product.version),
+            "epoch": epoch,
+        },
+        run=iso.build,
+        **made(f"{name}.iso", Gate("iso")),
+    )
+    return (efi_image_step, iso_step)

@@ -1,0 +1,226 @@
+"""Owns `Step`: one piece of work as data, and the key that stands for everything its bytes depend on.
+
+Must not know doit, recipes or engines.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import Any
+
+from pipeline.checks.finding import Check
+from pipeline.debian.lock import Lock
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.store.cache import Blob
+from pipeline.store.files import is_folder, sha256_of
+
+RUNNER = "pipeline.steps.runner"
+
+TRAVELLING = ("pipeline", "qemu")
+"""Packages whose modules go into a container with the step that imports them; all else is in its image."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that another step makes."""
+
+    step: "Step"
+    name: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder of the repository; folders come without the entries named in `exclude`."""
+
+    path: Path
+    exclude: tuple[str, ...] = ()
+
+    def files(self) -> dict[str, Path]:
+        """Return what it consists of, sorted: paths below it to files; a file is itself under ''."""
+        if not self.path.is_dir():
+            return {"": self.path}
+        tops = (path for path in self.path.iterdir() if path.name not in self.exclude)
+        below = (path for top in tops for path in (top, *(top.rglob("*") if is_folder(top) else ())))
+        found = {path.relative_to(self.path).as_posix(): path for path in below if not is_folder(path)}
+        return dict(sorted(found.items()))
+
+    def size(self) -> int:
+        """Return how many bytes its files have."""
+        return sum(path.lstat().st_size for path in self.files().values())
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A file from outside, known by its content: a path of the repository, or URLs to fetch it from."""
+
+    blob: Blob
+    what: str
+    path: Path | None = None
+    urls: tuple[str, ...] = ()
+
+
+Input = Output | Source | Pinned
+
+Entry = tuple[str, str]
+"""What a digest holds of a file: `x` or `-` and its SHA-256; or `link`, and where it points."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work; see ARCHITECTURE: everything that can change its bytes is a field.
+
+    `run` is called inside the container `container`, with a `pipeline.steps.runner.Context`. A step without
+    it passes its inputs on under its outputs' names: the checks are its work. `checks` are rules that
+    an output must obey; `published` are the outputs that people get, with their file modes.
+    """
+
+    name: str
+    summary: str
+    inputs: Mapping[str, Input]
+    outputs: tuple[str, ...]
+    container: Lock | None = None
+    run: Callable[[Any], None] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    published: Mapping[str, int] = field(default_factory=dict)
+    network: bool = False
+
+    def output(self, name: str) -> Output:
+        """Return one of its outputs, to be another step's input."""
+        if name not in self.outputs:
+            raise ValueError(f"step {self.name} has no output {name!r}")
+        return Output(self, name)
+
+    def needs(self) -> tuple["Step", ...]:
+        """Return the steps whose outputs it takes."""
+        return tuple(dict.fromkeys(i.step for i in self.inputs.values() if isinstance(i, Output)))
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def modules(self) -> dict[str, Path]:
+        """Return the modules that `run` can import besides what its container has: name to source file."""
+        return modules_of([RUNNER, self.run.__module__]) if self.run else {}
+
+    def checks_digest(self) -> str:
+        """Return the SHA-256 of the rules that its outputs must obey: which ones, and their source."""
+        names = sorted({check.__module__ for check in self.checks.values()})
+        modules = {name: sha256_of(path) for name, path in modules_of(names).items()}
+        rules = {name: _rule(check) for name, check in self.checks.items()}
+        return digest({"modules": modules, "rules": rules})
+
+    def key(self, inputs: Mapping[str, str], modules: Mapping[str, str] | None = None) -> str:
+        """Return the SHA-256 of all that the outputs depend on, given the inputs' digests.
+
+        `modules` are the digests of its modules, where they were read already.
+        """
+        if modules is None:
+            modules = {name: sha256_of(path) for name, path in self.modules().items()}
+        return digest(
+            {
+                "container": self.container.layer if self.container else None,
+                "function": f"{self.run.__module__}:{self.run.__qualname__}" if self.run else None,
+                "inputs": inputs,
+                "modules": modules,
+                "outputs": self.outputs,
+                "params": self.params,
+            }
+        )
+
+
+def _rule(check: Check) -> str:
+    """Return what tells a rule from others of its module: a function's name, or a dataclass's fields."""
+    return str(getattr(check, "__qualname__", None) or repr(check))
+
+
+def file_name(step: str) -> str:
+    """Return what files and folders about the step of this name are called."""
+    return step.replace(":", "-").replace("/", "_")
+
+
+def distinct(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return steps without repetition: the same work is one step, which publishes all that people get of it.
+
+    Raises ConfigError for two that have one name and do not the same.
+    """
+    found: dict[str, Step] = {}
+    for step in steps:
+        known = found.get(step.name, step)
+        if replace(known, published={}) != replace(step, published={}):
+            raise ConfigError(
+                [f"two different steps are called {step.name!r}"],
+                "they are named after programs, artifacts or last fragments: give one of those another name",
+            )
+        found[step.name] = replace(step, published={**known.published, **step.published})
+    return tuple(found.values())
+
+
+def digest(data: object) -> str:
+    """Return the SHA-256 of JSON data in its one canonical form (keys sorted, no blanks)."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def source_digest(source: Source, name: str) -> str:
+    """Return the SHA-256 over the names, modes and contents of a source; `name` is for the message.
+
+    Of a mode only the owner's x bit counts: git keeps nothing else of it.
+    """
+    if not source.path.exists():
+        raise PipelineError(f"{source.path}: there is no such file or folder, {name} needs it")
+    entries: dict[str, Entry] = {}
+    for relative, path in source.files().items():
+        if relative and path.is_symlink():  # below a folder; a single file is what the link points to
+            entries[relative] = ("link", str(path.readlink()))
+        else:
+            entries[relative] = ("x" if path.stat().st_mode & 0o100 else "-", sha256_of(path))
+    return digest(entries)
+
+
+def digest_as_read(source: Input, entries: Mapping[str, Entry]) -> str:
+    """Return the digest of an input of which exactly these entries were read: as it stands in a key."""
+    return digest(dict(sorted(entries.items()))) if isinstance(source, Source) else entries[""][1]
+
+
+def modules_of(names: Iterable[str]) -> dict[str, Path]:
+    """Return these modules and all of TRAVELLING that they import, sorted: name to source file."""
+    found: dict[str, Path] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found or (source := _source_of(name)) is None:
+            continue
+        found[name] = source
+        waiting += [each for each in _imports(name, source) if each.partition(".")[0] in TRAVELLING]
+        waiting += [name.rpartition(".")[0]] if "." in name else []
+    return dict(sorted(found.items()))
+
+
+def _source_of(name: str) -> Path | None:
+    """Return a module's source file, or None when the name is not a module's, or of a bare namespace."""
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _imports(name: str, path: Path) -> tuple[str, ...]:
+    return _imported_names(path.read_bytes(), name if path.name == "__init__.py" else name.rpartition(".")[0])
+
+
+@functools.cache
+def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
+    """Return every name that a module of `package` imports and that may be a module."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(names)

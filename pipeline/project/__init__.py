@@ -1,0 +1,1 @@
+"""What a checkout says: recipes, manifest, locks."""

@@ -1,0 +1,185 @@
+"""Owns the repository as data: every file that people or `doit lock` write, read and matched at once.
+
+Must not know steps, engines or doit.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config
+from pipeline.debian import lock, mirrors
+from pipeline.debian.lock import Intent, Lock
+from pipeline.errors import ConfigError
+from pipeline.project import manifest
+from pipeline.project.manifest import Manifest
+from pipeline.project.recipe import Recipe
+
+RELOCK = "run `./doit lock`: it makes the locks new"
+RESTORE = (
+    "restore the lock from the repository's history; without the file, `./doit lock` pins what is newest"
+)
+
+MADE = (".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis")
+"""What lies in a checkout and is none of its files."""
+
+
+def copy_sources(root: Path, target: Path) -> None:
+    """Copy a checkout, or a folder in it, to `target`: links as they are, and nothing that was made."""
+    shutil.copytree(root, target, ignore=shutil.ignore_patterns(*MADE), symlinks=True)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout: `root` is its folder; the mappings are by name (of recipe or container)."""
+
+    root: Path
+    manifest: Manifest
+    recipes: dict[str, Recipe]
+    intents: dict[str, Intent]
+    locks: dict[str, Lock]
+
+    def sources(self) -> list[mirrors.Source]:
+        """Return where Debian's files are looked for."""
+        return mirrors.sources(self.manifest.debian.snapshot_url, self.manifest.debian.snapshot)
+
+    def lock_of(self, container: str) -> Lock:
+        """Return a container's lock. Raises ConfigError where intent or lock are not there."""
+        if container not in self.locks:
+            mistake = f"{lock.path_of(container)}: there is no such file"
+            raise ConfigError([mistake], f"run `./doit lock {container}`")
+        return self.locks[container]
+
+
+def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> list[str]:
+    """Return what the recipe names and what is not there."""
+    where, folder = f"recipes/{name}/recipe.toml", root / "recipes" / name
+    mistakes = []
+    artifacts = {f"programs.{key}.artifact": each.artifact for key, each in recipe.programs.items()}
+    for key, artifact in ({"kernel.artifact": recipe.kernel.artifact} | artifacts).items():
+        if artifact is not None and artifact not in pins.artifacts:
+            known = ", ".join(sorted(pins.artifacts)) or "none"
+            mistakes.append(
+                f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
+            )
+    paths = {"image.rootfs": folder / recipe.image.rootfs, "image.splash": folder / recipe.image.splash}
+    if recipe.kernel.config is not None:
+        paths["kernel.config"] = folder / recipe.kernel.config
+    for index, fragment in enumerate(recipe.kernel.fragments):
+        paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
+    for key, program in recipe.programs.items():
+        if program.crate is not None:
+            crate = folder / program.crate
+            missing = [file for file in ("Cargo.toml", "Cargo.lock") if not (crate / file).exists()]
+            paths[f"programs.{key}.crate"] = crate / missing[0] if missing else crate
+    mistakes += [
+        f"{where}: {key}: there is no {path.relative_to(root)}"
+        for key, path in paths.items()
+        if not path.exists()
+    ]
+    return mistakes
+
+
+def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
+    """Return what is wrong only when all recipes are seen together."""
+    mistakes = []
+    for name, recipe in recipes.items():
+        carried = recipe.image.carries
+        if carried is not None and (carried not in recipes or recipes[carried].image.carries is not None):
+            fit = ", ".join(sorted(one for one, it in recipes.items() if not it.image.carries)) or "none"
+            mistakes.append(
+                f"recipes/{name}/recipe.toml: image.carries: {carried!r} is not a recipe that carries "
+                f"nothing itself (such recipes: {fit})"
+            )
+    places = {each.payload for recipe in recipes.values() for each in recipe.programs.values()}
+    for key in pins.payload:
+        if key not in places:
+            known = ", ".join(sorted(place for place in places if place)) or "none"
+            mistakes.append(
+                f"{manifest.PATH}: payload.{key}: no recipe has a program for it (known payloads: {known})"
+            )
+    return mistakes
+
+
+def _names(found: Iterable[Path], where: str, mistakes: list[str]) -> list[str]:
+    """Return the names that recipes or containers have by their paths, if they are names."""
+    names = sorted(path.name.removesuffix(".toml") for path in found)
+    good = [name for name in names if re.fullmatch(config.NAME, name)]
+    mistakes += [f"{where}/: {name!r} is not {config.A_NAME}" for name in names if name not in good]
+    return good
+
+
+def _recipes(root: Path, pins: Manifest | None, mistakes: list[str]) -> dict[str, Recipe]:
+    recipes = {}
+    folders = (path.parent for path in (root / "recipes").glob("*/recipe.toml"))
+    for name in _names(folders, "recipes", mistakes):
+        path = f"recipes/{name}/recipe.toml"
+        recipe = config.read(Recipe, root / path, path, mistakes)
+        if recipe is not None and pins is not None:
+            recipes[name] = recipe
+            mistakes += _recipe_mistakes(root, name, recipe, pins)
+    if not (recipes or mistakes):
+        mistakes.append("recipes/: no folder in it has a recipe.toml")
+    if pins is not None:
+        mistakes += _across(recipes, pins)
+    return recipes
+
+
+def _intents(root: Path, mistakes: list[str]) -> dict[str, Intent]:
+    paths = {
+        name: f"containers/{name}.toml"
+        for name in _names((root / "containers").glob("*.toml"), "containers", mistakes)
+    }
+    read = {name: config.read(Intent, root / path, path, mistakes) for name, path in paths.items()}
+    return {name: intent for name, intent in read.items() if intent is not None}
+
+
+def load(root: Path, *, match_locks: bool = True) -> Project:
+    """Read everything. Raises ConfigError with all mistakes of all files.
+
+    Without `match_locks`, for the command that makes locks new, a lock that is missing or broken is
+    left out, and one that is not of its intent any more is taken as it is.
+    """
+    mistakes: list[str] = []
+    pins = config.read(Manifest, root / manifest.PATH, manifest.PATH, mistakes)
+    recipes = _recipes(root, pins, mistakes)
+    intents = _intents(root, mistakes)
+    locks: dict[str, Lock] = {}
+    stale: list[str] = []
+    broken = False
+    for container, intent in intents.items():
+        found = lock.read(root, container, stale)
+        if found is None:
+            broken = broken or (root / lock.path_of(container)).exists()
+            continue
+        locks[container] = found
+        if pins is not None:
+            stale += lock.mismatches(found, container, intent, pins.debian.snapshot)
+    if match_locks:
+        mistakes += stale
+    if mistakes or pins is None:
+        raise ConfigError(mistakes, _hint(mistakes, stale, broken))
+    return Project(root, pins, recipes, intents, locks)
+
+
+def refuse_unreadable_locks(project: Project) -> None:
+    """Raise ConfigError for locks that are there and were left out: a new one would lose their pins."""
+    mistakes: list[str] = []
+    for container in project.intents:
+        if container not in project.locks and (project.root / lock.path_of(container)).exists():
+            lock.read(project.root, container, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes, _hint(mistakes, mistakes, broken=True))
+
+
+def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
+    """Return what to do: never anything that would lose the pins of a lock that cannot be read."""
+    if config.in_conflict(mistakes):
+        return config.TAKE_ONE_SIDE
+    if len(stale) < len(mistakes) or not stale:
+        return ""
+    if broken:
+        return RESTORE
+    return RELOCK

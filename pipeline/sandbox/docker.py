@@ -1,0 +1,314 @@
+"""Owns the container engine: loading an image into it, running one command in it.
+
+Must not know packages, steps or recipes. It speaks the Docker API (https://docs.docker.com/reference/api/engine/),
+which Podman speaks too. Files cross through the API, into and out of an anonymous volume, so the
+engine may run on another machine.
+"""
+
+import atexit
+import contextlib
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.containers import Container
+from docker.types import LogConfig
+
+from pipeline.errors import PipelineError
+from pipeline.sandbox.environment import USER
+from pipeline.sandbox.image_archive import is_bare, is_ours, write_image
+from pipeline.sandbox.processes import is_gone, this_process
+from pipeline.sandbox.transfer import extract, lines_of
+from pipeline.steps.runner import BUILD
+
+PLATFORM = "linux/amd64"
+NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
+LABEL = "installer-iso.process"
+"""Says which process a container belongs to, see `processes`."""
+
+
+class EngineError(PipelineError):
+    """No container engine, or one that cannot do what is asked of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in a container; `env` are names and values. Equal jobs may use the same container.
+
+    `device` is given to it where the engine has such a device; the command has to look. Files cross at
+    `place`; `tmpfs` are folders in memory, with their mount options.
+    """
+
+    image: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    network: bool = False
+    device: str = ""
+    tty: bool = False
+    place: str = BUILD
+    user: int = USER
+    hostname: str = ""
+    tmpfs: tuple[tuple[str, str], ...] = ()
+
+
+class Engine:
+    """A running engine; `address` is where it was found, `warning` what is wrong with that."""
+
+    def __init__(self, client: docker.DockerClient, address: str, warning: str = "") -> None:
+        self.client, self.address, self.warning = client, address, warning
+        self.swept = self.stopped = False
+        self.starters = ThreadPoolExecutor(1)
+        self.guard = threading.Lock()
+        self.expected: dict[Job, Future[Container]] = {}
+
+    def describe(self) -> str:
+        """Return name, version, architecture and address in one line."""
+        with _explained("say its version"):
+            version: dict[str, Any] = self.client.version()
+        names = [part["Name"] for part in version.get("Components") or []]
+        name = "Podman" if any("Podman" in n for n in names) else "Docker"
+        return f"{name} {version['Version']} ({version['Os']}/{version['Arch']}) at {self.address}"
+
+    def image_id(self, tag: str, diff_id: str) -> str:
+        """Return the ID of the image `tag`, if it is the one of this layer and nothing else; else ""."""
+        with _explained("show an image"):
+            try:
+                image = self.client.images.get(tag)
+            except ImageNotFound:
+                return ""
+        return str(image.id) if is_bare(image.attrs, diff_id) else ""
+
+    def load_image(self, tag: str, diff_id: str, layer: Path) -> str:
+        """Load an image of one layer, in the format of `docker save`, and return its ID."""
+        with tempfile.TemporaryFile(dir=layer.parent) as file:
+            write_image(tag, diff_id, layer, file)
+            with _explained("load an image"):
+                self.client.images.load(file)
+        if found := self.image_id(tag, diff_id):
+            return found
+        raise EngineError(
+            f"{self.address}: took the image {tag} but does not show it as one bare layer {diff_id}"
+        )
+
+    def images(self, repository: str) -> list[str]:
+        """Return the tags below `repository` of the images that this program has loaded, and of no others."""
+        with _explained("list images"):
+            found = [(tag, image.attrs) for image in self.client.images.list() for tag in image.tags]
+        return sorted(tag for tag, attributes in found if is_ours(tag, attributes, repository))
+
+    def remove_image(self, tag: str) -> None:
+        """Remove an image that no container uses."""
+        with _explained(f"remove {tag}"):
+            self.client.images.remove(tag)
+
+    def stop(self) -> None:
+        """Remove the containers of this process, and make no more: whoever uses one gets an EngineError."""
+        self.stopped = True
+        mine: dict[str, Any] = {"label": f"{LABEL}={this_process()}"}
+        with self.guard:
+            self.expected = {}
+        with _explained("stop"), ThreadPoolExecutor(8) as pool:  # each may take seconds
+            found = self.client.containers.list(all=True, filters=mine, ignore_removed=True)
+            list(pool.map(_remove, found))
+
+    def _create(self, job: Job) -> Container:
+        """Make a container. What a dead process of this machine left behind goes first."""
+        if self.stopped:
+            raise EngineError("stopped")
+        with _explained("run a container"):
+            if not self.swept:
+                self._sweep()
+            return self.client.containers.create(
+                job.image,
+                list(job.argv[1:]),
+                entrypoint=list(job.argv[:1]),
+                environment=dict(job.env),
+                labels={LABEL: this_process()},
+                user=f"{job.user}:{job.user}",
+                hostname=job.hostname or None,
+                working_dir=job.place,
+                network_mode="bridge" if job.network else "none",
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                tmpfs={"/tmp": "", **dict(job.tmpfs)},  # noqa: S108
+                volumes=[job.place],
+                devices=[f"{job.device}:{job.device}:rw"] if job.device else [],
+                group_add=_groups(job.device),
+                tty=job.tty,
+                stdin_open=job.tty,
+                platform=PLATFORM,
+                log_config=LogConfig(type="json-file"),  # the engine's own choice may not be readable
+                use_config_proxy=False,  # what is in the environment is in `job.env`
+            )
+
+    def _sweep(self) -> None:
+        """Remove the containers of processes of this machine that are gone."""
+        self.swept = True
+        found = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        for container in found:
+            if is_gone(container.labels[LABEL]):
+                _remove(container)
+
+    def _start(self, job: Job) -> Container:
+        container = self._create(job)
+        try:
+            with _explained("run a container"):
+                container.start()
+        except BaseException:
+            _remove(container)
+            raise
+        return container
+
+    def _take(self, job: Job) -> Container:
+        """Return a started container for `job`: the one that was expected, if it still waits."""
+        with self.guard:
+            expected = self.expected.pop(job, None)
+        if expected is not None:
+            container = expected.result()
+            with _explained("run a container"):
+                container.reload()
+            if container.status == "running":
+                return container
+            _remove(container)
+        return self._start(job)
+
+    def expect(self, job: Job) -> None:
+        """Start a container for `job` in the background; the next `run` of an equal job takes it.
+
+        Starting one takes longer than many a job works. It serves one job, as any other.
+        """
+        with self.guard:
+            if job not in self.expected:
+                if not self.expected:
+                    atexit.register(self.forget)
+                self.expected[job] = self.starters.submit(self._start, job)
+
+    def forget(self) -> None:
+        """Remove the containers that were expected and never used."""
+        with self.guard:
+            futures, self.expected = list(self.expected.values()), {}
+        for future in futures:
+            with contextlib.suppress(EngineError):
+                _remove(future.result())
+
+    @contextlib.contextmanager
+    def container(self, job: Job, files: IO[bytes]) -> Iterator[Container]:
+        """Give a container that holds the tar `files` in its place and is not started yet.
+
+        Whatever happens, it is gone afterwards, and so is its volume.
+        """
+        made = self._create(job)
+        try:
+            with _explained("run a container"):
+                made.put_archive(job.place, files)
+                yield made
+        finally:
+            _remove(made)
+
+    def machine(self, image: str) -> str:
+        """Return what machine a container of this image runs on, as it says itself (`uname -m`)."""
+        with _explained("run a container"):
+            return self._say(image, ["/usr/bin/uname", "-m"]).strip()
+
+    def has_device(self, image: str, device: str) -> bool:
+        """Tell whether containers of this engine can be given a device of its machine."""
+        with _explained("try a device"):
+            try:
+                self._say(image, ["/usr/bin/true"], devices=[f"{device}:{device}"])
+            except APIError:
+                return False
+        return True
+
+    def _say(self, image: str, argv: list[str], **options: Any) -> str:
+        """Return what a short command in a container says. Raises what docker-py raises."""
+        log = LogConfig(type="json-file")
+        made = self.client.containers.create(
+            image,
+            argv[1:],
+            entrypoint=argv[:1],
+            labels={LABEL: this_process()},
+            platform=PLATFORM,
+            log_config=log,
+            **options,
+        )
+        try:
+            made.start()
+            made.wait()
+            return str(made.logs(), "utf-8", "replace")
+        finally:
+            _remove(made)
+
+    def run(
+        self,
+        job: Job,
+        files: IO[bytes],
+        out: Path,
+        on_line: Callable[[str], None],
+        *,
+        again: bool = False,
+        wanted: Collection[str] = (),
+    ) -> int:
+        """Run `job`, copy what it leaves in `out` to the folder `out`, return the exit status.
+
+        `wanted` are the files that are copied; all are, where none is named.
+
+        The tar `files` is unpacked in its place while the command runs already: it has to wait for what
+        comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
+        failed are copied, too: they may say why. Whatever happens, the container is gone afterwards.
+        `again` says that an equal job comes next, whose container can be started meanwhile.
+        """
+        container = self._take(job)
+        try:
+            if again:
+                self.expect(job)
+            with _explained("run a container"):
+                container.put_archive(job.place, files)
+                for line in lines_of(container.logs(stream=True, follow=True)):
+                    on_line(line)
+                status = int(container.wait()["StatusCode"])
+                chunks, _ = container.get_archive(f"{job.place}/out")
+                extract(chunks, out, wanted)
+        finally:
+            _remove(container)
+        return status
+
+
+def _groups(device: str) -> list[str]:
+    """Return the group that owns a device of this machine: the engine's, if that is on it, has the same."""
+    with contextlib.suppress(OSError):
+        return [str(Path(device).stat().st_gid)] if device else []
+    return []
+
+
+def _remove(container: Container) -> None:
+    """Remove a container, unless it is gone, or somebody else removes it at this moment."""
+    with _explained("remove a container"):
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+
+
+@contextlib.contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the engine answers into a sentence."""
+    try:
+        yield
+    except APIError as error:
+        text = str(error.explanation or error)
+        hint = NO_EMULATION if "exec format" in text else "`./doit doctor` says what this engine can do"
+        raise EngineError(f"the container engine could not {doing}: {text}", hint) from error
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(
+            f"the container engine went away while it should {doing}: {error}", "is it still running?"
+        ) from error

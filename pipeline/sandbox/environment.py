@@ -1,0 +1,36 @@
+"""Owns what surrounds a step's process without any step asking for it, and so stands in no key.
+
+A plain build takes what the engine gives. `reproduce` varies it, and the bytes must not change. Must not know
+what is varied, or why.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.steps.runner import BUILD, WAIT
+
+USER = 1000
+
+
+def _nobody_asks(_step: str, _seen: Mapping[str, object]) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """A container's surroundings.
+
+    `bootstrap` is the Python that it starts with, `place` where its files appear for that; `files` are given
+    to it besides the step's, and `backwards` reverses the order of all. `env` is added to what it needs. What
+    the bootstrap tells in `observed` events goes to `observe`, with the step's name.
+    """
+
+    bootstrap: str = WAIT
+    place: str = BUILD
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    backwards: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+    user: int = USER
+    hostname: str = ""
+    tmpfs: tuple[tuple[str, str], ...] = ()
+    observe: Callable[[str, Mapping[str, object]], None] = _nobody_asks

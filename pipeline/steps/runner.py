@@ -1,0 +1,160 @@
+"""Owns what happens inside a builder container: it loads one step's function and calls it.
+
+Below BUILD lie `src/` (the modules in the step's key, and no others), `step.json`, `in/`, `out/` and
+`work/`. This module is in every step's key, and so is the environment, which stands here for that. Must
+not import anything but the standard library and `errors`: only what a container's packages bring is
+there. To the host it speaks on standard output: lines that start with a record separator are events in
+JSON (RFC 7464 marks its records so), all others are the log.
+"""
+
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+
+BUILD = "/build"
+"""Where the host's files appear: the one place of a container, besides /tmp, that can be written."""
+
+ENVIRONMENT = {
+    "HOME": f"{BUILD}/work",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/usr/sbin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": f"{BUILD}/src",
+    "TZ": "UTC",
+}
+
+CLEAN = f"""\
+import os, sys
+own = {ENVIRONMENT!r} | {{name: os.environ[name] for name in sys.argv[1:] if name in os.environ}}
+if dict(os.environ) != own:
+    os.execve(sys.executable, sys.orig_argv, own)
+"""
+"""Starts the container's Python again without the variables that engines add to those it is given; its
+arguments name what it keeps besides ENVIRONMENT."""
+
+WAIT = f"""{CLEAN}\
+import importlib, runpy, time
+import dataclasses, json, pathlib, subprocess  # what every step needs: better now than when it is waited for
+give_up = time.monotonic() + 600
+while not os.path.exists("{BUILD}/go"):
+    if time.monotonic() > give_up:
+        sys.exit("nothing came to be done")
+    time.sleep(0.005)
+importlib.invalidate_caches()
+runpy.run_module("pipeline.steps.runner", run_name="__main__", alter_sys=True)
+"""
+"""What runs in a container from its start: it waits for its files, of which `go` is the last."""
+
+RECORD_SEPARATOR = "\x1e"
+FAILED = 3
+"""Exit status of a step that said why it failed in an `error` event."""
+
+TAIL = 20  # lines of a failed command's output that its error quotes
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Tell the host something: `event` is progress, note or error."""
+    print(RECORD_SEPARATOR + json.dumps({"event": event} | fields), flush=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step's function gets: its inputs, parameters, and folders for outputs and scratch."""
+
+    inputs: Mapping[str, Path]
+    params: Mapping[str, Any]
+    out: Path
+    work: Path
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        on_line: Callable[[str], None] = lambda _: None,
+    ) -> str:
+        """Run a command and return what it says, on standard output and error; the log gets it, too.
+
+        `env` is added to the container's environment; `on_line` sees each line as it comes.
+        Raises PipelineError with the command's last lines when it fails or is not there.
+        """
+        print("+ " + " ".join(argv), flush=True)
+        lines: list[str] = []
+        last: deque[str] = deque(maxlen=TAIL)
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=os.environ | dict(env or {}),
+                cwd=cwd or self.work,
+            )
+        except FileNotFoundError:
+            raise PipelineError(
+                f"{argv[0]}: not found in the builder container",
+                "name the Debian package that has it in containers/*.toml, then run `./doit lock`",
+            ) from None
+        with process:
+            for raw in process.stdout or ():
+                line = raw.decode("utf-8", "replace")
+                sys.stdout.write(line)
+                on_line(line.rstrip("\n"))
+                lines.append(line)
+                last.append(line)
+        if process.returncode:
+            output = "".join(last).rstrip()
+            raise PipelineError(f"{argv[0]} failed with status {process.returncode}:\n{output}")
+        return "".join(lines)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Show how far the step is: `done` of `total` `unit`s (objects, crates)."""
+        emit("progress", done=done, total=total, unit=unit)
+
+    def note(self, text: str) -> None:
+        """Tell the user one line now, for what happens long before the step ends."""
+        emit("note", text=text)
+
+
+def require_machine(machine: str) -> None:
+    """Raise PipelineError unless this container runs on x86-64, as everything in it is made for."""
+    if machine != "x86_64":
+        raise PipelineError(
+            f"the builder container runs on {machine!r}, not on x86_64",
+            "use an engine that runs linux/amd64 containers",
+        )
+
+
+def main(root: Path) -> int:
+    """Call the function that `step.json` names; return the exit status for the host."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        require_machine(platform.machine())
+        os.umask(0o022)  # what an engine gives is its own choice
+        step = json.loads((root / "step.json").read_text())
+        function = getattr(importlib.import_module(step["module"]), step["function"])
+        os.environ["SOURCE_DATE_EPOCH"] = str(step["epoch"])
+        inputs = {path.name: path for path in (root / "in").iterdir()}
+        function(Context(inputs, step["params"], root / "out", root / "work"))
+    except PipelineError as error:
+        if sys.stdout.isatty():  # nobody decodes events
+            print(f"error: {error}")
+        else:
+            emit("error", message=error.message, hint=error.hint)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(BUILD)))

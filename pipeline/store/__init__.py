@@ -1,0 +1,1 @@
+"""Bytes by digest, results by key, and the downloads that fill them."""

@@ -1,0 +1,1 @@
+"""Virtual machines: firmware, disks, screen, keys and serial line."""

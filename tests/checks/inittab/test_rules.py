@@ -1,0 +1,155 @@
+import pytest
+
+from pipeline.checks.initramfs import rules as initramfs
+from tests.fixtures.case import Case, found, name, told
+from tests.fixtures.initramfs import INITTAB, changed
+from tests.fixtures.newc import FILE, Raw
+
+START = "::respawn:/bin/sh -c '/bin/truthdb-installer && reboot'"
+FOREVER = (
+    "etc/inittab: line 5: respawn starts /bin/truthdb-installer over and over, "
+    "also after the exit that the user chose"
+)
+ALSO_AFTER_A_CRASH = (
+    "etc/inittab: line 5: reboot does not follow /bin/truthdb-installer by && alone: "
+    "a crash may end the machine too, before anybody can read why"
+)
+
+
+def replaced(old: str, new: str) -> bytes:
+    """The good initramfs with a part of its inittab replaced."""
+    assert old in INITTAB
+    return changed(Raw("etc/inittab", FILE, INITTAB.replace(old, new).encode()))
+
+
+CASES = (
+    Case(
+        "INIT000",
+        changed(Raw("etc/inittab", FILE, b"#" * 70000)),
+        ("etc/inittab: the inittab has 70000 bytes; none needs 65536",),
+    ),
+    Case(
+        "INIT001",
+        replaced(START, f"{START}\n::respan:/bin/sh"),
+        ("etc/inittab: line 6: 'respan' is not an action of BusyBox init",),
+    ),
+    Case(
+        "INIT001",
+        replaced(START, f"{START}\nmount -a"),
+        ("etc/inittab: line 6: '' is not an action of BusyBox init",),
+    ),
+    Case("INIT001", replaced(START, f"{START}\n::sysinit:"), ("etc/inittab: line 6: there is no command",)),
+    Case(
+        "INIT009",
+        replaced(START, f"{START}\n::respawn:/bin/mount -t tmpfs tmpfs /tmp"),
+        ("etc/inittab: line 6: respawn starts /bin/mount over and over: it ends at once",),
+    ),
+    Case(
+        "INIT010",
+        replaced(START, f"{START}\nconsol::askfirst:-/bin/sh"),
+        ("etc/inittab: line 6: 'consol' is no terminal that Linux has",),
+    ),
+    Case(
+        "INIT011",
+        replaced(START, f"null{START}"),
+        ("etc/inittab: line 5: what runs has null as its terminal: nobody sees it",),
+    ),
+    Case(
+        "INIT002",
+        replaced(START, f"# {START}"),
+        ("etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),
+    ),
+    Case(
+        "INIT003",
+        replaced(START, f"{START}\ntty2::askfirst:-/sbin/getty 9600"),
+        ("etc/inittab: line 6: /sbin/getty is not in the archive",),
+    ),
+    Case(
+        "INIT003",
+        replaced(START, f"{START}\ntty2::askfirst:getty 9600"),
+        ("etc/inittab: line 6: getty is in none of /sbin:/usr/sbin:/bin:/usr/bin",),
+    ),
+    Case(
+        "INIT003",
+        replaced(START, f"{START}\n::once:/etc/inittab"),
+        ("etc/inittab: line 6: /etc/inittab is not an executable file: /etc/inittab has mode -rw-r--r--",),
+    ),
+    Case("INIT003", changed(without="bin/sh"), ("etc/inittab: line 5: /bin/sh is not in the archive",)),
+    Case(
+        "INIT004",
+        replaced("::sysinit:/bin/mount -t proc proc /proc\n", ""),
+        ("etc/inittab: no line mounts proc on /proc",),
+    ),
+    Case(
+        "INIT004",
+        replaced("::sysinit:/bin/mount -t dev", "::once:/bin/mount -t dev"),
+        ("etc/inittab: no line mounts devtmpfs on /dev",),
+    ),
+    Case(
+        "INIT005",
+        changed(without="proc"),
+        ("etc/inittab: proc is mounted on /proc, but /proc is not in the archive",),
+    ),
+    Case(
+        "INIT005",
+        replaced(START, f"{START}\n::sysinit:/bin/mount -t tmpfs tmpfs /system/x"),
+        ("etc/inittab: tmpfs is mounted on /system/x, but /system/x is not in the archive",),
+    ),
+    Case("INIT006", replaced(START, "::respawn:/bin/truthdb-installer"), (FOREVER,)),
+    Case("INIT006", replaced("&& reboot", "|| sh"), (FOREVER,)),
+    Case("INIT006", replaced("&& reboot", "; reboot"), (ALSO_AFTER_A_CRASH,)),
+    Case("INIT006", replaced("&& reboot", "&& mount; reboot"), (ALSO_AFTER_A_CRASH,)),
+    Case(
+        "INIT007",
+        replaced("respawn", "once"),
+        ("etc/inittab: line 5: once does not start /bin/truthdb-installer again after a crash",),
+    ),
+    Case(
+        "INIT008",
+        replaced(START, "::respawn:/bin/truthdb-installer && reboot"),
+        (
+            "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
+            "BusyBox init itself adds one, `exec /bin/truthdb-installer && reboot`",
+        ),
+    ),
+    Case(
+        "INIT008",
+        replaced("'/bin/truth", "'exec /bin/truth"),
+        (
+            "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
+            "BusyBox init itself adds one, `exec /bin/sh -c 'exec /bin/truthdb-installer && reboot'`",
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_bad_inittab_is_told(case: Case) -> None:
+    assert told(found(initramfs.KIND, case.image)) == case.expected
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "::respawn:/bin/sh -c '/bin/truthdb-installer && exec /sbin/reboot -f'",
+        "::respawn:/bin/sh -c 'cd /; if /bin/truthdb-installer 2>/dev/null && mount && reboot; then :; fi'",
+        "tty1::respawn:/bin/busybox sh -c 'truthdb-installer && busybox reboot'",
+    ],
+)
+def test_other_ways_to_say_it_are_good(start: str) -> None:
+    assert found(initramfs.KIND, replaced(START, start)) == []
+
+
+def test_a_folder_below_an_earlier_mount_may_come_with_it() -> None:
+    inittab = f"{START}\n::sysinit:/bin/mount -t efivarfs efivarfs /sys/firmware/efi/efivars"
+    assert found(initramfs.KIND, replaced(START, inittab)) == []
+
+
+def test_an_empty_inittab_starts_nothing() -> None:
+    findings = found(initramfs.KIND, changed(Raw("etc/inittab", FILE)))
+    assert told(findings) == [
+        ("INIT002", "etc/inittab: no line starts /bin/truthdb-installer: its lines are for nothing"),
+        ("INIT004", "etc/inittab: no line mounts proc on /proc"),
+        ("INIT004", "etc/inittab: no line mounts sysfs on /sys"),
+        ("INIT004", "etc/inittab: no line mounts devtmpfs on /dev"),
+    ]

@@ -1,0 +1,162 @@
+"""The parts of the benchmark that measure nothing."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from pipeline.build.builder import StepError
+from pipeline.build.session import Session
+from pipeline.checks.catalog import take_apart
+from pipeline.cli import bench, entry
+from pipeline.cli import boot_test as virtual
+from pipeline.cli.bench import Checkout, Figure, write_large_iso
+from pipeline.formats.fields import open_image
+from pipeline.vm.machine import WAYS
+from tests.conftest import ROOT
+from tests.fixtures.iso import efi_image
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (Figure("x", 0.954, "seconds"), "0.95 seconds"),
+        (Figure("x", 5_900_000, "bytes"), "5.9 MB"),
+        (Figure("x", 123.4, "MiB"), "123.40 MiB"),
+    ],
+)
+def test_figures_as_people_read_them(figure: Figure, text: str) -> None:
+    assert figure.text() == text
+
+
+def checkout(folder: Path, script: str, cache: Path | None = None) -> Checkout:
+    (folder / "doit").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "doit").chmod(0o755)
+    return Checkout(folder, "toy", cache)
+
+
+def test_doit_is_called_in_the_copy_with_its_cache(tmp_path: Path) -> None:
+    copy = checkout(tmp_path, 'echo "$PWD $INSTALLER_ISO_CACHE $*" > said', tmp_path / "cache")
+    assert copy.doit("iso", "-x") >= 0
+    assert (tmp_path / "said").read_text() == f"{tmp_path} {tmp_path}/cache iso -x\n"
+    assert copy.artifacts == tmp_path / "artifacts/toy"
+
+
+def test_a_command_that_fails_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(StepError) as caught:
+        checkout(tmp_path, "echo out; echo err >&2; exit 1").doit("iso", "x")
+    assert str(caught.value) == "./doit iso x failed:\nout\nerr\n"
+
+
+def test_a_line_is_added(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("a\n")
+    checkout(tmp_path, "").append("x", "b\n")
+    assert (tmp_path / "x").read_text() == "a\nb\n"
+
+
+def test_the_large_iso_is_large_and_boots_but_takes_no_room(tmp_path: Path) -> None:
+    (tmp_path / "efi.img").write_bytes(efi_image())
+    path = tmp_path / "large.iso"
+    write_large_iso(tmp_path / "efi.img", path)
+    assert path.stat().st_size > 1 << 32
+    assert path.stat().st_blocks * 512 < 1 << 24
+    node = take_apart(open_image(path), "large.iso", house=False)
+    kinds = [node.kind.name for _, node in node.walk() if node.kind]
+    assert kinds[:3] == ["iso", "fat", "uki"]
+
+
+IMAGE = "truthdb-installer"
+KERNELS = ("kernel:runtime", "kernel:installer")
+
+
+class Said:
+    """A session whose engine has one image, and whose copies of the checkout note what is asked of doit."""
+
+    def __init__(self, folder: Path, session: Session) -> None:
+        self.folder, self.removed = folder, list[str]()
+        engine = SimpleNamespace(images=lambda _: ["a"], remove_image=self.removed.append)
+        around = SimpleNamespace(engine=engine)
+        self.session = cast(
+            Session, SimpleNamespace(images=session.images, project=session.project, around=around)
+        )
+
+    @contextlib.contextmanager
+    def copy(self, _session: Session, image: str, *, empty_cache: bool = False) -> Iterator[Checkout]:
+        checkout(self.folder, 'echo "$*" >> asked', self.folder / "cache" if empty_cache else None)
+        for name in ("recipes/truthdb-installer/rootfs/etc", "artifacts/truthdb-installer/boot-test"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for crate in ("truthdb-installer/installer", "truthdb-runtime/appliance", "truthdb-runtime/node"):
+            (self.folder / "recipes" / crate / "src").mkdir(parents=True, exist_ok=True)
+            assert (ROOT / "recipes" / crate / "src/main.rs").is_file()
+        artifacts = self.folder / "artifacts/truthdb-installer"
+        (artifacts / "truthdb-installer.iso").write_bytes(b"iso")
+        (artifacts / "efi.img").write_bytes(efi_image())
+        yield Checkout(self.folder, image)
+
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+
+@pytest.fixture
+def said(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Said:
+    made = Said(tmp_path, session)
+    monkeypatch.setattr(bench, "_copy", made.copy)
+    return made
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, "0"), (2, "2"), (16, str(entry.MOST))])
+def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
+    said: Said, monkeypatch: pytest.MonkeyPatch, cores: int, at_once: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    figures = [figure.what for figure in bench._cold(said.session, IMAGE)]
+    assert figures == [
+        "kernels, from an empty cache",
+        "everything else, from an empty cache",
+        "peak memory of a Python process",
+    ]
+    tasks = " ".join(f"_step:{IMAGE}/{kernel}" for kernel in KERNELS)
+    assert said.asked() == [f"-n {at_once} {tasks}", "iso"]
+    assert said.removed == ["a"]
+
+
+def test_each_edit_is_of_a_program_that_is_built(said: Said) -> None:
+    changed = [figure.what for figure in bench._warm(said.session, IMAGE) if "changed, to" in figure.what]
+    programs = ("truthdb-installer", "truthdb-appliance", "truthdb-service")
+    assert changed == [f"{what} changed, to the ISO" for what in ("inittab", *programs)]
+    assert said.asked() == ["iso"] * 6
+    steps = tuple(step for step in said.session.images[IMAGE] if not step.name.endswith("/truthdb-service"))
+    said.session.images = {IMAGE: steps}
+    assert not any("truthdb-service" in figure.what for figure in bench._warm(said.session, IMAGE))
+
+
+def test_what_else_is_asked_of_doit(said: Said) -> None:
+    assert [figure.what for figure in bench._reproduce(said.session, IMAGE)] == ["reproduce --without kernel"]
+    assert [figure.unit for figure in bench._inspect(said.session, IMAGE)] == ["seconds"] * 2
+    iso = said.folder / "artifacts/truthdb-installer/truthdb-installer.iso"
+    large = said.folder / "large.iso"
+    assert said.asked() == ["iso", "reproduce --without kernel", "iso", f"inspect {iso}", f"inspect {large}"]
+
+
+def test_boots_are_measured_by_what_the_boot_test_leaves(said: Said) -> None:
+    results = {
+        "cd": {"way": "cd", "accel": "tcg", "seconds": {"Welcome on screen": 5.0}},
+        f"install/{bench.INSTALLATION}": {"story": bench.INSTALLATION, "times": {"Done": 9.0}},
+    }
+    for name, result in results.items():
+        path = said.folder / "artifacts/truthdb-installer/boot-test" / name / "result.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(result))
+    assert [(figure.what, figure.value) for figure in bench._boot(said.session, IMAGE)] == [
+        ("power-on to Welcome on the screen, cd, tcg", 5.0),
+        ("Done, nvme", 9.0),
+    ]
+    [asked] = said.asked()
+    only = asked.removeprefix("boot-test --only ")
+    ways, stories = virtual.chosen(only.split(","), "auto")
+    assert (list(ways), list(stories)) == (list(WAYS), [bench.INSTALLATION])

@@ -1,0 +1,235 @@
+"""What apt resolved, on this side: dates, strictness, and a lock of it."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.build.builder import Surroundings
+from pipeline.cli import lock as resolve
+from pipeline.cli.lock import Consent, Resolved
+from pipeline.debian import layer
+from pipeline.debian.lock import Intent, Lock, Package
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.project import checkout as project
+from pipeline.report import Line, Report
+from pipeline.sandbox import image as containers
+from pipeline.store.cache import Store
+from tests.fixtures import checkout
+from tests.fixtures.deb import control, deb
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Surroundings:
+    return Surroundings(Store(tmp_path / "cache"), ())
+
+
+def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
+    root = checkout.write(tmp_path)
+    found = replace(project.load(root), locks={})
+    with pytest.raises(ConfigError) as caught:
+        resolve._step(found, ["imager"], Consent())
+    assert caught.value.mistakes == ["manifests/resolver.lock.json: is missing or broken"]
+
+
+def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
+    good = {
+        "name": "gcc",
+        "version": "1",
+        "archive": "debian",
+        "path": "pool/x.deb",
+        "size": 1,
+        "sha256": "a" * 64,
+    }
+    path = tmp_path / "toy.json"
+    path.write_text(json.dumps([good]))
+    assert resolve.read_packages(path) == (Package("gcc", "1", "debian", "pool/x.deb", 1, "a" * 64),)
+    path.write_text(json.dumps([good | {"size": 0}, good | {"sha256": "a"}]))
+    with pytest.raises(ConfigError) as caught:
+        resolve.read_packages(path)
+    assert caught.value.mistakes == [
+        "toy.json: size: 0: Input should be greater than 0",
+        "toy.json: sha256: 'a' is not a SHA-256 digest (64 hex digits)",
+    ]
+
+
+def test_containers_that_are_not_there(tmp_path: Path, around: Surroundings) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    with pytest.raises(ConfigError) as caught:
+        resolve.make_locks(found, around, ["imager", "x", "y"], Report(), Consent())
+    assert str(caught.value) == (
+        "x: there is no containers/x.toml\n"
+        "y: there is no containers/y.toml\n"
+        "  hint: known: imager, kernel, resolver, rust"
+    )
+
+
+def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, around: Surroundings) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    image = deb([("./usr/bin/toy", b"toy", 0o755)], said=control("toy"))
+    blob = tmp_path / "cache/blobs" / hashlib.sha256(image).hexdigest()
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(image)
+    package = Package("toy", "1", "debian", "pool/toy_1_amd64.deb", len(image), blob.name)
+    intent = found.intents["imager"]
+    made = resolve.lock_for(found, around, "imager", (package,), Line.silent())
+    expected = layer.write(
+        [blob],
+        io.BytesIO(),
+        epoch=checkout.EPOCH,
+        folders=containers.FOLDERS,
+        files=containers.FILES,
+        links={},
+    )
+    assert made == Lock("imager", intent.digest(), checkout.SNAPSHOT, expected, {}, (), (package,))
+
+
+INDICES = {"debian/trixie": checkout.SNAPSHOT}
+
+
+def now(package: Package, **changed: object) -> tuple[Package, ...]:
+    """Return what apt says of the imager's packages: one as it is, the other changed."""
+    return (checkout.package("coreutils"), replace(package, **changed))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def xorriso() -> Package:
+    return checkout.package("xorriso")
+
+
+def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> None:
+    monkeypatch.setattr(resolve, "_resolve", lambda *_: Resolved({"imager": packages}, INDICES))
+    monkeypatch.setattr(
+        resolve,
+        "lock_for",
+        lambda _project, _around, name, packages, _line: replace(
+            checkout.lock_of(name, Intent("", ("coreutils", "xorriso"))), packages=packages
+        ),
+    )
+
+
+@pytest.mark.parametrize(("consent", "written"), [(Consent(), False), (Consent(older=True), True)])
+def test_packages_that_become_older_are_shown_and_need_a_yes(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    xorriso: Package,
+    consent: Consent,
+    written: bool,
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    apt_says(monkeypatch, now(xorriso, version="1-1~deb13u1"))
+    if written:
+        resolve.make_locks(found, around, [], Report(), consent)
+    else:
+        with pytest.raises(PipelineError) as caught:
+            resolve.make_locks(found, around, [], Report(), consent)
+        assert caught.value.message == "1 packages would become older than they are locked"
+        assert caught.value.hint.endswith("`./doit lock --downgrade`")
+    assert "older than what is locked: imager: xorriso 1-1 becomes 1-1~deb13u1\n" in capsys.readouterr().out
+    lock = project.load(found.root, match_locks=False).locks["imager"]
+    assert (lock.packages[1].version == "1-1~deb13u1") is written
+    assert lock.indices == (INDICES if written else {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"version": "1-2"}, "xorriso 1-1 becomes 1-2"),
+        ({"name": "zsync"}, "xorriso 1-1 goes\nmanifests/imager.lock.json: zsync 1-1 comes"),
+        ({"sha256": "b" * 64}, f"xorriso 1-1 is another file, of SHA-256 {'b' * 64}"),
+        ({"archive": "other", "path": "pool/x.deb"}, "xorriso 1-1 lies elsewhere: other/pool/x.deb"),
+    ],
+)
+def test_a_lock_is_checked_against_what_apt_says_now(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    xorriso: Package,
+    changed: dict[str, object],
+    said: str,
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    before = (found.root / "manifests/imager.lock.json").read_bytes()
+    apt_says(monkeypatch, now(xorriso, **changed))
+    assert resolve.check_locks(found, around, [], Report(), Consent()) is (said == "")
+    out = capsys.readouterr().out
+    assert out == (f"manifests/imager.lock.json: {said}\n" if said else "as apt resolves them now: imager\n")
+    assert (found.root / "manifests/imager.lock.json").read_bytes() == before
+
+
+def test_a_lock_that_is_not_there_is_not_right(
+    tmp_path: Path, around: Surroundings, monkeypatch: pytest.MonkeyPatch, xorriso: Package
+) -> None:
+    found = project.load(checkout.write(tmp_path / "checkout"))
+    apt_says(monkeypatch, now(xorriso))
+    del found.locks["imager"]
+    assert resolve.check_locks(found, around, [], Report(), Consent()) is False
+
+
+def test_dates_of_this_snapshot_are_known_by_its_locks(tmp_path: Path) -> None:
+    found = project.load(checkout.write(tmp_path))
+    assert resolve.known_dates(found) == {}
+    for snapshot, known in (("20261120T000000Z", {}), (checkout.SNAPSHOT, INDICES)):
+        found.locks["rust"] = replace(found.locks["rust"], snapshot=snapshot, indices=INDICES)
+        assert resolve.known_dates(found) == known
+
+
+def test_locks_of_one_snapshot_with_different_dates_are_told(tmp_path: Path) -> None:
+    found = project.load(checkout.write(tmp_path))
+    second = INDICES | {"debian/trixie-updates": checkout.SNAPSHOT}
+    for name, indices in (("rust", INDICES), ("kernel", second)):
+        found.locks[name] = replace(found.locks[name], indices=indices)
+    assert resolve.known_dates(found) == second
+    found.locks["rust"] = replace(found.locks["rust"], indices={"debian/trixie": "20261120T000000Z"})
+    with pytest.raises(ConfigError) as caught:
+        resolve.known_dates(found)
+    assert caught.value.mistakes == [
+        "manifests/rust.lock.json: indices.debian/trixie: 20261120T000000Z is not 20261121T000000Z, "
+        "which manifests/kernel.lock.json has"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said", "hint"),
+    [
+        (
+            lambda text: f"<<<<<<< ours\n{text}",
+            "line 1 has a mark of a merge conflict",
+            config.TAKE_ONE_SIDE,
+        ),
+        (lambda text: text + "\n", "is not written as `./doit lock` writes it", project.RESTORE),
+        (lambda text: text[:-20], "", project.RESTORE),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_not_written_over(
+    tmp_path: Path,
+    around: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    xorriso: Package,
+    spoil: Callable[[str], str],
+    said: str,
+    hint: str,
+) -> None:
+    root = checkout.write(tmp_path / "checkout")
+    path = root / "manifests/imager.lock.json"
+    path.write_text(spoil(path.read_text()))
+    before = path.read_bytes()
+    apt_says(monkeypatch, now(xorriso))
+    found = project.load(root, match_locks=False)
+    with pytest.raises(ConfigError) as caught:
+        resolve.make_locks(found, around, [], Report(), Consent(older=True))
+    assert caught.value.mistakes[0].startswith("manifests/imager.lock.json: " + said)
+    assert caught.value.hint == hint
+    assert path.read_bytes() == before
+    path.unlink()
+    resolve.make_locks(found, around, [], Report(), Consent())
+    assert "xorriso" in path.read_text()

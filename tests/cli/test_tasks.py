@@ -1,0 +1,239 @@
+"""doit itself, on this checkout and on broken copies of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from doit.exceptions import TaskError, TaskFailed
+
+from pipeline.build.session import Session
+from pipeline.cli import entry, reporter, tasks
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Step
+from pipeline.report import Report
+from tests.conftest import ROOT
+
+DOIT = (sys.executable, "-I", "-X", "utf8", "dodo.py")
+NAMES = [
+    "iso",
+    "test",
+    "boot-test",
+    "boot",
+    "inspect",
+    "answers",
+    "reproduce",
+    "doctor",
+    "lock",
+    "bench",
+    "gc",
+]
+COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
+
+
+def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"INSTALLER_ISO_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [*DOIT, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=LEFT_OUT, symlinks=True)
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def listed(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line.split()[0] for line in done.stdout.splitlines()]
+
+
+def test_the_tasks_and_their_order() -> None:
+    done = doit(ROOT, "list")
+    assert (listed(done), done.stderr) == (NAMES, "")
+    assert all(len(line.split()) > 1 for line in done.stdout.splitlines())
+
+
+def test_a_mistake_fails_iso_alone(copy: Path) -> None:
+    recipe = copy / "recipes/truthdb-installer/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"TRUTHDB_INSTALL"', '"no such name"'))
+    done = doit(copy, "iso")
+    assert done.returncode != 0
+    assert done.stderr.splitlines() == [
+        "error: recipes/truthdb-installer/recipe.toml: iso.volume_id: 'no such name' is not a volume"
+        " identifier (at most 16 of A-Z, 0-9 and _)"
+    ]
+    assert done.stdout == ""
+    assert not (copy / "artifacts/truthdb-installer").exists()
+    assert listed(doit(copy, "list")) == NAMES
+    done = doit(copy, "gc", "--days", "-1")
+    assert done.stderr.startswith("error: --days -1: is less than 0\n")
+
+
+def test_no_records_are_kept_that_could_be_locked_or_damaged(copy: Path) -> None:
+    (copy / "artifacts").mkdir()
+    (copy / "artifacts/.doit.db").write_text("not what it was")
+    asked = ("gc", "--days", "-1")
+    assert doit(copy, *asked).stderr.startswith("error: --days -1: is less than 0\n")
+    (copy / "artifacts/.doit.db").unlink()
+    doit(copy, *asked)
+    assert list((copy / "artifacts").iterdir()) == []
+
+
+def test_recipes_may_share_steps(copy: Path) -> None:
+    (copy / "recipes/other").symlink_to("truthdb-installer")
+    done = doit(copy, "list", "--all", "--private")
+    kernels = [name for name in listed(done) if name.endswith("kernel:installer")]
+    assert kernels == ["_step:other/kernel:installer", "_step:truthdb-installer/kernel:installer"]
+
+
+def test_a_step_that_images_share_is_made_once_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(tmp_path, Report())
+    made = Step("kernel:x", "", {}, ("vmlinuz",))
+    vars(session)["images"] = {name: (made, Step(f"uki:{name}", "", {}, ())) for name in ("a", "b")}
+    found = {task.get("name"): task["task_dep"] for task in tasks._image_tasks(session) if "task_dep" in task}
+    assert found["a/kernel:x"] == [tasks.TRACKED]
+    assert found["b/kernel:x"] == [tasks.TRACKED, "_step:a/kernel:x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores", "expected"),
+    [
+        ([], 2, 2),
+        (["iso"], 3, 3),
+        (["iso"], 64, 4),
+        (["iso"], 1, 0),
+        (["boot"], 8, 0),
+        (["iso", "boot-test"], 8, 0),
+        (["-n", "2", "iso"], 8, 0),  # doit has its own say
+    ],
+)
+def test_steps_are_made_at_once_where_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], cores: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert entry.workers(arguments) == expected
+
+
+STOPPED = """\
+import os, signal, sys, threading
+from pathlib import Path
+from types import SimpleNamespace
+from pipeline.cli import commands, entry, tasks
+from pipeline.errors import PipelineError
+from pipeline.build.session import Session
+from pipeline.plan.step import Step
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
+stopped, both = threading.Event(), threading.Barrier(2, timeout=20)
+started = []
+
+def make(_session, _image, step):
+    if both.wait() == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+    if not stopped.wait(20):
+        sys.exit("nobody stopped it")
+    sys.stdout.write(f"{step.name} cleans up\\n")
+    sys.stdout.flush()
+    raise PipelineError("the engine went away")
+
+commands.is_current = lambda *_: False
+commands.realise_step = make
+commands.tell_untracked = lambda _session: None
+Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
+Session.around = SimpleNamespace(stop=stopped.set)
+Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
+entry.workers = lambda _: 2
+sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))
+"""
+
+
+def test_a_key_stops_the_steps_of_all_threads_and_lets_them_clean_up(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"INSTALLER_ISO_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert sorted(done.stdout.splitlines()) == ["a cleans up", "b cleans up", reporter.STOPPED]
+
+
+def test_an_engine_that_is_not_there(copy: Path) -> None:
+    env = os.environ | {
+        "INSTALLER_ISO_CACHE": str(copy / "cache"),
+        "DOCKER_HOST": f"unix://{copy}/none.sock",
+    }
+    done = subprocess.run([*DOIT, "iso"], cwd=copy, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines() == [
+        "error: no container engine answers:",
+        f"    unix://{copy}/none.sock: there is no such socket",
+        "  hint: start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
+    ]
+
+
+def test_a_file_that_git_does_not_know_stops_a_build_in_ci(copy: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    subprocess.run(["git", "add", "recipes", "programs", "containers", "manifests"], cwd=copy, check=True)
+    stray = copy / "recipes/truthdb-installer/rootfs/etc/.inittab.swp"
+    stray.touch()
+    env = {"INSTALLER_ISO_CACHE": str(copy / "cache"), "DOCKER_HOST": "unix:///nowhere"}
+    done = subprocess.run(
+        [*DOIT, "iso"],
+        cwd=copy,
+        env=os.environ | env | {"CI": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[:2] == [
+        "error: git does not know these files, and the image is made of them:",
+        f"    {stray.relative_to(copy)}",
+    ]
+    assert "no container engine answers" not in done.stderr
+
+
+def test_an_error_is_told_and_fails_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise PipelineError("it is wrong", "mend it")
+
+    told = reporter.told(Session(tmp_path, Report()), fail)
+    assert [told(), told()] == [False, False]
+    assert capsys.readouterr().err == "error: it is wrong\n  hint: mend it\n"
+
+
+@pytest.mark.parametrize(("returned", "good"), [(None, True), (True, True), (False, False)])
+def test_only_false_is_failure(tmp_path: Path, returned: bool | None, good: bool) -> None:
+    assert reporter.told(Session(tmp_path, Report()), lambda: returned)() is good
+
+
+def test_a_key_that_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        reporter.told(Session(tmp_path, Report()), stop)()
+    assert caught.value.code == 130
+    assert capsys.readouterr().out == "stopped; what was finished is kept\n"
+
+
+def test_the_reporter_tells_only_what_nobody_else_does(capsys: pytest.CaptureFixture[str]) -> None:
+    told = reporter.Reporter(Session(ROOT, Report()))
+    told.execute_task("x")
+    told.add_failure("x", TaskFailed("told already"))
+    told.add_failure("x", TaskError("a defect"))
+    told.runtime_error("doit's own")
+    seen = capsys.readouterr()
+    assert (seen.out, seen.err) == ("", "a defect\ndoit's own\n")

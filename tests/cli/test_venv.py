@@ -1,0 +1,204 @@
+"""`.venv`, made of wheels that the test packs: no network is asked."""
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import venv as environment
+from tests.conftest import ROOT
+
+MODULE = "print(__file__)\n"
+
+
+def wheel(folder: Path, name: str, module: str = MODULE) -> str:
+    """Pack a wheel of one module that is a command, too; return its line of a requirements file."""
+    path = folder / f"{name}-1-py3-none-any.whl"
+    info = f"{name}-1.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", module)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:__name__.strip\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return f"{name}==1 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing but pip, which takes seconds to make."""
+    folder = tmp_path_factory.mktemp("bare") / "made"
+    environment._venv(folder)
+    return folder
+
+
+@pytest.fixture
+def root(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setattr(environment, "_venv", functools.partial(shutil.copytree, bare, symlinks=True))
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / environment.LOCK).write_text(wheel(tmp_path / "wheels", "one"))
+    return tmp_path / "checkout"
+
+
+def test_it_is_made_beside_and_its_scripts_run_where_it_is_put(root: Path) -> None:
+    environment.make(root)
+    assert sorted(each.name for each in root.iterdir()) == [".venv", ".venv.lock", "requirements.lock"]
+    first = subprocess.run([root / ".venv/bin/one"], capture_output=True, text=True, check=False)
+    assert first.stderr == ""
+    assert Path(first.stdout.strip()).is_relative_to(root / ".venv/lib")
+
+
+def test_its_python_is_the_file_behind_all_links(bare: Path) -> None:
+    """So it is gone after an upgrade, and not another version without these packages."""
+    link = bare / "bin/python"
+    while link.parent == bare / "bin":
+        link = link.parent / link.readlink()
+    assert link == Path(os.path.realpath(sys.executable))
+
+
+def test_one_that_is_current_is_left(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment.make(root)
+    (root / ".venv/mark").touch()
+    environment.make(root)
+    assert (root / ".venv/mark").exists()
+    assert capsys.readouterr().err.count("making .venv") == 1
+    (root / environment.LOCK).write_text("")
+    environment.make(root)
+    assert not (root / ".venv/mark").exists()
+    assert not (root / ".venv.old").exists()
+
+
+def test_two_at_once_make_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    threads = [threading.Thread(target=environment.make, args=(root,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert capsys.readouterr().err.count("making .venv") == 1
+    assert environment.is_current(root)
+
+
+def refused(root: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        environment.make(root)
+    assert caught.value.code == 1
+    error = capsys.readouterr().err
+    return error[error.index("error: ") :]
+
+
+def test_a_package_without_a_wheel_is_not_built(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its setup.py would run, and what it needs to be built would be fetched without a hash."""
+    built = tmp_path / "ran"
+    (tmp_path / "two-1").mkdir()
+    (tmp_path / "two-1/setup.py").write_text(f"open({str(built)!r}, 'w')\n")
+    source = shutil.make_archive(str(tmp_path / "wheels/two-1"), "gztar", tmp_path, "two-1")
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    (root / environment.LOCK).write_text(f"two==1 --hash=sha256:{digest}\n")
+    said = refused(root, capsys)
+    assert said.startswith("error: the packages of requirements.lock could not be installed:\n    ")
+    assert "No matching distribution found for two==1" in said
+    assert said.endswith("\n  hint: pip says why above\n")
+    assert not built.exists()
+
+
+def test_a_failure_leaves_the_old_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment.make(root)
+    (root / environment.LOCK).write_text(f"one==1 --hash=sha256:{'0' * 64}\n")
+    assert "THESE PACKAGES DO NOT MATCH THE HASHES" in refused(root, capsys)
+    assert (root / ".venv/bin/one").exists()
+
+
+def test_no_network(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    assert refused(root, capsys) == (
+        "error: the packages of requirements.lock could not be fetched: pip reaches no package index\n"
+        "  hint: look at the network, and at HTTPS_PROXY and PIP_INDEX_URL; this is needed once\n"
+    )
+
+
+def test_a_colon_in_the_path(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = root.rename(tmp_path / "a:b")
+    assert refused(there, capsys) == (
+        f"error: the checkout's path '{there}' has a ':', which stands between paths in PATH\n"
+        "  hint: move the checkout to a folder without one\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_what_is_no_environment_is_left(
+    root: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = root / ".venv"
+    if kind == "link":
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other/pyvenv.cfg").touch()
+        there.symlink_to(tmp_path / "other")
+    elif kind == "folder":
+        there.mkdir()
+        (there / "thesis.tex").touch()
+    else:
+        there.touch()
+    assert refused(root, capsys) == (
+        f"error: {there} is not a virtual environment\n  hint: move it away; one will be made in its place\n"
+    )
+    assert os.path.lexists(there)
+    assert kind != "link" or (tmp_path / "other/pyvenv.cfg").exists()
+
+
+def test_a_python_that_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / environment.LOCK).touch()
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    assert refused(tmp_path, capsys).endswith(
+        "cannot make a virtual environment: it does not say why\n"
+        "  hint: install its venv module (on Debian and Ubuntu: apt install python3-venv)\n"
+    )
+
+
+def test_an_environment_that_lacks_a_package_says_so(bare: Path) -> None:
+    """So does one whose Python has become another version in its place."""
+    done = subprocess.run(
+        [bare / "bin/python", "-I", "-X", "utf8", ROOT / "dodo.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {bare} has no doit\n  hint: remove it; ./doit makes it anew\n"
+
+
+def test_nothing_shadows_a_locked_package(root: Path, tmp_path: Path) -> None:
+    """Neither PYTHONPATH nor a file of the folder, by the very words of the script."""
+    environment.make(root)
+    for folder in (root, tmp_path / "path"):
+        folder.mkdir(exist_ok=True)
+        (folder / "one.py").write_text("raise SystemExit('a stranger')\n")
+    text = (ROOT / "dodo.py").read_text()
+    assert "from pipeline.cli import entry" in text
+    (root / "dodo.py").write_text(text.replace("from pipeline.cli import entry", "import one; sys.exit()"))
+    words = (ROOT / "doit").read_text().splitlines()[-1].split()[2:-1]
+    done = subprocess.run(
+        [root / ".venv/bin/python", *words],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "path")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert Path(done.stdout.strip()).is_relative_to(root / ".venv/lib")

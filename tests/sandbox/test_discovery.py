@@ -1,0 +1,122 @@
+"""Which engine is found, and what a user is told where none is."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import discovery
+from pipeline.sandbox.docker import EngineError
+
+START = "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST"
+JOIN = "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    return tmp_path
+
+
+def test_where_engines_listen(home: Path) -> None:
+    assert discovery.candidates() == [
+        "unix:///var/run/docker.sock",
+        f"unix://{home}/run/docker.sock",
+        f"unix://{home}/.docker/run/docker.sock",
+        f"unix://{home}/.colima/default/docker.sock",
+        f"unix://{home}/.rd/docker.sock",
+        f"unix://{home}/run/podman/podman.sock",
+        "unix:///run/podman/podman.sock",
+    ]
+
+
+def test_where_engines_listen_for_a_user_without_a_home(homeless: None) -> None:
+    found = discovery.candidates()
+    assert found[0] == "unix:///var/run/docker.sock"
+    assert not any("~" in address for address in found)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("tcp://[x", "Invalid IPv6 URL"),
+        ("tcp://localhost:99999", "Port out of range 0-65535"),
+    ],
+)
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str, reason: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message == f"no container engine answers:\n    {address}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "folder"),
+    [("DOCKER_TLS_VERIFY", "1", "~/.docker"), ("DOCKER_CERT_PATH", "/nowhere", "/nowhere")],
+)
+def test_tls_without_certificates_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, folder: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert str(caught.value) == (
+        f"the engine is to be asked through TLS, and '{folder}' lacks cert.pem, key.pem or ca.pem\n"
+        "  hint: set DOCKER_CERT_PATH to the folder that has them, or unset it and DOCKER_TLS_VERIFY"
+    )
+
+
+@pytest.mark.parametrize("name", ["DOCKER_HOST", "CONTAINER_HOST"])
+def test_one_that_is_named_is_the_only_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "tcp://127.0.0.1:1")
+    assert discovery.candidates() == ["tcp://127.0.0.1:1"]
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message == ("no container engine answers:\n    tcp://127.0.0.1:1: Connection refused")
+    assert caught.value.hint == START
+
+
+def test_all_that_was_tried_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home / "there.sock"
+    with socket.socket(socket.AF_UNIX) as nobody_listens:
+        nobody_listens.bind(str(path))
+    tried = [f"unix://{home}/none.sock", f"unix://{path}"]
+    monkeypatch.setattr(discovery, "candidates", lambda: tried)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message.splitlines() == [
+        "no container engine answers:",
+        f"    {tried[0]}: there is no such socket",
+        f"    {tried[1]}: Connection refused",
+    ]
+
+
+def test_no_right_to_use_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home / "docker.sock"
+    path.touch()
+    monkeypatch.setattr(discovery, "candidates", lambda: [f"unix://{path}"])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message == (
+        f"no container engine answers:\n    unix://{path}: this user has no right to use it"
+    )
+    assert caught.value.hint == JOIN
+
+
+def test_a_folder_that_this_user_cannot_look_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_path: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(discovery, "candidates", lambda: ["unix:///run/podman/podman.sock"])
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(EngineError) as caught:
+        discovery.connect()
+    assert caught.value.message == (
+        "no container engine answers:\n    unix:///run/podman/podman.sock: this user has no right to use it"
+    )
+    assert caught.value.hint == START

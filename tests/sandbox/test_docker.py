@@ -1,0 +1,153 @@
+"""The container that steps run in, as a step finds it: what it may do, and what it may not."""
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox.discovery import candidates
+from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
+from pipeline.sandbox.transfer import add_bytes
+from pipeline.steps.runner import ENVIRONMENT
+
+pytestmark = pytest.mark.container
+
+
+STATUS = "while read key value; do [ $key != {}: ] || echo $value; done < /proc/self/status"
+
+
+def job(image: str, script: str) -> Job:
+    wait = "while [ ! -e /build/go ]; do sleep 0.01; done; cd work; "
+    return Job(image=image, argv=("/usr/bin/sh", "-c", wait + script), env=tuple(ENVIRONMENT.items()))
+
+
+def tree(files: dict[str, bytes] | None = None) -> io.BytesIO:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, owner in (("out", 1000), ("work", 1000), ("in", 0)):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, 0o755, owner, owner
+            tar.addfile(info)
+        for name, data in {**(files or {}), "go": b""}.items():
+            add_bytes(tar, name, data)
+    file.seek(0)
+    return file
+
+
+def run(engine: Engine, what: Job, out: Path, files: dict[str, bytes] | None = None) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    return engine.run(what, tree(files), out, lines.append), lines
+
+
+def test_files_cross_both_ways_and_output_comes_line_by_line(
+    engine: Engine, imager: str, tmp_path: Path
+) -> None:
+    script = "cat /build/in/x; echo; mkdir /build/out/sub; printf made > /build/out/sub/y; echo last"
+    status, lines = run(engine, job(imager, script), tmp_path, {"in/x": b"given"})
+    assert (status, lines) == (0, ["given", "last"])
+    assert (tmp_path / "sub/y").read_bytes() == b"made"
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("id -u; id -g", ["1000", "1000"]),
+        ("uname -m", ["x86_64"]),
+        ("date +%Z; locale charmap 2>/dev/null || echo $LC_ALL", ["UTC", "C.UTF-8"]),
+        ("touch /usr/x 2>&1", ["touch: cannot touch '/usr/x': Read-only file system"]),
+        ("touch /build/in/x 2>&1", ["touch: cannot touch '/build/in/x': Permission denied"]),
+        (STATUS.format("CapEff"), ["0000000000000000"]),
+        (STATUS.format("NoNewPrivs"), ["1"]),
+        ("ls /sys/class/net", ["lo"]),
+        ("touch /tmp/x && echo yes", ["yes"]),
+    ],
+)
+def test_what_a_step_finds(
+    engine: Engine, imager: str, tmp_path: Path, script: str, lines: list[str]
+) -> None:
+    assert run(engine, job(imager, script), tmp_path)[1] == lines
+
+
+def test_outputs_of_a_command_that_failed_come_too(engine: Engine, imager: str, tmp_path: Path) -> None:
+    status, _ = run(engine, job(imager, "echo why > /build/out/reason; exit 7"), tmp_path)
+    assert status == 7
+    assert (tmp_path / "reason").read_text() == "why\n"
+
+
+def test_a_link_among_the_outputs_points_nowhere(engine: Engine, imager: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    run(engine, job(imager, "ln -s ../../etc /build/out/l; echo x > /build/out/x"), out)
+    assert [path.name for path in out.rglob("*")] == ["x"]
+
+
+def containers_of(engine: Engine) -> dict[str, str]:
+    """Return the containers that processes of this program left: ids to what they belong to."""
+    found = engine.client.containers.list(all=True, filters={"label": LABEL})
+    return {str(container.id): str(container.labels[LABEL]) for container in found}
+
+
+def test_nothing_is_left_when_it_is_interrupted(engine: Engine, imager: str, tmp_path: Path) -> None:
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    containers, volumes = containers_of(engine), len(engine.client.volumes.list())
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(job(imager, "echo started; sleep 60"), tree(), tmp_path, interrupt)
+    assert containers_of(engine).items() <= containers.items()
+    assert len(engine.client.volumes.list()) <= volumes
+
+
+def test_an_expected_container_serves_one_job_and_no_other(
+    engine: Engine, imager: str, tmp_path: Path
+) -> None:
+    what = job(imager, "ls /build/work; touch /build/work/here; hostname 2>/dev/null || cat /etc/hostname")
+    before = containers_of(engine)
+    engine.expect(what)
+    engine.expect(what)
+    engine.starters.submit(lambda: None).result()
+    [started] = containers_of(engine).keys() - before.keys()
+    _, first = run(engine, what, tmp_path)
+    _, second = run(engine, what, tmp_path)
+    assert first == [started[:12]]
+    assert len(second) == 1
+    assert second != first
+
+
+def test_an_expected_container_that_nobody_used_goes(engine: Engine, imager: str) -> None:
+    before = containers_of(engine)
+    engine.expect(job(imager, "true"))
+    engine.forget()
+    assert containers_of(engine).keys() <= before.keys()
+
+
+def test_what_a_killed_process_left_behind_goes_first(engine: Engine, imager: str, tmp_path: Path) -> None:
+    name = "from pipeline.sandbox.processes import this_process; print(this_process())"
+    dead = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True, check=True)
+    labels = {LABEL: dead.stdout.strip()}
+    left = engine.client.containers.create(imager, ["/usr/bin/true"], labels=labels)
+    others = engine.client.containers.create(imager, ["/usr/bin/true"], labels={LABEL: "another-machine/1"})
+    try:
+        Engine(engine.client, engine.address).run(job(imager, "true"), tree(), tmp_path, print)
+        assert left.id not in containers_of(engine)
+        assert others.id in containers_of(engine)
+    finally:
+        others.remove()
+
+
+def test_an_image_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"No such image: installer-iso/none"):
+        run(engine, job("installer-iso/none:0", "true"), tmp_path)
+
+
+def test_an_image_is_known_by_its_layer(engine: Engine, imager: str) -> None:
+    assert not engine.image_id(imager, "0" * 64)
+    assert not engine.image_id("installer-iso/none:0", "0" * 64)
+
+
+def test_the_named_engine_is_the_only_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert candidates() == ["tcp://127.0.0.1:1"]

@@ -1,0 +1,320 @@
+"""What the engine's side does with answers that a real engine gives only at a bad moment."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from docker.errors import APIError
+
+from pipeline.build.builder import StepError
+from pipeline.errors import PipelineError
+from pipeline.sandbox import processes
+from pipeline.sandbox import transfer as crossing
+from pipeline.sandbox.discovery import plain_tcp
+from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
+from pipeline.sandbox.image_archive import is_bare
+from pipeline.sandbox.processes import is_gone, this_process
+from pipeline.sandbox.run import read_event
+from pipeline.sandbox.transfer import extract, lines_of
+
+JOB = Job("image", ("true",), ())
+
+
+class Answers:
+    """Stands for docker-py's client or container: its attributes are what it is given."""
+
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+
+def waiting(name: str) -> Any:
+    return Answers(id=name, status="running", reload=lambda: None)
+
+
+def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(Answers(), "unix:///x")  # type: ignore[arg-type]
+    expected: Future[Any] = Future()
+    engine.expected[JOB] = expected
+    started = threading.Semaphore(0)
+
+    def start(_job: Job) -> Any:
+        started.release()
+        return waiting("second")
+
+    monkeypatch.setattr(engine, "_start", start)
+    with ThreadPoolExecutor(2) as pool:
+        taken = [pool.submit(engine._take, JOB) for _ in range(2)]
+        alone = started.acquire(timeout=10)
+        expected.set_result(waiting("first"))
+        names = {str(each.result().id) for each in taken}
+    assert (alone, names) == (True, {"first", "second"})
+    assert engine.expected == {}
+
+
+def test_an_engine_that_is_stopped_keeps_no_container_and_makes_none() -> None:
+    removed: list[str] = []
+    asked: list[dict[str, str]] = []
+
+    def containers(filters: dict[str, str], **_: object) -> list[Any]:
+        asked.append(filters)
+        return [Answers(remove=lambda **_: removed.append("mine"))]
+
+    engine = Engine(Answers(containers=Answers(list=containers)), "unix:///x")  # type: ignore[arg-type]
+    engine.stop()
+    assert (removed, asked) == (["mine"], [{"label": f"{LABEL}={this_process()}"}])
+    with pytest.raises(EngineError, match="stopped"):
+        engine._create(JOB)
+
+
+LAYER = "0123456789abcdef" + "f" * 48
+IMAGE = {
+    "Os": "linux",
+    "Architecture": "amd64",
+    "RootFS": {"Layers": [f"sha256:{LAYER}"]},
+    "Config": {"Env": None, "Cmd": None, "Entrypoint": None, "User": "", "Tty": False, "Labels": {}},
+}
+
+
+def with_config(**fields: object) -> dict[str, Any]:
+    return IMAGE | {"Config": IMAGE["Config"] | fields}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "bare"),
+    [
+        (IMAGE, True),
+        (IMAGE | {"Config": None}, True),
+        (IMAGE | {"RootFS": {"Layers": [f"sha256:{LAYER}", f"sha256:{'0' * 64}"]}}, False),
+        (IMAGE | {"RootFS": {"Layers": [f"sha256:{'0' * 64}"]}}, False),
+        (IMAGE | {"Architecture": "arm64"}, False),
+        (with_config(Entrypoint=["/bin/evil"]), False),
+        (with_config(Env=["LD_PRELOAD=/evil.so"]), False),
+        (with_config(User="0"), False),
+        (with_config(Healthcheck={"Test": ["CMD", "evil"]}), False),
+        (with_config(Volumes={"/usr": {}}), False),
+    ],
+)
+def test_an_image_is_known_by_all_that_it_says(attributes: dict[str, Any], *, bare: bool) -> None:
+    images = Answers(get=lambda _tag: Answers(id="sha256:id", attrs=attributes))
+    engine = Engine(Answers(images=images), "unix:///x")  # type: ignore[arg-type]
+    assert is_bare(attributes, LAYER) is bare
+    assert engine.image_id("x", LAYER) == ("sha256:id" if bare else "")
+
+
+def test_only_our_images_are_ours_to_remove() -> None:
+    ours = [
+        "installer-iso/kernel:0123456789abcdef",
+        "localhost/installer-iso/boot:0123456789abcdef",
+        "docker.io/installer-iso/rust:0123456789abcdef",
+    ]
+    others = [
+        "registry/team-installer-iso/app:0123456789abcdef",
+        "registry/installer-iso/app:0123456789abcdef",
+        "installer-iso/app:latest",
+        "installer-iso/app:fedcba9876543210",
+        "installer-iso/a/b:0123456789abcdef",
+    ]
+    found = [Answers(tags=[tag], attrs=IMAGE) for tag in (*ours, *others)]
+    found.append(Answers(tags=["installer-iso/x:0123456789abcdef"], attrs={"RootFS": {}}))
+    engine = Engine(Answers(images=Answers(list=lambda: found)), "unix:///x")  # type: ignore[arg-type]
+    assert engine.images("installer-iso") == sorted(ours)
+
+
+def test_an_image_s_own_entrypoint_never_runs() -> None:
+    created: list[dict[str, Any]] = []
+    containers = Answers(create=lambda *_, **more: created.append(more))
+    engine = Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+    engine.swept = True
+    engine._create(Job("image", ("/usr/bin/python3", "-P"), ()))
+    assert (created[0]["entrypoint"], created[0]["labels"]) == (["/usr/bin/python3"], {LABEL: this_process()})
+
+
+def test_a_process_is_known_by_machine_boot_namespace_and_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = this_process()
+    host, boot, space, number, started = mine.split("/")
+    assert int(number) == os.getpid()
+    assert not is_gone(mine)
+    child = subprocess.run(
+        [sys.executable, "-c", "from pipeline.sandbox.processes import this_process; print(this_process())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    gone = child.stdout.strip()
+    assert is_gone(gone)
+    assert is_gone(f"{host}/{boot}/{space}/{number}/{int(started) + 1}")
+    elsewhere = gone.split("/")
+    for index in range(3):
+        others = [*elsewhere[:index], "other", *elsewhere[index + 1 :]]
+        assert not is_gone("/".join(others))
+    assert not is_gone(f"{host}/1")
+    monkeypatch.setattr(processes, "PROC", Path("/nowhere"))
+    assert not is_gone(this_process())
+
+
+@pytest.mark.parametrize("started", ["", "1", "?"])
+def test_a_process_whose_start_is_hidden_is_not_gone(monkeypatch: pytest.MonkeyPatch, started: str) -> None:
+    monkeypatch.setattr(processes, "_machine", lambda: "host/boot/space")
+    monkeypatch.setattr(processes, "PROC", Path("/nowhere"))
+    assert not is_gone(f"host/boot/space/{os.getpid()}/{started}")
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert is_gone(f"host/boot/space/{child.pid}/{started}")
+
+
+def lost() -> None:
+    raise requests.ConnectionError("Connection reset by peer")
+
+
+def refused() -> None:
+    raise APIError("no such device")
+
+
+def engine_of(start: Callable[[], None]) -> Engine:
+    """Return an engine whose containers are started by `start`."""
+    made = Answers(
+        put_archive=lambda *_: None,
+        start=start,
+        wait=lambda: None,
+        logs=lambda: b"",
+        remove=lambda **_: None,
+    )
+    containers = Answers(create=lambda *_, **__: made, list=lambda **_: [])
+    return Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+
+
+def test_an_engine_refuses_a_device_or_has_it() -> None:
+    assert engine_of(lambda: None).has_device("image", "/dev/kvm")
+    assert not engine_of(refused).has_device("image", "/dev/kvm")
+
+
+def uses_container(engine: Engine) -> None:
+    with engine.container(JOB, io.BytesIO()) as container:
+        container.start()
+
+
+@pytest.mark.parametrize(
+    ("use", "doing"),
+    [
+        (lambda engine: engine.has_device("image", "/dev/kvm"), "try a device"),
+        (lambda engine: engine.machine("image"), "run a container"),
+        (uses_container, "run a container"),
+    ],
+)
+def test_an_engine_that_goes_away_is_told_as_one(use: Callable[[Engine], object], doing: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        use(engine_of(lost))
+    assert str(caught.value) == (
+        f"the container engine went away while it should {doing}: Connection reset by peer\n"
+        "  hint: is it still running?"
+    )
+
+
+def archive(*members: tuple[str, bytes], **fields: Any) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(f"out/{name}")
+            info.size = len(data)
+            vars(info).update(fields) if fields else None
+            tar.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def sparse() -> bytes:
+    holes = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,1,99,1"}
+    info = tarfile.TarInfo("out/made")
+    info.size, info.pax_headers = 2, holes | {"GNU.sparse.size": "100"}
+    return info.tobuf(tarfile.PAX_FORMAT) + b"ab".ljust(512, b"\0") + bytes(1024)
+
+
+def long_name(size: int) -> bytes:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def crosses(data: bytes, out: Path, wanted: tuple[str, ...] = ()) -> dict[str, bytes]:
+    extract([data[at : at + 100] for at in range(0, len(data), 100)], out, wanted)
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_only_what_is_declared_comes_out(tmp_path: Path) -> None:
+    data = archive(("made", b"a"), ("more", b"b"), ("sub/made", b"c"), ("../x", b"d"), ("n" * 200, b"e"))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "all").mkdir()
+    assert crosses(data, tmp_path / "one", ("made",)) == {"made": b"a"}
+    whole = {"made": b"a", "more": b"b", "sub/made": b"c", "n" * 200: b"e"}
+    assert crosses(data, tmp_path / "all") == whole
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "all"}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: b"no tar" * 100, "invalid header"),
+        (lambda: archive(("made", b"x" * 2000))[:1500], "unexpected end of data"),
+        (lambda: archive(("made", b"x" * 200_000)), "it has more than 100000 bytes"),
+        (sparse, "made has holes"),
+        (lambda: long_name(1 << 30), "a name in it has 1073741824 bytes"),
+    ],
+)
+def test_what_comes_out_broken_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], bytes], said: str
+) -> None:
+    monkeypatch.setattr(crossing, "MOST", 100_000)
+    with pytest.raises(PipelineError) as caught:
+        crosses(make(), tmp_path)
+    assert caught.value.message == f"what came out of the container cannot be read: {said}"
+
+
+def test_a_line_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crossing, "LONGEST", 10)
+    assert list(lines_of([b"a\nb", b"c\nd", b"0123456789", b"xy\n", b"z"])) == [
+        "a", "bc", "d0123456789", "xy", "z",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"event": "x"}',
+        '{"event": "note"}',
+        '{"event": "note", "text": 1}',
+        "[" * 100_000,
+    ],
+)
+def test_an_event_that_is_none_is_a_sentence(line: str) -> None:
+    with pytest.raises(StepError) as caught:
+        read_event("toy:x", "\x1e" + line)
+    assert caught.value.message == f"step toy:x sent an event that cannot be read: {line[:100]!r}"
+
+
+@pytest.mark.parametrize(
+    ("address", "warned"),
+    [
+        ("unix:///var/run/docker.sock", False),
+        ("ssh://there", False),
+        ("tcp://127.0.0.1:2375", False),
+        ("tcp://[::1]:2375", False),
+        ("tcp://localhost:2375", False),
+        ("tcp://10.0.0.1:2375", True),
+        ("tcp://localhost.example:2375", True),
+        ("http://engine:2375", True),
+    ],
+)
+def test_an_engine_over_a_plain_network_is_warned_of(address: str, *, warned: bool) -> None:
+    assert bool(plain_tcp(address)) is warned

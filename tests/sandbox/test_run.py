@@ -1,0 +1,47 @@
+"""What goes into a container besides files, and what cannot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.build.builder import StepError, Surroundings
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Step
+from pipeline.report import Line
+from pipeline.sandbox import run as sandbox
+from pipeline.store.cache import Store
+
+
+def test_no_terminal_through_ssh(tmp_path: Path) -> None:
+    around = Surroundings(Store(tmp_path), ())
+    vars(around)["engine"] = SimpleNamespace(address="ssh://there")
+    with pytest.raises(PipelineError) as caught:
+        sandbox.interact(Step("x", "", {}, ()), around, tmp_path, Line.silent())
+    assert caught.value.message == "ssh://there: a terminal cannot be passed on through ssh://"
+
+
+def test_the_proxies_that_a_step_with_network_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    assert sandbox.proxies() == [("HTTPS_PROXY", "http://proxy:3128")]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (0, None, ""),
+        (3, None, "apt ended with status 3\n  hint: its log: /log"),
+        (1, {"message": "no package x", "hint": ""}, "no package x\n  hint: its log: /log"),
+        (1, {"message": "no package x", "hint": "add it"}, "no package x\n  hint: add it"),
+    ],
+)
+def test_how_a_run_failed_is_told(status: int, error: Mapping[str, str] | None, said: str) -> None:
+    try:
+        sandbox.expect_success("apt", status, error, Path("/log"))
+        told = ""
+    except StepError as failure:
+        told = str(failure)
+    assert told == said
