@@ -27,7 +27,7 @@ runpy.run_path("{place}/vary.py", run_name="__main__")
 OBSERVE = """\
 import json, time
 build = "{build}"
-modules = sorted(os.scandir(build + "/src/pipeline"), key=lambda entry: entry.stat().st_ctime_ns)
+files = (os.path.join(folder, name) for folder, _, names in os.walk(build + "/src") for name in names)
 mounts = [line.split() for line in open("/proc/self/mounts")]
 print(json.dumps({{
     "clock": int(time.time()),
@@ -35,7 +35,7 @@ print(json.dumps({{
     "hostname": os.uname().nodename,
     "cpus": len(os.sched_getaffinity(0)),
     "filesystem": [mount[2] for mount in mounts if mount[1] == build][-1],
-    "order": [entry.name for entry in modules if entry.is_file()],
+    "order": [os.path.relpath(path, build + "/src") for path in sorted(files, key=os.path.getctime)[:3]],
     "hashseed": hash("installer-iso"),
 }}))
 """

@@ -82,5 +82,5 @@ def test_the_step_comes_after_its_surroundings_have_been_told(tmp_path: Path) ->
     assert (event["event"], umask) == ("observed", f"{0o027}\n")
     assert (seen["timezone"], seen["locale"], seen["home"]) == ("+1400", "C", "/h")
     assert (seen["umask"], seen["environment"], seen["config"], seen["cpus"]) == ("0027", 1, 1, 1)
-    assert seen["order"] == ["b.py", "a.py"]
+    assert seen["order"] == ["pipeline/b.py", "pipeline/a.py"]
     assert (place / "out" / "made").read_text() == "k KEPT PYTHONHASHSEED"
