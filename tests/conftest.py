@@ -11,11 +11,9 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline.build.builder import Surroundings
 from pipeline.build.session import Session
 from pipeline.project.checkout import Project
 from pipeline.report import Report
-from pipeline.sandbox import image as containers
 from pipeline.sandbox.docker import Engine, EngineError
 from tests.fixtures import artifact_server
 from tests.fixtures.artifact_server import PORT, Server
@@ -70,27 +68,22 @@ def checkout(session: Session) -> Project:
 
 
 @pytest.fixture(scope="session")
-def around(session: Session) -> Surroundings:
-    """What steps of this checkout share."""
-    return session.around
-
-
-@pytest.fixture(scope="session")
-def engine(around: Surroundings) -> Engine:
+def engine(session: Session) -> Engine:
     """The container engine of this machine."""
     try:
-        return around.engine
+        return session.containers.engine
     except EngineError as error:
         lacking(str(error))
 
 
 @pytest.fixture(scope="session")
-def load(session: Session, around: Surroundings, engine: Engine) -> Callable[[str], str]:
+def load(session: Session, engine: Engine) -> Callable[[str], str]:
     """Have a container's image loaded, and return its tag."""
 
     def tag(container: str) -> str:
+        assert engine
         lock = session.project.lock_of(container)
-        containers.ensure(engine, session.store, lock, around.sources, lambda *_: None)
+        session.containers.image(lock, lambda *_: None)
         return lock.tag
 
     return tag

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.build.builder import StepError, Surroundings
+from pipeline.build.builder import Builder
 from pipeline.checks.finding import Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Step, file_name
 from pipeline.report import Line
-from pipeline.sandbox import run as sandbox
-from pipeline.sandbox.docker import NO_EMULATION
+from pipeline.sandbox.environment import NO_EMULATION
+from pipeline.sandbox.run import Outcome, StepError, run
 from pipeline.steps.runner import FAILED
 from pipeline.store.cache import Result
 from pipeline.store.files import copy_digested
@@ -29,69 +29,78 @@ class CheckError(PipelineError):
     """An artifact that must not be used."""
 
 
-def realise(step: Step, around: Surroundings, folder: Path, line: Line, *, again: bool = False) -> None:
+def build_step(step: Step, builder: Builder, folder: Path, line: Line, *, again: bool = False) -> None:
     """Make the step's outputs, or take them from the cache, and publish them into `folder`.
 
     The steps it needs have to be realised before; `again` says that another step will need a like
     container soon. Raises PipelineError when it cannot be done.
     """
-    key = around.key(step)
+    key = builder.key(step)
     if key is None:
         raise StepError(f"step {step.name}: something it needs has not been made yet")
     # without a lock at first: a cache may be for reading only
-    line.cached = _from_cache(step, key, around, folder, Line.silent())
+    line.cached = _from_cache(step, key, builder, folder, Line.silent())
     if line.cached:
         return
-    with around.store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
-        line.cached = _from_cache(step, key, around, folder, line)
+    with builder.store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
+        line.cached = _from_cache(step, key, builder, folder, line)
         if line.cached:
             return
-        _mend_inputs(step, around, folder, line)
-        made = _make_checked(step, key, around, folder, line, again=again)
-        around.store.record(key, made)
-        if not _publish(step, made, around, folder):
+        _mend_inputs(step, builder, folder, line)
+        made = _make_checked(step, key, builder, folder, line, again=again)
+        builder.store.record(key, made)
+        if not _publish(step, made, builder, folder):
             raise StepError(f"step {step.name}: the cache lost what was just put into it", "look at its disk")
 
 
-def _from_cache(step: Step, key: str, around: Surroundings, folder: Path, line: Line) -> bool:
+def run_uncached(
+    step: Step, builder: Builder, out: Path, log: Path, line: Line, *, known_as: str, device: str = ""
+) -> None:
+    """Run a step whose outputs no other step takes: they come to the folder `out`, also when it fails.
+
+    Raises StepError, with what it reported, unless it ends well; `known_as` is what people know it as.
+    """
+    work = builder.work(step, line, device=device)
+    run(builder.sandbox, work, out, log).expect_success(known_as, log)
+
+
+def _from_cache(step: Step, key: str, builder: Builder, folder: Path, line: Line) -> bool:
     """Publish what the cache holds of the step, if that is intact, obeys the rules and is not disproved."""
-    result = around.store.result(key)
+    result = builder.store.result(key)
     if result is None:
         return False
-    if wrong := around.disproof(key, result.outputs):
+    if wrong := builder.disproof(key, result.outputs):
         line.note(f"the cache is wrong, this is made again: {wrong}")
         return False
     try:
-        return _publish(step, result, around, folder, checked=False)
+        return _publish(step, result, builder, folder, checked=False)
     except CheckError as error:
         line.note(f"the cache is wrong, this is made again: {error.message}")
         return False
 
 
-def _mend_inputs(step: Step, around: Surroundings, folder: Path, line: Line) -> None:
+def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None:
     """Make again what the step needs and the cache has lost or spoiled since."""
     for source in step.inputs.values():
-        made = around.result(source.step) if isinstance(source, Output) else None
-        if isinstance(source, Output) and made and not around.store.find(made.outputs[source.name]):
+        made = builder.result(source.step) if isinstance(source, Output) else None
+        if isinstance(source, Output) and made and not builder.store.find(made.outputs[source.name]):
             line.note(f"the cache lost {source.name} of step {source.step.name}: it is made again")
-            realise(replace(source.step, published={}), around, folder, Line.silent())
+            build_step(replace(source.step, published={}), builder, folder, Line.silent())
 
 
-def _make_checked(
-    step: Step, key: str, around: Surroundings, folder: Path, line: Line, *, again: bool
-) -> Result:
+def _make_checked(step: Step, key: str, builder: Builder, folder: Path, line: Line, *, again: bool) -> Result:
     """Run the step, and put what obeys its rules and the lock into the store."""
     started = time.monotonic()
-    with around.store.scratch() as scratch:
+    with builder.store.scratch() as scratch:
         out = scratch / "out"
         out.mkdir()
         log = folder / "logs" / f"{file_name(step.name)}.log"
-        _make(step, around, scratch, log, line, again)
-        if around.key_now(step) != key:
+        _make(step, builder, scratch, log, line, again)
+        if builder.key_now(step) != key:
             raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")
         _check(step, {name: out / name for name in step.outputs}, line)
-        blobs = {name: around.store.add(out / name) for name in step.outputs}
-    if wrong := around.disproof(key, blobs):
+        blobs = {name: builder.store.add(out / name) for name in step.outputs}
+    if wrong := builder.disproof(key, blobs):
         raise StepError(
             f"step {step.name}: same inputs, other bytes: {wrong}",
             f"`./doit reproduce --step {step.name}` tells what it depends on; if the lock is what is wrong, "
@@ -100,19 +109,19 @@ def _make_checked(
     return Result(blobs, round(time.monotonic() - started, 2), step.checks_digest())
 
 
-def _publish(step: Step, result: Result, around: Surroundings, folder: Path, *, checked: bool = True) -> bool:
+def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, checked: bool = True) -> bool:
     """Copy what people get out of the store; False when the store lost or spoiled any output.
 
     What was not `checked` in this run obeys the rules first, whatever the cache says of it.
     """
-    store = around.store
+    store = builder.store
     paths = {name: store.find(result.outputs[name]) for name in step.outputs if name in result.outputs}
     intact = {name: path for name, path in paths.items() if path is not None}
     if len(intact) < len(step.outputs):
         return False
     if not checked:
         _check(step, intact, Line.silent())
-    key = around.key(step)
+    key = builder.key(step)
     if key is not None and result.checked != step.checks_digest():
         with contextlib.suppress(PipelineError):  # a cache may be for reading only
             store.record(key, replace(result, checked=step.checks_digest()))
@@ -137,29 +146,30 @@ def _check(step: Step, outputs: Mapping[str, Path], line: Line) -> None:
         )
 
 
-def _make(step: Step, around: Surroundings, scratch: Path, log: Path, line: Line, again: bool) -> None:
+def _make(step: Step, builder: Builder, scratch: Path, log: Path, line: Line, again: bool) -> None:
     if step.run is None:
-        _pass_on(step, around, scratch / "out", line)
+        _pass_on(step, builder, scratch / "out", line)
         return
-    status, error = sandbox.run(step, around, scratch, log, line, again=again)
-    if status != 0:
-        raise _failure(step, status, error, log)
+    outcome = run(builder.sandbox, builder.work(step, line, again=again), scratch / "out", log)
+    if outcome.status != 0:
+        raise _failure(step, outcome, log)
     missing = [name for name in step.outputs if not (scratch / "out" / name).is_file()]
     if missing:
         raise StepError(f"step {step.name}: ended without making {', '.join(missing)}", f"its log: {log}")
 
 
-def _pass_on(step: Step, around: Surroundings, out: Path, line: Line) -> None:
+def _pass_on(step: Step, builder: Builder, out: Path, line: Line) -> None:
     """Copy the step's inputs to its outputs: exactly the bytes that its key stands for."""
     read: dict[str, dict[str, Entry]] = {}
-    for name, path in around.files(step, line).items():
+    for name, path in builder.files(step, line).items():
         with (out / name).open("wb") as file:
             mode = "x" if path.stat().st_mode & 0o100 else "-"
             read[name] = {"": (mode, copy_digested(path, file))}
-    around.expect_read(step, read)
+    builder.expect_read(step, read)
 
 
-def _failure(step: Step, status: int, error: Mapping[str, str] | None, log: Path) -> StepError:
+def _failure(step: Step, outcome: Outcome, log: Path) -> StepError:
+    status, error = outcome.status, outcome.error
     if status == FAILED and error:
         hint = f"{error['hint']}\n  log: {log}" if error["hint"] else f"its log: {log}"
         return StepError(f"step {step.name}: {error['message']}", hint)

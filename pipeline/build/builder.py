@@ -4,39 +4,26 @@ Must not know doit, recipes, or how a step is run.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.debian.mirrors import Source as DebianSource
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Input, Output, Pinned, Source, Step, digest_as_read, source_digest
 from pipeline.report import Line
-from pipeline.sandbox.environment import Conditions
+from pipeline.sandbox.run import Sandbox, StepError, Work
 from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.download import fetch
 from pipeline.store.files import sha256_of
 
-if TYPE_CHECKING:  # docker takes longer to import than doing nothing may take
-    from pipeline.sandbox.docker import Engine
-
-
-class StepError(PipelineError):
-    """A step that failed, with the last lines of its log in the message."""
-
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What every step shares: the cache, the engine (asked for when first needed), where Debian is.
-
-    `conditions` are what a container gets that no step asks for.
-    """
+class Builder:
+    """What every step shares: the cache, and where steps run, asked for when first needed."""
 
     store: Store
-    sources: Sequence[DebianSource]
-    conditions: Conditions = field(default_factory=Conditions)
+    open_sandbox: Callable[[], Sandbox]
     locked: Mapping[str, Mapping[str, Blob]] = field(default_factory=dict)
     """What steps with these keys have to make, by the outputs' names: it disproves what a cache says."""
 
@@ -46,19 +33,25 @@ class Surroundings:
     guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @cached_property
-    def engine(self) -> "Engine":
-        """The engine, found when the first step needs it: a build that is all cached needs none."""
-        from pipeline.sandbox.discovery import connect
-
+    def sandbox(self) -> Sandbox:
+        """Where steps run: a build that is all cached needs no such place."""
         with self.guard:  # steps may run at the same time
-            if "engine" not in vars(self):
-                vars(self)["engine"] = connect()
-            return vars(self)["engine"]  # type: ignore[no-any-return]
+            if "sandbox" not in vars(self):
+                vars(self)["sandbox"] = self.open_sandbox()
+            return vars(self)["sandbox"]  # type: ignore[no-any-return]
 
     def stop(self) -> None:
-        """Have what runs in the engine end now, with an error, and let nothing begin there any more."""
-        if "engine" in vars(self):
-            self.engine.stop()
+        """Have what runs end now, with an error, and let nothing begin any more."""
+        if "sandbox" in vars(self):
+            self.sandbox.stop()
+
+    def work(self, step: Step, line: Line, *, device: str = "", again: bool = False) -> Work:
+        """Return what a sandbox is given to run the step, its inputs fetched if need be; see `Work`."""
+
+        def expect_read(read: Mapping[str, Mapping[str, Entry]], modules: Mapping[str, str]) -> None:
+            self.expect_read(step, read, modules)
+
+        return Work(step, self.files(step, line), expect_read, line, device, again)
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""

@@ -1,15 +1,17 @@
-"""Owns what is left to read after a build: `build.json`, and the rows of the table at the end.
+"""Owns what is left to say after a build: `build.json`, the table at the end, what a lock of outputs holds.
 
 Must not know doit or engines.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.build.builder import Surroundings
-from pipeline.plan.step import Output, Pinned, Step
+from pipeline.build.builder import Builder
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Output, Pinned, Step, distinct
+from pipeline.project.outputs import Artifact
 from pipeline.report import size_text
 from pipeline.store.cache import Blob
 from pipeline.store.files import explained, write_atomically
@@ -22,23 +24,23 @@ def _file(blob: Blob) -> dict[str, Any]:
     return {"sha256": blob.sha256, "size": blob.size}
 
 
-def _record(step: Step, around: Surroundings, cached: bool) -> dict[str, Any]:
-    result = around.result(step)
+def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
+    result = builder.result(step)
     if result is None:
         raise ValueError(f"step {step.name} has not been made")
     inputs: dict[str, Any] = {}
     for name, source in step.inputs.items():
         match source:
             case Output(made_by, output):
-                made = around.result(made_by)
+                made = builder.result(made_by)
                 inputs[name] = {"step": made_by.name} | (_file(made.outputs[output]) if made else {})
             case Pinned(blob):
                 inputs[name] = _file(blob)
             case _:
-                inputs[name] = {"sha256": around.digest(source, name), "size": source.size()}
+                inputs[name] = {"sha256": builder.digest(source, name), "size": source.size()}
     return {
         "step": step.name,
-        "key": around.key(step),
+        "key": builder.key(step),
         "container": {"image": step.container.tag, "layer": step.container.layer} if step.container else None,
         "inputs": inputs,
         "outputs": {name: _file(blob) for name, blob in sorted(result.outputs.items())},
@@ -47,25 +49,37 @@ def _record(step: Step, around: Surroundings, cached: bool) -> dict[str, Any]:
     }
 
 
-def build_record(steps: Sequence[Step], around: Surroundings, path: Path, cached: set[str]) -> None:
+def build_record(steps: Sequence[Step], builder: Builder, path: Path, cached: set[str]) -> None:
     """Write `path`: for every step its key, container, inputs, outputs (SHA-256, bytes) and seconds.
 
     `cached` names the steps whose results were found and not made; their seconds are those of then.
     """
     record = {
         "version": VERSION,
-        "steps": [_record(step, around, step.name in cached) for step in steps],
+        "steps": [_record(step, builder, step.name in cached) for step in steps],
     }
     with explained(path, "write", cache=False):
         write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
-def rows(steps: Sequence[Step], around: Surroundings) -> list[tuple[str, str, str, str]]:
+def rows(steps: Sequence[Step], builder: Builder) -> list[tuple[str, str, str, str]]:
     """Return artifact, size, SHA-256 and seconds of all that people get."""
-    made = [(step, result) for step in steps if (result := around.result(step))]
+    made = [(step, result) for step in steps if (result := builder.result(step))]
     return [
         (name, size_text(blob.size), blob.sha256, f"{result.seconds:.1f}")
         for step, result in made
         for name in step.published
         if (blob := result.outputs[name])
     ]
+
+
+def made(images: Mapping[str, Sequence[Step]], builder: Builder) -> tuple[Artifact, ...]:
+    """Return what has been built of all images. Raises PipelineError for a step that has not been."""
+    found = []
+    for step in distinct(step for steps in images.values() for step in steps):
+        key, result = builder.key(step), builder.result(step)
+        if key is None or result is None:
+            raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
+        for name, blob in sorted(result.outputs.items()):
+            found.append(Artifact(step.name, key, name, blob.size, blob.sha256))
+    return tuple(found)

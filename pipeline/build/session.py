@@ -4,11 +4,11 @@ Must not know doit.
 """
 
 import os
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.build.builder import Surroundings
+from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Step, distinct
@@ -17,6 +17,9 @@ from pipeline.project import outputs
 from pipeline.project.checkout import Project
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.containers import Containers
 
 
 class Session:
@@ -58,20 +61,23 @@ class Session:
         return {name: steps for name, steps in self.images.items() if recipes[name].iso is not None}
 
     @cached_property
-    def around(self) -> Surroundings:
-        """What the steps of this run share."""
-        return replace(self.surroundings(self.project), locked=outputs.by_key(self.root))
+    def containers(self) -> "Containers":
+        """Where steps run: containers of an engine, which is looked for when the first one needs it."""
+        from pipeline.sandbox.containers import Containers  # docker takes longer to load than doing nothing
 
-    def surroundings(self, checkout: Project) -> Surroundings:
-        """Return what steps share, for a project that may lack locks."""
-        return Surroundings(self.store, checkout.sources())
+        return Containers(self.store, self.project.sources())
+
+    @cached_property
+    def builder(self) -> Builder:
+        """What the steps of this run share."""
+        return Builder(self.store, lambda: self.containers, locked=outputs.by_key(self.root))
 
     def stop(self) -> None:
         """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""
         self.stopping = True
         self.store.stopped.set()
-        if "around" in vars(self):
-            self.around.stop()
+        if "builder" in vars(self):
+            self.builder.stop()
 
     def folder(self, image: str) -> Path:
         """Return where an image's artifacts go."""

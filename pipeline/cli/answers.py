@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.build.builder import Surroundings
+from pipeline.build.build import run_uncached
+from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.inspection.open import located
 from pipeline.plan.step import Output, Source, Step
 from pipeline.project.checkout import Project
 from pipeline.report import Line
-from pipeline.sandbox import run as sandbox
 from pipeline.steps import check_answers as answers
 
 CONTAINER = "imager"
@@ -29,7 +29,7 @@ class Verdict:
     text: str
 
 
-def check(project: Project, made: Output, around: Surroundings, name: str, log: Path, line: Line) -> Verdict:
+def check(project: Project, made: Output, builder: Builder, name: str, log: Path, line: Line) -> Verdict:
     """Have the program `made` judge the file `name`, as it is called where ./doit was called.
 
     Raises PipelineError where there is no such file, StepError where the program cannot judge.
@@ -43,11 +43,9 @@ def check(project: Project, made: Output, around: Surroundings, name: str, log: 
         outputs=(),
         run=answers.check,
     )
-    with around.store.scratch() as scratch:
-        (scratch / "out").mkdir()
-        status, error = sandbox.run(step, around, scratch, log, line)
-        sandbox.expect_success("the check", status, error, log)
-        verdict = Verdict(**json.loads((scratch / "out" / answers.VERDICT).read_text()))
+    with builder.store.scratch() as out:
+        run_uncached(step, builder, out, log, line, known_as="the check")
+        verdict = Verdict(**json.loads((out / answers.VERDICT).read_text()))
     return Verdict(verdict.good, called(verdict.text, name))
 
 

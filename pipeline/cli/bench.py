@@ -20,13 +20,13 @@ from typing import Any
 
 from pycdlib import PyCdlib
 
-from pipeline.build.builder import StepError
 from pipeline.build.session import Session
 from pipeline.cli.entry import workers
 from pipeline.debian.lock import REPOSITORY
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.project.checkout import copy_sources
 from pipeline.report import size_text
+from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 
 INSTALLATION = "nvme"
@@ -176,7 +176,7 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
         f"_step:{image}/{each.name}" for each in session.images[image] if each.name.startswith("kernel:")
     ]
     at_once = str(workers(["iso"]))  # as many as in `./doit iso`, which makes them first, too
-    engine = session.around.engine
+    engine = session.containers.engine
     for tag in engine.images(REPOSITORY):
         engine.remove_image(tag)
     with _copy(session, image, empty_cache=True) as checkout:

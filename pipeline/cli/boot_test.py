@@ -13,14 +13,13 @@ from pipeline.acceptance import run as verdict
 from pipeline.acceptance.scenarios import STORIES
 from pipeline.boot import boot_test as scenario
 from pipeline.boot import interactive, probe
-from pipeline.build.builder import Surroundings
+from pipeline.build.build import run_uncached
+from pipeline.build.session import Session
 from pipeline.cli import kvm
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PROGRAMS
 from pipeline.plan.step import Output, Step
-from pipeline.project.checkout import Project
 from pipeline.report import Line
-from pipeline.sandbox import run as sandbox
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
 from pipeline.vm import machine
@@ -47,16 +46,13 @@ def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
 
 
 def _step(
-    project: Project,
-    steps: tuple[Step, ...],
-    name: str,
-    run: Callable[[Context], None],
-    params: Mapping[str, object],
+    session: Session, image: str, name: str, run: Callable[[Context], None], params: Mapping[str, object]
 ) -> Step:
+    steps = session.images[image]
     return Step(
         name=name,
         summary="Boot the ISO in a virtual machine.",
-        container=project.lock_of("boot"),
+        container=session.project.lock_of("boot"),
         inputs={"iso": _iso(steps)} | _parts(steps),
         outputs=(),
         params=params,
@@ -64,27 +60,18 @@ def _step(
     )
 
 
-def test(
-    project: Project,
-    steps: tuple[Step, ...],
-    around: Surroundings,
-    folder: Path,
-    only: Sequence[str],
-    accel: str,
-    seed: int,
-    line: Line,
-) -> None:
-    """Boot the last step's ISO each of the ways, then install from it as each of the stories tells.
+def test(session: Session, image: str, only: Sequence[str], accel: str, seed: int, line: Line) -> None:
+    """Boot the image's ISO each of the ways, then install from it as each of the stories tells.
 
-    `only` names ways and stories, none of them stands for all; logs and pictures come to
-    `folder`/boot-test, those of stories below `install`. `accel` is auto, kvm or tcg. Raises StepError that
-    says how far it came and why it failed, PipelineError for a name or an accelerator that there is not.
-    `seed` decides what is left to chance; 0 leaves that to chance, too.
+    `only` names ways and stories, none of them stands for all; logs and pictures come to boot-test in the
+    image's folder, those of stories below `install`. `accel` is auto, kvm or tcg. `seed` decides what is left
+    to chance; 0 leaves that to chance, too. Raises StepError that says how far it came and why it failed,
+    PipelineError for an unknown name or accelerator.
     """
     ways, stories = chosen(only, accel)
-    accel = _accelerator(project, around, accel, folder, line)
-    target = folder / "boot-test"
-    product = project.manifest.product
+    accel = _accelerator(session, image, accel, line)
+    target = session.folder(image) / "boot-test"
+    product = session.project.manifest.product
     common = {"accel": accel, "version": product.version}
     booting = {"ways": ways, "timeout": TIMEOUT, "product": product.name, "folder": str(target)}
     seed = seed or secrets.randbelow(MOST_SEEDS) + 1
@@ -98,7 +85,7 @@ def test(
         ("install-test", verdict.run, common | installing, target / INSTALLS),
     ):
         if params.get("ways") or params.get("stories"):
-            _play(_step(project, steps, name, run, params), around, folder, place, line)
+            _play(session, image, _step(session, image, name, run, params), place, line)
 
 
 def rows(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -120,12 +107,12 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _accelerator(project: Project, around: Surroundings, wanted: str, folder: Path, line: Line) -> str:
+def _accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
     """Return the accelerator to ask for, after trying KVM if nobody has. Raises as `test` does."""
-    lock = project.lock_of("boot")
+    lock, store = session.project.lock_of("boot"), session.store
 
     def fault() -> str:
-        known = kvm.remembered(around.store, around.engine, lock)
+        known = kvm.remembered(store, session.containers.engine, lock)
         if known is not None:
             return known
         step = Step(
@@ -137,13 +124,11 @@ def _accelerator(project: Project, around: Surroundings, wanted: str, folder: Pa
             params={"accel": "kvm"},
             run=probe.run,
         )
-        with around.store.scratch() as scratch:
-            (scratch / "out").mkdir()
-            log = folder / "logs" / "kvm.log"
-            status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
-            sandbox.expect_success("the container", status, error, log)
-            found = (scratch / "out" / probe.FAULT).read_text()
-        kvm.remember(around.store, around.engine, lock, found)
+        with store.scratch() as out:
+            log = session.folder(image) / "logs" / "kvm.log"
+            run_uncached(step, session.builder, out, log, line, known_as="the container", device=KVM)
+            found = (out / probe.FAULT).read_text()
+        kvm.remember(store, session.containers.engine, lock, found)
         return found
 
     return kvm.settled(wanted, fault, line.note)
@@ -162,34 +147,20 @@ def chosen(only: Sequence[str], accel: str) -> tuple[list[str], list[str]]:
     return ways, [name for name in STORIES if not only or name in only]
 
 
-def _play(step: Step, around: Surroundings, folder: Path, target: Path, line: Line) -> None:
+def _play(session: Session, image: str, step: Step, target: Path, line: Line) -> None:
     """Run a step whose outputs go to the folder `target`, also when it fails."""
-    log = folder / "logs" / f"{step.name}.log"
-    with around.store.scratch() as scratch:
-        (scratch / "out").mkdir()
-        status, error = sandbox.run(step, around, scratch, log, line, device=KVM)
-        with explained(target, "write", cache=False):
-            target.mkdir(exist_ok=True)
-            for path in (scratch / "out").iterdir():
-                shutil.move(path, target / path.name)
-    sandbox.expect_success(step.name, status, error, log)
+    log = session.folder(image) / "logs" / f"{step.name}.log"
+    with explained(target, "write", cache=False):
+        target.mkdir(exist_ok=True)
+    run_uncached(step, session.builder, target, log, line, known_as=step.name, device=KVM)
 
 
-def look_around(
-    project: Project,
-    steps: tuple[Step, ...],
-    around: Surroundings,
-    folder: Path,
-    way: str,
-    accel: str,
-    line: Line,
-) -> int:
-    """Boot the ISO with this terminal as its serial console; return QEMU's exit status.
+def look_around(session: Session, image: str, way: str, accel: str, line: Line) -> int:
+    """Boot the image's ISO with this terminal as its serial console; return QEMU's exit status.
 
     `way` is how the ISO is attached, a CD where it is empty. Raises PipelineError as `test` does.
     """
-    name = machine.way(way or "cd").name
-    params = {"way": name, "accel": _accelerator(project, around, accel, folder, line)}
-    with around.store.scratch() as scratch:
-        step = _step(project, steps, "boot", interactive.run, params)
-        return sandbox.interact(step, around, scratch, line, device=KVM)
+    params = {"way": machine.way(way or "cd").name, "accel": _accelerator(session, image, accel, line)}
+    step = _step(session, image, "boot", interactive.run, params)
+    builder = session.builder
+    return builder.sandbox.attach(builder.work(step, line, device=KVM))

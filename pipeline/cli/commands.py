@@ -6,8 +6,7 @@ Must not know doit. Heavy modules are imported where they are used: doing nothin
 import shutil
 from pathlib import Path
 
-from pipeline.build.builder import StepError
-from pipeline.build.record import build_record, rows
+from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import PipelineError
@@ -15,13 +14,14 @@ from pipeline.plan.step import Output, Source, Step
 from pipeline.project import checkout as project
 from pipeline.project import outputs
 from pipeline.report import Line, size_text
+from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 
 
 def is_current(session: Session, image: str, step: Step) -> bool:
     """Tell whether there is nothing to do for a step."""
     try:
-        current = session.around.is_current(step, session.folder(image))
+        current = session.builder.is_current(step, session.folder(image))
     except PipelineError:
         return False  # making the step meets the same mistake, and says it
     if current:
@@ -31,7 +31,7 @@ def is_current(session: Session, image: str, step: Step) -> bool:
 
 def realise_step(session: Session, image: str, step: Step) -> None:
     """Make a step's outputs and publish them."""
-    from pipeline.build.build import realise
+    from pipeline.build.build import build_step
 
     folder = session.folder(image)
     following = followers(session.images[image], step)
@@ -39,7 +39,7 @@ def realise_step(session: Session, image: str, step: Step) -> None:
     forget_verdicts(folder)
     again = any(each.container == step.container for each in following)
     with session.report.step(step.name, step.summary) as line:
-        realise(step, session.around, folder, line, again=again)
+        build_step(step, session.builder, folder, line, again=again)
     if line.cached:
         session.cached.add(step.name)
 
@@ -80,9 +80,9 @@ def summarise(session: Session) -> None:
     report = session.report
     for image, steps in session.images.items():
         folder = session.folder(image)
-        build_record(steps, session.around, folder / "build.json", session.cached)
+        build_record(steps, session.builder, folder / "build.json", session.cached)
         report.print("")
-        report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.around))
+        report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
         if session.project.recipes[image].iso is None:
             continue
         iso = session.shown(folder / f"{image}.iso")
@@ -100,20 +100,20 @@ def verify_outputs(session: Session) -> bool:
     Raises ConfigError for a lock with mistakes.
     """
     report = session.report
-    made = outputs.made(session.images, session.around)
+    found = made(session.images, session.builder)
     try:
         locked = outputs.read(session.root)
     except outputs.StaleError as error:
         report.print(f"not compared with what is locked: {error}", style="yellow")
         return False
-    wrong = outputs.differences(locked, product(session), made)
+    wrong = outputs.differences(locked, product(session), found)
     for sentence in wrong:
         report.print(f"not what is locked: {sentence}", style="yellow")
     if wrong:
         report.print(f"  if that is what you changed: `./doit lock {outputs.NAME}`")
         return False
     report.print(f"byte for byte what {outputs.PATH} says of {product(session)}", style="green")
-    if unproved := outputs.unproved(locked, made):
+    if unproved := outputs.unproved(locked, found):
         report.print(f"  of other inputs than locked: {', '.join(unproved)}; `./doit lock {outputs.NAME}`")
     return True
 
@@ -132,22 +132,25 @@ def lock(
     trust_mirror: bool = False,
 ) -> bool:
     """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
+    from pipeline.build.builder import Builder
     from pipeline.cli import lock as resolve
+    from pipeline.sandbox.containers import Containers
 
     good = True
     if outputs.NAME in names and check:
         good = verify_outputs(session)
     elif outputs.NAME in names:
-        outputs.write(session.root, product(session), outputs.made(session.images, session.around))
+        outputs.write(session.root, product(session), made(session.images, session.builder))
         session.report.print(f"written: {outputs.PATH}")
     containers = [name for name in names if name != outputs.NAME]
     if names and not containers:
         return good
     checkout = project.load(session.root, match_locks=False)
-    around, consent = session.surroundings(checkout), resolve.Consent(downgrade, trust_mirror)
+    builder = Builder(session.store, lambda: Containers(session.store, checkout.sources()))
+    consent = resolve.Consent(downgrade, trust_mirror)
     if check:
-        return resolve.check_locks(checkout, around, containers, session.report, consent) and good
-    resolve.make_locks(checkout, around, containers, session.report, consent)
+        return resolve.check_locks(checkout, builder, containers, session.report, consent) and good
+    resolve.make_locks(checkout, builder, containers, session.report, consent)
     return good
 
 
@@ -167,11 +170,11 @@ def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
 
     summary = "boot it in virtual machines, and install from it"
     names = _names(only)
-    for image, steps in session.media.items():
+    for image in session.media:
         folder = session.folder(image)
         try:
             with session.report.step(f"boot-test:{image}", summary) as line:
-                virtual.test(session.project, steps, session.around, folder, names, accel, seed, line)
+                virtual.test(session, image, names, accel, seed, line)
         except StepError:
             tell_boots(session, folder)
             raise
@@ -216,9 +219,8 @@ def boot(session: Session, way: str, accel: str) -> bool:
     """Boot the first image in this terminal."""
     from pipeline.cli import boot_test as virtual
 
-    image, steps = next(iter(session.media.items()))
-    folder, line = session.folder(image), Line("boot", session.report)
-    return virtual.look_around(session.project, steps, session.around, folder, way, accel, line) == 0
+    image, line = next(iter(session.media)), Line("boot", session.report)
+    return virtual.look_around(session, image, way, accel, line) == 0
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:
@@ -250,7 +252,7 @@ def answers(session: Session, check: str) -> bool:
     image, program = installer(session)
     log = session.folder(image) / "logs" / "answers.log"
     line = Line("answers", session.report)
-    verdict = answers.check(session.project, program, session.around, check, log, line)
+    verdict = answers.check(session.project, program, session.builder, check, log, line)
     session.report.print(verdict.text.rstrip("\n"))
     return verdict.good
 

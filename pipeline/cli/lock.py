@@ -11,7 +11,8 @@ from pathlib import Path
 from debian.debian_support import NativeVersion
 
 from pipeline import config
-from pipeline.build.builder import Surroundings
+from pipeline.build.build import run_uncached
+from pipeline.build.builder import Builder
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock, Package
 from pipeline.debian.mirrors import Snapshot
@@ -20,7 +21,6 @@ from pipeline.plan.step import Step
 from pipeline.project.checkout import Project, refuse_unreadable_locks
 from pipeline.report import Line, Report
 from pipeline.sandbox import image as containers
-from pipeline.sandbox import run as sandbox
 from pipeline.steps import resolve as inside
 
 RESOLVER = "resolver"
@@ -98,7 +98,7 @@ class Resolved:
 
 
 def _resolve(
-    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+    project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> Resolved:
     """Ask apt for these containers' packages (all, when none is named). Raises as `make_locks` does."""
     unknown = [name for name in names if name not in project.intents]
@@ -108,19 +108,17 @@ def _resolve(
             [f"{name}: there is no containers/{name}.toml" for name in unknown], f"known: {known}"
         )
     names = list(names) or list(project.intents)
-    with around.store.scratch() as scratch, report.step("resolve", "ask apt for exact packages") as line:
+    with builder.store.scratch() as out, report.step("resolve", "ask apt for exact packages") as line:
         step = _step(project, names, consent)
         log = project.root / "artifacts" / "logs" / "lock.log"
-        (scratch / "out").mkdir()
-        status, error = sandbox.run(step, around, scratch, log, line)
-        sandbox.expect_success("apt", status, error, log)
-        indices = json.loads((scratch / "out" / inside.DATES).read_text(encoding="utf-8"))
-        packages = {name: read_packages(scratch / "out" / f"{name}.json") for name in names}
+        run_uncached(step, builder, out, log, line, known_as="apt")
+        indices = json.loads((out / inside.DATES).read_text(encoding="utf-8"))
+        packages = {name: read_packages(out / f"{name}.json") for name in names}
     return Resolved(packages, indices)
 
 
 def make_locks(
-    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+    project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> None:
     """Resolve these containers (all, when none is named) and write their locks.
 
@@ -128,7 +126,7 @@ def make_locks(
     when resolving fails, and for packages that would become older without consent.
     """
     refuse_unreadable_locks(project)
-    resolved = _resolve(project, around, names, report, consent)
+    resolved = _resolve(project, builder, names, report, consent)
     older = [
         f"{name}: {change}"
         for name, packages in resolved.packages.items()
@@ -144,18 +142,18 @@ def make_locks(
         )
     for name, packages in resolved.packages.items():
         with report.step(f"lock {name}") as line:
-            made = replace(lock_for(project, around, name, packages, line), indices=resolved.indices)
+            made = replace(lock_for(project, builder, name, packages, line), indices=resolved.indices)
             lock.write(made, project.root / lock.path_of(name))
 
 
 def check_locks(
-    project: Project, around: Surroundings, names: Sequence[str], report: Report, consent: Consent
+    project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> bool:
     """Resolve these containers (all, when none is named), and say in what their locks differ from that.
 
     Returns whether none does. Raises as `make_locks` does.
     """
-    resolved = _resolve(project, around, names, report, consent)
+    resolved = _resolve(project, builder, names, report, consent)
     wrong = []
     for name, packages in resolved.packages.items():
         if name in project.locks:
@@ -226,7 +224,7 @@ def read_packages(path: Path) -> tuple[Package, ...]:
 
 
 def lock_for(
-    project: Project, around: Surroundings, name: str, packages: tuple[Package, ...], line: Line
+    project: Project, builder: Builder, name: str, packages: tuple[Package, ...], line: Line
 ) -> Lock:
     """Download the packages, make their layer, and return the lock that names both."""
     intent = project.intents[name]
@@ -239,7 +237,7 @@ def lock_for(
         without=intent.without,
         packages=packages,
     )
-    paths = containers.download(packages, around.sources, around.store, line.progress)
+    paths = containers.download(packages, project.sources(), builder.store, line.progress)
     containers.verify(packages, paths)
-    with around.store.scratch() as folder:
+    with builder.store.scratch() as folder:
         return replace(draft, layer=containers.write_layer(draft, paths, folder / "layer.tar"))

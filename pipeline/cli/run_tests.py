@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.build.build import realise
+from pipeline.build.build import build_step
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.origins import crate_inputs, fetched_crates
@@ -87,7 +87,7 @@ def _crate_passes(session: Session, step: Step) -> int:
     folder = session.folder("crate-tests")
     for each in (*step.needs(), step):
         with session.report.step(each.name, each.summary) as line:
-            realise(each, session.around, folder, line)
-    result = session.around.result(step)
+            build_step(each, session.builder, folder, line)
+    result = session.builder.result(step)
     path = session.store.find(result.outputs["passed"]) if result else None
     return int(path.read_text()) if path else 0

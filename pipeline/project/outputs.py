@@ -5,17 +5,15 @@ Must not know engines or doit.
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import ConfigDict
 
 from pipeline import config
-from pipeline.build.builder import Surroundings
 from pipeline.config import STRICT, Sha256, Text
-from pipeline.errors import ConfigError, PipelineError
-from pipeline.plan.step import Step, distinct
+from pipeline.errors import ConfigError
 from pipeline.store.cache import Blob
 from pipeline.store.files import write_atomically
 
@@ -58,18 +56,6 @@ class Outputs:
     version: int
     product: Text
     artifacts: tuple[Artifact, ...]
-
-
-def made(images: Mapping[str, Sequence[Step]], around: Surroundings) -> tuple[Artifact, ...]:
-    """Return what has been built of all images. Raises PipelineError for a step that has not been."""
-    found = []
-    for step in distinct(step for steps in images.values() for step in steps):
-        key, result = around.key(step), around.result(step)
-        if key is None or result is None:
-            raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
-        for name, blob in sorted(result.outputs.items()):
-            found.append(Artifact(step.name, key, name, blob.size, blob.sha256))
-    return tuple(found)
 
 
 def read(root: Path) -> Outputs:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from pipeline.build.builder import StepError
 from pipeline.build.session import Session
 from pipeline.debian.deb import data_archive
 from pipeline.errors import PipelineError
@@ -25,6 +24,7 @@ from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
 from pipeline.reproduce.vary import FAKETIME
 from pipeline.sandbox import image as containers
+from pipeline.sandbox.run import StepError
 from pipeline.store.cache import Store
 
 CONTAINER = "reproduce"
@@ -97,7 +97,7 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told:
     """Run one build in a process of its own, and pass on what it says."""
     env = os.environ | {
         "INSTALLER_ISO_CACHE": str(cache),
-        "DOCKER_HOST": session.around.engine.address,
+        "DOCKER_HOST": session.containers.engine.address,
         **task.side.env,
     }
     with subprocess.Popen(
@@ -131,14 +131,13 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told:
 
 def _ensure(session: Session, step: Step) -> None:
     if step.container is not None:
-        around = session.around
-        containers.ensure(around.engine, session.store, step.container, around.sources, lambda *_: None)
+        session.containers.image(step.container, lambda *_: None)
 
 
 def _seed(session: Session, image: str, steps: Sequence[Step], cache: Store) -> None:
     """Give a build's cache the results of steps that it does not make itself."""
     for step in steps:
-        key, result = session.around.key(step), session.around.result(step)
+        key, result = session.builder.key(step), session.builder.result(step)
         if key is None or result is None:
             raise StepError(f"step {step.name} of {image} has not been made", "run `./doit iso`")
         for blob in result.outputs.values():
@@ -159,7 +158,7 @@ def faketime(session: Session) -> bytes:
         raise PipelineError(
             f"containers/{CONTAINER}.toml names no libfaketime", "add it, then run `./doit lock`"
         )
-    (path,) = containers.download(packages, session.around.sources, session.store, lambda *_: None)
+    (path,) = containers.download(packages, session.project.sources(), session.store, lambda *_: None)
     with data_archive(path) as archive:
         for member in archive:
             if member.name.endswith("/libfaketimeMT.so.1") and (file := archive.extractfile(member)):

@@ -6,8 +6,7 @@ Must not know doit, nor how a difference is named.
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.build.build import realise
-from pipeline.build.builder import StepError
+from pipeline.build.build import build_step
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
@@ -16,6 +15,7 @@ from pipeline.reproduce import diffoscope
 from pipeline.reproduce.builds import Built, before, build_twice, needed
 from pipeline.reproduce.variations import Variation, chosen
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
+from pipeline.sandbox.run import StepError
 
 
 def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:
@@ -30,7 +30,7 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
         wanted = select(steps, only, without)
         for step in prepared(steps, wanted):
             with session.report.step(step.name, step.summary) as line:
-                realise(step, session.around, session.folder(image), line)
+                build_step(step, session.builder, session.folder(image), line)
         with session.store.scratch() as scratch:
             built = build_twice(session, image, wanted, variations, scratch)
             session.report.print("")

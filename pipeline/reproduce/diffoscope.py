@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from pipeline.build.builder import StepError
+from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.plan.step import Source, Step
 from pipeline.reproduce.builds import CONTAINER
 from pipeline.reproduce.verdict import Pair
-from pipeline.sandbox import run as sandbox
+from pipeline.sandbox.run import StepError
 from pipeline.steps import diffoscope
 
 
@@ -24,11 +24,9 @@ def report(session: Session, pair: Pair, folder: Path) -> Path:
         run=diffoscope.compare,
     )
     log = folder / "diffoscope.log"
-    with session.store.scratch() as scratch, session.report.step(step.name, step.summary) as line:
-        (scratch / "out").mkdir()
-        status, error = sandbox.run(step, session.around, scratch, log, line)
-        sandbox.expect_success("diffoscope", status, error, log)
-        made = scratch / "out" / "diffoscope.txt"
+    with session.store.scratch() as out, session.report.step(step.name, step.summary) as line:
+        run_uncached(step, session.builder, out, log, line, known_as="diffoscope")
+        made = out / "diffoscope.txt"
         if not made.is_file():
             raise StepError("diffoscope made no report", f"its log: {log}")
         return Path(shutil.copy(made, folder / made.name))

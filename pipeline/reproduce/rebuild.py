@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.build.build import realise
-from pipeline.build.builder import Surroundings
+from pipeline.build.build import build_step
+from pipeline.build.builder import Builder
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Report
 from pipeline.reproduce import vary
 from pipeline.reproduce.variations import CONFIGS, HOSTILE, Side
+from pipeline.sandbox.containers import Containers
 from pipeline.sandbox.environment import Conditions
 from pipeline.steps.runner import BUILD, CLEAN, WAIT
 
@@ -96,13 +97,13 @@ def build(task: Task, root: Path) -> dict[str, Made]:
     seen: dict[str, Any] = {}
     session = Session(root, Report())
     given = conditions(task.side, Path(task.faketime).read_bytes(), seen)
-    around = Surroundings(session.store, session.project.sources(), given)
+    builder = Builder(session.store, lambda: Containers(session.store, session.project.sources(), given))
     made = {}
     for step in session.images[task.image]:
         if step.name in task.steps:
             with session.report.step(step.name) as line:
-                realise(step, around, session.folder(task.image), line, again=_again(session, task, step))
-            made[step.name] = _made(step, around, seen)
+                build_step(step, builder, session.folder(task.image), line, again=_again(session, task, step))
+            made[step.name] = _made(step, builder, seen)
     return made
 
 
@@ -111,10 +112,10 @@ def _again(session: Session, task: Task, step: Step) -> bool:
     return any(each.container == step.container for each in steps[steps.index(step) + 1 :])
 
 
-def _made(step: Step, around: Surroundings, seen: Mapping[str, Any]) -> Made:
-    result = around.result(step)
+def _made(step: Step, builder: Builder, seen: Mapping[str, Any]) -> Made:
+    result = builder.result(step)
     blobs = result.outputs if result else {}
-    paths = {name: str(around.store.find(blob)) for name, blob in blobs.items()}
+    paths = {name: str(builder.store.find(blob)) for name, blob in blobs.items()}
     return Made(paths, seen.get(step.name, {}))
 
 

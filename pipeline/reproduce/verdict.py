@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.build.builder import StepError
 from pipeline.compare import Difference, first_difference
 from pipeline.formats.fields import open_image
 from pipeline.plan.step import file_name
+from pipeline.sandbox.run import StepError
 from pipeline.store.files import sha256_of
 
 

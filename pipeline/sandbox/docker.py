@@ -23,14 +23,13 @@ from docker.models.containers import Container
 from docker.types import LogConfig
 
 from pipeline.errors import PipelineError
-from pipeline.sandbox.environment import USER
+from pipeline.sandbox.environment import NO_EMULATION, USER
 from pipeline.sandbox.image_archive import is_bare, is_ours, write_image
 from pipeline.sandbox.processes import is_gone, this_process
 from pipeline.sandbox.transfer import extract, lines_of
 from pipeline.steps.runner import BUILD
 
 PLATFORM = "linux/amd64"
-NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 LABEL = "installer-iso.process"
 """Says which process a container belongs to, see `processes`."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pipeline.steps.runner import BUILD, WAIT
 
 USER = 1000
+NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 
 
 def _nobody_asks(_step: str, _seen: Mapping[str, object]) -> None:

@@ -32,7 +32,7 @@ def boot(workshop: Workshop, medium: Path, way: str, timeout: float = TIMEOUT) -
 
 def made(session: Session, name: str) -> Path:
     """Return an artifact of the last build: of the image itself, not of one that it carries."""
-    results = [session.around.result(step) for step in session.images[RECIPE]]
+    results = [session.builder.result(step) for step in session.images[RECIPE]]
     blobs = [result.outputs[name] for result in results if result and name in result.outputs]
     path = session.store.find(blobs[-1]) if blobs else None
     if path is None:

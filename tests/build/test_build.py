@@ -7,13 +7,14 @@ from tarfile import TarFile
 
 import pytest
 
-from pipeline.build.build import CheckError, realise
-from pipeline.build.builder import StepError, Surroundings
+from pipeline.build.build import CheckError, build_step
+from pipeline.build.builder import Builder
 from pipeline.checks.finding import Finding, Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Pinned, Source, Step
 from pipeline.report import Line
 from pipeline.sandbox import run as sandbox
+from pipeline.sandbox.run import StepError
 from pipeline.sandbox.transfer import add_file
 from pipeline.steps import runner as inside
 from pipeline.store.cache import Blob, Result, Store
@@ -27,7 +28,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 def test_it_is_made_checked_and_published(shop: Shop) -> None:
-    line = shop.realise(shop.step())
+    line = shop.build(shop.step())
     assert not line.cached
     assert shop.artifacts() == {"made": "ABC!"}
     assert (shop.publish / "made").stat().st_mode & 0o777 == 0o640
@@ -40,7 +41,7 @@ def test_what_the_container_finds(shop: Shop) -> None:
     (shop.root / "folder" / "run").touch(mode=0o700)
     (shop.root / "folder" / "link").symlink_to("run")
     folder = Source(shop.root / "folder")
-    shop.realise(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
+    shop.build(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
     (job,), (found,) = shop.engine.jobs, shop.engine.found
     assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", inside.WAIT))
     assert (job.network, job.device, dict(job.env)) == (False, "", inside.ENVIRONMENT)
@@ -67,14 +68,14 @@ def test_what_the_container_finds(shop: Shop) -> None:
 
 
 def test_the_epoch_of_its_parameters_is_the_step_s_clock(shop: Shop) -> None:
-    shop.realise(shop.step(params={"end": "", "epoch": 1}))
+    shop.build(shop.step(params={"end": "", "epoch": 1}))
     assert shop.engine.steps[0]["epoch"] == 1
 
 
 def test_it_comes_from_the_cache_the_second_time(shop: Shop) -> None:
-    shop.realise(shop.step())
+    shop.build(shop.step())
     (shop.publish / "made").unlink()
-    assert shop.realise(shop.step()).cached
+    assert shop.build(shop.step()).cached
     assert (shop.engine.runs, shop.artifacts()) == (["upper"], {"made": "ABC!"})
 
 
@@ -88,13 +89,13 @@ def test_what_fails_its_check_does_not_appear(shop: Shop) -> None:
         "    made: TOY001: 'XYZ!' holds Y\n"
         "      hint: take another letter"
     )
-    assert shop.around().result(step) is None
+    assert shop.builder().result(step) is None
 
 
 def test_a_warning_is_told_and_keeps_nothing_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(Line, "note", lambda _self, text: told.append(text))
-    shop.realise(shop.step(checks={"made": warns}))
+    shop.build(shop.step(checks={"made": warns}))
     assert told == ["made: TOY002: is small (make it larger)"]
     assert shop.artifacts() == {"made": "ABC!"}
 
@@ -134,11 +135,11 @@ def test_one_that_is_stopped_leaves_nothing_and_runs_again(shop: Shop) -> None:
 
     shop.engine.before = stop
     with pytest.raises(KeyboardInterrupt):
-        shop.realise(shop.step())
-    assert (shop.artifacts(), shop.around().result(shop.step())) == ({}, None)
+        shop.build(shop.step())
+    assert (shop.artifacts(), shop.builder().result(shop.step())) == ({}, None)
     assert list((shop.store.root / "tmp").iterdir()) == []
     shop.engine.before = lambda _: None
-    shop.realise(shop.step())
+    shop.build(shop.step())
     assert shop.artifacts() == {"made": "ABC!"}
 
 
@@ -150,20 +151,20 @@ def test_inputs_that_change_meanwhile(shop: Shop) -> None:
 
 
 def test_a_spoiled_blob_is_made_again(shop: Shop) -> None:
-    shop.realise(shop.step())
+    shop.build(shop.step())
     shop.spoil(shop.step(), "made")
-    assert not shop.realise(shop.step()).cached
+    assert not shop.build(shop.step()).cached
     assert (shop.engine.runs, shop.artifacts()) == (["upper", "upper"], {"made": "ABC!"})
 
 
 def test_rules_that_changed_are_applied_without_making_it_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.realise(shop.step())
+    shop.build(shop.step())
     monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
-    assert not shop.around().is_current(shop.step(), shop.publish)
-    assert shop.realise(shop.step()).cached
-    assert shop.around().is_current(shop.step(), shop.publish)
+    assert not shop.builder().is_current(shop.step(), shop.publish)
+    assert shop.build(shop.step()).cached
+    assert shop.builder().is_current(shop.step(), shop.publish)
     (shop.publish / "made").unlink()
     monkeypatch.setattr(Step, "checks_digest", lambda _: "newer rules")
     strict = shop.step(checks={"made": lambda _: [Finding("TOY003", Severity.ERROR, "is wrong", "mend it")]})
@@ -186,7 +187,7 @@ def doubled(shop: Shop) -> tuple[Step, Step]:
 
 
 def test_a_step_takes_what_another_made(shop: Shop) -> None:
-    shop.realise(*doubled(shop))
+    shop.build(*doubled(shop))
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
 
 
@@ -200,24 +201,24 @@ def test_an_intermediate_result_that_was_lost_or_spoiled_is_made_anew_by_the_sam
     shop: Shop, damage: bytes | None
 ) -> None:
     first, second = doubled(shop)
-    shop.realise(first)
+    shop.build(first)
     blob = shop.blob(first, "made")
     blob.chmod(0o644)
     if damage is None:
         blob.unlink()
     else:
         blob.write_bytes(damage)
-    shop.realise(second)
+    shop.build(second)
     assert (shop.artifacts(), shop.engine.runs) == ({"doubled": "ABC!ABC!"}, ["upper", "upper", "double"])
 
 
 def poisoned(shop: Shop, step: Step, text: str, checked: str = "") -> Blob:
     """Have the cache say that the step made `text`, and return what it says of it."""
-    around = shop.around()
-    with around.store.scratch() as scratch:
+    builder = shop.builder()
+    with builder.store.scratch() as scratch:
         (scratch / "x").write_text(text)
-        blob = around.store.add(scratch / "x")
-    around.store.record(around.key(step) or "", Result({"made": blob}, 1, checked or step.checks_digest()))
+        blob = builder.store.add(scratch / "x")
+    builder.store.record(builder.key(step) or "", Result({"made": blob}, 1, checked or step.checks_digest()))
     return blob
 
 
@@ -225,15 +226,15 @@ def test_a_cache_that_the_lock_disproves_is_not_believed(shop: Shop, monkeypatch
     told: list[str] = []
     monkeypatch.setattr(Line, "note", lambda _self, text: told.append(text))
     first, second = doubled(shop)
-    shop.realise(first)
-    key = shop.around().key(first) or ""
+    shop.build(first)
+    key = shop.builder().key(first) or ""
     right = shop.store.result(key)
     assert right
     shop.locked = {key: right.outputs}
     wrong = poisoned(shop, first, "POISON")
-    assert not shop.around().is_current(first, shop.publish)
-    assert shop.around().key(second) is None
-    shop.realise(first, second)
+    assert not shop.builder().is_current(first, shop.publish)
+    assert shop.builder().key(second) is None
+    shop.build(first, second)
     assert list(dict.fromkeys(told)) == [
         f"the cache is wrong, this is made again: made has 6 bytes and the SHA-256 {wrong.sha256}, "
         f"locked are 4 and {right.outputs['made'].sha256}"
@@ -243,29 +244,29 @@ def test_a_cache_that_the_lock_disproves_is_not_believed(shop: Shop, monkeypatch
 
 def test_the_same_inputs_with_other_bytes_are_an_error(shop: Shop) -> None:
     step = shop.step()
-    shop.locked = {shop.around().key(step) or "": {"made": Blob("e" * 64, 5)}}
+    shop.locked = {shop.builder().key(step) or "": {"made": Blob("e" * 64, 5)}}
     error = shop.error(step)
     made = hashlib.sha256(b"ABC!").hexdigest()
     assert error.message == (
         "step toy:x: same inputs, other bytes: "
         f"made has 4 bytes and the SHA-256 {made}, locked are 5 and {'e' * 64}"
     )
-    assert shop.around().result(step) is None
+    assert shop.builder().result(step) is None
 
 
 @pytest.mark.parametrize("checked", ["", "other rules"])
 def test_the_rules_hold_for_what_comes_out_of_a_cache(shop: Shop, checked: str) -> None:
     step = shop.step(checks={"made": no_y})
     poisoned(shop, step, "Y", checked)
-    assert not shop.realise(step).cached
+    assert not shop.build(step).cached
     assert (shop.artifacts(), shop.engine.runs) == ({"made": "ABC!"}, ["upper"])
 
 
 def test_a_result_without_all_outputs_is_none(shop: Shop) -> None:
     first, second = doubled(shop)
-    shop.store.record(shop.around().key(first) or "", Result({}, 1, first.checks_digest()))
-    assert shop.around().key(second) is None
-    shop.realise(first, second)
+    shop.store.record(shop.builder().key(first) or "", Result({}, 1, first.checks_digest()))
+    assert shop.builder().key(second) is None
+    shop.build(first, second)
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
 
 
@@ -277,7 +278,7 @@ def test_a_file_that_was_another_for_a_moment_is_noticed(shop: Shop, monkeypatch
         path.write_bytes(before)
         return read
 
-    monkeypatch.setattr("pipeline.sandbox.run.add_file", meanwhile)
+    monkeypatch.setattr("pipeline.sandbox.containers.add_file", meanwhile)
     for inputs in (
         {"text": Source(shop.text)},
         {"text": Pinned(Blob(sha256_of(shop.text), 3), "x", path=shop.text)},
@@ -291,26 +292,26 @@ def test_a_file_that_was_another_for_a_moment_is_noticed(shop: Shop, monkeypatch
 def test_a_module_that_is_another_when_it_is_sent_is_noticed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    around, step = shop.around(), shop.step()
-    assert around.key(step)
+    builder, step = shop.builder(), shop.step()
+    assert builder.key(step)
     with (shop.code / "toy_steps.py").open("a") as file:
         file.write("# changed\n")
     with pytest.raises(StepError, match="its inputs changed while they were read"):
-        realise(step, around, shop.publish, Line.silent())
+        build_step(step, builder, shop.publish, Line.silent())
 
 
 def test_a_pinned_file_that_is_passed_on_is_what_its_pin_says(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pinned = Pinned(Blob(sha256_of(shop.text), 3), "x", path=shop.text)
-    files = Surroundings.files
+    files = Builder.files
 
-    def meanwhile(self: Surroundings, step: Step, line: Line) -> dict[str, Path]:
+    def meanwhile(self: Builder, step: Step, line: Line) -> dict[str, Path]:
         found = files(self, step, line)
         shop.text.write_text("bad")
         return found
 
-    monkeypatch.setattr(Surroundings, "files", meanwhile)
+    monkeypatch.setattr(Builder, "files", meanwhile)
     error = shop.error(shop.step(inputs={"made": pinned}, container=None, run=None))
     assert error.message == "step toy:x: its inputs changed while they were read"
 
@@ -320,7 +321,7 @@ def test_a_cache_for_reading_only_that_holds_everything_is_enough(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, *, changed: bool
 ) -> None:
     steps = doubled(shop)
-    shop.realise(*steps)
+    shop.build(*steps)
     (shop.publish / "doubled").unlink()
     store = {path: path.stat().st_mtime_ns for path in shop.store.root.rglob("*")}
 
@@ -330,25 +331,25 @@ def test_a_cache_for_reading_only_that_holds_everything_is_enough(
     monkeypatch.setattr(Store, "_folder", refuse)
     if changed:
         monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
-    assert shop.realise(*steps).cached
+    assert shop.build(*steps).cached
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
     assert store.keys() == set(shop.store.root.rglob("*"))
 
 
 def test_a_step_without_code_passes_its_inputs_on_through_its_checks(shop: Shop) -> None:
     taken = shop.step(inputs={"made": Source(shop.text)}, container=None, run=None)
-    shop.realise(taken)
+    shop.build(taken)
     assert (shop.artifacts(), shop.engine.runs) == ({"made": "abc"}, [])
     shop.text.write_text("Y")
     with pytest.raises(CheckError):
-        shop.realise(replace(taken, checks={"made": no_y}))
+        shop.build(replace(taken, checks={"made": no_y}))
 
 
 def test_a_disk_without_room_for_a_log_is_a_sentence(shop: Shop) -> None:
-    scratch = shop.root / "scratch"
-    (scratch / "out").mkdir(parents=True)
+    builder = shop.builder()
+    work = builder.work(shop.step(), Line.silent())
     with pytest.raises(PipelineError) as caught:
-        sandbox.run(shop.step(), shop.around(), scratch, Path("/dev/full"), Line.silent())
+        sandbox.run(builder.sandbox, work, shop.root / "out", Path("/dev/full"))
     assert str(caught.value) == (
         "/dev/full: cannot write: No space left on device\n  hint: free some space on the disk that it is on"
     )

@@ -2,10 +2,11 @@
 
 import hashlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from pipeline.build.builder import Surroundings
+from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Pinned, Source, Step
 from pipeline.report import Line
@@ -17,20 +18,20 @@ BLOB = Blob(DIGEST, 6)
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Surroundings:
-    return Surroundings(Store(tmp_path / "cache"), ())
+def builder(tmp_path: Path) -> Builder:
+    return Builder(Store(tmp_path / "cache"), Mock())
 
 
 def step(**inputs: Source | Pinned) -> Step:
     return Step(name="toy", summary="", inputs=inputs, outputs=("made",), published={"made": 0o644})
 
 
-def test_files_of_each_kind(around: Surroundings, tmp_path: Path, thread_server: str) -> None:
+def test_files_of_each_kind(builder: Builder, tmp_path: Path, thread_server: str) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"kernel")
     (tmp_path / "folder").mkdir()
     content = Blob(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
     fetched = Pinned(content, "artifact 'x'", urls=(Server(thread_server).url("good"),))
-    files = around.files(
+    files = builder.files(
         step(
             a=Pinned(BLOB, "artifact 'k'", path=tmp_path / "vmlinuz"),
             b=fetched,
@@ -44,18 +45,18 @@ def test_files_of_each_kind(around: Surroundings, tmp_path: Path, thread_server:
     assert files["b"].read_bytes() == CONTENT
 
 
-def test_a_pinned_file_that_is_not_there(around: Surroundings, tmp_path: Path) -> None:
+def test_a_pinned_file_that_is_not_there(builder: Builder, tmp_path: Path) -> None:
     with pytest.raises(PipelineError) as caught:
-        around.files(step(a=Pinned(BLOB, "artifact 'k'", path=tmp_path / "x")), Line.silent())
+        builder.files(step(a=Pinned(BLOB, "artifact 'k'", path=tmp_path / "x")), Line.silent())
     assert str(caught.value) == (
         f"artifact 'k': there is no file {tmp_path}/x\n  hint: correct its path in manifests/manifest.toml"
     )
 
 
-def test_a_pinned_file_that_is_another(around: Surroundings, tmp_path: Path) -> None:
+def test_a_pinned_file_that_is_another(builder: Builder, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"other")
     with pytest.raises(PipelineError) as caught:
-        around.files(step(a=Pinned(BLOB, "artifact 'k'", path=tmp_path / "x")), Line.silent())
+        builder.files(step(a=Pinned(BLOB, "artifact 'k'", path=tmp_path / "x")), Line.silent())
     other = hashlib.sha256(b"other").hexdigest()
     assert str(caught.value) == (
         f"artifact 'k': {tmp_path}/x has 5 bytes and SHA-256 {other}, the manifest says 6 and {DIGEST}\n"
@@ -63,29 +64,27 @@ def test_a_pinned_file_that_is_another(around: Surroundings, tmp_path: Path) -> 
     )
 
 
-def test_a_step_is_current_while_all_it_made_and_published_is_there(
-    around: Surroundings, tmp_path: Path
-) -> None:
+def test_a_step_is_current_while_all_it_made_and_published_is_there(builder: Builder, tmp_path: Path) -> None:
     toy = step(a=Pinned(BLOB, "x"))
     folder = tmp_path / "artifacts"
-    assert not around.is_current(toy, folder)
-    with around.store.scratch() as scratch:
+    assert not builder.is_current(toy, folder)
+    with builder.store.scratch() as scratch:
         (scratch / "made").write_bytes(b"made")
-        blob = around.store.add(scratch / "made")
-    around.store.record(around.key(toy) or "", Result({"made": blob}, 1, toy.checks_digest()))
-    assert not around.is_current(toy, folder)
-    around.store.copy(blob, folder / "made", 0o644)
-    assert around.is_current(toy, folder)
+        blob = builder.store.add(scratch / "made")
+    builder.store.record(builder.key(toy) or "", Result({"made": blob}, 1, toy.checks_digest()))
+    assert not builder.is_current(toy, folder)
+    builder.store.copy(blob, folder / "made", 0o644)
+    assert builder.is_current(toy, folder)
     (folder / "made").write_bytes(b"mad?")
-    assert not around.is_current(toy, folder)
-    around.store.copy(blob, folder / "made", 0o644)
-    (around.store.root / "blobs" / blob.sha256).unlink()
-    assert not around.is_current(toy, folder)
+    assert not builder.is_current(toy, folder)
+    builder.store.copy(blob, folder / "made", 0o644)
+    (builder.store.root / "blobs" / blob.sha256).unlink()
+    assert not builder.is_current(toy, folder)
 
 
-def test_a_key_is_computed_once_a_run(around: Surroundings, tmp_path: Path) -> None:
+def test_a_key_is_computed_once_a_run(builder: Builder, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     toy = step(a=Source(tmp_path / "x"))
-    key = around.key(toy)
+    key = builder.key(toy)
     (tmp_path / "x").write_text("y")
-    assert around.key(toy) == key != around.key_now(toy)
+    assert builder.key(toy) == key != builder.key_now(toy)

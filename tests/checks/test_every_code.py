@@ -85,7 +85,7 @@ def test_a_fault_is_told_by_its_code_and_by_no_other(kind: str, case: Case) -> N
 def test_what_is_built_here_breaks_no_rule(session: Session) -> None:
     for image, steps in session.images.items():
         for step in steps:
-            result = session.around.result(step)
+            result = session.builder.result(step)
             for output, gate in step.checks.items():
                 path = session.store.find(result.outputs[output]) if result else None
                 if path is None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.build.builder import StepError
 from pipeline.build.session import Session
 from pipeline.cli import answers, commands, tasks
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Report
+from pipeline.sandbox.run import Outcome, StepError
 from pipeline.steps import check_answers as step
 from pipeline.store.cache import Result
 from tests.conftest import ROOT, lacking
@@ -97,11 +97,11 @@ def shop(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -
     shop = Session(checkout.write(tmp_path / "checkout"), Report(console))
     made = Step("installer:toy", "", {}, (step.PROGRAM,))
     vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)), made)}
-    vars(shop.around)["engine"] = FakeEngine(tmp_path / "engine")
+    vars(shop.containers)["engine"] = FakeEngine(tmp_path / "engine")
     with shop.store.scratch() as scratch:
         (scratch / "program").write_text(PROGRAM)
         blob = shop.store.add(scratch / "program")
-    shop.store.record(shop.around.key(made) or "", Result({step.PROGRAM: blob}, 1, made.checks_digest()))
+    shop.store.record(shop.builder.key(made) or "", Result({step.PROGRAM: blob}, 1, made.checks_digest()))
     return shop
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_checked(shop: Session, tmp_path: Path, name: str, messag
 def test_a_container_that_ends_by_itself(
     shop: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.sandbox.run.run", lambda *_: (137, None))
+    monkeypatch.setattr("pipeline.build.build.run", lambda *_: Outcome(137))
     (tmp_path / "a.toml").write_text("good\n")
     log = shop.folder("toy") / "logs/answers.log"
     with pytest.raises(StepError) as caught:
@@ -168,7 +168,7 @@ def test_the_check_waits_for_the_installer(shop: Session) -> None:
 @pytest.mark.container
 def test_the_built_installer(workshop: Workshop) -> None:
     _, made = commands.installer(workshop.session)
-    result = workshop.session.around.result(made.step)
+    result = workshop.session.builder.result(made.step)
     program = workshop.session.store.find(result.outputs[made.name]) if result else None
     if program is None:
         lacking("the installer has not been built: `./doit iso` does that")

@@ -10,13 +10,13 @@ from typing import cast
 
 import pytest
 
-from pipeline.build.builder import StepError
 from pipeline.build.session import Session
 from pipeline.checks.catalog import take_apart
 from pipeline.cli import bench, entry
 from pipeline.cli import boot_test as virtual
 from pipeline.cli.bench import Checkout, Figure, write_large_iso
 from pipeline.formats.fields import open_image
+from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
 from tests.fixtures.iso import efi_image
@@ -80,9 +80,9 @@ class Said:
     def __init__(self, folder: Path, session: Session) -> None:
         self.folder, self.removed = folder, list[str]()
         engine = SimpleNamespace(images=lambda _: ["a"], remove_image=self.removed.append)
-        around = SimpleNamespace(engine=engine)
+        containers = SimpleNamespace(engine=engine)
         self.session = cast(
-            Session, SimpleNamespace(images=session.images, project=session.project, around=around)
+            Session, SimpleNamespace(images=session.images, project=session.project, containers=containers)
         )
 
     @contextlib.contextmanager

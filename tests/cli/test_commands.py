@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.build.record import build_record
+from pipeline.build.record import build_record, made
 from pipeline.build.session import Session
 from pipeline.cli import commands
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.inspection import cli
 from pipeline.plan.step import Pinned, Source, Step
-from pipeline.project import outputs
 from pipeline.report import Report
 from pipeline.sandbox.docker import EngineError
 from pipeline.store.cache import Blob, Result
@@ -78,7 +77,7 @@ def leave(session: Session, step: Step, seconds: float) -> None:
             (scratch / name).write_text(f"content of {name}")
             blobs[name] = session.store.add(scratch / name)
     result = Result(blobs, seconds, step.checks_digest())
-    session.store.record(session.around.key(step) or "", result)
+    session.store.record(session.builder.key(step) or "", result)
     for name, mode in step.published.items():
         session.store.copy(blobs[name], session.folder("toy") / name, mode)
 
@@ -102,7 +101,7 @@ def test_a_step_that_fails_leaves_no_artifact_of_older_inputs(session: Session, 
     for step in steps:
         leave(session, step, 1)
     (session.root / "text").unlink()
-    session.around.keys.clear()
+    session.builder.keys.clear()
     with pytest.raises(PipelineError):
         commands.realise_step(session, "toy", steps[0])
     assert there(session) == ["c"]
@@ -133,10 +132,10 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
     )
     commands.lock(session, ["outputs"])
     assert commands.verify_outputs(session) is True
-    once = outputs.made({"one": steps}, session.around)
-    assert outputs.made({"one": steps, "carries it": steps}, session.around) == once
+    once = made({"one": steps}, session.builder)
+    assert made({"one": steps, "carries it": steps}, session.builder) == once
     path = session.root / "manifests/outputs.lock.json"
-    key = session.around.key(steps[0])
+    key = session.builder.key(steps[0])
     other = path.read_text().replace(
         f'{key}", "name": "a", "size": 12', f'{"0" * 64}", "name": "a", "size": 13'
     )
@@ -145,7 +144,7 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
     screen.truncate(0)
     screen.seek(0)
     assert commands.verify_outputs(session) is False
-    digest = outputs.made(session.images, session.around)[0].sha256
+    digest = made(session.images, session.builder)[0].sha256
     assert screen.getvalue().splitlines() == [
         f"not what is locked: a of step kernel:toy has 12 bytes and the SHA-256 {digest}, "
         f"manifests/outputs.lock.json says 13 and {digest}",
@@ -179,7 +178,7 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
     digests = {
         name: result.outputs[name].sha256
         for step in steps
-        if (result := session.around.result(step))
+        if (result := session.builder.result(step))
         for name in step.outputs
     }
     lines = screen.getvalue().splitlines()
@@ -199,10 +198,10 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
     assert record["version"] == 1
     assert record["steps"][0] == {
         "step": "kernel:toy",
-        "key": session.around.key(steps[0]),
+        "key": session.builder.key(steps[0]),
         "container": {"image": "installer-iso/kernel:6666666666666666", "layer": "6" * 64},
         "inputs": {
-            "a": {"sha256": session.around.digest(steps[0].inputs["a"], ""), "size": 5},
+            "a": {"sha256": session.builder.digest(steps[0].inputs["a"], ""), "size": 5},
             "b": {"sha256": "2" * 64, "size": 5},
         },
         "outputs": {"a": {"sha256": digests["a"], "size": 12}},
@@ -217,7 +216,7 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
 
 def test_no_record_of_what_was_not_made(session: Session) -> None:
     with pytest.raises(ValueError, match="step kernel:toy has not been made"):
-        build_record(three(session), session.around, session.folder("toy") / "build.json", set())
+        build_record(three(session), session.builder, session.folder("toy") / "build.json", set())
 
 
 def test_gc_refuses_a_negative_age(session: Session) -> None:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline import config
-from pipeline.build.builder import Surroundings
+from pipeline.build.builder import Builder
 from pipeline.cli import lock as resolve
 from pipeline.cli.lock import Consent, Resolved
 from pipeline.debian import layer
@@ -25,8 +26,8 @@ from tests.fixtures.deb import control, deb
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Surroundings:
-    return Surroundings(Store(tmp_path / "cache"), ())
+def builder(tmp_path: Path) -> Builder:
+    return Builder(Store(tmp_path / "cache"), Mock())
 
 
 def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
@@ -58,10 +59,10 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
     ]
 
 
-def test_containers_that_are_not_there(tmp_path: Path, around: Surroundings) -> None:
+def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None:
     found = project.load(checkout.write(tmp_path / "checkout"))
     with pytest.raises(ConfigError) as caught:
-        resolve.make_locks(found, around, ["imager", "x", "y"], Report(), Consent())
+        resolve.make_locks(found, builder, ["imager", "x", "y"], Report(), Consent())
     assert str(caught.value) == (
         "x: there is no containers/x.toml\n"
         "y: there is no containers/y.toml\n"
@@ -69,7 +70,7 @@ def test_containers_that_are_not_there(tmp_path: Path, around: Surroundings) -> 
     )
 
 
-def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, around: Surroundings) -> None:
+def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder: Builder) -> None:
     found = project.load(checkout.write(tmp_path / "checkout"))
     image = deb([("./usr/bin/toy", b"toy", 0o755)], said=control("toy"))
     blob = tmp_path / "cache/blobs" / hashlib.sha256(image).hexdigest()
@@ -77,7 +78,7 @@ def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, around:
     blob.write_bytes(image)
     package = Package("toy", "1", "debian", "pool/toy_1_amd64.deb", len(image), blob.name)
     intent = found.intents["imager"]
-    made = resolve.lock_for(found, around, "imager", (package,), Line.silent())
+    made = resolve.lock_for(found, builder, "imager", (package,), Line.silent())
     expected = layer.write(
         [blob],
         io.BytesIO(),
@@ -107,7 +108,7 @@ def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> 
     monkeypatch.setattr(
         resolve,
         "lock_for",
-        lambda _project, _around, name, packages, _line: replace(
+        lambda _project, _builder, name, packages, _line: replace(
             checkout.lock_of(name, Intent("", ("coreutils", "xorriso"))), packages=packages
         ),
     )
@@ -116,7 +117,7 @@ def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> 
 @pytest.mark.parametrize(("consent", "written"), [(Consent(), False), (Consent(older=True), True)])
 def test_packages_that_become_older_are_shown_and_need_a_yes(
     tmp_path: Path,
-    around: Surroundings,
+    builder: Builder,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     xorriso: Package,
@@ -126,10 +127,10 @@ def test_packages_that_become_older_are_shown_and_need_a_yes(
     found = project.load(checkout.write(tmp_path / "checkout"))
     apt_says(monkeypatch, now(xorriso, version="1-1~deb13u1"))
     if written:
-        resolve.make_locks(found, around, [], Report(), consent)
+        resolve.make_locks(found, builder, [], Report(), consent)
     else:
         with pytest.raises(PipelineError) as caught:
-            resolve.make_locks(found, around, [], Report(), consent)
+            resolve.make_locks(found, builder, [], Report(), consent)
         assert caught.value.message == "1 packages would become older than they are locked"
         assert caught.value.hint.endswith("`./doit lock --downgrade`")
     assert "older than what is locked: imager: xorriso 1-1 becomes 1-1~deb13u1\n" in capsys.readouterr().out
@@ -150,7 +151,7 @@ def test_packages_that_become_older_are_shown_and_need_a_yes(
 )
 def test_a_lock_is_checked_against_what_apt_says_now(
     tmp_path: Path,
-    around: Surroundings,
+    builder: Builder,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     xorriso: Package,
@@ -160,19 +161,19 @@ def test_a_lock_is_checked_against_what_apt_says_now(
     found = project.load(checkout.write(tmp_path / "checkout"))
     before = (found.root / "manifests/imager.lock.json").read_bytes()
     apt_says(monkeypatch, now(xorriso, **changed))
-    assert resolve.check_locks(found, around, [], Report(), Consent()) is (said == "")
+    assert resolve.check_locks(found, builder, [], Report(), Consent()) is (said == "")
     out = capsys.readouterr().out
     assert out == (f"manifests/imager.lock.json: {said}\n" if said else "as apt resolves them now: imager\n")
     assert (found.root / "manifests/imager.lock.json").read_bytes() == before
 
 
 def test_a_lock_that_is_not_there_is_not_right(
-    tmp_path: Path, around: Surroundings, monkeypatch: pytest.MonkeyPatch, xorriso: Package
+    tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch, xorriso: Package
 ) -> None:
     found = project.load(checkout.write(tmp_path / "checkout"))
     apt_says(monkeypatch, now(xorriso))
     del found.locks["imager"]
-    assert resolve.check_locks(found, around, [], Report(), Consent()) is False
+    assert resolve.check_locks(found, builder, [], Report(), Consent()) is False
 
 
 def test_dates_of_this_snapshot_are_known_by_its_locks(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_locks_of_one_snapshot_with_different_dates_are_told(tmp_path: Path) -> 
 )
 def test_a_lock_that_cannot_be_read_is_not_written_over(
     tmp_path: Path,
-    around: Surroundings,
+    builder: Builder,
     monkeypatch: pytest.MonkeyPatch,
     xorriso: Package,
     spoil: Callable[[str], str],
@@ -226,10 +227,10 @@ def test_a_lock_that_cannot_be_read_is_not_written_over(
     apt_says(monkeypatch, now(xorriso))
     found = project.load(root, match_locks=False)
     with pytest.raises(ConfigError) as caught:
-        resolve.make_locks(found, around, [], Report(), Consent(older=True))
+        resolve.make_locks(found, builder, [], Report(), Consent(older=True))
     assert caught.value.mistakes[0].startswith("manifests/imager.lock.json: " + said)
     assert caught.value.hint == hint
     assert path.read_bytes() == before
     path.unlink()
-    resolve.make_locks(found, around, [], Report(), Consent())
+    resolve.make_locks(found, builder, [], Report(), Consent())
     assert "xorriso" in path.read_text()

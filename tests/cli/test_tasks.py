@@ -150,7 +150,7 @@ commands.is_current = lambda *_: False
 commands.realise_step = make
 commands.tell_untracked = lambda _session: None
 Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
-Session.around = SimpleNamespace(stop=stopped.set)
+Session.builder = SimpleNamespace(stop=stopped.set)
 Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
 entry.workers = lambda _: 2
 sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))

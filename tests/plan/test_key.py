@@ -45,8 +45,8 @@ CHANGES: list[tuple[str, Callable[[Shop], Step]]] = [
 
 @pytest.mark.parametrize(("what", "change"), CHANGES, ids=[what for what, _ in CHANGES])
 def test_what_changes_the_key(shop: Shop, what: str, change: Callable[[Shop], Step]) -> None:
-    before = shop.around().key(shop.step())
-    assert shop.around().key(change(shop)) != before
+    before = shop.builder().key(shop.step())
+    assert shop.builder().key(change(shop)) != before
 
 
 def touch_text(shop: Shop) -> Step:
@@ -66,5 +66,5 @@ SAME: list[tuple[str, Callable[[Shop], Step]]] = [
 
 @pytest.mark.parametrize(("what", "change"), SAME, ids=[what for what, _ in SAME])
 def test_what_does_not(shop: Shop, what: str, change: Callable[[Shop], Step]) -> None:
-    before = shop.around().key(shop.step())
-    assert shop.around().key(change(shop)) == before
+    before = shop.builder().key(shop.step())
+    assert shop.builder().key(change(shop)) == before

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.build import realise
+from pipeline.build.build import build_step
+from pipeline.build.record import made
 from pipeline.build.session import Session
 from pipeline.cli import commands
 from pipeline.errors import ConfigError
 from pipeline.plan.step import distinct
-from pipeline.project import outputs
 from pipeline.project.outputs import PATH, Artifact, StaleError, by_key, differences, read, unproved, write
 from pipeline.report import Line
 from pipeline.store.cache import Blob
@@ -118,9 +118,9 @@ def test_what_this_checkout_builds_is_what_everybody_gets(session: Session) -> N
     """Whoever changes what is built on purpose runs `./doit lock outputs`."""
     for image, steps in session.images.items():
         for step in steps:
-            realise(step, session.around, session.folder(image), Line.silent())
-    made = outputs.made(session.images, session.around)
-    assert differences(read(session.root), commands.product(session), made) == []
+            build_step(step, session.builder, session.folder(image), Line.silent())
+    found = made(session.images, session.builder)
+    assert differences(read(session.root), commands.product(session), found) == []
 
 
 def test_the_committed_lock_has_every_output_of_every_step_with_its_key(session: Session) -> None:

@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 
-from pipeline.build.builder import StepError
 from pipeline.build.session import Session
 from pipeline.project import manifest
 from pipeline.project.checkout import copy_sources
@@ -15,6 +14,7 @@ from pipeline.report import Report
 from pipeline.reproduce import builds
 from pipeline.reproduce.rebuild import Task
 from pipeline.reproduce.variations import VARIATIONS, sides
+from pipeline.sandbox.run import StepError
 from tests.conftest import ROOT
 
 
@@ -31,8 +31,8 @@ def test_a_build_runs_the_copied_checkout_and_the_locked_packages(
             (folder / f"{name}.py").write_text("raise SystemExit('not the locked package')\n")
     monkeypatch.setenv("PYTHONPATH", str(elsewhere))
     library.write_bytes(b"")
-    around = SimpleNamespace(engine=SimpleNamespace(address="unix:///nowhere"))
-    session = cast(Session, SimpleNamespace(around=around, report=Report()))
+    containers = SimpleNamespace(engine=SimpleNamespace(address="unix:///nowhere"))
+    session = cast(Session, SimpleNamespace(containers=containers, report=Report()))
     for side in sides(VARIATIONS):
         task = Task("toy", (), side, str(library), str(tmp_path / "answer.json"))
         with pytest.raises(StepError) as caught:

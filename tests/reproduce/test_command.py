@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.build.builder import StepError
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Step
@@ -14,6 +13,7 @@ from pipeline.reproduce.builds import Built, needed
 from pipeline.reproduce.command import prepared, select, surroundings
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, chosen
+from pipeline.sandbox.run import StepError
 
 IMAGE = "truthdb-installer"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.build.builder import Surroundings
+from pipeline.build.builder import Builder
 from pipeline.build.session import Session
 from pipeline.plan.step import Step
 from pipeline.project.checkout import copy_sources
@@ -19,7 +19,9 @@ from pipeline.report import Line
 from pipeline.reproduce.builds import faketime
 from pipeline.reproduce.rebuild import conditions
 from pipeline.reproduce.variations import VARIATIONS, Side, sides
-from pipeline.sandbox import run as sandbox
+from pipeline.sandbox.containers import Containers
+from pipeline.sandbox.run import Outcome
+from pipeline.sandbox.run import run as run_step
 from pipeline.steps.runner import BUILD, ENVIRONMENT
 from tests.conftest import ROOT
 from tests.fixtures.onlooker import look
@@ -38,7 +40,8 @@ def looked(session: Session, imager: str, tmp_path: Path) -> Any:
     def run(side: Side) -> tuple[dict[str, Any], Mapping[str, Any]]:
         told: dict[str, Any] = {}
         given = conditions(side, faketime(session), told)
-        around = Surroundings(session.store, session.around.sources, given)
+        containers = Containers(session.store, session.project.sources(), given)
+        builder = Builder(session.store, lambda: containers)
         step = Step(
             name="look",
             summary="",
@@ -50,8 +53,8 @@ def looked(session: Session, imager: str, tmp_path: Path) -> Any:
         )
         place = tmp_path / side.hostname
         (place / "out").mkdir(parents=True)
-        status, error = sandbox.run(step, around, place, place / "log", Line.silent())
-        assert (status, error) == (0, None), (place / "log").read_text()
+        outcome = run_step(containers, builder.work(step, Line.silent()), place / "out", place / "log")
+        assert outcome == Outcome(0), (place / "log").read_text()
         return json.loads((place / "out" / "seen").read_text()), told["look"]
 
     return run
@@ -98,7 +101,7 @@ def test_the_same_bytes_in_other_surroundings(session: Session, imager: str) -> 
     ]
     assert varied == [variation.name for variation in VARIATIONS]
     assert any(line.startswith("planted to see whether it is found: step uki:") for line in lines)
-    made = session.around.result(
+    made = session.builder.result(
         next(s for s in session.images["truthdb-installer"] if s.name == "uki:truthdb-installer")
     )
     assert made

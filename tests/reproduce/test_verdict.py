@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.builder import StepError
 from pipeline.reproduce import verdict
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
+from pipeline.sandbox.run import StepError
 
 
 def pair(folder: Path, name: str, first: bytes, second: bytes) -> Pair:

@@ -15,7 +15,6 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from pipeline.build.builder import StepError
 from pipeline.errors import PipelineError
 from pipeline.sandbox import processes
 from pipeline.sandbox import transfer as crossing
@@ -23,7 +22,7 @@ from pipeline.sandbox.discovery import plain_tcp
 from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
 from pipeline.sandbox.image_archive import is_bare
 from pipeline.sandbox.processes import is_gone, this_process
-from pipeline.sandbox.run import read_event
+from pipeline.sandbox.run import StepError, read_event
 from pipeline.sandbox.transfer import extract, lines_of
 
 JOB = Job("image", ("true",), ())

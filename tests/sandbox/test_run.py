@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
-from pipeline.build.builder import StepError, Surroundings
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Line
-from pipeline.sandbox import run as sandbox
+from pipeline.sandbox.containers import Containers, proxies
+from pipeline.sandbox.run import Outcome, StepError, Work
 from pipeline.store.cache import Store
 
 
 def test_no_terminal_through_ssh(tmp_path: Path) -> None:
-    around = Surroundings(Store(tmp_path), ())
-    vars(around)["engine"] = SimpleNamespace(address="ssh://there")
+    containers = Containers(Store(tmp_path), ())
+    vars(containers)["engine"] = SimpleNamespace(address="ssh://there")
     with pytest.raises(PipelineError) as caught:
-        sandbox.interact(Step("x", "", {}, ()), around, tmp_path, Line.silent())
+        containers.attach(Work(Step("x", "", {}, ()), {}, Mock(), Line.silent()))
     assert caught.value.message == "ssh://there: a terminal cannot be passed on through ssh://"
 
 
@@ -26,7 +27,7 @@ def test_the_proxies_that_a_step_with_network_goes_through(monkeypatch: pytest.M
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    assert sandbox.proxies() == [("HTTPS_PROXY", "http://proxy:3128")]
+    assert proxies() == [("HTTPS_PROXY", "http://proxy:3128")]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_the_proxies_that_a_step_with_network_goes_through(monkeypatch: pytest.M
 )
 def test_how_a_run_failed_is_told(status: int, error: Mapping[str, str] | None, said: str) -> None:
     try:
-        sandbox.expect_success("apt", status, error, Path("/log"))
+        Outcome(status, error).expect_success("apt", Path("/log"))
         told = ""
     except StepError as failure:
         told = str(failure)

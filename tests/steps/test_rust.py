@@ -172,7 +172,7 @@ def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
     """It writes that down in the order of a hash table, which is another one each time."""
     steps = [step for image in session.images.values() for step in image if step.run is rust.dependencies]
     for step in steps:
-        result = session.around.result(step)
+        result = session.builder.result(step)
         path = session.store.find(result.outputs["target.tar"]) if result else None
         if path is None:
             lacking(f"{step.name} has not been built: run `./doit iso`")

@@ -145,7 +145,7 @@ CRATES = {
 def sysroot(session: Session) -> Path:
     """The standard library, as the last build made it."""
     step = next(step for image in session.images.values() for step in image if step.name == "rust-std")
-    result = session.around.result(step)
+    result = session.builder.result(step)
     path = session.store.find(result.outputs["sysroot.tar"]) if result else None
     return path or lacking("the standard library has not been built: run `./doit iso`")
 
