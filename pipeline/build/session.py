@@ -12,8 +12,7 @@ from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Step, distinct
-from pipeline.project import checkout as project
-from pipeline.project import outputs
+from pipeline.project import checkout, outputs
 from pipeline.project.checkout import Project
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
@@ -39,7 +38,7 @@ class Session:
     @cached_property
     def project(self) -> Project:
         """The checkout's files. Raises ConfigError with all their mistakes."""
-        return project.load(self.root)
+        return checkout.load(self.root)
 
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:

@@ -15,7 +15,7 @@ from pipeline.inspection.open import located
 from pipeline.plan.step import Output, Source, Step
 from pipeline.project.checkout import Project
 from pipeline.report import Line
-from pipeline.steps import check_answers as answers
+from pipeline.steps import check_answers
 
 CONTAINER = "imager"
 """Where the program runs: any of our containers will do for a static one, and an ISO needs this one."""
@@ -39,13 +39,13 @@ def check(project: Project, made: Output, builder: Builder, name: str, log: Path
         name="answers",
         summary="Check an answer file.",
         container=project.lock_of(CONTAINER),
-        inputs={answers.PROGRAM: made, answers.FILE: Source(path)},
+        inputs={check_answers.PROGRAM: made, check_answers.FILE: Source(path)},
         outputs=(),
-        run=answers.check,
+        run=check_answers.check,
     )
     with builder.store.scratch() as out:
         run_uncached(step, builder, out, log, line, known_as="the check")
-        verdict = Verdict(**json.loads((out / answers.VERDICT).read_text()))
+        verdict = Verdict(**json.loads((out / check_answers.VERDICT).read_text()))
     return Verdict(verdict.good, called(verdict.text, name))
 
 
@@ -64,4 +64,4 @@ def file_called(name: str) -> Path:
 
 def called(text: str, name: str) -> str:
     """Return what the program said, with the file's own name where it begins a line."""
-    return re.sub(rf"^{re.escape(answers.FILE)}(?=:)", lambda _: name, text, flags=re.MULTILINE)
+    return re.sub(rf"^{re.escape(check_answers.FILE)}(?=:)", lambda _: name, text, flags=re.MULTILINE)

@@ -21,7 +21,7 @@ from typing import Any
 from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
-from pipeline.cli.entry import workers
+from pipeline.cli.workers import workers
 from pipeline.debian.lock import REPOSITORY
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.project.checkout import copy_sources

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from pipeline.acceptance import run as verdict
 from pipeline.acceptance.scenarios import STORIES
-from pipeline.boot import boot_test as scenario
-from pipeline.boot import interactive, probe
+from pipeline.boot import boot_test, interactive, probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import kvm
@@ -81,7 +80,7 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
             shutil.rmtree(target)
         target.mkdir(parents=True)
     for name, run, params, place in (
-        ("boot-test", scenario.run, common | booting, target),
+        ("boot-test", boot_test.run, common | booting, target),
         ("install-test", verdict.run, common | installing, target / INSTALLS),
     ):
         if params.get("ways") or params.get("stories"):

@@ -11,8 +11,7 @@ from pipeline.build.session import Session
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Output, Source, Step
-from pipeline.project import checkout as project
-from pipeline.project import outputs
+from pipeline.project import checkout, outputs
 from pipeline.report import Line, size_text
 from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
@@ -133,7 +132,7 @@ def lock(
 ) -> bool:
     """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
     from pipeline.build.builder import Builder
-    from pipeline.cli import lock as resolve
+    from pipeline.cli.lock import Consent, check_locks, make_locks
     from pipeline.sandbox.containers import Containers
 
     good = True
@@ -145,12 +144,12 @@ def lock(
     containers = [name for name in names if name != outputs.NAME]
     if names and not containers:
         return good
-    checkout = project.load(session.root, match_locks=False)
-    builder = Builder(session.store, lambda: Containers(session.store, checkout.sources()))
-    consent = resolve.Consent(downgrade, trust_mirror)
+    project = checkout.load(session.root, match_locks=False)
+    builder = Builder(session.store, lambda: Containers(session.store, project.sources()))
+    consent = Consent(downgrade, trust_mirror)
     if check:
-        return resolve.check_locks(checkout, builder, containers, session.report, consent) and good
-    resolve.make_locks(checkout, builder, containers, session.report, consent)
+        return check_locks(project, builder, containers, session.report, consent) and good
+    make_locks(project, builder, containers, session.report, consent)
     return good
 
 
@@ -166,7 +165,7 @@ def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
 
     `seed` repeats what an earlier test left to chance; 0 leaves it to chance.
     """
-    from pipeline.cli import boot_test as virtual
+    from pipeline.cli import boot_test as boots
 
     summary = "boot it in virtual machines, and install from it"
     names = _names(only)
@@ -174,7 +173,7 @@ def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
         folder = session.folder(image)
         try:
             with session.report.step(f"boot-test:{image}", summary) as line:
-                virtual.test(session, image, names, accel, seed, line)
+                boots.test(session, image, names, accel, seed, line)
         except StepError:
             tell_boots(session, folder)
             raise
@@ -187,9 +186,9 @@ def _names(only: str) -> list[str]:
 
 def judge_boot_test(only: str, accel: str, **_other: object) -> None:
     """Raise PipelineError for a name or an accelerator that there is not."""
-    from pipeline.cli import boot_test as virtual
+    from pipeline.cli import boot_test as boots
 
-    virtual.chosen(_names(only), accel)
+    boots.chosen(_names(only), accel)
 
 
 def judge_boot(way: str, accel: str, **_other: object) -> None:
@@ -209,18 +208,18 @@ def judge_answers(check: str, **_other: object) -> None:
 
 def tell_boots(session: Session, folder: Path) -> None:
     """Print what the boot test of an image found, and where to look."""
-    from pipeline.cli import boot_test as virtual
+    from pipeline.cli import boot_test as boots
 
-    session.report.table(("boot test", "verdict", "seconds:", "of which"), virtual.rows(folder))
+    session.report.table(("boot test", "verdict", "seconds:", "of which"), boots.rows(folder))
     session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
 def boot(session: Session, way: str, accel: str) -> bool:
     """Boot the first image in this terminal."""
-    from pipeline.cli import boot_test as virtual
+    from pipeline.cli import boot_test as boots
 
     image, line = next(iter(session.media)), Line("boot", session.report)
-    return virtual.look_around(session, image, way, accel, line) == 0
+    return boots.look_around(session, image, way, accel, line) == 0
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:
@@ -276,7 +275,7 @@ def gc(session: Session, days: int) -> None:
     report.print(f"{store.root}: {before.results} results, {before.blobs} blobs, {size_text(before.size)}")
     gone = store.clean(older_than=days * 86400)
     report.print(f"removed: {gone.results} results, {gone.blobs} blobs, {size_text(gone.size)}")
-    wanted = {lock.tag for lock in project.load(session.root, match_locks=False).locks.values()}
+    wanted = {lock.tag for lock in checkout.load(session.root, match_locks=False).locks.values()}
     try:
         engine = connect()
     except EngineError:

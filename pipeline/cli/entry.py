@@ -15,9 +15,6 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 
-MOST = 4
-"""Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
-
 PLAIN = {"✓": "+", "✗": "x"}
 LIST = "`./doit list` shows all"
 NO_OPTION = re.compile(r"Error parsing \w+: (?:option )?(.+?) \(parsing options: ")
@@ -60,6 +57,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     from doit.plugin import PluginDict
 
     from pipeline.cli import tasks
+    from pipeline.cli.workers import workers
     from pipeline.report import Report  # it takes longer to load than most files to look at
 
     config, all_tasks = tasks.load(root, workers=workers(arguments))
@@ -86,15 +84,6 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         config["reporter"].stop()
         return 130
     return status or 0
-
-
-def workers(arguments: Sequence[str]) -> int:
-    """Return how many steps are made at once where nobody says (`-n`): one a core, up to MOST.
-
-    Only of an image: other commands are one piece of work, and want keys and the terminal for themselves.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST) if set(arguments) <= {"iso"} and cores > 1 else 0
 
 
 def unknown(name: str, all_tasks: Any) -> PipelineError:

@@ -16,12 +16,13 @@ from pipeline.build.builder import Builder
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock, Package
 from pipeline.debian.mirrors import Snapshot
+from pipeline.debian.packages import download, verify
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Step
 from pipeline.project.checkout import Project, refuse_unreadable_locks
 from pipeline.report import Line, Report
-from pipeline.sandbox import image as containers
-from pipeline.steps import resolve as inside
+from pipeline.sandbox.image import write_layer
+from pipeline.steps import resolve
 
 RESOLVER = "resolver"
 
@@ -75,7 +76,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
         summary="Resolve containers to exact packages.",
         container=project.lock_of(RESOLVER),
         inputs={},
-        outputs=(inside.DATES, *(f"{name}.json" for name in names)),
+        outputs=(resolve.DATES, *(f"{name}.json" for name in names)),
         params={
             "sources": sources,
             "archives": archives,
@@ -84,7 +85,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
             "trust_mirror": consent.mirror,
             "containers": {name: project.intents[name].packages for name in names},
         },
-        run=inside.resolve,
+        run=resolve.resolve,
         network=True,
     )
 
@@ -112,7 +113,7 @@ def _resolve(
         step = _step(project, names, consent)
         log = project.root / "artifacts" / "logs" / "lock.log"
         run_uncached(step, builder, out, log, line, known_as="apt")
-        indices = json.loads((out / inside.DATES).read_text(encoding="utf-8"))
+        indices = json.loads((out / resolve.DATES).read_text(encoding="utf-8"))
         packages = {name: read_packages(out / f"{name}.json") for name in names}
     return Resolved(packages, indices)
 
@@ -237,7 +238,7 @@ def lock_for(
         without=intent.without,
         packages=packages,
     )
-    paths = containers.download(packages, project.sources(), builder.store, line.progress)
-    containers.verify(packages, paths)
+    paths = download(packages, project.sources(), builder.store, line.progress)
+    verify(packages, paths)
     with builder.store.scratch() as folder:
-        return replace(draft, layer=containers.write_layer(draft, paths, folder / "layer.tar"))
+        return replace(draft, layer=write_layer(draft, paths, folder / "layer.tar"))

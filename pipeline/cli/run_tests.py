@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.build.build import build_step
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.plan.origins import crate_inputs, fetched_crates
+from pipeline.plan.programs import crate_inputs, fetched_crates
 from pipeline.plan.step import Step, distinct
 from pipeline.project.checkout import Project
 from pipeline.project.crates import by_path

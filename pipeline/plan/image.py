@@ -1,17 +1,17 @@
 """The whole build on one page: a recipe and its pins become steps, top to bottom.
 
-Where kernels and programs come from is `pipeline.plan.origins`'. Must not know engines, caches or doit.
+Where kernels and programs come from is in `kernels` and `programs`. Must not know engines, caches or doit.
 """
 
 from dataclasses import replace
 
 from pipeline.checks.catalog import Gate
 from pipeline.errors import ConfigError
-from pipeline.plan.origins import kernel_steps, made, program_steps
-from pipeline.plan.step import Input, Output, Source, Step, distinct
+from pipeline.plan.kernels import kernel_steps
+from pipeline.plan.programs import program_steps
+from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project.checkout import Project
-from pipeline.steps import compare_kernels as kernels_apart
-from pipeline.steps import efi_image, hardening, initramfs, iso, kernel_config, uki
+from pipeline.steps import compare_kernels, efi_image, hardening, initramfs, iso, kernel_config, uki
 
 OS_RELEASE = """\
 NAME="{product}"
@@ -135,9 +135,9 @@ def _compared_kernels(
         name=f"kernels-apart:{name}",
         summary="Compare the two kernels: each lacks what is the other's.",
         container=project.lock_of("imager"),
-        inputs=configs | {"apart.toml": Source(project.root / kernels_apart.APART)},
+        inputs=configs | {"apart.toml": Source(project.root / compare_kernels.APART)},
         outputs=("kernels.txt",),
-        run=kernels_apart.build,
+        run=compare_kernels.build,
         published={"kernels.txt": 0o644},
     )
     hardened = Step(

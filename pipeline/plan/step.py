@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.checks.finding import Check
 from pipeline.debian.lock import Lock
@@ -131,6 +131,19 @@ class Step:
                 "params": self.params,
             }
         )
+
+
+class Made(TypedDict):
+    """What a step says of the one file that it makes for people."""
+
+    outputs: tuple[str, ...]
+    checks: dict[str, Check]
+    published: dict[str, int]
+
+
+def made(name: str, check: Check, mode: int = 0o644) -> Made:
+    """Return what a step says of the file `name` that it makes for people."""
+    return {"outputs": (name,), "checks": {name: check}, "published": {name: mode}}
 
 
 def _rule(check: Check) -> str:

@@ -17,13 +17,13 @@ from typing import IO, cast
 
 from pipeline.build.session import Session
 from pipeline.debian.deb import data_archive
+from pipeline.debian.packages import download
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.project.checkout import copy_sources
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
 from pipeline.reproduce.vary import FAKETIME
-from pipeline.sandbox import image as containers
 from pipeline.sandbox.run import StepError
 from pipeline.store.cache import Store
 
@@ -158,7 +158,7 @@ def faketime(session: Session) -> bytes:
         raise PipelineError(
             f"containers/{CONTAINER}.toml names no libfaketime", "add it, then run `./doit lock`"
         )
-    (path,) = containers.download(packages, session.project.sources(), session.store, lambda *_: None)
+    (path,) = download(packages, session.project.sources(), session.store, lambda *_: None)
     with data_archive(path) as archive:
         for member in archive:
             if member.name.endswith("/libfaketimeMT.so.1") and (file := archive.extractfile(member)):

@@ -17,6 +17,7 @@ from typing import IO
 
 from pipeline.debian.lock import Lock
 from pipeline.debian.mirrors import Source as Mirror
+from pipeline.debian.packages import Progress
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Source
 from pipeline.sandbox import discovery, image
@@ -57,7 +58,7 @@ class Containers:
                 vars(self)["engine"] = discovery.connect()
             return vars(self)["engine"]  # type: ignore[no-any-return]
 
-    def image(self, lock: Lock, progress: image.Progress) -> str:
+    def image(self, lock: Lock, progress: Progress) -> str:
         """Have the image of a lock in the engine, and return its ID."""
         return image.ensure(self.engine, self.store, lock, self.sources, progress)
 

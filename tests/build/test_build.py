@@ -13,10 +13,10 @@ from pipeline.checks.finding import Finding, Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Pinned, Source, Step
 from pipeline.report import Line
-from pipeline.sandbox import run as sandbox
+from pipeline.sandbox import run
 from pipeline.sandbox.run import StepError
 from pipeline.sandbox.transfer import add_file
-from pipeline.steps import runner as inside
+from pipeline.steps import runner
 from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.files import sha256_of
 from tests.fixtures.toy_step import LOCK, Shop, no_y, shop_below, warns
@@ -43,8 +43,8 @@ def test_what_the_container_finds(shop: Shop) -> None:
     folder = Source(shop.root / "folder")
     shop.build(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
     (job,), (found,) = shop.engine.jobs, shop.engine.found
-    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", inside.WAIT))
-    assert (job.network, job.device, dict(job.env)) == (False, "", inside.ENVIRONMENT)
+    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", runner.WAIT))
+    assert (job.network, job.device, dict(job.env)) == (False, "", runner.ENVIRONMENT)
     assert shop.engine.steps[0]["epoch"] == 1795219200
     assert {name: mode for name, mode in found.items() if not name.startswith("src/")} == {
         "out": 0o755,
@@ -349,14 +349,14 @@ def test_a_disk_without_room_for_a_log_is_a_sentence(shop: Shop) -> None:
     builder = shop.builder()
     work = builder.work(shop.step(), Line.silent())
     with pytest.raises(PipelineError) as caught:
-        sandbox.run(builder.sandbox, work, shop.root / "out", Path("/dev/full"))
+        run.run(builder.sandbox, work, shop.root / "out", Path("/dev/full"))
     assert str(caught.value) == (
         "/dev/full: cannot write: No space left on device\n  hint: free some space on the disk that it is on"
     )
 
 
 def test_a_log_does_not_fill_the_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "MOST_LOG", 20)
+    monkeypatch.setattr(run, "MOST_LOG", 20)
     shop.error(shop.step("die"))
     log = (shop.publish / "logs" / "toy-x.log").read_text()
-    assert log == f"line 0\nline 1\n{sandbox.LEFT_OUT}"
+    assert log == f"line 0\nline 1\n{run.LEFT_OUT}"

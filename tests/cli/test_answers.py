@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Report
 from pipeline.sandbox.run import Outcome, StepError
-from pipeline.steps import check_answers as step
+from pipeline.steps import check_answers
 from pipeline.store.cache import Result
 from tests.conftest import ROOT, lacking
 from tests.fixtures import checkout
@@ -46,11 +46,11 @@ esac
 def judge(folder: Path, text: str) -> dict[str, object]:
     """Return what the step writes of a file with this text."""
     (folder / "in").mkdir()
-    (folder / "in" / step.PROGRAM).write_text(PROGRAM)
-    (folder / "in" / step.FILE).write_text(text)
+    (folder / "in" / check_answers.PROGRAM).write_text(PROGRAM)
+    (folder / "in" / check_answers.FILE).write_text(text)
     context = played(folder)
-    step.check(context)
-    verdict: dict[str, object] = json.loads((context.out / step.VERDICT).read_text())
+    check_answers.check(context)
+    verdict: dict[str, object] = json.loads((context.out / check_answers.VERDICT).read_text())
     return verdict
 
 
@@ -95,13 +95,15 @@ def shop(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
     console = Console(file=screen, highlight=False, soft_wrap=True, emoji=False)
     shop = Session(checkout.write(tmp_path / "checkout"), Report(console))
-    made = Step("installer:toy", "", {}, (step.PROGRAM,))
+    made = Step("installer:toy", "", {}, (check_answers.PROGRAM,))
     vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)), made)}
     vars(shop.containers)["engine"] = FakeEngine(tmp_path / "engine")
     with shop.store.scratch() as scratch:
         (scratch / "program").write_text(PROGRAM)
         blob = shop.store.add(scratch / "program")
-    shop.store.record(shop.builder.key(made) or "", Result({step.PROGRAM: blob}, 1, made.checks_digest()))
+    shop.store.record(
+        shop.builder.key(made) or "", Result({check_answers.PROGRAM: blob}, 1, made.checks_digest())
+    )
     return shop
 
 
@@ -173,10 +175,10 @@ def test_the_built_installer(workshop: Workshop) -> None:
     if program is None:
         lacking("the installer has not been built: `./doit iso` does that")
     for text, good in ((GOOD.read_bytes(), True), (b"version = 2\n", False)):
-        inputs: dict[str, Content] = {step.PROGRAM: program, step.FILE: text}
-        out, said = workshop.run("imager", step.check, inputs)
-        assert (out / step.VERDICT).is_file(), said
-        assert json.loads((out / step.VERDICT).read_text())["good"] is good
+        inputs: dict[str, Content] = {check_answers.PROGRAM: program, check_answers.FILE: text}
+        out, said = workshop.run("imager", check_answers.check, inputs)
+        assert (out / check_answers.VERDICT).is_file(), said
+        assert json.loads((out / check_answers.VERDICT).read_text())["good"] is good
 
 
 def test_the_example_of_the_page_is_the_one_that_the_installers_tests_read() -> None:

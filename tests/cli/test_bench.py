@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.checks.catalog import take_apart
-from pipeline.cli import bench, entry
-from pipeline.cli import boot_test as virtual
+from pipeline.cli import bench, boot_test
 from pipeline.cli.bench import Checkout, Figure, write_large_iso
+from pipeline.cli.workers import MOST
 from pipeline.formats.fields import open_image
 from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
@@ -109,7 +109,7 @@ def said(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> S
     return made
 
 
-@pytest.mark.parametrize(("cores", "at_once"), [(1, "0"), (2, "2"), (16, str(entry.MOST))])
+@pytest.mark.parametrize(("cores", "at_once"), [(1, "0"), (2, "2"), (16, str(MOST))])
 def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
     said: Said, monkeypatch: pytest.MonkeyPatch, cores: int, at_once: str
 ) -> None:
@@ -158,5 +158,5 @@ def test_boots_are_measured_by_what_the_boot_test_leaves(said: Said) -> None:
     ]
     [asked] = said.asked()
     only = asked.removeprefix("boot-test --only ")
-    ways, stories = virtual.chosen(only.split(","), "auto")
+    ways, stories = boot_test.chosen(only.split(","), "auto")
     assert (list(ways), list(stories)) == (list(WAYS), [bench.INSTALLATION])

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.acceptance.scenarios import STORIES
-from pipeline.cli import boot_test as virtual
+from pipeline.cli import boot_test
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
-from pipeline.project import checkout as project
+from pipeline.project.checkout import load
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
 
@@ -26,7 +26,7 @@ def test_one_row_a_boot_and_a_story_in_their_order(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(result))
         os.utime(path, (number, number))
-    assert virtual.rows(tmp_path) == [
+    assert boot_test.rows(tmp_path) == [
         ("usb", "ok", "9.0", "firmware 1.2 s, rebooted 9.0 s"),
         ("cd", "FAILED", "0.0", ""),
         ("nvme", "ok", "40.0", "to Done 22.0 s"),
@@ -35,7 +35,7 @@ def test_one_row_a_boot_and_a_story_in_their_order(tmp_path: Path) -> None:
 
 
 def test_where_nothing_ran_there_is_nothing_to_say(tmp_path: Path) -> None:
-    assert virtual.rows(tmp_path) == []
+    assert boot_test.rows(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_where_nothing_ran_there_is_nothing_to_say(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_run(only: list[str], ways: list[str], stories: list[str]) -> None:
-    assert virtual.chosen(only, "auto") == (ways, stories)
+    assert boot_test.chosen(only, "auto") == (ways, stories)
 
 
 def test_a_name_that_is_neither() -> None:
     with pytest.raises(PipelineError) as caught:
-        virtual.chosen(["usb", "floppy"], "auto")
+        boot_test.chosen(["usb", "floppy"], "auto")
     known = ", ".join((*WAYS, *STORIES))
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"
@@ -65,8 +65,8 @@ def test_no_story_has_the_name_of_a_way() -> None:
 
 
 def test_an_installation_has_the_program_and_what_it_installs() -> None:
-    steps = plan(project.load(ROOT), "truthdb-installer")
-    parts = {name: source.step.name for name, source in virtual._parts(steps).items()}
+    steps = plan(load(ROOT), "truthdb-installer")
+    parts = {name: source.step.name for name, source in boot_test._parts(steps).items()}
     assert parts == {
         "installer": "program:truthdb-installer/truthdb-installer",
         "payload": "uki:truthdb-runtime",

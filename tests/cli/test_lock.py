@@ -12,14 +12,14 @@ import pytest
 
 from pipeline import config
 from pipeline.build.builder import Builder
-from pipeline.cli import lock as resolve
+from pipeline.cli import lock
 from pipeline.cli.lock import Consent, Resolved
 from pipeline.debian import layer
 from pipeline.debian.lock import Intent, Lock, Package
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.project import checkout as project
+from pipeline.project.checkout import RESTORE, load
 from pipeline.report import Line, Report
-from pipeline.sandbox import image as containers
+from pipeline.sandbox.image import FILES, FOLDERS
 from pipeline.store.cache import Store
 from tests.fixtures import checkout
 from tests.fixtures.deb import control, deb
@@ -32,9 +32,9 @@ def builder(tmp_path: Path) -> Builder:
 
 def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
     root = checkout.write(tmp_path)
-    found = replace(project.load(root), locks={})
+    found = replace(load(root), locks={})
     with pytest.raises(ConfigError) as caught:
-        resolve._step(found, ["imager"], Consent())
+        lock._step(found, ["imager"], Consent())
     assert caught.value.mistakes == ["manifests/resolver.lock.json: is missing or broken"]
 
 
@@ -49,10 +49,10 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
     }
     path = tmp_path / "toy.json"
     path.write_text(json.dumps([good]))
-    assert resolve.read_packages(path) == (Package("gcc", "1", "debian", "pool/x.deb", 1, "a" * 64),)
+    assert lock.read_packages(path) == (Package("gcc", "1", "debian", "pool/x.deb", 1, "a" * 64),)
     path.write_text(json.dumps([good | {"size": 0}, good | {"sha256": "a"}]))
     with pytest.raises(ConfigError) as caught:
-        resolve.read_packages(path)
+        lock.read_packages(path)
     assert caught.value.mistakes == [
         "toy.json: size: 0: Input should be greater than 0",
         "toy.json: sha256: 'a' is not a SHA-256 digest (64 hex digits)",
@@ -60,9 +60,9 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
 
 
 def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None:
-    found = project.load(checkout.write(tmp_path / "checkout"))
+    found = load(checkout.write(tmp_path / "checkout"))
     with pytest.raises(ConfigError) as caught:
-        resolve.make_locks(found, builder, ["imager", "x", "y"], Report(), Consent())
+        lock.make_locks(found, builder, ["imager", "x", "y"], Report(), Consent())
     assert str(caught.value) == (
         "x: there is no containers/x.toml\n"
         "y: there is no containers/y.toml\n"
@@ -71,20 +71,20 @@ def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None
 
 
 def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder: Builder) -> None:
-    found = project.load(checkout.write(tmp_path / "checkout"))
+    found = load(checkout.write(tmp_path / "checkout"))
     image = deb([("./usr/bin/toy", b"toy", 0o755)], said=control("toy"))
     blob = tmp_path / "cache/blobs" / hashlib.sha256(image).hexdigest()
     blob.parent.mkdir(parents=True)
     blob.write_bytes(image)
     package = Package("toy", "1", "debian", "pool/toy_1_amd64.deb", len(image), blob.name)
     intent = found.intents["imager"]
-    made = resolve.lock_for(found, builder, "imager", (package,), Line.silent())
+    made = lock.lock_for(found, builder, "imager", (package,), Line.silent())
     expected = layer.write(
         [blob],
         io.BytesIO(),
         epoch=checkout.EPOCH,
-        folders=containers.FOLDERS,
-        files=containers.FILES,
+        folders=FOLDERS,
+        files=FILES,
         links={},
     )
     assert made == Lock("imager", intent.digest(), checkout.SNAPSHOT, expected, {}, (), (package,))
@@ -104,9 +104,9 @@ def xorriso() -> Package:
 
 
 def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> None:
-    monkeypatch.setattr(resolve, "_resolve", lambda *_: Resolved({"imager": packages}, INDICES))
+    monkeypatch.setattr(lock, "_resolve", lambda *_: Resolved({"imager": packages}, INDICES))
     monkeypatch.setattr(
-        resolve,
+        lock,
         "lock_for",
         lambda _project, _builder, name, packages, _line: replace(
             checkout.lock_of(name, Intent("", ("coreutils", "xorriso"))), packages=packages
@@ -124,19 +124,19 @@ def test_packages_that_become_older_are_shown_and_need_a_yes(
     consent: Consent,
     written: bool,
 ) -> None:
-    found = project.load(checkout.write(tmp_path / "checkout"))
+    found = load(checkout.write(tmp_path / "checkout"))
     apt_says(monkeypatch, now(xorriso, version="1-1~deb13u1"))
     if written:
-        resolve.make_locks(found, builder, [], Report(), consent)
+        lock.make_locks(found, builder, [], Report(), consent)
     else:
         with pytest.raises(PipelineError) as caught:
-            resolve.make_locks(found, builder, [], Report(), consent)
+            lock.make_locks(found, builder, [], Report(), consent)
         assert caught.value.message == "1 packages would become older than they are locked"
         assert caught.value.hint.endswith("`./doit lock --downgrade`")
     assert "older than what is locked: imager: xorriso 1-1 becomes 1-1~deb13u1\n" in capsys.readouterr().out
-    lock = project.load(found.root, match_locks=False).locks["imager"]
-    assert (lock.packages[1].version == "1-1~deb13u1") is written
-    assert lock.indices == (INDICES if written else {})
+    written_lock = load(found.root, match_locks=False).locks["imager"]
+    assert (written_lock.packages[1].version == "1-1~deb13u1") is written
+    assert written_lock.indices == (INDICES if written else {})
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_a_lock_is_checked_against_what_apt_says_now(
     changed: dict[str, object],
     said: str,
 ) -> None:
-    found = project.load(checkout.write(tmp_path / "checkout"))
+    found = load(checkout.write(tmp_path / "checkout"))
     before = (found.root / "manifests/imager.lock.json").read_bytes()
     apt_says(monkeypatch, now(xorriso, **changed))
-    assert resolve.check_locks(found, builder, [], Report(), Consent()) is (said == "")
+    assert lock.check_locks(found, builder, [], Report(), Consent()) is (said == "")
     out = capsys.readouterr().out
     assert out == (f"manifests/imager.lock.json: {said}\n" if said else "as apt resolves them now: imager\n")
     assert (found.root / "manifests/imager.lock.json").read_bytes() == before
@@ -170,29 +170,29 @@ def test_a_lock_is_checked_against_what_apt_says_now(
 def test_a_lock_that_is_not_there_is_not_right(
     tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch, xorriso: Package
 ) -> None:
-    found = project.load(checkout.write(tmp_path / "checkout"))
+    found = load(checkout.write(tmp_path / "checkout"))
     apt_says(monkeypatch, now(xorriso))
     del found.locks["imager"]
-    assert resolve.check_locks(found, builder, [], Report(), Consent()) is False
+    assert lock.check_locks(found, builder, [], Report(), Consent()) is False
 
 
 def test_dates_of_this_snapshot_are_known_by_its_locks(tmp_path: Path) -> None:
-    found = project.load(checkout.write(tmp_path))
-    assert resolve.known_dates(found) == {}
+    found = load(checkout.write(tmp_path))
+    assert lock.known_dates(found) == {}
     for snapshot, known in (("20261120T000000Z", {}), (checkout.SNAPSHOT, INDICES)):
         found.locks["rust"] = replace(found.locks["rust"], snapshot=snapshot, indices=INDICES)
-        assert resolve.known_dates(found) == known
+        assert lock.known_dates(found) == known
 
 
 def test_locks_of_one_snapshot_with_different_dates_are_told(tmp_path: Path) -> None:
-    found = project.load(checkout.write(tmp_path))
+    found = load(checkout.write(tmp_path))
     second = INDICES | {"debian/trixie-updates": checkout.SNAPSHOT}
     for name, indices in (("rust", INDICES), ("kernel", second)):
         found.locks[name] = replace(found.locks[name], indices=indices)
-    assert resolve.known_dates(found) == second
+    assert lock.known_dates(found) == second
     found.locks["rust"] = replace(found.locks["rust"], indices={"debian/trixie": "20261120T000000Z"})
     with pytest.raises(ConfigError) as caught:
-        resolve.known_dates(found)
+        lock.known_dates(found)
     assert caught.value.mistakes == [
         "manifests/rust.lock.json: indices.debian/trixie: 20261120T000000Z is not 20261121T000000Z, "
         "which manifests/kernel.lock.json has"
@@ -207,8 +207,8 @@ def test_locks_of_one_snapshot_with_different_dates_are_told(tmp_path: Path) -> 
             "line 1 has a mark of a merge conflict",
             config.TAKE_ONE_SIDE,
         ),
-        (lambda text: text + "\n", "is not written as `./doit lock` writes it", project.RESTORE),
-        (lambda text: text[:-20], "", project.RESTORE),
+        (lambda text: text + "\n", "is not written as `./doit lock` writes it", RESTORE),
+        (lambda text: text[:-20], "", RESTORE),
     ],
 )
 def test_a_lock_that_cannot_be_read_is_not_written_over(
@@ -225,12 +225,12 @@ def test_a_lock_that_cannot_be_read_is_not_written_over(
     path.write_text(spoil(path.read_text()))
     before = path.read_bytes()
     apt_says(monkeypatch, now(xorriso))
-    found = project.load(root, match_locks=False)
+    found = load(root, match_locks=False)
     with pytest.raises(ConfigError) as caught:
-        resolve.make_locks(found, builder, [], Report(), Consent(older=True))
+        lock.make_locks(found, builder, [], Report(), Consent(older=True))
     assert caught.value.mistakes[0].startswith("manifests/imager.lock.json: " + said)
     assert caught.value.hint == hint
     assert path.read_bytes() == before
     path.unlink()
-    resolve.make_locks(found, builder, [], Report(), Consent())
+    lock.make_locks(found, builder, [], Report(), Consent())
     assert "xorriso" in path.read_text()

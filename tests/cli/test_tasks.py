@@ -10,7 +10,8 @@ import pytest
 from doit.exceptions import TaskError, TaskFailed
 
 from pipeline.build.session import Session
-from pipeline.cli import entry, reporter, tasks
+from pipeline.cli import reporter, tasks
+from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Report
@@ -121,14 +122,14 @@ def test_steps_are_made_at_once_where_there_are_cores(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], cores: int, expected: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    assert entry.workers(arguments) == expected
+    assert workers(arguments) == expected
 
 
 STOPPED = """\
 import os, signal, sys, threading
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.cli import commands, entry, tasks
+from pipeline.cli import commands, entry, tasks, workers as cores
 from pipeline.errors import PipelineError
 from pipeline.build.session import Session
 from pipeline.plan.step import Step
@@ -152,7 +153,7 @@ commands.tell_untracked = lambda _session: None
 Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
 Session.builder = SimpleNamespace(stop=stopped.set)
 Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
-entry.workers = lambda _: 2
+cores.workers = lambda _: 2
 sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))
 """
 

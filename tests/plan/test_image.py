@@ -17,13 +17,12 @@ from pipeline.debian import lock
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Input, Output, Pinned, Source, Step, digest, distinct, source_digest
-from pipeline.project import checkout as project
-from pipeline.project.checkout import Project
+from pipeline.project.checkout import Project, load
 from pipeline.project.recipe import Iso
 from pipeline.report import Report
 from pipeline.store.cache import Blob
 from tests.conftest import Compare
-from tests.fixtures import checkout as toy
+from tests.fixtures import checkout
 
 NAME = "truthdb-installer"
 CONTAINERS_BRING = {"zstandard"}
@@ -148,7 +147,7 @@ def append(root: Path, name: str, text: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return toy.write(tmp_path)
+    return checkout.write(tmp_path)
 
 
 TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-image", "iso")]
@@ -174,10 +173,10 @@ EDITS = [
 
 @pytest.mark.parametrize(("file", "changed"), EDITS)
 def test_an_edited_file_changes_what_it_goes_into(root: Path, file: str, changed: list[str]) -> None:
-    before = keys(plan(project.load(root), "toy"))
+    before = keys(plan(load(root), "toy"))
     (root / file).parent.mkdir(parents=True, exist_ok=True)
     append(root, file, "\n")
-    after = keys(plan(project.load(root), "toy"))
+    after = keys(plan(load(root), "toy"))
     assert [name for name in before if after[name] != before[name]] == changed
 
 
@@ -186,7 +185,7 @@ def test_a_crate_s_configuration_by_its_old_name_is_refused(root: Path) -> None:
     old.parent.mkdir()
     old.touch()
     with pytest.raises(PipelineError) as caught:
-        plan(project.load(root), "toy")
+        plan(load(root), "toy")
     assert caught.value.message.startswith("programs/words/.cargo/config: ")
 
 
@@ -194,7 +193,7 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
     recipe = root / "recipes/toy/recipe.toml"
     text = recipe.read_text().replace('fragments = ["base"]', 'artifact = "a-kernel"')
     recipe.write_text(text.replace('crate = "installer"', 'artifact = "a-program"'))
-    steps = plan(project.load(root), "toy")
+    steps = plan(load(root), "toy")
     assert [step.name for step in steps] == ["kernel:a-kernel", "program:toy/toy", *TOY_IMAGE]
     kernel, program = steps[:2]
     assert kernel.inputs["vmlinuz"] == Pinned(
@@ -209,7 +208,7 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
 
 def test_two_recipes_of_the_same_fragments_share_their_kernel(root: Path) -> None:
     (root / "recipes/other").symlink_to("toy")
-    found = project.load(root)
+    found = load(root)
     first, second = plan(found, "other")[:2], plan(found, "toy")[:2]
     assert [step.name for step in first] == ["kernel-config:base", "kernel:base"]
     assert keys(first) == keys(second)
@@ -261,7 +260,7 @@ def test_two_different_steps_of_one_name_are_a_mistake(root: Path) -> None:
 
 
 def test_a_shared_step_publishes_what_people_get_of_any(root: Path) -> None:
-    step = plan(project.load(root), "toy")[0]
+    step = plan(load(root), "toy")[0]
     (both,) = distinct((replace(step, published={"a": 0o644}), replace(step, published={"b": 0o600})))
     assert both.published == {"a": 0o644, "b": 0o600}
 
@@ -269,7 +268,7 @@ def test_a_shared_step_publishes_what_people_get_of_any(root: Path) -> None:
 @pytest.mark.parametrize("called", ["rootfs", "payload", "programs"])
 def test_a_program_may_be_called_like_another_input(root: Path, called: str) -> None:
     second_recipe(root, ("[programs.toy]", f"[programs.{called}]"))
-    initramfs = next(step for step in plan(project.load(root), "other") if step.name == "initramfs:other")
+    initramfs = next(step for step in plan(load(root), "other") if step.name == "initramfs:other")
     assert list(initramfs.inputs) == [f"programs/{called}", "rootfs"]
 
 
@@ -284,7 +283,7 @@ def test_a_program_may_be_called_like_another_input(root: Path, called: str) -> 
 def test_a_program_that_would_replace_another_file(root: Path, called: str, like: str) -> None:
     second_recipe(root, ("[programs.toy]", f'[programs."{called}"]'))
     with pytest.raises(ConfigError) as caught:
-        plan(project.load(root), "other")
+        plan(load(root), "other")
     assert str(caught.value) == (
         f"recipes/other/recipe.toml: {called!r} of step program:other/{called} is called like {like}\n"
         "  hint: give the program, or the UKI, another name"
@@ -295,13 +294,13 @@ def test_a_kernel_of_a_whole_configuration(root: Path) -> None:
     recipe = root / "recipes/toy/recipe.toml"
     recipe.write_text(recipe.read_text().replace('fragments = ["base"]', 'config = "my/kernel.config"'))
     with pytest.raises(ConfigError) as caught:
-        project.load(root)
+        load(root)
     assert caught.value.mistakes == [
         "recipes/toy/recipe.toml: kernel.config: there is no recipes/toy/my/kernel.config"
     ]
     (root / "recipes/toy/my").mkdir()
     (root / "recipes/toy/my/kernel.config").write_text("CONFIG_PCI=y\n")
-    config, kernel = plan(project.load(root), "toy")[:2]
+    config, kernel = plan(load(root), "toy")[:2]
     assert (config.name, kernel.name) == ("kernel-config:toy", "kernel:toy")
     assert config.inputs == {"kernel.config": Source(root / "recipes/toy/my/kernel.config")}
     assert (config.params["config"], config.params["fragments"]) == ("kernel.config", ())
@@ -316,7 +315,7 @@ def test_only_kernels_of_fragments_are_compared(checkout: Project) -> None:
 
 
 def test_a_kernel_container_without_a_source_package(root: Path) -> None:
-    found = project.load(root)
+    found = load(root)
     lock = replace(found.locks["kernel"], packages=())
     with pytest.raises(ConfigError) as caught:
         plan(replace(found, locks=found.locks | {"kernel": lock}), "toy")
@@ -353,10 +352,10 @@ def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> N
     recipe.write_text(
         recipe.read_text().replace('crate = "installer"', 'crate = "installer"\npayload = "service"')
     )
-    assert "program:toy/toy" in [step.name for step in plan(project.load(root), "toy") if step.run]
+    assert "program:toy/toy" in [step.name for step in plan(load(root), "toy") if step.run]
     manifest = root / "manifests/manifest.toml"
     manifest.write_text(manifest.read_text().replace("[artifacts.a-program]", "[payload.service]"))
-    steps = plan(project.load(root), "toy")
+    steps = plan(load(root), "toy")
     assert [step.name for step in steps] == [
         "kernel-config:base",
         "kernel:base",

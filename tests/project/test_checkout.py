@@ -8,7 +8,7 @@ import pytest
 from pipeline.debian import lock
 from pipeline.debian.mirrors import Snapshot
 from pipeline.errors import ConfigError
-from pipeline.project import checkout as project
+from pipeline.project.checkout import RESTORE, load
 from tests.fixtures import checkout
 
 MANIFEST = "manifests/manifest.toml"
@@ -17,7 +17,6 @@ INTENT = "containers/imager.toml"
 LOCK = "manifests/imager.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
-RESTORE = project.RESTORE
 CONFLICT = """<<<<<<< HEAD
 one
 =======
@@ -40,12 +39,12 @@ def edit(root: Path, file: str, old: str, new: str) -> None:
 
 def mistakes(root: Path) -> tuple[list[str], str]:
     with pytest.raises(ConfigError) as caught:
-        project.load(root)
+        load(root)
     return caught.value.mistakes, caught.value.hint
 
 
 def test_a_checkout_in_order(root: Path) -> None:
-    found = project.load(root)
+    found = load(root)
     assert found.manifest.product.name == "Toy"
     assert list(found.recipes) == ["toy"]
     assert list(found.intents) == list(found.locks) == ["imager", "kernel", "resolver", "rust"]
@@ -291,7 +290,7 @@ def test_an_intent_that_changed_makes_its_lock_stale(root: Path) -> None:
 
 def test_comments_and_order_do_not(root: Path) -> None:
     edit(root, INTENT, '["coreutils", "xorriso"]', '["xorriso", "coreutils"] # both')
-    assert project.load(root).locks["imager"]
+    assert load(root).locks["imager"]
 
 
 @pytest.mark.parametrize("file", [MANIFEST, LOCK])
@@ -351,18 +350,18 @@ def test_the_command_that_makes_locks_takes_what_is_there(root: Path) -> None:
     edit(root, INTENT, '"xorriso"', '"mtools"')
     (root / "manifests/rust.lock.json").unlink()
     (root / "manifests/kernel.lock.json").write_text("{}")
-    assert list(project.load(root, match_locks=False).locks) == ["imager", "resolver"]
+    assert list(load(root, match_locks=False).locks) == ["imager", "resolver"]
 
 
 def test_but_not_a_mistake_in_what_people_wrote(root: Path) -> None:
     edit(root, RECIPE, '"TOY"', '"toy"')
     with pytest.raises(ConfigError):
-        project.load(root, match_locks=False)
+        load(root, match_locks=False)
 
 
 def test_a_container_that_nobody_locked(root: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        project.load(root).lock_of("boot")
+        load(root).lock_of("boot")
     assert str(caught.value) == (
         "manifests/boot.lock.json: there is no such file\n  hint: run `./doit lock boot`"
     )
@@ -376,5 +375,5 @@ def test_a_lock_of_another_container_in_its_place(root: Path) -> None:
 def test_a_checkout_without_recipes(root: Path) -> None:
     shutil.rmtree(root / "recipes/toy")
     with pytest.raises(ConfigError) as caught:
-        project.load(root)
+        load(root)
     assert caught.value.mistakes == ["recipes/: no folder in it has a recipe.toml"]

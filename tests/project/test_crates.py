@@ -9,14 +9,14 @@ from pipeline.cli.run_tests import crate_tests
 from pipeline.errors import ConfigError
 from pipeline.project.crates import built_from, by_path, workspace_of
 from pipeline.report import Report
-from tests.fixtures import checkout as toy
+from tests.fixtures import checkout
 
 CRATE = "recipes/toy/installer"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return toy.write(tmp_path)
+    return checkout.write(tmp_path)
 
 
 def test_crates_that_are_taken_by_path_are_found_through_others(root: Path) -> None:

@@ -16,8 +16,7 @@ import requests
 from docker.errors import APIError
 
 from pipeline.errors import PipelineError
-from pipeline.sandbox import processes
-from pipeline.sandbox import transfer as crossing
+from pipeline.sandbox import processes, transfer
 from pipeline.sandbox.discovery import plain_tcp
 from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
 from pipeline.sandbox.image_archive import is_bare
@@ -270,14 +269,14 @@ def test_only_what_is_declared_comes_out(tmp_path: Path) -> None:
 def test_what_comes_out_broken_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], bytes], said: str
 ) -> None:
-    monkeypatch.setattr(crossing, "MOST", 100_000)
+    monkeypatch.setattr(transfer, "MOST", 100_000)
     with pytest.raises(PipelineError) as caught:
         crosses(make(), tmp_path)
     assert caught.value.message == f"what came out of the container cannot be read: {said}"
 
 
 def test_a_line_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossing, "LONGEST", 10)
+    monkeypatch.setattr(transfer, "LONGEST", 10)
     assert list(lines_of([b"a\nb", b"c\nd", b"0123456789", b"xy\n", b"z"])) == [
         "a", "bc", "d0123456789", "xy", "z",
     ]  # fmt: skip

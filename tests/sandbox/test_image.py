@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.session import Session
+from pipeline.debian import packages
 from pipeline.debian.lock import Package
 from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
 from pipeline.report import Report
-from pipeline.sandbox import image as containers
 from pipeline.store.cache import Store
 from tests.fixtures.artifact_server import Server
 from tests.fixtures.deb import control, deb
@@ -37,10 +37,10 @@ def test_a_package_is_what_its_line_says(tmp_path: Path, said: str, wrong: str) 
     path = tmp_path / "x.deb"
     path.write_bytes(deb([("./usr/bin/gcc", b"")], said=said))
     if not wrong:
-        containers.verify([WANTED], [path])
+        packages.verify([WANTED], [path])
         return
     with pytest.raises(PipelineError) as caught:
-        containers.verify([WANTED], [path])
+        packages.verify([WANTED], [path])
     assert caught.value.message == f"Debian package gcc 4:14.2.0-1: its control file says {wrong}"
 
 
@@ -57,21 +57,21 @@ def test_downloads_end_with_the_program_and_none_begins(
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
     session, server = Session(tmp_path, Report()), Server(thread_server)
     stalls = replace(WANTED, archive="trickle-headers", path=server.token)
-    packages = [replace(stalls, sha256=f"{number:064x}") for number in range(3 * containers.DOWNLOADS)]
+    wanted = [replace(stalls, sha256=f"{number:064x}") for number in range(3 * packages.DOWNLOADS)]
     said: list[str] = []
 
     def build() -> None:
         try:
-            containers.download(packages, [Mirror(thread_server, "toy")], session.store, lambda *_: None)
+            packages.download(wanted, [Mirror(thread_server, "toy")], session.store, lambda *_: None)
         except PipelineError as error:
             said.append(error.message)
 
     thread = threading.Thread(target=build, daemon=True)
     thread.start()
-    until(lambda: len(server.requests()) == containers.DOWNLOADS)
+    until(lambda: len(server.requests()) == packages.DOWNLOADS)
     session.stop()
     thread.join(5)
-    assert (said, len(server.requests())) == (["stopped"], containers.DOWNLOADS)
+    assert (said, len(server.requests())) == (["stopped"], packages.DOWNLOADS)
 
 
 def test_who_waits_for_another_process_ends_with_the_program(

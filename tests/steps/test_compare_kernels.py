@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.steps import compare_kernels as kernels_apart
+from pipeline.steps import compare_kernels
 from tests.fixtures.context import Played, played
 
 APART = """\
@@ -30,7 +30,7 @@ def context(folder: Path, apart: str = APART, **configs: str) -> Played:
 
 def test_the_listing_says_what_is_whose(tmp_path: Path) -> None:
     ctx = context(tmp_path)
-    kernels_apart.build(ctx)
+    compare_kernels.build(ctx)
     assert (ctx.out / "kernels.txt").read_text().splitlines() == [
         "Only the installer kernel has, and the other must not have:",
         "  USB=y: sticks",
@@ -59,7 +59,7 @@ def test_the_listing_says_what_is_whose(tmp_path: Path) -> None:
 def test_what_is_in_the_wrong_kernel_is_told(tmp_path: Path, kernel: str, config: str, said: str) -> None:
     ctx = context(tmp_path, **{kernel: config})
     with pytest.raises(ConfigError) as caught:
-        kernels_apart.build(ctx)
+        compare_kernels.build(ctx)
     assert caught.value.mistakes == [said]
     assert not list(ctx.out.iterdir())
 
@@ -75,5 +75,5 @@ def test_what_is_in_the_wrong_kernel_is_told(tmp_path: Path, kernel: str, config
 )
 def test_a_file_of_another_form(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        kernels_apart.read_apart(text)
+        compare_kernels.read_apart(text)
     assert f"recipes/kernels/apart.toml: {said}" in caught.value.mistakes

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.steps import runner as inside
+from pipeline.steps import runner
 from pipeline.steps.runner import Context
 
 
@@ -90,7 +90,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def main(root: Path, function: str) -> int:
     step = {"module": "inside_toy", "function": function, "params": {"end": "!"}, "epoch": 7}
     (root / "step.json").write_text(json.dumps(step))
-    return inside.main(root)
+    return runner.main(root)
 
 
 def test_a_step_that_works(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +104,7 @@ def test_a_step_that_works(root: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_step_that_says_why_it_fails(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(root, "bad") == inside.FAILED
+    assert main(root, "bad") == runner.FAILED
     assert events(capsys.readouterr().out) == [
         {"event": "error", "message": "it is wrong", "hint": "mend it"}
     ]
@@ -114,7 +114,7 @@ def test_a_container_of_another_machine(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    assert main(root, "good") == inside.FAILED
+    assert main(root, "good") == runner.FAILED
     assert events(capsys.readouterr().out) == [
         {
             "event": "error",

@@ -1,0 +1,82 @@
+"""Owns Debian packages as files: downloading exactly those that a lock names, and what each says that it is.
+
+Must not know what becomes of them.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline.debian.deb import control
+from pipeline.debian.lock import Package
+from pipeline.debian.mirrors import Source
+from pipeline.errors import PipelineError
+from pipeline.store.cache import Blob, Store
+from pipeline.store.download import FetchError, fetch
+
+DOWNLOADS = 4  # at a time: what one mirror gladly gives
+
+Progress = Callable[[int, int, str], None]
+
+WAY_OUT = (
+    "set INSTALLER_ISO_DEBIAN_MIRROR to the folder above `debian` of a mirror that has it;"
+    " if the archive moved on, renew debian.snapshot in manifests/manifest.toml and run `./doit lock`"
+)
+
+
+def download(
+    packages: Sequence[Package], sources: Sequence[Source], store: Store, progress: Progress
+) -> list[Path]:
+    """Return the paths of the packages in the store, downloading what is not there.
+
+    `progress` gets the bytes so far, the bytes in all, and their unit. Raises FetchError for the
+    first package that no source has.
+    """
+    total = sum(package.size for package in packages)
+    done = dict.fromkeys(packages, 0)
+    guard = threading.Lock()
+    stopped = threading.Event()
+
+    def one(package: Package) -> Path:
+        def note(size: int) -> None:
+            if stopped.is_set():
+                raise KeyboardInterrupt
+            with guard:
+                done[package] = size
+                progress(sum(done.values()), total, "bytes")
+
+        urls = [source.url(package.archive, package.path) for source in sources]
+        what = f"Debian package {package.name} {package.version}"
+        try:
+            return fetch(store, Blob(package.sha256, package.size), urls, what, note)
+        except FetchError as error:
+            raise FetchError(error.message, WAY_OUT) from error
+
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        futures = [pool.submit(one, package) for package in packages]
+        try:
+            return [future.result() for future in futures]
+        except BaseException as error:
+            stopped.set()
+            if isinstance(error, KeyboardInterrupt):  # it reaches only this thread
+                store.stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def verify(packages: Sequence[Package], paths: Sequence[Path]) -> None:
+    """Raise PipelineError unless each file says itself to be the package that its line names."""
+    for package, path in zip(packages, paths, strict=True):
+        said = control(path)
+        for field, wanted in (
+            ("package", (package.name,)),
+            ("version", (package.version,)),
+            ("architecture", ("amd64", "all")),
+        ):
+            if said.get(field) not in wanted:
+                raise PipelineError(
+                    f"Debian package {package.name} {package.version}: its control file says "
+                    f"{field.capitalize()}: {said.get(field)!r}, not {' or '.join(wanted)}",
+                    "the lock names another package's file: restore it from the repository's history",
+                )

@@ -1,0 +1,75 @@
+"""Where kernels come from: built from fragments or a whole configuration, or pinned files.
+
+Must not know engines, caches or doit, nor what images are made of them (`pipeline.plan.image`).
+"""
+
+from pathlib import Path
+
+from pipeline.checks.catalog import Gate
+from pipeline.errors import ConfigError
+from pipeline.plan.pinned import pinned
+from pipeline.plan.step import Source, Step, made
+from pipeline.project.checkout import Project
+from pipeline.project.recipe import Kernel
+from pipeline.steps import kernel, kernel_config
+
+
+def kernel_steps(project: Project, name: str) -> tuple[Step, ...]:
+    """Return the steps that end in the kernel of the recipe `name`: built, or taken.
+
+    One that is built from fragments is shared by all recipes that name the same ones.
+    """
+    recipe = project.recipes[name].kernel
+    if recipe.artifact is not None:
+        pin = pinned(project, recipe.artifact, project.manifest.artifacts)
+        step = Step(
+            name=f"kernel:{recipe.artifact}",
+            summary="Take the kernel that the manifest names.",
+            inputs={"vmlinuz": pin},
+            **made("vmlinuz", Gate("kernel")),
+        )
+        return (step,)
+    return _built_kernel(project, name, recipe)
+
+
+def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ...]:
+    """Return the steps from a configuration's sources to the kernel; only what compiles takes long."""
+    lock = project.lock_of("kernel")
+    packages = [package.name for package in lock.packages if package.name.startswith("linux-source-")]
+    if len(packages) != 1:
+        raise ConfigError(
+            [f"containers/kernel.toml: packages: {len(packages)} linux-source packages, want one"],
+            "name one, such as linux-source-6.12, then run `./doit lock kernel`",
+        )
+    folder = project.root / "recipes"
+    files = {f"{fragment}.config": folder / f"kernels/{fragment}.config" for fragment in recipe.fragments}
+    if recipe.config is not None:
+        files = {Path(recipe.config).name: folder / name / recipe.config}
+    flavour = recipe.fragments[-1] if recipe.fragments else name
+    config = Step(
+        name=f"kernel-config:{flavour}",
+        summary="Make the kernel's configuration.",
+        container=lock,
+        inputs={file: Source(path) for file, path in files.items()},
+        outputs=(kernel_config.CONFIG, kernel_config.OFF),
+        params={
+            "source": packages[0],
+            "fragments": recipe.fragments,
+            "config": "" if recipe.config is None else Path(recipe.config).name,
+            "localversion": f"-{flavour}",
+        },
+        run=kernel_config.build,
+    )
+    vmlinuz = made("vmlinuz", Gate("kernel"))
+    compiled = Step(
+        name=f"kernel:{flavour}",
+        summary="Build Linux from Debian's source.",
+        container=lock,
+        inputs={kernel_config.CONFIG: config.output(kernel_config.CONFIG)},
+        outputs=("vmlinuz", "kernel.release"),
+        params={"source": packages[0], "epoch": lock.epoch},
+        run=kernel.build,
+        checks=vmlinuz["checks"],
+        published=vmlinuz["published"],
+    )
+    return (config, compiled)
