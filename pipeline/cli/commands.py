@@ -256,6 +256,13 @@ def answers(session: Session, check: str) -> bool:
     return verdict.good
 
 
+def pin(session: Session, arguments: list[str]) -> None:
+    """Measure a file from outside, and write its pin into the manifest."""
+    from pipeline.cli.pin import pin
+
+    pin(session, arguments)
+
+
 def doctor(session: Session) -> bool:
     """Say whether this machine can do all that."""
     from pipeline.cli.doctor import examine

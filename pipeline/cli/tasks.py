@@ -221,6 +221,12 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         ],
         pos_arg="names",
     )
+    yield task(
+        "pin",
+        "NAME FILE|URL: write where a file from outside comes from, its SHA-256 and size into the manifest",
+        commands.pin,
+        pos_arg="arguments",
+    )
     yield task("bench", "measure", commands.bench)
     yield task(
         "gc", "show what the cache holds and remove what no recent build used", commands.gc, params=[days]

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ Progress = Callable[[int], None]
 
 
 class FetchError(PipelineError):
-    """Something that could not be had from any of its sources."""
+    """Something that no source has, or none sends whole."""
 
 
 class _TryAgainError(Exception):
@@ -268,6 +269,28 @@ def fetch(
             tried.append(f"{url}: {reason}")
     hosts = ", ".join(sorted({urlsplit(url).hostname or url for url in urls}))
     raise FetchError(
-        f"{what} could not be had:\n    " + "\n    ".join(tried or ["no source is known for it"]),
+        f"download of {what} failed:\n    " + "\n    ".join(tried or ["no source is known for it"]),
         f"look at the network, the proxy and the CA settings for {hosts}" if hosts else "",
     )
+
+
+def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob:
+    """Return what `url` sends now, which is in the store then: for a pin that is about to be made.
+
+    Raises FetchError where it sends nothing, or not all that it announced.
+    """
+    answer = _Answer(url, 0, store.stopped)
+    with contextlib.closing(answer), store.scratch() as scratch:
+        try:
+            status, reason = answer.status()
+            if status != HTTPStatus.OK:
+                raise FetchError(f"{url}: HTTP {status} {reason}", "name a URL that is there")
+            done = 0
+            with (scratch / "file").open("wb") as file:
+                for data in answer.pieces():
+                    file.write(data)
+                    done += len(data)
+                    progress(done)
+        except (requests.RequestException, _TooSlowError) as error:
+            raise FetchError(f"{url}: {_short(error)}", "look at the network, then try again") from error
+        return store.add(scratch / "file")

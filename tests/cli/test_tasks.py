@@ -28,6 +28,7 @@ NAMES = [
     "reproduce",
     "doctor",
     "lock",
+    "pin",
     "bench",
     "gc",
 ]

@@ -83,7 +83,7 @@ def test_a_server_that_behaves_so(row: Row, server: Server, store: Store) -> Non
     if row.reason:
         with pytest.raises(FetchError) as caught:
             fetch(store, BLOB, [url], "artifact 'x'", taken.append)
-        assert caught.value.message == f"artifact 'x' could not be had:\n    {url}: {row.reason}"
+        assert caught.value.message == f"download of artifact 'x' failed:\n    {url}: {row.reason}"
         assert caught.value.hint == "look at the network, the proxy and the CA settings for 127.0.0.1"
         assert not store.holds(BLOB)
     else:
@@ -142,7 +142,7 @@ def test_the_next_source_is_asked_and_all_are_named_when_none_has_it(server: Ser
     with pytest.raises(FetchError) as caught:
         fetch(store, other, [missing, good], "Debian package x 1")
     assert caught.value.message == (
-        "Debian package x 1 could not be had:\n"
+        "download of Debian package x 1 failed:\n"
         f"    {missing}: HTTP 404 Not Found\n"
         f"    {good}: expected 8000 bytes, SHA-256 {'0' * 64}, got SHA-256 {BLOB.sha256}"
     )
@@ -151,7 +151,7 @@ def test_the_next_source_is_asked_and_all_are_named_when_none_has_it(server: Ser
 def test_no_source_at_all(store: Store) -> None:
     with pytest.raises(FetchError) as caught:
         fetch(store, BLOB, [], "x")
-    assert str(caught.value) == "x could not be had:\n    no source is known for it"
+    assert str(caught.value) == "download of x failed:\n    no source is known for it"
 
 
 def test_pauses_grow_between_attempts(pauses: list[float], thread_server: str, store: Store) -> None:
@@ -166,7 +166,7 @@ def test_nobody_listens(store: Store) -> None:
     url = f"http://127.0.0.1:{port}/x"
     with pytest.raises(FetchError) as caught:
         fetch(store, BLOB, [url], "x")
-    assert caught.value.message == f"x could not be had:\n    {url}: [Errno 111] Connection refused"
+    assert caught.value.message == f"download of x failed:\n    {url}: [Errno 111] Connection refused"
 
 
 def test_the_good_blob_is_neither_asked_for_again_nor_replaced(server: Server, store: Store) -> None:
