@@ -13,7 +13,7 @@ from pipeline import config
 from pipeline.debian import lock, mirrors
 from pipeline.debian.lock import Intent, Lock
 from pipeline.errors import ConfigError
-from pipeline.project import manifest
+from pipeline.project import manifest, versions
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Recipe
 
@@ -159,6 +159,8 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
             stale += lock.mismatches(found, container, intent, pins.debian.snapshot)
     if match_locks:
         mistakes += stale
+        if pins is not None:
+            mistakes += versions.mistakes(pins.versions, versions.found(root, recipes, locks))
     if mistakes or pins is None:
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))
     return Project(root, pins, recipes, intents, locks)

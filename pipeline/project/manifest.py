@@ -56,6 +56,7 @@ class Artifact:
 class Manifest:
     """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC.
 
+    `versions` are those of Linux and of programs, as people say them: they are checked, see `versions`.
     `artifacts` are named by recipes and have to be there; `payload` holds what takes the place of the
     programs that recipes bring along, such as `service`.
     """
@@ -66,3 +67,4 @@ class Manifest:
     debian: Debian
     artifacts: dict[Name, Artifact] = field(default_factory=dict)
     payload: dict[Name, Artifact] = field(default_factory=dict)
+    versions: dict[Name, PlainText] = field(default_factory=dict)

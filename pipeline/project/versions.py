@@ -1,0 +1,68 @@
+"""Owns `versions` of the manifest: what a release consists of, as people say it, checked against what it is.
+
+Must not know steps, engines or doit.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.debian import lock
+from pipeline.debian.lock import Lock
+from pipeline.errors import ConfigError
+from pipeline.project import manifest
+from pipeline.project.crates import workspace_of
+from pipeline.project.recipe import Recipe
+
+LINUX = "linux"
+CONTAINER = "kernel"
+
+
+def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) -> dict[str, tuple[str, str]]:
+    """Return what has a version here: by name, the version and the file that says it.
+
+    That is Linux, by its upstream version (deb-version(7)) in the lock, and each program that is built
+    from a crate, by its Cargo.toml.
+    """
+    versions = {}
+    for package in locks[CONTAINER].packages if CONTAINER in locks else ():
+        if package.name.startswith("linux-source-"):
+            upstream = package.version.partition(":")[2] or package.version
+            versions[LINUX] = (upstream.rpartition("-")[0] or upstream, lock.path_of(CONTAINER))
+    for name, recipe in recipes.items():
+        for called, program in recipe.programs.items():
+            if program.crate is not None:
+                crate = Path(root / "recipes" / name / program.crate)
+                where = f"{crate.relative_to(root).as_posix()}/Cargo.toml"
+                versions[called] = (_crate_version(root, crate), where)
+    return versions
+
+
+def _crate_version(root: Path, crate: Path) -> str:
+    """Return the version in a Cargo.toml, or that of its workspace where it inherits it; "" for none."""
+    try:
+        version = _toml(crate).get("package", {}).get("version", "")
+        if isinstance(version, dict):
+            workspace = _toml(workspace_of(root, crate)).get("workspace", {})
+            version = workspace.get("package", {}).get("version", "")
+    except (OSError, ValueError, AttributeError, ConfigError):
+        return ""  # who builds it meets the same mistake, and says it
+    return str(version)
+
+
+def _toml(crate: Path) -> dict[str, Any]:
+    return tomllib.loads((crate / "Cargo.toml").read_text(encoding="utf-8"))
+
+
+def mistakes(said: Mapping[str, str], there: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return what `said` in the manifest is not so."""
+    wrong = []
+    for name, version in said.items():
+        if name not in there:
+            known = ", ".join(sorted(there)) or "none"
+            wrong.append(f"{manifest.PATH}: versions.{name}: nothing here is called so (known: {known})")
+        elif version != there[name][0]:
+            actual, where = there[name]
+            wrong.append(f"{manifest.PATH}: versions.{name}: {version!r} is not {actual!r}, as {where} says")
+    return wrong
