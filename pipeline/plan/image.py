@@ -8,10 +8,11 @@ from dataclasses import replace
 from pipeline.checks.catalog import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps
+from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project.checkout import Project
-from pipeline.steps import compare_kernels, efi_image, hardening, initramfs, iso, kernel_config, uki
+from pipeline.steps import efi_image, initramfs, iso, uki
 
 OS_RELEASE = """\
 NAME="{product}"
@@ -45,7 +46,7 @@ def plan(project: Project, name: str) -> tuple[Step, ...]:
     carried = project.recipes[name].image.carries
     before = tuple(replace(step, published={}) for step in plan(project, carried)) if carried else ()
     system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
-    compared = _compared_kernels(project, name, before, system)
+    compared = policy_steps(project, name, before, system)
     medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
     steps = distinct((*before, *system, *compared, *medium))
     _check_published(name, steps)
@@ -115,52 +116,6 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     )
     before = (step for steps in programs.values() for step in steps)
     return (*kernel, *before, initramfs_step, uki_step)
-
-
-def _compared_kernels(
-    project: Project, name: str, carried: tuple[Step, ...], carrying: tuple[Step, ...]
-) -> tuple[Step, ...]:
-    """Return the steps that judge the kernels of two images, if both are built from fragments."""
-    recipe = project.recipes[name]
-    inside = project.recipes.get(recipe.image.carries or "")
-    if inside is None or not (inside.kernel.fragments and recipe.kernel.fragments):
-        return ()
-    made_by = {}
-    for kernel, steps in (("installer", carrying), ("runtime", carried)):
-        made_by[kernel] = next(step for step in steps if kernel_config.CONFIG in step.outputs)
-    configs: dict[str, Input] = {
-        f"{kernel}.config": step.output(kernel_config.CONFIG) for kernel, step in made_by.items()
-    }
-    apart = Step(
-        name=f"kernels-apart:{name}",
-        summary="Compare the two kernels: each lacks what is the other's.",
-        container=project.lock_of("imager"),
-        inputs=configs | {"apart.toml": Source(project.root / compare_kernels.APART)},
-        outputs=("kernels.txt",),
-        run=compare_kernels.build,
-        published={"kernels.txt": 0o644},
-    )
-    hardened = Step(
-        name=f"hardening:{name}",
-        summary="Compare the appliance with what people who harden Linux recommend.",
-        container=project.lock_of("imager"),
-        inputs={
-            **{f"{kernel}.off": step.output(kernel_config.OFF) for kernel, step in made_by.items()},
-            "runtime.config": configs["runtime.config"],
-            "hardening.toml": Source(project.root / hardening.HARDENING),
-            "rootfs": Source(project.root / "recipes" / str(recipe.image.carries) / inside.image.rootfs),
-        },
-        outputs=("hardening.txt",),
-        params={
-            "cmdline": {
-                kernel: " ".join(each.image.cmdline)
-                for kernel, each in (("installer", recipe), ("runtime", inside))
-            }
-        },
-        run=hardening.build,
-        published={"hardening.txt": 0o644},
-    )
-    return (apart, hardened)
 
 
 def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:

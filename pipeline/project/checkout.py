@@ -67,6 +67,9 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     paths = {"image.rootfs": folder / recipe.image.rootfs, "image.splash": folder / recipe.image.splash}
     if recipe.kernel.config is not None:
         paths["kernel.config"] = folder / recipe.kernel.config
+    for key, file in (("kernels", recipe.policy.kernels), ("hardening", recipe.policy.hardening)):
+        if file is not None:
+            paths[f"policy.{key}"] = root / "recipes" / file
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
     for key, program in recipe.programs.items():

@@ -3,7 +3,7 @@
 Must not know pins, steps, doit or engines.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import model_validator
 
@@ -80,6 +80,19 @@ class Iso:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """What is wanted of this image's kernel and of that of the image it carries: files below `recipes/`.
+
+    `kernels` says what one of the two has and the other must not have, `hardening` which recommendations hold
+    for the carried one; each with its reasons.
+    """
+
+    __pydantic_config__ = STRICT
+    kernels: RelativePath | None = None
+    hardening: RelativePath | None = None
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One image; its name is its folder's. `image.carries` is the recipe whose UKI lies in the initramfs."""
 
@@ -89,3 +102,4 @@ class Recipe:
     programs: dict[Name, Program]
     image: Image
     iso: Iso | None = None
+    policy: Policy = field(default_factory=Policy)

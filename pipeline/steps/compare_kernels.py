@@ -1,27 +1,30 @@
-"""Compares the configurations of an installer's kernel and its appliance's: each lacks what is the other's.
+"""Compares the configurations of an image's kernel and of the one it carries: each lacks what is the other's.
 
-Which options those are is data: `recipes/kernels/apart.toml`, with a reason for each.
+Which options those are is data that the recipe names, with a reason for each.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pipeline.errors import ConfigError
 from pipeline.formats import kconfig
 from pipeline.steps.runner import Context
 
-INSTALLER, RUNTIME, NEITHER = "installer", "runtime", "neither"
-APART = "recipes/kernels/apart.toml"
+APART = "apart.toml"
+NEITHER = "neither"
+"""The table of what no kernel of the two has."""
 
 
 def build(ctx: Context) -> None:
     """Write `kernels.txt`: what each kernel has and the other must not have, then all other differences.
 
-    Inputs: `installer.config` and `runtime.config`, as kernels were built with, and `apart.toml`.
+    Params: `kernels`, the names of both. Inputs: their configurations, as they were built with, called
+    `NAME.config`, and `apart.toml`: a table of options and reasons for each name, and one for `neither`.
     Raises ConfigError for each option that is where it must not be, or is not where it has to be.
     """
-    configs = {name: _options(ctx.inputs[f"{name}.config"].read_text()) for name in (INSTALLER, RUNTIME)}
-    apart = read_apart(ctx.inputs["apart.toml"].read_text())
+    kernels = tuple(ctx.params["kernels"])
+    configs = {name: _options(ctx.inputs[f"{name}.config"].read_text()) for name in kernels}
+    apart = read_apart(ctx.inputs[APART].read_text(), kernels)
     if mistakes := misplaced(configs, apart):
         raise ConfigError(mistakes, f"change the kernels' fragments, or {APART}")
     (ctx.out / "kernels.txt").write_text(listing(configs, apart), encoding="utf-8")
@@ -33,14 +36,14 @@ def _options(text: str) -> dict[str, str]:
     }
 
 
-def read_apart(text: str) -> dict[str, dict[str, str]]:
+def read_apart(text: str, kernels: Collection[str]) -> dict[str, dict[str, str]]:
     """Return the reasons by option by kernel. Raises ConfigError with all that is of another form."""
     try:
         apart = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{APART}: {error}"], "") from error
-    mistakes = [f"{APART}: {key}: unknown key" for key in apart if key not in (INSTALLER, RUNTIME, NEITHER)]
-    for key in (INSTALLER, RUNTIME, NEITHER):
+    mistakes = [f"{APART}: {key}: unknown key" for key in apart if key not in (*kernels, NEITHER)]
+    for key in (*kernels, NEITHER):
         table = apart.get(key)
         if not isinstance(table, dict) or not table:
             mistakes.append(f"{APART}: {key}: is not a table of options and reasons")
@@ -71,7 +74,7 @@ def misplaced(configs: Mapping[str, Mapping[str, str]], apart: Mapping[str, Mapp
 def listing(configs: Mapping[str, Mapping[str, str]], apart: Mapping[str, Mapping[str, str]]) -> str:
     """Return what people read: what is each kernel's own and why, and how else the two differ."""
     lines = []
-    for owner in (INSTALLER, RUNTIME):
+    for owner in configs:
         lines.append(f"Only the {owner} kernel has, and the other must not have:")
         lines += [
             f"  {option}={configs[owner][option]}: {why}" for option, why in sorted(apart[owner].items())
@@ -79,8 +82,8 @@ def listing(configs: Mapping[str, Mapping[str, str]], apart: Mapping[str, Mappin
     lines.append("Neither has:")
     lines += [f"  {option}: {why}" for option, why in sorted(apart[NEITHER].items())]
     named = {option for reasons in apart.values() for option in reasons}
-    one, other = configs[INSTALLER], configs[RUNTIME]
-    lines.append(f"All other differences ({INSTALLER}, {RUNTIME}):")
+    one, other = configs.values()
+    lines.append(f"All other differences ({', '.join(configs)}):")
     lines += [
         f"  {option}: {one.get(option, 'n')}, {other.get(option, 'n')}"
         for option in sorted((one.keys() | other.keys()) - named)

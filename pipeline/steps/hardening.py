@@ -1,10 +1,10 @@
 """Compares two kernels, their command lines and sysctls with what people who harden Linux recommend.
 
-Recommendations, and what is left of them and why, are data: `recipes/kernels/hardening.toml`.
+Recommendations, and what is left of them and why, are data that the recipe names.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,8 @@ from pipeline.errors import ConfigError
 from pipeline.formats import kconfig
 from pipeline.steps.runner import Context
 
-HARDENING = "recipes/kernels/hardening.toml"
+HARDENING = "hardening.toml"
 SYSCTL = "etc/sysctl.conf"
-INSTALLER, RUNTIME = "installer", "runtime"
 KINDS = ("options", "cmdline", "sysctl")
 
 Wanted = str | bool | list[str]
@@ -39,26 +38,28 @@ class Judged:
 def build(ctx: Context) -> None:
     """Write `hardening.txt`: how many recommendations the appliance follows, and what it leaves and why.
 
-    Inputs: `runtime.config`, the `kernel.off` of both kernels as `installer.off` and `runtime.off`,
-    `hardening.toml`, and the appliance's `rootfs`. Params: `cmdline`, the command line of both by name.
+    Params: `kernels`, the names of the carrying image's and of the appliance's kernel, and `cmdline`, their
+    command lines by these names. Inputs: the `kernel.off` of both as `NAME.off`, the configuration of the
+    appliance's as `NAME.config`, its `rootfs`, and `hardening.toml`.
     Raises ConfigError for what is neither followed nor left with a reason, and for a reason that no longer
     has anything to excuse.
     """
-    data = read(ctx.inputs["hardening.toml"].read_text(encoding="utf-8"))
-    config = kconfig.parse(ctx.inputs["runtime.config"].read_text(), "runtime.config")
+    carrying, carried = ctx.params["kernels"]
+    data = read(ctx.inputs[HARDENING].read_text(encoding="utf-8"), (carrying, carried))
+    config = kconfig.parse(ctx.inputs[f"{carried}.config"].read_text(), f"{carried}.config")
     sysctl = ctx.inputs["rootfs"] / SYSCTL
     states = {
         "options": {option.name: option.value for option in config},
-        "cmdline": parameters(ctx.params["cmdline"][RUNTIME]),
+        "cmdline": parameters(ctx.params["cmdline"][carried]),
         "sysctl": settings(sysctl.read_text() if sysctl.exists() else ""),
     }
     judged = {kind: list(judge(kind, data[kind], states[kind])) for kind in KINDS}
-    installer = judge("cmdline", data["cmdline"], parameters(ctx.params["cmdline"][INSTALLER]))
-    off = {kernel: ctx.inputs[f"{kernel}.off"].read_text().split() for kernel in (INSTALLER, RUNTIME)}
-    loose = (each for each in installer if loosened(each))
+    other = judge("cmdline", data["cmdline"], parameters(ctx.params["cmdline"][carrying]))
+    off = {kernel: ctx.inputs[f"{kernel}.off"].read_text().split() for kernel in (carrying, carried)}
+    loose = (each for each in other if loosened(each))
     mistakes = [
         *(line for kind in KINDS for line in unexcused(judged[kind], data["left"][kind], kind)),
-        *(f"the installer's command line has {each.name}={each.state}" for each in loose),
+        *(f"the {carrying} kernel's command line has {each.name}={each.state}" for each in loose),
         *(line for kernel in off for line in off_unexcused(kernel, off[kernel], data["left"]["defaults"])),
     ]
     if mistakes:
@@ -66,7 +67,7 @@ def build(ctx: Context) -> None:
     (ctx.out / "hardening.txt").write_text(listing(judged, data["left"]), encoding="utf-8")
 
 
-def read(text: str) -> dict[str, Any]:
+def read(text: str, kernels: Collection[str]) -> dict[str, Any]:
     """Return the file's tables. Raises ConfigError with all that is of another form."""
     try:
         data = tomllib.loads(text)
@@ -88,7 +89,7 @@ def read(text: str) -> dict[str, Any]:
         ]
     defaults = left.setdefault("defaults", {})
     tables = {f"left.{kind}": left[kind] for kind in KINDS}
-    for kernel in (INSTALLER, RUNTIME):
+    for kernel in kernels:
         tables[f"left.defaults.{kernel}"] = defaults.setdefault(kernel, {})
     mistakes += [
         f"{HARDENING}: {place}.{name}: {reason!r} is not a reason"

@@ -10,6 +10,8 @@ from pipeline.steps import hardening
 from tests.fixtures.context import Played, played
 
 ROOT = Path(__file__).parents[2]
+FILE = ROOT / "recipes/kernels/hardening.toml"
+KERNELS = ["installer", "runtime"]
 DATA = """\
 [options.kspp]
 YAMA = "y"
@@ -36,14 +38,14 @@ GOOD = {
     "sysctl.conf": "# why\nkernel.kptr_restrict = 2\n",
 }
 RUNTIME, INSTALLER = "quiet pti=on nosmt", "quiet"
-LEFT = "recipes/kernels/hardening.toml: left"
+LEFT = "hardening.toml: left"
 
 
 def context(folder: Path, runtime: str = RUNTIME, installer: str = INSTALLER, **files: str) -> Played:
     (folder / "in/rootfs/etc").mkdir(parents=True)
     for name, text in (GOOD | {name.replace("_", "."): text for name, text in files.items()}).items():
         (folder / "in" / ("rootfs/etc/sysctl.conf" if name == "sysctl.conf" else name)).write_text(text)
-    return played(folder, cmdline={"installer": installer, "runtime": runtime})
+    return played(folder, kernels=KERNELS, cmdline={"installer": installer, "runtime": runtime})
 
 
 def test_the_listing_says_what_is_left_and_why(tmp_path: Path) -> None:
@@ -86,8 +88,8 @@ def test_the_listing_says_what_is_left_and_why(tmp_path: Path) -> None:
             {"runtime": f"{RUNTIME} iommu.strict=0"},
             "iommu.strict: defconfig recommends ['1'], the appliance has '0'",
         ),
-        ({"installer": "nokaslr"}, "the installer's command line has nokaslr="),
-        ({"installer": "iommu.strict=0"}, "the installer's command line has iommu.strict=0"),
+        ({"installer": "nokaslr"}, "the installer kernel's command line has nokaslr="),
+        ({"installer": "iommu.strict=0"}, "the installer kernel's command line has iommu.strict=0"),
         ({"sysctl_conf": ""}, "kernel.kptr_restrict: kspp recommends '2', the appliance has nothing"),
         (
             {"sysctl_conf": "kernel.kptr_restrict=1\n"},
@@ -132,12 +134,12 @@ def test_what_is_neither_followed_nor_excused_is_told(
 )
 def test_a_file_of_another_form(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        hardening.read(text)
-    assert caught.value.mistakes == [f"recipes/kernels/hardening.toml: {said}"]
+        hardening.read(text, KERNELS)
+    assert caught.value.mistakes == [f"hardening.toml: {said}"]
 
 
 def test_the_fragments_ask_for_what_is_recommended_and_the_rest_is_little() -> None:
-    data = hardening.read((ROOT / hardening.HARDENING).read_text(encoding="utf-8"))
+    data = hardening.read(FILE.read_text(encoding="utf-8"), KERNELS)
     assert sum(len(data["left"][kind]) for kind in hardening.KINDS) <= 20
     fragments = [
         kconfig.parse((ROOT / f"recipes/kernels/{name}.config").read_text(), name)
@@ -152,7 +154,7 @@ def test_the_fragments_ask_for_what_is_recommended_and_the_rest_is_little() -> N
 
 
 def test_command_line_and_sysctls_of_the_recipe() -> None:
-    data = hardening.read((ROOT / hardening.HARDENING).read_text(encoding="utf-8"))
+    data = hardening.read(FILE.read_text(encoding="utf-8"), KERNELS)
     recipe = project.load(ROOT).recipes["truthdb-runtime"]
     rootfs = ROOT / "recipes/truthdb-runtime" / recipe.image.rootfs
     states = {
@@ -164,4 +166,4 @@ def test_command_line_and_sysctls_of_the_recipe() -> None:
         assert list(hardening.unexcused(judged, data["left"][kind], kind)) == []
     inittab = (rootfs / "etc/inittab").read_text().splitlines()
     assert f"::sysinit:/sbin/sysctl -q -p /{hardening.SYSCTL}" in inittab
-    assert tomllib.loads((ROOT / hardening.HARDENING).read_text())
+    assert tomllib.loads(FILE.read_text())
