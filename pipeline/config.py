@@ -59,6 +59,7 @@ RelativePath = Annotated[
     str,
     _matches("a path below this file's folder", r"(?!/)(?!(.*/)?\.\.(/|$)).+"),
 ]
+AnyRelativePath = Annotated[str, _matches("a path from this file's folder", r"[^/].*")]
 AbsolutePath = Annotated[
     str,
     _matches("an absolute path (/usr/sbin/mke2fs)", r"(?!(.*/)?\.\.(/|$))(/[^/]+)+"),

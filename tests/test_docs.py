@@ -46,7 +46,7 @@ def _codes(kind: Any) -> list[str]:
 
 
 SCREENS = sorted((ROOT / "docs/screens").glob("*.png"))
-GOLDEN = ROOT / "recipes/truthdb-installer/installer/tests/golden/screens-1280x800.fnv1a64"
+GOLDEN = ROOT / "programs/installer/tests/golden/screens-1280x800.fnv1a64"
 
 
 def fnv1a64(data: bytes) -> str:

@@ -24,6 +24,7 @@ from pipeline.build.session import Session
 from pipeline.cli.workers import workers
 from pipeline.debian.lock import REPOSITORY
 from pipeline.formats.eltorito import PLATFORM_EFI
+from pipeline.plan.programs import built_crate
 from pipeline.project.checkout import copy_sources
 from pipeline.report import size_text
 from pipeline.sandbox.run import StepError
@@ -85,17 +86,17 @@ def _copy(session: Session, image: str, *, empty_cache: bool = False) -> Iterato
 
 def _warm(session: Session, image: str) -> Iterator[Figure]:
     """Measure the edits of every day, with everything else in the cache."""
-    built = {step.name for step in session.images[image]}
     with _copy(session, image) as checkout:
         checkout.doit("iso")
         yield Figure("nothing changed", checkout.doit("iso"), "seconds")
         checkout.append(f"recipes/{image}/rootfs/etc/inittab", f"# {time.time()}\n")
         yield Figure("inittab changed, to the ISO", checkout.doit("iso"), "seconds")
-        for recipe in (image, session.project.recipes[image].image.carries):
-            programs = session.project.recipes[recipe].programs if recipe else {}
-            for called, program in programs.items():
-                if f"crates:{recipe}/{called}" in built:  # and no program of the manifest is taken instead
-                    checkout.append(f"recipes/{recipe}/{program.crate}/src/main.rs", f"// {time.time()}\n")
+        for recipe in filter(None, (image, session.project.recipes[image].image.carries)):
+            for called in session.project.recipes[recipe].programs:
+                crate = built_crate(session.project, recipe, called)
+                if crate is not None:
+                    main = crate.relative_to(session.project.root) / "src/main.rs"
+                    checkout.append(main.as_posix(), f"// {time.time()}\n")
                     yield Figure(f"{called} changed, to the ISO", checkout.doit("iso"), "seconds")
         iso = checkout.artifacts / f"{image}.iso"
         yield Figure("size of the ISO", iso.stat().st_size, "bytes")

@@ -11,10 +11,10 @@ from pathlib import Path
 from pipeline.build.build import build_step
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.plan.programs import crate_inputs, fetched_crates
-from pipeline.plan.step import Step, distinct
+from pipeline.plan.programs import built_crate, check_inputs, crate_inputs, fetched_crates
+from pipeline.plan.step import Step
 from pipeline.project.checkout import Project
-from pipeline.project.crates import by_path
+from pipeline.project.crates import packages
 from pipeline.steps import rust
 
 
@@ -32,32 +32,28 @@ def python_commands(*, fast: bool) -> list[list[str]]:
 def crate_tests(session: Session) -> list[Step]:
     """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container.
 
-    The crates that programs take by path come first, each once.
+    They are those that programs are built from, what these take by path, and all of their workspaces.
     """
     project = session.project
-    programs: dict[str, Path] = {}
-    for image, plan in session.images.items():
-        for called, program in project.recipes[image].programs.items():
-            if program.crate is not None and any(step.name == f"crates:{image}/{called}" for step in plan):
-                programs[f"{image}/{called}"] = session.root / "recipes" / image / program.crate
-    by_paths = {each for crate in programs.values() for each in by_path(session.root, crate)}
-    shared = ((each.relative_to(session.root).as_posix(), each) for each in sorted(by_paths))
-    steps = (_crate_test(project, whose, crate) for whose, crate in (*shared, *programs.items()))
-    return list(distinct(steps))
+    programs = ((name, called) for name, recipe in project.recipes.items() for called in recipe.programs)
+    crates = {built_crate(project, name, called) for name, called in programs} - {None}
+    found = {each for crate in crates if crate for each in packages(session.root, crate)}
+    return [_crate_test(project, crate) for crate in sorted(found)]
 
 
-def _crate_test(project: Project, whose: str, crate: Path) -> Step:
-    crates = fetched_crates(project, crate, whose)
+def _crate_test(project: Project, crate: Path) -> Step:
+    crates, name = fetched_crates(project, crate), crate.relative_to(project.root).as_posix()
     return Step(
-        name=f"crate-tests:{whose}",
+        name=f"crate-tests:{name}",
         summary="cargo fmt, clippy and test, in the rust container",
         container=crates.container,
         inputs={
             "crates.tar": crates.output("crates.tar"),
-            **crate_inputs(project, crate, "sources"),
+            **crate_inputs(project, crate),
+            **check_inputs(project, crate),
         },
         outputs=("passed",),
-        params={"crate": crates.params["crate"]},
+        params={"crate": name},
         run=rust.check_sources,
     )
 

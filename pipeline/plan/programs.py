@@ -3,75 +3,105 @@
 Must not know engines, caches or doit, nor what images are made of them (`pipeline.plan.image`).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.checks.catalog import Gate
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Input, Source, Step, made
 from pipeline.project.checkout import Project
-from pipeline.project.crates import built_from, workspace_of
+from pipeline.project.crates import built_from, crate_of, loaded_with, workspace_of
 from pipeline.steps import cargo_config, rust
+
+
+def built_crate(project: Project, name: str, called: str) -> Path | None:
+    """Return the folder of the crate that the program `called` of a recipe is built from, None of a file."""
+    recipe = project.recipes[name].programs[called]
+    if recipe.crate is None or recipe.payload in project.manifest.payload:
+        return None
+    return crate_of(project.root, name, recipe.crate)
 
 
 def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
     """Return the steps that end in the program `called` of the recipe `name`: built, or taken."""
-    recipe = project.recipes[name].programs[called]
-    manifest = project.manifest
-    pin = None
-    if recipe.artifact is not None:
-        pin = pinned(project, recipe.artifact, manifest.artifacts)
-    elif recipe.payload in manifest.payload:
-        pin = pinned(project, recipe.payload, manifest.payload)
-    if pin is not None:
-        # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
-        program = made(called, Gate("elf", ("ELF003",)), 0o755)
-        summary = "Take the program that the manifest names."
-        return (Step(name=f"program:{name}/{called}", summary=summary, inputs={called: pin}, **program),)
-    return _crate_steps(project, project.root / "recipes" / name / (recipe.crate or ""), name, called)
+    if (crate := built_crate(project, name, called)) is not None:
+        return _crate_steps(project, crate, name, called)
+    recipe, manifest = project.recipes[name].programs[called], project.manifest
+    artifact, payload = recipe.artifact, recipe.payload
+    pin = pinned(project, artifact or payload, manifest.artifacts if artifact else manifest.payload)
+    # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
+    program = made(called, Gate("elf", ("ELF003",)), 0o755)
+    summary = "Take the program that the manifest names."
+    return (Step(name=f"program:{name}/{called}", summary=summary, inputs={called: pin}, **program),)
 
 
-def crate_inputs(project: Project, crate: Path, folder: str) -> dict[str, Input]:
-    """Return a crate and all that it takes by path: in `folder`, each at its place in the repository."""
+CHECKED_BY = ("clippy.toml", ".clippy.toml", "rustfmt.toml", ".rustfmt.toml")
+"""What in the folder of a workspace says how its members are checked."""
+
+
+def crate_inputs(project: Project, crate: Path) -> dict[str, Input]:
+    """Return what a crate is built from, each at its place in the repository.
+
+    Of crates that cargo only looks at these are the manifests: a change of what is in them changes nothing.
+    """
     crates = built_from(project.root, crate)
     inside = {other for other in crates for above in other.parents if above in crates}
-    return {
-        f"{folder}/{each.relative_to(project.root).as_posix()}": Source(each, exclude=("target",))
-        for each in crates
-        if each not in inside
-    }
+    sources = (Source(each, exclude=("target",)) for each in crates if each not in inside)
+    return _placed(project, "sources", sources) | _manifests(project, crate)
 
 
-def fetched_crates(project: Project, crate: Path, whose: str) -> Step:
-    """Return the step `crates:<whose>`: it fetches what the Cargo.lock of `crate` names."""
+def check_inputs(project: Project, crate: Path) -> dict[str, Input]:
+    """Return what rustfmt and clippy take of a crate's workspace, at its place in the repository."""
+    files = (workspace_of(project.root, crate) / name for name in CHECKED_BY)
+    return _placed(project, "manifests", (Source(file) for file in files if file.is_file()))
+
+
+def fetched_crates(project: Project, crate: Path) -> Step:
+    """Return the step that fetches what the Cargo.lock of a crate's workspace names."""
+    workspace = workspace_of(project.root, crate)
     return Step(
-        name=f"crates:{whose}",
+        name=f"crates:{workspace.relative_to(project.root).as_posix()}",
         summary="Fetch the crates that Cargo.lock names.",
         container=project.lock_of("rust"),
         inputs=_manifests(project, crate),
         outputs=("crates.tar",),
-        params=_crate_params(project, crate),
+        params={
+            "epoch": project.lock_of("rust").epoch,
+            "workspace": workspace.relative_to(project.root).as_posix(),
+        },
         run=rust.fetch_crates,
         network=True,
     )
 
 
+def _placed(project: Project, folder: str, sources: Iterable[Source]) -> dict[str, Input]:
+    return {f"{folder}/{each.path.relative_to(project.root).as_posix()}": each for each in sources}
+
+
 def _manifests(project: Project, crate: Path) -> dict[str, Input]:
     """Return all that says how dependencies are built, each file at its place in the repository."""
-    folders = built_from(project.root, crate)
+    folders = sorted(loaded_with(project.root, crate))
     configs = (cargo_config.in_folder(each, project.root) for each in folders)
     lock = workspace_of(project.root, crate) / "Cargo.lock"
     files = (*(each / "Cargo.toml" for each in folders), *filter(None, configs), lock)
-    return {f"manifests/{file.relative_to(project.root).as_posix()}": Source(file) for file in files}
+    return _placed(project, "manifests", map(Source, files))
 
 
-def _crate_params(project: Project, crate: Path) -> dict[str, str | int]:
-    return {"epoch": project.lock_of("rust").epoch, "crate": crate.relative_to(project.root).as_posix()}
+def _programs_of(project: Project, workspace: Path) -> tuple[str, ...]:
+    """Return the crates of a workspace that programs of any recipe are built from, in the repository."""
+    crates = {
+        built_crate(project, name, called) for name, it in project.recipes.items() for called in it.programs
+    }
+    found = (each for each in crates if each is not None and workspace_of(project.root, each) == workspace)
+    return tuple(sorted(each.relative_to(project.root).as_posix() for each in found))
 
 
 def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple[Step, ...]:
-    """Return the steps from a crate to the program `called` of the recipe `name`."""
-    lock, whose = project.lock_of("rust"), f"{name}/{called}"
-    params, binary = _crate_params(project, crate), project.recipes[name].programs[called].binary
+    """Return the steps from a crate to the program `called` of the recipe `name`.
+
+    Dependencies are compiled once for all programs of a workspace.
+    """
+    lock, workspace = project.lock_of("rust"), workspace_of(project.root, crate)
     library = Step(
         name="rust-std",
         summary="Build Rust's standard library for musl.",
@@ -81,27 +111,32 @@ def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple
         params={"epoch": lock.epoch},
         run=rust.standard_library,
     )
-    crates = fetched_crates(project, crate, whose)
+    crates = fetched_crates(project, crate)
     tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
     dependencies = Step(
-        name=f"dependencies:{whose}",
+        name=f"dependencies:{workspace.relative_to(project.root).as_posix()}",
         summary="Compile the crates.",
         container=lock,
         inputs=_manifests(project, crate) | tools,
         outputs=("target.tar",),
-        params=params,
+        params={"epoch": lock.epoch, "crates": _programs_of(project, workspace)},
         run=rust.dependencies,
     )
     program = Step(
-        name=f"program:{whose}",
+        name=f"program:{name}/{called}",
         summary="Build a static program.",
         container=lock,
         inputs={
             **tools,
             "target.tar": dependencies.output("target.tar"),
-            **crate_inputs(project, crate, "sources"),
+            **crate_inputs(project, crate),
         },
-        params=params | {"binary": binary or called, "program": called},
+        params={
+            "epoch": lock.epoch,
+            "crate": crate.relative_to(project.root).as_posix(),
+            "binary": project.recipes[name].programs[called].binary or called,
+            "program": called,
+        },
         run=rust.program,
         **made(called, Gate("elf"), 0o755),
     )

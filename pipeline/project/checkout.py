@@ -13,7 +13,7 @@ from pipeline import config
 from pipeline.debian import lock, mirrors
 from pipeline.debian.lock import Intent, Lock
 from pipeline.errors import ConfigError
-from pipeline.project import manifest, versions
+from pipeline.project import crates, manifest, versions
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Recipe
 
@@ -74,9 +74,18 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
     for key, program in recipe.programs.items():
         if program.crate is not None:
-            crate = folder / program.crate
-            missing = [file for file in ("Cargo.toml", "Cargo.lock") if not (crate / file).exists()]
-            paths[f"programs.{key}.crate"] = crate / missing[0] if missing else crate
+            crate = crates.crate_of(root, name, program.crate)
+            if not crate.is_relative_to(root):
+                mistakes.append(
+                    f"{where}: programs.{key}.crate: {program.crate!r} leads out of the repository"
+                )
+                continue
+            try:
+                needed = (crate / "Cargo.toml", crates.workspace_of(root, crate) / "Cargo.lock")
+            except ConfigError as error:
+                mistakes += error.mistakes
+                continue
+            paths[f"programs.{key}.crate"] = next((each for each in needed if not each.exists()), crate)
     mistakes += [
         f"{where}: {key}: there is no {path.relative_to(root)}"
         for key, path in paths.items()
@@ -162,7 +171,7 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
             stale += lock.mismatches(found, container, intent, pins.debian.snapshot)
     if match_locks:
         mistakes += stale
-        if pins is not None:
+        if pins is not None and not mistakes:
             mistakes += versions.mistakes(pins.versions, versions.found(root, recipes, locks))
     if mistakes or pins is None:
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))

@@ -1,8 +1,9 @@
-"""Owns which crates of the repository a crate is built from: itself, its workspace, what these take by path.
+"""Owns which crates of the repository a crate is built from, and which cargo looks at for it.
 
 Must not know steps, containers or what cargo makes of them.
 """
 
+import functools
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ def workspace_of(root: Path, crate: Path) -> Path:
     for folder in (crate, *crate.parents):
         if not folder.is_relative_to(root):
             break
-        manifest = _manifest_of(root, folder) if (folder / "Cargo.toml").is_file() else {}
+        manifest = manifest_of(root, folder) if (folder / "Cargo.toml").is_file() else {}
         chosen = manifest.get("package", {}).get("workspace") if folder == crate else None
         if isinstance(chosen, str):
             return Path(os.path.normpath(folder / chosen))
@@ -37,65 +38,104 @@ def workspace_of(root: Path, crate: Path) -> Path:
     return crate
 
 
-def built_from(root: Path, crate: Path) -> tuple[Path, ...]:
-    """Return the folders of all crates that cargo looks at to build `crate`, which comes first.
+def crate_of(root: Path, recipe: str, path: str) -> Path:
+    """Return the folder of the crate that a program of `recipe` is built from, by its `path` from there."""
+    return Path(os.path.normpath(root / "recipes" / recipe / path))
 
-    They are its workspace with all members, what it and they take by path, and what these take, sorted.
-    Each lies below `root`, the repository. Raises ConfigError where one does not, or is no crate.
+
+def built_from(root: Path, crate: Path) -> tuple[Path, ...]:
+    """Return the folders of the crates that `crate` is built from: itself first, the others sorted.
+
+    They are what it takes by path, also through its workspace or a patch, and what these take. Each lies
+    below `root`, the repository. Raises ConfigError where one does not, or is no crate.
     """
-    found = {crate}
-    waiting = [crate]
-    if (workspace := workspace_of(root, crate)) != crate:
-        found.add(workspace)
-        waiting.append(workspace)
+    workspace = workspace_of(root, crate)
+    found, waiting = {crate}, [crate, *_patches(root, workspace)]
     while waiting:
-        user = waiting.pop()
-        where = f"{user.relative_to(root).as_posix()}/Cargo.toml"
-        for name, path in _paths(_manifest_of(root, user), user):
-            folder = Path(os.path.normpath(user / path))
-            if not folder.is_relative_to(root):
-                mistake = f"{where}: {name}: path {path!r} leads out of the repository"
-                raise ConfigError([mistake], "copy that crate into the repository, such as to programs/")
-            if not (folder / "Cargo.toml").is_file():
-                raise ConfigError([f"{where}: {name}: there is no crate in {path!r}"])
+        for folder in (user := waiting.pop(), *_taken(root, user)):
             if folder not in found:
                 found.add(folder)
                 waiting.append(folder)
     return (crate, *sorted(found - {crate}))
 
 
-def by_path(root: Path, crate: Path) -> tuple[Path, ...]:
-    """Return the folders of the crates that a crate is built from besides itself, as `built_from` does."""
-    folders = built_from(root, crate)[1:]
-    manifests = {folder: _manifest_of(root, folder) for folder in folders}
-    return tuple(
-        folder for folder in folders if "package" in manifests[folder] or "workspace" not in manifests[folder]
-    )
+def loaded_with(root: Path, crate: Path) -> tuple[Path, ...]:
+    """Return the folders of all manifests that cargo reads to build `crate`, which comes first.
+
+    Besides those of `built_from` they are those of workspaces, and of all members of its own, as cargo builds
+    none before it knows all. Raises ConfigError as `built_from` does.
+    """
+    members = _members(root, workspace_of(root, crate))
+    crates = {each for member in (crate, *members) for each in built_from(root, member)}
+    found = crates | {workspace_of(root, each) for each in crates}
+    return (crate, *sorted(found - {crate}))
 
 
-def _manifest_of(root: Path, folder: Path) -> dict[str, Any]:
-    return _manifest(folder / "Cargo.toml", f"{folder.relative_to(root).as_posix()}/Cargo.toml")
+def packages(root: Path, crate: Path) -> tuple[Path, ...]:
+    """Return those of `loaded_with` that are crates: not a workspace that is nothing else."""
+    manifests = {folder: manifest_of(root, folder) for folder in loaded_with(root, crate)}
+    return tuple(folder for folder, it in manifests.items() if "package" in it or "workspace" not in it)
 
 
-def _manifest(path: Path, where: str) -> dict[str, Any]:
+def manifest_of(root: Path, folder: Path) -> dict[str, Any]:
+    """Return the Cargo.toml in a folder. Raises ConfigError where there is none that can be read."""
+    where = _where(root, folder)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parsed((folder / "Cargo.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError([f"{where}: {error}"]) from error
 
 
-def _paths(manifest: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name and the path of everything that the Cargo.toml in `folder` takes from a folder."""
-    workspace = manifest.get("workspace", {})
+@functools.cache
+def _parsed(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
+
+
+def _where(root: Path, folder: Path) -> str:
+    return (folder.relative_to(root) / "Cargo.toml").as_posix()
+
+
+def _taken(root: Path, user: Path) -> Iterator[Path]:
+    """Yield the crates that the manifest in `user` takes by path, itself or as its workspace says."""
+    manifest, home = manifest_of(root, user), workspace_of(root, user)
+    inherited = manifest_of(root, home).get("workspace", {}).get("dependencies", {})
     targets = manifest.get("target", {}).values()
-    tables = [table.get(kind, {}) for table in (manifest, *targets) for kind in TABLES]
-    for table in (*tables, workspace.get("dependencies", {}), *manifest.get("patch", {}).values()):
-        for name, wanted in table.items():
-            if isinstance(wanted, dict) and isinstance(wanted.get("path"), str):
-                yield name, wanted["path"]
-    excluded = {os.path.normpath(path) for path in workspace.get("exclude", [])}
-    for pattern in workspace.get("members", []):
-        for member in sorted(folder.glob(pattern)):
-            path = member.relative_to(folder).as_posix()
+    for table in (table.get(kind, {}) for table in (manifest, *targets) for kind in TABLES):
+        yield from _folders(root, user, table)
+        names = [
+            name for name, wanted in table.items() if isinstance(wanted, dict) and wanted.get("workspace")
+        ]
+        yield from _folders(root, home, {name: inherited.get(name) for name in names})
+    yield from _patches(root, user)
+
+
+def _patches(root: Path, user: Path) -> Iterator[Path]:
+    for table in manifest_of(root, user).get("patch", {}).values():
+        yield from _folders(root, user, table)
+
+
+def _folders(root: Path, user: Path, table: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the folders of what a table of dependencies in the manifest in `user` takes by path."""
+    for name, wanted in table.items():
+        if isinstance(wanted, dict) and isinstance(wanted.get("path"), str):
+            yield _crate_in(root, user, name, wanted["path"])
+
+
+def _members(root: Path, workspace: Path) -> Iterator[Path]:
+    said = manifest_of(root, workspace).get("workspace", {})
+    excluded = {os.path.normpath(path) for path in said.get("exclude", [])}
+    for pattern in said.get("members", []):
+        for member in sorted(workspace.glob(pattern)):
+            path = member.relative_to(workspace).as_posix()
             if member.is_dir() and path not in excluded and path != ".":
-                yield f"member {pattern!r}", path
+                yield _crate_in(root, workspace, f"member {pattern!r}", path)
+
+
+def _crate_in(root: Path, user: Path, name: str, path: str) -> Path:
+    folder = Path(os.path.normpath(user / path))
+    if not folder.is_relative_to(root):
+        mistake = f"{_where(root, user)}: {name}: path {path!r} leads out of the repository"
+        raise ConfigError([mistake], "copy that crate into the repository, such as to programs/")
+    if not (folder / "Cargo.toml").is_file():
+        raise ConfigError([f"{_where(root, user)}: {name}: there is no crate in {path!r}"])
+    return folder

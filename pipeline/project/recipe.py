@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from pydantic import model_validator
 
-from pipeline.config import STRICT, AbsolutePath, FileName, Name, RelativePath, Text, VolumeId
+from pipeline.config import (
+    STRICT,
+    AbsolutePath,
+    AnyRelativePath,
+    FileName,
+    Name,
+    RelativePath,
+    Text,
+    VolumeId,
+)
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,13 @@ class Kernel:
 class Program:
     """A program in /bin of the image, named by its key in the recipe.
 
-    It is built from a Rust crate below the recipe's folder, or is a finished file that the manifest pins:
-    an `artifact`, or a `payload`, which stands in for the crate as soon as the manifest names one. `binary`
-    is what the crate calls it, where that is not the key.
+    It is built from a Rust crate, which its path from the recipe's folder names, or is a finished file that
+    the manifest pins: an `artifact`, or a `payload`, which stands in for the crate as soon as the manifest
+    names one. `binary` is what the crate calls it, where that is not the key.
     """
 
     __pydantic_config__ = STRICT
-    crate: RelativePath | None = None
+    crate: AnyRelativePath | None = None
     artifact: Name | None = None
     payload: Name | None = None
     binary: FileName | None = None

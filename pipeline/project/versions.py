@@ -3,16 +3,13 @@
 Must not know steps, engines or doit.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock
-from pipeline.errors import ConfigError
 from pipeline.project import manifest
-from pipeline.project.crates import workspace_of
+from pipeline.project.crates import crate_of, manifest_of, workspace_of
 from pipeline.project.recipe import Recipe
 
 LINUX = "linux"
@@ -33,7 +30,7 @@ def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) 
     for name, recipe in recipes.items():
         for called, program in recipe.programs.items():
             if program.crate is not None:
-                crate = Path(root / "recipes" / name / program.crate)
+                crate = crate_of(root, name, program.crate)
                 where = f"{crate.relative_to(root).as_posix()}/Cargo.toml"
                 versions[called] = (_crate_version(root, crate), where)
     return versions
@@ -41,18 +38,11 @@ def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) 
 
 def _crate_version(root: Path, crate: Path) -> str:
     """Return the version in a Cargo.toml, or that of its workspace where it inherits it; "" for none."""
-    try:
-        version = _toml(crate).get("package", {}).get("version", "")
-        if isinstance(version, dict):
-            workspace = _toml(workspace_of(root, crate)).get("workspace", {})
-            version = workspace.get("package", {}).get("version", "")
-    except (OSError, ValueError, AttributeError, ConfigError):
-        return ""  # who builds it meets the same mistake, and says it
+    version = manifest_of(root, crate).get("package", {}).get("version", "")
+    if isinstance(version, dict):
+        workspace = manifest_of(root, workspace_of(root, crate)).get("workspace", {})
+        version = workspace.get("package", {}).get("version", "")
     return str(version)
-
-
-def _toml(crate: Path) -> dict[str, Any]:
-    return tomllib.loads((crate / "Cargo.toml").read_text(encoding="utf-8"))
 
 
 def mistakes(said: Mapping[str, str], there: Mapping[str, tuple[str, str]]) -> list[str]:

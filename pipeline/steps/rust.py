@@ -195,37 +195,40 @@ REPOSITORY = "repository"
 
 
 def fetch_crates(ctx: Context) -> None:
-    """Fetch the crates that Cargo.lock names, checked by cargo against it: `crates.tar`."""
-    crate, _ = _skeleton(ctx)
+    """Fetch the crates that the Cargo.lock in `params.workspace` names, checked by cargo: `crates.tar`."""
+    root, _ = _skeleton(ctx)
     env = {"CARGO_HOME": f"{ctx.work}/cargo", "CARGO_HTTP_CAINFO": str(ctx.inputs["ca.pem"])}
-    ctx.run(["cargo", "vendor", "--locked", "--versioned-dirs", str(ctx.work / "crates")], env=env, cwd=crate)
+    vendor = ["cargo", "vendor", "--locked", "--versioned-dirs", str(ctx.work / "crates")]
+    ctx.run(vendor, env=env, cwd=root / ctx.params["workspace"])
     archive.pack(ctx.work / "crates", ctx.out / "crates.tar", ctx.params["epoch"])
 
 
 def _skeleton(ctx: Context) -> tuple[Path, list[str]]:
-    """Return the crate `params.crate`, with nothing in its programs, and the names of all packages there.
+    """Complete the repository by its manifests; return its folder, and the names of all packages there.
 
-    It has the real Cargo.lock and Cargo.toml, and beside it lie the crates that it takes by path. What is
-    built from it, the dependencies, stays good until one of these files changes.
+    Crates whose sources are not there get nothing in their programs. What is built from these, the
+    dependencies, stays good until a Cargo.lock or Cargo.toml changes.
     """
     root = ctx.work / REPOSITORY
-    shutil.copytree(ctx.inputs["manifests"], root, copy_function=shutil.copyfile)
+    whole = {file.parent for file in root.rglob("Cargo.toml")}
+    shutil.copytree(ctx.inputs["manifests"], root, copy_function=shutil.copyfile, dirs_exist_ok=True)
     names = []
     for file in sorted(root.rglob("Cargo.toml")):
         manifest = tomllib.loads(file.read_text())
         if "package" not in manifest:  # the root of a workspace
             continue
         names.append(manifest["package"]["name"])
-        for path, text in skeleton_sources(manifest).items():
+        for path, text in () if file.parent in whole else skeleton_sources(manifest).items():
             (file.parent / path).parent.mkdir(parents=True, exist_ok=True)
             (file.parent / path).write_text(text)
-    return root / ctx.params["crate"], names
+    return root, names
 
 
 def _sources(ctx: Context) -> Path:
-    """Return the crate `params.crate`, beside the crates that it takes by path."""
+    """Return the crate `params.crate`, beside those that it takes by path, and manifests of others."""
     root = ctx.work / REPOSITORY
     shutil.copytree(ctx.inputs["sources"], root, copy_function=shutil.copyfile)
+    _skeleton(ctx)
     return root / str(ctx.params["crate"])
 
 
@@ -252,14 +255,17 @@ def skeleton_sources(manifest: dict[str, Any]) -> dict[str, str]:
     return {library: ""} | dict.fromkeys(programs, "fn main() {}\n")
 
 
-def _prepare(ctx: Context, crate: Path) -> tuple[str, ...]:
-    """Unpack the standard library and the crates; return cargo's options to build `crate` with them."""
-    sysroot = ctx.work / "sysroot"
-    archive.unpack(ctx.inputs["sysroot.tar"], sysroot)
+def _unpack(ctx: Context) -> None:
+    """Unpack the standard library and the crates."""
+    archive.unpack(ctx.inputs["sysroot.tar"], ctx.work / "sysroot")
     archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
+
+
+def _given(ctx: Context, crate: Path) -> tuple[str, ...]:
+    """Return cargo's options to build `crate` with what `_unpack` unpacks."""
     top = ctx.work / REPOSITORY
     files = cargo_config.files_of(crate, top)
-    own = cargo_config.arguments(files, top, rustc_flags(ctx.work, sysroot))
+    own = cargo_config.arguments(files, top, rustc_flags(ctx.work, ctx.work / "sysroot"))
     return (*vendored(ctx.work, ctx.work / "crates"), *own)
 
 
@@ -267,13 +273,17 @@ RELEASE = ("--release", "--offline", f"--target={TARGET}")
 
 
 def dependencies(ctx: Context) -> None:
-    """Compile all that the crate depends on: `target.tar`, the folder that cargo goes on from."""
-    crate, names = _skeleton(ctx)
-    given = _prepare(ctx, crate)
-    env = environment(ctx.work)
-    cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
-    packages = (f"--package={name}" for name in names)
-    ctx.run(["cargo", *given, "clean", *RELEASE, *packages], env=env, cwd=crate)
+    """Compile all that `params.crates` depend on: `target.tar`, the folder that cargo goes on from.
+
+    One crate after the other: each gets its own choice of its dependencies' features, as when it is built.
+    """
+    root, names = _skeleton(ctx)
+    _unpack(ctx)
+    env, packages = environment(ctx.work), [f"--package={name}" for name in names]
+    for crate in [root / each for each in ctx.params["crates"]]:
+        given = _given(ctx, crate)
+        cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
+        ctx.run(["cargo", *given, "clean", *RELEASE, *packages], env=env, cwd=crate)
     archive.pack(ctx.work / "target", ctx.out / "target.tar", ctx.params["epoch"])
 
 
@@ -281,8 +291,8 @@ def program(ctx: Context) -> None:
     """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`."""
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
     crate = _sources(ctx)
-    given = _prepare(ctx, crate)
-    cargo(ctx, *given, "build", *RELEASE, "--locked", env=environment(ctx.work), cwd=crate)
+    _unpack(ctx)
+    cargo(ctx, *_given(ctx, crate), "build", *RELEASE, "--locked", env=environment(ctx.work), cwd=crate)
     name = ctx.params["binary"]
     made = ctx.work / "target" / TARGET / "release" / name
     if not made.is_file():

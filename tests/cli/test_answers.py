@@ -23,7 +23,7 @@ from tests.fixtures.context import played
 from tests.fixtures.fake_engine import FakeEngine
 from tests.fixtures.workshop import Content, Workshop
 
-CRATE = ROOT / "recipes/truthdb-installer/installer"
+CRATE = ROOT / "programs/installer"
 GOOD = CRATE / "tests/answers/good.toml"
 PAGE = ROOT / "docs/unattended.md"
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -16,6 +17,7 @@ from pipeline.cli import bench, boot_test
 from pipeline.cli.bench import Checkout, Figure, write_large_iso
 from pipeline.cli.workers import MOST
 from pipeline.formats.fields import open_image
+from pipeline.project.manifest import Artifact
 from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
@@ -90,9 +92,9 @@ class Said:
         checkout(self.folder, 'echo "$*" >> asked', self.folder / "cache" if empty_cache else None)
         for name in ("recipes/truthdb-installer/rootfs/etc", "artifacts/truthdb-installer/boot-test"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for crate in ("truthdb-installer/installer", "truthdb-runtime/appliance", "truthdb-runtime/node"):
-            (self.folder / "recipes" / crate / "src").mkdir(parents=True, exist_ok=True)
-            assert (ROOT / "recipes" / crate / "src/main.rs").is_file()
+        for crate in ("installer", "appliance", "node"):
+            (self.folder / "programs" / crate / "src").mkdir(parents=True, exist_ok=True)
+            assert (ROOT / "programs" / crate / "src/main.rs").is_file()
         artifacts = self.folder / "artifacts/truthdb-installer"
         (artifacts / "truthdb-installer.iso").write_bytes(b"iso")
         (artifacts / "efi.img").write_bytes(efi_image())
@@ -130,8 +132,9 @@ def test_each_edit_is_of_a_program_that_is_built(said: Said) -> None:
     programs = ("truthdb-installer", "truthdb-appliance", "truthdb-service")
     assert changed == [f"{what} changed, to the ISO" for what in ("inittab", *programs)]
     assert said.asked() == ["iso"] * 6
-    steps = tuple(step for step in said.session.images[IMAGE] if not step.name.endswith("/truthdb-service"))
-    said.session.images = {IMAGE: steps}
+    project = said.session.project
+    pins = replace(project.manifest, payload={"service": Artifact("0" * 64, 1, path="x")})
+    said.session.project = replace(project, manifest=pins)
     assert not any("truthdb-service" in figure.what for figure in bench._warm(said.session, IMAGE))
 
 

@@ -96,13 +96,10 @@ def with_layer(project: Project, container: str) -> Project:
     )
 
 
-CRATE_STEPS = ("crates", "dependencies", "program")
 RUNTIME = "truthdb-runtime"
-RUNTIME_RUST = [
-    f"{kind}:{RUNTIME}/truthdb-{name}" for name in ("appliance", "service") for kind in CRATE_STEPS
-]
+RUST = ["crates:programs", "dependencies:programs", f"program:{NAME}/{NAME}"]
+RUST += [f"program:{RUNTIME}/truthdb-{name}" for name in ("appliance", "service")]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
-RUST = [f"{kind}:{NAME}/{NAME}" for kind in CRATE_STEPS]
 IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-image", "iso")]
 APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
 KERNELS = [
@@ -120,7 +117,7 @@ CHANGES: list[tuple[str, Callable[[Project], Project], list[str]]] = [
     (
         "rust container",
         lambda p: with_layer(p, "rust"),
-        ["rust-std", *RUNTIME_RUST, *RUNTIME_IMAGE, *RUST, *IMAGE],
+        ["rust-std", *RUST, *RUNTIME_IMAGE, *IMAGE],
     ),
     (
         "kernel container",
@@ -151,18 +148,19 @@ def root(tmp_path: Path) -> Path:
 
 
 TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-image", "iso")]
+TOY_CRATES = [f"{kind}:recipes/toy/installer" for kind in ("crates", "dependencies")]
 EDITS = [
     ("recipes/toy/rootfs/etc/inittab", TOY_IMAGE),
     ("recipes/toy/splash.bmp", TOY_IMAGE[1:]),
     ("recipes/toy/installer/src/main.rs", ["program:toy/toy", *TOY_IMAGE]),
     (
         "recipes/toy/installer/Cargo.lock",
-        ["crates:toy/toy", "dependencies:toy/toy", "program:toy/toy", *TOY_IMAGE],
+        [*TOY_CRATES, "program:toy/toy", *TOY_IMAGE],
     ),
     ("recipes/toy/installer/target/debug/x", []),
     ("programs/disks/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
     ("programs/words/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
-    ("programs/words/Cargo.toml", ["crates:toy/toy", "dependencies:toy/toy", "program:toy/toy", *TOY_IMAGE]),
+    ("programs/words/Cargo.toml", [*TOY_CRATES, "program:toy/toy", *TOY_IMAGE]),
     ("programs/disks/target/debug/x", []),
     ("programs/other/src/lib.rs", []),
     ("recipes/kernels/base.config", ["kernel-config:base", "kernel:base", *TOY_IMAGE[1:]]),
@@ -178,6 +176,39 @@ def test_an_edited_file_changes_what_it_goes_into(root: Path, file: str, changed
     append(root, file, "\n")
     after = keys(plan(load(root), "toy"))
     assert [name for name in before if after[name] != before[name]] == changed
+
+
+WORKSPACE = ["crates:ws", "dependencies:ws"]
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("one/src/main.rs", ["program:toy/toy"]),
+        ("two/src/main.rs", ["program:two/toy"]),
+        ("common/src/lib.rs", ["program:toy/toy", "program:two/toy"]),
+        ("two/Cargo.toml", [*WORKSPACE, "program:toy/toy", "program:two/toy"]),
+        ("Cargo.lock", [*WORKSPACE, "program:toy/toy", "program:two/toy"]),
+        ("clippy.toml", []),
+        ("README.md", []),
+    ],
+)
+def test_programs_of_a_workspace_are_built_apart_on_top_of_the_same(
+    root: Path, file: str, changed: list[str]
+) -> None:
+    checkout.write_workspace(root)
+
+    def rust() -> dict[str, str]:
+        loaded = load(root)
+        steps = {step.name: step for recipe in ("toy", "two") for step in plan(loaded, recipe)}
+        assert steps["dependencies:ws"].params["crates"] == ("ws/one", "ws/two")
+        found = keys(tuple(steps.values()))
+        return {name: key for name, key in found.items() if name.partition(":")[2].endswith(("ws", "/toy"))}
+
+    before = rust()
+    append(root, f"ws/{file}", "\n")
+    after = rust()
+    assert [name for name in sorted(before) if after[name] != before[name]] == sorted(changed)
 
 
 def test_a_crate_s_configuration_by_its_old_name_is_refused(root: Path) -> None:
@@ -239,13 +270,13 @@ def test_programs_of_one_name_in_two_recipes_are_two(root: Path) -> None:
         source.path
         for step in (ours, theirs)
         for source in step.inputs.values()
-        if isinstance(source, Source) and "recipes" in source.path.parts
+        if isinstance(source, Source) and "recipes" in source.path.parts and source.path.is_dir()
     ] == [root / "recipes/toy/installer", root / "recipes/other/installer"]
     for name in ("toy", "other"):
         program = steps[f"initramfs:{name}"].inputs["programs/toy"]
         assert origin(program, root) == f"program:{name}/toy/toy"
     tests = [step.name for step in crate_tests(session_of(root))]
-    assert tests[-2:] == ["crate-tests:other/toy", "crate-tests:toy/toy"]
+    assert tests[-2:] == [f"crate-tests:recipes/{name}/installer" for name in ("other", "toy")]
 
 
 def test_two_different_steps_of_one_name_are_a_mistake(root: Path) -> None:

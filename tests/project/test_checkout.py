@@ -57,6 +57,7 @@ NO_NAME = "is not a name (small letters, digits, dots and dashes)"
 NO_STAMP = "is not a snapshot time stamp such as 20261121T000000Z"
 NO_VOLUME_ID = "is not a volume identifier (at most 16 of A-Z, 0-9 and _)"
 NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
+NO_LOCK = "programs.toy.crate: there is no programs/disks/Cargo.lock"
 CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
 TWOS = "2" * 64
@@ -176,7 +177,9 @@ EDITS = [
         "kernel.artifact: 'x' is not in manifests/manifest.toml (known artifacts: a-kernel, a-program)",
     ),
     (RECIPE, 'crate = "installer"', "", "programs.toy: needs either crate or artifact"),
-    (RECIPE, '"installer"', '"/installer"', f"programs.toy.crate: '/installer' {BELOW}"),
+    (RECIPE, '"installer"', '"/x"', "programs.toy.crate: '/x' is not a path from this file's folder"),
+    (RECIPE, '"installer"', '"../../../x"', "programs.toy.crate: '../../../x' leads out of the repository"),
+    (RECIPE, CRATE, 'crate = "../../programs/disks"', NO_LOCK),
     (RECIPE, '"installer"', '"x"', "programs.toy.crate: there is no recipes/toy/x/Cargo.toml"),
     (
         RECIPE,

@@ -44,7 +44,7 @@ def test_what_the_manifest_says_is_so(tmp_path: Path, said: str, wrong: str, inh
 
 def test_a_crate_that_says_none(tmp_path: Path) -> None:
     root = checkout.write(tmp_path)
-    (root / CRATE / "Cargo.toml").write_text("[package\n")
+    (root / CRATE / "Cargo.toml").write_text('[package]\nname = "toy"\n')
     assert mistakes(root, 'toy = "1"') == [
         f"manifests/manifest.toml: versions.toy: '1' is not '', as {CRATE}/Cargo.toml says"
     ]

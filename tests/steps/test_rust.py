@@ -68,10 +68,12 @@ def given(tmp_path: Path) -> Path:
     for name, text in {
         "sources/recipes/r/toy/Cargo.toml": CARGO_TOML,
         "sources/recipes/r/toy/src/main.rs": "fn main() {}",
+        "sources/programs/disks/Cargo.toml": '[package]\nname = "all-disks"\n',
         "sources/programs/disks/src/lib.rs": "pub fn disks() {}",
         "manifests/recipes/r/toy/Cargo.toml": CARGO_TOML,
         "manifests/recipes/r/toy/Cargo.lock": "version = 4\n",
         "manifests/programs/disks/Cargo.toml": '[package]\nname = "all-disks"\n',
+        "manifests/programs/other/Cargo.toml": '[package]\nname = "other"\n',
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -132,14 +134,14 @@ def test_the_standard_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_fetching_crates(given: Path) -> None:
     def tool(argv: list[str], cwd: Path) -> str:
         assert (cwd / "Cargo.lock").read_text() == "version = 4\n"
-        assert (cwd / "src/main.rs").exists()
+        assert (cwd / "src/main.rs").read_text() == MAIN
         assert (cwd / "../../../programs/disks/src/lib.rs").read_text() == ""
         folder = Path(argv[-1])
         folder.mkdir()
         (folder / "serde.rs").touch()
         return ""
 
-    ctx = played(given, tool, epoch=EPOCH, crate=CRATE)
+    ctx = played(given, tool, epoch=EPOCH, workspace=CRATE)
     rust.fetch_crates(ctx)
     assert ctx.calls == [["cargo", "vendor", "--locked", "--versioned-dirs", f"{ctx.work}/crates"]]
     assert ctx.envs == [{"CARGO_HOME": f"{ctx.work}/cargo", "CARGO_HTTP_CAINFO": str(ctx.inputs["ca.pem"])}]
@@ -147,21 +149,29 @@ def test_fetching_crates(given: Path) -> None:
 
 
 def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
-    def tool(argv: list[str], _cwd: Path) -> str:
+    folders = []
+
+    def tool(argv: list[str], cwd: Path) -> str:
+        folders.append(cwd)
         target = given / "work/target"
         target.mkdir(exist_ok=True)
         (target / argv[5]).touch()
         return ""
 
-    ctx = played(given, tool, epoch=EPOCH, crate=CRATE)
+    ctx = played(given, tool, epoch=EPOCH, crates=[CRATE, "programs/disks"])
     rust.dependencies(ctx)
-    packages = ["--package=all-disks", "--package=toy"]
+    packages = ["--package=all-disks", "--package=other", "--package=toy"]
     cargo = with_sysroot(ctx.work)
-    assert ctx.calls == [
-        [*cargo, "build", *RELEASE, "--locked"],
-        [*cargo, "clean", *RELEASE, *packages],
-    ]
-    assert ctx.envs == [environment(ctx.work)] * 2
+    assert (
+        ctx.calls
+        == [
+            [*cargo, "build", *RELEASE, "--locked"],
+            [*cargo, "clean", *RELEASE, *packages],
+        ]
+        * 2
+    )
+    assert folders == [ctx.work / "repository" / each for each in (CRATE, "programs/disks") for _ in "bc"]
+    assert ctx.envs == [environment(ctx.work)] * 4
     assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
     assert names(ctx.out / "target.tar") == ["build", "clean"]
@@ -179,10 +189,15 @@ def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
         assert ".rustc_info.json" not in names(path)
 
 
+MAIN = "fn main() {}\n"
+
+
 def build_program(argv: list[str], cwd: Path) -> str:
     work = cwd.parents[3]
     assert (work / "target/deps/serde.rlib").stat().st_mtime == EPOCH
-    assert (cwd / "../../../programs/disks/src/lib.rs").read_text() == "pub fn disks() {}"
+    disks = cwd / "../../../programs/disks/src"
+    assert {file.name: file.read_text() for file in disks.iterdir()} == {"lib.rs": "pub fn disks() {}"}
+    assert (cwd / "../../../programs/other/src/main.rs").read_text() == MAIN
     made = work / "target/x86_64-unknown-linux-musl/release/toy"
     made.parent.mkdir(parents=True)
     made.write_text((cwd / "src/main.rs").read_text())
@@ -222,9 +237,6 @@ def test_the_crate_s_own_checks(given: Path) -> None:
     ]
     assert ctx.envs == [environment(ctx.work) | {"CARGO_BUILD_TARGET": "x86_64-unknown-linux-gnu"}] * 3
     assert (ctx.out / "passed").read_text() == "14\n"
-
-
-MAIN = "fn main() {}\n"
 
 
 @pytest.mark.parametrize(

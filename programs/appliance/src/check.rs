@@ -1,0 +1,203 @@
+//! `truthdb-appliance check`: finds the data partitions, has their file systems checked, and links
+//! those that are good to `/run/truthdb/data-device`, `data2-device` and so on. The command
+//! succeeds whatever it found: what follows goes by the links, and by [`DataState`].
+//!
+//! `truthdb-appliance recheck`, after the links were mounted, looks closer at what did not mount.
+
+use std::io::{self, Read};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::disks::BootPartition;
+
+use crate::console::Console;
+use crate::data::{CheckResult, DataState, Partition, Problem};
+use crate::disk::{Choice, Disk, LABEL, choose, label, list};
+use crate::mounts::{Mount, mount};
+use crate::page::Page;
+use crate::product;
+use crate::text::clean;
+
+/// How often to look for disks.
+const POLL: Duration = Duration::from_millis(50);
+/// How much of what e2fsck says is kept, in bytes: what it found first …
+const FIRST_WORDS: usize = 380;
+/// … and, where it stops at what it cannot repair, why it did.
+const LAST_WORDS: usize = 200;
+
+/// Where the links lie, below the root.
+const RUN: &str = "run/truthdb";
+
+/// Finds, checks and links the data partitions below `root`. Fails if it cannot write below
+/// `/run`.
+pub fn run(root: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(root.join(RUN))?;
+    let mut console = Console::open(root);
+    show(root, &mut console, "looking for the disk".to_owned());
+    let state = match find(root) {
+        Ok(disk) => {
+            let mut partitions = Vec::new();
+            for (number, device) in &disk.data {
+                let label = label(*number);
+                show(root, &mut console, format!("checking {label} on {device}"));
+                partitions.push(check(root, label, device));
+            }
+            link(root, &partitions)?;
+            DataState {
+                disk: Some(disk.name),
+                partitions,
+                problem: None,
+            }
+        }
+        Err(problem) => DataState {
+            problem: Some(problem),
+            ..DataState::default()
+        },
+    };
+    state.write(root)
+}
+
+/// Looks closer at the partitions below `root` that seemed good and yet are not mounted: e2fsck(8),
+/// `-p`, takes a file system's word that it is clean, which the kernel may not. Fails if it cannot
+/// write below `/run`.
+pub fn again(root: &Path) -> io::Result<()> {
+    let mut state = DataState::read(root);
+    let is_refused = |it: &&mut Partition| {
+        it.result.is_good() && mount(root, &mount_point(&it.label)) == Mount::Missing
+    };
+    let mut refused = state.partitions.iter_mut().filter(is_refused).peekable();
+    if refused.peek().is_none() {
+        return Ok(());
+    }
+    let mut console = Console::open(root);
+    for partition in refused {
+        let Partition { label, device, .. } = &partition;
+        show(
+            root,
+            &mut console,
+            format!("checking all of {label} on {device}"),
+        );
+        look_closer(root, partition);
+    }
+    state.write(root)
+}
+
+/// Shows what is being done about the data.
+fn show(root: &Path, console: &mut Console, doing: String) {
+    console.show(&Page {
+        title: product::name(root),
+        rows: vec![("Data", doing)],
+        problems: Vec::new(),
+    });
+}
+
+/// Waits for the disk to use.
+fn find(root: &Path) -> Result<Disk, Problem> {
+    let started = Instant::now();
+    let boot = BootPartition::read(root);
+    let mut before = Vec::new();
+    loop {
+        let disks = list(root, boot);
+        // The kernel shows partitions one by one: what counts is what was there twice.
+        if disks == before {
+            match choose(&disks, boot.is_some(), started.elapsed()) {
+                Choice::Take(disk) => return Ok(disk),
+                Choice::Refuse(problem) => return Err(problem),
+                Choice::Wait => {}
+            }
+        }
+        before = disks;
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Has the file system of one partition checked, and repaired where nothing can be lost by that:
+/// e2fsck(8), `-p`. That does not go by the copies of a superblock that is damaged; a closer look
+/// does.
+fn check(root: &Path, label: String, device: &str) -> Partition {
+    let (exit_code, output) = e2fsck(root, "-p", device, LAST_WORDS);
+    let mut partition = Partition {
+        label,
+        device: device.to_owned(),
+        result: CheckResult::of(exit_code),
+        exit_code,
+        output,
+    };
+    if partition.result == CheckResult::Unchecked {
+        look_closer(root, &mut partition);
+    }
+    partition
+}
+
+/// Has all of a file system checked and nothing changed: e2fsck(8), `-n -f`. What is found counts;
+/// where nothing is, the earlier verdict stays.
+fn look_closer(root: &Path, partition: &mut Partition) {
+    // Its last words are about a file system that it thinks it has modified.
+    let (exit_code, output) = e2fsck(root, "-nf", &partition.device, 0);
+    let result = CheckResult::of(exit_code);
+    if !result.is_good() {
+        partition.result = result;
+        partition.exit_code = exit_code;
+        partition.output = output;
+    }
+}
+
+/// Runs e2fsck(8) on a partition; returns what it exited with, and what it said: [`FIRST_WORDS`] of
+/// that, and so many of the last ones.
+fn e2fsck(root: &Path, option: &str, device: &str, last: usize) -> (Option<i32>, String) {
+    let run = || -> io::Result<_> {
+        let (mut output, writer) = io::pipe()?;
+        let mut child = Command::new(root.join("usr/sbin/e2fsck"))
+            .arg(option)
+            .arg(root.join("dev").join(device))
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .spawn()?;
+        let said = first_and_last(&mut output, last)?;
+        Ok((child.wait()?.code(), clean(&said)))
+    };
+    run().unwrap_or_else(|error| (None, format!("e2fsck cannot be run: {error}")))
+}
+
+/// Reads to the end, and keeps as much as people read: of much damage e2fsck says much.
+fn first_and_last(input: &mut impl Read, most: usize) -> io::Result<String> {
+    let mut first = Vec::new();
+    input.take(FIRST_WORDS as u64).read_to_end(&mut first)?;
+    let mut last = Vec::new();
+    let mut omitted = false;
+    while input.take(4096).read_to_end(&mut last)? > 0 {
+        let excess = last.len().saturating_sub(most);
+        omitted |= excess > 0;
+        last.drain(..excess);
+    }
+    let gap = if omitted { " ... " } else { "" };
+    let [first, last] = [first, last].map(|it| String::from_utf8_lossy(&it).into_owned());
+    Ok(format!("{first}{gap}{last}"))
+}
+
+/// Makes a link and a folder to mount it on for each good partition. The folder of the first one
+/// is `/data`.
+fn link(root: &Path, partitions: &[Partition]) -> io::Result<()> {
+    for partition in partitions {
+        let name = mount_point(&partition.label);
+        let link = root.join(RUN).join(format!("{name}-device"));
+        // One of an earlier call says nothing about now.
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if partition.result.is_good() {
+            std::fs::create_dir_all(root.join(&name))?;
+            symlink(PathBuf::from("/dev").join(&partition.device), link)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of the folder, in the root, that the data partition called `label` is mounted on.
+pub fn mount_point(label: &str) -> String {
+    label.replacen(LABEL, "data", 1)
+}

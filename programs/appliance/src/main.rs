@@ -1,0 +1,63 @@
+//! `truthdb-appliance`: see the library. It exits with 0 when it did what it was told, or was asked
+//! to stop; else with 1 and one line on standard error.
+//!
+//! It is also the only program that the kernel may start (`CONFIG_STATIC_USERMODEHELPER_PATH`), which
+//! calls it by the name of the one that it wants.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use appliance::{check, clock, helper, panics, stop, supervisor};
+
+const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
+    \n\
+    \x20 check        find and check the data partitions, before they are mounted\n\
+    \x20 recheck      look closer at those that were not mounted after that\n\
+    \x20 panics       keep what the kernel left in the firmware's store when it stopped\n\
+    \x20 run          keep network and service running, and show how they are\n\
+    \x20 stop         end what `run` runs, and wait for it\n\
+    \x20 time SERVER  keep the clock right, by SNTP\n\
+    \x20 --root DIR   look for everything in DIR (for tests)\n\
+    \x20 --version    print the version of this program\n";
+
+fn main() -> ExitCode {
+    let called = std::env::args_os().next().unwrap_or_default();
+    if let Some(error) = helper::run(&called) {
+        eprintln!("truthdb-appliance: {}: {error}", called.display());
+        return ExitCode::FAILURE;
+    }
+    let mut arguments: Vec<_> = std::env::args().skip(1).collect();
+    let mut root = PathBuf::from("/");
+    if arguments.len() > 2 && arguments[0] == "--root" {
+        root = arguments.remove(1).into();
+        arguments.remove(0);
+    }
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["check"] => check::run(&root),
+        ["recheck"] => check::again(&root),
+        ["panics"] => panics::run(&root),
+        ["run"] => supervisor::run(&root),
+        ["stop"] => stop::run(&root),
+        ["time", server] => clock::run(&root, server),
+        ["--version"] => {
+            println!("truthdb-appliance {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        ["--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("truthdb-appliance: {}: {error}", words.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}

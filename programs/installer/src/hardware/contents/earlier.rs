@@ -1,0 +1,180 @@
+//! An installation of this product that was made before.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use ext4_view::{Ext4, Ext4Read};
+use fatfs::{FileSystem, FsOptions};
+use serde::Deserialize;
+
+use super::super::text::clean;
+use super::tables::Tables;
+use super::{EFI, Earlier, Range};
+use crate::guard;
+use crate::slice::Slice;
+use common::disks::natural;
+
+/// How many bytes of a file system are read for the names of the systems in it.
+const MOST_READ: u64 = 16 << 20;
+/// How many bytes of the data are read for the settings: a journal may have to be read first.
+const MOST_READ_OF_DATA: u64 = 96 << 20;
+/// The appliance's settings, and how many bytes they may have.
+const NODE: &str = "/metadata/node.toml";
+const LONGEST_NODE: u64 = 64 << 10;
+/// Receipts of what was installed: of the system that is there now, and of the first one, among the data.
+const RECEIPT: &str = "TruthDB/install-receipt.json";
+const FIRST_RECEIPT: &str = "/metadata/install-receipt.json";
+const LONGEST_RECEIPT: u64 = 64 << 10;
+/// How many files are looked at for the newest system.
+const MOST_FILES: usize = 128;
+/// Folder of the installed systems, and what their names begin and end with.
+const SYSTEMS: &str = "EFI/TruthDB";
+const SYSTEM_NAME: (&str, &str) = ("truthdb-", ".efi");
+/// What the partitions of an installation are called, beside [`EFI`]: see `install::layout`.
+pub(super) const DATA: &str = "TRUTHDB_DATA";
+pub(super) const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
+
+/// The installation that the partitions of these tables are, if they are one.
+pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
+    if !tables.is_gpt_alone {
+        return None;
+    }
+    let ranges = &tables.ranges;
+    let first = ranges.iter().find(|it| it.number == 1)?;
+    let others = || ranges.iter().filter(|it| it.number > 1);
+    let has_data = others().any(|it| it.name == DATA);
+    let unfinished = first.name == UNFINISHED || others().any(|it| it.name == UNFINISHED);
+    let is_ours = match first.name.as_str() {
+        EFI => has_data,
+        UNFINISHED => true,
+        _ => false,
+    };
+    if !is_ours {
+        return None;
+    }
+    let system = system(device, first);
+    let data = others().find(|it| it.name == DATA);
+    let data = data.and_then(|range| data_volume(device, range));
+    let present = system
+        .as_ref()
+        .and_then(|it| version(it).or_else(|| version_by_receipt(it)));
+    // The first one is the least that it may be by now; whoever began to write another one has been asked.
+    let first = data.as_ref().filter(|_| unfinished).and_then(first_version);
+    Some(Earlier {
+        version: present.or(first),
+        unfinished,
+        has_data,
+        node: data.as_ref().and_then(node),
+        wanted: system.as_ref().and_then(wanted).unwrap_or_default(),
+    })
+}
+
+/// The file system that the firmware reads.
+fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> {
+    let file = device.try_clone().ok()?;
+    let mut slice = Slice::new(file, range.start, range.size, MOST_READ);
+    if !guard::holds_fat(&mut slice, range.size) {
+        return None;
+    }
+    FileSystem::new(slice, FsOptions::new()).ok()
+}
+
+/// The file with the settings that the appliance is to take.
+fn wanted(volume: &FileSystem<Slice>) -> Option<Vec<u8>> {
+    let file = volume.root_dir().open_file(common::settings::FILE).ok()?;
+    let mut content = Vec::new();
+    let most = u64::try_from(common::settings::SIZE).ok()?;
+    file.take(most).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+/// The file system of the data.
+fn data_volume(device: &File, range: &Range) -> Option<Ext4> {
+    let file = device.try_clone().ok()?;
+    let mut slice = Slice::new(file, range.start, range.size, MOST_READ_OF_DATA);
+    let mut superblock = [0; 1024];
+    slice.seek(SeekFrom::Start(1024)).ok()?;
+    slice.read_exact(&mut superblock).ok()?;
+    if !guard::is_ext4(&superblock, range.size) {
+        return None;
+    }
+    Ext4::load(Box::new(Data(slice))).ok()
+}
+
+/// What the appliance is told about itself.
+fn node(volume: &Ext4) -> Option<String> {
+    if !volume.exists(NODE).ok()? {
+        return Some(String::new());
+    }
+    text(volume, NODE, LONGEST_NODE)
+}
+
+/// The version that the data were made for.
+fn first_version(volume: &Ext4) -> Option<String> {
+    let text = text(volume, FIRST_RECEIPT, LONGEST_RECEIPT)?;
+    installed_by(text.as_bytes())
+}
+
+/// A file of at most `most` bytes.
+fn text(volume: &Ext4, path: &str, most: u64) -> Option<String> {
+    let length = volume.metadata(path).ok()?.len();
+    (length <= most).then_some(())?;
+    volume.read_to_string(path).ok()
+}
+
+/// What ext4-view reads through.
+struct Data(Slice);
+
+impl Ext4Read for Data {
+    fn read(
+        &mut self,
+        start: u64,
+        data: &mut [u8],
+    ) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+        self.0.seek(SeekFrom::Start(start))?;
+        self.0.read_exact(data)?;
+        Ok(())
+    }
+}
+
+/// The version of the newest system in the firmware's partition, by its file's name.
+fn version(volume: &FileSystem<Slice>) -> Option<String> {
+    let root = volume.root_dir();
+    let folder = root.open_dir(SYSTEMS).ok()?;
+    let mut versions: Vec<String> = folder
+        .iter()
+        .take(MOST_FILES)
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().to_lowercase();
+            let version = name
+                .strip_prefix(SYSTEM_NAME.0)?
+                .strip_suffix(SYSTEM_NAME.1)?;
+            Some(clean(version)).filter(|it| is_version(it))
+        })
+        .collect();
+    versions.sort_by_cached_key(|version| natural(version));
+    versions.pop()
+}
+
+/// The version of the system in the firmware's partition, by the receipt there.
+fn version_by_receipt(volume: &FileSystem<Slice>) -> Option<String> {
+    let file = volume.root_dir().open_file(RECEIPT).ok()?;
+    let mut text = Vec::new();
+    file.take(LONGEST_RECEIPT).read_to_end(&mut text).ok()?;
+    installed_by(&text)
+}
+
+/// The version of the system that a receipt is about.
+fn installed_by(receipt: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Receipt {
+        system: String,
+    }
+    let receipt: Receipt = serde_json::from_slice(receipt).ok()?;
+    Some(clean(&receipt.system)).filter(|it| is_version(it))
+}
+
+fn is_version(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+}

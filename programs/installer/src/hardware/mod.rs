@@ -1,0 +1,202 @@
+//! Facts about the machine, read from `/proc`, `/sys` and `/etc/os-release` below a root that
+//! tests replace by a fake tree. Reads only, opens no device, and knows nothing of the screen.
+
+mod boot;
+mod contents;
+mod discovery;
+mod disk;
+mod identity;
+mod machine;
+mod product;
+mod text;
+
+use std::fmt;
+use std::path::Path;
+
+pub use boot::{boot_volume, read_volume};
+pub use common::disks::Bus;
+pub(crate) use common::disks::natural;
+pub(crate) use contents::marks;
+pub use contents::{Contents, Earlier, Part, listed};
+pub use disk::{Disk, DiskKey, Volume};
+pub use identity::machine_identity;
+pub use machine::{Firmware, Machine, SecureBoot};
+pub use product::{Product, is_older};
+pub(crate) use text::{clean, reason};
+pub use text::{decimal_size, grouped, quoted, size_beside};
+
+/// Everything that the program shows about the machine it runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// What this image is.
+    pub product: Product,
+    /// Processor, memory and firmware.
+    pub machine: Machine,
+    /// The ISO 9660 volume identifier that the kernel command line says this system came from.
+    pub boot_volume: Option<String>,
+    /// Every disk, in the order of their names.
+    pub disks: Vec<Disk>,
+    /// What may still become a disk, in words for people.
+    pub pending: Vec<String>,
+    /// What might have become a disk, but did not in a long time.
+    pub silent: Vec<String>,
+    /// How many events the kernel has told of devices so far.
+    pub events: u64,
+}
+
+impl Hardware {
+    /// Reads everything below `root`, which is `/` except in tests. What the disks hold is
+    /// [`Volume::Unread`]: that takes opening them, which is [`crate::prober`]'s.
+    pub fn scan(root: &Path) -> Result<Self, Problem> {
+        let product = Product::read(root)?;
+        let machine = Machine::read(root)?;
+        if !root.join("sys/class").is_dir() {
+            return Err(Problem::new(
+                "/sys is not mounted, so the disks of this computer cannot be listed.",
+                "A line of /etc/inittab mounts sysfs on /sys before this program starts.",
+            ));
+        }
+        let disks = disk::scan(root);
+        Ok(Self {
+            product,
+            machine,
+            boot_volume: boot_volume(root),
+            pending: discovery::pending(root, &disks),
+            disks,
+            silent: Vec::new(),
+            events: discovery::events(root),
+        })
+    }
+
+    /// Whether all disks that Linux has found are known: nothing may become one any more, and somebody has
+    /// looked at each, or given up.
+    pub fn is_settled(&self) -> bool {
+        let mut disks = self.disks.iter();
+        self.pending.is_empty() && disks.all(|disk| disk.volume != Volume::Unread)
+    }
+
+    /// Whether `disk` is what this system was started from: firmware or contents say so, or, where they say
+    /// it of no disk, its name.
+    pub fn is_boot_medium(&self, disk: &Disk) -> bool {
+        let is_known = self.disks.iter().any(|disk| disk.is_medium);
+        disk.is_medium || (!is_known && self.has_its_name(disk))
+    }
+
+    /// Whether `disk` is what this system was started from, as far as anything says so: nothing is written
+    /// to it.
+    pub fn may_be_boot_medium(&self, disk: &Disk) -> bool {
+        disk.is_medium || self.has_its_name(disk)
+    }
+
+    fn has_its_name(&self, disk: &Disk) -> bool {
+        match (&self.boot_volume, &disk.volume) {
+            (Some(wanted), Volume::Iso(found)) => wanted == found,
+            _ => false,
+        }
+    }
+
+    /// Whether another disk has the model and the serial number of `disk`, or like it none: what tells them
+    /// apart is then where they are attached.
+    pub fn has_twin(&self, disk: &Disk) -> bool {
+        let said = |it: &Disk| (it.model.clone(), it.serial.clone(), it.size);
+        let mut others = self.disks.iter().filter(|it| it.name != disk.name);
+        others.any(|it| !it.is_empty() && said(it) == said(disk))
+    }
+
+    /// Why nothing can be installed to `disk`, in few words; `None` if something can.
+    pub fn obstacle(&self, disk: &Disk) -> Option<String> {
+        let reason = if disk.is_empty() {
+            "no medium".to_owned()
+        } else if disk.volume == Volume::Unread {
+            "still being looked at".to_owned()
+        } else if self.may_be_boot_medium(disk) {
+            "boot medium".to_owned()
+        } else if disk.volume == Volume::Silent {
+            "does not answer".to_owned()
+        } else if disk.volume == Volume::Unreadable {
+            "cannot be read".to_owned()
+        } else if disk.is_optical() {
+            "optical drive".to_owned()
+        } else if disk.read_only {
+            "read-only".to_owned()
+        } else if ![512, 4096].contains(&disk.block_size) {
+            format!("blocks of {} bytes", disk.block_size)
+        } else if disk.size < MINIMUM_DISK {
+            let has = size_beside(disk.size, &[MINIMUM_DISK]);
+            let needs = decimal_size(MINIMUM_DISK);
+            format!("too small, it has {has} and {needs} are needed")
+        } else {
+            return self
+                .path_before(disk)
+                .map(|it| format!("same as {}", it.name));
+        };
+        Some(reason)
+    }
+
+    /// The disk that `disk` is but another path to, if one before it can be installed to.
+    fn path_before(&self, disk: &Disk) -> Option<&Disk> {
+        let mut before = self.disks.iter().take_while(|it| it.name != disk.name);
+        before.find(|it| it.is_another_path_to(disk) && self.obstacle(it).is_none())
+    }
+
+    /// Whether the installation on `disk` is newer than what this medium carries, or may be, as nothing tells
+    /// its version.
+    pub fn is_downgrade(&self, disk: &Disk) -> bool {
+        let version = disk.version();
+        version.is_none_or(|version| is_older(&self.product.version, version))
+    }
+
+    /// What this computer lacks without which an installation does not start: a sentence each. Nothing is
+    /// installed then unless somebody insists.
+    pub fn unmet(&self) -> Vec<String> {
+        let mut unmet = Vec::new();
+        let is_32_bit = matches!(self.machine.firmware, Firmware::Uefi { bits: Some(32), .. });
+        if self.machine.firmware == Firmware::Bios || is_32_bit {
+            unmet.push("It was not started by 64-bit UEFI firmware.".to_owned());
+        }
+        // Nothing at all is said of memory that is not known.
+        if (1..MINIMUM_MEMORY).contains(&self.machine.memory) {
+            unmet.push("It has less than 1 GiB of memory.".to_owned());
+        }
+        unmet
+    }
+
+    /// What this computer lacks of what is needed, a sentence each.
+    pub fn lacking(&self) -> Vec<String> {
+        let mut lacking = self.unmet();
+        if !self.disks.iter().any(|disk| self.obstacle(disk).is_none()) {
+            lacking.push("It has no disk that can be installed to.".to_owned());
+        }
+        lacking
+    }
+}
+
+/// The smallest disk that can be installed to, in bytes.
+pub const MINIMUM_DISK: u64 = 8_000_000_000;
+/// What Linux can use of the least memory, 1 GiB, in bytes: firmware and kernel keep some of it.
+const MINIMUM_MEMORY: u64 = 900 << 20;
+
+/// Something that went wrong, as a sentence that says what, and one that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem with `message` and `hint`, each a whole sentence.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.message, self.hint)
+    }
+}

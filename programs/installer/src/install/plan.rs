@@ -1,0 +1,224 @@
+//! What is going to be written, decided before anything is: the appliance that this medium carries,
+//! where it goes, and what the data partitions begin with.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::data::{self, Tree};
+use super::device::Device;
+use super::digest::sha256;
+use super::layout::{DATA, Layout, SYSTEM, UNFINISHED};
+use super::load_option::LoadOption;
+use super::node;
+use super::receipt::{FileFacts, Receipt};
+use super::request::{Request, Task};
+use super::system::{self, FALLBACK, system_path};
+use super::table::{self, Partitions, Table};
+use super::trouble::Trouble;
+use crate::hardware::Product;
+
+/// The appliance's UKI on this medium; beside it lies its SHA-256.
+const PAYLOAD: &str = "payload/TruthDB.efi";
+
+/// Everything that is decided.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) device: Rc<Device>,
+    pub(super) layout: Layout,
+    /// The table that is on the disk, or the empty one that will be.
+    pub(super) table: Table,
+    pub(super) payload: Vec<u8>,
+    pub(super) product: String,
+    pub(super) version: String,
+    pub(super) receipt: Receipt,
+    /// What the first data partition begins with.
+    pub(super) tree: Tree,
+    /// The file with the settings that the appliance is to take at its next start.
+    pub(super) wanted: Vec<u8>,
+}
+
+impl Plan {
+    /// Looks at the disk and at this medium. Writes nothing.
+    pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Trouble> {
+        let product = Product::read(root).map_err(|it| Trouble::new(it.message, it.hint))?;
+        let payload = read_payload(root)?;
+        let device = open(root, request)?;
+        let identity = node::identity(root)?;
+        let (layout, table) = match request.task {
+            Task::Install => new_layout(&device, request, &identity)?,
+            Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
+                present_layout(&device, request)?
+            }
+        };
+        let mut receipt = Receipt::new(&product.name, &product.version, request, &layout);
+        receipt.files = [system_path(&product.version), FALLBACK.to_owned()]
+            .map(|path| FileFacts {
+                path: format!("{SYSTEM}:/{path}"),
+                bytes: payload.len() as u64,
+                sha256: sha256(&payload),
+            })
+            .to_vec();
+        let labels = layout
+            .data()
+            .iter()
+            .map(|place| place.name.as_str())
+            .collect();
+        let id = node::node_id(&identity, request);
+        let node = node::node_toml(request, &identity, &id, labels).map_err(|error| {
+            Trouble::new(
+                format!("The configuration cannot be written down: {error}."),
+                "Go back and change the settings.",
+            )
+        })?;
+        receipt.node = (request.task == Task::Install).then_some(id);
+        let device = Rc::new(device);
+        Ok(Self {
+            wanted: settings_to_take(&device, request, &layout),
+            device,
+            layout,
+            table,
+            payload,
+            product: product.name,
+            version: product.version,
+            receipt,
+            tree: vec![(data::NODE, node.into_bytes())],
+        })
+    }
+
+    /// The table as it will be; `marked`, with what is worked on told as unfinished.
+    pub(super) fn entries(&self, task: Task, marked: bool) -> Partitions {
+        let (mut entries, places) = match task {
+            Task::Install => (Partitions::new(), self.layout.places.as_slice()),
+            Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
+                (self.table.partitions().clone(), &self.layout.places[..1])
+            }
+        };
+        for place in places {
+            let entry = table::entry(place, self.device.block_size());
+            let entry = if marked {
+                table::unfinished(entry)
+            } else {
+                entry
+            };
+            entries.insert(place.number, entry);
+        }
+        entries
+    }
+
+    /// The boot entry of what is installed.
+    pub(super) fn load_option(&self) -> LoadOption {
+        let (system, block) = (self.layout.system(), self.device.block_size());
+        LoadOption {
+            description: self.product.clone(),
+            partition: system.number,
+            start: system.start / block,
+            blocks: system.size / block,
+            guid: system.guid,
+            file: format!("\\{}", system_path(&self.version).replace('/', "\\")),
+        }
+    }
+}
+
+/// The settings that were left for the appliance, and that it may not have taken yet.
+fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> Vec<u8> {
+    let left = match request.task {
+        Task::Install => None,
+        _ => system::read_file(device, layout.system(), common::settings::FILE).ok(),
+    };
+    left.filter(|it| it.len() == common::settings::SIZE)
+        .unwrap_or_else(common::settings::nothing)
+}
+
+/// Opens the disk of `request`, and no other.
+pub(super) fn open(root: &Path, request: &Request) -> Result<Device, Trouble> {
+    let name = &request.disk.name;
+    let device = Device::open(root, &request.disk);
+    // What is open now stays the disk that it is; before, it could have become another one.
+    if request.disk.is_another_now(root) {
+        return Err(Trouble::new(
+            format!("{name} is not the disk any more that was chosen: another one is there."),
+            "Go back and choose again.",
+        ));
+    }
+    device.map_err(|error| Trouble::of_disk("Opening", name, &error))
+}
+
+fn read_payload(root: &Path) -> Result<Vec<u8>, Trouble> {
+    let broken = |message: String| {
+        Trouble::new(
+            message,
+            "The medium is damaged: write it again, or build it again.",
+        )
+    };
+    let read = |path: String| {
+        fs::read(root.join(&path))
+            .map_err(|error| broken(format!("/{path} of this medium cannot be read: {error}.")))
+    };
+    let payload = read(PAYLOAD.to_owned())?;
+    let expected = read(format!("{PAYLOAD}.sha256"))?;
+    let found = sha256(&payload);
+    if expected.starts_with(found.as_bytes()) {
+        Ok(payload)
+    } else {
+        Err(broken(format!(
+            "/{PAYLOAD} of this medium is not what was built: its SHA-256 is {found}."
+        )))
+    }
+}
+
+fn new_layout(
+    device: &Device,
+    request: &Request,
+    identity: &str,
+) -> Result<(Layout, Table), Trouble> {
+    let seed = node::seed(identity, &request.disk);
+    let layout = Layout::new(device.size(), &request.settings, &seed).map_err(|message| {
+        Trouble::new(
+            message,
+            "Choose a larger disk, fewer partitions or less reserved space.",
+        )
+    })?;
+    let table = Table::empty(device, &layout)
+        .map_err(|error| Trouble::of_disk("Reading from", &request.disk.name, &error))?;
+    Ok((layout, table))
+}
+
+/// What is on a disk whose data are kept.
+pub(super) fn present_layout(
+    device: &Device,
+    request: &Request,
+) -> Result<(Layout, Table), Trouble> {
+    let disk = &request.disk.name;
+    let none = |what: &str| {
+        Trouble::new(
+            format!("{disk} holds no installation that can be kept: {what}."),
+            "Go back and choose another disk, or this one to install anew, which erases it.",
+        )
+    };
+    let table = Table::read(device)
+        .map_err(|error| Trouble::of_disk("Reading from", disk, &error))?
+        .ok_or_else(|| none("it has no partition table"))?;
+    if table.is_left_over() {
+        return Err(none("something else was put over its partition table"));
+    }
+    let mut layout = Layout::of(&table, device.block_size());
+    match layout.places.as_slice() {
+        [system, data, ..]
+            if system.is_system()
+                && [SYSTEM, UNFINISHED].contains(&system.name.as_str())
+                && data.name == DATA => {}
+        [_, data, ..] if data.name == UNFINISHED => {
+            return Err(none("its installation was cut off before there were data"));
+        }
+        _ => return Err(none("partition 1 is not EFI, or there is no TRUTHDB_DATA")),
+    }
+    if let Some(place) = (layout.places.iter()).find(|place| !table.is_alone(place.number)) {
+        let number = place.number;
+        return Err(none(&format!(
+            "partition {number} reaches beyond the disk or into another partition"
+        )));
+    }
+    SYSTEM.clone_into(&mut layout.places[0].name);
+    Ok((layout, table))
+}

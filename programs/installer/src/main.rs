@@ -1,0 +1,69 @@
+//! `truthdb-installer`: see the library. Exit status 0 means that the user chose to leave; any
+//! other is a fatal error, with one line on standard error.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use installer::{answers, app, headless, log::Log, restore};
+
+const USAGE: &str = "usage: truthdb-installer [--version] [--root DIR] [--check-answers FILE | --install FILE]\n\
+    \n\
+    Installs TruthDB, on the monitor and on the serial consoles of this computer.\n\
+    \n\
+    \x20 --check-answers FILE  say what the answer file FILE will do, or all that is wrong with it\n\
+    \x20 --install FILE        do what the answer file FILE says, without screens (for tests)\n\
+    \x20 --root DIR            look for /dev, /etc, /proc, /run and /sys in DIR (for tests)\n\
+    \x20 --version             print the version of this program\n";
+
+fn main() -> ExitCode {
+    let mut root = PathBuf::from("/");
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match (argument.to_str(), arguments.next()) {
+            (Some("--root"), Some(folder)) => root = folder.into(),
+            (Some("--check-answers"), Some(file)) if arguments.len() == 0 => {
+                let verdict = answers::check(Path::new(&file));
+                print!("{}", verdict.text);
+                return if verdict.good {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                };
+            }
+            (Some("--install"), Some(file)) if arguments.len() == 0 => {
+                return match headless::run(&root, Path::new(&file)) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(message) => {
+                        eprintln!("truthdb-installer: {message}");
+                        ExitCode::FAILURE
+                    }
+                };
+            }
+            (Some("--version"), None) => {
+                println!("truthdb-installer {}", env!("CARGO_PKG_VERSION"));
+                return ExitCode::SUCCESS;
+            }
+            (Some("--help"), None) => {
+                print!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            _ => {
+                eprint!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    restore::on_panic();
+    let log = Log::open(&root);
+    log.install();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let outcome = app::run(&root, &log);
+    restore::undo_all();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("truthdb-installer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The whole program on a serial console, which is a pseudo-terminal here.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use support::{FakeMachine, MEDIUM, NVME, USB};
+
+/// How long the program may say nothing before a test gives up on it.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 20,
+    tv_nsec: 0,
+};
+
+struct Console {
+    program: Child,
+    terminal: File,
+    seen: Vec<u8>,
+}
+
+impl Console {
+    /// Starts the program on `machine`; `None` where there are no pseudo-terminals.
+    fn start(machine: &FakeMachine) -> Option<Self> {
+        let Ok(terminal) = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY) else {
+            assert!(std::env::var_os("CI").is_none(), "no pseudo-terminals here");
+            eprintln!("skipped: no pseudo-terminals here");
+            return None;
+        };
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        symlink(name.to_str().unwrap(), machine.root().join("dev/ttyS0")).unwrap();
+        machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
+        machine.write("run/.keep", "");
+        let program = Command::new(env!("CARGO_BIN_EXE_installer"))
+            .arg("--root")
+            .arg(machine.root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Some(Self {
+            program,
+            terminal: File::from(terminal),
+            seen: Vec::new(),
+        })
+    }
+
+    /// Reads until `text` appears after what earlier calls waited for.
+    fn wait_for(&mut self, text: &str) {
+        loop {
+            let found = self
+                .seen
+                .windows(text.len())
+                .position(|it| it == text.as_bytes());
+            if let Some(start) = found {
+                self.seen.drain(..start + text.len());
+                return;
+            }
+            let seen = String::from_utf8_lossy(&self.seen);
+            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let ready = poll(&mut fds, Some(&PATIENCE)).unwrap();
+            assert!(ready > 0, "waited in vain for {text:?}; saw {seen:?}");
+            let mut bytes = [0; 4096];
+            match self.terminal.read(&mut bytes) {
+                Ok(count) => self.seen.extend_from_slice(&bytes[..count]),
+                Err(error) => panic!("waited for {text:?}: {error}; saw {seen:?}"),
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.terminal.write_all(keys).unwrap();
+    }
+
+    /// Waits for the end; returns exit status and standard error.
+    fn end(mut self) -> (ExitStatus, String) {
+        // While the program lives it may still want to write to the terminal.
+        let status = loop {
+            if let Some(status) = self.program.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut errors = String::new();
+        let mut stderr = self.program.stderr.take().unwrap();
+        stderr.read_to_string(&mut errors).unwrap();
+        (status, errors)
+    }
+}
+
+impl Drop for Console {
+    /// A test that failed leaves no program behind.
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// A machine started from a USB stick, with an empty `NVMe` disk that has a serial number.
+fn machine() -> FakeMachine {
+    let machine = FakeMachine::new();
+    machine.plug(USB);
+    machine.write_iso("sdb", MEDIUM);
+    machine.plug(NVME);
+    let serial = format!("sys/devices/{}/device/serial", NVME.1);
+    machine.write(&serial, "S6Z2NJ0TB04321A     \n");
+    let disk = File::create(machine.root().join("dev/nvme0n1")).unwrap();
+    disk.set_len(64 << 20).unwrap();
+    machine
+}
+
+#[test]
+fn shows_the_machine_follows_its_disks_and_leaves() {
+    let machine = FakeMachine::new();
+    machine.plug(USB);
+    machine.write_iso("sdb", MEDIUM);
+    let Some(mut console) = Console::start(&machine) else {
+        return;
+    };
+    console.wait_for("TruthDB");
+    console.wait_for("Welcome");
+    console.wait_for(&format!("{MEDIUM} on sdb"));
+    console.wait_for("Leave and restart");
+    machine.plug(NVME);
+    console.wait_for("2 disks");
+    // Whoever attaches late presses any key, and sees everything.
+    for key in [&b"\x0c"[..], b"z", b"\x1b[5~", b" "] {
+        console.press(key);
+        console.wait_for("\x1b[2J");
+        console.wait_for("Welcome");
+        console.wait_for("Leave and restart");
+    }
+    console.press(b"\r");
+    console.wait_for("Disk to install to");
+    console.press(b"\x1b[A\x1b[A");
+    console.wait_for("Samsung SSD 990 PRO 2TB");
+    console.press(b"\x1b");
+    console.wait_for("Welcome");
+    console.press(b"Q");
+    console.wait_for("This computer restarts now.");
+    let (status, errors) = console.end();
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn leads_to_an_installation_and_back() {
+    let machine = machine();
+    let Some(mut console) = Console::start(&machine) else {
+        return;
+    };
+    console.wait_for("1 can be installed to");
+    console.press(b"\r\n");
+    console.wait_for("Disk to install to");
+    console.wait_for("S6Z2NJ0TB04321A");
+    console.press(b"\r");
+    console.wait_for("Settings");
+    console.press(b"-9");
+    console.wait_for("truthdb-9");
+    console.press(b"\x1bOQ");
+    console.wait_for("Name servers");
+    console.press(b"\r");
+    console.wait_for("Confirm: install");
+    console.wait_for("Host name truthdb-9");
+    console.press(b"\x1b");
+    console.wait_for("Settings");
+    console.press(b"\r");
+    console.wait_for("Confirm: install");
+    console.press(b"9999\r");
+    console.wait_for("That is not it.");
+    console.press(b"\x7f\x7f\x7f\x7f321a");
+    console.wait_for("Erase and install");
+    console.press(b"\r");
+    // There is no system on this machine that could be installed.
+    console.wait_for("Something went wrong");
+    console.wait_for("The disk now");
+    console.press(b"b");
+    console.wait_for("Disk to install to");
+    console.press(b"b");
+    console.wait_for("Welcome");
+    console.press(b"q");
+    let (status, errors) = console.end();
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_problem_stays_on_the_screen_until_it_is_mended() {
+    let machine = FakeMachine::new();
+    machine.remove("proc/meminfo");
+    let Some(mut console) = Console::start(&machine) else {
+        return;
+    };
+    console.wait_for("Something went wrong");
+    console.wait_for("/proc/meminfo cannot be read: it does not exist.");
+    console.press(b"r");
+    console.wait_for("Tried again: nothing has changed.");
+    console.press(b"e");
+    console.wait_for("begin of the log of truthdb-installer");
+    console.wait_for("/proc/meminfo cannot be read");
+    console.wait_for("end of the log of truthdb-installer");
+    console.wait_for("Press any key to go back.");
+    // This key only ends the log, whatever it is.
+    console.press(b"q");
+    console.wait_for("The log was written to");
+    machine.write("proc/meminfo", "MemTotal: 1048576 kB\n");
+    console.press(b"r");
+    console.wait_for("Welcome");
+    console.wait_for("1.0 GiB");
+    machine.remove("sys");
+    console.wait_for("/sys is not mounted");
+    console.press(b"b");
+    console.wait_for("This may be out of date");
+    console.press(b"q");
+    let (status, errors) = console.end();
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+}
