@@ -94,9 +94,9 @@ def _warm(session: Session, image: str) -> Iterator[Figure]:
         for recipe in filter(None, (image, session.project.recipes[image].image.carries)):
             for called in session.project.recipes[recipe].programs:
                 crate = built_crate(session.project, recipe, called)
-                if crate is not None:
-                    main = crate.relative_to(session.project.root) / "src/main.rs"
-                    checkout.append(main.as_posix(), f"// {time.time()}\n")
+                if crate is not None and crate.tree == session.project.root:
+                    main = crate.folder / "src/main.rs"
+                    checkout.append(crate.place(main), f"// {time.time()}\n")
                     yield Figure(f"{called} changed, to the ISO", checkout.doit("iso"), "seconds")
         iso = checkout.artifacts / f"{image}.iso"
         yield Figure("size of the ISO", iso.stat().st_size, "bytes")

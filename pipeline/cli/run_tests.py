@@ -6,7 +6,6 @@ Must not know what the tests are about.
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.build.build import build_step
 from pipeline.build.session import Session
@@ -14,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.programs import built_crate, check_inputs, crate_inputs, fetched_crates
 from pipeline.plan.step import Step
 from pipeline.project.checkout import Project
-from pipeline.project.crates import packages
+from pipeline.project.crates import Crate, packages
 from pipeline.steps import rust
 
 
@@ -37,20 +36,25 @@ def crate_tests(session: Session) -> list[Step]:
     project = session.project
     programs = ((name, called) for name, recipe in project.recipes.items() for called in recipe.programs)
     crates = {built_crate(project, name, called) for name, called in programs} - {None}
-    found = {each for crate in crates if crate for each in packages(session.root, crate)}
-    return [_crate_test(project, crate) for crate in sorted(found)]
+    found = {
+        Crate(session.root, each)
+        for crate in crates
+        if crate and crate.tree == session.root  # those that come with the pipeline have been tested there
+        for each in packages(crate.tree, crate.folder)
+    }
+    return [_crate_test(project, crate) for crate in sorted(found, key=lambda crate: crate.folder)]
 
 
-def _crate_test(project: Project, crate: Path) -> Step:
-    crates, name = fetched_crates(project, crate), crate.relative_to(project.root).as_posix()
+def _crate_test(project: Project, crate: Crate) -> Step:
+    crates, name = fetched_crates(project, crate), crate.place(crate.folder)
     return Step(
         name=f"crate-tests:{name}",
         summary="cargo fmt, clippy and test, in the rust container",
         container=crates.container,
         inputs={
             "crates.tar": crates.output("crates.tar"),
-            **crate_inputs(project, crate),
-            **check_inputs(project, crate),
+            **crate_inputs(crate),
+            **check_inputs(crate),
         },
         outputs=("passed",),
         params={"crate": name},

@@ -10,16 +10,14 @@ from pipeline.checks.catalog import Gate
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Input, Source, Step, made
 from pipeline.project.checkout import Project
-from pipeline.project.crates import built_from, crate_of, loaded_with, workspace_of
+from pipeline.project.crates import Crate, built_from, crate_of, loaded_with
 from pipeline.steps import cargo_config, rust
 
 
-def built_crate(project: Project, name: str, called: str) -> Path | None:
-    """Return the folder of the crate that the program `called` of a recipe is built from, None of a file."""
+def built_crate(project: Project, name: str, called: str) -> Crate | None:
+    """Return the crate that the program `called` of a recipe is built from, None for one that is a file."""
     recipe = project.recipes[name].programs[called]
-    if recipe.crate is None or recipe.payload in project.manifest.payload:
-        return None
-    return crate_of(project.root, name, recipe.crate)
+    return None if recipe.payload in project.manifest.payload else crate_of(project.root, name, recipe)
 
 
 def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
@@ -39,69 +37,76 @@ CHECKED_BY = ("clippy.toml", ".clippy.toml", "rustfmt.toml", ".rustfmt.toml")
 """What in the folder of a workspace says how its members are checked."""
 
 
-def crate_inputs(project: Project, crate: Path) -> dict[str, Input]:
-    """Return what a crate is built from, each at its place in the repository.
+def crate_inputs(crate: Crate) -> dict[str, Input]:
+    """Return what a crate is built from, each at its place in its tree.
 
     Of crates that cargo only looks at these are the manifests: a change of what is in them changes nothing.
     """
-    crates = built_from(project.root, crate)
+    crates = built_from(crate.tree, crate.folder)
     inside = {other for other in crates for above in other.parents if above in crates}
     sources = (Source(each, exclude=("target",)) for each in crates if each not in inside)
-    return _placed(project, "sources", sources) | _manifests(project, crate)
+    return _placed(crate, "sources", sources) | _manifests(crate)
 
 
-def check_inputs(project: Project, crate: Path) -> dict[str, Input]:
-    """Return what rustfmt and clippy take of a crate's workspace, at its place in the repository."""
-    files = (workspace_of(project.root, crate) / name for name in CHECKED_BY)
-    return _placed(project, "manifests", (Source(file) for file in files if file.is_file()))
+def check_inputs(crate: Crate) -> dict[str, Input]:
+    """Return what rustfmt and clippy take of a crate's workspace, at its place in the tree."""
+    files = (crate.workspace / name for name in CHECKED_BY)
+    return _placed(crate, "manifests", (Source(file) for file in files if file.is_file()))
 
 
-def fetched_crates(project: Project, crate: Path) -> Step:
+def fetched_crates(project: Project, crate: Crate) -> Step:
     """Return the step that fetches what the Cargo.lock of a crate's workspace names."""
-    workspace = workspace_of(project.root, crate)
     return Step(
-        name=f"crates:{workspace.relative_to(project.root).as_posix()}",
+        name=f"crates:{_called(project, crate)}",
         summary="Fetch the crates that Cargo.lock names.",
         container=project.lock_of("rust"),
-        inputs=_manifests(project, crate),
+        inputs=_manifests(crate),
         outputs=("crates.tar",),
         params={
             "epoch": project.lock_of("rust").epoch,
-            "workspace": workspace.relative_to(project.root).as_posix(),
+            "workspace": crate.place(crate.workspace),
         },
         run=rust.fetch_crates,
         network=True,
     )
 
 
-def _placed(project: Project, folder: str, sources: Iterable[Source]) -> dict[str, Input]:
-    return {f"{folder}/{each.path.relative_to(project.root).as_posix()}": each for each in sources}
+def _called(project: Project, crate: Crate) -> str:
+    """Return what steps for a crate's workspace are called after: two trees may each have one there."""
+    place = crate.place(crate.workspace)
+    return place if crate.tree == project.root else f"builtin/{place}"
 
 
-def _manifests(project: Project, crate: Path) -> dict[str, Input]:
-    """Return all that says how dependencies are built, each file at its place in the repository."""
-    folders = sorted(loaded_with(project.root, crate))
-    configs = (cargo_config.in_folder(each, project.root) for each in folders)
-    lock = workspace_of(project.root, crate) / "Cargo.lock"
-    files = (*(each / "Cargo.toml" for each in folders), *filter(None, configs), lock)
-    return _placed(project, "manifests", map(Source, files))
+def _placed(crate: Crate, folder: str, sources: Iterable[Source]) -> dict[str, Input]:
+    return {f"{folder}/{crate.place(each.path)}": each for each in sources}
+
+
+def _manifests(crate: Crate) -> dict[str, Input]:
+    """Return all that says how dependencies are built, each file at its place in the tree."""
+    folders = sorted(loaded_with(crate.tree, crate.folder))
+    configs = (cargo_config.in_folder(each, crate.tree) for each in folders)
+    files = (
+        *(each / "Cargo.toml" for each in folders),
+        *filter(None, configs),
+        crate.workspace / "Cargo.lock",
+    )
+    return _placed(crate, "manifests", map(Source, files))
 
 
 def _programs_of(project: Project, workspace: Path) -> tuple[str, ...]:
-    """Return the crates of a workspace that programs of any recipe are built from, in the repository."""
+    """Return the crates of a workspace that programs of any recipe are built from, by their places."""
     crates = {
         built_crate(project, name, called) for name, it in project.recipes.items() for called in it.programs
     }
-    found = (each for each in crates if each is not None and workspace_of(project.root, each) == workspace)
-    return tuple(sorted(each.relative_to(project.root).as_posix() for each in found))
+    return tuple(sorted(each.place(each.folder) for each in crates if each and each.workspace == workspace))
 
 
-def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple[Step, ...]:
+def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tuple[Step, ...]:
     """Return the steps from a crate to the program `called` of the recipe `name`.
 
     Dependencies are compiled once for all programs of a workspace.
     """
-    lock, workspace = project.lock_of("rust"), workspace_of(project.root, crate)
+    lock = project.lock_of("rust")
     library = Step(
         name="rust-std",
         summary="Build Rust's standard library for musl.",
@@ -114,12 +119,12 @@ def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple
     crates = fetched_crates(project, crate)
     tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
     dependencies = Step(
-        name=f"dependencies:{workspace.relative_to(project.root).as_posix()}",
+        name=f"dependencies:{_called(project, crate)}",
         summary="Compile the crates.",
         container=lock,
-        inputs=_manifests(project, crate) | tools,
+        inputs=_manifests(crate) | tools,
         outputs=("target.tar",),
-        params={"epoch": lock.epoch, "crates": _programs_of(project, workspace)},
+        params={"epoch": lock.epoch, "crates": _programs_of(project, crate.workspace)},
         run=rust.dependencies,
     )
     program = Step(
@@ -129,11 +134,11 @@ def _crate_steps(project: Project, crate: Path, name: str, called: str) -> tuple
         inputs={
             **tools,
             "target.tar": dependencies.output("target.tar"),
-            **crate_inputs(project, crate),
+            **crate_inputs(crate),
         },
         params={
             "epoch": lock.epoch,
-            "crate": crate.relative_to(project.root).as_posix(),
+            "crate": crate.place(crate.folder),
             "binary": project.recipes[name].programs[called].binary or called,
             "program": called,
         },

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Source
+from pipeline.project import engine
 
 READ = ("recipes/*/recipe.toml", "containers/*.toml", "manifests/*.toml", "manifests/*.json")
 """What says what to build of what, and is no step's input."""
@@ -36,7 +37,8 @@ def untracked(root: Path, sources: Iterable[Source]) -> list[str]:
     """
     if not (root / ".git").exists() or shutil.which("git") is None:
         return []
-    taken = {file for source in sources for file in source.files().values()}
+    own = (source for source in sources if root == engine.TREE or not source.path.is_relative_to(engine.TREE))
+    taken = {file for source in own for file in source.files().values()}
     taken |= {file for pattern in READ for file in root.glob(pattern)}
     done = subprocess.run(
         ["git", "ls-files", "--cached", "-z"],

@@ -13,9 +13,9 @@ from pipeline import config
 from pipeline.debian import lock, mirrors
 from pipeline.debian.lock import Intent, Lock
 from pipeline.errors import ConfigError
-from pipeline.project import crates, manifest, versions
+from pipeline.project import crates, engine, manifest, versions
 from pipeline.project.manifest import Manifest
-from pipeline.project.recipe import Recipe
+from pipeline.project.recipe import Program, Recipe
 
 RELOCK = "run `./doit lock`: it makes the locks new"
 RESTORE = (
@@ -73,25 +73,32 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
     for key, program in recipe.programs.items():
-        if program.crate is not None:
-            crate = crates.crate_of(root, name, program.crate)
-            if not crate.is_relative_to(root):
-                mistakes.append(
-                    f"{where}: programs.{key}.crate: {program.crate!r} leads out of the repository"
-                )
-                continue
-            try:
-                needed = (crate / "Cargo.toml", crates.workspace_of(root, crate) / "Cargo.lock")
-            except ConfigError as error:
-                mistakes += error.mistakes
-                continue
-            paths[f"programs.{key}.crate"] = next((each for each in needed if not each.exists()), crate)
+        mistakes += _program_mistakes(root, name, f"{where}: programs.{key}", program)
     mistakes += [
         f"{where}: {key}: there is no {path.relative_to(root)}"
         for key, path in paths.items()
         if not path.exists()
     ]
     return mistakes
+
+
+def _program_mistakes(root: Path, name: str, where: str, program: Program) -> list[str]:
+    """Return what is wrong with where a program comes from."""
+    crate = crates.crate_of(root, name, program)
+    if crate is None:
+        return []
+    if program.builtin is not None:
+        known = sorted(path.parents[1].name for path in engine.PROGRAMS.glob("*/src/main.rs"))
+        wrong = f"{program.builtin!r} does not come with the pipeline (known: {', '.join(known)})"
+        return [] if program.builtin in known else [f"{where}.builtin: {wrong}"]
+    if not crate.folder.is_relative_to(root):
+        return [f"{where}.crate: {program.crate!r} leads out of the repository"]
+    try:
+        needed = (crate.folder / "Cargo.toml", crate.workspace / "Cargo.lock")
+    except ConfigError as error:
+        return list(error.mistakes)
+    missing = next((path for path in (*needed, crate.folder) if not path.exists()), None)
+    return [f"{where}.crate: there is no {crate.place(missing)}"] if missing else []
 
 
 def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:

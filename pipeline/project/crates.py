@@ -7,10 +7,13 @@ import functools
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.project import engine
+from pipeline.project.recipe import Program
 
 TABLES = ("dependencies", "dev-dependencies", "build-dependencies")
 
@@ -38,9 +41,30 @@ def workspace_of(root: Path, crate: Path) -> Path:
     return crate
 
 
-def crate_of(root: Path, recipe: str, path: str) -> Path:
-    """Return the folder of the crate that a program of `recipe` is built from, by its `path` from there."""
-    return Path(os.path.normpath(root / "recipes" / recipe / path))
+@dataclass(frozen=True)
+class Crate:
+    """A crate in `folder`; all it takes by path lies in its `tree`, too: a checkout's, or the pipeline's."""
+
+    tree: Path
+    folder: Path
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of its workspace."""
+        return workspace_of(self.tree, self.folder)
+
+    def place(self, path: Path) -> str:
+        """Return where something of the tree lies in it."""
+        return path.relative_to(self.tree).as_posix()
+
+
+def crate_of(root: Path, recipe: str, program: Program) -> Crate | None:
+    """Return the crate that a program of `recipe` is built from, None for one that is a file."""
+    if program.builtin is not None:
+        return Crate(engine.TREE, engine.PROGRAMS / program.builtin)
+    if program.crate is not None:
+        return Crate(root, Path(os.path.normpath(root / "recipes" / recipe / program.crate)))
+    return None
 
 
 def built_from(root: Path, crate: Path) -> tuple[Path, ...]:

@@ -43,12 +43,14 @@ class Kernel:
 class Program:
     """A program in /bin of the image, named by its key in the recipe.
 
-    It is built from a Rust crate, which its path from the recipe's folder names, or is a finished file that
-    the manifest pins: an `artifact`, or a `payload`, which stands in for the crate as soon as the manifest
-    names one. `binary` is what the crate calls it, where that is not the key.
+    It is built from a Rust crate: a `builtin` one that comes with the pipeline, or `crate`, by its path from
+    the recipe's folder. Or it is a finished file that the manifest pins: an `artifact`, or a `payload`, which
+    stands in for the crate as soon as the manifest names one. `binary` is what the crate calls it, where
+    that is not the key.
     """
 
     __pydantic_config__ = STRICT
+    builtin: Name | None = None
     crate: AnyRelativePath | None = None
     artifact: Name | None = None
     payload: Name | None = None
@@ -56,9 +58,9 @@ class Program:
 
     @model_validator(mode="after")
     def _one_source(self) -> "Program":
-        if (self.crate is None) == (self.artifact is None):
-            raise ValueError("needs either crate or artifact")
-        if self.crate is None and (self.payload or self.binary):
+        if [self.builtin, self.crate, self.artifact].count(None) != 2:
+            raise ValueError("needs one of builtin, crate and artifact")
+        if self.artifact is not None and (self.payload or self.binary):
             raise ValueError("payload and binary go with a crate")
         return self
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock
 from pipeline.project import manifest
-from pipeline.project.crates import crate_of, manifest_of, workspace_of
+from pipeline.project.crates import Crate, crate_of, manifest_of
 from pipeline.project.recipe import Recipe
 
 LINUX = "linux"
@@ -29,18 +29,16 @@ def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) 
             versions[LINUX] = (upstream.rpartition("-")[0] or upstream, lock.path_of(CONTAINER))
     for name, recipe in recipes.items():
         for called, program in recipe.programs.items():
-            if program.crate is not None:
-                crate = crate_of(root, name, program.crate)
-                where = f"{crate.relative_to(root).as_posix()}/Cargo.toml"
-                versions[called] = (_crate_version(root, crate), where)
+            if crate := crate_of(root, name, program):
+                versions[called] = (_crate_version(crate), f"{crate.place(crate.folder)}/Cargo.toml")
     return versions
 
 
-def _crate_version(root: Path, crate: Path) -> str:
+def _crate_version(crate: Crate) -> str:
     """Return the version in a Cargo.toml, or that of its workspace where it inherits it; "" for none."""
-    version = manifest_of(root, crate).get("package", {}).get("version", "")
+    version = manifest_of(crate.tree, crate.folder).get("package", {}).get("version", "")
     if isinstance(version, dict):
-        workspace = manifest_of(root, workspace_of(root, crate)).get("workspace", {})
+        workspace = manifest_of(crate.tree, crate.workspace).get("workspace", {})
         version = workspace.get("package", {}).get("version", "")
     return str(version)
 
