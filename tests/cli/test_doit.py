@@ -23,7 +23,7 @@ esac
 GOOD = """\
 case "$1 $2" in
     "--version ") echo "Python 3.12.1" ;;
-    "-I pipeline/cli/venv.py")
+    "-I make_venv.py")
         echo "made by $0" >> calls
         [ -z "${FAIL:-}" ] || exit 1
         rm -rf .venv
@@ -39,7 +39,8 @@ RUN = "-I -X utf8 dodo.py"
 
 def checkout(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("doit", "dodo.py", "pyproject.toml"):
+    (folder / "manifests").mkdir(exist_ok=True)
+    for name in ("doit", "dodo.py", "make_venv.py", "manifests/manifest.toml"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements.lock").write_text("one\n")
     return folder
@@ -184,12 +185,12 @@ def test_a_link_runs_the_checkout_that_it_leads_to(here: Path) -> None:
 def test_a_copy_in_another_project_touches_nothing(here: Path) -> None:
     install(here, "python3", GOOD)
     other = checkout(here / "other")
-    (other / "pyproject.toml").write_text('[project]\nname = "another"\n')
+    (other / "manifests/manifest.toml").unlink()
     (other / ".venv").mkdir()
     done = doit(here, script=other / "doit")
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: {other} is not a checkout of installer-iso\n"
+        f"error: {other} is not a project of installer-iso\n"
         "  hint: call the doit of one, or make a symbolic link to it\n",
     )
     assert list((other / ".venv").iterdir()) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import venv
+import make_venv
 from tests.conftest import ROOT
 
 MODULE = "print(__file__)\n"
@@ -35,7 +35,7 @@ def wheel(folder: Path, name: str, module: str = MODULE) -> str:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with nothing but pip, which takes seconds to make."""
     folder = tmp_path_factory.mktemp("bare") / "made"
-    venv._venv(folder)
+    make_venv._venv(folder)
     return folder
 
 
@@ -43,15 +43,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    monkeypatch.setattr(venv, "_venv", functools.partial(shutil.copytree, bare, symlinks=True))
+    monkeypatch.setattr(make_venv, "_venv", functools.partial(shutil.copytree, bare, symlinks=True))
     (tmp_path / "wheels").mkdir()
     (tmp_path / "checkout").mkdir()
-    (tmp_path / "checkout" / venv.LOCK).write_text(wheel(tmp_path / "wheels", "one"))
+    (tmp_path / "checkout" / make_venv.LOCK).write_text(wheel(tmp_path / "wheels", "one"))
     return tmp_path / "checkout"
 
 
 def test_it_is_made_beside_and_its_scripts_run_where_it_is_put(root: Path) -> None:
-    venv.make(root)
+    make_venv.make(root)
     assert sorted(each.name for each in root.iterdir()) == [".venv", ".venv.lock", "requirements.lock"]
     first = subprocess.run([root / ".venv/bin/one"], capture_output=True, text=True, check=False)
     assert first.stderr == ""
@@ -67,30 +67,30 @@ def test_its_python_is_the_file_behind_all_links(bare: Path) -> None:
 
 
 def test_one_that_is_current_is_left(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    venv.make(root)
+    make_venv.make(root)
     (root / ".venv/mark").touch()
-    venv.make(root)
+    make_venv.make(root)
     assert (root / ".venv/mark").exists()
     assert capsys.readouterr().err.count("making .venv") == 1
-    (root / venv.LOCK).write_text("")
-    venv.make(root)
+    (root / make_venv.LOCK).write_text("")
+    make_venv.make(root)
     assert not (root / ".venv/mark").exists()
     assert not (root / ".venv.old").exists()
 
 
 def test_two_at_once_make_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    threads = [threading.Thread(target=venv.make, args=(root,)) for _ in range(3)]
+    threads = [threading.Thread(target=make_venv.make, args=(root,)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert capsys.readouterr().err.count("making .venv") == 1
-    assert venv.is_current(root)
+    assert make_venv.is_current(root)
 
 
 def refused(root: Path, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as caught:
-        venv.make(root)
+        make_venv.make(root)
     assert caught.value.code == 1
     error = capsys.readouterr().err
     return error[error.index("error: ") :]
@@ -105,7 +105,7 @@ def test_a_package_without_a_wheel_is_not_built(
     (tmp_path / "two-1/setup.py").write_text(f"open({str(built)!r}, 'w')\n")
     source = shutil.make_archive(str(tmp_path / "wheels/two-1"), "gztar", tmp_path, "two-1")
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    (root / venv.LOCK).write_text(f"two==1 --hash=sha256:{digest}\n")
+    (root / make_venv.LOCK).write_text(f"two==1 --hash=sha256:{digest}\n")
     said = refused(root, capsys)
     assert said.startswith("error: the packages of requirements.lock could not be installed:\n    ")
     assert "No matching distribution found for two==1" in said
@@ -114,8 +114,8 @@ def test_a_package_without_a_wheel_is_not_built(
 
 
 def test_a_failure_leaves_the_old_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    venv.make(root)
-    (root / venv.LOCK).write_text(f"one==1 --hash=sha256:{'0' * 64}\n")
+    make_venv.make(root)
+    (root / make_venv.LOCK).write_text(f"one==1 --hash=sha256:{'0' * 64}\n")
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in refused(root, capsys)
     assert (root / ".venv/bin/one").exists()
 
@@ -162,7 +162,7 @@ def test_what_is_no_environment_is_left(
 def test_a_python_that_makes_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / venv.LOCK).touch()
+    (tmp_path / make_venv.LOCK).touch()
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     assert refused(tmp_path, capsys).endswith(
         "cannot make a virtual environment: it does not say why\n"
@@ -184,7 +184,7 @@ def test_an_environment_that_lacks_a_package_says_so(bare: Path) -> None:
 
 def test_nothing_shadows_a_locked_package(root: Path, tmp_path: Path) -> None:
     """Neither PYTHONPATH nor a file of the folder, by the very words of the script."""
-    venv.make(root)
+    make_venv.make(root)
     for folder in (root, tmp_path / "path"):
         folder.mkdir(exist_ok=True)
         (folder / "one.py").write_text("raise SystemExit('a stranger')\n")
