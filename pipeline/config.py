@@ -50,9 +50,8 @@ def _is_stamp(value: str) -> str:
 
 
 Timestamp = Annotated[str, AfterValidator(_is_stamp)]
-PlainText = Annotated[
-    str, _matches("a plain text (letters, digits, blanks and . _ + ~ -)", r"[A-Za-z0-9][A-Za-z0-9 ._+~-]*")
-]
+PLAIN_TEXT = r"[A-Za-z0-9][A-Za-z0-9 ._+~-]*"
+PlainText = Annotated[str, _matches("a plain text (letters, digits, blanks and . _ + ~ -)", PLAIN_TEXT)]
 """What os-release(5), the ISO's descriptors and a screen can all show as it is."""
 
 RelativePath = Annotated[

@@ -263,6 +263,13 @@ def pin(session: Session, arguments: list[str]) -> None:
     pin(session, arguments)
 
 
+def new(session: Session, product: str, arguments: list[str]) -> None:
+    """Make a project for another product."""
+    from pipeline.cli.new import new
+
+    new(session, arguments, product)
+
+
 def doctor(session: Session) -> bool:
     """Say whether this machine can do all that."""
     from pipeline.cli.doctor import examine

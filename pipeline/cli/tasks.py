@@ -227,6 +227,13 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         commands.pin,
         pos_arg="arguments",
     )
+    yield task(
+        "new",
+        "FOLDER --product NAME: make a project of your own, for another product, that builds at once",
+        commands.new,
+        params=[_option("product", "", "what the product is called")],
+        pos_arg="arguments",
+    )
     yield task("bench", "measure", commands.bench)
     yield task(
         "gc", "show what the cache holds and remove what no recent build used", commands.gc, params=[days]

@@ -29,6 +29,7 @@ NAMES = [
     "doctor",
     "lock",
     "pin",
+    "new",
     "bench",
     "gc",
 ]

@@ -1,0 +1,132 @@
+"""Owns `./doit new`: another project, for another product, that builds at once.
+
+It is made of this one's recipes, containers and pins, in which the product is called otherwise. Must not know
+doit, nor what any product is called.
+"""
+
+import os
+import re
+import shutil
+import stat
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build.session import Session
+from pipeline.cli.new.splash import splash
+from pipeline.cli.new.wheel import pinned_wheel
+from pipeline.config import PLAIN_TEXT
+from pipeline.errors import PipelineError
+from pipeline.project import checkout, engine, manifest, outputs
+
+USAGE = "`./doit new ../acme-installer --product ACME`"
+FILES = Path(__file__).with_name("files")
+"""What a project has besides: its README, what CI runs, what git ignores."""
+
+COPIED = ("doit", "dodo.py", "make_venv.py", "containers", "manifests")
+PRODUCT = "product.toml"
+LONGEST_ID = 7  # characters: with `_CFG` behind it, it is the label of a FAT volume, which has 11
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a product is called: `name` where people read it, `word` in names of files, `id` in parameters."""
+
+    name: str
+    word: str
+    id: str
+
+    @staticmethod
+    def of(name: str) -> "Names":
+        """Return them for a product of this name. Raises PipelineError where there are none."""
+        words = re.findall("[A-Za-z0-9]+", name)
+        whole = "".join(words)
+        short = (whole if len(whole) <= LONGEST_ID else (words or [""])[0]).lower()[:LONGEST_ID]
+        if not re.fullmatch(PLAIN_TEXT, name) or not re.match("[a-z]", short):
+            raise PipelineError(
+                f"{name!r} cannot name a product",
+                f"take letters, digits, blanks and . _ + ~ -, a letter first: {USAGE}",
+            )
+        return Names(name, whole, short)
+
+
+def new(session: Session, arguments: list[str], product: str) -> None:
+    """Make a project for the product in the folder that the arguments name, as it is called by the caller.
+
+    Raises PipelineError where that cannot be, and leaves nothing then.
+    """
+    if len(arguments) == 3 and arguments[1] == "--product":  # doit takes options in front of a folder only
+        arguments, product = arguments[:1], arguments[2]
+    if len(arguments) != 1:
+        raise PipelineError(f"new takes one folder, got {len(arguments)}", USAGE)
+    names = Names.of(product)
+    target = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root), arguments[0]).absolute()
+    if os.path.lexists(target):
+        raise PipelineError(f"{arguments[0]}: is there already", "name a folder that is not")
+    made = target.with_name(f"{target.name}.new")
+    try:
+        made.mkdir(parents=True)
+        _fill(made, names, session)
+        made.rename(target)
+    except OSError as error:
+        raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    session.report.print(f"{target}: a project for {names.name}", style="bold")
+    session.report.print(f"  cd {session.shown(target)} && git init && git add . && ./doit iso")
+
+
+def template() -> Path:
+    """Return the project that others are made of: in the package where that was installed."""
+    packed = engine.TREE / "template"
+    return packed if packed.is_dir() else engine.TREE
+
+
+def _fill(target: Path, names: Names, session: Session) -> None:
+    root = template()
+    for name in COPIED:
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy2
+        copy(root / name, target / name)
+    (target / outputs.PATH).unlink(missing_ok=True)
+    project = checkout.load(root)
+    installer = next(name for name, recipe in project.recipes.items() if recipe.iso)
+    product = tomllib.loads((root / "recipes" / installer / PRODUCT).read_text(encoding="utf-8"))
+    renamed = _renaming(str(product["name"]), str(product["id"]), names)
+    for name in project.recipes:
+        folder = target / "recipes" / renamed(name)
+        shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("acceptance"))
+        _rename_below(folder, renamed)
+        (folder / project.recipes[name].image.splash).write_bytes(splash(names.name, product["colours"]))
+    shutil.copytree(root / "recipes/kernels", target / "recipes/kernels")
+    for file in (target / manifest.PATH, *target.glob(f"recipes/*/{PRODUCT}")):
+        text = renamed(file.read_text(encoding="utf-8"))
+        file.write_text(re.sub(r'(?m)^name = ".*?"', f'name = "{names.name}"', text), encoding="utf-8")
+    wheel = pinned_wheel(session.root, target / "wheels")
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    (target / "requirements.lock").write_text(f"{lock}{wheel}\n", encoding="utf-8")
+    for path in FILES.rglob("*"):
+        if path.is_file():
+            place = target / path.relative_to(FILES).as_posix().replace("dot-", ".")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_text(encoding="utf-8")
+            place.write_text(text.format(name=names.name, recipe=renamed(installer)), encoding="utf-8")
+            place.chmod(stat.S_IMODE(path.stat().st_mode))
+
+
+def _renaming(name: str, id_: str, names: Names) -> Callable[[str], str]:
+    """Return what makes a text about the product `name` one about another: each of its names is replaced."""
+    others = {Names.of(name).word: names.word, id_: names.id, id_.upper(): names.id.upper()}
+    pattern = re.compile("|".join(map(re.escape, others)))
+    return lambda text: pattern.sub(lambda found: others[found[0]], text)
+
+
+def _rename_below(folder: Path, renamed: Callable[[str], str]) -> None:
+    """Call the product otherwise in all texts below a folder; links and what is no text stay."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            try:
+                path.write_bytes(renamed(content.decode()).encode())
+            except UnicodeDecodeError:
+                continue

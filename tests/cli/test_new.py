@@ -1,0 +1,97 @@
+"""Projects for other products, made of this one."""
+
+import io
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from pipeline.build.session import Session
+from pipeline.cli.new import LONGEST_ID, Names, new
+from pipeline.errors import PipelineError
+from pipeline.plan.image import plan
+from pipeline.project.checkout import load
+from pipeline.report import Report
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project for the product ACME Vault."""
+    folder = tmp_path_factory.mktemp("new") / "acme"
+    new(Session(ROOT, Report(Console(file=io.StringIO()))), [str(folder)], "ACME Vault")
+    return folder
+
+
+def test_it_has_a_plan_of_its_own(acme: Path) -> None:
+    project = load(acme)
+    assert list(project.recipes) == ["acme-installer", "acme-runtime"]
+    assert project.manifest.product.name == "ACME Vault"
+    ours = {step.name for step in plan(load(ROOT), "truthdb-installer")}
+    theirs = {step.name for step in plan(project, "acme-installer")}
+    assert "kernel:installer" in ours & theirs
+    assert "iso:acme-installer" in theirs
+
+
+def test_nothing_in_it_is_called_as_ours(acme: Path) -> None:
+    written = [path for path in acme.rglob("*") if path.is_file() and path.suffix != ".whl"]
+    names = [path.relative_to(acme).as_posix() for path in written]
+    told = [name for name in names if "truthdb" in name.lower()]
+    told += [path.name for path in written if b"truthdb" in path.read_bytes().lower()]
+    assert told == []
+
+
+def test_its_product(acme: Path) -> None:
+    product = tomllib.loads((acme / "recipes/acme-installer/product.toml").read_text())
+    assert (product["name"], product["id"]) == ("ACME Vault", "acme")
+    assert len(product["medium"]["answers"]) <= 11
+    with Image.open(acme / "recipes/acme-installer/splash.bmp") as splash:
+        assert splash.getpixel((0, 0)) == (0x0F, 0x15, 0x1D)
+        assert len(splash.getcolors() or ()) > 2  # the name, with soft edges
+
+
+def test_its_pipeline_is_pinned(acme: Path) -> None:
+    (wheel,) = (acme / "wheels").iterdir()
+    last = (acme / "requirements.lock").read_text().splitlines()[-1]
+    assert last.startswith(f"./wheels/{wheel.name} --hash=sha256:")
+    assert (acme / ".ci/run").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "id_"),
+    [
+        ("ACME", "ACME", "acme"),
+        ("Data 2 Go", "Data2Go", "data2go"),
+        ("Big Vault", "BigVault", "big"),
+        ("Archivist", "Archivist", "archivi"),
+    ],
+)
+def test_what_a_product_is_called(name: str, word: str, id_: str) -> None:
+    assert Names.of(name) == Names(name, word, id_)
+    assert len(id_) <= LONGEST_ID
+
+
+@pytest.mark.parametrize(
+    ("arguments", "product", "message"),
+    [
+        ([], "ACME", "new takes one folder, got 0"),
+        (["x"], "", "'' cannot name a product"),
+        (["x"], "7 Up", "'7 Up' cannot name a product"),
+        (["x"], "a/b", "'a/b' cannot name a product"),
+        (["there"], "ACME", "there: is there already"),
+        (["file/x"], "ACME", "file/x: Not a directory"),
+        (["x", "--product", "a/b"], "", "'a/b' cannot name a product"),
+    ],
+)
+def test_what_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], product: str, message: str
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(PipelineError) as caught:
+        new(Session(ROOT, Report()), arguments, product)
+    assert caught.value.message == message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]
