@@ -12,5 +12,5 @@ mod serial;
 
 pub use boot::BootPartition;
 pub use bus::Bus;
-pub use device::{Device, ask_serial, names, natural};
+pub use device::{Device, ask_serial, names};
 pub use marks::Marks;

@@ -19,6 +19,23 @@ pub fn clean(text: &str) -> String {
         .join(" ")
 }
 
+/// Splits a name so that its parts compare in the order in which people count.
+pub fn natural(name: &str) -> Vec<(usize, String)> {
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    let mut in_number = false;
+    for c in name.chars() {
+        match parts.last_mut() {
+            Some((length, part)) if c.is_ascii_digit() == in_number => {
+                part.push(c);
+                *length = if in_number { part.len() } else { 0 };
+            }
+            _ => parts.push((usize::from(c.is_ascii_digit()), c.to_string())),
+        }
+        in_number = c.is_ascii_digit();
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt;
 use fatfs::{FileSystem, FsOptions};
 use serde::Deserialize;
 
-use crate::guard;
 use crate::slice::Slice;
+use crate::untrusted;
 
 const MIB: u64 = 1 << 20;
 /// Where the partition lies that firmware reads, and the first one of data: see `install::layout`.
@@ -49,7 +49,7 @@ pub(crate) fn former(device: &File, size: u64, block: u64) -> Option<Slice> {
 fn receipt(device: &File) -> Option<Receipt> {
     let (start, size) = SYSTEM;
     let mut slice = Slice::new(device.try_clone().ok()?, start, size, MOST_READ);
-    if !guard::holds_fat(&mut slice, size) {
+    if !untrusted::holds_fat(&mut slice, size) {
         return None;
     }
     let volume = FileSystem::new(slice, FsOptions::new()).ok()?;
@@ -78,7 +78,7 @@ fn behind_the_data(device: &File, block: u64) -> Option<u64> {
 fn ext4_size(device: &File, start: u64) -> Option<u64> {
     let mut superblock = [0; 1024];
     device.read_exact_at(&mut superblock, start + 1024).ok()?;
-    if !guard::is_ext4(&superblock, u64::MAX) {
+    if !untrusted::is_ext4(&superblock, u64::MAX) {
         return None;
     }
     let number = |at: usize| {

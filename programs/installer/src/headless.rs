@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::answers;
-use crate::hardware::{Contents, Hardware, read_volume};
+use crate::hardware::{Hardware, read_volume};
 use crate::install::{self, Request, Stage};
 use crate::medium::Running;
 use crate::state::Purpose;
@@ -23,7 +23,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
     for disk in &mut hardware.disks {
         let path = root.join("dev").join(&disk.name);
         disk.volume = read_volume(&path);
-        disk.contents = Contents::read(&path, disk).ok();
+        disk.contents = disk.read_contents(&path).ok();
         disk.is_medium = running.is_on(root, disk);
         disk.serial = disk.serial.take().or_else(|| disk.ask_serial(root));
     }

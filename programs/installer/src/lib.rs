@@ -19,7 +19,7 @@
 //! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, four ioctls |
 //! | `fat` | files that are added to a FAT volume |
 //! | `grown` | where a disk ended before it was made larger |
-//! | `guard` | whether what is on a disk is fit to be read |
+//! | `untrusted` | whether what is on a disk is fit to be read |
 //! | `patience` | how long disks are waited for |
 //! | `slice` | a part of a file, for those who read file systems in it |
 
@@ -28,7 +28,6 @@ pub mod app;
 mod fat;
 pub mod fatal;
 mod grown;
-mod guard;
 pub mod hardware;
 pub mod headless;
 pub mod install;
@@ -44,4 +43,5 @@ mod slice;
 pub mod state;
 mod sys;
 pub mod ui;
+mod untrusted;
 mod worker;

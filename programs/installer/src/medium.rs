@@ -9,9 +9,8 @@ use common::disks::BootPartition;
 use fatfs::{FileSystem, FsOptions};
 
 use crate::answers::extent::{self, Extent};
-use crate::answers::window::Window;
-use crate::guard::is_fat;
 use crate::hardware::Disk;
+use crate::untrusted::is_fat;
 
 /// Where firmware looks for a program on what can be removed: UEFI specification 2.10, 3.5.1.1.
 const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
@@ -65,7 +64,7 @@ impl Running {
     /// Whether the program lies on the FAT volume in `extent`, if there is one.
     fn is_in(&self, device: &File, extent: Extent) -> io::Result<bool> {
         let mut sector = [0; 512];
-        let mut window = Window::new(device, extent);
+        let mut window = extent.of(device)?;
         if self.os_release.is_empty()
             || extent.length < 512
             || window.read_exact(&mut sector).is_err()

@@ -53,7 +53,8 @@ impl Found {
     /// Looks at `disk`. Lasts as long as the disk likes.
     fn look(root: &Path, disk: &Disk) -> Self {
         let path = root.join("dev").join(&disk.name);
-        let contents = Contents::read(&path, disk)
+        let contents = disk
+            .read_contents(&path)
             .inspect_err(|error| tracing::info!(%error, disk = disk.name, "cannot look"));
         Self {
             volume: read_volume(&path),

@@ -49,7 +49,9 @@ impl Read for Slice {
     fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
         let length = self.length(data.len());
         if length as u64 > self.allowance {
-            return Err(io::Error::other("too much would have to be read"));
+            return Err(io::Error::other(
+                "its tables lead in circles, or are far too large",
+            ));
         }
         let count = self.file.read_at(
             &mut data[..length],

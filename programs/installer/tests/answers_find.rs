@@ -341,7 +341,7 @@ fn a_volume_with_another_label_is_told_and_never_followed() {
         let mut hardware = machine.scan(&[]);
         for disk in &mut hardware.disks {
             let device = machine.root().join("dev").join(&disk.name);
-            disk.contents = Some(Contents::read(&device, disk).unwrap());
+            disk.contents = Some(disk.read_contents(&device).unwrap());
         }
         answers::find(machine.root(), &hardware)
     };

@@ -99,7 +99,7 @@ impl Image {
             contents: None,
             is_medium: false,
         };
-        Contents::read(&self.path, &disk)
+        disk.read_contents(&self.path)
     }
 
     fn lines(&self) -> Vec<String> {

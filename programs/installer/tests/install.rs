@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use installer::hardware::{Bus, Contents, Disk, Volume};
+use installer::hardware::{Bus, Disk, Volume};
 use installer::install::{self, Progress, Request, Settings, Stage, Task};
 use sha2::{Digest, Sha256};
 
@@ -284,7 +284,7 @@ fn nothing_tells_of_what_was_on_the_disk_before() {
     machine.overwrite(end - 65_536, &older);
     machine.overwrite(DATA_START - 65_536, &older);
     machine.run(Task::Install).unwrap();
-    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
     let kinds: Vec<_> = contents.parts.iter().map(|it| it.kind.as_str()).collect();
     assert_eq!(kinds, ["EFI (FAT32)", "ext4"]);
     for (start, length) in [
@@ -361,7 +361,7 @@ fn the_version_is_told_by_the_systems_name_or_its_receipt_or_not_at_all() {
     let machine = Machine::new(512);
     machine.run(Task::Install).unwrap();
     let version = || {
-        let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+        let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
         contents.earlier.unwrap().version
     };
     let installed = version();
@@ -400,7 +400,7 @@ fn an_installation_is_found_whose_first_table_is_lost_and_whose_disk_has_grown()
             disk.unwrap().set_len(grown).unwrap();
             machine.overwrite(512, &vec![0; 16_896]);
             machine.overwrite(lost.0, &vec![0; lost.1]);
-            let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+            let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
             let is_told = reserved == 0 || lost.0 == 512;
             assert_eq!(contents.earlier.is_some(), is_told, "{reserved} {lost:?}");
             if is_told {
@@ -427,7 +427,7 @@ fn a_second_table_of_another_place_is_not_believed() {
     machine.size = SIZE + (300 << 20);
     let disk = File::options().write(true).open(machine.disk_path());
     disk.unwrap().set_len(machine.size).unwrap();
-    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
     assert_eq!(contents.earlier, None);
     assert!(machine.run(Task::RepairBoot).is_err());
 }
@@ -462,7 +462,7 @@ fn a_folder_that_leads_back_to_itself_is_read_to_an_end() {
     // The root's only cluster comes again behind itself, and is full of deleted names.
     machine.overwrite(start + reserved * 512 + 8, &[2, 0, 0, 0]);
     machine.overwrite(start + (reserved + 2 * fat) * 512, &[0xe5; 4096]);
-    let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+    let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
     assert_eq!(contents.earlier.unwrap().version, None);
     let wrong = machine.wrong();
     assert!(
@@ -736,7 +736,7 @@ fn a_repair_that_was_cut_off_can_be_done_again_and_data_stay() {
     machine.run(Task::Install).unwrap();
     let data = machine.digest(DATA_START, 16 << 20);
     let earlier = || {
-        let contents = Contents::read(&machine.disk_path(), &machine.disk()).unwrap();
+        let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
         let earlier = contents.earlier.unwrap();
         (earlier.unfinished, earlier.has_data)
     };
@@ -768,7 +768,7 @@ fn settings_change_in_one_cluster_and_data_stay() {
         machine.run(Task::Install).unwrap();
         let disk = machine.disk();
         let settings = || {
-            let contents = Contents::read(&machine.disk_path(), &disk).unwrap();
+            let contents = disk.read_contents(&machine.disk_path()).unwrap();
             install::settings_on(&Disk {
                 contents: Some(contents),
                 ..disk.clone()

@@ -9,7 +9,8 @@ use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
 pub use choose::{Choice, choose};
-use common::disks::{BootPartition, Device, natural};
+use common::disks::{BootPartition, Device};
+use common::text::natural;
 
 use crate::text::attribute;
 

@@ -6,7 +6,7 @@ use super::bus::Bus;
 use super::marks::Marks;
 use super::place::place;
 use super::serial::serial;
-use crate::text::attribute;
+use crate::text::{attribute, natural};
 
 /// Size that the kernel reports for an optical drive whose disc it could not read, in sectors.
 const UNKNOWN_OPTICAL_SIZE: u64 = 0x001f_ffff;
@@ -123,23 +123,6 @@ pub fn names(root: &Path) -> Vec<String> {
         .collect();
     names.sort_by_cached_key(|name| natural(name));
     names
-}
-
-/// Splits a name so that its parts compare in the order in which people count.
-pub fn natural(name: &str) -> Vec<(usize, String)> {
-    let mut parts: Vec<(usize, String)> = Vec::new();
-    let mut in_number = false;
-    for c in name.chars() {
-        match parts.last_mut() {
-            Some((length, part)) if c.is_ascii_digit() == in_number => {
-                part.push(c);
-                *length = if in_number { part.len() } else { 0 };
-            }
-            _ => parts.push((usize::from(c.is_ascii_digit()), c.to_string())),
-        }
-        in_number = c.is_ascii_digit();
-    }
-    parts
 }
 
 /// Major and minor number, as sysfs writes them: `8:16`.

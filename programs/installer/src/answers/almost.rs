@@ -1,8 +1,7 @@
 //! Volumes that somebody seems to have prepared for an answer file, and that are not followed: why not, and
 //! what to change.
 
-use super::find::{LABEL, partition_name};
-use super::volume::Volume;
+use super::volume::{LABEL, Volume, partition_name};
 use super::{FILE, Refusal};
 use crate::hardware::{Disk, Part, clean};
 

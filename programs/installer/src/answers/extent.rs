@@ -9,10 +9,12 @@ use std::path::Path;
 use gpt::disk::LogicalBlockSize;
 use rustix::fs::OFlags;
 
-use super::window::Window;
+use crate::slice::Slice;
+use crate::untrusted;
 
-/// The most partitions that a table is believed to have.
-const MOST_PARTITIONS: u32 = 1024;
+/// The most bytes that are read of one: a table, or a root directory and its chain of clusters, are far
+/// smaller.
+const ALLOWANCE: u64 = 16 << 20;
 
 /// The bytes of a device that a partition takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,18 @@ pub(crate) struct Extent {
     pub(crate) start: u64,
     /// How many there are.
     pub(crate) length: u64,
+}
+
+impl Extent {
+    /// These bytes of `device`, of which no more may be read than anybody needs.
+    pub(crate) fn of(self, device: &File) -> io::Result<Slice> {
+        Ok(Slice::new(
+            device.try_clone()?,
+            self.start,
+            self.length,
+            ALLOWANCE,
+        ))
+    }
 }
 
 /// Opens the device (or file) at `path` for reading only, without making an optical drive close
@@ -84,15 +98,10 @@ fn partitions(device: &File, whole: Extent, block_size: u64) -> io::Result<Optio
     Ok(found.or_else(|| is_gpt.then(Vec::new)))
 }
 
-/// The partitions of a GPT (UEFI 2.10, section 5.3) whose first copy is whole, in blocks of `size`.
+/// The partitions of a GPT in blocks of `size`, as either of its tables has them.
 fn gpt_partitions(device: &File, whole: Extent, size: LogicalBlockSize) -> Option<Vec<Extent>> {
-    let mut window = Window::new(device, whole);
-    let header = gpt::header::read_header_from_arbitrary_device(&mut window, size).ok()?;
-    // The library takes any number of entries for granted, and this size of them.
-    if header.part_size != 128 || header.num_parts > MOST_PARTITIONS {
-        return None;
-    }
-    let entries = gpt::partition::file_read_partitions(&mut window, &header, size).ok()?;
+    let mut slice = whole.of(device).ok()?;
+    let entries = untrusted::partitions(&mut slice, size)?;
     let extents = entries.iter().filter_map(|(number, entry)| {
         let extent = Extent {
             number: Some(*number),

@@ -11,12 +11,11 @@ use rustix::io::Errno;
 
 use super::almost::{of_other_kind, of_other_label};
 use super::rule::is_removable;
-use super::{FILE, LARGEST, Refusal, base64, extent, oem, volume};
+use super::volume::{self, LABEL, partition_name};
+use super::{FILE, LARGEST, Refusal, base64, extent, oem};
 use crate::hardware::{Disk, Hardware, Volume};
 use crate::patience::within;
 
-/// Label of a FAT volume that holds an answer file; small letters are as good.
-pub(super) const LABEL: &str = "TRUTHDB_CFG";
 /// Names of the file, of which the first counts that is there: an editor that hides what a name ends in
 /// adds an end of its own.
 const NAMES: [&str; 2] = [FILE, "install.toml.txt"];
@@ -234,17 +233,4 @@ fn read_table(device: &File, size: u64) -> io::Result<()> {
         Err(error) if error.raw_os_error().is_some() => Err(error),
         _ => Ok(()),
     }
-}
-
-/// What Linux calls a partition, with a `p` where the disk's name ends in a digit; or the whole disk.
-pub(super) fn partition_name(disk: &str, number: Option<u32>) -> String {
-    let separator = if disk.ends_with(|c: char| c.is_ascii_digit()) {
-        "p"
-    } else {
-        ""
-    };
-    number.map_or_else(
-        || disk.to_owned(),
-        |number| format!("{disk}{separator}{number}"),
-    )
 }

@@ -12,7 +12,7 @@
 //! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
 //! | `almost` | volumes that seem to be meant for one, and are not followed |
-//! | `extent`, `volume`, `window` | partitions and FAT volumes, read from a raw device |
+//! | `extent`, `volume` | partitions and FAT volumes, read from a raw device |
 //! | `oem`, `base64` | strings in the firmware's SMBIOS table, and how a file fits into one |
 //! | `check`, `summary` | what a person is told who checks a file beforehand |
 
@@ -33,7 +33,6 @@ mod summary;
 mod table;
 mod unseen;
 mod volume;
-pub(crate) mod window;
 
 use std::fmt;
 

@@ -9,8 +9,10 @@ use std::io::{self, Read, Seek};
 use fatfs::{FileSystem, FsOptions};
 
 use super::extent::Extent;
-use super::window::Window;
-use crate::guard::is_fat;
+use crate::untrusted::is_fat;
+
+/// Label of a FAT volume that holds an answer file; small letters are as good.
+pub(super) const LABEL: &str = "TRUTHDB_CFG";
 
 /// A FAT volume, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(super) fn read(
     most: usize,
 ) -> io::Result<Option<Volume>> {
     let mut sector = [0; 512];
-    let mut window = Window::new(device, extent);
+    let mut window = extent.of(device)?;
     match window.read_exact(&mut sector) {
         Err(error) if error.raw_os_error().is_some() => return Err(error),
         Ok(()) if is_fat(&sector, extent.length) => {}
@@ -62,6 +64,19 @@ pub(super) fn read(
         file = Some((names[rank], bytes));
     }
     Ok(Some(Volume { label, file }))
+}
+
+/// What Linux calls a partition, with a `p` where the disk's name ends in a digit; or the whole disk.
+pub(super) fn partition_name(disk: &str, number: Option<u32>) -> String {
+    let separator = if disk.ends_with(|c: char| c.is_ascii_digit()) {
+        "p"
+    } else {
+        ""
+    };
+    number.map_or_else(
+        || disk.to_owned(),
+        |number| format!("{disk}{separator}{number}"),
+    )
 }
 
 #[cfg(test)]

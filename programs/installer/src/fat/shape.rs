@@ -46,7 +46,7 @@ const MOST_TABLE: u64 = 128 << 20;
 pub(crate) const MOST_READ: u64 = 2 * MOST_TABLE + (64 << 20);
 
 impl Shape {
-    /// Reads a boot sector that [`crate::guard::is_fat`] found to be one. Fails with what is wrong.
+    /// Reads a boot sector that [`crate::untrusted::is_fat`] found to be one. Fails with what is wrong.
     pub(super) fn of(boot: &[u8; 512]) -> io::Result<Self> {
         let byte = |at: usize| u64::from(boot[at]);
         let word = |at: usize| byte(at) | byte(at + 1) << 8;

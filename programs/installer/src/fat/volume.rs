@@ -8,7 +8,7 @@ use super::record::{self, DELETED, Facts, LAST, MOST_FOLDER, RECORD, Record, Sho
 use super::shape::{Root, Shape};
 use super::stamp::Stamp;
 use super::table::Table;
-use crate::guard;
+use crate::untrusted;
 
 /// What is added.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl<T: Read + Write + Seek> Volume<T> {
     /// Looks through the volume that fills the `size` bytes of `disk`; `None` if there is none. Fails
     /// with a sentence if it is damaged, and writes nothing.
     pub(crate) fn open(mut disk: T, size: u64) -> io::Result<Option<Self>> {
-        if !guard::holds_fat(&mut disk, size) {
+        if !untrusted::holds_fat(&mut disk, size) {
             return Ok(None);
         }
         let mut boot = [0; 512];

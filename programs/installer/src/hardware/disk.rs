@@ -1,5 +1,6 @@
 //! Every disk that Linux sees. No device is opened here.
 
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -115,6 +116,11 @@ impl Disk {
     /// Whether `other` is another path to this disk, as storage networks have them.
     pub fn is_another_path_to(&self, other: &Self) -> bool {
         self.marks().are_another_path_to(&other.marks())
+    }
+
+    /// Looks at what is on it, where `path` leads to its device node.
+    pub fn read_contents(&self, path: &Path) -> io::Result<Contents> {
+        Contents::read(path, self.size, self.block_size)
     }
 
     /// The serial number of a disk that has none without being asked for it, which lasts as long as the disk

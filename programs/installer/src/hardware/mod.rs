@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
 pub use common::disks::Bus;
-pub(crate) use common::disks::natural;
+pub(crate) use common::text::natural;
 pub(crate) use contents::marks;
 pub use contents::{Contents, Earlier, Part, listed};
 pub use disk::{Disk, DiskKey, Volume};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Problem;
-use common::disks::natural;
+use common::text::natural;
 
 use super::text::reason;
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::boot_entry::{Refusal, Variables};
 use super::device::Device;
-use super::layout::{Layout, Place};
+use super::layout::Place;
 use super::load_option::LoadOption;
 use super::system::{self, FALLBACK, SYSTEMS};
 use super::table::Table;
@@ -22,7 +22,7 @@ pub(super) fn start_installed(root: &Path, disk: &Disk) -> Result<String, Proble
     let unreadable = |error| problem(format!("{name} cannot be read: {error}."));
     let device = Rc::new(Device::open_read_only(root, disk).map_err(unreadable)?);
     let table = Table::read(&device).map_err(unreadable)?;
-    let layout = table.map(|table| Layout::of(&table, device.block_size()));
+    let layout = table.map(|table| table.layout());
     let place = layout
         .as_ref()
         .and_then(|it| it.places.first())

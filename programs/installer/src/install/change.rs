@@ -8,22 +8,22 @@ use std::rc::Rc;
 use common::settings::{FILE, compose, nothing, wanted};
 use ext4_view::{Ext4, Ext4Error};
 
-use super::course::Course;
 use super::data::{self, NODE, OLD_NODE, RECEIPT};
+use super::disk_error::DiskError;
 use super::node;
 use super::plan::{open, present_layout};
+use super::progress::Course;
 use super::receipt::Receipt;
 use super::report::{Report, Stage};
 use super::request::Request;
 use super::system;
-use super::trouble::Trouble;
 
 /// Leaves the settings of `request` for the appliance.
 pub(super) fn run(
     root: &Path,
     request: &Request,
     course: &mut Course<'_>,
-) -> Result<Report, Trouble> {
+) -> Result<Report, DiskError> {
     let name = &request.disk.name;
     let device = open(root, request)?;
     let (layout, _) = present_layout(&device, request)?;
@@ -50,7 +50,7 @@ pub(super) fn run(
     };
     let file = file.ok_or_else(|| unreadable("it is far too long"))?;
     let at = system::cluster_of(&device, system, FILE).map_err(|error| {
-        Trouble::new(
+        DiskError::new(
             format!(
                 "{name} has no place for other settings, /{FILE} in its EFI partition: {error}."
             ),
@@ -59,15 +59,15 @@ pub(super) fn run(
     })?;
     course.expect(2 * file.len() as u64);
     course.enter(Stage::System);
-    let writing = |error| Trouble::of_disk("Writing to", name, &error);
+    let writing = |error| DiskError::of_disk("Writing to", name, &error);
     device.write_at(at, &file).map_err(writing)?;
     device.flush().map_err(writing)?;
     course.advance(file.len() as u64);
     course.enter(Stage::Verify);
-    let reading = |error| Trouble::of_disk("Reading from", name, &error);
+    let reading = |error| DiskError::of_disk("Reading from", name, &error);
     let found = system::read_file(&device, system, FILE).map_err(reading)?;
     if found != file {
-        return Err(Trouble::unlike(name, &format!("/{FILE}"), at));
+        return Err(DiskError::unlike(name, &format!("/{FILE}"), at));
     }
     course.advance(file.len() as u64);
     course.leave();
@@ -94,8 +94,8 @@ fn earlier_id(volume: &Ext4) -> Option<String> {
     })
 }
 
-fn nameless(disk: &str) -> Trouble {
-    Trouble::new(
+fn nameless(disk: &str) -> DiskError {
+    DiskError::new(
         format!(
             "{NODE} among the data on {disk} is lost or wrong, and neither {OLD_NODE} nor {RECEIPT} says \
              which node this is."
@@ -104,8 +104,8 @@ fn nameless(disk: &str) -> Trouble {
     )
 }
 
-fn unreadable(reason: &str) -> Trouble {
-    Trouble::new(
+fn unreadable(reason: &str) -> DiskError {
+    DiskError::new(
         format!("The present settings, {NODE} among the data, cannot be changed: {reason}."),
         "Start the appliance once, which checks its data, then try again.",
     )

@@ -96,8 +96,8 @@ pub(super) fn left_over(device: &Device, layout: &Layout) -> io::Result<Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::super::bench;
     use super::super::request::Settings;
+    use super::super::test_disk;
     use super::*;
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
             ..Settings::default()
         };
         for size in [1700 * MIB, 1700 * MIB + 512] {
-            let disk = bench::disk(root.path(), size, 512);
+            let disk = test_disk::disk(root.path(), size, 512);
             let device = Device::open(root.path(), &disk).unwrap();
             let layout = Layout::new(size, &settings, "").unwrap();
             let [system, data] = [layout.system(), &layout.data()[0]];

@@ -17,7 +17,7 @@ use ext4_view::{Ext4, Ext4Read};
 use super::device::{Device, Window};
 use super::digest::uuid_of;
 use super::layout::Place;
-use crate::guard;
+use crate::untrusted;
 
 /// The folders of the first data partition.
 pub(super) const FOLDERS: [&str; 3] = ["wal", "snapshots", "metadata"];
@@ -159,7 +159,7 @@ pub(super) fn open(device: &Rc<Device>, place: &Place) -> Result<Ext4, String> {
     reader
         .read(1024, &mut superblock)
         .map_err(|error| error.to_string())?;
-    if !guard::is_ext4(&superblock, place.size) {
+    if !untrusted::is_ext4(&superblock, place.size) {
         return Err("its superblock is not one of an ext4 file system made here".to_owned());
     }
     Ext4::load(Box::new(reader)).map_err(|error| error.to_string())

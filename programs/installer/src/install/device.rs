@@ -244,13 +244,13 @@ impl io::Seek for Window {
 mod tests {
     use std::fs;
 
-    use super::super::bench;
+    use super::super::test_disk;
     use super::*;
 
     /// A disk of these bytes in a folder, which it is open in.
     fn opened(content: &[u8]) -> (tempfile::TempDir, Device) {
         let root = tempfile::tempdir().unwrap();
-        let disk = bench::disk(root.path(), 0, 512);
+        let disk = test_disk::disk(root.path(), 0, 512);
         fs::write(root.path().join("dev/sda"), content).unwrap();
         let device = Device::open(root.path(), &disk).unwrap();
         (root, device)
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_file_in_the_place_of_a_disk_is_not_taken_for_it() {
         let root = tempfile::tempdir().unwrap();
-        let mut disk = bench::disk(root.path(), 8192, 512);
+        let mut disk = test_disk::disk(root.path(), 8192, 512);
         for open in [Device::open, Device::open_read_only] {
             assert!(open(root.path(), &disk).is_ok());
         }

@@ -196,7 +196,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::channel;
 
-    use super::super::bench;
+    use super::super::test_disk;
     use super::*;
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let disks = ["sda", "sdb"].map(|name| Disk {
             name: name.to_owned(),
-            ..bench::disk(root.path(), 4096, 512)
+            ..test_disk::disk(root.path(), 4096, 512)
         });
         let with_one_that_hangs = || {
             let (open, nothing) = channel::<()>();
@@ -234,7 +234,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let disk = Disk {
             sequence: 7,
-            ..bench::disk(root.path(), 4096, 512)
+            ..test_disk::disk(root.path(), 4096, 512)
         };
         let stick = open(root.path(), &disk).unwrap();
         let folder = root.path().join("sys/block/sda");

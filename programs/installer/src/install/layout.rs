@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::digest::uuid_of;
 use super::request::Settings;
-use super::table::Table;
 
 /// What every partition begins at a multiple of, in bytes.
 pub(super) const MIB: u64 = 1 << 20;
@@ -102,25 +101,6 @@ impl Layout {
         })
     }
 
-    /// What a table says, as far as it is ours: the partitions with names that we give.
-    pub(super) fn of(table: &Table, block_size: u64) -> Self {
-        let places = table.partitions().iter().map(|(number, entry)| Place {
-            number: *number,
-            name: entry.name.clone(),
-            guid: entry.part_guid,
-            start: entry.first_lba.saturating_mul(block_size),
-            size: (entry.last_lba.saturating_add(1))
-                .saturating_sub(entry.first_lba)
-                .saturating_mul(block_size),
-        });
-        let ours = |name: &str| [SYSTEM, UNFINISHED].contains(&name) || name.starts_with(DATA);
-        let places = places.filter(|place| ours(&place.name)).collect();
-        Self {
-            guid: table.guid(),
-            places,
-        }
-    }
-
     /// The partition that the firmware reads.
     pub(super) fn system(&self) -> &Place {
         &self.places[0]
@@ -130,6 +110,11 @@ impl Layout {
     pub(super) fn data(&self) -> &[Place] {
         &self.places[1..]
     }
+}
+
+/// Whether a partition has a name that we give.
+pub(super) fn is_ours(name: &str) -> bool {
+    [SYSTEM, UNFINISHED].contains(&name) || name.starts_with(DATA)
 }
 
 /// Name of a data partition, counted from 0.

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `request`, `report` | what is asked for, and what is said about it |
 //! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
-//! | `course` | how far the work is |
+//! | `progress` | how far the work is |
 //! | `layout`, `table` | where everything lies; the GPT |
 //! | `clear` | what lay there before |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
@@ -17,22 +17,21 @@
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
 //! | `export` | logs and receipts to a stick |
 
-#[cfg(test)]
-mod bench;
 mod boot_entry;
 mod boot_next;
 mod change;
 mod clear;
-mod course;
 mod data;
 mod device;
 mod digest;
+mod disk_error;
 mod export;
 mod layout;
 mod load_option;
 mod node;
 mod outcome;
 mod plan;
+mod progress;
 mod receipt;
 mod report;
 mod request;
@@ -40,7 +39,8 @@ pub mod settings;
 mod sparse;
 mod system;
 mod table;
-mod trouble;
+#[cfg(test)]
+mod test_disk;
 mod validate;
 mod verify;
 mod work;

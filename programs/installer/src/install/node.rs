@@ -7,9 +7,9 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::digest::id_of;
+use super::disk_error::DiskError;
 use super::request::{Address, Request, Settings};
 use super::settings;
-use super::trouble::Trouble;
 use crate::hardware::{Disk, machine_identity};
 
 /// Layout of the file; it grows when a reader would misunderstand.
@@ -57,13 +57,13 @@ struct Network<'a> {
 
 /// Which machine this is: what it says of itself, else what nobody else has, because it is made now below
 /// `root`, by the kernel (random(4)).
-pub(super) fn identity(root: &Path) -> Result<String, Trouble> {
+pub(super) fn identity(root: &Path) -> Result<String, DiskError> {
     if let Some(said) = machine_identity(root) {
         return Ok(said);
     }
     match std::fs::read_to_string(root.join("proc/sys/kernel/random/uuid")) {
         Ok(text) => Ok(format!("random:{}", text.trim())),
-        Err(error) => Err(Trouble::new(
+        Err(error) => Err(DiskError::new(
             format!("This computer has no name of its own, and none can be made: {error}."),
             "Restart it from the medium, and try again.",
         )),
@@ -185,8 +185,8 @@ pub(super) fn settings_of(text: &str) -> Option<Settings> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::bench;
     use super::super::request::Task;
+    use super::super::test_disk;
     use super::*;
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn twins_in_one_machine_are_told_apart_and_each_is_the_same_again() {
         let root = tempfile::tempdir().unwrap();
-        let plain = bench::disk(root.path(), 0, 512);
+        let plain = test_disk::disk(root.path(), 0, 512);
         let some = |text: &str| Some(text.to_owned());
         let rows = [
             (None, None, "pci0000:00/0000:00:04.0"),
@@ -251,7 +251,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut request = Request {
             task: Task::Install,
-            disk: bench::disk(root.path(), 0, 512),
+            disk: test_disk::disk(root.path(), 0, 512),
             settings: Settings::default(),
             warnings: Vec::new(),
         };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::data::{self, Tree};
 use super::device::Device;
 use super::digest::sha256;
+use super::disk_error::DiskError;
 use super::layout::{DATA, Layout, SYSTEM, UNFINISHED};
 use super::load_option::LoadOption;
 use super::node;
@@ -15,7 +16,6 @@ use super::receipt::{FileFacts, Receipt};
 use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
-use super::trouble::Trouble;
 use crate::hardware::Product;
 
 /// The appliance's UKI on this medium; beside it lies its SHA-256.
@@ -40,8 +40,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Looks at the disk and at this medium. Writes nothing.
-    pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Trouble> {
-        let product = Product::read(root).map_err(|it| Trouble::new(it.message, it.hint))?;
+    pub(super) fn new(root: &Path, request: &Request) -> Result<Self, DiskError> {
+        let product = Product::read(root).map_err(|it| DiskError::new(it.message, it.hint))?;
         let payload = read_payload(root)?;
         let device = open(root, request)?;
         let identity = node::identity(root)?;
@@ -66,7 +66,7 @@ impl Plan {
             .collect();
         let id = node::node_id(&identity, request);
         let node = node::node_toml(request, &identity, &id, labels).map_err(|error| {
-            Trouble::new(
+            DiskError::new(
                 format!("The configuration cannot be written down: {error}."),
                 "Go back and change the settings.",
             )
@@ -131,22 +131,22 @@ fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> 
 }
 
 /// Opens the disk of `request`, and no other.
-pub(super) fn open(root: &Path, request: &Request) -> Result<Device, Trouble> {
+pub(super) fn open(root: &Path, request: &Request) -> Result<Device, DiskError> {
     let name = &request.disk.name;
     let device = Device::open(root, &request.disk);
     // What is open now stays the disk that it is; before, it could have become another one.
     if request.disk.is_another_now(root) {
-        return Err(Trouble::new(
+        return Err(DiskError::new(
             format!("{name} is not the disk any more that was chosen: another one is there."),
             "Go back and choose again.",
         ));
     }
-    device.map_err(|error| Trouble::of_disk("Opening", name, &error))
+    device.map_err(|error| DiskError::of_disk("Opening", name, &error))
 }
 
-fn read_payload(root: &Path) -> Result<Vec<u8>, Trouble> {
+fn read_payload(root: &Path) -> Result<Vec<u8>, DiskError> {
     let broken = |message: String| {
-        Trouble::new(
+        DiskError::new(
             message,
             "The medium is damaged: write it again, or build it again.",
         )
@@ -171,16 +171,16 @@ fn new_layout(
     device: &Device,
     request: &Request,
     identity: &str,
-) -> Result<(Layout, Table), Trouble> {
+) -> Result<(Layout, Table), DiskError> {
     let seed = node::seed(identity, &request.disk);
     let layout = Layout::new(device.size(), &request.settings, &seed).map_err(|message| {
-        Trouble::new(
+        DiskError::new(
             message,
             "Choose a larger disk, fewer partitions or less reserved space.",
         )
     })?;
     let table = Table::empty(device, &layout)
-        .map_err(|error| Trouble::of_disk("Reading from", &request.disk.name, &error))?;
+        .map_err(|error| DiskError::of_disk("Reading from", &request.disk.name, &error))?;
     Ok((layout, table))
 }
 
@@ -188,21 +188,21 @@ fn new_layout(
 pub(super) fn present_layout(
     device: &Device,
     request: &Request,
-) -> Result<(Layout, Table), Trouble> {
+) -> Result<(Layout, Table), DiskError> {
     let disk = &request.disk.name;
     let none = |what: &str| {
-        Trouble::new(
+        DiskError::new(
             format!("{disk} holds no installation that can be kept: {what}."),
             "Go back and choose another disk, or this one to install anew, which erases it.",
         )
     };
     let table = Table::read(device)
-        .map_err(|error| Trouble::of_disk("Reading from", disk, &error))?
+        .map_err(|error| DiskError::of_disk("Reading from", disk, &error))?
         .ok_or_else(|| none("it has no partition table"))?;
     if table.is_left_over() {
         return Err(none("something else was put over its partition table"));
     }
-    let mut layout = Layout::of(&table, device.block_size());
+    let mut layout = table.layout();
     match layout.places.as_slice() {
         [system, data, ..]
             if system.is_system()

@@ -14,7 +14,7 @@ use super::device::{Device, Window};
 use super::layout::Place;
 use super::sparse::Sparse;
 use crate::fat::{Node, Stamp, Volume};
-use crate::guard;
+use crate::untrusted;
 
 /// The folder of the systems that were installed.
 pub(super) const SYSTEMS: &str = "EFI/TruthDB";
@@ -86,7 +86,7 @@ fn open(device: &Rc<Device>, place: &Place) -> io::Result<FileSystem<Window>> {
     let mut window = device
         .window(place.start, place.size)
         .read_at_most(MOST_READS);
-    if !guard::holds_fat(&mut window, place.size) {
+    if !untrusted::holds_fat(&mut window, place.size) {
         return Err(io::Error::other("it is no FAT file system"));
     }
     FileSystem::new(window, FsOptions::new())
@@ -111,7 +111,7 @@ pub(super) fn cluster_of(device: &Rc<Device>, place: &Place, path: &str) -> io::
         window: window.read_at_most(MOST_READS),
         first: Rc::clone(&first),
     };
-    if !guard::holds_fat(&mut window, place.size) {
+    if !untrusted::holds_fat(&mut window, place.size) {
         return Err(io::Error::other("it is no FAT file system"));
     }
     let volume = FileSystem::new(window, FsOptions::new())?;

@@ -9,7 +9,7 @@ use super::boot_entry::Variables;
 use super::data::{self, NODE};
 use super::device::Device;
 use super::digest::sha256;
-use super::layout::{DATA, Layout, Place, SYSTEM, UNFINISHED};
+use super::layout::{DATA, Place, SYSTEM, UNFINISHED};
 use super::receipt::Receipt;
 use super::report::Finding;
 use super::system::{self, FALLBACK, RECEIPT, SYSTEMS};
@@ -27,7 +27,7 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
         Ok(None) => return vec![bad("There is no partition table that can be read.")],
         Err(error) => return vec![bad(format!("{} cannot be read: {error}.", disk.name))],
     };
-    let layout = Layout::of(&table, device.block_size());
+    let layout = table.layout();
     let mut findings = vec![if table.is_doubled() {
         good("Both partition tables are whole and say the same.")
     } else {

@@ -8,15 +8,15 @@ use std::path::Path;
 use super::boot_entry::Variables;
 use super::change;
 use super::clear;
-use super::course::Course;
 use super::data;
+use super::disk_error::DiskError;
 use super::outcome;
 use super::plan::Plan;
+use super::progress::Course;
 use super::report::{Failure, Progress, Report, Stage};
 use super::request::{Request, Task};
 use super::sparse::Sparse;
 use super::system::{self, FALLBACK, RECEIPT, system_path};
-use super::trouble::Trouble;
 use super::verify;
 
 /// Where files lie before they are put into a new file system.
@@ -55,7 +55,7 @@ impl<'a> Work<'a> {
             tracing::error!(stage = stage.name(), ?trouble, "cannot go on");
             let is_gone = stage > Stage::Prepare && disk.turns_out_gone(self.root);
             let trouble = if is_gone {
-                Trouble::gone(&disk.name)
+                DiskError::gone(&disk.name)
             } else {
                 trouble
             };
@@ -70,7 +70,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn all_stages(&mut self) -> Result<Report, Trouble> {
+    fn all_stages(&mut self) -> Result<Report, DiskError> {
         if self.request.task == Task::ChangeSettings {
             return change::run(self.root, self.request, &mut self.course);
         }
@@ -112,19 +112,19 @@ impl<'a> Work<'a> {
         ))
     }
 
-    fn writing(&self) -> impl Fn(io::Error) -> Trouble + use<> {
+    fn writing(&self) -> impl Fn(io::Error) -> DiskError + use<> {
         let disk = self.request.disk.name.clone();
-        move |error| Trouble::of_disk("Writing to", &disk, &error)
+        move |error| DiskError::of_disk("Writing to", &disk, &error)
     }
 
-    fn mark_unfinished(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+    fn mark_unfinished(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
         let entries = plan.entries(self.request.task, true);
         plan.table.set(entries).map_err(self.writing())?;
         plan.table.write_to(&plan.device).map_err(self.writing())
     }
 
     /// Empties what is made anew where anybody would look for what was there before.
-    fn clear(&mut self, plan: &Plan) -> Result<(), Trouble> {
+    fn clear(&mut self, plan: &Plan) -> Result<(), DiskError> {
         let is_new = self.request.task == Task::Install;
         if is_new && clear::discard(&plan.device) {
             tracing::info!("the disk knows that it is unused");
@@ -135,13 +135,13 @@ impl<'a> Work<'a> {
     }
 
     /// Draws the system's file system with the receipt as far as it is known.
-    fn draw_system(&mut self, plan: &mut Plan, verified: bool) -> Result<Sparse, Trouble> {
+    fn draw_system(&mut self, plan: &mut Plan, verified: bool) -> Result<Sparse, DiskError> {
         plan.receipt.verified = verified;
         let receipt = plan
             .receipt
             .text(self.course.stages(), &self.warnings)
             .map_err(|error| {
-                Trouble::new(
+                DiskError::new(
                     format!("The receipt cannot be written down: {error}."),
                     "Retry.",
                 )
@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
         ];
         let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
             |error| {
-                Trouble::new(
+                DiskError::new(
                     format!("The system does not fit its partition: {error}."),
                     "The medium is damaged: write it again, or build it again.",
                 )
@@ -165,7 +165,7 @@ impl<'a> Work<'a> {
         Ok(drawn)
     }
 
-    fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {
+    fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), DiskError> {
         let start = plan.layout.system().start;
         let written = self.writing();
         image
@@ -174,7 +174,7 @@ impl<'a> Work<'a> {
             .map_err(written)
     }
 
-    fn make_data(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+    fn make_data(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
         let receipt = plan
             .receipt
             .text(self.course.stages(), &self.warnings)
@@ -182,7 +182,7 @@ impl<'a> Work<'a> {
         plan.tree.push((data::RECEIPT, receipt.into_bytes()));
         let folder = self.root.join(SCRATCH);
         data::write_tree(&folder, &plan.tree).map_err(|error| {
-            Trouble::new(
+            DiskError::new(
                 format!("/{SCRATCH} cannot be written: {error}."),
                 "The machine may have too little memory.",
             )
@@ -197,10 +197,10 @@ impl<'a> Work<'a> {
             match made {
                 Ok(None) => {}
                 Ok(Some(said)) => {
-                    return Err(Trouble::of_mke2fs(name, &place.name, &said));
+                    return Err(DiskError::of_mke2fs(name, &place.name, &said));
                 }
                 Err(error) => {
-                    return Err(Trouble::new(
+                    return Err(DiskError::new(
                         format!("mke2fs cannot be started: {error}."),
                         "The medium is damaged: write it again, or build it again.",
                     ));
@@ -210,17 +210,17 @@ impl<'a> Work<'a> {
         plan.device.flush().map_err(self.writing())
     }
 
-    fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Trouble> {
+    fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), DiskError> {
         let disk = &self.request.disk.name;
         verify::scratch_block(&plan.device, plan.layout.system(), disk)?;
         verify::table(&plan.table, &plan.device, disk)?;
         let start = plan.layout.system().start;
-        let reading = |error| Trouble::of_disk("Reading from", disk, &error);
+        let reading = |error| DiskError::of_disk("Reading from", disk, &error);
         let differs = image
             .differs_from(&plan.device, start, &mut |bytes| self.course.advance(bytes))
             .map_err(reading)?;
         if let Some(offset) = differs {
-            return Err(Trouble::unlike(disk, "the EFI partition", offset));
+            return Err(DiskError::unlike(disk, "the EFI partition", offset));
         }
         if self.request.task == Task::Install {
             verify::nothing_is_left_over(&plan.device, &plan.layout, disk)?;
@@ -264,7 +264,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn write_receipt(&mut self, plan: &mut Plan, image: &mut Sparse) -> Result<(), Trouble> {
+    fn write_receipt(&mut self, plan: &mut Plan, image: &mut Sparse) -> Result<(), DiskError> {
         let newer = self.draw_system(plan, true)?;
         let changes = newer.changes_since(image);
         let (device, start) = (&plan.device, plan.layout.system().start);
@@ -275,15 +275,15 @@ impl<'a> Work<'a> {
         let disk = &self.request.disk.name;
         let differs = changes
             .differs_from(device, start, &mut |_| {})
-            .map_err(|error| Trouble::of_disk("Reading from", disk, &error))?;
+            .map_err(|error| DiskError::of_disk("Reading from", disk, &error))?;
         if let Some(offset) = differs {
-            return Err(Trouble::unlike(disk, "the receipt", offset));
+            return Err(DiskError::unlike(disk, "the receipt", offset));
         }
         *image = newer;
         Ok(())
     }
 
-    fn finish(&mut self, plan: &mut Plan) -> Result<(), Trouble> {
+    fn finish(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
         let entries = plan.entries(self.request.task, false);
         plan.table.set(entries).map_err(self.writing())?;
         plan.table.write_to(&plan.device).map_err(self.writing())?;

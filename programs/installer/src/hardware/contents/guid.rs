@@ -7,7 +7,7 @@ use gpt::disk::LogicalBlockSize;
 
 use super::super::text::clean;
 use super::{EFI, Range};
-use crate::{grown, guard};
+use crate::{grown, untrusted};
 
 /// The partitions of a GPT, also one of which only the second table is whole, or that of an installation
 /// whose disk has grown since. UEFI specification
@@ -20,8 +20,8 @@ pub(super) fn read(device: &File, block_size: u64) -> Option<Vec<Range>> {
     let bytes = u64::from(size);
     let mut device = device;
     let end = device.seek(SeekFrom::End(0)).ok()?;
-    let table = guard::partitions(&mut device, size)
-        .or_else(|| guard::partitions(&mut grown::former(device, end, bytes)?, size))?;
+    let table = untrusted::partitions(&mut device, size)
+        .or_else(|| untrusted::partitions(&mut grown::former(device, end, bytes)?, size))?;
     let ranges = table.iter().map(|(number, entry)| Range {
         number: *number,
         start: entry.first_lba.saturating_mul(bytes),

@@ -1,6 +1,6 @@
 //! What somebody would miss who did not mean to erase a disk.
 
-use super::earlier::{DATA, UNFINISHED};
+use super::installation::{DATA, UNFINISHED};
 use super::{Contents, EFI, Part};
 
 /// How many parts are named at most.

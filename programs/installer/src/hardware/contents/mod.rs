@@ -2,8 +2,8 @@
 //! raw device, reads only, and believes nothing: a table that lies costs a bounded time.
 
 mod area;
-mod earlier;
 mod guid;
+mod installation;
 mod loss;
 mod magic;
 mod mbr;
@@ -25,7 +25,6 @@ use rustix::fs::OFlags;
 use self::area::Area;
 use self::signatures::{Found, tell};
 use self::tables::Tables;
-use super::disk::Disk;
 
 /// How many partitions are looked into; a table may have more, or say so.
 const MOST_PARTS: usize = 128;
@@ -116,12 +115,12 @@ pub(crate) fn marks(
 
 impl Contents {
     /// Looks at `disk`, whose device node (or image) is at `path`. May take seconds.
-    pub fn read(path: &Path, disk: &Disk) -> io::Result<Self> {
+    pub fn read(path: &Path, size: u64, block_size: u64) -> io::Result<Self> {
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let device = File::options().read(true).custom_flags(flags).open(path)?;
-        let whole = Area::read(&device, 0, disk.size);
+        let whole = Area::read(&device, 0, size);
         let marked = whole.as_ref().ok().and_then(tell);
-        let tables = Tables::read(&device, disk, marked.as_ref());
+        let tables = Tables::read(&device, block_size, marked.as_ref());
         let filling = match whole {
             Ok(whole) => filling(whole, &tables)?,
             // A bad sector does not hide partitions, but it may hide what an empty table is left over beside.
@@ -130,16 +129,16 @@ impl Contents {
         };
         let filling = filling.map(|(kind, label)| Part {
             number: None,
-            size: disk.size,
+            size,
             label,
             kind: kind.to_owned(),
         });
         let partitions = tables.ranges.iter().take(MOST_PARTS);
-        let partitions = partitions.map(|range| part(&device, range, disk.size));
+        let partitions = partitions.map(|range| part(&device, range, size));
         Ok(Self {
             table: tables.name,
             parts: filling.into_iter().chain(partitions).collect(),
-            earlier: earlier::find(&device, &tables),
+            earlier: installation::find(&device, &tables),
         })
     }
 }

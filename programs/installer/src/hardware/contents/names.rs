@@ -1,8 +1,8 @@
 //! What file systems and volume groups are called, where that lies somewhere that other fields tell.
 //! Whoever asks has found the magic number; nothing else is believed, and little is read.
 
+use super::super::text::{padded, wide};
 use super::area::Area;
-use super::signatures::{text, wide};
 
 /// How much is read of a list of which only the beginning matters, in bytes.
 const LOOK: u64 = 4096;
@@ -43,7 +43,7 @@ pub(super) fn volume_group(area: &Area<'_>) -> Option<String> {
     let at = quad(&block, 40).filter(|at| *at > 0)?;
     let metadata = area.bytes(metadata.checked_add(at)?, 512).ok()?;
     let end = metadata.iter().position(|byte| b" {\n".contains(byte))?;
-    Some(text(&metadata[..end]))
+    Some(padded(&metadata[..end]))
 }
 
 /// Label of an exFAT volume, an entry of its root directory: Microsoft, "exFAT file system

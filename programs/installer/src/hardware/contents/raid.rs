@@ -2,8 +2,8 @@
 //! mirror's member looks like the file system or the partitioned disk that the mirror holds, so these
 //! are looked for before anything else.
 
+use super::super::text::padded;
 use super::area::Area;
-use super::signatures::text;
 
 /// What md(4) marks its members with: Linux, `include/uapi/linux/raid/md_p.h`.
 const MD: [u8; 4] = 0xa92b_4efc_u32.to_le_bytes();
@@ -56,7 +56,7 @@ fn md_1(block: &[u8], at: u64) -> Option<String> {
     let major = block.get(4..8)?;
     let place = u64::from_le_bytes(*block.get(144..)?.first_chunk()?);
     let is_there = block.starts_with(&MD) && major == [1, 0, 0, 0] && place == at / SECTOR;
-    is_there.then(|| text(&block[32..64]))
+    is_there.then(|| padded(&block[32..64]))
 }
 
 /// Intel's firmware (Matrix, Rapid Storage, VROC), in the last block but one: mdadm, `super-intel.c`.

@@ -1,6 +1,6 @@
 //! What a partition, or a whole disk, holds: told by magic numbers, as blkid(8) does.
 
-use super::super::text::clean;
+use super::super::text::{padded, wide};
 use super::area::Area;
 use super::magic::{CONTAINERS, FILE_SYSTEMS, Label, Signature};
 use super::{raid, zfs};
@@ -58,7 +58,7 @@ fn signed(signatures: &[Signature], area: &Area<'_>) -> Option<Found> {
     let part = |offset, length| area.head(offset).get(..length).unwrap_or_default();
     let label = match found.label {
         Label::None => String::new(),
-        Label::Text(offset, length) => text(part(offset, length)),
+        Label::Text(offset, length) => padded(part(offset, length)),
         Label::Wide(offset, length) => wide(part(offset, length)),
         Label::Far(read) => read(area).unwrap_or_default(),
     };
@@ -89,32 +89,7 @@ fn ext(area: &Area<'_>) -> Option<(&'static str, String)> {
         (0, _) => "ext3",
         _ => "ext4",
     };
-    Some((kind, text(&block[0x78..0x88])))
-}
-
-/// A name that ends with zeros or blanks.
-pub(super) fn text(bytes: &[u8]) -> String {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
-    let name = clean(&String::from_utf8_lossy(&bytes[..end]));
-    // What mkfs.fat writes for none.
-    if name == "NO NAME" {
-        String::new()
-    } else {
-        name
-    }
-}
-
-/// A name in UTF-16, little-endian, that ends with a zero if it does not fill its place.
-pub(super) fn wide(bytes: &[u8]) -> String {
-    let units: Vec<u16> = bytes
-        .chunks_exact(2)
-        .map(|it| u16::from_le_bytes([it[0], it[1]]))
-        .take_while(|unit| *unit != 0)
-        .collect();
-    clean(&String::from_utf16_lossy(&units))
+    Some((kind, padded(&block[0x78..0x88])))
 }
 
 #[cfg(test)]

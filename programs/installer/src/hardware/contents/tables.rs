@@ -4,7 +4,6 @@ use std::fs::File;
 
 use super::signatures::Found;
 use super::{Range, guid, mbr};
-use crate::hardware::Disk;
 
 /// The partition tables of a disk.
 #[derive(Debug)]
@@ -18,19 +17,21 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Reads the tables of `disk`, on which `marked` was found where nothing of a table is needed for
+    /// Reads the tables of a disk, on which `marked` was found where nothing of a table is needed for
     /// that.
     ///
     /// A GPT is in effect only beside a protective MBR (UEFI specification 2.10, section 5.2.3). Beside
     /// any other it is left over, or that other one was written by mistake: so all partitions are told.
-    pub(super) fn read(device: &File, disk: &Disk, marked: Option<&Found>) -> Self {
-        let gpt = guid::read(device, disk.block_size);
+    pub(super) fn read(device: &File, block_size: u64, marked: Option<&Found>) -> Self {
+        let gpt = guid::read(device, block_size);
         let is_own = gpt.is_some();
-        let gpt = gpt.map(|it| ("GPT", it)).or_else(|| foreign(device, disk));
+        let gpt = gpt
+            .map(|it| ("GPT", it))
+            .or_else(|| foreign(device, block_size));
         // What is marked in the first sector may have boot code there that looks like a table.
         let is_taken = marked.is_some_and(|it| it.is_first);
         let mbr = (!is_taken)
-            .then(|| mbr::read(device, disk.block_size).ok().flatten())
+            .then(|| mbr::read(device, block_size).ok().flatten())
             .flatten();
         let is_protective =
             |ranges: &[Range]| ranges.iter().any(|it| it.purpose == mbr::PROTECTIVE);
@@ -54,8 +55,8 @@ impl Tables {
 
 /// Name and partitions of a GPT that was written while the disk had blocks of another size: behind
 /// another adapter, or before it was formatted anew.
-fn foreign(device: &File, disk: &Disk) -> Option<(&'static str, Vec<Range>)> {
-    let (name, block_size) = match disk.block_size {
+fn foreign(device: &File, block_size: u64) -> Option<(&'static str, Vec<Range>)> {
+    let (name, block_size) = match block_size {
         4096 => ("GPT for blocks of 512", 512),
         _ => ("GPT for blocks of 4096", 4096),
     };

@@ -13,9 +13,9 @@ use gpt::partition_types::LINUX_FS;
 use gpt::{GptConfig, GptDisk};
 
 use super::device::{ALIGNMENT, Device};
-use super::layout::{Layout, MIB, Place, UNFINISHED};
+use super::layout::{Layout, MIB, Place, UNFINISHED, is_ours};
 use super::sparse::Sparse;
-use crate::{grown, guard};
+use crate::{grown, untrusted};
 
 #[cfg(test)]
 mod tests;
@@ -75,7 +75,7 @@ impl Table {
             image.seek(SeekFrom::Start(offset))?;
             image.write_all(&device.read_back(offset, length)?)?;
         }
-        if !guard::table_is_sane(&mut image, block_size(device)?) {
+        if !untrusted::table_is_sane(&mut image, block_size(device)?) {
             return Self::of_smaller(device, image);
         }
         let untouched = image.clone();
@@ -106,7 +106,7 @@ impl Table {
         let Some(former) = grown::former(&file, device.size(), device.block_size()) else {
             return Ok(None);
         };
-        let Some((guid, partitions)) = guard::table(former, block_size(device)?) else {
+        let Some((guid, partitions)) = untrusted::table(former, block_size(device)?) else {
             return Ok(None);
         };
         image.rewind()?;
@@ -130,6 +130,25 @@ impl Table {
     /// What it says.
     pub(super) fn partitions(&self) -> &Partitions {
         self.disk.partitions()
+    }
+
+    /// Where it has our partitions: those with names that we give.
+    pub(super) fn layout(&self) -> Layout {
+        let block_size = self.disk.logical_block_size().as_u64();
+        let ours = self.partitions().iter().filter(|(_, it)| is_ours(&it.name));
+        let places = ours.map(|(number, entry)| Place {
+            number: *number,
+            name: entry.name.clone(),
+            guid: entry.part_guid,
+            start: entry.first_lba.saturating_mul(block_size),
+            size: (entry.last_lba.saturating_add(1))
+                .saturating_sub(entry.first_lba)
+                .saturating_mul(block_size),
+        });
+        Layout {
+            guid: self.guid(),
+            places: places.collect(),
+        }
     }
 
     /// Whether the tables at both ends are whole, lists and all, and say the same.

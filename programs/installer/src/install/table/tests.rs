@@ -1,8 +1,8 @@
 //! Tables in files that stand for disks.
 
-use super::super::bench;
 use super::super::layout::MIB;
 use super::super::request::Settings;
+use super::super::test_disk;
 use super::*;
 use crate::hardware::Disk;
 
@@ -19,7 +19,7 @@ struct Bench {
 impl Bench {
     fn new(block_size: u64) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let disk = bench::disk(root.path(), SIZE, block_size);
+        let disk = test_disk::disk(root.path(), SIZE, block_size);
         let device = Device::open(root.path(), &disk).unwrap();
         let layout = Layout::new(device.size(), &Settings::default(), "seed").unwrap();
         Self {
@@ -59,11 +59,11 @@ fn a_first_table_whose_list_is_torn_gives_way_to_the_second() {
         assert!(!bench.read().is_doubled());
         let mut file = bench.device.handle().unwrap();
         let block = super::block_size(&bench.device).unwrap();
-        let seen = guard::partitions(&mut file, block);
+        let seen = untrusted::partitions(&mut file, block);
         assert_eq!(seen, Some(bench.partitions()));
         bench.device.write_at(SIZE - block_size, b"gone").unwrap();
         assert!(Table::read(&bench.device).unwrap().is_none());
-        assert_eq!(guard::partitions(&mut file, block), None);
+        assert_eq!(untrusted::partitions(&mut file, block), None);
     }
 }
 

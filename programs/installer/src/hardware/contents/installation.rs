@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::super::text::clean;
 use super::tables::Tables;
 use super::{EFI, Earlier, Range};
-use crate::guard;
 use crate::slice::Slice;
-use common::disks::natural;
+use crate::untrusted;
+use common::text::natural;
 
 /// How many bytes of a file system are read for the names of the systems in it.
 const MOST_READ: u64 = 16 << 20;
@@ -74,7 +74,7 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
 fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> {
     let file = device.try_clone().ok()?;
     let mut slice = Slice::new(file, range.start, range.size, MOST_READ);
-    if !guard::holds_fat(&mut slice, range.size) {
+    if !untrusted::holds_fat(&mut slice, range.size) {
         return None;
     }
     FileSystem::new(slice, FsOptions::new()).ok()
@@ -96,7 +96,7 @@ fn data_volume(device: &File, range: &Range) -> Option<Ext4> {
     let mut superblock = [0; 1024];
     slice.seek(SeekFrom::Start(1024)).ok()?;
     slice.read_exact(&mut superblock).ok()?;
-    if !guard::is_ext4(&superblock, range.size) {
+    if !untrusted::is_ext4(&superblock, range.size) {
         return None;
     }
     Ext4::load(Box::new(Data(slice))).ok()

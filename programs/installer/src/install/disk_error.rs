@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 /// Why a stage failed: what happened, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct DiskError {
     /// A sentence.
     pub(super) message: String,
     /// A sentence.
@@ -16,7 +16,7 @@ pub(super) struct Trouble {
 /// What is usually the matter with a disk that does not keep what it is given.
 const FAILING: &str = "The disk may be failing: check its cables, or choose another one.";
 
-impl Trouble {
+impl DiskError {
     /// A trouble with its two sentences.
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
@@ -114,11 +114,11 @@ mod tests {
             ),
         ];
         for (errno, said, hint) in rows {
-            let trouble = Trouble::of_disk("Writing to", "sda", &errno.into());
+            let trouble = DiskError::of_disk("Writing to", "sda", &errno.into());
             assert_eq!(trouble.message, format!("Writing to sda failed: {said}."));
             assert!(trouble.hint.contains(hint), "{}", trouble.hint);
         }
-        let short = Trouble::of_disk("Reading from", "sda", &ErrorKind::UnexpectedEof.into());
+        let short = DiskError::of_disk("Reading from", "sda", &ErrorKind::UnexpectedEof.into());
         assert_eq!(short.message, "Reading from sda failed: it ended too soon.");
     }
 
@@ -136,7 +136,7 @@ mod tests {
         ];
         for (said, expected) in rows {
             assert_eq!(
-                Trouble::of_mke2fs("sda", "X", said).message,
+                DiskError::of_mke2fs("sda", "X", said).message,
                 format!("Making the file system X on sda failed: {expected}.")
             );
         }
