@@ -1,9 +1,10 @@
-//! `truthdb-appliance check`: finds the data partitions, has their file systems checked, and links
-//! those that are good to `/run/truthdb/data-device`, `data2-device` and so on. The command
+//! `appliance check`: finds the data partitions, has their file systems checked, and links
+//! those that are good to `data-device`, `data2-device` and so on. The command
 //! succeeds whatever it found: what follows goes by the links, and by [`DataState`].
 //!
-//! `truthdb-appliance recheck`, after the links were mounted, looks closer at what did not mount.
+//! `appliance recheck`, after the links were mounted, looks closer at what did not mount.
 
+use common::product::product;
 use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,10 @@ use common::disks::BootPartition;
 
 use crate::console::Console;
 use crate::data::{CheckResult, DataState, Partition, Problem};
-use crate::disk::{Choice, Disk, LABEL, choose, label, list};
+use crate::disk::{Choice, Disk, choose, first_label, label, list};
 use crate::mounts::{Mount, mount};
+use crate::os_release;
 use crate::page::Page;
-use crate::product;
 use crate::text::clean;
 
 /// How often to look for disks.
@@ -27,13 +28,10 @@ const FIRST_WORDS: usize = 380;
 /// … and, where it stops at what it cannot repair, why it did.
 const LAST_WORDS: usize = 200;
 
-/// Where the links lie, below the root.
-const RUN: &str = "run/truthdb";
-
 /// Finds, checks and links the data partitions below `root`. Fails if it cannot write below
 /// `/run`.
 pub fn run(root: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(root.join(RUN))?;
+    std::fs::create_dir_all(root.join(product().run("")))?;
     let mut console = Console::open(root);
     show(root, &mut console, "looking for the disk".to_owned());
     let state = match find(root) {
@@ -87,7 +85,7 @@ pub fn again(root: &Path) -> io::Result<()> {
 /// Shows what is being done about the data.
 fn show(root: &Path, console: &mut Console, doing: String) {
     console.show(&Page {
-        title: product::name(root),
+        title: os_release::name(root),
         rows: vec![("Data", doing)],
         problems: Vec::new(),
     });
@@ -183,7 +181,7 @@ fn first_and_last(input: &mut impl Read, most: usize) -> io::Result<String> {
 fn link(root: &Path, partitions: &[Partition]) -> io::Result<()> {
     for partition in partitions {
         let name = mount_point(&partition.label);
-        let link = root.join(RUN).join(format!("{name}-device"));
+        let link = root.join(product().run(&format!("{name}-device")));
         // One of an earlier call says nothing about now.
         match std::fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -199,5 +197,5 @@ fn link(root: &Path, partitions: &[Partition]) -> io::Result<()> {
 
 /// The name of the folder, in the root, that the data partition called `label` is mounted on.
 pub fn mount_point(label: &str) -> String {
-    label.replacen(LABEL, "data", 1)
+    label.replacen(first_label(), "data", 1)
 }

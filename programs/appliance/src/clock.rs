@@ -1,4 +1,4 @@
-//! `truthdb-appliance time SERVER`: keeps the clock right. Asks the server by SNTP (RFC 4330), sets
+//! `appliance time SERVER`: keeps the clock right. Asks the server by SNTP (RFC 4330), sets
 //! the clock where it is far off, and has the kernel slew it where it is near, so that time does
 //! not jump while the service runs. BusyBox as Debian builds it has no NTP client.
 

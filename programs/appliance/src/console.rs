@@ -1,6 +1,7 @@
 //! Where people read: the page on the first virtual terminal, lines on the serial consoles. None
 //! of them is needed, and none is waited for.
 
+use common::product::product;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -71,7 +72,7 @@ impl Console {
 
     /// Writes a line to the serial consoles. What a line that is stuck does not take is lost.
     pub fn say(&mut self, line: &str) {
-        let line = format!("truthdb: {}\r\n", clean(line));
+        let line = format!("{}: {}\r\n", product().id, clean(line));
         for serial in &mut self.serial {
             let _ = serial.write(line.as_bytes());
         }

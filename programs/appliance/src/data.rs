@@ -1,13 +1,16 @@
 //! What came of checking the data partitions: written by `check`, read by `run`, and by whoever
-//! wants to know, as JSON in `/run/truthdb/data.state`.
+//! wants to know, as JSON in `data.state` of its folder in `/run`.
 
+use common::product::product;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 /// Where the result lies below the root.
-pub const FILE: &str = "run/truthdb/data.state";
+fn file() -> String {
+    product().run("data.state")
+}
 
 /// What came of it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -95,7 +98,7 @@ impl Problem {
 impl DataState {
     /// Writes the result below `root`, whole or not at all.
     pub fn write(&self, root: &Path) -> io::Result<()> {
-        let path = root.join(FILE);
+        let path = root.join(file());
         let draft = path.with_extension("new");
         std::fs::write(&draft, serde_json::to_vec_pretty(self)?)?;
         std::fs::rename(draft, path)
@@ -110,12 +113,12 @@ impl DataState {
             )),
             ..Self::default()
         };
-        let bytes = match std::fs::read(root.join(FILE)) {
+        let bytes = match std::fs::read(root.join(file())) {
             Ok(bytes) => bytes,
-            Err(error) => return missing(format!("/{FILE} cannot be read: {error}")),
+            Err(error) => return missing(format!("/{} cannot be read: {error}", file())),
         };
         serde_json::from_slice(&bytes)
-            .unwrap_or_else(|error| missing(format!("/{FILE} is wrong: {error}")))
+            .unwrap_or_else(|error| missing(format!("/{} is wrong: {error}", file())))
     }
 
     /// Why no service may use the data, if it may not. `labels` is what the installer made.
@@ -206,7 +209,7 @@ mod tests {
         };
         state.write(root.path()).unwrap();
         assert_eq!(DataState::read(root.path()), state);
-        std::fs::write(root.path().join(FILE), "{").unwrap();
+        std::fs::write(root.path().join(file()), "{").unwrap();
         let problem = DataState::read(root.path()).problem.unwrap();
         assert!(problem.message.contains("data.state is wrong: EOF"));
     }

@@ -9,7 +9,7 @@
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
 //!   [`log`] keeps what programs say.
 //! - [`settings`] takes new settings from the installer, [`config`] reads `metadata/node.toml`,
-//!   [`product`] the name of this system.
+//!   [`os_release`] the name of this system.
 //! - [`helper`] is what the kernel may start.
 //! - [`page`] decides what is shown, and [`console`] shows it; neither knows where it comes from.
 //! - [`sys`] holds the one thing that takes unsafe code.
@@ -27,9 +27,9 @@ pub mod helper;
 pub mod log;
 pub mod mounts;
 pub mod network;
+pub mod os_release;
 pub mod page;
 pub mod panics;
-pub mod product;
 pub mod service;
 pub mod settings;
 pub mod stop;

@@ -1,5 +1,6 @@
-//! What programs say, in `/run/truthdb/NAME.log`: of bounded length, for `/run` is memory.
+//! What programs say, in `NAME.log` of the folder in `/run`: of bounded length, for `/run` is memory.
 
+use common::product::product;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub struct Log {
 impl Log {
     /// Goes on with the log called `name` below `root`, or begins it.
     pub fn open(root: &Path, name: &str) -> Self {
-        Self::at(root.join(format!("run/truthdb/{name}.log")))
+        Self::at(root.join(product().run(&format!("{name}.log"))))
     }
 
     fn at(path: PathBuf) -> Self {

@@ -1,4 +1,4 @@
-//! `truthdb-appliance`: see the library. It exits with 0 when it did what it was told, or was asked
+//! `appliance`: see the library. It exits with 0 when it did what it was told, or was asked
 //! to stop; else with 1 and one line on standard error.
 //!
 //! It is also the only program that the kernel may start (`CONFIG_STATIC_USERMODEHELPER_PATH`), which
@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use appliance::{check, clock, helper, panics, stop, supervisor};
+use common::text::program_name;
 
-const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
+const USAGE: &str = "usage: appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
     \n\
     \x20 check        find and check the data partitions, before they are mounted\n\
     \x20 recheck      look closer at those that were not mounted after that\n\
@@ -23,7 +24,7 @@ const USAGE: &str = "usage: truthdb-appliance [--root DIR] check | recheck | pan
 fn main() -> ExitCode {
     let called = std::env::args_os().next().unwrap_or_default();
     if let Some(error) = helper::run(&called) {
-        eprintln!("truthdb-appliance: {}: {error}", called.display());
+        eprintln!("{}: {}: {error}", program_name(), called.display());
         return ExitCode::FAILURE;
     }
     let mut arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
         arguments.remove(0);
     }
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    if let Err(error) = common::product::load(&root) {
+        eprintln!("{}: {error}", program_name());
+        return ExitCode::FAILURE;
+    }
     let outcome = match words.as_slice() {
         ["check"] => check::run(&root),
         ["recheck"] => check::again(&root),
@@ -41,7 +46,7 @@ fn main() -> ExitCode {
         ["stop"] => stop::run(&root),
         ["time", server] => clock::run(&root, server),
         ["--version"] => {
-            println!("truthdb-appliance {}", env!("CARGO_PKG_VERSION"));
+            println!("appliance {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
         ["--help"] => {
@@ -56,7 +61,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("truthdb-appliance: {}: {error}", words.join(" "));
+            eprintln!("{}: {}: {error}", program_name(), words.join(" "));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! `truthdb-appliance panics`: what the kernel said when it last stopped for good. It leaves that in the
+//! `appliance panics`: what the kernel said when it last stopped for good. It leaves that in the
 //! firmware's variables, from where pstore shows it; there it takes room that boot entries need, so it is
 //! moved among the data, and forgotten there. The page tells of it until the machine starts again.
 //!
@@ -6,6 +6,7 @@
 //! have a header each, `Panic#2 Part7`, and the part with the last words is 1. Panics are counted anew at
 //! each start. What the kernel could not decompress it shows as it is, in a file whose name ends so.
 
+use common::product::product;
 use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,8 +22,6 @@ const STORE: &str = "sys/fs/pstore";
 const KEPT: &str = "data/metadata/panics";
 /// The folder of that.
 const METADATA: &str = "data/metadata";
-/// What the page says of it, below the root.
-const TOLD: &str = "run/truthdb/panic";
 /// How many are kept, and how much is read of each file, in bytes.
 const MOST_KEPT: usize = 16;
 const MOST_READ: u64 = 256 << 10;
@@ -54,10 +53,13 @@ pub fn run(root: &Path) -> io::Result<()> {
         Err(error) => ("it could not be kept".to_owned(), Some(error)),
     };
     let is_kept = place.starts_with("kept");
-    fs::create_dir_all(root.join("run/truthdb"))?;
+    fs::create_dir_all(root.join(product().run("")))?;
     let said: Vec<u8> = parts.iter().flat_map(Part::kept).collect();
     let reason = reason(&String::from_utf8_lossy(&said));
-    fs::write(root.join(TOLD), format!("{reason} ({place})"))?;
+    fs::write(
+        root.join(product().run("panic")),
+        format!("{reason} ({place})"),
+    )?;
     if is_kept {
         for part in whole {
             fs::remove_file(&part.path)?;
@@ -69,7 +71,7 @@ pub fn run(root: &Path) -> io::Result<()> {
 /// What [`run`] found when the machine started, if anything: a line.
 pub fn last(root: &Path) -> Option<String> {
     let mut text = String::new();
-    let file = File::open(root.join(TOLD)).ok()?;
+    let file = File::open(root.join(product().run("panic"))).ok()?;
     file.take(1024).read_to_string(&mut text).ok()?;
     Some(clean(&text))
 }

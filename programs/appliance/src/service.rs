@@ -1,6 +1,7 @@
-//! The service: `/bin/truthdb-service`, whoever wrote it. Runs as a user of its own on data that is
+//! The service: the program of `/etc/product.toml`, whoever wrote it. Runs as a user of its own on data that is
 //! good, is started again when it ends, and its words go to a log and to the serial consoles.
 
+use common::product::product;
 use std::io::{self, PipeReader};
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
@@ -36,7 +37,7 @@ impl Service {
     /// partitions, which belong to it as a whole. Where this program is not root, as in tests,
     /// nothing changes its owner.
     pub fn start(root: &Path, folders: &[String], now: Instant) -> io::Result<Self> {
-        let mut command = Command::new(root.join("bin/truthdb-service"));
+        let mut command = Command::new(root.join("bin").join(&product().service.program));
         command.arg("--data").arg(root.join("data"));
         command
             .env_clear()

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
-use common::settings::{HANDED_OVER, Meaning, meaning};
+use common::settings::{Meaning, handed_over, meaning};
 
 use crate::config::{self, FILE};
 use crate::data::Problem;
@@ -17,7 +17,7 @@ const OLD: &str = "node.toml.old";
 /// Takes the settings that were handed over below `root`, if they are whole and made from those that
 /// are there. Returns a sentence if they were taken; fails with what is wrong if they were not.
 pub fn take(root: &Path) -> Result<Option<String>, Problem> {
-    let Ok(handed_over) = fs::read(root.join(HANDED_OVER)) else {
+    let Ok(file) = fs::read(root.join(handed_over())) else {
         return Ok(None);
     };
     let path = root.join(FILE);
@@ -28,7 +28,7 @@ pub fn take(root: &Path) -> Result<Option<String>, Problem> {
         Err(_) => return Ok(None),
         Ok(text) => text,
     };
-    let wanted = match meaning(&handed_over, &present) {
+    let wanted = match meaning(&file, &present) {
         Meaning::Nothing | Meaning::Taken => return Ok(None),
         Meaning::Torn => return Err(refused("they are damaged, or not whole")),
         Meaning::Foreign => return Err(refused(&format!("they were made for another /{FILE}"))),
@@ -91,9 +91,9 @@ mod tests {
     use crate::config::tests::DHCP;
 
     /// A root with these settings, and with this file from the EFI partition.
-    fn root(present: &str, handed_over: &[u8]) -> tempfile::TempDir {
+    fn root(present: &str, handed: &[u8]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for (name, content) in [(FILE, present.as_bytes()), (HANDED_OVER, handed_over)] {
+        for (name, content) in [(FILE, present.as_bytes()), (&*handed_over(), handed)] {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
@@ -126,7 +126,7 @@ mod tests {
         // Once more, over an older file that was kept, and over what a power cut left.
         let again = wanted.replace("db-7", "db-8");
         fs::write(
-            root.path().join(HANDED_OVER),
+            root.path().join(handed_over()),
             compose(&wanted, &again).unwrap(),
         )
         .unwrap();
@@ -168,9 +168,9 @@ mod tests {
                 Some("network.address is '192.0.2.1'"),
             ),
         ];
-        for (handed_over, expected) in rows {
+        for (file, expected) in rows {
             let present = DHCP.trim_start();
-            let root = root(present, &handed_over);
+            let root = root(present, &file);
             let said = match take(root.path()) {
                 Ok(said) => {
                     assert_eq!(said, None);
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(read(&root, "node.toml.old").as_deref(), Some(wrong));
         fs::remove_file(root.path().join(FILE)).unwrap();
         fs::write(
-            root.path().join(HANDED_OVER),
+            root.path().join(handed_over()),
             compose("", DHCP.trim_start()).unwrap(),
         )
         .unwrap();

@@ -1,9 +1,10 @@
-//! `truthdb-appliance stop`: ends the supervisor before the machine does, and waits for it, so that
+//! `appliance stop`: ends the supervisor before the machine does, and waits for it, so that
 //! the service has time to finish. init itself gives a program no more than a second.
 //!
 //! The supervisor holds a lock on its pid file for as long as it lives, so there is no doubt whom
 //! the number belongs to, nor when it is gone.
 
+use common::product::product;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -12,7 +13,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The pid file, below the root.
-const FILE: &str = "run/truthdb/supervisor.pid";
+fn file() -> String {
+    product().run("supervisor.pid")
+}
+
 /// The service gets ten seconds, and what comes after it some more.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -24,7 +28,7 @@ pub fn hold(root: &Path) -> io::Result<File> {
         .write(true)
         .create(true)
         .truncate(false)
-        .open(root.join(FILE))?;
+        .open(root.join(file()))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -39,7 +43,7 @@ pub fn hold(root: &Path) -> io::Result<File> {
 
 /// Asks the supervisor below `root` to stop, and waits until it has. Fails if it does not.
 pub fn run(root: &Path) -> io::Result<()> {
-    let mut file = match File::open(root.join(FILE)) {
+    let mut file = match File::open(root.join(file())) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),

@@ -232,7 +232,7 @@ fn the_time_is_kept_only_where_a_server_is_named() {
     let text = format!("{NODE_TOML}time_server = \"time.example.org\"\n");
     machine.write("data/metadata/node.toml", &text);
     machine.program(
-        "bin/truthdb-appliance",
+        "bin/appliance",
         "#!/bin/sh\necho \"asked for $*\"\nexec sleep 600\n",
     );
     let mut running = machine.run();

@@ -2,5 +2,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod disks;
+pub mod product;
 pub mod settings;
 pub mod text;

@@ -7,17 +7,28 @@
 
 use std::fmt::Write;
 
+use crate::product::product;
 use sha2::{Digest, Sha256};
 
 /// Path of the file in the EFI partition.
-pub const FILE: &str = "loader/credentials/truthdb.settings.cred";
+pub fn file() -> String {
+    format!("loader/credentials/{}.settings.cred", product().id)
+}
+
 /// Where the appliance finds it, below its root.
-pub const HANDED_OVER: &str = ".extra/global_credentials/truthdb.settings.cred";
+pub fn handed_over() -> String {
+    format!(".extra/global_credentials/{}.settings.cred", product().id)
+}
+
 /// Bytes of the file.
 pub const SIZE: usize = 4096;
 
 /// Its first line.
-const START: &str = "# TruthDB: what metadata/node.toml is to be at the next start\n";
+fn start() -> String {
+    let name = &product().name;
+    format!("# {name}: what metadata/node.toml is to be at the next start\n")
+}
+
 /// What the digest of all further lines stands behind.
 const DIGEST: &str = "# SHA-256 of all below: ";
 /// What the digest of the `node.toml` stands behind that it was made from.
@@ -31,10 +42,11 @@ pub fn nothing() -> Vec<u8> {
 /// The file that makes a `node.toml` that reads `present` read `wanted`; `None` if it has no room.
 pub fn compose(present: &str, wanted: &str) -> Option<Vec<u8>> {
     let mut rest = format!("{INSTEAD}{}\n{wanted}", sha256(present.as_bytes()));
-    let head = START.len() + DIGEST.len() + 64 + 1;
+    let start = start();
+    let head = start.len() + DIGEST.len() + 64 + 1;
     let padding = (SIZE - head).checked_sub(rest.len())?;
     rest.push_str(&"\n".repeat(padding));
-    Some(format!("{START}{DIGEST}{}\n{rest}", sha256(rest.as_bytes())).into_bytes())
+    Some(format!("{start}{DIGEST}{}\n{rest}", sha256(rest.as_bytes())).into_bytes())
 }
 
 /// What a file with settings means for a certain `node.toml`.
@@ -77,7 +89,7 @@ pub fn wanted(file: &[u8], present: &str) -> Option<String> {
 fn content(file: &[u8]) -> Option<(&str, String)> {
     let text = str::from_utf8(file).ok().filter(|it| it.len() == SIZE)?;
     let (digest, rest) = text
-        .strip_prefix(START)?
+        .strip_prefix(&start())?
         .strip_prefix(DIGEST)?
         .split_once('\n')?;
     let (instead, wanted) = rest.strip_prefix(INSTEAD)?.split_once('\n')?;

@@ -36,6 +36,13 @@ pub fn natural(name: &str) -> Vec<(usize, String)> {
     parts
 }
 
+/// What this program was called, as an image calls it: what its messages begin with.
+pub fn program_name() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&called).file_name().unwrap_or_default();
+    clean(&name.to_string_lossy())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Where a disk ended before it grew: an image that was made larger, a volume that was extended. The second
 //! partition table still lies there, and it is all that is left where the first one is damaged.
 
+use common::product::product;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -14,11 +15,10 @@ use crate::untrusted;
 const MIB: u64 = 1 << 20;
 /// Where the partition lies that firmware reads, and the first one of data: see `install::layout`.
 const SYSTEM: (u64, u64) = (MIB, 512 * MIB);
-const DATA: u64 = 513 * MIB;
+const DATA: u64 = SYSTEM.0 + SYSTEM.1;
 /// How many data partitions follow each other at most.
 const MOST_DATA: usize = 8;
-/// The receipt, and how much is read for it.
-const RECEIPT: &str = "TruthDB/install-receipt.json";
+/// How much is read for the receipt.
 const MOST_READ: u64 = 16 * MIB;
 const MOST_OF_RECEIPT: u64 = 64 << 10;
 /// How far behind the last partition the second table is looked for.
@@ -53,7 +53,7 @@ fn receipt(device: &File) -> Option<Receipt> {
         return None;
     }
     let volume = FileSystem::new(slice, FsOptions::new()).ok()?;
-    let file = volume.root_dir().open_file(RECEIPT).ok()?;
+    let file = volume.root_dir().open_file(&product().receipt()).ok()?;
     let mut text = Vec::new();
     file.take(MOST_OF_RECEIPT).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()

@@ -1,7 +1,7 @@
-//! The program that runs on a machine booted from the TruthDB installer ISO.
+//! The program that runs on a machine booted from an installer ISO.
 //!
 //! It draws one and the same screen on the monitor and on every serial console, takes keys from
-//! all of them, and puts TruthDB on a disk when somebody who knows its serial number, or an answer
+//! all of them, and puts a product on a disk when somebody who knows its serial number, or an answer
 //! file, says so. It is not PID 1, mounts nothing and needs no network.
 //!
 //! From the inside out:

@@ -1,6 +1,7 @@
-//! The log: the last lines in memory, and all of them in `/run/truthdb-installer.log` where that
+//! The log: the last lines in memory, and all of them in `/run/PRODUCT-installer.log` where that
 //! can be written. Nothing of it is drawn unless the user asks to export it.
 
+use common::product::product;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,9 +12,6 @@ use tracing_subscriber::fmt::{MakeWriter, time};
 
 /// How many lines are kept in memory.
 const LINES: usize = 500;
-
-/// Where the log file lies below the root.
-const FILE: &str = "run/truthdb-installer.log";
 
 /// A handle on the log; clones share it.
 #[derive(Clone, Debug)]
@@ -31,7 +29,7 @@ struct Shared {
 impl Log {
     /// Starts a log, with a file below `root` if one can be made there.
     pub fn open(root: &Path) -> Self {
-        let path = root.join(FILE);
+        let path = root.join(format!("run/{}-installer.log", product().id));
         let file = File::options().create(true).append(true).open(&path).ok();
         let path = file.as_ref().map(|_| path);
         let lines = VecDeque::new();

@@ -1,14 +1,15 @@
-//! `truthdb-installer`: see the library. Exit status 0 means that the user chose to leave; any
+//! `installer`: see the library. Exit status 0 means that the user chose to leave; any
 //! other is a fatal error, with one line on standard error.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use common::text::program_name;
 use installer::{answers, app, headless, log::Log, restore};
 
-const USAGE: &str = "usage: truthdb-installer [--version] [--root DIR] [--check-answers FILE | --install FILE]\n\
+const USAGE: &str = "usage: installer [--version] [--root DIR] [--check-answers FILE | --install FILE]\n\
     \n\
-    Installs TruthDB, on the monitor and on the serial consoles of this computer.\n\
+    Installs what /etc/product.toml names, on the monitor and on the serial consoles of this computer.\n\
     \n\
     \x20 --check-answers FILE  say what the answer file FILE will do, or all that is wrong with it\n\
     \x20 --install FILE        do what the answer file FILE says, without screens (for tests)\n\
@@ -19,7 +20,14 @@ fn main() -> ExitCode {
     let mut root = PathBuf::from("/");
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
-        match (argument.to_str(), arguments.next()) {
+        let value = arguments.next();
+        if !matches!(argument.to_str(), Some("--root" | "--version" | "--help"))
+            && let Err(error) = common::product::load(&root)
+        {
+            eprintln!("{}: {error}", program_name());
+            return ExitCode::FAILURE;
+        }
+        match (argument.to_str(), value) {
             (Some("--root"), Some(folder)) => root = folder.into(),
             (Some("--check-answers"), Some(file)) if arguments.len() == 0 => {
                 let verdict = answers::check(Path::new(&file));
@@ -34,13 +42,13 @@ fn main() -> ExitCode {
                 return match headless::run(&root, Path::new(&file)) {
                     Ok(()) => ExitCode::SUCCESS,
                     Err(message) => {
-                        eprintln!("truthdb-installer: {message}");
+                        eprintln!("{}: {message}", program_name());
                         ExitCode::FAILURE
                     }
                 };
             }
             (Some("--version"), None) => {
-                println!("truthdb-installer {}", env!("CARGO_PKG_VERSION"));
+                println!("installer {}", env!("CARGO_PKG_VERSION"));
                 return ExitCode::SUCCESS;
             }
             (Some("--help"), None) => {
@@ -53,6 +61,10 @@ fn main() -> ExitCode {
             }
         }
     }
+    if let Err(error) = common::product::load(&root) {
+        eprintln!("{}: {error}", program_name());
+        return ExitCode::FAILURE;
+    }
     restore::on_panic();
     let log = Log::open(&root);
     log.install();
@@ -62,7 +74,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("truthdb-installer: {error}");
+            eprintln!("{}: {error}", program_name());
             ExitCode::FAILURE
         }
     }

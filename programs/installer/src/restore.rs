@@ -4,6 +4,7 @@
 //! them. A panic aborts without running destructors, so the undo actions are kept here, where the
 //! panic hook finds them. This is the crate's only module-level state.
 
+use common::text::program_name;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, TryLockError};
 
@@ -46,7 +47,7 @@ pub fn on_panic() {
             .location()
             .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let message = panic.payload_as_str().unwrap_or("no message");
-        eprintln!("truthdb-installer: internal error at {place}: {message}");
+        eprintln!("{}: internal error at {place}: {message}", program_name());
     }));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Disk;
+use super::{Disk, first_label};
 use crate::data::Problem;
 
 /// How long to wait for another disk, if one was found and nothing says which one was booted.
@@ -42,8 +42,9 @@ pub fn choose(disks: &[Disk], boot_known: bool, waited: Duration) -> Choice {
         [only] => take(only),
         several => Choice::Refuse(Problem::new(
             format!(
-                "{} all have a partition TRUTHDB_DATA, and nothing says which one is meant.",
-                names(several)
+                "{} all have a partition {}, and nothing says which one is meant.",
+                names(several),
+                first_label()
             ),
             "Remove all but one of them, and start the machine again.",
         )),
@@ -58,15 +59,16 @@ fn names(disks: &[&Disk]) -> String {
 /// That the disk that was booted is none of those that are there.
 fn not_there(disks: &[Disk]) -> Problem {
     let others: Vec<_> = disks.iter().filter(|disk| has_first(disk)).collect();
+    let label = first_label();
     let message = match others.as_slice() {
         [] => return not_found(disks),
         [_] => format!(
-            "The disk that this system was started from is not there. {} has a partition TRUTHDB_DATA, but is \
+            "The disk that this system was started from is not there. {} has a partition {label}, but is \
              another disk.",
             names(&others)
         ),
         _ => format!(
-            "The disk that this system was started from is not there. {} have a partition TRUTHDB_DATA, but \
+            "The disk that this system was started from is not there. {} have a partition {label}, but \
              are other disks.",
             names(&others)
         ),
@@ -102,7 +104,10 @@ fn incomplete(disk: &Disk) -> Problem {
         );
     }
     Problem::new(
-        format!("{name}, which this system was started from, has no partition TRUTHDB_DATA."),
+        format!(
+            "{name}, which this system was started from, has no partition {}.",
+            first_label()
+        ),
         "Look whether somebody changed the partitions of the disk.",
     )
 }
@@ -111,7 +116,7 @@ fn not_found(disks: &[Disk]) -> Problem {
     match disks.iter().find(|disk| disk.unfinished) {
         Some(disk) => incomplete(disk),
         None => Problem::new(
-            "No disk has a partition TRUTHDB_DATA.",
+            format!("No disk has a partition {}.", first_label()),
             "Look whether all disks are connected, and start the machine again.",
         ),
     }

@@ -3,6 +3,7 @@
 
 mod choose;
 
+use common::product::product;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -15,9 +16,10 @@ use common::text::natural;
 use crate::text::attribute;
 
 /// Name of the first data partition; the others have a number behind it.
-pub const LABEL: &str = "TRUTHDB_DATA";
-/// Name of a partition whose installation was cut off.
-const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
+pub fn first_label() -> &'static str {
+    &product().disk.data
+}
+
 /// The most data partitions that a disk has.
 pub const MOST: u32 = 8;
 
@@ -47,8 +49,8 @@ pub fn list(root: &Path, boot: Option<BootPartition>) -> Vec<Disk> {
         let Some((label, disk)) = partition(&entry.path()) else {
             continue;
         };
-        let number = number(&label);
-        if number.is_none() && label != UNFINISHED {
+        let (number, is_unfinished) = (number(&label), label == product().disk.unfinished);
+        if number.is_none() && !is_unfinished {
             continue;
         }
         let disk = disks.entry(disk.clone()).or_insert_with(|| Disk {
@@ -57,7 +59,7 @@ pub fn list(root: &Path, boot: Option<BootPartition>) -> Vec<Disk> {
             name: disk,
             ..Disk::default()
         });
-        disk.unfinished |= label == UNFINISHED;
+        disk.unfinished |= is_unfinished;
         if let Some(number) = number {
             let device = entry.file_name().to_string_lossy().into_owned();
             disk.data.push((number, device));
@@ -111,7 +113,7 @@ fn partition(path: &Path) -> Option<(String, String)> {
 
 /// Which data partition has this name: 1 to [`MOST`].
 pub fn number(label: &str) -> Option<u32> {
-    match label.strip_prefix(LABEL)? {
+    match label.strip_prefix(first_label())? {
         "" => Some(1),
         digits => (2..=MOST).find(|it| it.to_string() == digits),
     }
@@ -120,8 +122,8 @@ pub fn number(label: &str) -> Option<u32> {
 /// The name of data partition `number`, from 1.
 pub fn label(number: u32) -> String {
     match number {
-        1 => LABEL.to_owned(),
-        more => format!("{LABEL}{more}"),
+        1 => first_label().to_owned(),
+        more => format!("{}{more}", first_label()),
     }
 }
 

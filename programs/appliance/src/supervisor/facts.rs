@@ -1,5 +1,6 @@
 //! Makes a page of what is known.
 
+use common::product::product;
 use std::path::Path;
 
 use crate::check::mount_point;
@@ -8,9 +9,6 @@ use crate::data::{CheckResult, DataState, Partition, Problem};
 use crate::mounts::{Mount, mount};
 use crate::network::Addresses;
 use crate::page::Page;
-
-/// The port of the service.
-const PORT: u16 = 8080;
 
 /// All that a page shows.
 pub(super) struct Facts<'a> {
@@ -57,7 +55,7 @@ impl Data {
     /// Why not all are mounted, if they are not, with what mount said below `root`.
     pub(super) fn mount_problem(&self, root: &Path) -> Option<Problem> {
         let (partition, point, _) = self.0.iter().find(|it| it.2 == Mount::Missing)?;
-        let log = std::fs::read_to_string(root.join("run/truthdb/mount.log"));
+        let log = std::fs::read_to_string(root.join(product().run("mount.log")));
         let log = log.unwrap_or_default();
         // It also has a line for each partition that is not there, and needs none.
         let point = format!("/{point}");
@@ -131,7 +129,7 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
     let urls = facts.addresses.iter().map(|(_, address, _)| {
         format!(
             "http://{}/status",
-            std::net::SocketAddr::new(*address, PORT)
+            std::net::SocketAddr::new(*address, product().service.port)
         )
     });
     add(&mut rows, "Status", urls.collect(), "no address yet");

@@ -1,8 +1,9 @@
-//! `truthdb-appliance run`: the loop that keeps network and service running and shows how they are.
+//! `appliance run`: the loop that keeps network and service running and shows how they are.
 //! One thread.
 
 mod facts;
 
+use common::product::product;
 use std::io::{self, PipeReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,7 @@ use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
 use crate::service::Service;
-use crate::{panics, product, settings, stop};
+use crate::{os_release, panics, settings, stop};
 use facts::{Data, page};
 
 /// How often to look at links, addresses and mounts while the machine is starting …
@@ -38,7 +39,7 @@ const CLOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// Runs the machine below `root` until a signal asks it to stop. Fails if another supervisor runs,
 /// or if the system refuses what no loop can do without.
 pub fn run(root: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(root.join("run/truthdb"))?;
+    std::fs::create_dir_all(root.join(product().run("")))?;
     let _lock = stop::hold(root)?;
     // Nothing that is started from here gains rights by starting something.
     set_no_new_privs(true)?;
@@ -110,19 +111,27 @@ impl Machine {
                 it.labels.as_slice(),
                 it.time_server.as_deref(),
             ),
-            Err(_) => ("truthdb", Address::Dhcp, [].as_slice(), None),
+            Err(_) => (
+                product().settings.host_name.as_str(),
+                Address::Dhcp,
+                [].as_slice(),
+                None,
+            ),
         };
         // proc(5): the same as sethostname(2). Without it the kernel says "(none)".
         let _ = std::fs::write(root.join("proc/sys/kernel/hostname"), host_name);
         let clock = time_server.map(|server| {
-            let mut command = Command::new(root.join("bin/truthdb-appliance"));
+            // This program again, whatever the image calls it.
+            let this = std::env::current_exe().unwrap_or_default();
+            let name = this.file_name().unwrap_or_default();
+            let mut command = Command::new(root.join("bin").join(name));
             command.args(["time", server]);
             Supervised::new(command, started)
         });
         Self {
             root: root.to_owned(),
             console,
-            title: product::name(root),
+            title: os_release::name(root),
             network: Network::new(root, host_name, address, started),
             service: start_service(root, &data, labels, started),
             config,

@@ -1,7 +1,7 @@
 //! Volumes that somebody seems to have prepared for an answer file, and that are not followed: why not, and
 //! what to change.
 
-use super::volume::{LABEL, Volume, partition_name};
+use super::volume::{Volume, label, partition_name};
 use super::{FILE, Refusal};
 use crate::hardware::{Disk, Part, clean};
 
@@ -16,7 +16,7 @@ pub(super) fn of_other_kind(disk: &Disk) -> Option<Refusal> {
         &part.kind
     };
     Some(Refusal::new(
-        format!("{LABEL} on {name} is not FAT but {kind}."),
+        format!("{} on {name} is not FAT but {kind}.", label()),
         format!("Format it as FAT32 with this label, and put {FILE} on it."),
     ))
 }
@@ -32,25 +32,26 @@ pub(super) fn of_other_label(disk: &Disk, number: Option<u32>, volume: &Volume) 
         None if is_named => format!("{name} is not searched for an answer file"),
         None => return None,
     };
-    let label = match clean(&volume.label).as_str() {
+    let ours = label();
+    let theirs = match clean(&volume.label).as_str() {
         "" | "NO NAME" => "no label".to_owned(),
         label => format!("the label {label}"),
     };
     let why = if is_named {
-        format!("{LABEL} is only the name of the partition; its file system has {label}")
+        format!("{ours} is only the name of the partition; its file system has {theirs}")
     } else {
-        format!("its file system has {label}")
+        format!("its file system has {theirs}")
     };
     Some(Refusal::new(
         format!("{what}: {why}."),
-        format!("To have it followed, label the file system {LABEL}."),
+        format!("To have it followed, label the file system {ours}."),
     ))
 }
 
 /// Whether the partition table or the file system gives a part the name of a volume for an answer file.
 fn is_called_so(part: &Part) -> bool {
     let mut names = part.label.split(", ");
-    names.any(|it| it.trim().eq_ignore_ascii_case(LABEL))
+    names.any(|it| it.trim().eq_ignore_ascii_case(label()))
 }
 
 fn is_fat(part: &Part) -> bool {

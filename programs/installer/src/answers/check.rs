@@ -1,4 +1,4 @@
-//! `truthdb-installer --check-answers FILE`: what a person is told who checks a file beforehand.
+//! `installer --check-answers FILE`: what a person is told who checks a file beforehand.
 
 use std::fmt::Write;
 use std::fs::File;

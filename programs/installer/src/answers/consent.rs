@@ -2,6 +2,7 @@
 
 use super::{Answers, Refusal};
 use crate::hardware::{Disk, Part, listed};
+use common::product::product;
 
 /// What may be erased that somebody might miss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,9 +78,13 @@ fn allow(key: &str) -> String {
 fn installed(disk: &Disk) -> String {
     let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
     let version = earlier.and_then(|it| it.version.as_ref());
+    let name = &product().name;
     let what = match earlier {
-        Some(earlier) if earlier.unfinished => "an unfinished installation of TruthDB",
-        _ => "TruthDB",
+        Some(earlier) if earlier.unfinished => format!("an unfinished installation of {name}"),
+        _ => name.clone(),
     };
-    version.map_or_else(|| what.to_owned(), |version| format!("{what} {version}"))
+    match version {
+        Some(version) => format!("{what} {version}"),
+        None => what,
+    }
 }

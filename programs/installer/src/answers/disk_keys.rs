@@ -4,9 +4,10 @@ use super::mistakes::Mistakes;
 use super::rule::BUSES;
 use super::table::{At, Key, Table, key};
 use super::{Consent, Erase, Extreme, Rule};
-use crate::hardware::{Bus, MINIMUM_DISK, decimal_size, quoted};
+use crate::hardware::{Bus, decimal_size, minimum_disk, quoted};
 use crate::install::Task;
 use crate::install::settings::size;
+use common::product::product;
 
 pub(super) const DISK: &[Key] = &[
     key("serial", "\"S6Z2NJ0W123456\""),
@@ -91,9 +92,10 @@ fn read_extreme(disk: &Table<'_>, mistakes: &mut Mistakes) -> Option<Extreme> {
 /// The most bytes that a disk may have.
 fn max_size(text: &str) -> Result<u64, String> {
     let size = size(text)?;
-    if size < MINIMUM_DISK {
-        let least = decimal_size(MINIMUM_DISK);
-        return Err(format!("TruthDB needs {least}, so no disk could match."));
+    if size < minimum_disk() {
+        let least = decimal_size(minimum_disk());
+        let name = &product().name;
+        return Err(format!("{name} needs {least}, so no disk could match."));
     }
     Ok(size)
 }

@@ -10,7 +10,7 @@ use super::mistakes::Mistakes;
 use super::settings_keys::{SETTINGS, read_changes, read_settings, refuse_settings};
 use super::table::{At, Key, Table, key};
 use super::{Answers, Ending, LARGEST, Mistake, Rule, unseen};
-use crate::hardware::{MINIMUM_DISK, quoted, size_beside};
+use crate::hardware::{minimum_disk, quoted, size_beside};
 use crate::install::{Settings, Task};
 
 /// How often a file that is no TOML is parsed, without the lines that are known to be broken.
@@ -213,7 +213,7 @@ fn countdown(digits: &str) -> Result<u8, String> {
 
 /// Says of space that is to be reserved that no disk of this rule could spare it.
 fn compare_sizes(rule: &Rule, table: &Table<'_>, values: &Settings, mistakes: &mut Mistakes) {
-    let most = rule.max_size.map(|it| it.saturating_sub(MINIMUM_DISK));
+    let most = rule.max_size.map(|it| it.saturating_sub(minimum_disk()));
     if let (Some(most), Some(at)) = (most, table.place("reserved"))
         && values.reserved > most
     {

@@ -1,6 +1,7 @@
 //! Where an answer file lies: in the firmware's SMBIOS table, on a FAT volume that is labelled for
 //! it, or on the medium that this system was started from. There must be no more than one.
 
+use common::product::product;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -11,7 +12,7 @@ use rustix::io::Errno;
 
 use super::almost::{of_other_kind, of_other_label};
 use super::rule::is_removable;
-use super::volume::{self, LABEL, partition_name};
+use super::volume::{self, label, partition_name};
 use super::{FILE, LARGEST, Refusal, base64, extent, oem};
 use crate::hardware::{Disk, Hardware, Volume};
 use crate::patience::within;
@@ -26,10 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How much of the beginning of a disk has to be legible to tell its partitions: a GPT in blocks of 4096.
 const TABLE: u64 = 24 << 10;
 
-/// What an OEM string begins with whose rest is an answer file.
-const PLAIN: &str = "truthdb.install.toml=";
+/// What an OEM string begins with, behind the product's name and a dot, whose rest is an answer file.
+const PLAIN: &str = "install.toml";
 /// The same, for a file that a shell or a hypervisor would spoil.
-const ENCODED: &str = "truthdb.install.toml.base64=";
+const ENCODED: &str = "install.toml.base64";
 
 /// An answer file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,14 +137,16 @@ fn unsearched(found: &Found, disk: &Disk) -> Refusal {
 
 fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
     let mut found = Vec::new();
+    let [plain, encoded] = [PLAIN, ENCODED].map(|name| format!("{}.{name}", product().id));
     for string in oem::strings(root) {
-        if let Some(text) = string.strip_prefix(PLAIN.as_bytes()) {
+        let value = |name: &str| string.strip_prefix(format!("{name}=").as_bytes());
+        if let Some(text) = value(&plain) {
             found.push(Found {
-                source: "SMBIOS OEM string truthdb.install.toml".to_owned(),
+                source: format!("SMBIOS OEM string {plain}"),
                 bytes: text.to_vec(),
             });
-        } else if let Some(text) = string.strip_prefix(ENCODED.as_bytes()) {
-            let source = "SMBIOS OEM string truthdb.install.toml.base64".to_owned();
+        } else if let Some(text) = value(&encoded) {
+            let source = format!("SMBIOS OEM string {encoded}");
             let decoded = str::from_utf8(text).ok().and_then(base64::decode);
             let Some(bytes) = decoded else {
                 return Err(Refusal::new(
@@ -160,10 +163,11 @@ fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
 /// Searches a disk; of the boot medium, also its EFI system partition.
 fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
     let mut searched = Searched::default();
+    let ours = label();
     searched.missed.extend(of_other_kind(disk));
-    if matches!(&disk.volume, Volume::Iso(label) if label.eq_ignore_ascii_case(LABEL)) {
+    if matches!(&disk.volume, Volume::Iso(label) if label.eq_ignore_ascii_case(ours)) {
         searched.missed.push(Refusal::new(
-            format!("{LABEL} on {} is an ISO 9660 file system.", disk.name),
+            format!("{ours} on {} is an ISO 9660 file system.", disk.name),
             format!("Put {FILE} on a FAT file system with this label."),
         ));
         return searched;
@@ -191,9 +195,9 @@ fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
                 continue;
             }
         };
-        let is_labelled = read.label.trim().eq_ignore_ascii_case(LABEL);
+        let is_labelled = read.label.trim().eq_ignore_ascii_case(ours);
         let place = match (is_labelled, is_medium && extent.is_esp) {
-            (true, _) => LABEL,
+            (true, _) => ours,
             (false, true) => "boot medium",
             (false, false) => {
                 let why = of_other_label(disk, extent.number, &read);
@@ -207,8 +211,8 @@ fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
                 bytes,
             }),
             None if is_labelled => searched.missed.push(Refusal::new(
-                format!("{LABEL} on {name} has no /{FILE}."),
-                format!("Put the answer file there, under just this name, or take {LABEL} away."),
+                format!("{ours} on {name} has no /{FILE}."),
+                format!("Put the answer file there, under just this name, or take {ours} away."),
             )),
             None => {}
         }

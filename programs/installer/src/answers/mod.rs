@@ -1,7 +1,7 @@
 //! Answer files: an installation that nobody sits at, described by `install.toml`.
 //!
 //! What such a file may say, and what is said of one that is wrong, is the same here and in
-//! `truthdb-installer --check-answers`. docs/unattended.md is for the people who write one.
+//! `installer --check-answers`. docs/unattended.md is for the people who write one.
 //!
 //! | module | owns |
 //! | --- | --- |

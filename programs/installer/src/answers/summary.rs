@@ -1,5 +1,6 @@
 //! What an answer file will make happen, in plain words.
 
+use common::product::product;
 use std::fmt::Write;
 
 use super::{Answers, Consent, Ending, Erase};
@@ -32,10 +33,13 @@ pub fn summary(answers: &Answers) -> String {
         None => {}
     }
     if answers.erase.is_some() {
-        fact("May be lost", on_it(answers.consent).to_owned());
+        fact("May be lost", on_it(answers.consent));
     }
     if answers.ignore_requirements {
-        fact("Computer", "may lack what TruthDB needs".to_owned());
+        fact(
+            "Computer",
+            format!("may lack what {} needs", product().name),
+        );
     }
     if answers.allow_downgrade {
         fact(
@@ -66,12 +70,13 @@ pub fn summary(answers: &Answers) -> String {
 }
 
 /// What the disk may hold that is erased with it.
-fn on_it(consent: Consent) -> &'static str {
+fn on_it(consent: Consent) -> String {
+    let name = &product().name;
     match (consent.installation, consent.foreign) {
-        (false, false) => "nothing; a disk that holds data is refused",
-        (true, false) => "TruthDB and its data; a disk with data of others is refused",
-        (false, true) => "data of others; a disk with TruthDB on it is refused",
-        (true, true) => "whatever that is",
+        (false, false) => "nothing; a disk that holds data is refused".to_owned(),
+        (true, false) => format!("{name} and its data; a disk with data of others is refused"),
+        (false, true) => format!("data of others; a disk with {name} on it is refused"),
+        (true, true) => "whatever that is".to_owned(),
     }
 }
 

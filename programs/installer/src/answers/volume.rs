@@ -3,6 +3,7 @@
 //! What lies there is a stranger's: every read is counted, and a chain of clusters that leads in
 //! circles ends where the allowance does.
 
+use common::product::product;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
@@ -12,7 +13,9 @@ use super::extent::Extent;
 use crate::untrusted::is_fat;
 
 /// Label of a FAT volume that holds an answer file; small letters are as good.
-pub(super) const LABEL: &str = "TRUTHDB_CFG";
+pub(super) fn label() -> &'static str {
+    &product().medium.answers
+}
 
 /// A FAT volume, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What the state machine wants to happen outside.
 
+use common::product::product;
 use std::time::Instant;
 
 use super::App;
@@ -44,9 +45,16 @@ impl App {
             return;
         }
         let log = self.log.lines();
-        let mut text = vec!["----- begin of the log of truthdb-installer -----"];
+        let of = |part: &str| {
+            format!(
+                "----- {part} of the log of {}-installer -----",
+                product().id
+            )
+        };
+        let (begin, end) = (of("begin"), of("end"));
+        let mut text = vec![begin.as_str()];
         text.extend(log.iter().map(String::as_str));
-        text.push("----- end of the log of truthdb-installer -----");
+        text.push(&end);
         text.push("Press any key to go back.");
         let lines = self.consoles.hold(&text);
         let notice = match (lines.as_slice(), self.log.path()) {

@@ -1,6 +1,7 @@
 //! What this system was started from: the name of the medium on the kernel command line, and the
 //! volume identifier of an ISO 9660 file system to compare it with.
 
+use common::product::product;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -9,9 +10,6 @@ use rustix::fs::OFlags;
 
 use super::disk::Volume;
 use super::text::clean;
-
-/// Names the medium on the kernel command line.
-const PARAMETER: &str = "truthdb.medium=";
 
 /// ECMA-119, section 8.4: the primary volume descriptor is in the sixteenth sector.
 const DESCRIPTOR_OFFSET: u64 = 16 * 2048;
@@ -23,9 +21,11 @@ const IDENTIFIER: std::ops::Range<usize> = 40..72;
 /// The volume identifier that the kernel command line below `root` asks for.
 pub fn boot_volume(root: &Path) -> Option<String> {
     let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).ok()?;
+    // `PRODUCT.medium=` names it.
+    let parameter = format!("{}.medium=", product().id);
     let start = parameters(&cmdline).find_map(|word| {
         word.trim_start_matches('"')
-            .strip_prefix(PARAMETER)
+            .strip_prefix(&parameter)
             .map(|value| clean(&value.replace('"', "")))
     });
     start.filter(|value| !value.is_empty())

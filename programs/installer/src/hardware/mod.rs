@@ -10,6 +10,7 @@ mod machine;
 mod product;
 mod text;
 
+use common::product::product;
 use std::fmt;
 use std::path::Path;
 
@@ -121,9 +122,9 @@ impl Hardware {
             "read-only".to_owned()
         } else if ![512, 4096].contains(&disk.block_size) {
             format!("blocks of {} bytes", disk.block_size)
-        } else if disk.size < MINIMUM_DISK {
-            let has = size_beside(disk.size, &[MINIMUM_DISK]);
-            let needs = decimal_size(MINIMUM_DISK);
+        } else if disk.size < minimum_disk() {
+            let has = size_beside(disk.size, &[minimum_disk()]);
+            let needs = decimal_size(minimum_disk());
             format!("too small, it has {has} and {needs} are needed")
         } else {
             return self
@@ -154,9 +155,10 @@ impl Hardware {
         if self.machine.firmware == Firmware::Bios || is_32_bit {
             unmet.push("It was not started by 64-bit UEFI firmware.".to_owned());
         }
+        let least = product().needs.memory_mib.saturating_sub(KEPT_MEMORY) << 20;
         // Nothing at all is said of memory that is not known.
-        if (1..MINIMUM_MEMORY).contains(&self.machine.memory) {
-            unmet.push("It has less than 1 GiB of memory.".to_owned());
+        if (1..least).contains(&self.machine.memory) {
+            unmet.push(format!("It has less than {} of memory.", least_memory()));
         }
         unmet
     }
@@ -172,9 +174,20 @@ impl Hardware {
 }
 
 /// The smallest disk that can be installed to, in bytes.
-pub const MINIMUM_DISK: u64 = 8_000_000_000;
-/// What Linux can use of the least memory, 1 GiB, in bytes: firmware and kernel keep some of it.
-const MINIMUM_MEMORY: u64 = 900 << 20;
+pub(crate) fn minimum_disk() -> u64 {
+    product().needs.disk
+}
+
+/// MiB of the least memory that Linux cannot use: firmware and kernel keep them.
+const KEPT_MEMORY: u64 = 124;
+
+/// The least memory, as people say it.
+pub(crate) fn least_memory() -> String {
+    match product().needs.memory_mib {
+        mib if mib % 1024 == 0 => format!("{} GiB", mib / 1024),
+        mib => format!("{mib} MiB"),
+    }
+}
 
 /// Something that went wrong, as a sentence that says what, and one that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

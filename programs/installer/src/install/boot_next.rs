@@ -1,6 +1,7 @@
 //! Starting what is installed, although the medium comes first in the firmware's order: its boot entry is
 //! what the firmware starts next, once. A firmware that has lost the entry gets it again, as by Repair boot.
 
+use common::product::product;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use super::boot_entry::{Refusal, Variables};
 use super::device::Device;
 use super::layout::Place;
 use super::load_option::LoadOption;
-use super::system::{self, FALLBACK, SYSTEMS};
+use super::system::{self, FALLBACK};
 use super::table::Table;
 use crate::hardware::{Disk, Problem, Product, natural};
 
@@ -48,16 +49,17 @@ pub(super) fn start_installed(root: &Path, disk: &Disk) -> Result<String, Proble
         ))
     })?;
     tracing::info!(disk = name, entry, "starting what is installed");
-    Ok(format!("TruthDB is started from {name}."))
+    Ok(format!("{} is started from {name}.", product().name))
 }
 
 /// The systems in a partition, the newest first, as a boot entry names them.
 fn systems(device: &Rc<Device>, place: &Place) -> Vec<String> {
-    let mut names = system::list(device, place, SYSTEMS).unwrap_or_default();
+    let folder = product().systems();
+    let mut names = system::list(device, place, &folder).unwrap_or_default();
     names.sort_by_cached_key(|name| natural(name));
     let newest_first = names.into_iter().rev();
     newest_first
-        .map(|name| format!("{SYSTEMS}/{name}"))
+        .map(|name| format!("{folder}/{name}"))
         .chain([FALLBACK.to_owned()])
         .map(|path| format!("\\{}", path.replace('/', "\\")))
         .collect()
@@ -71,9 +73,9 @@ fn make_entry(
     files: &[String],
 ) -> Result<String, Refusal> {
     let block = device.block_size();
-    let product = Product::read(root).map_or_else(|_| "TruthDB".to_owned(), |it| it.name);
+    let description = Product::read(root).map_or_else(|_| product().name.clone(), |it| it.name);
     Variables::of(root).install(&LoadOption {
-        description: product,
+        description,
         partition: place.number,
         start: place.start / block,
         blocks: place.size / block,

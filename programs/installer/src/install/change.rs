@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use common::settings::{FILE, compose, nothing, wanted};
+use common::settings::{compose, nothing, wanted};
 use ext4_view::{Ext4, Ext4Error};
 
 use super::data::{self, NODE, OLD_NODE, RECEIPT};
@@ -49,10 +49,11 @@ pub(super) fn run(
         compose(&present, &text)
     };
     let file = file.ok_or_else(|| unreadable("it is far too long"))?;
-    let at = system::cluster_of(&device, system, FILE).map_err(|error| {
+    let path = common::settings::file();
+    let at = system::cluster_of(&device, system, &path).map_err(|error| {
         DiskError::new(
             format!(
-                "{name} has no place for other settings, /{FILE} in its EFI partition: {error}."
+                "{name} has no place for other settings, /{path} in its EFI partition: {error}."
             ),
             "Choose Reinstall, keep data first: it makes that place, and keeps data and settings.",
         )
@@ -65,9 +66,9 @@ pub(super) fn run(
     course.advance(file.len() as u64);
     course.enter(Stage::Verify);
     let reading = |error| DiskError::of_disk("Reading from", name, &error);
-    let found = system::read_file(&device, system, FILE).map_err(reading)?;
+    let found = system::read_file(&device, system, &path).map_err(reading)?;
     if found != file {
-        return Err(DiskError::unlike(name, &format!("/{FILE}"), at));
+        return Err(DiskError::unlike(name, &format!("/{path}"), at));
     }
     course.advance(file.len() as u64);
     course.leave();

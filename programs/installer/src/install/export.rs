@@ -2,6 +2,7 @@
 //! disk that is fixed in the machine or that it was started from, never over a file that is there, and
 //! never to a volume that is damaged.
 
+use common::product::product;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -180,7 +181,7 @@ fn write_files(
         return Ok(None);
     };
     let folder = (1..=MOST_EXPORTS)
-        .map(|number| format!("truthdb-logs-{number}"))
+        .map(|number| format!("{}-logs-{number}", product().id))
         .find(|name| !volume.has(name))
         .ok_or_else(|| io::Error::from(ErrorKind::AlreadyExists))?;
     let files = files

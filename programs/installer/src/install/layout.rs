@@ -3,6 +3,7 @@
 //! Partition types: UEFI specification 2.10, section 5.3.3; the Discoverable Partitions
 //! Specification names no type for data of others, so it is plain Linux data.
 
+use common::product::product;
 use gpt::partition_types::{EFI, LINUX_FS, Type};
 use uuid::Uuid;
 
@@ -14,14 +15,8 @@ pub(super) const MIB: u64 = 1 << 20;
 /// Bytes of the partition that the firmware reads: room for several systems of some MiB each, and
 /// enough clusters of 4096 bytes to be FAT32 by the rule that counts them.
 pub(super) const SYSTEM_SIZE: u64 = 512 * MIB;
-/// The fewest bytes of a data partition.
-pub(super) const LEAST_DATA: u64 = 1024 * MIB;
 /// Name of the partition that the firmware reads.
 pub(super) const SYSTEM: &str = "EFI";
-/// Name of the first data partition; later ones have their number behind it.
-pub(super) const DATA: &str = "TRUTHDB_DATA";
-/// Name of a partition that is being worked on.
-pub(super) const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
 
 /// A partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,17 +59,18 @@ impl Layout {
     /// others: the same one gives the same GUIDs. Says how much is missing if the disk is too small.
     pub(super) fn new(size: u64, settings: &Settings, seed: &str) -> Result<Self, String> {
         let count = u64::from(settings.data_partitions);
+        let least_data = product().disk.least_data_mib * MIB;
         // The last MiB is the second table's.
         let end = size.saturating_sub(MIB).saturating_sub(settings.reserved) / MIB * MIB;
         let first = MIB + SYSTEM_SIZE;
         let each = end.saturating_sub(first) / count.max(1) / MIB * MIB;
-        if each < LEAST_DATA {
-            let needed = (first + count * LEAST_DATA + MIB).saturating_add(settings.reserved);
+        if each < least_data {
+            let needed = (first + count * least_data + MIB).saturating_add(settings.reserved);
             return Err(format!(
                 "The disk has {} MiB; {count} data partitions of at least {} MiB each, and the \
                  reserved space, need {} MiB.",
                 size / MIB,
-                LEAST_DATA / MIB,
+                least_data / MIB,
                 needed.div_ceil(MIB)
             ));
         }
@@ -114,14 +110,16 @@ impl Layout {
 
 /// Whether a partition has a name that we give.
 pub(super) fn is_ours(name: &str) -> bool {
-    [SYSTEM, UNFINISHED].contains(&name) || name.starts_with(DATA)
+    let disk = &product().disk;
+    name == SYSTEM || name == disk.unfinished || name.starts_with(&disk.data)
 }
 
 /// Name of a data partition, counted from 0.
 pub(super) fn data_name(index: u32) -> String {
+    let first = &product().disk.data;
     match index {
-        0 => DATA.to_owned(),
-        index => format!("{DATA}{}", index + 1),
+        0 => first.clone(),
+        index => format!("{first}{}", index + 1),
     }
 }
 

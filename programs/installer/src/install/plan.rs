@@ -1,6 +1,7 @@
 //! What is going to be written, decided before anything is: the appliance that this medium carries,
 //! where it goes, and what the data partitions begin with.
 
+use common::product::product;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use super::data::{self, Tree};
 use super::device::Device;
 use super::digest::sha256;
 use super::disk_error::DiskError;
-use super::layout::{DATA, Layout, SYSTEM, UNFINISHED};
+use super::layout::{Layout, SYSTEM};
 use super::load_option::LoadOption;
 use super::node;
 use super::receipt::{FileFacts, Receipt};
@@ -17,9 +18,6 @@ use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
 use crate::hardware::Product;
-
-/// The appliance's UKI on this medium; beside it lies its SHA-256.
-const PAYLOAD: &str = "payload/TruthDB.efi";
 
 /// Everything that is decided.
 #[derive(Debug)]
@@ -124,7 +122,7 @@ impl Plan {
 fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> Vec<u8> {
     let left = match request.task {
         Task::Install => None,
-        _ => system::read_file(device, layout.system(), common::settings::FILE).ok(),
+        _ => system::read_file(device, layout.system(), &common::settings::file()).ok(),
     };
     left.filter(|it| it.len() == common::settings::SIZE)
         .unwrap_or_else(common::settings::nothing)
@@ -155,14 +153,16 @@ fn read_payload(root: &Path) -> Result<Vec<u8>, DiskError> {
         fs::read(root.join(&path))
             .map_err(|error| broken(format!("/{path} of this medium cannot be read: {error}.")))
     };
-    let payload = read(PAYLOAD.to_owned())?;
-    let expected = read(format!("{PAYLOAD}.sha256"))?;
+    let path = format!("payload/{}", product().medium.payload);
+    let payload = read(path.clone())?;
+    // Beside the appliance's UKI lies its SHA-256.
+    let expected = read(format!("{path}.sha256"))?;
     let found = sha256(&payload);
     if expected.starts_with(found.as_bytes()) {
         Ok(payload)
     } else {
         Err(broken(format!(
-            "/{PAYLOAD} of this medium is not what was built: its SHA-256 is {found}."
+            "/{path} of this medium is not what was built: its SHA-256 is {found}."
         )))
     }
 }
@@ -202,16 +202,22 @@ pub(super) fn present_layout(
     if table.is_left_over() {
         return Err(none("something else was put over its partition table"));
     }
+    let ours = &product().disk;
     let mut layout = table.layout();
     match layout.places.as_slice() {
         [system, data, ..]
             if system.is_system()
-                && [SYSTEM, UNFINISHED].contains(&system.name.as_str())
-                && data.name == DATA => {}
-        [_, data, ..] if data.name == UNFINISHED => {
+                && (system.name == SYSTEM || system.name == ours.unfinished)
+                && data.name == ours.data => {}
+        [_, data, ..] if data.name == ours.unfinished => {
             return Err(none("its installation was cut off before there were data"));
         }
-        _ => return Err(none("partition 1 is not EFI, or there is no TRUTHDB_DATA")),
+        _ => {
+            let data = &ours.data;
+            return Err(none(&format!(
+                "partition 1 is not EFI, or there is no {data}"
+            )));
+        }
     }
     if let Some(place) = (layout.places.iter()).find(|place| !table.is_alone(place.number)) {
         let number = place.number;

@@ -1,6 +1,7 @@
 //! What is to be done, to which disk, with which settings: all that an installation depends on,
 //! whoever asked for it, a person at the keyboard or an answer file.
 
+use common::product::product;
 use std::net::IpAddr;
 
 use crate::hardware::Disk;
@@ -43,8 +44,8 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            host_name: "truthdb".to_owned(),
-            node_name: "node-1".to_owned(),
+            host_name: product().settings.host_name.clone(),
+            node_name: product().settings.node_name.clone(),
             data_partitions: 1,
             reserved: 0,
             time_server: None,

@@ -4,6 +4,7 @@
 //! UEFI specification 2.10, sections 13.3 (file system format) and 3.5.1.1 (the path that firmware
 //! looks for by itself).
 
+use common::product::product;
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
@@ -16,12 +17,8 @@ use super::sparse::Sparse;
 use crate::fat::{Node, Stamp, Volume};
 use crate::untrusted;
 
-/// The folder of the systems that were installed.
-pub(super) const SYSTEMS: &str = "EFI/TruthDB";
 /// What firmware starts that knows of no boot entry.
 pub(super) const FALLBACK: &str = "EFI/BOOT/BOOTX64.EFI";
-/// What was installed, for people and programs.
-pub(super) const RECEIPT: &str = "TruthDB/install-receipt.json";
 /// The label, 11 characters.
 const LABEL: [u8; 11] = *b"EFI        ";
 /// Bytes in a cluster.
@@ -34,7 +31,7 @@ const MOST_READS: u32 = 140_000;
 
 /// Path of the system of this version.
 pub(super) fn system_path(version: &str) -> String {
-    format!("{SYSTEMS}/truthdb-{version}.efi")
+    format!("{}/{}-{version}.efi", product().systems(), product().id)
 }
 
 /// Draws the file system of `place` with `files`, each a path and its content.
@@ -195,7 +192,7 @@ mod tests {
     fn the_same_files_give_the_same_bytes_and_little_is_touched() {
         let files = [
             (FALLBACK.to_owned(), &[7; 10_000][..]),
-            (RECEIPT.to_owned(), &b"{}"[..]),
+            (product().receipt(), &b"{}"[..]),
         ];
         for block_size in [512, 4096] {
             let one = draw(&place(), block_size, &files).unwrap();

@@ -1,5 +1,6 @@
 //! Looks at an installation without writing anything: what Validate shows.
 
+use common::product::product;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -9,10 +10,10 @@ use super::boot_entry::Variables;
 use super::data::{self, NODE};
 use super::device::Device;
 use super::digest::sha256;
-use super::layout::{DATA, Place, SYSTEM, UNFINISHED};
+use super::layout::{Place, SYSTEM};
 use super::receipt::Receipt;
 use super::report::Finding;
-use super::system::{self, FALLBACK, RECEIPT, SYSTEMS};
+use super::system::{self, FALLBACK};
 use super::table::Table;
 use crate::hardware::Disk;
 
@@ -42,7 +43,7 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
     for place in layout
         .places
         .iter()
-        .filter(|place| place.name == UNFINISHED)
+        .filter(|place| place.name == product().disk.unfinished)
     {
         findings.push(bad(format!(
             "Partition {} is unfinished: an installation was cut off. Install again to finish it.",
@@ -56,10 +57,11 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
     let data: Vec<&Place> = layout
         .places
         .iter()
-        .filter(|it| it.name.starts_with(DATA))
+        .filter(|it| it.name.starts_with(&product().disk.data))
         .collect();
     if data.is_empty() {
-        findings.push(bad("There is no partition called TRUTHDB_DATA."));
+        let name = &product().disk.data;
+        findings.push(bad(format!("There is no partition called {name}.")));
     }
     findings.extend(data.iter().map(|place| data_finding(&device, place)));
     findings
@@ -82,12 +84,13 @@ fn bad(text: impl Into<String>) -> Finding {
 /// The files that the firmware reads, against the receipt, and its boot entry.
 fn system_findings(root: &Path, device: &Rc<Device>, place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let receipt = system::read_file(device, place, RECEIPT)
+    let path = product().receipt();
+    let receipt = system::read_file(device, place, &path)
         .ok()
         .and_then(|text| serde_json::from_slice::<Receipt>(&text).ok());
     let Some(receipt) = receipt else {
         findings.push(bad(format!(
-            "/{RECEIPT} cannot be read, so there is nothing to compare with."
+            "/{path} cannot be read, so there is nothing to compare with."
         )));
         return findings;
     };
@@ -120,8 +123,9 @@ fn system_findings(root: &Path, device: &Rc<Device>, place: &Place) -> Vec<Findi
 
 fn boot_entry_finding(root: &Path, device: &Rc<Device>, place: &Place) -> Finding {
     let variables = Variables::of(root);
-    for name in system::list(device, place, SYSTEMS).unwrap_or_default() {
-        let file = format!("\\{}\\{name}", SYSTEMS.replace('/', "\\"));
+    let folder = product().systems();
+    for name in system::list(device, place, &folder).unwrap_or_default() {
+        let file = format!("\\{}\\{name}", folder.replace('/', "\\"));
         match variables.find(place.guid, &file) {
             Ok(Some((name, true))) => {
                 return good(format!("The firmware starts it first, by {name}."));
@@ -147,7 +151,9 @@ fn data_finding(device: &Rc<Device>, place: &Place) -> Finding {
         Ok(volume) => volume,
         Err(said) => return bad(format!("{} is damaged: {said}.", place.name)),
     };
-    if place.name == DATA && !volume.exists(format!("/{NODE}").as_str()).unwrap_or(false) {
+    if place.name == product().disk.data
+        && !volume.exists(format!("/{NODE}").as_str()).unwrap_or(false)
+    {
         return bad(format!("{} has no {NODE}.", place.name));
     }
     good(format!(

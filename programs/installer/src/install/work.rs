@@ -2,6 +2,7 @@
 //! says that the disk is not finished, then what is in the partitions, what starts the machine read back, and last
 //! the table that says that it is.
 
+use common::product::product;
 use std::io;
 use std::path::Path;
 
@@ -16,11 +17,11 @@ use super::progress::Course;
 use super::report::{Failure, Progress, Report, Stage};
 use super::request::{Request, Task};
 use super::sparse::Sparse;
-use super::system::{self, FALLBACK, RECEIPT, system_path};
+use super::system::{self, FALLBACK, system_path};
 use super::verify;
 
 /// Where files lie before they are put into a new file system.
-const SCRATCH: &str = "tmp/truthdb-data";
+const SCRATCH: &str = "tmp/installer-data";
 
 /// An installation that is going on.
 pub(super) struct Work<'a> {
@@ -150,8 +151,8 @@ impl<'a> Work<'a> {
         let files = [
             (system_path(&plan.version), plan.payload.as_slice()),
             (FALLBACK.to_owned(), &plan.payload),
-            (common::settings::FILE.to_owned(), &plan.wanted),
-            (RECEIPT.to_owned(), receipt.as_bytes()),
+            (common::settings::file(), &plan.wanted),
+            (product().receipt(), receipt.as_bytes()),
         ];
         let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
             |error| {

@@ -3,6 +3,7 @@
 use super::{Confirm, Effect, Event, Form, Key, Next, State, Tools, Validation, Welcome};
 use crate::hardware::{Disk, Earlier, Hardware};
 use crate::install::{Settings, Task, settings_on};
+use common::product::product;
 
 /// What a disk is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Purpose {
         }
         let reason = match (self, earlier) {
             (Self::Install, _) | (Self::Validate, Some(_)) => return None,
-            (_, None) => "no TruthDB on it",
+            (_, None) => return Some(format!("no {} on it", product().name)),
             (
                 Self::KeepData,
                 Some(Earlier {

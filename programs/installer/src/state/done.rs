@@ -3,6 +3,7 @@
 use super::{EXPORTING, Effect, Event, Exit, Key, Next, Origin, State};
 use crate::answers::Ending;
 use crate::install::{Report, Task};
+use common::product::product;
 
 /// For how many seconds the screen is shown before an answer file's ending comes.
 const PAUSE: u8 = 5;
@@ -54,8 +55,9 @@ impl Done {
             version,
             ..
         } = &self.report;
+        let name = &product().name;
         match task {
-            Task::Install | Task::KeepData => format!("TruthDB {version} is on {disk}."),
+            Task::Install | Task::KeepData => format!("{name} {version} is on {disk}."),
             Task::RepairBoot => format!("The boot files on {disk} are repaired."),
             Task::ChangeSettings => format!("{disk} takes the new settings when it starts."),
         }

@@ -1,7 +1,7 @@
 //! [`State::Settings`]: the settings as text fields, and what they come to.
 
 use super::{Choices, Confirm, Event, Input, Key, Next, State};
-use crate::hardware::{Disk, MINIMUM_DISK, size_beside};
+use crate::hardware::{Disk, minimum_disk, size_beside};
 use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
 use crate::install::{Address, Settings, Task, most_data_partitions};
 
@@ -190,7 +190,7 @@ impl Form {
 
 fn reserved(text: &str, disk: &Disk) -> Result<u64, String> {
     let reserved = if text.is_empty() { 0 } else { size(text)? };
-    let most = disk.size.saturating_sub(MINIMUM_DISK);
+    let most = disk.size.saturating_sub(minimum_disk());
     if reserved > most {
         let most = size_beside(most, &[reserved]);
         return Err(format!("This disk can spare {most}."));

@@ -6,6 +6,7 @@ use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work};
 use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{Request, Settings, Task, most_data_partitions, settings_on};
+use common::product::product;
 
 /// For how many seconds the list of disks has to be still before one is written to: where the file names
 /// it, and where it is whichever fits, so that another that turns up late would count.
@@ -218,7 +219,8 @@ fn refuse_unless_insisted(
     if answers.task == Task::Install && !unmet.is_empty() && !answers.ignore_requirements {
         return Err(Refusal::new(
             format!(
-                "This computer lacks what TruthDB needs. {}",
+                "This computer lacks what {} needs. {}",
+                product().name,
                 unmet.join(" ")
             ),
             "Mend that; or, to install all the same, add ignore_requirements = true to the answer file.",

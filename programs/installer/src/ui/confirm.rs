@@ -1,5 +1,6 @@
 //! The last question: the disk again, what will be lost, what will be made, and the proof.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -100,7 +101,7 @@ fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
 /// What becomes of the system's version.
 fn version(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     let change = machine::version_change(&state.choices.hardware, &state.disk);
-    page.say(&format!("TruthDB on it: {change}."), look.note);
+    page.say(&format!("{} on it: {change}.", product().name), look.note);
     if state.is_downgrade() {
         let is = match state.disk.version() {
             Some(_) => "has an older version than the disk",
@@ -154,10 +155,11 @@ fn layout(disk: &Disk, settings: &Settings) -> Vec<String> {
     let count = settings.data_partitions.max(1);
     let room = disk.size.saturating_sub(settings.reserved + EFI);
     let each = decimal_size(room / u64::from(count));
+    let name = &product().disk.data;
     let data = match count {
-        1 => format!("    2  {each:>9}  TRUTHDB_DATA, for data"),
+        1 => format!("    2  {each:>9}  {name}, for data"),
         _ => format!(
-            "  2-{}  {each:>9}  each, TRUTHDB_DATA to TRUTHDB_DATA{count}, for data",
+            "  2-{}  {each:>9}  each, {name} to {name}{count}, for data",
             count + 1
         ),
     };

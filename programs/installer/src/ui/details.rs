@@ -1,5 +1,6 @@
 //! What is known about one disk: its exact size, its names, and what is on it.
 
+use common::product::product;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -128,7 +129,9 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
             _ => "An installation on it was cut off. Enter goes on to begin it again.",
         },
         (Purpose::Install, Some(_)) => {
-            "TruthDB is on it. Installing erases it. Tools can keep its data."
+            let name = &product().name;
+            let text = format!("{name} is on it. Installing erases it. Tools can keep its data.");
+            return (text, look.good);
         }
         (Purpose::Install, None) => "Enter goes on. Nothing is written yet.",
         (Purpose::KeepData, _) => {

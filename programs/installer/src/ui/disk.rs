@@ -1,5 +1,6 @@
 //! The table of disks, and what is known about the one that the pointer is at.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -123,8 +124,8 @@ fn note(state: &Choices, disk: &Disk) -> (String, bool) {
         Some(Earlier {
             version: Some(version),
             ..
-        }) => format!("TruthDB {version}"),
-        Some(_) => "TruthDB".to_owned(),
+        }) => format!("{} {version}", product().name),
+        Some(_) => product().name.clone(),
         None => String::new(),
     };
     (note, true)

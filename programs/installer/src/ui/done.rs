@@ -1,5 +1,6 @@
 //! What was done, and where.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -52,16 +53,17 @@ fn sentence(report: &Report) -> String {
         version,
         ..
     } = report;
+    let name = &product().name;
     match report.task {
-        Task::Install => format!("TruthDB {version} is installed on {disk}, {model}."),
+        Task::Install => format!("{name} {version} is installed on {disk}, {model}."),
         Task::KeepData => {
-            format!("TruthDB {version} is installed on {disk}, {model}. Its data were kept.")
+            format!("{name} {version} is installed on {disk}, {model}. Its data were kept.")
         }
         Task::ChangeSettings => {
             format!("{disk}, {model}, takes the new settings when it starts next.")
         }
         Task::RepairBoot => {
-            format!("{disk}, {model}, can be booted again with TruthDB {version}.")
+            format!("{disk}, {model}, can be booted again with {name} {version}.")
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What happens by itself, and when.
 
 use crate::answers::Ending;
+use common::product::product;
 
 /// What happens in `left` seconds if no key is pressed.
 pub(super) fn sentence(ending: Ending, left: u8) -> String {
@@ -9,7 +10,8 @@ pub(super) fn sentence(ending: Ending, left: u8) -> String {
         Ending::Reboot => format!("The computer restarts in {seconds}. Any key stops that."),
         Ending::PowerOff => format!("The computer switches off in {seconds}. Any key stops that."),
         Ending::StartInstalled => {
-            format!("TruthDB is started from the disk in {seconds}. Any key stops that.")
+            let name = &product().name;
+            format!("{name} is started from the disk in {seconds}. Any key stops that.")
         }
         Ending::Wait => "This stays until a key is pressed.".to_owned(),
     }

@@ -1,5 +1,6 @@
 //! What went wrong, what to do about it, and the log if the user asked for it.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -90,7 +91,8 @@ fn answers(refused: &Refused, look: &Look, page: &mut Page<'_>) {
     page.blank();
     page.say("It changed nothing on this computer.", look.text);
     if let Some(disk) = &refused.installed {
-        let text = format!("TruthDB on {} can be started as it is: press S.", disk.name);
+        let (name, disk) = (&product().name, &disk.name);
+        let text = format!("{name} on {disk} can be started as it is: press S.");
         page.say(&text, look.text);
     }
 }

@@ -81,7 +81,9 @@ fn title_line(product: Option<&Product>, look: &Look, area: Rect, buffer: &mut B
             .right_aligned()
             .render(area, buffer);
     }
-    let name = product.map_or("TruthDB", |product| product.name.as_str());
+    let name = product.map_or(common::product::product().name.as_str(), |it| {
+        it.name.as_str()
+    });
     brand(name, look).render(area, buffer);
 }
 

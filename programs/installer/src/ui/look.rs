@@ -1,6 +1,12 @@
 //! Colours, symbols and spacing of each kind of screen.
 
+use common::product::{Colour, product};
 use ratatui::style::{Color, Modifier, Style};
+
+/// What ratatui calls a colour.
+fn colour(Colour([red, green, blue]): Colour) -> Color {
+    Color::Rgb(red, green, blue)
+}
 
 /// How one kind of screen looks.
 #[derive(Clone, Debug)]
@@ -82,33 +88,27 @@ impl Look {
     /// A monitor: light text on a dark ground, bands and bars of colour. Besides Latin-1 only
     /// block elements, which are drawn as rectangles, so the font need not have them.
     pub fn screen() -> Self {
-        const GROUND: Color = Color::Rgb(0x0f, 0x15, 0x1d);
-        const BAND: Color = Color::Rgb(0x18, 0x23, 0x31);
-        const RAISED: Color = Color::Rgb(0x20, 0x33, 0x48);
-        const KEY: Color = Color::Rgb(0x2f, 0x48, 0x63);
-        const TEXT: Color = Color::Rgb(0xee, 0xf2, 0xf6);
-        const QUIET: Color = Color::Rgb(0xa9, 0xb8, 0xc8);
-        const ACCENT: Color = Color::Rgb(0x5e, 0xd3, 0xc0);
-        const AMBER: Color = Color::Rgb(0xff, 0xc8, 0x6b);
-        const RED: Color = Color::Rgb(0xff, 0x8f, 0x85);
-        const DIM: Color = Color::Rgb(0x7d, 0x8b, 0x9a);
+        let of = &product().colours;
+        let [ground, band, raised, key] = [of.ground, of.band, of.raised, of.key].map(colour);
+        let [text, quiet, dim] = [of.text, of.quiet, of.dim].map(colour);
+        let [accent, amber, red] = [of.accent, of.amber, of.red].map(colour);
         let on = |ground: Color, text: Color| Style::new().bg(ground).fg(text);
         Self {
-            text: on(GROUND, TEXT),
-            quiet: Style::new().fg(QUIET),
-            brand: Style::new().fg(TEXT),
-            heading: Style::new().fg(ACCENT),
-            band: on(BAND, TEXT),
-            band_quiet: on(BAND, QUIET),
-            key: on(KEY, TEXT),
-            chosen: Style::new().bg(RAISED),
-            note: Style::new().fg(AMBER),
-            alert: Style::new().fg(RED),
-            good: Style::new().fg(ACCENT),
-            dim: Style::new().fg(DIM),
-            field: on(RAISED, TEXT),
-            cursor: on(ACCENT, GROUND),
-            gauge: [on(ACCENT, ACCENT), on(RAISED, RAISED)],
+            text: on(ground, text),
+            quiet: Style::new().fg(quiet),
+            brand: Style::new().fg(text),
+            heading: Style::new().fg(accent),
+            band: on(band, text),
+            band_quiet: on(band, quiet),
+            key: on(key, text),
+            chosen: Style::new().bg(raised),
+            note: Style::new().fg(amber),
+            alert: Style::new().fg(red),
+            good: Style::new().fg(accent),
+            dim: Style::new().fg(dim),
+            field: on(raised, text),
+            cursor: on(accent, ground),
+            gauge: [on(accent, accent), on(raised, raised)],
             gauge_symbols: [" ", " "],
             field_ends: [" ", " "],
             key_ends: [" ", " "],

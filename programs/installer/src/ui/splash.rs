@@ -1,5 +1,6 @@
 //! The first and the last thing that is shown: the name, and a word about what happens.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Text};
@@ -7,8 +8,6 @@ use ratatui::widgets::Widget;
 
 use super::{Look, frame, text};
 use crate::state::Exit;
-
-const BRAND: &str = "TruthDB";
 
 /// While the hardware is looked at.
 pub(super) fn starting(look: &Look, area: Rect, buffer: &mut Buffer) {
@@ -39,7 +38,7 @@ fn render<'a>(
     area: Rect,
     buffer: &mut Buffer,
 ) {
-    let mut lines = vec![frame::brand(BRAND, look), Line::default()];
+    let mut lines = vec![frame::brand(&product().name, look), Line::default()];
     lines.extend(below);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let area = area.centered_vertically(Constraint::Length(height));

@@ -1,5 +1,6 @@
 //! The menu of everything but a new installation.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -45,8 +46,8 @@ pub(super) fn render(state: &Tools, look: &Look, area: Rect, buffer: &mut Buffer
 }
 
 /// The name of a tool, and what it does.
-fn words(tool: Tool) -> (&'static str, &'static str) {
-    match tool {
+fn words(tool: Tool) -> (&'static str, String) {
+    let (name, meaning) = match tool {
         Tool::Disk(Purpose::KeepData) => (
             "Reinstall, keep data",
             "Writes the system again, beside the data that are there.",
@@ -63,10 +64,13 @@ fn words(tool: Tool) -> (&'static str, &'static str) {
             "Validate",
             "Reads an installation and reports on it. Writes nothing.",
         ),
-        Tool::Disk(Purpose::Install) => ("Install", "Puts TruthDB on a disk."),
+        Tool::Disk(Purpose::Install) => {
+            return ("Install", format!("Puts {} on a disk.", product().name));
+        }
         Tool::ExportLogs => (
             "Export logs",
             "Writes the logs to a FAT stick and to the serial consoles.",
         ),
-    }
+    };
+    (name, meaning.to_owned())
 }

@@ -1,5 +1,6 @@
 //! What an answer file is about to make happen, and what it leaves alone.
 
+use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -67,7 +68,7 @@ fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
     let seconds = ending::seconds(state.left);
     match &state.chosen {
         Ok(disk) => {
-            page.say(loss(state.plan.answers.task, disk), look.alert);
+            page.say(&loss(state.plan.answers.task, disk), look.alert);
             let busy = waiting(state);
             if busy.is_empty() {
                 page.say(&format!("It starts in {seconds}."), look.note);
@@ -82,16 +83,17 @@ fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
     }
 }
 
-fn loss(task: Task, disk: &Disk) -> &'static str {
+fn loss(task: Task, disk: &Disk) -> String {
     let contents = disk.contents.as_ref();
     let has_installation = contents.is_some_and(Contents::has_installation);
     match task {
-        Task::Install if has_installation => {
-            "Everything on this disk will be lost: TruthDB with its data, too."
-        }
-        Task::Install => "Everything on this disk will be lost.",
-        Task::KeepData | Task::ChangeSettings => "The data on this disk are kept.",
-        Task::RepairBoot => "Data and settings stay as they are.",
+        Task::Install if has_installation => format!(
+            "Everything on this disk will be lost: {} with its data, too.",
+            product().name
+        ),
+        Task::Install => "Everything on this disk will be lost.".to_owned(),
+        Task::KeepData | Task::ChangeSettings => "The data on this disk are kept.".to_owned(),
+        Task::RepairBoot => "Data and settings stay as they are.".to_owned(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The machine: what it is, what it lacks, and where to go from here.
 
+use common::product::{Product, product};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::text::Page;
 use super::{Look, frame, machine};
-use crate::hardware::{Hardware, MINIMUM_DISK, Problem, decimal_size};
+use crate::hardware::{Hardware, Problem, decimal_size, least_memory};
 use crate::state::Welcome;
 
 /// Draws [`crate::state::State::Welcome`].
@@ -32,8 +33,9 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
 fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     let hardware = &state.hardware;
     page.heading("Welcome");
+    let Product { name, needs, .. } = product();
     page.say(
-        "This program puts TruthDB on a disk. Nothing is written before you confirm.",
+        &format!("This program puts {name} on a disk. Nothing is written before you confirm."),
         look.text,
     );
     page.heading("This computer");
@@ -43,11 +45,12 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     page.fact("Firmware", &machine::firmware(&hardware.machine));
     page.fact("Started from", &machine::started_from(hardware));
     page.fact("Disks", &machine::disks(hardware));
-    page.heading("What TruthDB needs");
+    page.heading(&format!("What {name} needs"));
     page.say(
         &format!(
-            "64-bit UEFI firmware, 1 GiB of memory and a disk of {} or more.",
-            decimal_size(MINIMUM_DISK)
+            "64-bit UEFI firmware, {} of memory and a disk of {} or more.",
+            least_memory(),
+            decimal_size(needs.disk)
         ),
         look.text,
     );
@@ -75,18 +78,21 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         let text = "This may be out of date: the last look failed. Press R to look again.";
         page.say(text, look.note);
     } else {
-        page.say(next_step(hardware), look.text);
+        page.say(&next_step(hardware), look.text);
     }
 }
 
 /// What to press, given what is missing.
-fn next_step(hardware: &Hardware) -> &'static str {
+fn next_step(hardware: &Hardware) -> String {
+    let name = &product().name;
     if !hardware.unmet().is_empty() {
-        "Without that, TruthDB does not start on this computer. To install it all the same, for \
-         another one, press I."
+        format!(
+            "Without that, {name} does not start on this computer. To install it all the same, for \
+             another one, press I."
+        )
     } else if hardware.lacking().is_empty() {
-        "Press Enter to choose a disk to install to."
+        "Press Enter to choose a disk to install to.".to_owned()
     } else {
-        "Without that, TruthDB cannot be installed."
+        format!("Without that, {name} cannot be installed.")
     }
 }

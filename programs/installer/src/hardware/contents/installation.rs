@@ -1,5 +1,6 @@
 //! An installation of this product that was made before.
 
+use common::product::product;
 use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -22,18 +23,11 @@ const MOST_READ_OF_DATA: u64 = 96 << 20;
 /// The appliance's settings, and how many bytes they may have.
 const NODE: &str = "/metadata/node.toml";
 const LONGEST_NODE: u64 = 64 << 10;
-/// Receipts of what was installed: of the system that is there now, and of the first one, among the data.
-const RECEIPT: &str = "TruthDB/install-receipt.json";
+/// Receipt of what was installed first, among the data.
 const FIRST_RECEIPT: &str = "/metadata/install-receipt.json";
 const LONGEST_RECEIPT: u64 = 64 << 10;
 /// How many files are looked at for the newest system.
 const MOST_FILES: usize = 128;
-/// Folder of the installed systems, and what their names begin and end with.
-const SYSTEMS: &str = "EFI/TruthDB";
-const SYSTEM_NAME: (&str, &str) = ("truthdb-", ".efi");
-/// What the partitions of an installation are called, beside [`EFI`]: see `install::layout`.
-pub(super) const DATA: &str = "TRUTHDB_DATA";
-pub(super) const UNFINISHED: &str = "TRUTHDB_UNFINISHED";
 
 /// The installation that the partitions of these tables are, if they are one.
 pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
@@ -43,18 +37,15 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
     let ranges = &tables.ranges;
     let first = ranges.iter().find(|it| it.number == 1)?;
     let others = || ranges.iter().filter(|it| it.number > 1);
-    let has_data = others().any(|it| it.name == DATA);
-    let unfinished = first.name == UNFINISHED || others().any(|it| it.name == UNFINISHED);
-    let is_ours = match first.name.as_str() {
-        EFI => has_data,
-        UNFINISHED => true,
-        _ => false,
-    };
-    if !is_ours {
+    let names = &product().disk;
+    let is_unfinished = |it: &Range| it.name == names.unfinished;
+    let has_data = others().any(|it| it.name == names.data);
+    let unfinished = is_unfinished(first) || others().any(is_unfinished);
+    if !(is_unfinished(first) || first.name == EFI && has_data) {
         return None;
     }
     let system = system(device, first);
-    let data = others().find(|it| it.name == DATA);
+    let data = others().find(|it| it.name == names.data);
     let data = data.and_then(|range| data_volume(device, range));
     let present = system
         .as_ref()
@@ -82,7 +73,10 @@ fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> {
 
 /// The file with the settings that the appliance is to take.
 fn wanted(volume: &FileSystem<Slice>) -> Option<Vec<u8>> {
-    let file = volume.root_dir().open_file(common::settings::FILE).ok()?;
+    let file = volume
+        .root_dir()
+        .open_file(&common::settings::file())
+        .ok()?;
     let mut content = Vec::new();
     let most = u64::try_from(common::settings::SIZE).ok()?;
     file.take(most).read_to_end(&mut content).ok()?;
@@ -141,15 +135,16 @@ impl Ext4Read for Data {
 /// The version of the newest system in the firmware's partition, by its file's name.
 fn version(volume: &FileSystem<Slice>) -> Option<String> {
     let root = volume.root_dir();
-    let folder = root.open_dir(SYSTEMS).ok()?;
+    let folder = root.open_dir(&product().systems()).ok()?;
     let mut versions: Vec<String> = folder
         .iter()
         .take(MOST_FILES)
         .filter_map(|entry| {
             let name = entry.ok()?.file_name().to_lowercase();
             let version = name
-                .strip_prefix(SYSTEM_NAME.0)?
-                .strip_suffix(SYSTEM_NAME.1)?;
+                .strip_prefix(product().id.as_str())?
+                .strip_prefix('-')?
+                .strip_suffix(".efi")?;
             Some(clean(version)).filter(|it| is_version(it))
         })
         .collect();
@@ -159,7 +154,7 @@ fn version(volume: &FileSystem<Slice>) -> Option<String> {
 
 /// The version of the system in the firmware's partition, by the receipt there.
 fn version_by_receipt(volume: &FileSystem<Slice>) -> Option<String> {
-    let file = volume.root_dir().open_file(RECEIPT).ok()?;
+    let file = volume.root_dir().open_file(&product().receipt()).ok()?;
     let mut text = Vec::new();
     file.take(LONGEST_RECEIPT).read_to_end(&mut text).ok()?;
     installed_by(&text)

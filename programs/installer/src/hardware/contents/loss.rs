@@ -1,7 +1,7 @@
 //! What somebody would miss who did not mean to erase a disk.
 
-use super::installation::{DATA, UNFINISHED};
 use super::{Contents, EFI, Part};
+use common::product::product;
 
 /// How many parts are named at most.
 const LISTED: usize = 4;
@@ -45,9 +45,10 @@ impl Contents {
 /// Whether a partition is one that an installation of this product is made of, by its name.
 fn is_ours(part: &Part) -> bool {
     let name = part.label.split(", ").next().unwrap_or_default();
+    let disk = &product().disk;
     match part.number {
-        Some(1) => [EFI, UNFINISHED].contains(&name),
-        Some(_) => name == UNFINISHED || name.starts_with(DATA),
+        Some(1) => name == EFI || name == disk.unfinished,
+        Some(_) => name == disk.unfinished || name.starts_with(&disk.data),
         None => false,
     }
 }

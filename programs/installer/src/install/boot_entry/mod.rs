@@ -4,6 +4,7 @@
 //! UEFI specification 2.10, section 3.3 (`Boot####`, `BootOrder`); Linux,
 //! Documentation/filesystems/efivarfs.rst: the first four bytes of a file are the attributes.
 
+use common::product::product;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -24,8 +25,6 @@ const ATTRIBUTES: [u8; 4] = [7, 0, 0, 0];
 /// What comes of it when the firmware does not start the entry first.
 const UNSURE: &str = "It starts this disk by itself only if no other system comes first; else choose \
                       the disk in its menu.";
-/// What the files of our entries begin with.
-const OURS: &str = "\\EFI\\TruthDB\\";
 
 /// What the firmware did not do for a boot entry, and why. The disk may start all the same.
 #[derive(Debug)]
@@ -225,8 +224,9 @@ impl Variables {
 /// Whether an entry is one of ours for the same partition, of whatever version.
 fn is_same(found: Option<&LoadOption>, option: &LoadOption) -> bool {
     found.is_some_and(|found| {
-        let start = found.file.get(..OURS.len()).unwrap_or_default();
-        found.guid == option.guid && start.eq_ignore_ascii_case(OURS)
+        let ours = format!("\\{}\\", product().systems().replace('/', "\\"));
+        let start = found.file.get(..ours.len()).unwrap_or_default();
+        found.guid == option.guid && start.eq_ignore_ascii_case(&ours)
     })
 }
 

@@ -3,6 +3,7 @@
 //! UEFI specification 2.10, section 5.3: a table lies at both ends of a disk, and one whose
 //! checksums are wrong gives way to the other.
 
+use common::product::product;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
@@ -13,7 +14,7 @@ use gpt::partition_types::LINUX_FS;
 use gpt::{GptConfig, GptDisk};
 
 use super::device::{ALIGNMENT, Device};
-use super::layout::{Layout, MIB, Place, UNFINISHED, is_ours};
+use super::layout::{Layout, MIB, Place, is_ours};
 use super::sparse::Sparse;
 use crate::{grown, untrusted};
 
@@ -259,6 +260,6 @@ pub(super) fn entry(place: &Place, block_size: u64) -> Partition {
 /// whoever looks sees that it is not finished.
 pub(super) fn unfinished(mut entry: Partition) -> Partition {
     entry.part_type_guid = LINUX_FS;
-    UNFINISHED.clone_into(&mut entry.name);
+    product().disk.unfinished.clone_into(&mut entry.name);
     entry
 }

@@ -1,5 +1,6 @@
 //! What this system is called, from `/etc/os-release` (os-release(5)).
 
+use common::product::product;
 use std::path::Path;
 
 use crate::text::clean;
@@ -14,7 +15,7 @@ pub fn name(root: &Path) -> String {
         Some(clean(value.trim_matches(['"', '\'']))).filter(|it| !it.is_empty())
     };
     let version = ["IMAGE_VERSION", "VERSION_ID", "VERSION"];
-    let name = value("NAME").unwrap_or_else(|| "TruthDB".to_owned());
+    let name = value("NAME").unwrap_or_else(|| product().name.clone());
     match version.into_iter().find_map(value) {
         Some(version) => format!("{name} {version}"),
         None => name,

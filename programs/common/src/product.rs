@@ -1,0 +1,287 @@
+//! What is installed: `/etc/product.toml`, which a recipe has and its images carry. It is read once, when
+//! a program begins; everything else that is said of a product is made of it.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::{fmt, io};
+
+use serde::Deserialize;
+
+/// Where it lies below the root.
+pub const FILE: &str = "etc/product.toml";
+
+static PRODUCT: OnceLock<Product> = OnceLock::new();
+
+/// A product. `pipeline/project/product.py` checks the same before an image is made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// What people call it.
+    pub name: String,
+    /// What it is called in the names of files and of parameters.
+    pub id: String,
+    /// How a disk is laid out.
+    pub disk: Disk,
+    /// What it needs of a computer.
+    pub needs: Needs,
+    /// What lies on a medium.
+    pub medium: Medium,
+    /// What the appliance runs.
+    pub service: Service,
+    /// Settings that nobody has chosen.
+    pub settings: Settings,
+    /// How the installer's screen looks.
+    pub colours: Colours,
+}
+
+/// How a disk is laid out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// Its folder in the partition that firmware reads, and in the folder `EFI` there.
+    pub folder: String,
+    /// Name of the first data partition; the others have their number behind it.
+    pub data: String,
+    /// Name of a partition that is being worked on.
+    pub unfinished: String,
+    /// The fewest MiB of a data partition.
+    pub least_data_mib: u64,
+}
+
+/// What it needs of a computer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Needs {
+    /// Bytes of the smallest disk.
+    pub disk: u64,
+    /// MiB of the least memory.
+    pub memory_mib: u64,
+}
+
+/// What lies on a medium.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Medium {
+    /// Name of the appliance's UKI.
+    pub payload: String,
+    /// Label of a FAT volume that holds an answer file; small letters are as good.
+    pub answers: String,
+}
+
+/// What the appliance runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Its program, in `/bin`.
+    pub program: String,
+    /// The port that it listens at.
+    pub port: u16,
+}
+
+/// Settings that nobody has chosen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What the machine is called.
+    pub host_name: String,
+    /// What the node is called among nodes.
+    pub node_name: String,
+}
+
+/// The colours of a monitor.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Colours {
+    pub ground: Colour,
+    pub band: Colour,
+    pub raised: Colour,
+    pub key: Colour,
+    pub text: Colour,
+    pub quiet: Colour,
+    pub accent: Colour,
+    pub amber: Colour,
+    pub red: Colour,
+    pub dim: Colour,
+}
+
+/// Red, green and blue; `#rrggbb` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Colour(pub [u8; 3]);
+
+impl TryFrom<String> for Colour {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').filter(|it| it.len() == 6);
+        let number = digits.and_then(|it| u32::from_str_radix(it, 16).ok());
+        let [_, rgb @ ..] = number
+            .ok_or_else(|| format!("{text:?} is not a colour such as #0f151d"))?
+            .to_be_bytes();
+        Ok(Self(rgb))
+    }
+}
+
+impl Product {
+    /// Path of its receipt in the partition that firmware reads.
+    pub fn receipt(&self) -> String {
+        format!("{}/install-receipt.json", self.disk.folder)
+    }
+
+    /// Path of the folder of its systems in the same partition.
+    pub fn systems(&self) -> String {
+        format!("EFI/{}", self.disk.folder)
+    }
+
+    /// Path, below the root, of the file or folder `name` in the appliance's folder in `/run`.
+    pub fn run(&self, name: &str) -> String {
+        format!("run/{}/{name}", self.id)
+    }
+}
+
+/// Why a product cannot be read.
+#[derive(Debug)]
+pub enum Error {
+    /// The file cannot be read.
+    Unreadable(io::Error),
+    /// It is not as it has to be.
+    Wrong(toml::de::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(formatter, "/{FILE} cannot be read: {error}"),
+            Self::Wrong(error) => write!(formatter, "/{FILE} is wrong: {}", error.message().trim()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::Wrong(error) => Some(error),
+        }
+    }
+}
+
+/// Reads it below `root`, for the whole program; without effect after the first call. Fails with what
+/// is wrong.
+pub fn load(root: &Path) -> Result<(), Error> {
+    let path = root.join(FILE);
+    // Tests have machines without one.
+    if cfg!(debug_assertions) && !path.exists() {
+        return Ok(());
+    }
+    // Whoever came first has read the same.
+    let _ = PRODUCT.set(read(&path)?);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Product, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::Unreadable)?;
+    toml::from_str(&text).map_err(Error::Wrong)
+}
+
+/// The product of this image. Tests, which load none, have that of the first recipe with one.
+///
+/// # Panics
+///
+/// Where none was loaded: `main` does that before anything else.
+pub fn product() -> &'static Product {
+    #[allow(clippy::expect_used)]
+    PRODUCT.get_or_init(|| of_tests().expect("none was loaded"))
+}
+
+#[cfg(debug_assertions)]
+fn of_tests() -> Option<Product> {
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let folders = std::fs::read_dir(recipes).ok()?.flatten();
+    let mut files: Vec<_> = folders.map(|it| it.path().join("product.toml")).collect();
+    files.sort();
+    files.iter().find_map(|file| read(file).ok())
+}
+
+#[cfg(not(debug_assertions))]
+fn of_tests() -> Option<Product> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> String {
+        let colours = ["ground", "band", "raised", "key", "text", "quiet", "accent"];
+        let colours = colours.iter().chain(&["amber", "red", "dim"]);
+        let colours: Vec<_> = colours.map(|it| format!("{it} = \"#0a0B0c\"\n")).collect();
+        format!(
+            "name = \"ACME Store\"\nid = \"acme\"\n\
+             [disk]\nfolder = \"ACME\"\ndata = \"ACME_DATA\"\nunfinished = \"ACME_PART\"\n\
+             least_data_mib = 64\n\
+             [needs]\ndisk = 1\nmemory_mib = 512\n\
+             [medium]\npayload = \"acme.efi\"\nanswers = \"ACME_CFG\"\n\
+             [service]\nprogram = \"store\"\nport = 80\n\
+             [settings]\nhost_name = \"store\"\nnode_name = \"one\"\n\
+             [colours]\n{}",
+            colours.concat()
+        )
+    }
+
+    #[test]
+    fn everything_is_made_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("product.toml");
+        std::fs::write(&path, text()).unwrap();
+        let product = read(&path).unwrap();
+        assert_eq!(product.receipt(), "ACME/install-receipt.json");
+        assert_eq!(product.systems(), "EFI/ACME");
+        assert_eq!(product.run("data.state"), "run/acme/data.state");
+        assert_eq!(product.colours.dim, Colour([10, 11, 12]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_reason() {
+        let rows = [
+            ("port = 80", "", "missing field `port`"),
+            (
+                "port = 80",
+                "port = 80\nx = 1",
+                "unknown field `x`, expected `program` or `port`",
+            ),
+            (
+                "#0a0B0c",
+                "#0a0B0",
+                "\"#0a0B0\" is not a colour such as #0f151d",
+            ),
+            (
+                "#0a0B0c",
+                "0a0b0cc",
+                "\"0a0b0cc\" is not a colour such as #0f151d",
+            ),
+            (
+                "#0a0B0c",
+                "#0a0b0g",
+                "\"#0a0b0g\" is not a colour such as #0f151d",
+            ),
+        ];
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        for (from, to, reason) in rows {
+            std::fs::write(root.path().join(FILE), text().replace(from, to)).unwrap();
+            let error = load(root.path()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("/etc/product.toml is wrong: {reason}")
+            );
+            assert!(std::error::Error::source(&error).is_some());
+        }
+        let error = read(&root.path().join("x")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("/etc/product.toml cannot be read: No such"),
+            "{error}"
+        );
+    }
+}
