@@ -141,6 +141,8 @@ def _sentence(error: ErrorDetails) -> str:
         return "this key is missing"
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return "unknown key"
+    if kind == "literal_error":
+        return f"{value!r} is not {error['ctx']['expected']}"
     if kind in KINDS:
         return f"{value!r} is not {KINDS[kind]}"
     if kind == "value_error":

@@ -3,44 +3,51 @@
 Must not know steps, nor what a person asks about a file.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
-from pipeline.checks import cmdline, disk, kernel, whole
-from pipeline.checks import compressed as packed
-from pipeline.checks import elf as program
-from pipeline.checks.fat import rules as fat
-from pipeline.checks.finding import Finding, judge
-from pipeline.checks.initramfs import rules as initramfs
-from pipeline.checks.inittab import rules as inittab
-from pipeline.checks.iso import rules as iso
+from pipeline.checks import whole
+from pipeline.checks.cmdline import CMDLINE
+from pipeline.checks.compressed import COMPRESSED
+from pipeline.checks.disk import DISK
+from pipeline.checks.elf import ELF
+from pipeline.checks.fat.rules import FAT
+from pipeline.checks.finding import POLICIES, Finding, PolicyName, judge
+from pipeline.checks.initramfs.rules import INITRAMFS, initramfs_of
+from pipeline.checks.inittab.rules import INITTAB
+from pipeline.checks.iso.rules import ISO
+from pipeline.checks.kernel import BZIMAGE, KERNEL
 from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
-from pipeline.checks.pe import efi, uki, uki_parts
+from pipeline.checks.pe import uki_parts
+from pipeline.checks.pe.efi import EFI
+from pipeline.checks.pe.uki import UKI
 from pipeline.errors import FormatError
+from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
 from pipeline.formats.cpio_members import FOREIGN
 from pipeline.formats.cpio_reader import MAGICS, skip_zeros
 from pipeline.formats.fields import Image, charged, open_image
 from pipeline.formats.magic import Format
-from pipeline.formats.magic import recognise as format_of
 from pipeline.formats.pe import read_pe
 
 KINDS = {
     kind.name: kind
     for kind in (
-        iso.KIND,
-        disk.KIND,
-        fat.KIND,
-        uki.KIND,
-        efi.KIND,
-        kernel.KIND,
-        kernel.BZIMAGE,
-        cmdline.KIND,
-        initramfs.KIND,
-        inittab.KIND,
-        program.KIND,
-        packed.KIND,
+        ISO,
+        DISK,
+        FAT,
+        UKI,
+        EFI,
+        KERNEL,
+        BZIMAGE,
+        CMDLINE,
+        INITRAMFS,
+        INITTAB,
+        ELF,
+        COMPRESSED,
         *uki_parts.KINDS,
     )
 }
@@ -61,7 +68,7 @@ PACKED = (Format.GZIP, Format.ZSTD, Format.XZ, Format.LZMA, Format.BZIP2, Format
 
 def recognise(image: Image) -> str:
     """Return the name of the kind that the content is of, "" for none."""
-    known = format_of(image)
+    known = magic.recognise(image)
     if known is Format.PE:
         return _recognise_pe(image)
     if known in PACKED:
@@ -74,10 +81,10 @@ def _as_a_whole(image: Image) -> str | None:
 
     It may have zeros in front, be an archive that Linux does not take, or packed twice.
     """
-    known = format_of(image)
+    known = magic.recognise(image)
     if known in PACKED:
         head = peek(image, HEAD)
-        known = format_of(head)
+        known = magic.recognise(head)
         if known in PACKED and peek(head, 6) in MAGICS:
             return "initramfs"
     elif known is None:
@@ -99,18 +106,25 @@ CATALOG = Catalog(KINDS, recognise)
 
 
 def take_apart(
-    image: Image, name: str, kind: str | None = None, *, house: bool, budget: Budget | None = None
+    image: Image,
+    name: str,
+    kind: str | None = None,
+    policies: Collection[PolicyName] = (),
+    *,
+    programs: Mapping[str, str] = MappingProxyType({}),
+    budget: Budget | None = None,
 ) -> Node:
     """Examine an image with all kinds there are; `kind` names what it has to be.
 
-    It ends within a budget, that of a file of its size unless another is given. Who asks about the node
-    afterwards has the budget once more.
+    `programs` are those that an initramfs is for, as `Inittab` has them. It ends within a budget, that of a
+    file of its size unless another is given. Who asks about the node afterwards has the budget once more.
     """
     budget = budget or for_file(len(image))
     image = charged(image, budget)
     member = Member(name, image, 0, kind if kind is not None else _as_a_whole(image))
-    node = examine(member, Inspection(CATALOG, house, budget))
-    findings = (*judge(whole.RULES, budget, house=house), *node.findings)
+    catalog = Catalog(KINDS | {"initramfs": initramfs_of(programs)}, recognise) if programs else CATALOG
+    node = examine(member, Inspection(catalog, policies, budget))
+    findings = (*judge(whole.rule.table, budget, policies), *node.findings)
     budget.refill()
     return replace(node, findings=findings)
 
@@ -121,8 +135,10 @@ class Gate:
 
     kind: str
     allowed: tuple[str, ...] = ()
+    policies: tuple[PolicyName, ...] = tuple(POLICIES)
+    programs: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, path: Path) -> list[Finding]:
         """Return what is wrong with the file. OSError when it cannot be read."""
-        found = take_apart(open_image(path), path.name, self.kind, house=True).all_findings()
-        return [finding for finding in found if finding.code not in self.allowed]
+        node = take_apart(open_image(path), path.name, self.kind, self.policies, programs=self.programs)
+        return [finding for finding in node.all_findings() if finding.code not in self.allowed]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
@@ -18,6 +18,7 @@ MAX_LENGTH = 2047  # bytes; COMMAND_LINE_SIZE of x86 with its NUL is 2048
 INIT = "/sbin/init"
 CONTRARY = (("ro", "rw"), ("quiet", "debug"), ("quiet", "ignore_loglevel"))
 ONCE = frozenset(["rdinit", "root", "rootfstype", "init", "loglevel", "panic", "vconsole.keymap"])
+PARAMETERS = "Linux, Documentation/admin-guide/kernel-parameters.txt"
 LOUD = frozenset("567")  # log levels that show what `quiet` hides
 
 
@@ -51,17 +52,33 @@ def read_cmdline(image: Image) -> Cmdline:
     return Cmdline(raw, tuple((key, value) for key, _, value in pairs))
 
 
+rule = Rules[Cmdline]()
+
+
+@rule(
+    "CMD006",
+    "it is one line of printable ASCII",
+    policy="appliance",
+    spec="systemd, src/boot/util.c (mangle_stub_cmdline)",
+    fix="write it in one line of printable ASCII, without a line feed at the end",
+)
 def is_one_plain_line(cmdline: Cmdline) -> Iterator[Fault]:
     """Stubs differ in what they make of other bytes: spaces, or the end of the line."""
     bad = re.search(rb"[^ -~]", cmdline.raw)
     if bad:
         yield (
             f"the command line has the byte {bad[0][0]:#04x} at offset {bad.start()}; "
-            "it should be one line of printable ASCII",
-            "write it in one line of printable ASCII, without a line feed at the end",
+            "it should be one line of printable ASCII"
         )
 
 
+@rule(
+    "CMD001",
+    f"rdinit={INIT} is there",
+    policy="appliance",
+    spec=f"{PARAMETERS}, rdinit=",
+    fix=f"write rdinit={INIT}, once",
+)
 def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
     """Without rdinit the kernel looks for /init, then for a root file system, and panics."""
     found = cmdline.values("rdinit")
@@ -75,6 +92,13 @@ def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
         yield f"the command line says rdinit={found[-1]}, not rdinit={INIT}", f"write rdinit={INIT}, once"
 
 
+@rule(
+    "CMD002",
+    "a screen and a serial port are consoles",
+    policy="appliance",
+    spec="Linux, Documentation/admin-guide/serial-console.rst",
+    fix="name both: console=ttyS0,115200 console=tty0; the last one is /dev/console",
+)
 def has_screen_and_serial(cmdline: Cmdline) -> Iterator[Fault]:
     """A machine without a screen shows nothing on tty0, and one without serial nothing on ttyS0."""
     consoles = [value.partition(",")[0] for value in cmdline.values("console")]
@@ -85,15 +109,26 @@ def has_screen_and_serial(cmdline: Cmdline) -> Iterator[Fault]:
         yield f"the command line names no serial console: it has {shown}", "add console=ttyS0,115200"
 
 
+@rule(
+    "CMD003",
+    f"it has at most {MAX_LENGTH} bytes",
+    lenient=True,
+    spec="Linux, arch/x86/include/asm/setup.h (COMMAND_LINE_SIZE)",
+    fix="shorten it",
+)
 def is_short_enough(cmdline: Cmdline) -> Iterator[Fault]:
     """Linux cuts what is longer."""
     if len(cmdline.raw) > MAX_LENGTH:
-        yield (
-            f"the command line has {len(cmdline.raw)} bytes; Linux takes {MAX_LENGTH}",
-            "shorten it",
-        )
+        yield f"the command line has {len(cmdline.raw)} bytes; Linux takes {MAX_LENGTH}"
 
 
+@rule(
+    "CMD004",
+    "it names no other root or init",
+    policy="appliance",
+    spec="Linux, init/main.c (kernel_init_freeable)",
+    fix="leave root=, rootfstype= and init= out",
+)
 def names_no_root(cmdline: Cmdline) -> Iterator[Fault]:
     """Everything is in the initramfs; another root contradicts rdinit."""
     for key in ("root", "rootfstype", "init"):
@@ -104,6 +139,13 @@ def names_no_root(cmdline: Cmdline) -> Iterator[Fault]:
             )
 
 
+@rule(
+    "CMD005",
+    "it does not contradict itself",
+    severity=Severity.WARNING,
+    spec=f"{PARAMETERS}, and Documentation/admin-guide/bootconfig.rst",
+    fix="say each thing once",
+)
 def says_one_thing(cmdline: Cmdline) -> Iterator[Fault]:
     """Of two that contradict each other Linux takes the last, or both in part."""
     keys = {key for key, _ in cmdline.parameters}
@@ -128,61 +170,4 @@ def says_one_thing(cmdline: Cmdline) -> Iterator[Fault]:
             )
 
 
-PARAMETERS = "Linux, Documentation/admin-guide/kernel-parameters.txt"
-
-KIND = Kind(
-    "cmdline",
-    "kernel command line",
-    "CMD000",
-    read_cmdline,
-    (
-        Rule(
-            "CMD001",
-            f"rdinit={INIT} is there",
-            starts_init,
-            house=True,
-            spec=f"{PARAMETERS}, rdinit=",
-            fix=f"Write rdinit={INIT}, once.",
-        ),
-        Rule(
-            "CMD002",
-            "a screen and a serial port are consoles",
-            has_screen_and_serial,
-            house=True,
-            spec="Linux, Documentation/admin-guide/serial-console.rst",
-            fix="Name both: console=ttyS0,115200 console=tty0; the last one is /dev/console.",
-        ),
-        Rule(
-            "CMD003",
-            f"it has at most {MAX_LENGTH} bytes",
-            is_short_enough,
-            lenient=True,
-            spec="Linux, arch/x86/include/asm/setup.h (COMMAND_LINE_SIZE)",
-            fix="Shorten it.",
-        ),
-        Rule(
-            "CMD004",
-            "it names no other root or init",
-            names_no_root,
-            house=True,
-            spec="Linux, init/main.c (kernel_init_freeable)",
-            fix="Leave root=, rootfstype= and init= out.",
-        ),
-        Rule(
-            "CMD006",
-            "it is one line of printable ASCII",
-            is_one_plain_line,
-            house=True,
-            spec="systemd, src/boot/util.c (mangle_stub_cmdline)",
-            fix="Write it in one line of printable ASCII, without a line feed at the end.",
-        ),
-        Rule(
-            "CMD005",
-            "it does not contradict itself",
-            says_one_thing,
-            Severity.WARNING,
-            spec=f"{PARAMETERS}, and Documentation/admin-guide/bootconfig.rst",
-            fix="Say each thing once.",
-        ),
-    ),
-)
+CMDLINE = Kind("cmdline", "kernel command line", "CMD000", read_cmdline, tuple(rule.table))

@@ -32,4 +32,4 @@ def members(packed: Packed) -> Iterator[Member]:
     yield Member("contents", packed.contents)
 
 
-KIND = Kind("packed", "packed file", "PCK000", read_packed, (), members)
+COMPRESSED = Kind("packed", "packed file", "PCK000", read_packed, (), members)

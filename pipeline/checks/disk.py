@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pipeline.checks.fat.volume import EfiImage
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Node
-from pipeline.checks.medium import members as media
 from pipeline.checks.medium import partitions, views
-from pipeline.checks.medium.partitions import Partitions, read_partitions
+from pipeline.checks.medium.members import of_disk
+from pipeline.checks.medium.partitions import REWRITE, UEFI, Partitions, read_partitions
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import Format, describe, recognise
 
 BOOT_FOLDER = "EFI/BOOT/"
-UEFI = "UEFI 2.10"
-AGAIN = "Write the partition table again, for example with `sgdisk`."
-COPY = "Copy the image again, and compare its checksum."
+
+rule = Rules[Partitions]()
+together = Rules[Node]()
 
 
 def read_disk(image: Image) -> Partitions:
@@ -44,18 +44,33 @@ def _size_by_mbr(image: Image) -> int:
     return gpt.SECTOR_SIZES[0]
 
 
+@rule("DISK003", "one GPT can be read", spec=f"{UEFI}, §5.3.2", fix=REWRITE)
 def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:
     """Firmware and kernel find no partition at all."""
     if isinstance(disk.table, FormatError) and (disk.has_gpt or disk.is_protected):
         yield f"neither GPT can be read; {disk.lost}", disk.rescue
 
 
+@rule(
+    "DISK004",
+    "the primary GPT is good",
+    lenient=True,
+    spec=f"{UEFI}, §5.3.2",
+    fix="restore it from the backup, for example in the recovery menu of `gdisk`",
+)
 def primary_is_good(disk: Partitions) -> Iterator[Fault]:
     """Firmware takes the backup where the primary GPT is damaged, and looks for it in the last block only."""
     if isinstance(disk.table, gpt.Table):
         yield from partitions.primary_is_good(disk)
 
 
+@rule(
+    "DISK010",
+    "the MBR's partitions are sound",
+    severity=Severity.WARNING,
+    spec=f"{UEFI}, §5.2.1",
+    fix="write the MBR again, for example with `sfdisk`",
+)
 def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
     """What lies behind the end, or in two partitions, cannot be what was put there."""
     mbr = () if isinstance(disk.mbr, FormatError) else disk.mbr
@@ -70,10 +85,7 @@ def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
             )
     for one, other in pairwise(used):
         if other.first_lba < one.first_lba + one.size:
-            yield (
-                f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on",
-                "write the MBR again",
-            )
+            yield (f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on")
     active = [str(one.number) for one in mbr if one.bootable]
     if len(active) > 1:
         yield (
@@ -82,18 +94,29 @@ def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
         )
 
 
+@together(
+    "DISK011",
+    "EFI system partitions are FAT",
+    lenient=True,
+    spec=f"{UEFI}, §13.3.1 and §13.3.3",
+    fix="make a FAT file system in it, with mkfs.vfat",
+)
 def system_partition_is_fat(node: Node) -> Iterator[Fault]:
     """Firmware reads no other file system, and shows no `FS0:` for it."""
     for child in node.children:
         facts, image = child.member.facts, child.member.image
         is_system = facts.get("type") == str(gpt.EFI_SYSTEM_PARTITION)
         if is_system and recognise(image) is not Format.FAT:
-            yield (
-                f"{child.name} is an EFI system partition, but has {describe(image)}; firmware wants FAT",
-                "make it with mkfs.vfat",
-            )
+            yield f"{child.name} is an EFI system partition, but has {describe(image)}; firmware wants FAT"
 
 
+@together(
+    "DISK012",
+    "boot programs are on EFI system partitions",
+    severity=Severity.WARNING,
+    spec=f"{UEFI}, §5.3.3 and §13.3.3",
+    fix="set the partition's type, for example with `sgdisk --typecode=1:ef00`",
+)
 def boot_programs_are_on_system_partitions(node: Node) -> Iterator[Fault]:
     """Much firmware looks for its programs on EFI system partitions only."""
     for child in node.children:
@@ -103,134 +126,15 @@ def boot_programs_are_on_system_partitions(node: Node) -> Iterator[Fault]:
         paths = [entry.path for entry in efi.entries] if isinstance(efi, EfiImage) else []
         program = next((path for path in paths if path.upper().startswith(BOOT_FOLDER)), None)
         if program:
-            yield (
-                f"{child.name} has {program}, but it is of type {facts['type']}, no EFI system partition",
-                "set its type, for example with `sgdisk --typecode=1:ef00`",
-            )
+            yield f"{child.name} has {program}, but it is of type {facts['type']}, no EFI system partition"
 
 
-KIND = Kind(
+DISK = Kind(
     "disk",
     "disk image",
     "DISK000",
     read_disk,
-    (
-        Rule("DISK001", "the file is whole", partitions.is_whole, spec=f"{UEFI}, §5.3.2", fix=COPY),
-        Rule(
-            "DISK002",
-            "the MBR announces the GPT",
-            partitions.announces_the_gpt,
-            lenient=True,
-            spec=f"{UEFI}, §5.2.3",
-            fix="Write a protective MBR, for example with `sgdisk`.",
-        ),
-        Rule("DISK003", "one GPT can be read", gpt_can_be_read, spec=f"{UEFI}, §5.3.2", fix=AGAIN),
-        Rule(
-            "DISK004",
-            "the primary GPT is good",
-            primary_is_good,
-            lenient=True,
-            spec=f"{UEFI}, §5.3.2",
-            fix="Restore it from the backup, for example in the recovery menu of `gdisk`.",
-        ),
-        Rule(
-            "DISK005",
-            "the backup GPT says the same",
-            partitions.backup_is_the_same,
-            lenient=True,
-            spec=f"{UEFI}, §5.3.2",
-            fix="Write it again: `sgdisk -e` does so from the primary one.",
-        ),
-        Rule(
-            "DISK006",
-            "the backup GPT is in the last block",
-            partitions.backup_is_last,
-            house=True,
-            spec=f"{UEFI}, §5.3.2",
-            fix="Append nothing to the image, or move the backup with `sgdisk -e`.",
-        ),
-        Rule(
-            "DISK007",
-            "the GPT's partitions lie inside the file",
-            partitions.partitions_are_inside,
-            lenient=True,
-            spec=f"{UEFI}, §5.3.3",
-            fix=AGAIN,
-        ),
-        Rule(
-            "DISK008",
-            "they lie in usable blocks",
-            partitions.partitions_are_usable,
-            lenient=True,
-            spec=f"{UEFI}, §5.3.2 and §5.3.3",
-            fix=AGAIN,
-        ),
-        Rule(
-            "DISK009",
-            "they do not overlap",
-            partitions.partitions_are_apart,
-            lenient=True,
-            spec=f"{UEFI}, §5.3.1 and §5.3.3",
-            fix=AGAIN,
-        ),
-        Rule(
-            "DISK010",
-            "the MBR's partitions are sound",
-            mbr_is_sound,
-            Severity.WARNING,
-            spec=f"{UEFI}, §5.2.1",
-            fix="Write the MBR again, for example with `sfdisk`.",
-        ),
-        Rule(
-            "DISK013",
-            "the protective partition is not active",
-            views.protective_is_inactive,
-            Severity.WARNING,
-            spec=f"{UEFI}, §5.2.3 (BootIndicator)",
-            fix="Turn it off with `parted FILE disk_set pmbr_boot off`.",
-        ),
-        Rule(
-            "DISK014",
-            "the last block has no other disk's GPT",
-            views.last_block_is_its_own,
-            Severity.WARNING,
-            spec=f"{UEFI}, §5.3.2",
-            fix="Move the disk's own backup there, with `sgdisk -e`.",
-        ),
-        Rule(
-            "DISK015",
-            "partitions hold all of their FAT file systems",
-            views.partitions_hold_their_fat,
-            Severity.WARNING,
-            spec=f"{UEFI}, §5.3.3; Microsoft FAT Specification (2005), §3.1",
-            fix="Make the partition as long as its file system.",
-        ),
-    ),
-    media.of_disk,
-    (
-        Rule(
-            "DISK011",
-            "EFI system partitions are FAT",
-            system_partition_is_fat,
-            lenient=True,
-            spec=f"{UEFI}, §13.3.1 and §13.3.3",
-            fix="Make a FAT file system in it, with mkfs.vfat.",
-        ),
-        Rule(
-            "DISK012",
-            "boot programs are on EFI system partitions",
-            boot_programs_are_on_system_partitions,
-            Severity.WARNING,
-            spec=f"{UEFI}, §5.3.3 and §13.3.3",
-            fix="Give the partition the type of an EFI system partition, ef00 in `sgdisk`.",
-        ),
-        Rule(
-            "DISK016",
-            "sectors of FAT are no smaller than the disk's blocks",
-            views.sectors_are_no_smaller,
-            Severity.WARNING,
-            spec="Linux, fs/fat/inode.c (fat_fill_super)",
-            fix="Make it with `mkfs.vfat -S`, and the size of the disk's blocks.",
-        ),
-    ),
+    (*partitions.rule.of("DISK"), *rule.table, *views.rule.of("DISK")),
+    of_disk,
+    (*together.table, *views.together.table),
 )

@@ -1,20 +1,26 @@
-"""Owns what a check says: findings, and how a table of rules over a parsed artifact becomes them.
+"""Findings, and how rules over a parsed artifact become them: what any kind of artifact has in common."""
 
-Must not know any kind of artifact.
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pipeline.checks.quoting import sentence
 from pipeline.errors import FormatError
 from pipeline.formats.budget import ENDLESS, STEPS, Budget, Spent
 
 Artifact = TypeVar("Artifact")
+
+PolicyName = Literal["strict", "reproducible", "appliance", "medium"]
+POLICIES: dict[PolicyName, str] = {
+    "strict": "what only some machines put up with is an error, not a warning",
+    "reproducible": "the same inputs give the same bytes: one time, one owner, one order",
+    "appliance": "the image is all of a system for x86-64: its init starts static programs of its own",
+    "medium": "one file boots as a CD, a USB stick and a disk, from one small EFI volume",
+}
+"""What may be asked of an image beyond what any that boots must obey."""
 
 MAX_FAULTS = 1000  # that one rule finds in one artifact
 LETTERS_A_STEP = 1000  # of a message: to quote what is very long takes time, too
@@ -44,30 +50,76 @@ class Finding:
 
 Check = Callable[[Path], list[Finding]]
 
-Fault = tuple[str, str]  # message, hint
+Fault = str | tuple[str, str]
+"""What is wrong, a sentence; with what to do about it, where that is more than the rule's `fix`."""
+
+Faults = Callable[[Artifact], Iterable[Fault]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[Artifact]):
     """What must hold: `faults` yields what does not, or lets a reader's FormatError say it.
 
-    The docstring of `faults` says why it matters; `spec` names the specification and its section, `fix`
-    what to do in general. A `house` rule holds of the images that are built here: a stranger's image may do
-    otherwise, and boot. What breaks a `lenient` one may boot all the same: of a stranger it is a warning.
+    The docstring of `faults` says why it matters. A rule of a policy counts where that is asked for. What
+    breaks a `lenient` one may boot all the same: it is a warning unless the policy is strict.
     """
 
     code: str
     holds: str
-    faults: Callable[[Artifact], Iterable[Fault]]
+    faults: Faults[Artifact]
+    spec: str
+    fix: str
     severity: Severity = Severity.ERROR
-    house: bool = False
+    policy: PolicyName | None = None
     lenient: bool = False
-    spec: str = ""
-    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Rules(Generic[Artifact]):
+    """Rules in the order of their functions in a module: `@rule(code, what must hold, …)` adds one.
+
+    `spec` names the specification and its section, `fix` what to do, as a clause without a full stop.
+    """
+
+    table: list[Rule[Artifact]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        code: str,
+        holds: str,
+        *,
+        spec: str,
+        fix: str,
+        also: str = "",
+        severity: Severity = Severity.ERROR,
+        policy: PolicyName | None = None,
+        lenient: bool = False,
+    ) -> Callable[[Faults[Artifact]], Faults[Artifact]]:
+        """Return a decorator for the function that yields a rule's faults.
+
+        `also` is a second code, under which another kind of artifact has the same rule.
+        """
+
+        def add(faults: Faults[Artifact]) -> Faults[Artifact]:
+            self.table.extend(
+                Rule(each, holds, faults, spec, fix, severity, policy, lenient)
+                for each in (code, also)
+                if each
+            )
+            return faults
+
+        return add
+
+    def of(self, prefix: str) -> tuple[Rule[Artifact], ...]:
+        """Return the rules whose codes begin with `prefix`."""
+        return tuple(rule for rule in self.table if rule.code.startswith(prefix))
 
 
 def judge(
-    rules: Iterable[Rule[Artifact]], artifact: Artifact, *, house: bool, budget: Budget = ENDLESS
+    rules: Iterable[Rule[Artifact]],
+    artifact: Artifact,
+    policies: Collection[PolicyName] = (),
+    budget: Budget = ENDLESS,
 ) -> list[Finding]:
     """Return what is wrong with an artifact that has been read, in the order of the rules.
 
@@ -75,18 +127,24 @@ def judge(
     has said what it found until then.
     """
     return [
-        Finding.of(rule.code, rule.severity if house or not rule.lenient else Severity.WARNING, message, hint)
+        Finding.of(
+            rule.code,
+            Severity.WARNING if rule.lenient and "strict" not in policies else rule.severity,
+            message,
+            hint,
+        )
         for rule in rules
-        if house or not rule.house
+        if rule.policy is None or rule.policy in policies
         for message, hint in _faults(rule, artifact, budget)
     ]
 
 
-def _faults(rule: Rule[Artifact], artifact: Artifact, budget: Budget) -> list[Fault]:
-    faults: list[Fault] = []
+def _faults(rule: Rule[Artifact], artifact: Artifact, budget: Budget) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
     try:
         with budget.half():
-            for message, hint in islice(rule.faults(artifact), MAX_FAULTS + 1):
+            for fault in islice(rule.faults(artifact), MAX_FAULTS + 1):
+                message, hint = (fault, rule.fix) if isinstance(fault, str) else fault
                 budget.spend(STEPS, 1 + len(message) // LETTERS_A_STEP)
                 faults.append((sentence(message), sentence(hint)))
     except FormatError as error:
@@ -94,5 +152,5 @@ def _faults(rule: Rule[Artifact], artifact: Artifact, budget: Budget) -> list[Fa
     except Spent:
         pass
     if len(faults) > MAX_FAULTS:
-        faults[MAX_FAULTS:] = [(f"there are more: these are the first {MAX_FAULTS}", "mend these first")]
+        faults[MAX_FAULTS:] = [(f"there are more: these are the first {MAX_FAULTS}", "fix these first")]
     return faults

@@ -1,4 +1,4 @@
-"""Owns `docs/checks.md`: what every code means, why it matters, and what to do, out of the tables of rules.
+"""Owns `docs/checks.md`: what every code means, why it matters, and what to do, out of the rules.
 
 Must not know how rules are applied.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS
-from pipeline.checks.finding import Rule, Severity
+from pipeline.checks.finding import POLICIES, Rule
 from pipeline.checks.kind import Kind
 from pipeline.checks.medium import starting
 
@@ -21,12 +21,16 @@ INTRODUCTION = """\
 
 What `./doit inspect` says of any image, and what every build is held to. A code stays what it is for ever.
 
-An **error** means that something will not boot, or is damaged; a **warning**, that it may. Rules *of images
-built here* (`--house`) ask for more: one time, no owner but root, our own installer; a stranger's image may
-do otherwise. Where a rule is an error *here, else a warning*, other images break it and boot all the same;
-where it is why nothing boots, it is an error of theirs, too.
+An **error** means that something will not boot, or is damaged; a **warning**, that it may. What is an
+*error if strict, else a warning* is against a specification, and boots all the same on many machines;
+where it is why nothing boots, it is an error in any case.
 
-This page is made from the tables in `pipeline/checks/`: `pytest --update-golden` rewrites it.
+Rules *of a policy* ask for more than that an image boots. They count where the policy is named: by
+`policy.checks` in `recipe.toml` (all, unless it says otherwise), or by `./doit inspect --policy NAME`.
+
+{policies}
+
+This page is made from the rules in `pipeline/checks/`: `pytest --update-golden` rewrites it.
 """
 
 UNREADABLE = (
@@ -38,11 +42,12 @@ UNREADABLE = (
 def write() -> str:
     """Return the page."""
     written: set[str] = set()
-    parts = [INTRODUCTION]
+    policies = "\n".join(f"- `{name}`: {text}" for name, text in POLICIES.items())
+    parts = [INTRODUCTION.format(policies=policies)]
     for kind in KINDS.values():
         parts += _section(kind, written)
     for module in (starting, whole):
-        parts += [f"## {module.SECTION}\n", *map(_entry, module.RULES)]
+        parts += [f"## {module.SECTION}\n", *map(_entry, module.rule.table)]
     return "\n".join(parts)
 
 
@@ -55,7 +60,7 @@ def _section(kind: Kind[Any], written: set[str]) -> Iterator[str]:
     if kind.unreadable and kind.unreadable not in written:
         written.add(kind.unreadable)
         yield f"### {kind.unreadable}: it can be read\n\nError.\n\n{UNREADABLE}\n"
-    for rule in rules:
+    for rule in sorted(rules, key=lambda rule: rule.code):
         written.add(rule.code)
         yield _entry(rule)
 
@@ -63,16 +68,15 @@ def _section(kind: Kind[Any], written: set[str]) -> Iterator[str]:
 def _entry(rule: Rule[Any]) -> str:
     return (
         f"### {rule.code}: {rule.holds}\n\n{severity(rule)}.\n\n{why(rule.faults)}\n\n"
-        f"- Specification: {rule.spec}\n- What to do: {rule.fix}\n"
+        f"- Specification: {rule.spec}\n- What to do: {rule.fix[0].upper()}{rule.fix[1:]}.\n"
     )
 
 
 def severity(rule: Rule[Any]) -> str:
     """Return how much a rule weighs, and for whom, as the page says it."""
     name = rule.severity.value.capitalize()
-    if rule.house:
-        return f"{name}, of images built here"
-    return f"{name} here, else a warning" if rule.lenient and rule.severity is Severity.ERROR else name
+    of = f", of the policy `{rule.policy}`" if rule.policy else ""
+    return f"{name} if strict, else a warning{of}" if rule.lenient else f"{name}{of}"
 
 
 def why(faults: Callable[..., Any]) -> str:

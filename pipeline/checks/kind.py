@@ -3,11 +3,11 @@
 Must not know any kind of artifact; they are handed in as a `Catalog`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
-from pipeline.checks.finding import Artifact, Finding, Rule, Severity, judge
+from pipeline.checks.finding import Artifact, Finding, PolicyName, Rule, Severity, judge
 from pipeline.checks.quoting import shown
 from pipeline.errors import FormatError
 from pipeline.formats.budget import DEPTH, MAX_DEPTH, MEMBERS, Budget, Spent
@@ -118,13 +118,13 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What all that is done to one file has in common: kinds, whose rules count, what it may cost.
+    """What all that is done to one file has in common: kinds, policies, what it may cost.
 
     `names` and `seen` keep what has been recognised and taken apart, by where the bytes lie.
     """
 
     catalog: Catalog
-    house: bool  # whether rules count that are for what is built here
+    policies: Collection[PolicyName]
     budget: Budget
     names: dict[Key, str] = field(default_factory=dict)
     seen: dict[Key, tuple[tuple[str, ...], Node]] = field(default_factory=dict)
@@ -175,10 +175,10 @@ def _taken_apart(member: Member, kind: Kind[Any], inspection: Inspection, path: 
         found = Finding.of(kind.unreadable, Severity.ERROR, error.message, error.hint)
         return Node(member, kind, None, (found,))
     children, left_out = _children(kind, artifact, inspection, path)
-    alone = judge(kind.rules, artifact, house=inspection.house, budget=inspection.budget)
+    alone = judge(kind.rules, artifact, inspection.policies, inspection.budget)
     node = Node(member, kind, artifact, tuple(alone), children, left_out)
-    rules = kind.together if path or inspection.house else (*kind.together, *kind.as_a_whole)
-    together = judge(rules, node, house=inspection.house, budget=inspection.budget)
+    rules = kind.together if path or inspection.policies else (*kind.together, *kind.as_a_whole)
+    together = judge(rules, node, inspection.policies, inspection.budget)
     return replace(node, findings=(*alone, *together))
 
 

@@ -5,10 +5,21 @@ Must not know what was looked at.
 
 from collections.abc import Iterator
 
-from pipeline.checks.finding import Fault, Rule
+from pipeline.checks.finding import Fault, Rules
 from pipeline.formats.budget import ROOM, Budget
 
+CODE = "INS001"
+SECTION = "The inspection itself"
+rule = Rules[Budget]()
 
+
+@rule(
+    CODE,
+    "all of it is looked at",
+    lenient=True,
+    spec="of no format: it keeps a small file from taking hours, or a disk",
+    fix="take the part of interest out with --extract, and look at that alone",
+)
 def is_looked_at(budget: Budget) -> Iterator[Fault]:
     """A small file can refer to the same bytes many times over, so all that is done for one file has limits.
 
@@ -19,21 +30,4 @@ def is_looked_at(budget: Budget) -> Iterator[Fault]:
         if what == ROOM:
             yield f"more is not looked at: there is no {what}", "name another folder in TMPDIR"
         else:
-            yield (
-                f"more is not looked at: it takes too many {what} for a file of its size",
-                "to look at a part of it alone, take that out with --extract",
-            )
-
-
-CODE = "INS001"
-SECTION = "The inspection itself"
-RULES = (
-    Rule(
-        CODE,
-        "all of it is looked at",
-        is_looked_at,
-        lenient=True,
-        spec="of no format: it keeps a small file from taking hours, or a disk",
-        fix="Take the part of interest out with --extract, and look at that.",
-    ),
-)
+            yield f"more is not looked at: it takes too many {what} for a file of its size"

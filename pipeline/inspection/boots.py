@@ -6,12 +6,12 @@ Must not know what is started then.
 from collections.abc import Sequence
 
 from pipeline.checks.finding import Severity
-from pipeline.checks.iso.rules import Iso
 from pipeline.checks.kind import Node
-from pipeline.checks.medium.misses import EMULATIONS, Miss, of_catalog
+from pipeline.checks.medium.iso import Iso
+from pipeline.checks.medium.misses import CODE, EMULATIONS, Miss, of_catalog
 from pipeline.checks.medium.places import DISK_BLOCKS, on_cd, on_disk
 from pipeline.checks.medium.programs import Program, not_loaded
-from pipeline.checks.medium.starting import LENIENT, NOWHERE, Start, from_cd, from_disk, startable
+from pipeline.checks.medium.starting import PICKY, Start, from_cd, from_disk, startable
 from pipeline.checks.pe.sections import is_addon
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
@@ -50,7 +50,7 @@ def _said(node: Node, found: Start | Miss) -> Said:
         "yes",
         because=because,
         conditions=tuple(_conditions(found)),
-        finding="" if rules is None else LENIENT.code if rules.code == NOWHERE.code else rules.code,
+        finding="" if rules is None else PICKY if rules.code == CODE else rules.code,
         hint=rules.hint if rules else "",
     )
 

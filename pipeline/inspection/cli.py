@@ -7,12 +7,12 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checks.catalog import take_apart
-from pipeline.checks.finding import Severity
+from pipeline.checks.finding import POLICIES, PolicyName, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
@@ -24,6 +24,7 @@ from pipeline.inspection.open import defect, guarded, open_file
 from pipeline.inspection.questions import interviewed
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
+EVERY = "all"  # policies
 STOPPED = 130  # as a shell says of a program that Ctrl-C ended
 
 
@@ -57,6 +58,10 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     if bool(asked.files) == bool(asked.extract):
         parser.error("--extract takes no FILE besides PATH" if asked.files else "name at least one FILE")
+    if asked.house:
+        parser.error(
+            f"--house is called --policy now: say `--policy {EVERY}`, or one of {', '.join(POLICIES)}"
+        )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -104,12 +109,21 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="how firmware comes to the answer, step by step: what it reads, where, and what it makes of it",
     )
-    parser.add_argument("--house", action="store_true", help="also apply the rules of images built here")
+    parser.add_argument(
+        "--policy",
+        action="append",
+        choices=[*POLICIES, EVERY],
+        default=[],
+        help="also hold it to a policy, as builds are; "
+        + "; ".join(f"{name}: {text}" for name, text in POLICIES.items()),
+    )
+    parser.add_argument("--house", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
 def _inspect(asked: argparse.Namespace) -> int:
-    every = (_look(name, house=asked.house) for name in asked.files)
+    policies = tuple(POLICIES) if EVERY in asked.policy else tuple(asked.policy)
+    every = (_look(name, policies) for name in asked.files)
     statuses = [GOOD]
 
     def counted() -> Iterator[Looked]:
@@ -127,9 +141,9 @@ def _inspect(asked: argparse.Namespace) -> int:
     return max(statuses)
 
 
-def _look(name: str, *, house: bool) -> Looked:
+def _look(name: str, policies: Collection[PolicyName]) -> Looked:
     try:
-        node = guarded(lambda: take_apart(open_file(name), Path(name).name, house=house))
+        node = guarded(lambda: take_apart(open_file(name), Path(name).name, policies=policies))
         if node.kind is None:
             return Looked(name, error=_unknown(node))
         return Looked(name, *guarded(lambda: interviewed(node)))

@@ -9,12 +9,12 @@ from typing import Any
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.compressed import Packed
 from pipeline.checks.elf import Program
-from pipeline.checks.fat.rules import EfiImage
+from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.initramfs.read import Initramfs
 from pipeline.checks.inittab.program import Inittab
-from pipeline.checks.iso.rules import Iso
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
+from pipeline.checks.medium.iso import Iso
 from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.pe.uki_parts import Description, Policies
 from pipeline.checks.pe.uki_pcr import expected

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.checks.compressed import Packed
 from pipeline.checks.finding import Severity, judge
 from pipeline.checks.kind import Node
-from pipeline.checks.medium.starting import LENIENT, NOWHERE
+from pipeline.checks.medium import misses, starting
 from pipeline.formats.fields import budget_of
 from pipeline.inspection.answer import WAYS, Answer
 
@@ -29,13 +29,14 @@ def judged(node: Node, answers: Mapping[str, Answer]) -> Node:
     if not ways or node.artifact is None:
         return node
     if any(answer.verdict != "no" for answer in ways):
-        found = judge((LENIENT,), node, house=False, budget=budget)
+        found = judge(starting.rule.of(starting.PICKY), node, budget=budget)
         return replace(node, findings=(*node.findings, *found))
     decided = {answer.finding for answer in ways}
     node, count = _promoted(node, decided)
     if count:
         return node
-    return replace(node, findings=(*judge((NOWHERE,), node, house=False, budget=budget), *node.findings))
+    nowhere = judge(starting.rule.of(misses.CODE), node, budget=budget)
+    return replace(node, findings=(*nowhere, *node.findings))
 
 
 def _promoted(node: Node, codes: set[str]) -> tuple[Node, int]:

@@ -10,11 +10,11 @@ from pipeline.checks import whole
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.compressed import Packed
 from pipeline.checks.elf import Program
-from pipeline.checks.fat.rules import EfiImage
+from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.initramfs.read import Initramfs
-from pipeline.checks.iso.rules import Iso
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
+from pipeline.checks.medium.iso import Iso
 from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.medium.views import is_for_macs
 from pipeline.checks.quoting import escaped, shown

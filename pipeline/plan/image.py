@@ -12,6 +12,7 @@ from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project.checkout import Project
+from pipeline.project.recipe import Recipe
 from pipeline.steps import efi_image, initramfs, iso, uki
 
 OS_RELEASE = """\
@@ -99,7 +100,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
             "epoch": epoch,
         },
         run=initramfs.build,
-        **made("initramfs.cpio.zst", Gate("initramfs")),
+        **made("initramfs.cpio.zst", _gate("initramfs", recipe)),
     )
     uki_step = Step(
         name=f"uki:{name}",
@@ -112,10 +113,16 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         },
         params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
         run=uki.build,
-        **made(image.uki, Gate("uki")),
+        **made(image.uki, _gate("uki", recipe)),
     )
     before = (step for steps in programs.values() for step in steps)
     return (*kernel, *before, initramfs_step, uki_step)
+
+
+def _gate(kind: str, recipe: Recipe) -> Gate:
+    """Return the check of what has the recipe's initramfs in it."""
+    programs = {f"/bin/{called}": program.on_success or "" for called, program in recipe.programs.items()}
+    return Gate(kind, policies=recipe.policy.checks, programs=programs)
 
 
 def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
@@ -132,7 +139,7 @@ def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
         inputs={"BOOTX64.EFI": program},
         params={"epoch": epoch},
         run=efi_image.build,
-        **made("efi.img", Gate("fat")),
+        **made("efi.img", _gate("fat", recipe)),
     )
     iso_step = Step(
         name=f"iso:{name}",
@@ -148,6 +155,6 @@ def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
             "epoch": epoch,
         },
         run=iso.build,
-        **made(f"{name}.iso", Gate("iso")),
+        **made(f"{name}.iso", _gate("iso", recipe)),
     )
     return (efi_image_step, iso_step)

@@ -28,7 +28,7 @@ def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
     artifact, payload = recipe.artifact, recipe.payload
     pin = pinned(project, artifact or payload, manifest.artifacts if artifact else manifest.payload)
     # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
-    program = made(called, Gate("elf", ("ELF003",)), 0o755)
+    program = made(called, Gate("elf", ("ELF003",), project.recipes[name].policy.checks), 0o755)
     summary = "Take the program that the manifest names."
     return (Step(name=f"program:{name}/{called}", summary=summary, inputs={called: pin}, **program),)
 
@@ -143,6 +143,6 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
             "program": called,
         },
         run=rust.program,
-        **made(called, Gate("elf"), 0o755),
+        **made(called, Gate("elf", policies=project.recipes[name].policy.checks), 0o755),
     )
     return (library, crates, dependencies, program)

@@ -4,9 +4,11 @@ Must not know pins, steps, doit or engines.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import model_validator
 
+from pipeline.checks.finding import POLICIES, PolicyName
 from pipeline.config import (
     STRICT,
     AbsolutePath,
@@ -46,7 +48,8 @@ class Program:
     It is built from a Rust crate: a `builtin` one that comes with the pipeline, or `crate`, by its path from
     the recipe's folder. Or it is a finished file that the manifest pins: an `artifact`, or a `payload`, which
     stands in for the crate as soon as the manifest names one. `binary` is what the crate calls it, where
-    that is not the key.
+    that is not the key. `on_success` is what init does when the program exits with 0 (SuccessAction= in
+    systemd.unit(5)); one without runs for ever.
     """
 
     __pydantic_config__ = STRICT
@@ -55,6 +58,7 @@ class Program:
     artifact: Name | None = None
     payload: Name | None = None
     binary: FileName | None = None
+    on_success: Literal["reboot", "poweroff", "halt"] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Program":
@@ -92,15 +96,17 @@ class Iso:
 
 @dataclass(frozen=True)
 class Policy:
-    """What is wanted of this image's kernel and of that of the image it carries: files below `recipes/`.
+    """What is wanted of this image beyond what any image that boots must obey.
 
-    `kernels` says what one of the two has and the other must not have, `hardening` which recommendations hold
-    for the carried one; each with its reasons.
+    `checks` names the policies that its artifacts are held to (docs/checks.md). The others are files below
+    `recipes/`, about its kernel and that of the image it carries: `kernels` says what one of the two has and
+    the other must not have, `hardening` which recommendations hold for the carried one; each with reasons.
     """
 
     __pydantic_config__ = STRICT
     kernels: RelativePath | None = None
     hardening: RelativePath | None = None
+    checks: tuple[PolicyName, ...] = tuple(POLICIES)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 import pytest
 
-from pipeline.checks import cmdline
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.uki import CMDLINE
 
@@ -76,16 +75,16 @@ CASES = (
     ],
 )
 def test_a_good_command_line_has_no_findings(good: bytes) -> None:
-    assert found(cmdline.KIND, good) == []
+    assert found("cmdline", good) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_command_line_is_told(case: Case) -> None:
-    assert told(found(cmdline.KIND, case.image)) == case.expected
+    assert told(found("cmdline", case.image)) == case.expected
 
 
 def test_of_two_inits_linux_takes_the_last() -> None:
-    assert told(found(cmdline.KIND, GOOD + b" rdinit=/bin/sh")) == [
+    assert told(found("cmdline", GOOD + b" rdinit=/bin/sh")) == [
         ("CMD001", "the command line says rdinit=/bin/sh, not rdinit=/sbin/init"),
         ("CMD005", "the command line says rdinit=/sbin/init and rdinit=/bin/sh"),
     ]

@@ -4,8 +4,7 @@ import gzip
 import pytest
 import zstandard
 
-from pipeline.checks import compressed as packed
-from pipeline.checks.catalog import take_apart
+from pipeline.checks.catalog import KINDS, take_apart
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.newc import FILE, Raw, newc
@@ -25,12 +24,12 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_file_is_told(case: Case) -> None:
-    assert told(found(packed.KIND, case.image)) == case.expected
+    assert told(found("packed", case.image)) == case.expected
 
 
 def test_what_is_packed_is_looked_into() -> None:
-    node = take_apart(zstandard.compress(bzimage()), "vmlinuz.zst", house=False)
-    assert node.kind is packed.KIND
+    node = take_apart(zstandard.compress(bzimage()), "vmlinuz.zst")
+    assert node.kind is KINDS["packed"]
     (child,) = node.children
     assert (child.name, child.kind and child.kind.name) == ("contents", "bzimage")
 
@@ -38,7 +37,7 @@ def test_what_is_packed_is_looked_into() -> None:
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, xz, zstandard.compress])
 def test_an_archive_that_is_packed_is_an_initramfs(pack: object) -> None:
     assert callable(pack)
-    node = take_apart(pack(newc([Raw("init", FILE)])), "initrd.img", house=False)
+    node = take_apart(pack(newc([Raw("init", FILE)])), "initrd.img")
     assert node.kind
     assert node.kind.name == "initramfs"
     assert [child.name for child in node.children] == ["init"]

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from pipeline.checks import disk as check
-from pipeline.checks.catalog import take_apart
+from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.finding import Severity
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
@@ -180,19 +179,19 @@ STRANGERS = {
 
 
 def test_a_good_disk_has_no_findings() -> None:
-    assert found(check.KIND, GOOD) == []
+    assert found("disk", GOOD) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_disk_is_told(case: Case) -> None:
-    assert told(found(check.KIND, case.image)) == case.expected
+    assert told(found("disk", case.image)) == case.expected
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
 def test_no_stranger_that_boots_is_called_broken(stranger: str) -> None:
     image, codes = STRANGERS[stranger]
-    node = take_apart(image, "disk", house=False)
-    assert node.kind is check.KIND
+    node = take_apart(image, "disk")
+    assert node.kind is KINDS["disk"]
     assert [(one.code, one.severity) for one in node.findings] == [(code, Severity.WARNING) for code in codes]
     assert not any(one.code.startswith("FAT") for one in node.all_findings())
 
@@ -207,7 +206,7 @@ def seen(image: bytes) -> list[tuple[str, str | None, int | None, int, dict[str,
             len(child.member.image),
             dict(child.member.facts),
         )
-        for child in take_apart(image, "disk", house=False).children
+        for child in take_apart(image, "disk").children
     ]
 
 
@@ -260,7 +259,7 @@ def test_a_large_disk_is_not_read_whole(tmp_path: Path) -> None:
     back = entries + header(last, 1, last - 32, entries)
     image = sparse(tmp_path / "disk", size, {0: front, 2048 * SECTOR: FAT, size - len(back): back})
     with counted() as read:
-        node = take_apart(image, "disk", house=False)
+        node = take_apart(image, "disk")
     assert [(child.name, child.kind and child.kind.name) for child in node.children] == [
         ("GPT partition 1", "fat")
     ]

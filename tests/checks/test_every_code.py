@@ -10,29 +10,28 @@ from pipeline.build.session import Session
 from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS, Gate, take_apart
 from pipeline.checks.medium import starting
-from tests.checks import test_cmdline, test_disk, test_kernel
-from tests.checks import test_compressed as test_packed
-from tests.checks import test_elf as test_program
-from tests.checks.fat import test_rules as test_fat
-from tests.checks.initramfs import test_rules as test_initramfs
-from tests.checks.inittab import test_rules as test_inittab
-from tests.checks.iso import test_rules as test_iso
+from tests.checks import test_cmdline, test_compressed, test_disk, test_elf, test_kernel
+from tests.checks.fat import test_rules as fat_rules
+from tests.checks.initramfs import test_rules as initramfs_rules
+from tests.checks.inittab import test_rules as inittab_rules
+from tests.checks.iso import test_rules as iso_rules
 from tests.checks.pe import test_efi, test_uki, test_uki_parts
 from tests.conftest import lacking
-from tests.fixtures.case import Case, name, told
+from tests.fixtures.case import Case, found, name, told
+from tests.fixtures.initramfs import PROGRAMS
 
 TESTS: dict[str, Any] = {
     "kernel": test_kernel,
     "bzimage": test_kernel,
     "efi": test_efi,
-    "packed": test_packed,
-    "elf": test_program,
+    "packed": test_compressed,
+    "elf": test_elf,
     "cmdline": test_cmdline,
-    "initramfs": test_initramfs,
-    "inittab": test_inittab,
+    "initramfs": initramfs_rules,
+    "inittab": inittab_rules,
     "uki": test_uki,
-    "fat": test_fat,
-    "iso": test_iso,
+    "fat": fat_rules,
+    "iso": iso_rules,
     "disk": test_disk,
     **test_uki_parts.TABLES,
 }
@@ -63,7 +62,9 @@ def test_every_kind_has_tests() -> None:
 def test_no_code_has_two_meanings() -> None:
     rules = {rule for kind in KINDS.values() for rule in kind.all_rules}
     unreadable = {kind.unreadable for kind in KINDS.values() if kind.unreadable}
-    counts = Counter([*(rule.code for rule in (*rules, *whole.RULES, *starting.RULES)), *unreadable])
+    counts = Counter(
+        [*(rule.code for rule in (*rules, *whole.rule.table, *starting.rule.table)), *unreadable]
+    )
     assert [code for code, count in counts.items() if count > 1] == []
 
 
@@ -75,9 +76,11 @@ def test_every_code_has_a_case() -> None:
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {name(case)}" for kind, case in CASES])
 def test_a_fault_is_told_by_its_code_and_by_no_other(kind: str, case: Case) -> None:
     place = "initramfs" if kind == "inittab" else kind
-    # what is told of anybody's parts that do not go together, rules of images built here tell too
-    house = case not in getattr(TESTS[kind], "TOGETHER", ())
-    findings = take_apart(case.image, "artifact", place, house=house).all_findings()
+    # what is told of anybody's parts that do not go together, rules of a policy tell too
+    is_together = case in getattr(TESTS[kind], "TOGETHER", ())
+    findings = (
+        take_apart(case.image, "artifact", place).all_findings() if is_together else found(place, case.image)
+    )
     assert {finding.code for finding in findings} == {case.code}
 
 
@@ -98,10 +101,10 @@ def test_files_are_checked(kind: str, tmp_path: Path) -> None:
     test = TESTS[kind]
     path = tmp_path / "artifact"
     path.write_bytes(test.GOOD)
-    assert Gate(kind)(path) == []
+    assert Gate(kind, programs=PROGRAMS)(path) == []
     for case in test.CASES[:1]:
         path.write_bytes(case.image)
-        assert told(Gate(kind)(path)) == case.expected
+        assert told(Gate(kind, programs=PROGRAMS)(path)) == case.expected
     with pytest.raises(FileNotFoundError):
         Gate(kind)(tmp_path / "missing")
 

@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from pipeline.checks.finding import MAX_FAULTS, Fault, Finding, Rule, Severity, judge
+from pipeline.checks.finding import MAX_FAULTS, Fault, Finding, PolicyName, Rules, Severity, judge
 from pipeline.checks.kind import Catalog, Inspection, Kind, Member, Node, examine
 from pipeline.errors import FormatError
 from pipeline.formats.budget import CALLS_A_LOOK, DEPTH, ENDLESS, MEMBERS, STEPS, TIME, Budget, Spent
@@ -16,11 +16,18 @@ def read(image: Image) -> bytes:
     return bytes(image)
 
 
+rule, inner, endless = Rules[bytes](), Rules[bytes](), Rules[bytes]()
+together = Rules[Node]()
+
+
+@rule("OUT001", "it is short", spec="none", fix="shorten it", severity=Severity.WARNING)
 def is_short(text: bytes) -> Iterator[Fault]:
     if len(text) > 3:
-        yield f"it has {len(text)} bytes", "shorten it"
+        yield f"it has {len(text)} bytes"
 
 
+@rule("OUT002", "it has no x", also="OTH002", spec="none", fix="write ks")
+@inner("INN001", "it has no x", spec="none", fix="write ks")
 def has_no_x(text: bytes) -> Iterator[Fault]:
     if b"y" in text:
         yield "it has a y", "write an i"
@@ -28,13 +35,21 @@ def has_no_x(text: bytes) -> Iterator[Fault]:
         raise FormatError("it has an x", "write ks")
 
 
-def goes_on(_text: bytes) -> Iterator[Fault]:
-    return (("it goes on", "end it") for _ in count())
-
-
+@rule("OUT003", "it is small", spec="none", fix="write small", policy="medium")
 def is_small(text: bytes) -> Iterator[Fault]:
     if text.isupper():
-        yield "it is large", "write small"
+        yield "it is large"
+
+
+@rule("OUT005", "it has no z", spec="none", fix="write an s", lenient=True)
+def has_no_z(text: bytes) -> Iterator[Fault]:
+    if b"z" in text.lower():
+        yield "it has a z"
+
+
+@endless("END001", "it ends", spec="none", fix="end it")
+def goes_on(_text: bytes) -> Iterator[Fault]:
+    return ("it goes on" for _ in count())
 
 
 def members(text: bytes) -> Iterator[Member]:
@@ -43,26 +58,15 @@ def members(text: bytes) -> Iterator[Member]:
         raise FormatError("it has a !", "be quiet")
 
 
+@together("OUT004", "its tail is no t", spec="none", fix="use another letter")
 def has_a_tail(node: Node) -> Iterator[Fault]:
     tail = node.child("tail")
     if tail and tail.artifact == b"t":
-        yield "its tail is a t", "use another letter"
+        yield "its tail is a t"
 
 
-INNER = Kind("inner", "inner", "INN000", read, (Rule("INN001", "it has no x", has_no_x),))
-OUTER = Kind(
-    "outer",
-    "outer",
-    "OUT000",
-    read,
-    (
-        Rule("OUT001", "it is short", is_short, Severity.WARNING),
-        Rule("OUT002", "it has no x", has_no_x),
-        Rule("OUT003", "it is small", is_small, house=True),
-    ),
-    members,
-    (Rule("OUT004", "its tail is no t", has_a_tail),),
-)
+INNER = Kind("inner", "inner", "INN000", read, tuple(inner.table))
+OUTER = Kind("outer", "outer", "OUT000", read, rule.of("OUT"), members, tuple(together.table))
 CATALOG = Catalog({"inner": INNER, "outer": OUTER}, lambda image: "inner" if bytes(image) == b"in" else "")
 
 
@@ -71,14 +75,13 @@ def looked(
     kind: str | None,
     catalog: Catalog = CATALOG,
     budget: Budget = ENDLESS,
-    *,
-    house: bool = True,
+    policies: tuple[PolicyName, ...] = ("medium", "strict"),
 ) -> Node:
-    return examine(Member("it", image, 0, kind), Inspection(catalog, house, budget))
+    return examine(Member("it", image, 0, kind), Inspection(catalog, policies, budget))
 
 
-def found(image: bytes, *, house: bool = True) -> list[Finding]:
-    return looked(image, "outer", house=house).all_findings()
+def found(image: bytes, *policies: PolicyName) -> list[Finding]:
+    return looked(image, "outer", policies=policies).all_findings()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def found(image: bytes, *, house: bool = True) -> list[Finding]:
         (b"", [Finding("OUT000", Severity.ERROR, "it is empty", "fill it")]),
         (b"abcd", [Finding("OUT001", Severity.WARNING, "it has 4 bytes", "shorten it")]),
         (
-            b"xyz",
+            b"xy-",
             [
                 Finding("OUT002", Severity.ERROR, "it has a y", "write an i"),
                 Finding("OUT002", Severity.ERROR, "it has an x", "write ks"),
@@ -101,11 +104,11 @@ def found(image: bytes, *, house: bool = True) -> list[Finding]:
     ],
 )
 def test_findings_come_in_the_order_of_the_tables(image: bytes, expected: list[Finding]) -> None:
-    assert found(image) == expected
+    assert found(image, "medium", "strict") == expected
 
 
 def test_house_rules_are_for_what_is_built_here() -> None:
-    assert found(b"AB", house=False) == []
+    assert found(b"AB") == []
 
 
 def test_members_that_damage_hides_are_left_out() -> None:
@@ -120,11 +123,11 @@ def test_content_says_what_a_member_is() -> None:
 
 
 def test_of_countless_faults_the_first_are_told() -> None:
-    findings = judge([Rule("END001", "it ends", goes_on)], b"", house=True)
+    findings = judge(endless.table, b"")
     assert len(findings) == MAX_FAULTS + 1
     assert findings[0].message == "it goes on"
     assert findings[-1] == Finding(
-        "END001", Severity.ERROR, "there are more: these are the first 1000", "mend these first"
+        "END001", Severity.ERROR, "there are more: these are the first 1000", "fix these first"
     )
 
 
@@ -135,7 +138,7 @@ def inside(times: int, more: bytes = b"") -> Catalog:
         "deep",
         "DEP000",
         read,
-        (Rule("DEP001", "it has no x", has_no_x),),
+        tuple(inner.table),
         lambda image: [Member(f"part {number}", image + more, 0, "deep") for number in range(times)],
     )
     return Catalog({"deep": kind}, lambda _: "")
@@ -173,7 +176,7 @@ def test_a_spent_budget_leaves_out_what_comes_then() -> None:
 
 def test_a_spent_budget_ends_what_a_rule_finds() -> None:
     budget = Budget({STEPS: 10}, 60)  # of which one rule may have half
-    assert len(judge([Rule("END001", "it ends", goes_on)], b"", house=True, budget=budget)) == 5
+    assert len(judge(endless.table, b"", budget=budget)) == 5
     assert budget.spent == [STEPS]
 
 
@@ -205,6 +208,7 @@ def test_time_is_spent_too() -> None:
 )
 def test_what_strangers_say_is_cleaned_and_cut(message: str, said: str) -> None:
     """In one place, whatever rule quotes it."""
-    rule: Rule[bytes] = Rule("SAY001", "it says little", lambda _: [(message, message)])
-    (finding,) = judge([rule], b"", house=False)
+    talks = Rules[bytes]()
+    talks("SAY001", "it says little", spec="none", fix="end it")(lambda _: [(message, message)])
+    (finding,) = judge(talks.table, b"")
     assert (finding.message, finding.hint) == (said, said)

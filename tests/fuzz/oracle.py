@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import PolicyName
 from pipeline.checks.kind import Node
 from pipeline.formats.budget import TIME, Budget, for_file
 from pipeline.inspection import document, text
@@ -20,13 +21,13 @@ class Found:
     budget: Budget
 
 
-def looked_at(data: bytes, *, house: bool = False) -> Found:
+def looked_at(data: bytes, policies: tuple[PolicyName, ...] = ()) -> Found:
     """Inspect, and say all of it, as text and as JSON. AssertionError where that is out of proportion.
 
     That the budget's time was enough says that what it counts came to its end first.
     """
     budget = for_file(len(data))
-    node, said = interviewed(take_apart(data, "input", house=house, budget=budget))
+    node, said = interviewed(take_apart(data, "input", policies=policies, budget=budget))
     printed = [
         *text.told(said),
         *text.tree(node, whole=True),

@@ -12,6 +12,7 @@ from pathlib import Path
 import zstandard
 
 from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import POLICIES
 from pipeline.compare import first_difference
 from pipeline.errors import FormatError
 from pipeline.formats import (
@@ -93,7 +94,7 @@ def _read_gpt(data: bytes) -> None:
 
 
 def _inspected(kind: str) -> Callable[[bytes], object]:
-    return lambda data: take_apart(data, "input", kind, house=True).all_findings()
+    return lambda data: take_apart(data, "input", kind, tuple(POLICIES)).all_findings()
 
 
 def _make_fats() -> list[bytes]:

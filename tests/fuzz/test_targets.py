@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.checks.catalog import take_apart
-from pipeline.checks.finding import Finding
+from pipeline.checks.finding import POLICIES, Finding
 from tests.fuzz.oracle import looked_at
 from tests.fuzz.structures import STRUCTURES
 from tests.fuzz.targets import REGRESSIONS, TARGETS, inputs
@@ -30,7 +30,7 @@ def test_a_structure_is_settled_to_what_it_was(name: str) -> None:
     structure = STRUCTURES[name]
     image = structure.settle(structure.good)
     assert image == structure.good or not structure.good.startswith(image[:4])
-    node = take_apart(image, name, house=False)
+    node = take_apart(image, name)
     assert node.kind is not None
     assert node.artifact is not None
 
@@ -40,6 +40,6 @@ def test_a_structure_is_settled_to_what_it_was(name: str) -> None:
 @given(data=st.data())
 def test_odd_fields_are_answered(name: str, data: st.DataObject) -> None:
     image = data.draw(STRUCTURES[name].mutated())
-    for house in (True, False):
-        found = looked_at(image, house=house)
+    for policies in ((), tuple(POLICIES)):
+        found = looked_at(image, policies)
         assert all(isinstance(finding, Finding) for finding in found.node.all_findings())

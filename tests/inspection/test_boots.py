@@ -257,7 +257,7 @@ ROWS = (
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_it_is_said(row: Row) -> None:
-    node = take_apart(row.image, "artifact", house=False)
+    node = take_apart(row.image, "artifact")
     answer = next(each for each in answers(node) if each.question == row.question)
     if answer.value:
         text = answer.value + (f" ({answer.because})" if answer.because else "")

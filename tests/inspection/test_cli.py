@@ -70,7 +70,10 @@ def inspect(folder: Path) -> Inspect:
         (["--tree", "pe.iso"], 1),
         (["good.iso", "pe.iso"], 1),
         (["plain.iso"], 0),
-        (["plain.iso", "--house"], 1),
+        (["plain.iso", "--policy", "strict"], 0),
+        (["plain.iso", "--policy", "all"], 1),
+        (["plain.iso", "--policy", "loose"], 2),
+        (["plain.iso", "--house"], 2),
         (["notes.txt"], 2),
         (["run.sh"], 2),
         (["empty"], 2),
@@ -156,9 +159,16 @@ def test_a_member_in_a_new_file(inspect: Inspect, folder: Path) -> None:
     assert again.stderr == f"error: {folder}/new: is there already\n  hint: name a file that is not\n"
 
 
-def test_house_rules_are_asked_for(inspect: Inspect) -> None:
+def test_the_rules_of_a_policy_are_asked_for(inspect: Inspect) -> None:
     assert "\nno findings\n" in inspect("plain.iso").stdout
-    assert "  error ISO004\n" in inspect("plain.iso", "--house").stdout
+    assert "  error ISO004\n" in inspect("plain.iso", "--policy", "strict", "--policy", "medium").stdout
+    assert "ISO004" not in inspect("plain.iso", "--policy", "reproducible").stdout
+
+
+def test_the_old_word_for_all_policies_leads_to_the_new_one(inspect: Inspect) -> None:
+    assert "--house is called --policy now: say `--policy all`, or one of strict, " in (
+        inspect("plain.iso", "--house").stderr
+    )
 
 
 def test_a_reader_who_has_read_enough(folder: Path) -> None:

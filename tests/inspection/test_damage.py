@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import POLICIES
 from pipeline.checks.kind import Node
 from pipeline.inspection import document, text
 from pipeline.inspection.questions import answers
@@ -52,4 +53,4 @@ def test_nothing_else_comes_out(name: str) -> None:
     image = IMAGES[name]()
     chance = random.Random(name)  # noqa: S311  the same damage at each run
     for _ in range(ROUNDS):
-        all_that_is_said(take_apart(damaged(image, chance), "x", house=True))
+        all_that_is_said(take_apart(damaged(image, chance), "x", policies=tuple(POLICIES)))

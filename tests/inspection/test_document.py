@@ -45,7 +45,7 @@ def disk() -> bytes:
 
 
 def written(name: str, image: bytes) -> str:
-    node = take_apart(image, name, house=False)
+    node = take_apart(image, name)
     file = document.written_file(name, error=None, answers=answers(node), node=node)
     return "".join(document.written([file]))
 

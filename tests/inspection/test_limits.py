@@ -66,7 +66,7 @@ def disk() -> dict[int, bytes]:
 def test_of_a_large_file_little_is_read(tmp_path: Path, parts: dict[int, bytes], kind: str) -> None:
     image = sparse(tmp_path / "large", SIZE, parts)
     with counted() as read:
-        node = take_apart(image, "large", house=False)
+        node = take_apart(image, "large")
         said = {answer.question: answer.verdict for answer in answers(node)}
     assert node.kind
     assert (node.kind.name, said["uefi_disk"], said["init"]) == (kind, "yes", "yes")
@@ -154,7 +154,7 @@ def test_what_multiplies_ends(name: str) -> None:
 def test_what_was_not_looked_at_is_no_fault_of_the_file_but_ends_a_build(tmp_path: Path) -> None:
     path = tmp_path / "initramfs"
     path.write_bytes(MULTIPLIERS["archives in a stream"]())
-    node = take_apart(path.read_bytes(), "it", house=False)
+    node = take_apart(path.read_bytes(), "it")
     assert [(finding.code, finding.severity) for finding in node.findings] == [("INS001", Severity.WARNING)]
     assert [finding.code for finding in Gate("initramfs")(path)] == ["INS001"]
     assert Gate("initramfs")(path)[0].severity is Severity.ERROR
@@ -162,14 +162,14 @@ def test_what_was_not_looked_at_is_no_fault_of_the_file_but_ends_a_build(tmp_pat
 
 def test_what_was_looked_at_is_answered() -> None:
     """Headers say some of it, whatever is inside; what is inside might be what was asked for."""
-    node = take_apart(overlaid([".linux", ".initrd"], bomb(1024)), "it", house=False)
+    node = take_apart(overlaid([".linux", ".initrd"], bomb(1024)), "it")
     said = {answer.question: (answer.verdict, answer.because) for answer in answers(node)}
     assert said["secure_boot"] == ("no", "it is not signed")
     assert said["cmdline"] == (
         "unknown",
         "not all of it was looked at; as far as it was, no UKI inside has a .cmdline that can be read",
     )
-    alone = take_apart(MULTIPLIERS["archives in a stream"](), "it", house=False)
+    alone = take_apart(MULTIPLIERS["archives in a stream"](), "it")
     assert [answer.because for answer in answers(alone) if answer.question == "init"] == [
         "it takes more looking than is done for one file"
     ]
@@ -179,7 +179,7 @@ def test_what_was_looked_at_is_answered() -> None:
 def test_the_first_of_two_does_not_take_all(name: str) -> None:
     """What never ends takes half of what there is; what comes behind it is looked at."""
     image = fat({"A": MULTIPLIERS[name](), "B": changed()}, clusters=100)
-    first, second = take_apart(image, "it", house=False).children
+    first, second = take_apart(image, "it").children
     assert (first.artifact, first.left_out) == (None, True)
     assert second.artifact
     assert not second.left_out
@@ -192,7 +192,7 @@ def test_what_is_unpacked_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
         lacking("only Linux says which files are open")
     monkeypatch.setattr(fields, "SPOOL", 1)
     before = len(list(descriptors.iterdir()))
-    node = take_apart(MULTIPLIERS["a line of a configuration"](), "it", "kernel", house=False)
+    node = take_apart(MULTIPLIERS["a line of a configuration"](), "it", "kernel")
     assert isinstance(node.artifact.config, FormatError)
     assert len(list(descriptors.iterdir())) == before
 
@@ -202,7 +202,7 @@ def test_a_full_disk_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
-    node = take_apart(zstandard.compress(newc(members().values())), "it", house=False)
+    node = take_apart(zstandard.compress(newc(members().values())), "it")
     assert [(finding.code, finding.message, finding.hint) for finding in node.findings] == [
         ("INS001", f"more is not looked at: there is no {ROOM}", "name another folder in TMPDIR")
     ]

@@ -181,7 +181,7 @@ CASES = (
 
 @pytest.mark.parametrize(("question", "image", "said"), CASES, ids=lambda each: str(each)[:60])
 def test_it_is_said(question: str, image: bytes, said: str) -> None:
-    node = take_apart(image, "artifact", house=False)
+    node = take_apart(image, "artifact")
     answer = next(each for each in answers(node) if each.question == question)
     because = f" ({answer.because})" if answer.value and answer.because else f": {answer.because}"
     assert (answer.value or answer.verdict) + (because if answer.because else "") == said
@@ -235,7 +235,7 @@ def test_linux_starts_what_it_has_unpacked(
 ) -> None:
     config = bzimage(payload=zstandard.compress(b"\x7fELF" + bytes(60)))  # says nothing of itself
     whole = uki({".initrd": image, ".cmdline": b"console=tty0", ".linux": config}) if inside else image
-    node = take_apart(whole, name, house=False)
+    node = take_apart(whole, name)
     answer = next(each for each in answers(node) if each.question == "init")
     findings = {finding.code: finding.hint for finding in node.all_findings()}
     if inside and code == "CPIO018":
@@ -262,7 +262,7 @@ DECIDED = (
 
 @pytest.mark.parametrize(("image", "code"), DECIDED)
 def test_a_no_names_the_finding_that_decides(image: bytes, code: str) -> None:
-    node = take_apart(image, "artifact", house=False)
+    node = take_apart(image, "artifact")
     answer = next(each for each in answers(node) if each.question == "init")
     assert (answer.verdict, answer.finding) == ("no", code)
     assert code in {finding.code for finding in node.all_findings()}

@@ -379,7 +379,7 @@ ROWS = {
 
 def test_a_yes_says_where_there_are_errors_all_the_same() -> None:
     grown = patch(iso(), 16 * 2048 + 80, struct.pack("<I", 9999) + struct.pack(">I", 9999))
-    _, answers = interviewed(take_apart(grown, "medium", house=False))
+    _, answers = interviewed(take_apart(grown, "medium"))
     said = {each.question: each for each in answers}
     assert said["uefi_disk"].because.endswith("; what comes after that has errors (ISO001)")
 
@@ -387,7 +387,7 @@ def test_a_yes_says_where_there_are_errors_all_the_same() -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_firmware_and_answers_agree(name: str) -> None:
     row = ROWS[name]
-    node, answers = interviewed(take_apart(row.image, "medium", house=False))
+    node, answers = interviewed(take_apart(row.image, "medium"))
     said = {each.question: each for each in answers}
     ways = {
         way: ", ".join([said[way].verdict, *(f"{one.what} {one.value}" for one in said[way].conditions)])

@@ -23,7 +23,7 @@ X64, AA64 = "EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/BOOTAA64.EFI"
 
 
 def node(image: bytes) -> Node:
-    return take_apart(image, "artifact", house=False)
+    return take_apart(image, "artifact")
 
 
 def alone(image: bytes) -> Node:

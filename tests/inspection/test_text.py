@@ -26,7 +26,7 @@ def joined(lines: Iterable[text.Line]) -> str:
 
 
 def whole(name: str, image: bytes) -> str:
-    node = take_apart(image, name, house=False)
+    node = take_apart(image, name)
     return joined(
         [
             text.heading(name, node),
@@ -69,7 +69,7 @@ def test_sizes_are_as_people_read_them(number: int, words: str) -> None:
 
 
 def test_what_nothing_starts_has_no_answers_of_a_program() -> None:
-    node, said = interviewed(take_apart(fat({"README.TXT": b"x"}), "x", house=False))
+    node, said = interviewed(take_apart(fat({"README.TXT": b"x"}), "x"))
     assert [line.split("  ")[1] for line, _ in text.told(said)] == [
         "UEFI, from USB",
         "BIOS, from USB",
@@ -81,7 +81,7 @@ def test_what_nothing_starts_has_no_answers_of_a_program() -> None:
 
 def test_a_program_alone_has_its_answers() -> None:
     sbat = b"sbat,1,SBAT Version,sbat,1,https://example.org/\ngrub,5,x,grub,1,https://example.org/\n"
-    node = take_apart(sign(pe({".text": b"x", ".sbat": sbat})), "grubx64.efi", house=False)
+    node = take_apart(sign(pe({".text": b"x", ".sbat": sbat})), "grubx64.efi")
     assert [line for line, _ in text.told(answers(node))] == [
         "  started by UEFI  yes: it is an EFI application for x86-64",
         "  Secure Boot      if the firmware trusts Test signer, where SbatLevel is older than 2025112400 "
@@ -93,23 +93,23 @@ def test_a_program_alone_has_its_answers() -> None:
 
 
 def test_a_kernel_s_own_signature_is_shown() -> None:
-    node = take_apart(uki({".linux": sign(bzimage(), "A", "B")}), "x.efi", house=False)
+    node = take_apart(uki({".linux": sign(bzimage(), "A", "B")}), "x.efi")
     lines = [line for line, _ in text.tree(node, whole=False)]
     assert lines[-1].endswith("Linux kernel, 6.12.1-test, signed by A and B")
 
 
 def test_where_one_way_works_the_others_say_what_they_lack() -> None:
     image = iso(finish=lambda image, *_: image)
-    _, said = interviewed(take_apart(patch(image, 17 * 2048 + 7, bytes(32)) + bytes(512), "x", house=False))
+    _, said = interviewed(take_apart(patch(image, 17 * 2048 + 7, bytes(32)) + bytes(512), "x"))
     assert not any("hint: " in line for line, _ in text.told(said))
-    _, said = interviewed(take_apart(patch(iso(), 17 * 2048 + 7, bytes(32)), "x", house=False))
+    _, said = interviewed(take_apart(patch(iso(), 17 * 2048 + 7, bytes(32)), "x"))
     lines = [line for line, _ in text.told(said)]
     assert lines[1].startswith("                   hint: give xorriso `-e efi.img -no-emul-boot`")
 
 
 @pytest.mark.parametrize("way", evidence.WAYS)
 def test_an_answer_has_a_chain_of_evidence(golden: Compare, way: str) -> None:
-    node, said = interviewed(take_apart(iso(), "good.iso", house=False))
+    node, said = interviewed(take_apart(iso(), "good.iso"))
     answer = next(each for each in said if each.question == evidence.WAYS[way])
     golden(f"inspect-why-{way}.txt", joined(text.evidence(answer, evidence.steps(node, way))))
 
@@ -120,7 +120,7 @@ def many(count: int) -> bytes:
 
 
 def test_of_many_members_those_are_shown_that_say_something() -> None:
-    node = take_apart(many(100), "many", house=False)
+    node = take_apart(many(100), "many")
     shown = [line.split("  ")[0].strip(" ├└─│") for line, _ in text.tree(node, whole=False)]
     assert shown == [
         "many",
@@ -132,7 +132,7 @@ def test_of_many_members_those_are_shown_that_say_something() -> None:
 
 
 def test_the_whole_tree_shows_all() -> None:
-    node = take_apart(many(100), "many", house=False)
+    node = take_apart(many(100), "many")
     assert len(list(text.tree(node, whole=True))) == 1 + 1 + 100 + len(members())
 
 
@@ -154,7 +154,7 @@ def test_what_was_left_out_is_said() -> None:
 
 def test_a_strangers_name_stays_in_its_line() -> None:
     image = initramfs([Raw("a\x1b[2J\n", FILE, b"x")])
-    node = take_apart(image, "odd\n", house=False)
+    node = take_apart(image, "odd\n")
     assert [line.split("  ")[0] for line, _ in text.tree(node, whole=True)] == [
         "odd\\x0a",
         "└── a\\x1b[2J\\x0a",
@@ -184,5 +184,5 @@ def test_no_more_findings_than_anybody_reads() -> None:
 
 
 def test_a_file_system_without_a_label() -> None:
-    node = take_apart(fat({}, label=""), "x.img", house=False)
+    node = take_apart(fat({}, label=""), "x.img")
     assert joined(text.tree(node, whole=False)) == "x.img  33 kB              FAT file system, FAT12\n"

@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Input, Output, Pinned, Source, Step, digest, distinct, source_digest
 from pipeline.project.checkout import Project, load
-from pipeline.project.recipe import Iso
+from pipeline.project.recipe import Iso, Policy
 from pipeline.report import Report
 from pipeline.store.cache import Blob
 from tests.conftest import Compare
@@ -360,12 +360,33 @@ def test_what_people_get_is_checked(checkout: Project) -> None:
 
 
 def test_every_artifact_has_a_gate(checkout: Project) -> None:
-    system = ("kernel", "elf", "initramfs", "uki")
-    kinds = {NAME: (*system, "fat", "iso"), RUNTIME: ("kernel", "elf", "elf", "initramfs", "uki")}
+    programs = {
+        NAME: {"/bin/truthdb-installer": "reboot"},
+        RUNTIME: {"/bin/truthdb-appliance": "", "/bin/truthdb-service": ""},
+    }
+    kinds = {
+        NAME: ("kernel", "elf", "initramfs", "uki", "fat", "iso"),
+        RUNTIME: ("kernel", "elf", "elf", "initramfs", "uki"),
+    }
     for name, expected in kinds.items():
-        checks = [step.checks for step in plan(checkout, name) if step.published]
-        gates = [check for each in checks for check in each.values()]
-        assert gates == [Gate(kind) for kind in expected]
+        assert gates_of(checkout, name) == [
+            Gate(kind) if kind in ("kernel", "elf") else Gate(kind, programs=programs[name])
+            for kind in expected
+        ]
+
+
+def test_a_recipe_names_the_policies_of_its_gates(checkout: Project) -> None:
+    recipe = replace(checkout.recipes[NAME], policy=Policy(checks=("reproducible",)))
+    gates = gates_of(replace(checkout, recipes={**checkout.recipes, NAME: recipe}), NAME)
+    # kernels are shared by recipes
+    assert [gate.policies for gate in gates if gate.kind != "kernel"] == 5 * [("reproducible",)]
+
+
+def gates_of(project: Project, name: str) -> list[Gate]:
+    checks = (step.checks for step in plan(project, name) if step.published)
+    gates = [check for each in checks for check in each.values()]
+    assert all(isinstance(gate, Gate) for gate in gates)
+    return [gate for gate in gates if isinstance(gate, Gate)]
 
 
 def test_an_image_that_carries_another_has_its_steps_and_publishes_nothing_of_it(checkout: Project) -> None:

@@ -71,6 +71,18 @@ EDITS = [
         "[product",
         "Expected ']' at the end of a table declaration (at line 3, column 9)",
     ),
+    (
+        RECIPE,
+        CRATE,
+        CRATE + '\non_success = "explode"',
+        "programs.toy.on_success: 'explode' is not 'reboot', 'poweroff' or 'halt'",
+    ),
+    (
+        RECIPE,
+        "[kernel]",
+        '[policy]\nchecks = ["loose"]\n[kernel]',
+        "policy.checks.0: 'loose' is not 'strict', 'reproducible', 'appliance' or 'medium'",
+    ),
     (MANIFEST, "source_date_epoch = 1795219200\n", "", "source_date_epoch: this key is missing"),
     (MANIFEST, "1795219200", '"now"', "source_date_epoch: 'now' is not a whole number"),
     (MANIFEST, "1795219200", "1.5", "source_date_epoch: 1.5 is not a whole number"),

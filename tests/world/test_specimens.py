@@ -39,7 +39,7 @@ each = pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda one: one.name)
 @pytest.fixture(scope="module")
 def nodes(world: World) -> dict[str, Node]:
     """Every specimen, taken apart."""
-    return {one.name: take_apart(world.image(one.name), one.name, house=False) for one in SPECIMENS}
+    return {one.name: take_apart(world.image(one.name), one.name) for one in SPECIMENS}
 
 
 @each
@@ -73,7 +73,7 @@ NO_INIT = "CPIO018"  # the archives that tools make here hold files, and nothing
 
 @pytest.mark.parametrize("name", MADE)
 def test_what_tools_make_is_not_broken_either(world: World, name: str) -> None:
-    node = take_apart(world.image(name), name, house=False)
+    node = take_apart(world.image(name), name)
     assert node.kind
     assert node.kind.name == MADE[name]
     wrong = [one for one in node.all_findings() if one.severity is Severity.ERROR]

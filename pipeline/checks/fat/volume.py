@@ -11,7 +11,7 @@ from itertools import islice
 from string import ascii_lowercase
 
 from pipeline.checks.fat.chains import Chains, follow
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fat import Volume, read_table, read_volume, table_bytes
@@ -19,6 +19,8 @@ from pipeline.formats.fat_directory import Directory, Entry, directories
 from pipeline.formats.fields import Image, chunks
 
 BOOT_PROGRAM = "EFI/BOOT/BOOTX64.EFI"
+SPEC = "Microsoft FAT Specification (2005)"
+AGAIN = "make the volume again with `mkfs.vfat` and mtools, or let `fsck.fat` repair it"
 MAX_SHOWN = 8
 
 MEDIA_OFFSET, MIRRORING_OFFSET, SIGNATURE_OFFSET = 21, 40, 510  # bytes into the boot sector
@@ -87,6 +89,16 @@ def read_cut_off(image: Image) -> EfiImage:
     return replace(read_efi_image(image), is_told=True)
 
 
+rule = Rules[EfiImage]()
+
+
+@rule(
+    "FAT001",
+    "its type is the one that its clusters make",
+    lenient=True,
+    spec=f"{SPEC}, §3.5",
+    fix="make it with the type that its size asks for, or of another size or cluster size",
+)
 def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
     """Some firmware goes by the count of clusters, whatever the boot sector says or how it is laid out."""
     volume = efi.volume
@@ -100,23 +112,32 @@ def type_is_by_count(efi: EfiImage) -> Iterator[Fault]:
             return
 
 
+@rule("FAT015", "all its files are there", spec=f"{SPEC}, §3.1", fix="copy it again, whole")
 def files_are_inside(efi: EfiImage) -> Iterator[Fault]:
     """What lies behind the end cannot be read: a copy may have been cut off."""
     volume = efi.volume
     if volume.size > len(volume.image) and not efi.is_told:
         last = last_used(efi)
         if volume.data_offset + (last - 1) * volume.cluster_size > len(volume.image):
-            yield _cut_off(efi), "copy it again, whole"
+            yield cut_off(efi)
 
 
+@rule(
+    "FAT016",
+    "all of the volume is there",
+    lenient=True,
+    spec=f"{SPEC}, §3.1 (BPB_TotSec32)",
+    fix="copy it again, whole, or make it longer with `truncate`",
+)
 def volume_is_inside(efi: EfiImage) -> Iterator[Fault]:
     """Firmware reads what is there, but Linux mounts no volume that is larger than what it lies in."""
     is_cut_off = efi.volume.size > len(efi.volume.image) and not efi.is_told
     if is_cut_off and not any(files_are_inside(efi)):
-        yield f"{_cut_off(efi)}; only free space is missing", "copy it again, whole"
+        yield f"{cut_off(efi)}; only free space is missing"
 
 
-def _cut_off(efi: EfiImage) -> str:
+def cut_off(efi: EfiImage) -> str:
+    """Return what is told of a volume that is not all there."""
     volume = efi.volume
     return (
         f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(volume.image)}"
@@ -129,23 +150,34 @@ def last_used(efi: EfiImage) -> int:
     return next((at for at in range(len(table) - 1, 1, -1) if table[at]), 1)
 
 
+@rule(
+    "FAT017",
+    "its boot sector is signed",
+    lenient=True,
+    spec=f"{SPEC}, §3.1 (Signature_word)",
+    fix="make the volume again with `mkfs.vfat`, or write 55 aa at offset 510 of its boot sector",
+)
 def is_signed(efi: EfiImage) -> Iterator[Fault]:
     """EDK II and Linux read a volume without it; Windows, and firmware that goes by the rules, do not."""
     signature = bytes(efi.volume.image[SIGNATURE_OFFSET : SIGNATURE_OFFSET + 2])
     if signature != b"\x55\xaa":
-        yield (
-            f"the FAT volume's boot sector ends with {signature.hex()}, not with the signature 55aa",
-            "make the volume again, with `mkfs.vfat`",
-        )
+        yield f"the FAT volume's boot sector ends with {signature.hex()}, not with the signature 55aa"
 
 
+@rule(
+    "FAT012",
+    "its media descriptor is one that there is",
+    spec=f"{SPEC}, §3.1 (BPB_Media)",
+    fix="set the byte at offset 21 of the boot sector to 0xf8, or make the volume again",
+)
 def media_is_known(efi: EfiImage) -> Iterator[Fault]:
     """Firmware and Linux take a volume with another media descriptor for something else, and leave it."""
     (media,) = bytes(efi.volume.image[MEDIA_OFFSET : MEDIA_OFFSET + 1])
     if media not in MEDIA:
-        yield f"the FAT volume's media descriptor is {media:#04x}, which none has", "set it to 0xf8"
+        yield f"the FAT volume's media descriptor is {media:#04x}, which none has"
 
 
+@rule("FAT002", "both tables are equal", lenient=True, spec=f"{SPEC}, §4", fix=AGAIN)
 def tables_are_equal(efi: EfiImage) -> Iterator[Fault]:
     """Firmware reads one of them, what repairs the volume may read the other."""
     volume = efi.volume
@@ -156,11 +188,12 @@ def tables_are_equal(efi: EfiImage) -> Iterator[Fault]:
     for first, second in zip(chunks(table_bytes(volume)), chunks(table_bytes(volume, 1)), strict=True):
         if first != second:
             offset = at + next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
-            yield f"the FAT volume's two tables differ, first at their byte {offset}", "make it again"
+            yield f"the FAT volume's two tables differ, first at their byte {offset}"
             return
         at += len(first)
 
 
+@rule("FAT004", "chains of clusters are sound", spec=f"{SPEC}, §4", fix=AGAIN)
 def chains_are_sound(efi: EfiImage) -> Iterator[Fault]:
     """A file whose chain is broken, or shared with another, does not hold what was put there."""
     if efi.damage:
@@ -168,6 +201,13 @@ def chains_are_sound(efi: EfiImage) -> Iterator[Fault]:
     yield from _some(efi.chains.broken)
 
 
+@rule(
+    "FAT009",
+    "every cluster in use belongs to a file that needs it",
+    lenient=True,
+    spec=f"{SPEC}, §4",
+    fix=AGAIN,
+)
 def clusters_are_found(efi: EfiImage) -> Iterator[Fault]:
     """What belongs to nobody is never free again; something was cut off while it was written."""
     if efi.damage is None and efi.complete and not efi.chains.broken:
@@ -181,17 +221,31 @@ def _some(faults: Sequence[Fault]) -> Iterator[Fault]:
         yield f"of the FAT volume's files, {len(faults) - MAX_SHOWN} more have broken chains", faults[0][1]
 
 
+@rule(
+    "FAT011",
+    "it was finished",
+    lenient=True,
+    spec=f"{SPEC}, §4",
+    fix="let `fsck.fat` look at it, and unmount it after writing to it",
+)
 def is_clean(efi: EfiImage) -> Iterator[Fault]:
     """Whoever wrote to it last did not finish, so files may be damaged; some firmware then does not write."""
     variant = efi.volume.variant
     number = efi.table[1]
     (state,) = bytes(efi.volume.image[STATE_OFFSET[variant] :][:1])
     if not number & CLEAN.get(variant, 1) or state & 1:
-        yield "the FAT volume is marked as dirty: it was not unmounted", "let `fsck.fat` look at it"
+        yield "the FAT volume is marked as dirty: it was not unmounted"
     elif not number & NO_ERROR.get(variant, 1) or state & 2:
-        yield "the FAT volume is marked as having had errors of its disk", "let `fsck.fat` look at it"
+        yield "the FAT volume is marked as having had errors of its disk"
 
 
+@rule(
+    "FAT010",
+    "firmware finds every name",
+    lenient=True,
+    spec=f"{SPEC}, §6 and §7; UEFI 2.10, §13.3.1",
+    fix="write files with mtools, or another program that makes names of FAT",
+)
 def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
     """Firmware finds a file by a name of capitals or its long name, and the first of two that are alike."""
     seen: set[str] = set()
@@ -216,6 +270,13 @@ def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
         seen.add(entry.path.upper())
 
 
+@rule(
+    "FAT013",
+    "its directories lead back",
+    lenient=True,
+    spec=f'{SPEC}, §6.5 ("Directory Creation")',
+    fix="make the volume with mtools; `fsck.fat -n` says whether it is right",
+)
 def directories_lead_back(efi: EfiImage) -> Iterator[Fault]:
     """`fsck.fat`, which people run on media that make trouble, calls other ones broken; so may a firmware."""
     yield from islice(_links(efi), MAX_SHOWN)
@@ -240,6 +301,13 @@ def _links(efi: EfiImage) -> Iterator[Fault]:
                 yield f"{place} has {name!r} lead to cluster {link.first_cluster}, not {cluster}", hint
 
 
+@rule(
+    "FAT014",
+    "its files have dates",
+    lenient=True,
+    spec=f"{SPEC}, §6 (DIR_WrtDate)",
+    fix="write the files with a program that knows the date, such as mcopy with SOURCE_DATE_EPOCH",
+)
 def dates_exist(efi: EfiImage) -> Iterator[Fault]:
     """Programs that sort or compare by date show such a file as of 1979, or leave it out."""
     files = (entry for entry in efi.entries if not entry.is_label)
@@ -247,8 +315,7 @@ def dates_exist(efi: EfiImage) -> Iterator[Fault]:
         date = entry.written[0]
         yield (
             f"the FAT volume's {entry.path} was written on "
-            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is no date",
-            "write it with a program that knows the date, such as mcopy with SOURCE_DATE_EPOCH",
+            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is no date"
         )
 
 

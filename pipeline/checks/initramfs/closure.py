@@ -13,7 +13,7 @@ from functools import cache, partial
 from itertools import chain
 
 from pipeline.checks.elf import Program
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.initramfs.loader_paths import usual_folders
 from pipeline.checks.kind import Node
 from pipeline.errors import FormatError
@@ -50,6 +50,16 @@ class _Archive:
         return None
 
 
+together = Rules[Node]()
+
+
+@together(
+    "CPIO017",
+    "its programs have their loaders and libraries",
+    lenient=True,
+    spec="ld.so(8); System V ABI, gABI, Dynamic Linking (DT_NEEDED, DT_RUNPATH)",
+    fix="add the library, or link the program statically",
+)
 def closure_is_complete(node: Node) -> Iterator[Fault]:
     """A program whose loader or library is missing does not start: `No such file or directory`."""
     programs = _programs(node)

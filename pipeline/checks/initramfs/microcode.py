@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.initramfs.read import Initramfs
 from pipeline.formats.budget import STEPS
 from pipeline.formats.cpio_reader import Entry
@@ -62,6 +62,16 @@ def _files(initramfs: Initramfs) -> Iterator[tuple[Segment, Entry]]:
                 yield segment, entry
 
 
+rule = Rules[Initramfs]()
+
+
+@rule(
+    "CPIO020",
+    "Linux finds the microcode that is in it",
+    severity=Severity.WARNING,
+    spec="Linux, lib/earlycpio.c and Documentation/arch/x86/microcode.rst",
+    fix="put it in front, not packed, as kernel/x86/microcode/GenuineIntel.bin or AuthenticAMD.bin",
+)
 def microcode_is_found(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux looks for it by its whole name, in what stands in front and is not packed, and says nothing."""
     early = found(initramfs)

@@ -3,10 +3,10 @@
 Must not know what should be in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader
 from pipeline.formats import initramfs as archives
@@ -27,7 +27,7 @@ class Initramfs:
     """The archives that it is made of, their members in order, and the tree that Linux makes of them.
 
     `lost` are the members that it leaves out, `fault` is why it stops before the end, None where it does not,
-    and `doubts` is damage that it does not notice.
+    `doubts` is damage that it does not notice, and `programs` what it is for, as an `Inittab` has them.
     """
 
     segments: tuple[Segment, ...]
@@ -36,6 +36,7 @@ class Initramfs:
     lost: Lost
     fault: FormatError | None
     doubts: tuple[FormatError, ...]
+    programs: Mapping[str, str]
 
     @property
     def is_early(self) -> bool:
@@ -51,7 +52,7 @@ def is_archive(image: Image) -> bool:
     return bool(compression_of(start)) or head in (b"0707", LZ4_FRAME) or recognise(start) in FOREIGN
 
 
-def read_initramfs(image: Image) -> Initramfs:
+def read_initramfs(image: Image, programs: Mapping[str, str]) -> Initramfs:
     """Unpack and read, as Linux does. Raises FormatError when nothing comes out of it."""
     if not is_archive(image):
         raise FormatError(
@@ -64,9 +65,19 @@ def read_initramfs(image: Image) -> Initramfs:
     if not entries and reasons:
         raise reasons[0]
     tree, lost = grow(entries, budget_of(image))
-    return Initramfs(unpacked.segments, entries, tree, lost, unpacked.fault, unpacked.doubts)
+    return Initramfs(unpacked.segments, entries, tree, lost, unpacked.fault, unpacked.doubts, programs)
 
 
+rule = Rules[Initramfs]()
+
+
+@rule(
+    "CPIO019",
+    "Linux unpacks all of it",
+    lenient=True,
+    spec="Linux, init/initramfs.c (unpack_to_rootfs, do_reset) and lib/decompress_*.c",
+    fix="fill each part up to a multiple of 4 before the next is joined to it, or make it again",
+)
 def linux_unpacks_all(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux boots with what it has unpacked until it stops, and what follows is not there."""
     fault = initramfs.fault
@@ -83,19 +94,32 @@ def linux_unpacks_all(initramfs: Initramfs) -> Iterator[Fault]:
             )
 
 
+@rule(
+    "CPIO013",
+    "it is one archive, packed with zstd",
+    policy="appliance",
+    spec="Linux, init/initramfs.c (unpack_to_rootfs)",
+    fix="compress one cpio archive with zstd",
+)
 def is_one_zstd_archive(initramfs: Initramfs) -> Iterator[Fault]:
     """One archive, packed in one way: what else there is came in unnoticed."""
     found = [segment.compression or "nothing" for segment in initramfs.segments]
     if found != ["zstd"]:
         yield (
             f"the initramfs is not one archive packed with zstd: it has {len(found)}, "
-            f"packed with {', '.join(dict.fromkeys(found))}",
-            "compress one cpio archive with zstd",
+            f"packed with {', '.join(dict.fromkeys(found))}"
         )
 
 
+@rule(
+    "CPIO016",
+    "checksums are right",
+    spec="Linux, Documentation/driver-api/early-userspace/buffer-format.rst, c_chksum; "
+    "Linux, init/initramfs.c (do_copy)",
+    fix="make the archive again; with magic 070701 it needs no checksums",
+)
 def checksums_are_right(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux stops at a member whose checksum is wrong, and boots with what it has until then."""
     for entry in initramfs.entries:
         if not entry.is_sound:
-            yield f"the checksum of {entry.name!r} is wrong", "make the archive again"
+            yield f"the checksum of {entry.name!r} is wrong"

@@ -8,20 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from pipeline.checks.elf import read_companion
-from pipeline.checks.finding import Fault, Rule, Severity
-from pipeline.checks.initramfs import members as of
-from pipeline.checks.initramfs.closure import closure_is_complete
-from pipeline.checks.initramfs.microcode import microcode_is_found
-from pipeline.checks.initramfs.read import (
-    Initramfs,
-    checksums_are_right,
-    is_one_zstd_archive,
-    linux_unpacks_all,
-    read_initramfs,
-)
+from pipeline.checks.finding import Fault, Rules
+from pipeline.checks.initramfs import closure, members, microcode, read
+from pipeline.checks.initramfs.members import links_lead_somewhere
+from pipeline.checks.initramfs.read import Initramfs, read_initramfs
 from pipeline.checks.initramfs.startable import Refused, start
-from pipeline.checks.inittab import rules as inittab
-from pipeline.checks.inittab.program import APPLIANCE, INSTALLER, own_program
+from pipeline.checks.inittab.program import BUSYBOX
+from pipeline.checks.inittab.rules import read as read_inittab
 from pipeline.checks.kind import Kind, Member, Node
 from pipeline.errors import FormatError
 from pipeline.formats import elf
@@ -33,18 +26,43 @@ INIT = "/sbin/init"
 INITTAB = "/etc/inittab"
 
 
+rule = Rules[Initramfs]()
+as_a_whole = Rules[Node]()
+
+
+@rule(
+    "CPIO008",
+    f"{INIT} leads to a program",
+    policy="appliance",
+    spec="Linux, init/main.c (ramdisk_execute_command)",
+    fix=f"add {INIT}, a link to BusyBox",
+)
 def init_can_run(initramfs: Initramfs) -> Iterable[Fault]:
     """A dangling link is as bad as none."""
     initramfs.tree.resolve_program(INIT)
     return ()
 
 
-def own_program_can_run(initramfs: Initramfs) -> Iterable[Fault]:
-    """It is what all this is for."""
-    initramfs.tree.resolve_program(own_program(initramfs.tree))
+@rule(
+    "CPIO009",
+    "the recipe's programs can be run",
+    policy="appliance",
+    spec="what /etc/inittab starts",
+    fix="add the program",
+)
+def own_programs_can_run(initramfs: Initramfs) -> Iterable[Fault]:
+    """They are what all this is for."""
+    for path in initramfs.programs:
+        initramfs.tree.resolve_program(path)
     return ()
 
 
+@as_a_whole(
+    "CPIO018",
+    "Linux can start its /init",
+    spec="Linux, init/main.c (kernel_init), fs/binfmt_script.c and fs/binfmt_elf.c",
+    fix="put a program, or a script whose interpreter is there, at /init",
+)
 def has_something_to_start(node: Node) -> Iterator[Fault]:
     """Linux panics where it can start neither this nor what stands in for it."""
     initramfs: Initramfs = node.artifact
@@ -66,6 +84,13 @@ def _can_start(node: Node, path: str) -> bool:
     return True
 
 
+@rule(
+    "CPIO012",
+    f"{INITTAB} is there",
+    policy="appliance",
+    spec=f"{BUSYBOX} (parse_inittab)",
+    fix=f"add {INITTAB} to the recipe's rootfs/",
+)
 def inittab_is_there(initramfs: Initramfs) -> Iterable[Fault]:
     """Without it BusyBox init asks for shells on consoles."""
     initramfs.tree.resolve(INITTAB)
@@ -78,27 +103,50 @@ def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) ->
     if not stat.S_ISCHR(member.mode) or member.device != device:
         yield (
             f"{path} is {stat.filemode(member.mode)} {member.device[0]}:{member.device[1]}, "
-            f"not the character device {device[0]}:{device[1]}",
-            f"add {path} as a device node",
+            f"not the character device {device[0]}:{device[1]}"
         )
 
 
-def members(initramfs: Initramfs) -> Iterator[Member]:
+for code, path, device, spec in (
+    ("CPIO010", "/dev/console", (5, 1), "Linux, init/main.c (console_on_rootfs)"),
+    ("CPIO011", "/dev/null", (1, 3), f"{BUSYBOX} (bb_sanitize_stdio)"),
+):
+    rule(
+        code,
+        f"{path} is there",
+        policy="appliance",
+        spec=spec,
+        fix=f"add {path} as the character device {device[0]}:{device[1]}",
+    )(partial(device_is_there, path, device))
+
+
+@rule(
+    "CPIO014",
+    "links lead somewhere",
+    policy="appliance",
+    spec="symlink(7)",
+    fix="add what the link leads to, or leave the link out",
+)
+def own_links_lead_somewhere(initramfs: Initramfs) -> Iterator[Fault]:
+    """What follows a dangling link fails, long after the boot. Init and programs have rules of their own."""
+    return links_lead_somewhere((INIT, *initramfs.programs), initramfs)
+
+
+def members_of(initramfs: Initramfs) -> Iterator[Member]:
     """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
-    programs = {
-        id(entry.data) for path in (INIT, INSTALLER, APPLIANCE) if (entry := _program(initramfs, path))
-    }
-    read_inittab = partial(inittab.read, tree=initramfs.tree)
+    paths = (INIT, *initramfs.programs)
+    programs = {id(entry.data) for path in paths if (entry := _program(initramfs, path))}
+    read_as = partial(read_inittab, tree=initramfs.tree, programs=initramfs.programs)
     for entry in initramfs.entries:
         if entry.name == INITTAB.lstrip("/"):
-            yield Member(entry.name, entry.data, None, "inittab", read_inittab, facts(entry))
+            yield Member(entry.name, entry.data, None, "inittab", read_as, facts(entry))
         else:
             is_own = id(entry.data) in programs
             # what is cut off is told as the archive's damage
             is_program = is_own or (not entry.missing and bytes(entry.data[:4]) == elf.MAGIC)
-            read = None if is_own else read_companion
+            read_elf = None if is_own else read_companion
             kind = "elf" if is_program else ""
-            yield Member(entry.name, entry.data, None, kind, read if is_program else None, facts(entry))
+            yield Member(entry.name, entry.data, None, kind, read_elf if is_program else None, facts(entry))
 
 
 def _program(initramfs: Initramfs, path: str) -> Entry | None:
@@ -122,179 +170,18 @@ def facts(entry: Entry) -> Mapping[str, str | int]:
     return found
 
 
-CPIO = "Linux, Documentation/driver-api/early-userspace/buffer-format.rst"
-UNPACK = "Linux, init/initramfs.c"
-BUSYBOX = "BusyBox 1.37, init/init.c"
-REPRODUCIBLE = "reproducible-builds.org, Archives"
+def initramfs_of(programs: Mapping[str, str]) -> Kind[Initramfs]:
+    """Return the kind of an initramfs that is for these programs, as `Inittab` has them."""
+    return Kind(
+        "initramfs",
+        "initramfs",
+        "CPIO000",
+        partial(read_initramfs, programs=programs),
+        (*members.rule.table, *rule.table, *read.rule.table, *microcode.rule.table),
+        members_of,
+        tuple(closure.together.table),
+        tuple(as_a_whole.table),
+    )
 
-KIND = Kind(
-    "initramfs",
-    "initramfs",
-    "CPIO000",
-    read_initramfs,
-    (
-        Rule(
-            "CPIO001",
-            "names are relative and normalised",
-            of.names_are_relative,
-            house=True,
-            spec=f"{CPIO}, c_filename",
-            fix="Name members like `etc/inittab`.",
-        ),
-        Rule(
-            "CPIO002",
-            "no name is there twice",
-            of.names_are_there_once,
-            house=True,
-            spec=f"{UNPACK} (clean_path)",
-            fix="Leave it in once.",
-        ),
-        Rule(
-            "CPIO003",
-            "members are sorted",
-            of.members_are_sorted,
-            house=True,
-            spec=f"{REPRODUCIBLE}, File ordering",
-            fix="Write members sorted by name.",
-        ),
-        Rule(
-            "CPIO004",
-            "every member's directory is there",
-            of.parents_are_there,
-            lenient=True,
-            spec=f"{UNPACK} (do_name): a file whose directory is missing is not made",
-            fix="Write each directory before what is in it.",
-        ),
-        Rule(
-            "CPIO005",
-            "root owns everything",
-            of.root_owns_all,
-            house=True,
-            spec=f"{REPRODUCIBLE}, Users, groups and numeric ids",
-            fix="Write members as root:root.",
-        ),
-        Rule(
-            "CPIO006",
-            "there is one mtime",
-            of.times_are_one,
-            house=True,
-            spec="reproducible-builds.org, SOURCE_DATE_EPOCH",
-            fix="Write all members with SOURCE_DATE_EPOCH.",
-        ),
-        Rule(
-            "CPIO007",
-            "nothing is writable for all",
-            of.nobody_else_writes,
-            house=True,
-            spec="inode(7), S_IWOTH",
-            fix="Take the right away; /tmp gets the sticky bit.",
-        ),
-        Rule(
-            "CPIO008",
-            f"{INIT} leads to a program",
-            init_can_run,
-            house=True,
-            spec="Linux, init/main.c (ramdisk_execute_command)",
-            fix=f"Add {INIT}, a link to BusyBox.",
-        ),
-        Rule(
-            "CPIO009",
-            f"{INSTALLER} or {APPLIANCE} leads to a program",
-            own_program_can_run,
-            house=True,
-            spec="what /etc/inittab starts",
-            fix=f"Add {INSTALLER} or {APPLIANCE}.",
-        ),
-        Rule(
-            "CPIO010",
-            "/dev/console is there",
-            partial(device_is_there, "/dev/console", (5, 1)),
-            house=True,
-            spec="Linux, init/main.c (console_on_rootfs)",
-            fix="Add the character device 5:1.",
-        ),
-        Rule(
-            "CPIO011",
-            "/dev/null is there",
-            partial(device_is_there, "/dev/null", (1, 3)),
-            house=True,
-            spec=f"{BUSYBOX} (bb_sanitize_stdio)",
-            fix="Add the character device 1:3.",
-        ),
-        Rule(
-            "CPIO012",
-            f"{INITTAB} is there",
-            inittab_is_there,
-            house=True,
-            spec=f"{BUSYBOX} (parse_inittab)",
-            fix=f"Add {INITTAB} to the recipe's rootfs/.",
-        ),
-        Rule(
-            "CPIO013",
-            "it is one archive, packed with zstd",
-            is_one_zstd_archive,
-            house=True,
-            spec=f"{UNPACK} (unpack_to_rootfs)",
-            fix="Compress one cpio archive with zstd.",
-        ),
-        Rule(
-            "CPIO014",
-            "links lead somewhere",
-            partial(of.links_lead_somewhere, (INIT, INSTALLER, APPLIANCE)),
-            house=True,
-            spec="symlink(7)",
-            fix="Add what the link leads to, or leave the link out.",
-        ),
-        Rule(
-            "CPIO015",
-            f"there are no device nodes but {', '.join(of.DEVICES)}",
-            of.devices_are_known,
-            house=True,
-            spec="Linux, drivers/base/Kconfig (DEVTMPFS)",
-            fix="Leave the node out.",
-        ),
-        Rule(
-            "CPIO016",
-            "checksums are right",
-            checksums_are_right,
-            spec=f"{CPIO}, c_chksum; {UNPACK} (do_copy)",
-            fix="Make the archive again; with magic 070701 it needs no checksums.",
-        ),
-        Rule(
-            "CPIO020",
-            "Linux finds the microcode that is in it",
-            microcode_is_found,
-            Severity.WARNING,
-            spec="Linux, lib/earlycpio.c and Documentation/arch/x86/microcode.rst",
-            fix="Put it in front, not packed, as kernel/x86/microcode/GenuineIntel.bin or AuthenticAMD.bin.",
-        ),
-        Rule(
-            "CPIO019",
-            "Linux unpacks all of it",
-            linux_unpacks_all,
-            lenient=True,
-            spec=f"{UNPACK} (unpack_to_rootfs, do_reset) and lib/decompress_*.c",
-            fix="Fill each part up to a multiple of 4 before the next is joined to it, or make it again.",
-        ),
-    ),
-    members,
-    (
-        Rule(
-            "CPIO017",
-            "its programs have their loaders and libraries",
-            closure_is_complete,
-            lenient=True,
-            spec="ld.so(8); System V ABI, gABI, Dynamic Linking (DT_NEEDED, DT_RUNPATH)",
-            fix="Add the library, or link the program statically.",
-        ),
-    ),
-    (
-        Rule(
-            "CPIO018",
-            "Linux can start its /init",
-            has_something_to_start,
-            spec="Linux, init/main.c (kernel_init), fs/binfmt_script.c and fs/binfmt_elf.c",
-            fix="Put a program, or a script whose interpreter is there, at /init.",
-        ),
-    ),
-)
+
+INITRAMFS = initramfs_of({})

@@ -5,12 +5,12 @@ Must not know how the archive around it is stored. BusyBox `init` itself is desc
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from pipeline.checks.finding import Fault, Rule
-from pipeline.checks.inittab import program as inittab_program
-from pipeline.checks.inittab.program import APPLIANCE, INSTALLER, Inittab
+from pipeline.checks.finding import Fault, Rules
+from pipeline.checks.inittab import program
+from pipeline.checks.inittab.program import BUSYBOX, RUNS, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
@@ -26,11 +26,20 @@ SHORT = frozenset(
 )
 MAX_SIZE = 1 << 16  # bytes
 LETTERS_A_STEP = 4  # to take a command apart as a shell does takes long
-RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
 HIDDEN = frozenset(["null", "zero", "full"])
 TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
 
 
+rule = Rules[Inittab]()
+
+
+@rule(
+    "INIT001",
+    "BusyBox takes every line",
+    lenient=True,
+    spec=f"{BUSYBOX} (parse_inittab)",
+    fix="write `tty::action:command`",
+)
 def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox reports a bad line on the console, and drops it."""
     for line in inittab.lines:
@@ -43,14 +52,20 @@ def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
             yield f"line {line.number}: there is no command", "write `tty::action:command`"
 
 
+@rule(
+    "INIT003",
+    "every command is in the archive, executable",
+    lenient=True,
+    spec=f"{BUSYBOX} (init_exec)",
+    fix="add the command to the recipe's rootfs/, or take the line out",
+)
 def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox says `can't run` and goes on. Whether the own program is there is the archive's own rule."""
     for line in inittab.good_lines:
         names = [command.name for command in line.commands] + [SHELL] * line.needs_shell
         for name in dict.fromkeys(names):
-            fault = (
-                None if name in BUILTINS or name in (INSTALLER, APPLIANCE) else _missing(inittab.tree, name)
-            )
+            is_known = name in BUILTINS or name in inittab.programs
+            fault = None if is_known else _missing(inittab.tree, name)
             if fault:
                 yield f"line {line.number}: {fault.message}", fault.hint
 
@@ -77,6 +92,13 @@ def _mounted(inittab: Inittab) -> Iterator[tuple[str, str]]:
                 yield words[words.index("-t") + 1], words[-1]
 
 
+@rule(
+    "INIT004",
+    "proc, sysfs and devtmpfs are mounted",
+    policy="appliance",
+    spec="Linux, drivers/base/Kconfig (DEVTMPFS_MOUNT)",
+    fix="add a `::sysinit:/bin/mount -t …` line for each",
+)
 def mounts_what_programs_need(inittab: Inittab) -> Iterator[Fault]:
     """Nothing else mounts them: CONFIG_DEVTMPFS_MOUNT does nothing for an initramfs."""
     mounted = set(_mounted(inittab))
@@ -88,6 +110,13 @@ def mounts_what_programs_need(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
+@rule(
+    "INIT005",
+    "their mount points exist",
+    lenient=True,
+    spec="mount(2), ENOENT",
+    fix="add the folder to the initramfs",
+)
 def mount_points_exist(inittab: Inittab) -> Iterator[Fault]:
     """A mount on a folder that is not there fails; below an earlier mount, the folder may be that one's."""
     mounted: list[str] = []
@@ -100,6 +129,13 @@ def mount_points_exist(inittab: Inittab) -> Iterator[Fault]:
         mounted.append(place)
 
 
+@rule(
+    "INIT008",
+    "every command is reached",
+    lenient=True,
+    spec=f"{BUSYBOX} (init_exec adds an exec)",
+    fix=f"write `{SHELL} -c '… && …'`",
+)
 def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox runs `sh -c "exec COMMAND"`, so `a && b` never gets to b."""
     for line in inittab.good_lines:
@@ -111,16 +147,27 @@ def every_command_is_reached(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
+@rule(
+    "INIT011",
+    "what runs has a terminal that somebody sees",
+    lenient=True,
+    spec=f"{BUSYBOX} (open_stdio_to_tty)",
+    fix="leave the first field empty, for /dev/console",
+)
 def somebody_sees_it(inittab: Inittab) -> Iterator[Fault]:
     """A machine whose programs all talk to /dev/null looks dead, and takes no key."""
     lines = [line for line in inittab.good_lines if line.action in RUNS]
     if lines and all(line.tty in HIDDEN for line in lines):
-        yield (
-            f"line {lines[0].number}: what runs has {lines[0].tty} as its terminal: nobody sees it",
-            "leave the first field empty, for /dev/console",
-        )
+        yield f"line {lines[0].number}: what runs has {lines[0].tty} as its terminal: nobody sees it"
 
 
+@rule(
+    "INIT009",
+    "nothing is started over and over",
+    lenient=True,
+    spec=f"{BUSYBOX} (respawn)",
+    fix="use sysinit, wait or once for what ends",
+)
 def nothing_loops(inittab: Inittab) -> Iterator[Fault]:
     """Respawn starts again at once what ends at once: the machine does nothing else any more."""
     for line in inittab.good_lines:
@@ -132,119 +179,32 @@ def nothing_loops(inittab: Inittab) -> Iterator[Fault]:
             )
 
 
+@rule(
+    "INIT010",
+    "its terminals are there",
+    lenient=True,
+    spec=f"{BUSYBOX} (open_stdio_to_tty)",
+    fix="write tty1, ttyS0 or the like, or nothing for /dev/console",
+)
 def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox cannot open a terminal that no device has, and then does not start what is on the line."""
     for line in inittab.good_lines:
         if line.tty and not re.fullmatch(TERMINAL, line.tty):
-            yield (
-                f"line {line.number}: {line.tty!r} is no terminal that Linux has",
-                "write tty1, ttyS0 or the like, or nothing for /dev/console",
-            )
+            yield f"line {line.number}: {line.tty!r} is no terminal that Linux has"
 
 
-def read(image: Image, tree: Tree) -> Inittab:
+def read(image: Image, tree: Tree, programs: Mapping[str, str]) -> Inittab:
     """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
     if len(image) > MAX_SIZE:
         raise FormatError(f"the inittab has {len(image)} bytes; none needs {MAX_SIZE}", "shorten it")
     budget_of(image).spend(STEPS, len(image) // LETTERS_A_STEP)
-    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree)
+    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree, programs)
 
 
-BUSYBOX = "BusyBox 1.37, init/init.c"
-
-KIND = Kind(
+INITTAB = Kind(
     "inittab",
     "BusyBox inittab",
     "INIT000",
-    partial(read, tree=Tree({})),
-    (
-        Rule(
-            "INIT001",
-            "BusyBox takes every line",
-            every_line_is_good,
-            lenient=True,
-            spec=f"{BUSYBOX} (parse_inittab)",
-            fix="Write `tty::action:command`.",
-        ),
-        Rule(
-            "INIT002",
-            f"{INSTALLER} or {APPLIANCE} is started",
-            inittab_program.starts_its_program,
-            house=True,
-            spec=f"{BUSYBOX} (run_actions)",
-            fix=f"Add `::respawn:/bin/sh -c '{INSTALLER} && reboot'` or `::respawn:{APPLIANCE}`.",
-        ),
-        Rule(
-            "INIT003",
-            "every command is in the archive, executable",
-            every_command_exists,
-            lenient=True,
-            spec=f"{BUSYBOX} (init_exec)",
-            fix="Add the command to the recipe's rootfs/, or take the line out.",
-        ),
-        Rule(
-            "INIT004",
-            "proc, sysfs and devtmpfs are mounted",
-            mounts_what_programs_need,
-            house=True,
-            spec="Linux, drivers/base/Kconfig (DEVTMPFS_MOUNT)",
-            fix="Add a `::sysinit:/bin/mount -t …` line for each.",
-        ),
-        Rule(
-            "INIT005",
-            "their mount points exist",
-            mount_points_exist,
-            lenient=True,
-            spec="mount(2), ENOENT",
-            fix="Add the folder to the initramfs.",
-        ),
-        Rule(
-            "INIT006",
-            "a chosen exit ends the machine, a crash does not",
-            inittab_program.a_chosen_exit_ends_it,
-            house=True,
-            spec=f"{BUSYBOX} (respawn)",
-            fix=f"Write `{INSTALLER} && reboot`.",
-        ),
-        Rule(
-            "INIT007",
-            "a crash restarts the program",
-            inittab_program.a_crash_restarts_it,
-            house=True,
-            spec=f"{BUSYBOX} (respawn)",
-            fix="Start it by respawn.",
-        ),
-        Rule(
-            "INIT008",
-            "every command is reached",
-            every_command_is_reached,
-            lenient=True,
-            spec=f"{BUSYBOX} (init_exec adds an exec)",
-            fix=f"Write `{SHELL} -c '… && …'`.",
-        ),
-        Rule(
-            "INIT009",
-            "nothing is started over and over",
-            nothing_loops,
-            lenient=True,
-            spec=f"{BUSYBOX} (respawn)",
-            fix="Use sysinit, wait or once for what ends.",
-        ),
-        Rule(
-            "INIT010",
-            "its terminals are there",
-            terminals_are_there,
-            lenient=True,
-            spec=f"{BUSYBOX} (open_stdio_to_tty)",
-            fix="Name a terminal of Linux, or nothing for /dev/console.",
-        ),
-        Rule(
-            "INIT011",
-            "what runs has a terminal that somebody sees",
-            somebody_sees_it,
-            lenient=True,
-            spec=f"{BUSYBOX} (open_stdio_to_tty)",
-            fix="Leave the first field empty, for /dev/console.",
-        ),
-    ),
+    partial(read, tree=Tree({}), programs={}),
+    (*program.rule.table, *rule.table),
 )

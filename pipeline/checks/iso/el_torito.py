@@ -8,13 +8,25 @@ Specifications: El Torito 1.0 (1995); UEFI 2.10, §13.3.2.1 "ISO-9660 and El Tor
 from collections.abc import Iterable, Iterator
 
 from pipeline.checks.fat.volume import BOOT_PROGRAM
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.medium.iso import Iso
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito
 from pipeline.formats.magic import Format, describe, recognise
 
+TORITO = "El Torito 1.0"
+UEFI = "UEFI 2.10"
 
+rule = Rules[Iso]()
+
+
+@rule(
+    "ISO016",
+    "it has a boot record",
+    policy="medium",
+    spec=f"{TORITO}, §2 and figure 7; {UEFI}, §13.3.2.1",
+    fix="give xorriso a boot image: `-e … -no-emul-boot`",
+)
 def has_a_boot_record(iso: Iso) -> Iterable[Fault]:
     """Without El Torito a CD does not boot; its boot record stands in sector 17."""
     if not iso.has_boot_record and isinstance(iso.catalog, FormatError):
@@ -22,6 +34,12 @@ def has_a_boot_record(iso: Iso) -> Iterable[Fault]:
     return ()
 
 
+@rule(
+    "ISO005",
+    "El Torito's boot catalog is good",
+    spec=f"{TORITO}, §2.0 to §2.4",
+    fix="make the ISO again; something changed its catalog afterwards",
+)
 def boot_catalog_is_good(iso: Iso) -> Iterable[Fault]:
     """Firmware does not boot by a catalog whose checksum, key or headers are wrong."""
     if iso.has_boot_record and isinstance(iso.catalog, FormatError):
@@ -29,24 +47,41 @@ def boot_catalog_is_good(iso: Iso) -> Iterable[Fault]:
     return ()
 
 
+@rule(
+    "ISO006",
+    "the catalog has an EFI entry",
+    policy="medium",
+    spec=f"{UEFI}, §13.3.2.1",
+    fix="give xorriso `-e … -no-emul-boot`",
+)
 def has_an_efi_entry(iso: Iso) -> Iterator[Fault]:
     """UEFI takes an entry for platform 0xEF."""
     if iso.entries and iso.efi_entry is None:
         platforms = ", ".join(f"{entry.platform:#04x}" for entry in iso.entries)
-        yield (
-            f"El Torito's boot catalog has no entry for UEFI (platform 0xef); it has {platforms}",
-            "give xorriso `-e … -no-emul-boot`",
-        )
+        yield f"El Torito's boot catalog has no entry for UEFI (platform 0xef); it has {platforms}"
 
 
+@rule(
+    "ISO017",
+    "the EFI entry is bootable, and emulates nothing",
+    lenient=True,
+    spec=f"{UEFI}, §13.3.2.1; {TORITO}, §2.2",
+    fix="give xorriso -no-emul-boot after -e",
+)
 def efi_entry_emulates_nothing(iso: Iso) -> Iterator[Fault]:
     """UEFI is given a file system, not a floppy or a hard disk; an entry may be marked as not bootable."""
     entry = iso.efi_entry
     if entry and (not entry.bootable or entry.media != eltorito.NO_EMULATION):
         what = f"emulates media type {entry.media}" if entry.bootable else "is marked as not bootable"
-        yield f"El Torito's EFI entry {what}", "give xorriso -no-emul-boot after -e"
+        yield f"El Torito's EFI entry {what}"
 
 
+@rule(
+    "ISO007",
+    "bootable entries point inside the file",
+    spec=f"{TORITO}, §2.2 (load RBA)",
+    fix="make the ISO again",
+)
 def boot_images_are_inside(iso: Iso) -> Iterator[Fault]:
     """Firmware finds nothing behind the end of the medium."""
     for number, entry in enumerate(iso.entries, start=1):
@@ -54,11 +89,16 @@ def boot_images_are_inside(iso: Iso) -> Iterator[Fault]:
             which = "EFI entry" if entry == iso.efi_entry else f"entry {number}"
             yield (
                 f"El Torito's {which} points at bytes {entry.offset} to {entry.offset + entry.size}, "
-                f"but the ISO ends at {len(iso.image)}",
-                "make it again",
+                f"but the ISO ends at {len(iso.image)}"
             )
 
 
+@rule(
+    "ISO008",
+    "the EFI entry points at a FAT image",
+    spec=f"{UEFI}, §13.3.1 and §13.3.2.1",
+    fix=f"point xorriso's -e at a FAT image that holds {BOOT_PROGRAM}, not at the program",
+)
 def boot_image_is_fat(iso: Iso) -> Iterator[Fault]:
     """Firmware that is pointed at a program instead of a file system drops to its shell.
 
@@ -68,7 +108,4 @@ def boot_image_is_fat(iso: Iso) -> Iterator[Fault]:
     boots = [one for one in boots if one.entry.bootable]
     if boots and not any(recognise(one.image) is Format.FAT for one in boots):
         boot = boots[0]
-        yield (
-            f"El Torito's EFI entry points at {describe(boot.image)}; firmware wants a FAT image",
-            f"point -e at efi.img, which holds {BOOT_PROGRAM}",
-        )
+        yield f"El Torito's EFI entry points at {describe(boot.image)}; firmware wants a FAT image"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.checks.fat.reach import refused
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.medium import misses
 from pipeline.checks.medium.iso import Iso
@@ -19,6 +19,8 @@ from pipeline.checks.medium.places import DISK_BLOCKS, Place, on_cd, on_disk, ow
 from pipeline.checks.medium.programs import Program
 
 IA32 = 0x014C
+PICKY = "BOOT002"
+SECTION = "Starting a medium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,15 @@ def ways(node: Node) -> Iterator[tuple[str, Start | Miss]]:
     yield "from USB", from_disk(node)
 
 
+rule = Rules[Node]()
+
+
+@rule(
+    misses.CODE,
+    "some firmware starts it",
+    spec="UEFI 2.10, §3.5.1.1 and §13.3.2; EDK II, PartitionDxe and FatPkg",
+    fix="put the program where firmware looks for it: the message says what is there instead",
+)
 def starts(node: Node) -> Iterator[Fault]:
     """A medium from which no firmware starts anything boots nowhere, whatever else is right about it."""
     found = {(way, miss.because): miss for way, miss in ways(node) if isinstance(miss, Miss)}
@@ -101,28 +112,16 @@ def starts(node: Node) -> Iterator[Fault]:
         yield f"no firmware starts it {way}: {because}", miss.hint
 
 
+@rule(
+    PICKY,
+    "all firmware starts it",
+    severity=Severity.WARNING,
+    spec="UEFI 2.10, §3.5.1.1 and §13.3.2",
+    fix="make it as the rules have it: the message says what is lacking",
+)
 def starts_by_the_rules(node: Node) -> Iterator[Fault]:
     """EDK II, and firmware made of it, is lenient; other firmware does not start such a medium."""
     for way, found in ways(node):
         if isinstance(found, Start) and found.rules:
             yield f"EDK II starts it {way}, other firmware may not: {found.rules.because}", found.rules.hint
             return
-
-
-SECTION = "Starting a medium"
-NOWHERE = Rule(
-    misses.CODE,
-    "some firmware starts it",
-    starts,
-    spec="UEFI 2.10, §3.5.1.1 and §13.3.2; EDK II, PartitionDxe and FatPkg",
-    fix="Put the program where firmware looks for it: the message says what is there instead.",
-)
-LENIENT = Rule(
-    "BOOT002",
-    "all firmware starts it",
-    starts_by_the_rules,
-    Severity.WARNING,
-    spec="UEFI 2.10, §3.5.1.1 and §13.3.2",
-    fix="Make it as the rules have it: the message says what is lacking.",
-)
-RULES = (NOWHERE, LENIENT)

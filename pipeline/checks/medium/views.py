@@ -8,7 +8,7 @@ Specifications: UEFI 2.10, §5.2.3 and §5.3; ECMA-119, §9.1; Microsoft FAT Spe
 from collections.abc import Iterator
 from itertools import islice
 
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso, volume_size
 from pipeline.checks.medium.partitions import Partitions, attempt
@@ -21,17 +21,34 @@ from pipeline.formats.iso9660 import Iso9660
 SECTOR = eltorito.VIRTUAL_SECTOR_SIZE
 MAX_SHOWN = 8
 
+rule = Rules[Partitions]()
+iso_rule = Rules[Iso]()
+together = Rules[Node]()
 
+
+@rule(
+    "ISO029",
+    "the protective partition is not active",
+    also="DISK013",
+    severity=Severity.WARNING,
+    spec="UEFI 2.10, §5.2.3 (BootIndicator)",
+    fix="turn it off with `parted FILE disk_set pmbr_boot off`",
+)
 def protective_is_inactive(disk: Partitions) -> Iterator[Fault]:
     """UEFI ignores the flag, but some firmware (of Dell and Lenovo) then takes the disk for one of a BIOS."""
     for one in () if isinstance(disk.mbr, FormatError) else disk.mbr:
         if one.kind == gpt.PROTECTIVE and one.bootable:
-            yield (
-                f"the MBR's protective partition {one.number} is marked as active, where 0x00 is prescribed",
-                "`parted FILE disk_set pmbr_boot off`",
-            )
+            yield f"the MBR's protective partition {one.number} is marked as active, where 0x00 is prescribed"
 
 
+@rule(
+    "ISO030",
+    "the last block has no other disk's GPT",
+    also="DISK014",
+    severity=Severity.WARNING,
+    spec="UEFI 2.10, §5.3.2",
+    fix="move the disk's own backup there, with `sgdisk -e FILE`",
+)
 def last_block_is_its_own(disk: Partitions) -> Iterator[Fault]:
     """Where the primary GPT is damaged, firmware goes by the table in the last block, whosever that is."""
     table = disk.primary
@@ -39,12 +56,17 @@ def last_block_is_its_own(disk: Partitions) -> Iterator[Fault]:
         return
     last = attempt(lambda: gpt.read_table(disk.image, disk.last_lba, disk.sector_size))
     if isinstance(last, gpt.Table) and last.disk_guid != table.disk_guid:
-        yield (
-            f"the last block has the backup of another GPT, of the disk {last.disk_guid}",
-            "`sgdisk -e FILE` moves the disk's own backup there",
-        )
+        yield f"the last block has the backup of another GPT, of the disk {last.disk_guid}"
 
 
+@rule(
+    "ISO031",
+    "partitions hold all of their FAT file systems",
+    also="DISK015",
+    severity=Severity.WARNING,
+    spec="UEFI 2.10, §5.3.3; Microsoft FAT Specification (2005), §3.1",
+    fix="make the partition as long as its file system, or the file system shorter",
+)
 def partitions_hold_their_fat(disk: Partitions) -> Iterator[Fault]:
     """Firmware reads no further than the partition, and Linux does not mount what is larger."""
     for place in disk.places:
@@ -52,11 +74,17 @@ def partitions_hold_their_fat(disk: Partitions) -> Iterator[Fault]:
         if place.size < volume <= len(disk.image) - place.offset:
             yield (
                 f"{place.name} has {place.size // SECTOR:,} sectors, "
-                f"the FAT file system in it {volume // SECTOR:,}",
-                "make the partition as long as its file system, or the file system shorter",
+                f"the FAT file system in it {volume // SECTOR:,}"
             )
 
 
+@together(
+    "DISK016",
+    "sectors of FAT are no smaller than the disk's blocks",
+    severity=Severity.WARNING,
+    spec="Linux, fs/fat/inode.c (fat_fill_super)",
+    fix="make it with `mkfs.vfat -S`, and the size of the disk's blocks",
+)
 def sectors_are_no_smaller(node: Node) -> Iterator[Fault]:
     """Linux mounts no FAT whose sectors are smaller than the disk's blocks."""
     disk: Partitions = node.artifact
@@ -70,6 +98,13 @@ def sectors_are_no_smaller(node: Node) -> Iterator[Fault]:
             )
 
 
+@iso_rule(
+    "ISO018",
+    "the EFI entry says how large the image is",
+    lenient=True,
+    spec="UEFI 2.10, §13.3.2.1; El Torito 1.0, §2.2 (sector count)",
+    fix="give it the sectors of 512 bytes that its FAT image has, or 0 for all up to the end",
+)
 def efi_entry_covers_its_fat(iso: Iso) -> Iterator[Fault]:
     """Firmware reads no further than the entry says, in sectors of 512 bytes.
 
@@ -98,15 +133,19 @@ def efi_entry_covers_its_fat(iso: Iso) -> Iterator[Fault]:
         )
 
 
+@iso_rule(
+    "ISO032",
+    "no file lies in a boot image",
+    severity=Severity.WARNING,
+    spec="ECMA-119, §9.1.3; El Torito 1.0, §2.2",
+    fix="make the ISO again: something was added to it that wrote over the image",
+)
 def boot_images_are_alone(iso: Iso) -> Iterator[Fault]:
     """A file in a boot image's blocks is what a later session wrote over it, and one of both is damaged."""
     files = iso.files.members if isinstance(iso.files, Iso9660) else ()
     faults = (
-        (
-            f"the ISO's {file.path} lies in the blocks of the FAT image that El Torito's entry "
-            f"{boot.number} points at",
-            "make the ISO again: something was added to it that wrote over the image",
-        )
+        f"the ISO's {file.path} lies in the blocks of the FAT image that El Torito's entry "
+        f"{boot.number} points at"
         for boot in iso.boot_images
         if boot.volume
         for file in files

@@ -4,12 +4,9 @@ Must not know what a section is for. Each rule is given what the image is called
 """
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 
-from pipeline.checks.finding import Fault, Rule, Severity
-from pipeline.checks.pe import dbx, signatures
-from pipeline.checks.pe.revocations import AS_OF
+from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
 
@@ -27,6 +24,8 @@ MAX_MAGIC = 256  # bytes of .sdmagic
 MIB, GIB = 1 << 20, 1 << 30
 MAX_GAP = GIB  # bytes of memory that nothing of an image needs
 CUT_OFF = "it is cut off: copy it again"
+SECTION_TABLE = "Microsoft PE Format, Section Table (VirtualAddress, PointerToRawData)"
+PLACED = "let ukify place the sections, or give objcopy addresses behind the last section"
 
 
 def named(pe: Pe) -> Iterator[tuple[Section, str]]:
@@ -45,16 +44,32 @@ def is_addon(pe: Pe) -> bool:
         return False
 
 
-def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
+def called(pe: Pe) -> str:
+    """Return what an image is called in a sentence: a UKI is one that has a kernel."""
+    return "the UKI" if pe.section(".linux") else "the EFI program"
+
+
+rule = Rules[Pe]()
+
+
+@rule(
+    "UKI004",
+    "its sections lie inside the file and the memory",
+    also="EFI003",
+    spec="Microsoft PE Format, Section Table; EDK II PeCoffLoaderLoadImage",
+    fix="copy the file again; else put it together again with ukify or the linker",
+)
+def are_inside(pe: Pe) -> Iterator[Fault]:
     """Firmware copies each section from where and to where its header says, or refuses the image."""
     if pe.table_end > pe.headers_size:
         yield (
-            f"{what}'s section table ends at {pe.table_end:#x}, its headers at {pe.headers_size:#x}",
+            f"{called(pe)}'s section table ends at {pe.table_end:#x}, its headers at {pe.headers_size:#x}",
             "leave sections out, or begin with a stub that has room for more",
         )
     if sum(pe.certificates) > len(pe.image):
         yield (
-            f"{what}'s certificate table ends at {sum(pe.certificates):#x}, the file at {len(pe.image):#x}",
+            f"{called(pe)}'s certificate table ends at {sum(pe.certificates):#x}, "
+            f"the file at {len(pe.image):#x}",
             CUT_OFF,
         )
     is_wide = _extent(pe) - _taken(pe) > MAX_GAP  # a rule of its own says so
@@ -65,28 +80,39 @@ def are_inside(what: str, pe: Pe) -> Iterator[Fault]:
         ):
             if end > size and (not is_wide if place == "memory" else section.raw_size):
                 yield (
-                    f"{what}'s section {section.name} ends at {end:#x}, the {place} at {size:#x}",
+                    f"{called(pe)}'s section {section.name} ends at {end:#x}, the {place} at {size:#x}",
                     CUT_OFF
                     if place == "file"
                     else "put it together with ukify, which makes SizeOfImage as large as the sections need",
                 )
 
 
-def headers_agree(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI023",
+    "its headers agree with each other",
+    also="EFI011",
+    spec="Microsoft PE Format, Optional Header; EDK II PeCoffLoaderGetPeHeader",
+    fix="link it again",
+)
+def headers_agree(pe: Pe) -> Iterator[Fault]:
     """Firmware refuses an image whose headers contradict each other, and dies where it jumps to nowhere."""
     if not pe.is_consistent:
         yield (
-            f"{what}'s optional header is not as long as its magic and its number of directories say",
+            f"{called(pe)}'s optional header is not as long as its magic and its number of directories say",
             "link it again: 64-bit machines have PE32+, magic 0x20b",
         )
     if pe.entry_point >= pe.image_size > 0:
-        yield (
-            f"{what}'s entry point is at {pe.entry_point:#x}, its memory ends at {pe.image_size:#x}",
-            "link it again",
-        )
+        yield (f"{called(pe)}'s entry point is at {pe.entry_point:#x}, its memory ends at {pe.image_size:#x}")
 
 
-def lie_together(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI016",
+    "its sections lie together in memory",
+    also="EFI007",
+    spec="Microsoft PE Format, Optional Header (ImageBase, SizeOfImage); EDK II CoreLoadPeImage",
+    fix="let ukify place the sections, or add ImageBase to the addresses that objcopy is given",
+)
+def lie_together(pe: Pe) -> Iterator[Fault]:
     """Firmware loads an image into one piece of memory, and has none of gigabytes.
 
     Recipes with fixed addresses are made for stubs whose ImageBase is 0; that of systemd 254 and newer is
@@ -100,7 +126,7 @@ def lie_together(what: str, pe: Pe) -> Iterator[Fault]:
     wrapped = first and pe.image_base and first.virtual_address >= 1 << 31
     base = f"add the stub's ImageBase, {pe.image_base:#x}, to the addresses that objcopy is given, or "
     yield (
-        f"{what} takes {extent / GIB:.1f} GB of memory in one piece for {taken / MIB:.1f} MB{where}",
+        f"{called(pe)} takes {extent / GIB:.1f} GB of memory in one piece for {taken / MIB:.1f} MB{where}",
         f"{base if wrapped else ''}put it together with ukify",
     )
 
@@ -115,7 +141,9 @@ def _taken(pe: Pe) -> int:
     return pe.headers_size + sum(one.virtual_size for one in pe.sections)
 
 
-def are_apart(what: str, pe: Pe) -> Iterator[Fault]:
+@rule("UKI005", "its sections do not overlap", spec=SECTION_TABLE, fix=PLACED)
+@rule("EFI004", "its sections do not overlap", lenient=True, spec=SECTION_TABLE, fix=PLACED)
+def are_apart(pe: Pe) -> Iterator[Fault]:
     """Sections that were added in the same place overwrite each other."""
     apart = set(_overwriting(pe))  # a rule of its own tells of those
     for place, extent in (("file", _in_file), ("memory", _in_memory)):
@@ -125,10 +153,7 @@ def are_apart(what: str, pe: Pe) -> Iterator[Fault]:
             start, size = extent(first)
             if extent(second)[0] < start + size:
                 earlier, later = sorted((first, second), key=pe.sections.index)
-                yield (
-                    f"{what}'s sections {earlier.name} and {later.name} overlap in the {place}",
-                    "make it again, each section behind the last",
-                )
+                yield f"{called(pe)}'s sections {earlier.name} and {later.name} overlap in the {place}"
 
 
 def _in_file(section: Section) -> tuple[int, int]:
@@ -139,12 +164,19 @@ def _in_memory(section: Section) -> tuple[int, int]:
     return section.virtual_address, section.virtual_size
 
 
-def code_is_kept(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI022",
+    "nothing overwrites its code",
+    also="EFI010",
+    spec=f"{SECTION_TABLE}; EDK II PeCoffLoaderLoadImage",
+    fix=PLACED,
+)
+def code_is_kept(pe: Pe) -> Iterator[Fault]:
     """Firmware copies one section after the other into memory: a later one overwrites what was there."""
     for section in _overwriting(pe):
         yield (
-            f"{what}'s section {section.name} overwrites its code in memory, at {section.virtual_address:#x}",
-            "make it again, each section behind the last",
+            f"{called(pe)}'s section {section.name} overwrites its code in memory, "
+            f"at {section.virtual_address:#x}"
         )
 
 
@@ -161,7 +193,15 @@ def _overwriting(pe: Pe) -> list[Section]:
     return []
 
 
-def are_aligned(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI006",
+    "its sections are aligned",
+    also="EFI005",
+    lenient=True,
+    spec="Microsoft PE Format, Optional Header (SectionAlignment, FileAlignment)",
+    fix="let ukify place the sections, or give objcopy addresses that are multiples of SectionAlignment",
+)
+def are_aligned(pe: Pe) -> Iterator[Fault]:
     """Firmware that protects memory by pages refuses an image whose sections do not start on one."""
     for section in pe.sections:
         for place, value, unit in (
@@ -170,104 +210,19 @@ def are_aligned(what: str, pe: Pe) -> Iterator[Fault]:
         ):
             if not unit or value % unit:
                 yield (
-                    f"{what}'s section {section.name} has the {place} {value:#x}, no multiple of {unit:#x}",
-                    "make it again",
+                    f"{called(pe)}'s section {section.name} has the {place} {value:#x}, "
+                    f"no multiple of {unit:#x}"
                 )
 
 
-def is_for_firmware(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "EFI001",
+    "it is of a subsystem of firmware",
+    lenient=True,
+    spec="UEFI 2.10, §2.1.1 UEFI Images; Microsoft PE Format, Windows Subsystem",
+    fix="link it as an EFI application, with --subsystem 10; a program for Windows is no boot program",
+)
+def is_for_firmware(pe: Pe) -> Iterator[Fault]:
     """Firmware starts programs and drivers of its own subsystems, and none of an operating system."""
     if pe.subsystem not in SUBSYSTEMS:
-        yield (
-            f"{what} is of subsystem {pe.subsystem}, not {EFI_APPLICATION} (EFI application)",
-            "link it as an EFI application",
-        )
-
-
-Codes = tuple[str, str, str, str, str, str, str, str, str]
-
-
-def rules(codes: Codes, what: str, *, overlap: bool = True) -> tuple[Rule[Pe], ...]:
-    """Return these rules, with the codes that they have for one kind of image.
-
-    `overlap` tells whether there are images of that kind that boot though sections of theirs overlap.
-    """
-    table = (
-        (
-            "its sections lie inside the file and the memory",
-            are_inside,
-            Severity.ERROR,
-            False,
-            "Microsoft PE Format, Section Table; EDK II PeCoffLoaderLoadImage",
-            "Copy the file again; else put it together again with ukify or the linker.",
-        ),
-        (
-            "its sections do not overlap",
-            are_apart,
-            Severity.ERROR,
-            overlap,
-            "Microsoft PE Format, Section Table (VirtualAddress, PointerToRawData)",
-            "Let ukify place the sections, or give objcopy addresses behind the last section.",
-        ),
-        (
-            "its sections are aligned",
-            are_aligned,
-            Severity.ERROR,
-            True,
-            "Microsoft PE Format, Optional Header (SectionAlignment, FileAlignment)",
-            "Let ukify place the sections, or give objcopy addresses that are multiples of SectionAlignment.",
-        ),
-        (
-            "its signatures are right",
-            signatures.are_right,
-            Severity.ERROR,
-            False,
-            "UEFI 2.10, §32.2.3 Authenticode digests; EDK II DxeImageVerificationLib; Microsoft, Windows "
-            "Authenticode Portable Executable",
-            "Sign it again (sbsign, systemd-sbsign), after all sections are in it.",
-        ),
-        (
-            "its sections lie together in memory",
-            lie_together,
-            Severity.ERROR,
-            False,
-            "Microsoft PE Format, Optional Header (ImageBase, SizeOfImage); EDK II CoreLoadPeImage",
-            "Let ukify place the sections, or add ImageBase to the addresses that objcopy is given.",
-        ),
-        (
-            f"no SbatLevel that was published until {AS_OF}, nor dbx until {dbx.AS_OF}, refuses it",
-            signatures.are_not_revoked,
-            Severity.WARNING,
-            False,
-            "SBAT.md and SbatLevel_Variable.txt of shim; UEFI 2.10, §32.4.1 (dbx)",
-            "Take a newer build, or start it with Secure Boot off.",
-        ),
-        (
-            "all of its signatures are right",
-            signatures.all_count,
-            Severity.WARNING,
-            False,
-            "UEFI 2.10, §32.5.3.3 Authorization Process; EDK II DxeImageVerificationLib",
-            "Take all signatures off, and sign it again by all signers.",
-        ),
-        (
-            "its headers agree with each other",
-            headers_agree,
-            Severity.ERROR,
-            False,
-            "Microsoft PE Format, Optional Header; EDK II PeCoffLoaderGetPeHeader",
-            "Link it again.",
-        ),
-        (
-            "nothing overwrites its code",
-            code_is_kept,
-            Severity.ERROR,
-            False,
-            "Microsoft PE Format, Section Table (VirtualAddress); EDK II PeCoffLoaderLoadImage",
-            "Let ukify place the sections, or give objcopy addresses behind the last section.",
-        ),
-    )
-    return tuple(
-        Rule(code, holds, partial(faults, what), severity, lenient=lenient, spec=spec, fix=fix)
-        for code, (holds, faults, severity, lenient, spec, fix) in zip(codes, table, strict=True)
-    )
+        yield (f"{called(pe)} is of subsystem {pe.subsystem}, not {EFI_APPLICATION} (EFI application)")

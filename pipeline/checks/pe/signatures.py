@@ -1,44 +1,60 @@
 """Owns what must hold of the signatures of any PE image, and whether it has been revoked.
 
-Must not know whom firmware trusts. Each rule is given what the image is called in its sentences.
+Must not know whom firmware trusts.
 """
 
 from collections.abc import Iterator
 
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.pe import dbx
-from pipeline.checks.pe.revocations import Refusal, refusals
+from pipeline.checks.pe.revocations import AS_OF, Refusal, refusals
+from pipeline.checks.pe.sections import called
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import CHANGED, Signature, image_digest, read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
 
-SIGN_LAST = "sign it again, as the last thing that is done to it: sbattach --remove, then sbsign"
+rule = Rules[Pe]()
 
 
-def are_right(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI010",
+    "its signatures are right",
+    also="EFI006",
+    spec="UEFI 2.10, §32.2.3 Authenticode digests; EDK II DxeImageVerificationLib; Microsoft, Windows "
+    "Authenticode Portable Executable",
+    fix="sign it again, as the last thing that is done to it: sbattach --remove, then sbsign",
+)
+def are_right(pe: Pe) -> Iterator[Fault]:
     """Under Secure Boot a signature counts that covers these very bytes; any other is as good as none."""
     if sum(pe.certificates) > len(pe.image):
         return  # a rule of its own says so
     try:
         signatures = read_signatures(pe)
     except FormatError as error:
-        yield f"{what}: {error.message}", error.hint
+        yield f"{called(pe)}: {error.message}", error.hint
         return
     if any(not signature.fault for signature in signatures):
         return  # firmware takes that one; a rule of its own says what is wrong with others
     for signature in signatures:
         if signature.fault == CHANGED:
             yield (
-                f"{what} was changed after it was signed by {signature.subject!r}: "
-                f"its {signature.digest} is not the signed one",
-                SIGN_LAST,
+                f"{called(pe)} was changed after it was signed by {signature.subject!r}: "
+                f"its {signature.digest} is not the signed one"
             )
         else:
-            yield _wrong(what, signature), SIGN_LAST
+            yield _wrong(pe, signature)
 
 
-def all_count(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI021",
+    "all of its signatures are right",
+    also="EFI009",
+    severity=Severity.WARNING,
+    spec="UEFI 2.10, §32.5.3.3 Authorization Process; EDK II DxeImageVerificationLib",
+    fix="take all signatures off, and sign it again by all signers: sbattach --remove, then sbsign",
+)
+def all_count(pe: Pe) -> Iterator[Fault]:
     """Of several signatures one is enough, where firmware trusts its signer; elsewhere another counts."""
     try:
         signatures = read_signatures(pe)
@@ -48,16 +64,24 @@ def all_count(what: str, pe: Pe) -> Iterator[Fault]:
         return
     for signature in signatures:
         if signature.fault:
-            yield f"{_wrong(what, signature)}; another of its signatures is right", SIGN_LAST
+            yield f"{_wrong(pe, signature)}; another of its signatures is right"
 
 
-def _wrong(what: str, signature: Signature) -> str:
+def _wrong(pe: Pe, signature: Signature) -> str:
     if not signature.subject:
-        return f"{what} has a signature that {signature.fault}"
-    return f"{what} is signed by {signature.subject!r}, but {signature.fault}"
+        return f"{called(pe)} has a signature that {signature.fault}"
+    return f"{called(pe)} is signed by {signature.subject!r}, but {signature.fault}"
 
 
-def are_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
+@rule(
+    "UKI017",
+    f"no SbatLevel that was published until {AS_OF}, nor dbx until {dbx.AS_OF}, refuses it",
+    also="EFI008",
+    severity=Severity.WARNING,
+    spec="SBAT.md and SbatLevel_Variable.txt of shim; UEFI 2.10, §32.4.1 (dbx)",
+    fix="take a newer build of it, one that has an .sbat, or start it with Secure Boot off",
+)
+def are_not_revoked(pe: Pe) -> Iterator[Fault]:
     """Firmware and shim refuse what was published as revoked, though nothing in the file has changed.
 
     Shim goes by the generations in .sbat, firmware by the digests in dbx, which are of older programs. Both
@@ -65,15 +89,12 @@ def are_not_revoked(what: str, pe: Pe) -> Iterator[Fault]:
     """
     for refusal in refused(pe):
         yield (
-            f"under Secure Boot shim refuses {what}: {refusal.text()}",
+            f"under Secure Boot shim refuses {called(pe)}: {refusal.text()}",
             f"take a newer build of it, whose .sbat says {refusal.component},{refusal.wanted} or more",
         )
     month = in_dbx(pe)
     if month:
-        yield (
-            f"under Secure Boot firmware refuses {what}: dbx has its digest since {month}",
-            "take a newer build of it, one that has an .sbat",
-        )
+        yield f"under Secure Boot firmware refuses {called(pe)}: dbx has its digest since {month}"
 
 
 def refused(pe: Pe) -> tuple[Refusal, ...]:

@@ -8,10 +8,10 @@ https://uapi-group.org/specifications/specs/unified_kernel_image/
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.initramfs.read import is_archive
 from pipeline.checks.kind import Kind, Member
-from pipeline.checks.pe import sections, uki_boot, uki_pcr
+from pipeline.checks.pe import sections, signatures, uki_boot, uki_pcr
 from pipeline.checks.pe.uki_parts import BY_SECTION
 from pipeline.checks.pe.uki_profiles import left_out
 from pipeline.errors import FormatError
@@ -21,6 +21,7 @@ from pipeline.formats.magic import describe
 from pipeline.formats.pe import AMD64, EFI_APPLICATION, Pe, machine_name, read_pe
 from pipeline.formats.sbat import read_sbat
 
+SPEC = "UAPI.5 Unified Kernel Image"
 SECTIONS = (".linux", ".initrd", ".cmdline", ".osrel", ".uname", ".sbat")
 
 
@@ -31,24 +32,41 @@ def read_uki(image: Image) -> Pe:
     return read_pe(image)
 
 
+rule = Rules[Pe]()
+
+
+@rule(
+    "UKI001",
+    "it is for x86-64",
+    policy="appliance",
+    spec="UEFI 2.10, §2.1.1 UEFI Images",
+    fix="give ukify linuxx64.efi.stub and --efi-arch=x64",
+)
 def is_for_x86_64(uki: Pe) -> Iterator[Fault]:
     """Ukify guesses the architecture from the machine that it runs on."""
     if uki.machine != AMD64:
-        yield (
-            f"the UKI is for {machine_name(uki.machine)}, not for x86-64",
-            "give ukify linuxx64.efi.stub and --efi-arch=x64",
-        )
+        yield f"the UKI is for {machine_name(uki.machine)}, not for x86-64"
 
 
+@rule(
+    "UKI002",
+    "it is an EFI application",
+    spec="UEFI 2.10, §2.1.1 UEFI Images",
+    fix="give ukify linuxx64.efi.stub, from the package systemd-boot-efi",
+)
 def is_application(uki: Pe) -> Iterator[Fault]:
     """Firmware starts applications."""
     if uki.subsystem != EFI_APPLICATION:
-        yield (
-            f"the UKI is of subsystem {uki.subsystem}, not {EFI_APPLICATION} (EFI application)",
-            "give ukify linuxx64.efi.stub",
-        )
+        yield f"the UKI is of subsystem {uki.subsystem}, not {EFI_APPLICATION} (EFI application)"
 
 
+@rule(
+    "UKI003",
+    f"{', '.join(SECTIONS)} are there",
+    lenient=True,
+    spec=f"{SPEC}, UKI Components",
+    fix="give ukify all of them",
+)
 def sections_are_there(uki: Pe) -> Iterator[Fault]:
     """The stub starts without most of them, and then something else happens."""
     missing = [name for name in SECTIONS if uki.section(name) is None]
@@ -64,6 +82,13 @@ def sections_are_there(uki: Pe) -> Iterator[Fault]:
         yield f"the UKI's {', '.join(empty)} is empty", "give ukify what it is made from"
 
 
+@rule(
+    "UKI007",
+    ".uname is the kernel's version",
+    lenient=True,
+    spec=f"{SPEC}, UKI Components (.uname)",
+    fix="make it again from the kernel that is in it; ukify finds the version itself",
+)
 def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
     """What .uname says is shown in boot menus, and taken by tools for the kernel's version."""
     try:
@@ -75,6 +100,13 @@ def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
         yield f"the UKI's .uname is {uname!r}, its kernel is {version!r}", f"give ukify --uname={version}"
 
 
+@rule(
+    "UKI008",
+    ".initrd is an initramfs",
+    lenient=True,
+    spec="Linux, init/initramfs.c (unpack_to_rootfs)",
+    fix="give ukify a newc archive, compressed or not",
+)
 def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
     """Linux goes on without what it does not know, to `Unable to mount root fs`."""
     for section, name in sections.named(uki):
@@ -85,9 +117,16 @@ def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
         except FormatError:
             continue  # a rule of its own says that it is outside
         if len(initrd) and not is_archive(initrd):
-            yield f"the UKI's {name} is {describe(initrd)}, not an initramfs", "give ukify a newc archive"
+            yield f"the UKI's {name} is {describe(initrd)}, not an initramfs"
 
 
+@rule(
+    "UKI018",
+    "each of its sections counts",
+    severity=Severity.WARNING,
+    spec=f"{SPEC}, PE Sections; systemd, src/boot/pe.c (pe_locate_sections_internal)",
+    fix="leave one of them out; to start the same kernel in another way, put a .profile before it",
+)
 def sections_count(uki: Pe) -> Iterator[Fault]:
     """Of several sections of one name the stub takes one, and tools may show another.
 
@@ -95,10 +134,7 @@ def sections_count(uki: Pe) -> Iterator[Fault]:
     for one of several machines may be there as often as there are machines.
     """
     for name, instead in left_out(uki):
-        yield (
-            f"the UKI's {name} counts for nothing: systemd-stub takes {instead}{_quoted(uki, instead)}",
-            "leave one of them out; to start the same kernel in another way, put a .profile before it",
-        )
+        yield f"the UKI's {name} counts for nothing: systemd-stub takes {instead}{_quoted(uki, instead)}"
 
 
 def _quoted(uki: Pe, name: str) -> str:
@@ -112,11 +148,18 @@ def _quoted(uki: Pe, name: str) -> str:
         return ""
 
 
+@rule(
+    "UKI009",
+    ".splash is a BMP",
+    lenient=True,
+    spec="systemd-stub(7), .splash",
+    fix="give ukify a BMP of 24 or 32 bits as --splash",
+)
 def splash_is_a_bmp(uki: Pe) -> Iterator[Fault]:
     """The stub shows nothing else, and says nothing about it."""
     splash = _contents(uki, ".splash")
     if splash and not splash.startswith(b"BM"):
-        yield f"the UKI's .splash is {describe(splash)}, not a BMP", "give ukify a BMP as --splash"
+        yield f"the UKI's .splash is {describe(splash)}, not a BMP"
 
 
 def _contents(uki: Pe, name: str) -> bytes:
@@ -127,6 +170,13 @@ def _contents(uki: Pe, name: str) -> bytes:
         return b""
 
 
+@rule(
+    "UKI011",
+    "its SBAT can be read",
+    lenient=True,
+    spec="SBAT.md of shim, Format",
+    fix="let ukify write it, from `--sbat` or its own",
+)
 def sbat_can_be_read(uki: Pe) -> Iterable[Fault]:
     """Shim refuses a program whose SBAT it cannot read."""
     if _contents(uki, ".sbat"):
@@ -163,86 +213,12 @@ def _without_padding(kernel: Image, unit: int) -> Image:
     return kernel[:end] if len(rest) < unit and not any(bytes(rest)) else kernel
 
 
-WHAT = "the UKI"
-SPEC = "UAPI.5 Unified Kernel Image"
-STUB = "systemd-stub(7)"
-
-KIND = Kind(
+UKI = Kind(
     "uki",
     "UKI",
     "UKI000",
     read_uki,
-    (
-        Rule(
-            "UKI001",
-            "it is for x86-64",
-            is_for_x86_64,
-            house=True,
-            spec="UEFI 2.10, §2.1.1 UEFI Images",
-            fix="Name the stub of the machine: ukify guesses it from the one that it runs on.",
-        ),
-        Rule(
-            "UKI002",
-            "it is an EFI application",
-            is_application,
-            spec="UEFI 2.10, §2.1.1 UEFI Images",
-            fix="Begin with systemd's stub, from the package systemd-boot-efi.",
-        ),
-        Rule(
-            "UKI003",
-            f"{', '.join(SECTIONS)} are there",
-            sections_are_there,
-            lenient=True,
-            spec=f"{SPEC}, UKI Components",
-            fix="Give ukify all of them.",
-        ),
-        *sections.rules(
-            ("UKI004", "UKI005", "UKI006", "UKI010", "UKI016", "UKI017", "UKI021", "UKI023", "UKI022"),
-            WHAT,
-            overlap=False,
-        ),
-        Rule(
-            "UKI007",
-            ".uname is the kernel's version",
-            uname_is_the_kernels,
-            lenient=True,
-            spec=f"{SPEC}, UKI Components (.uname)",
-            fix="Make it again from the kernel that is in it; ukify finds the version itself.",
-        ),
-        Rule(
-            "UKI008",
-            ".initrd is an initramfs",
-            initrd_is_an_initramfs,
-            lenient=True,
-            spec="Linux, init/initramfs.c (unpack_to_rootfs)",
-            fix="Give ukify a newc archive, packed or not.",
-        ),
-        Rule(
-            "UKI009",
-            ".splash is a BMP",
-            splash_is_a_bmp,
-            lenient=True,
-            spec=f"{STUB}, .splash",
-            fix="Convert the picture to a BMP of 24 or 32 bits.",
-        ),
-        Rule(
-            "UKI018",
-            "each of its sections counts",
-            sections_count,
-            Severity.WARNING,
-            spec=f"{SPEC}, PE Sections; systemd, src/boot/pe.c (pe_locate_sections_internal)",
-            fix="Leave out what counts for nothing, or put a .profile before it.",
-        ),
-        uki_pcr.RULE,
-        Rule(
-            "UKI011",
-            "its SBAT can be read",
-            sbat_can_be_read,
-            lenient=True,
-            spec="SBAT.md of shim, Format",
-            fix="Let ukify write it, from `--sbat` or its own.",
-        ),
-    ),
+    (*sections.rule.of("UKI"), *signatures.rule.of("UKI"), *rule.table, *uki_pcr.rule.table),
     members,
-    uki_boot.RULES,
+    tuple(uki_boot.together.table),
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.checks.cmdline import Cmdline
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.initramfs.read import Initramfs
 from pipeline.checks.initramfs.startable import Refused, start
 from pipeline.checks.kernel import Kernel
@@ -80,6 +80,16 @@ def init_path(node: Node) -> str:
     return values[-1] if values else DEFAULT_INIT
 
 
+together = Rules[Node]()
+
+
+@together(
+    "UKI012",
+    "the kernel can unpack the initramfs",
+    spec="Linux, usr/Kconfig and lib/decompress.c",
+    fix="build the kernel with the option, or pack the initramfs as it can unpack it",
+)
+@in_every_profile
 def kernel_unpacks_the_initramfs(node: Node) -> Iterator[Fault]:
     """Linux drops an initramfs that it cannot unpack, and panics for want of a root file system."""
     kernel, initramfs = _kernel(node), _initramfs(node)
@@ -107,6 +117,13 @@ def refused_init(node: Node) -> Refused | None:
     return None
 
 
+@together(
+    "UKI013",
+    "what the kernel starts is in the initramfs",
+    spec="Linux, init/main.c (kernel_init_freeable, ramdisk_execute_command)",
+    fix="put an executable /init into the initramfs, or name another with rdinit=",
+)
+@in_every_profile
 def init_is_there(node: Node) -> Iterator[Fault]:
     """Without it Linux looks for a root file system, and panics where the command line names none.
 
@@ -125,6 +142,13 @@ def init_is_there(node: Node) -> Iterator[Fault]:
         )
 
 
+@together(
+    "UKI014",
+    "what the kernel starts can run on its machine",
+    spec="Linux, fs/binfmt_elf.c and fs/binfmt_script.c",
+    fix="build the initramfs for the kernel's machine, with the interpreter that its init names",
+)
+@in_every_profile
 def init_can_run_on_this_machine(node: Node) -> Iterator[Fault]:
     """Linux cannot run a program of another machine, nor what lacks its interpreter, loader or libraries."""
     refused = refused_init(node)
@@ -132,6 +156,14 @@ def init_can_run_on_this_machine(node: Node) -> Iterator[Fault]:
         yield refused.message, refused.hint
 
 
+@together(
+    "UKI015",
+    "the command line's parameters mean something to the kernel",
+    lenient=True,
+    spec="Linux, Documentation/admin-guide/kernel-parameters.txt",
+    fix="build the kernel with the option, or leave the parameter out",
+)
+@in_every_profile
 def parameters_mean_something(node: Node) -> Iterator[Fault]:
     """Linux takes what it does not know for a variable of init's, and says nothing."""
     kernel, cmdline = _kernel(node), _cmdline(node)
@@ -152,6 +184,14 @@ def _console_option(value: str) -> str:
     return next((option for pattern, option in CONSOLES if re.fullmatch(pattern, name)), "")
 
 
+@together(
+    "UKI019",
+    ".ucode holds microcode",
+    severity=Severity.WARNING,
+    spec="UAPI.5 Unified Kernel Image, PE Sections (.ucode); Linux, lib/earlycpio.c (find_cpio_data)",
+    fix="put microcode at its path there, in a newc archive that is not packed",
+)
+@in_every_profile
 def ucode_holds_microcode(node: Node) -> Iterator[Fault]:
     """The stub puts .ucode before any other initramfs, where Linux looks for microcode and nothing else."""
     ucode = _part(node, ".ucode", Initramfs)
@@ -163,44 +203,3 @@ def ucode_holds_microcode(node: Node) -> Iterator[Fault]:
             f"which is unpacked before .initrd, and no {MICROCODE}",
             f"put {MICROCODE}/GenuineIntel.bin or AuthenticAMD.bin into it, and all else into .initrd",
         )
-
-
-RULES = (
-    Rule(
-        "UKI012",
-        "the kernel can unpack the initramfs",
-        in_every_profile(kernel_unpacks_the_initramfs),
-        spec="Linux, usr/Kconfig and lib/decompress.c",
-        fix="Build the kernel with the option, or pack the initramfs as it can unpack it.",
-    ),
-    Rule(
-        "UKI013",
-        "what the kernel starts is in the initramfs",
-        in_every_profile(init_is_there),
-        spec="Linux, init/main.c (kernel_init_freeable, ramdisk_execute_command)",
-        fix="Put an executable /init into the initramfs, or name another with rdinit=.",
-    ),
-    Rule(
-        "UKI014",
-        "what the kernel starts can run on its machine",
-        in_every_profile(init_can_run_on_this_machine),
-        spec="Linux, fs/binfmt_elf.c and fs/binfmt_script.c",
-        fix="Build the initramfs for the kernel's machine, with the interpreter that its init names.",
-    ),
-    Rule(
-        "UKI015",
-        "the command line's parameters mean something to the kernel",
-        in_every_profile(parameters_mean_something),
-        lenient=True,
-        spec="Linux, Documentation/admin-guide/kernel-parameters.txt",
-        fix="Build the kernel with the option, or leave the parameter out.",
-    ),
-    Rule(
-        "UKI019",
-        ".ucode holds microcode",
-        in_every_profile(ucode_holds_microcode),
-        Severity.WARNING,
-        spec="UAPI.5 Unified Kernel Image, PE Sections (.ucode); Linux, lib/earlycpio.c (find_cpio_data)",
-        fix="Put microcode at its path there, in a newc archive that is not packed.",
-    ),
-)

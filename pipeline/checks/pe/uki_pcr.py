@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from itertools import product
 
-from pipeline.checks.finding import Fault, Rule, Severity
+from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.pe.uki_profiles import CHOSEN, KNOWN, Profile, profiles
 from pipeline.errors import FormatError
 from pipeline.formats.budget import READ, STEPS
@@ -28,7 +28,6 @@ from pipeline.formats.pcr import (
 from pipeline.formats.pe import Pe, Section
 
 NOT_MEASURED = ".pcrsig"  # it is made of the values
-MADE_ANEW = "sign it again, after all sections are in it: ukify build --pcr-private-key=… --pcr-public-key=…"
 
 Digests = dict[tuple[str, Section], bytes]
 
@@ -74,6 +73,17 @@ def expected(uki: Pe, profile: Profile, bank: str = "sha256") -> dict[str, str]:
     return {path: after.hex() for path, after in phases(bank, value).items()}
 
 
+rule = Rules[Pe]()
+
+
+@rule(
+    "UKI020",
+    "its .pcrsig is for the PCR 11 that it will have",
+    severity=Severity.WARNING,
+    spec="systemd-stub(7), TPM PCR Notes; systemd-measure(1); UAPI.5 Unified Kernel Image (.pcrsig)",
+    fix="sign it again after all sections are in it, with `ukify build --pcr-private-key=… "
+    "--pcr-public-key=…`, and only then for Secure Boot",
+)
 def is_for_this_file(uki: Pe) -> Iterator[Fault]:
     """A disk that was encrypted for a signed PCR 11 is unlocked where PCR 11 has a signed value.
 
@@ -90,8 +100,7 @@ def is_for_this_file(uki: Pe) -> Iterator[Fault]:
             yield (
                 f"{where}the UKI's .pcrsig is for another PCR 11 than it will have (sha256 {value} after "
                 f"enter-initrd): none of its policies ({len(policies)}) fits, and what the TPM seals to them "
-                "will not unlock",
-                MADE_ANEW,
+                "will not unlock"
             )
         key = profile.one(".pcrpkey")
         if key and fitting and not any(is_signed(policy, uki.contents_of(key)) for policy in fitting):
@@ -122,13 +131,3 @@ def _fitting(uki: Pe, profile: Profile, policies: list[Policy], digests: Digests
             for after in phases(bank, value).values()
         }
         yield from (policy for policy in policies if policy.bank == bank and policy.digest in right)
-
-
-RULE = Rule(
-    "UKI020",
-    "its .pcrsig is for the PCR 11 that it will have",
-    is_for_this_file,
-    Severity.WARNING,
-    spec="systemd-stub(7), TPM PCR Notes; systemd-measure(1); UAPI.5 Unified Kernel Image (.pcrsig)",
-    fix="Sign it again with ukify, as the last thing before the signature for Secure Boot.",
-)

@@ -6,11 +6,11 @@ Specifications: UAPI.5 Unified Kernel Image, "PE Sections" and "Multi-Profile UK
 (pe_locate_profile_sections), src/fundamental/uki.h
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 
-from pipeline.checks.finding import Fault
+from pipeline.checks.finding import Fault, Faults
 from pipeline.checks.kind import Node
 from pipeline.checks.pe import sections
 from pipeline.checks.pe.uki_parts import read_description
@@ -177,10 +177,7 @@ def _parts(profile: Profile, parts: Mapping[str, Node]) -> Iterator[Node]:
                 yield replace(part, member=replace(part.member, name=name, facts=facts))
 
 
-Judge = Callable[[Node], Iterable[Fault]]
-
-
-def in_every_profile(faults: Judge) -> Judge:
+def in_every_profile(faults: Faults[Node]) -> Faults[Node]:
     """Return what judges each profile of a UKI as a program of its own, and says in which one a fault is."""
 
     @wraps(faults)
@@ -190,8 +187,8 @@ def in_every_profile(faults: Judge) -> Judge:
         for profile, view in every:
             for fault in faults(view):
                 found.setdefault(fault, []).append(profile.label)
-        for (message, hint), labels in found.items():
+        for fault, labels in found.items():
             where = "" if len(labels) == len(every) else f"in {', '.join(labels)}: "
-            yield where + message, hint
+            yield where + fault if isinstance(fault, str) else (where + fault[0], fault[1])
 
     return judged

@@ -2,8 +2,7 @@ import struct
 
 import pytest
 
-from pipeline.checks.catalog import take_apart
-from pipeline.checks.fat import rules as check
+from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.finding import Severity
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
@@ -251,16 +250,16 @@ PARTS = (
     ids=["FAT12", "FAT16", "FAT32", "bad cluster"],
 )
 def test_a_good_image_has_no_errors(good: bytes) -> None:
-    assert [f for f in found(check.KIND, good) if f.severity is Severity.ERROR] == []
+    assert [f for f in found("fat", good) if f.severity is Severity.ERROR] == []
 
 
 def test_a_small_good_image_has_no_findings() -> None:
-    assert found(check.KIND, GOOD) == []
+    assert found("fat", GOOD) == []
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_image_is_told(case: Case) -> None:
-    assert told(found(check.KIND, case.image)) == case.expected
+    assert told(found("fat", case.image)) == case.expected
 
 
 @pytest.mark.parametrize(
@@ -291,16 +290,16 @@ def test_a_bad_image_is_told(case: Case) -> None:
     ],
 )
 def test_no_stranger_that_boots_is_called_broken(image: bytes, codes: list[str]) -> None:
-    node = take_apart(image, "superfloppy", house=False)
-    assert node.kind is check.KIND
+    node = take_apart(image, "superfloppy")
+    assert node.kind is KINDS["fat"]
     assert [(one.code, one.severity) for one in node.findings] == [(code, Severity.WARNING) for code in codes]
 
 
 def test_tables_that_are_not_kept_equal_may_differ() -> None:
     place = layout("FAT32", 65525)
     image = patch(fat({}, kind="FAT32", clusters=65525), place.table + place.table_size + 400, b"\x01")
-    assert [one.code for one in take_apart(image, "volume", house=False).findings] == ["FAT002"]
-    assert take_apart(patch(image, 40, b"\x80"), "volume", house=False).findings == ()
+    assert [one.code for one in take_apart(image, "volume").findings] == ["FAT002"]
+    assert take_apart(patch(image, 40, b"\x80"), "volume").findings == ()
 
 
 def test_much_damage_is_counted() -> None:
@@ -308,7 +307,7 @@ def test_much_damage_is_counted() -> None:
     image = fat(files)
     for table in (PLACE.table, PLACE.table + PLACE.table_size):
         image = patch(image, table + 3, bytes(300))
-    assert [one.message for one in take_apart(image, "volume", house=False).findings] == [
+    assert [one.message for one in take_apart(image, "volume").findings] == [
         *(f"FAT: the chain from cluster {at} leads into free space, at cluster {at}" for at in range(2, 10)),
         "of the FAT volume's files, 3 more have broken chains",
     ]
@@ -319,7 +318,7 @@ def test_members_say_where_they_lie_and_are_looked_into_once() -> None:
     copy = PLACE.root + 64
     (first,) = struct.unpack_from("<H", twice, PLACE.cluster(3) + 64 + 26)
     twice = patch(twice, copy + 26, struct.pack("<HI", first, SIZE))
-    node = take_apart(twice, "volume", house=False)
+    node = take_apart(twice, "volume")
     assert [
         (child.name, child.kind and child.kind.name, child.member.offset, dict(child.member.facts))
         for child in node.children

@@ -28,7 +28,7 @@ def missing(*members: Raw) -> list[str]:
     names = {str(parent) for file in files for parent in PurePosixPath(file.name).parents} - {"."}
     folders = [Raw(name, DIRECTORY) for name in sorted(names - {file.name for file in files})]
     archive = newc([*folders, *files])
-    findings = take_apart(archive, "initramfs", house=False).all_findings()
+    findings = take_apart(archive, "initramfs").all_findings()
     return [finding.message for finding in findings if finding.code == "CPIO017"]
 
 

@@ -41,21 +41,19 @@ MISALIGNED = "no multiple of 16 as Intel's manual asks for"
     ],
 )
 def test_it_is_found(image: bytes, value: str) -> None:
-    node = take_apart(image, "initrd", house=False)
+    node = take_apart(image, "initrd")
     answer = {answer.question: answer for answer in answers(node)}["microcode"]
     assert (answer.verdict, answer.value) == ("yes", value)
     assert [finding.code for finding in node.all_findings() if finding.code == "CPIO020"] == []
 
 
 def test_where_it_lies_is_said() -> None:
-    found = take_apart(uki({".initrd": ONE + MAIN}), "uki", house=False)
+    found = take_apart(uki({".initrd": ONE + MAIN}), "uki")
     (answer,) = (answer for answer in answers(found) if answer.question == "microcode")
     assert answer.because == f"GenuineIntel.bin at 0x20c of .initrd, {MISALIGNED}"
     padded = archive((".enuineIntel.align.01", b""), ("GenuineIntel.bin", INTEL))
     at = padded.index(INTEL)
-    (answer,) = (
-        each for each in answers(take_apart(padded, "x", house=False)) if each.question == "microcode"
-    )
+    (answer,) = (each for each in answers(take_apart(padded, "x")) if each.question == "microcode")
     assert answer.because == f"GenuineIntel.bin at {at:#x}" + (f", {MISALIGNED}" if at % 16 else "")
 
 
@@ -112,7 +110,7 @@ NOT_FOUND = f"the microcode '{FOLDER}/GenuineIntel.bin' is not found: "
     ],
 )
 def test_what_linux_passes_over_is_told(image: bytes, message: str, hint: str) -> None:
-    node = take_apart(image, "initrd", house=False)
+    node = take_apart(image, "initrd")
     (finding,) = (finding for finding in node.all_findings() if finding.code == "CPIO020")
     assert finding.message.startswith(message)
     assert finding.hint.startswith(hint)
@@ -121,6 +119,6 @@ def test_what_linux_passes_over_is_told(image: bytes, message: str, hint: str) -
 
 
 def test_without_any_nothing_is_said() -> None:
-    found = {answer.question: answer for answer in answers(take_apart(MAIN, "initrd", house=False))}
+    found = {answer.question: answer for answer in answers(take_apart(MAIN, "initrd"))}
     assert found["microcode"].verdict == "not applicable"
     assert found["init"].verdict == "yes"

@@ -59,7 +59,7 @@ STARTED = (
 
 @pytest.mark.parametrize("members", STARTED, ids=lambda members: repr(members[0].data[:30]))
 def test_it_is_started(members: list[Raw]) -> None:
-    node = take_apart(uki({".initrd": changed(*members), ".cmdline": b"quiet"}), "uki", house=False)
+    node = take_apart(uki({".initrd": changed(*members), ".cmdline": b"quiet"}), "uki")
     initramfs = node.child(".initrd")
     assert initramfs
     assert start(initramfs, "/init", node.child(".linux"))
@@ -179,7 +179,7 @@ REFUSED = (
 
 @pytest.mark.parametrize(("members", "message", "hint"), REFUSED, ids=lambda value: str(value)[:70])
 def test_it_is_refused(members: list[Raw], message: str, hint: str) -> None:
-    node = take_apart(uki({".initrd": changed(*members), ".cmdline": b"quiet"}), "uki", house=False)
+    node = take_apart(uki({".initrd": changed(*members), ".cmdline": b"quiet"}), "uki")
     initramfs = node.child(".initrd")
     assert initramfs
     with pytest.raises(Refused) as caught:
@@ -191,7 +191,7 @@ def test_it_is_refused(members: list[Raw], message: str, hint: str) -> None:
 
 def test_the_kernel_may_lack_what_runs_it() -> None:
     changes = {".linux": bzimage(payload=packed_kernel("IA32_EMULATION")), ".cmdline": b"quiet"}
-    node = take_apart(uki({**changes, ".initrd": changed(text(ELF32))}), "uki", house=False)
+    node = take_apart(uki({**changes, ".initrd": changed(text(ELF32))}), "uki")
     assert [finding.message for finding in node.all_findings() if finding.code == "UKI014"] == [
         "/init is a program for 32-bit x86, but the kernel was built without CONFIG_IA32_EMULATION"
     ]

@@ -1,9 +1,11 @@
 import pytest
 
-from pipeline.checks.initramfs import rules as initramfs
+from pipeline.checks.catalog import take_apart
+from pipeline.checks.finding import POLICIES
 from tests.fixtures.case import Case, found, name, told
+from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import INITTAB, changed
-from tests.fixtures.newc import FILE, Raw
+from tests.fixtures.newc import FILE, LINK, Raw
 
 START = "::respawn:/bin/sh -c '/bin/truthdb-installer && reboot'"
 FOREVER = (
@@ -125,7 +127,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_inittab_is_told(case: Case) -> None:
-    assert told(found(initramfs.KIND, case.image)) == case.expected
+    assert told(found("initramfs", case.image)) == case.expected
 
 
 @pytest.mark.parametrize(
@@ -137,19 +139,74 @@ def test_a_bad_inittab_is_told(case: Case) -> None:
     ],
 )
 def test_other_ways_to_say_it_are_good(start: str) -> None:
-    assert found(initramfs.KIND, replaced(START, start)) == []
+    assert found("initramfs", replaced(START, start)) == []
 
 
 def test_a_folder_below_an_earlier_mount_may_come_with_it() -> None:
     inittab = f"{START}\n::sysinit:/bin/mount -t efivarfs efivarfs /sys/firmware/efi/efivars"
-    assert found(initramfs.KIND, replaced(START, inittab)) == []
+    assert found("initramfs", replaced(START, inittab)) == []
 
 
 def test_an_empty_inittab_starts_nothing() -> None:
-    findings = found(initramfs.KIND, changed(Raw("etc/inittab", FILE)))
+    findings = found("initramfs", changed(Raw("etc/inittab", FILE)))
     assert told(findings) == [
         ("INIT002", "etc/inittab: no line starts /bin/truthdb-installer: its lines are for nothing"),
         ("INIT004", "etc/inittab: no line mounts proc on /proc"),
         ("INIT004", "etc/inittab: no line mounts sysfs on /sys"),
         ("INIT004", "etc/inittab: no line mounts devtmpfs on /dev"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "programs", "expected"),
+    [
+        ("::sysinit:/bin/daemon check\n::respawn:/bin/daemon run", {"/bin/daemon": ""}, []),
+        (
+            "::once:/bin/daemon run",
+            {"/bin/daemon": ""},
+            ["etc/inittab: line 4: once does not start /bin/daemon again after a crash"],
+        ),
+        (
+            "::respawn:/bin/daemon",
+            {"/bin/daemon": "poweroff"},
+            [
+                "etc/inittab: line 4: respawn starts /bin/daemon over and over, "
+                "also after the exit that the user chose"
+            ],
+        ),
+        ("::respawn:/bin/sh -c '/bin/daemon && poweroff'", {"/bin/daemon": "poweroff"}, []),
+        ("::respawn:/bin/daemon", {"/bin/daemon": "", "/bin/tool": ""}, []),
+        ("::respawn:/bin/daemon", {}, []),
+        (
+            "::shutdown:/bin/daemon",
+            {},
+            ["etc/inittab: no line starts a program: its lines are for shutdown, sysinit"],
+        ),
+        (
+            "::once:/bin/sh",
+            {"/bin/daemon": "", "/bin/tool": ""},
+            ["etc/inittab: no line starts /bin/daemon or /bin/tool: its lines are for once, sysinit"],
+        ),
+    ],
+)
+def test_what_an_inittab_has_to_start_is_said_by_whoever_asks(
+    lines: str, programs: dict[str, str], expected: list[str]
+) -> None:
+    """A build's gate knows it from the recipe; of an image in the world nobody does."""
+    image = changed(
+        Raw(
+            "etc/inittab",
+            FILE,
+            INITTAB.replace("# what BusyBox init does\n", "").replace(START, lines).encode(),
+        ),
+        *(Raw(f"bin/{name}", FILE | 0o111, elf()) for name in ("daemon", "tool")),
+        Raw("bin/poweroff", LINK, b"busybox"),
+    )
+    node = take_apart(image, "it", "initramfs", tuple(POLICIES), programs=programs)
+    assert [finding.message for finding in node.all_findings()] == expected
+
+
+def test_every_program_of_the_recipe_has_to_be_there() -> None:
+    programs = {"/bin/truthdb-installer": "reboot", "/bin/gone": ""}
+    node = take_apart(changed(), "it", "initramfs", tuple(POLICIES), programs=programs)
+    assert told(node.all_findings()) == [("CPIO009", "/bin/gone is not in the archive")]

@@ -19,7 +19,7 @@ FAT = fat({"A.TXT": b"hello"})
 
 
 def look(image: bytes) -> Node:
-    return take_apart(image, "iso", house=False)
+    return take_apart(image, "iso")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ TO_THE_END = (BLOCKS - 20) * 2048
 
 
 def opened(image: bytes) -> Iso:
-    node = take_apart(image, "iso", house=False)
+    node = take_apart(image, "iso")
     assert isinstance(node.artifact, Iso)
     return node.artifact
 
@@ -58,7 +58,7 @@ def test_a_volume_ends_no_later_than_the_file() -> None:
 
 
 def numbers(*parts: Part) -> list[int]:
-    return [one.number for one in gpt_partitions(take_apart(disk(parts), "x", house=False).artifact)]
+    return [one.number for one in gpt_partitions(take_apart(disk(parts), "x").artifact)]
 
 
 def test_firmware_shows_partitions_that_are_apart() -> None:
@@ -84,5 +84,5 @@ def test_edk2_shows_all_partitions_of_an_mbr_or_none(
     parts: list[tuple[int, int, int, int]], found: list[int]
 ) -> None:
     image = mbr_disk(*parts, contents=bytes(8 * 512))
-    node = take_apart(image, "x", "disk", house=False)
+    node = take_apart(image, "x", "disk")
     assert [one.number for one in mbr_partitions(node.artifact, by_rules=False)] == found

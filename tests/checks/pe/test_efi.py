@@ -2,8 +2,7 @@ import struct
 
 import pytest
 
-from pipeline.checks.catalog import take_apart
-from pipeline.checks.pe import efi
+from pipeline.checks.catalog import KINDS, take_apart
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
@@ -125,9 +124,9 @@ CASES = (
 def test_an_addon_may_bring_an_initrd() -> None:
     image = pe({".initrd": b"x", ".osrel": b"ID=x\n"})
     addon = patch(image, PE_OFFSET + 24 + 16, bytes(4))  # no code, no entry point
-    assert take_apart(addon, "addon.efi", house=False).all_findings() == []
+    assert take_apart(addon, "addon.efi").all_findings() == []
     of_systemd = pe({".text": b"x", ".sdmagic": b"#### LoaderInfo: systemd-addon 257 ####", ".initrd": b"x"})
-    assert take_apart(of_systemd, "addon.efi", house=False).all_findings() == []
+    assert take_apart(of_systemd, "addon.efi").all_findings() == []
 
 
 @pytest.mark.parametrize(
@@ -141,28 +140,28 @@ def test_an_addon_may_bring_an_initrd() -> None:
     ],
 )
 def test_a_good_program_has_no_findings(good: bytes) -> None:
-    assert found(efi.KIND, good) == []
+    assert found("efi", good) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_bad_program_is_told(case: Case) -> None:
-    assert told(found(efi.KIND, case.image)) == case.expected
+    assert told(found("efi", case.image)) == case.expected
 
 
 def test_an_addon_s_command_line_is_read_as_one() -> None:
-    node = take_apart(pe({".cmdline": b"quiet debug", ".sbat": b"sbat,1"}), "addon.efi", house=False)
+    node = take_apart(pe({".cmdline": b"quiet debug", ".sbat": b"sbat,1"}), "addon.efi")
     kinds = [(child.name, child.kind.name if child.kind else "") for child in node.children]
-    assert node.kind is efi.KIND
+    assert node.kind is KINDS["efi"]
     assert kinds == [(".cmdline", "cmdline"), (".sbat", "")]
 
 
 def test_what_is_no_efi_program_is_none() -> None:
-    assert take_apart(elf(), "x", house=False).kind is not efi.KIND
+    assert take_apart(elf(), "x").kind is not KINDS["efi"]
 
 
 def test_an_image_that_does_not_say_how_far_its_sections_are_is_told_once() -> None:
     image = patch(with_section_at(0xB2090000), PE_OFFSET + 24 + 56, struct.pack("<I", 0x3000))
-    (finding,) = take_apart(image, "x", house=False).all_findings()
+    (finding,) = take_apart(image, "x").all_findings()
     assert finding.code == "EFI007"
 
 
@@ -178,5 +177,5 @@ def test_an_image_that_does_not_say_how_far_its_sections_are_is_told_once() -> N
     ],
 )
 def test_sections_far_from_others_have_a_likely_cause(address: int, hint: str) -> None:
-    (finding,) = take_apart(with_section_at(address), "x", house=False).all_findings()
+    (finding,) = take_apart(with_section_at(address), "x").all_findings()
     assert (finding.code, finding.hint) == ("EFI007", hint)

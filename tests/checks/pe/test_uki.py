@@ -218,16 +218,16 @@ PARTS = (
 
 
 def test_a_good_uki_has_no_findings() -> None:
-    assert found(check.KIND, GOOD) == []
+    assert found("uki", GOOD) == []
 
 
 def test_a_splash_may_be_missing() -> None:
-    assert found(check.KIND, uki({".splash": None})) == []
+    assert found("uki", uki({".splash": None})) == []
 
 
 @pytest.mark.parametrize("case", TOGETHER, ids=name)
 def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
-    node = take_apart(case.image, "uki", house=False)
+    node = take_apart(case.image, "uki")
     assert told(node.all_findings()) == case.expected
 
 
@@ -249,13 +249,13 @@ def test_parts_that_do_not_go_together_are_told_of_any_uki(case: Case) -> None:
     ],
 )
 def test_others_ukis_may_do_otherwise(section: Mapping[str, bytes | None]) -> None:
-    node = take_apart(uki(section), "uki", house=False)
+    node = take_apart(uki(section), "uki")
     assert [finding for finding in node.all_findings() if finding.severity is Severity.ERROR] == []
 
 
 def test_profiles_have_sections_of_the_same_name() -> None:
     image = uki({".profile": b"ID=main\n"}).replace(b".splash\0", b".cmdline", 1)
-    node = take_apart(image, "uki", house=False)
+    node = take_apart(image, "uki")
     names = [child.name for child in node.children]
     assert ".cmdline" in names
     assert ".cmdline (2)" in names
@@ -268,7 +268,7 @@ def test_a_kernel_comes_out_as_it_was_put_in(in_memory: int) -> None:
     if in_memory:  # as large as the kernel says that it becomes, as some write it
         image = patch(image, section_field(image, ".linux", VIRTUAL_SIZE), struct.pack("<I", in_memory))
         image = patch(image, IMAGE_SIZE, struct.pack("<I", 0x20_0000))
-    part = take_apart(image, "uki", house=False).child(".linux")
+    part = take_apart(image, "uki").child(".linux")
     assert part
     assert len(kernel) % 0x200
     assert bytes(part.member.image) == kernel
@@ -285,4 +285,4 @@ def test_what_its_headers_do_not_tell_is_kept(contents: bytes) -> None:
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_uki_is_told(case: Case) -> None:
-    assert told(found(check.KIND, case.image)) == case.expected
+    assert told(found("uki", case.image)) == case.expected

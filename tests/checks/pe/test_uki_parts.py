@@ -65,7 +65,7 @@ def test_device_trees_for_several_machines_are_no_duplicates() -> None:
         {".ucode": newc([Raw("extra", FILE, b"x")])},
         more=[*((".dtbauto", tree) for tree in trees), (".hwids", HWIDS)],
     )
-    node = take_apart(image, "uki", house=False)
+    node = take_apart(image, "uki")
     assert [finding.code for finding in node.all_findings()] == ["UKI019"]
     found = {child.name: facts(child) for child in node.children}
     for name, board in ((".dtbauto", "one"), (".dtbauto (2)", "two")):
@@ -85,5 +85,5 @@ def test_device_trees_for_several_machines_are_no_duplicates() -> None:
 
 
 def test_an_addon_s_sections_are_read_too() -> None:
-    node = take_apart(pe({".dtb": dtb("Board", ["acme,board"]), ".hwids": b""}), "addon.efi", house=False)
+    node = take_apart(pe({".dtb": dtb("Board", ["acme,board"]), ".hwids": b""}), "addon.efi")
     assert [child.kind.name if child.kind else "" for child in node.children] == ["devicetree", ""]

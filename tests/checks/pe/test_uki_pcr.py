@@ -99,7 +99,7 @@ def signed(image: bytes, more: Sections = (), key: Key = EC_KEY) -> bytes:
 
 
 def told(image: bytes) -> list[tuple[str, str, str]]:
-    findings = take_apart(image, "uki", house=False).all_findings()
+    findings = take_apart(image, "uki").all_findings()
     return [(finding.code, finding.severity.value, finding.message) for finding in findings]
 
 

@@ -96,7 +96,7 @@ def test_an_empty_section_counts_as_none() -> None:
 
 
 def test_a_profile_is_seen_as_a_program_of_its_own() -> None:
-    node = take_apart(uki(more=[MAIN, RESCUE, (".cmdline", b"rdinit=/gone")]), "uki", house=False)
+    node = take_apart(uki(more=[MAIN, RESCUE, (".cmdline", b"rdinit=/gone")]), "uki")
     (_, main), (_, rescue) = views(node)
     for view, line, own in ((main, CMDLINE, ".cmdline"), (rescue, b"rdinit=/gone", ".cmdline (2)")):
         part = view.child(".cmdline")
@@ -110,13 +110,13 @@ def test_a_profile_is_seen_as_a_program_of_its_own() -> None:
 
 def test_a_fault_of_all_profiles_is_told_once() -> None:
     image = uki({".cmdline": b"rdinit=/gone"}, more=[MAIN, RESCUE])
-    (finding,) = take_apart(image, "uki", house=False).all_findings()
+    (finding,) = take_apart(image, "uki").all_findings()
     assert finding.message.startswith("Linux would start /gone")
 
 
 def test_a_section_that_counts_for_nothing_is_told() -> None:
     image = uki(more=[(".cmdline", b"rdinit=/nowhere bugcase=second")])
-    node = take_apart(image, "uki", house=False)
+    node = take_apart(image, "uki")
     (finding,) = node.all_findings()
     assert (finding.code, finding.severity.value) == ("UKI018", "warning")
     assert linux.command_line(node).value == CMDLINE.decode()
@@ -125,7 +125,7 @@ def test_a_section_that_counts_for_nothing_is_told() -> None:
 
 def test_the_answers_are_those_of_the_first_profile() -> None:
     image = uki(more=[MAIN, (".cmdline", b"rdinit=/bin/busybox quiet"), RESCUE, (".cmdline", b"rdinit=/x")])
-    node = take_apart(image, "uki", house=False)
+    node = take_apart(image, "uki")
     said = linux.command_line(node)
     assert (said.value, said.because) == (
         "rdinit=/bin/busybox quiet",
@@ -135,8 +135,6 @@ def test_the_answers_are_those_of_the_first_profile() -> None:
 
 
 def test_an_empty_initrd_is_none() -> None:
-    node = take_apart(
-        uki({".initrd": b"", ".linux": bzimage()}, more=[(".initrd", changed())]), "uki", house=False
-    )
+    node = take_apart(uki({".initrd": b"", ".linux": bzimage()}, more=[(".initrd", changed())]), "uki")
     ((_, view),) = views(node)
     assert view.child(".initrd") is None
