@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.acceptance import screens as steps
 from pipeline.acceptance.lab import GOOD, OTHER, SERIAL, Stage, by_oem_string, check_disk, must, with_answers
 from pipeline.vm import disks as media
-from pipeline.vm.guest import Disk
+from pipeline.vm.machine import Disk
 from pipeline.vm.session import Play
 
 Story = Callable[[Stage], Awaitable[None]]
@@ -23,7 +23,7 @@ async def installed_stays(stage: Stage) -> None:
         await steps.appliance(play, 1)
         await play.monitor.press_power_button()
         await play.is_off()
-    again = stage.guest(stage.medium(), replace(disk, second=True), network=True)
+    again = stage.guest(stage.medium(), replace(disk, turn=1), network=True)
     async with stage.playing(with_answers(stage, again, text), "again") as play:
         await steps.refuses(play, "holds TruthDB", "replace_installation")
         await play.shows("refused", steps.REFUSED, "replace_installation")

@@ -14,8 +14,7 @@ from pathlib import Path
 from pipeline.acceptance import judges
 from pipeline.acceptance import screens as steps
 from pipeline.vm import disks as media
-from pipeline.vm.guest import Disk, Guest
-from pipeline.vm.machine import Firmware
+from pipeline.vm.machine import Disk, Firmware, Machine
 from pipeline.vm.session import NotSeenError, Play, playing
 
 SIZE = 9 << 30
@@ -53,18 +52,16 @@ class Stage:
 
     def medium(self, bus: str = "cd") -> Disk:
         """Return the ISO, as a disc or as a stick."""
-        return Disk(
-            "medium", self.iso, bus, serial="MEDIUM" if bus == "usb" else "", read_only=True, first=True
-        )
+        return Disk("medium", self.iso, bus, serial="MEDIUM" if bus == "usb" else "", read_only=True, turn=0)
 
-    def guest(self, *disks: Disk, fresh: bool = True, network: bool = False) -> Guest:
+    def guest(self, *disks: Disk, fresh: bool = True, network: bool = False) -> Machine:
         """Return a machine; a `fresh` one has the firmware's variables as they leave the factory."""
         store = self.work / "variables.fd"
         if fresh or not store.exists():
             shutil.copyfile(self.firmware.variables, store)
-        return Guest(disks, self.firmware.code, store, self.accel, port=self.port if network else 0)
+        return Machine(disks, self.firmware.code, store, self.accel, port=self.port if network else 0)
 
-    def playing(self, guest: Guest, name: str = "install") -> AbstractAsyncContextManager[Play]:
+    def playing(self, guest: Machine, name: str = "install") -> AbstractAsyncContextManager[Play]:
         """Return a run of a machine, whose logs and pictures go to the folder `name` of the story."""
         return playing(guest, self.out / name)
 
@@ -111,7 +108,7 @@ def _check_receipt(stage: Stage, text: str, *, verified: bool) -> None:
     must(said == expected, f"the receipt says {said}, not {expected}")
 
 
-def with_answers(stage: Stage, guest: Guest, text: str) -> Guest:
+def with_answers(stage: Stage, guest: Machine, text: str) -> Machine:
     """Return the machine with an answer file in its SMBIOS tables."""
     strings = stage.work / "oem-string"
     strings.write_text(f"truthdb.install.toml={text}")

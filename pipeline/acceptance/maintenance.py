@@ -7,7 +7,7 @@ from pipeline.acceptance import judges
 from pipeline.acceptance import screens as steps
 from pipeline.acceptance.lab import GOOD, SERIAL, Stage, by_oem_string, check_disk, must
 from pipeline.vm import disks as media
-from pipeline.vm.guest import Disk
+from pipeline.vm.machine import Disk
 from pipeline.vm.session import NotSeenError, Play
 
 Story = Callable[[Stage], Awaitable[None]]
@@ -106,7 +106,7 @@ async def damaged_data(stage: Stage) -> None:
     data = check_disk(stage, disk)[1]
     # No root folder, and nothing that says so: only the kernel notices, and then the closer look.
     media.run("debugfs", "-w", "-R", "clri <2>", f"{disk.image}?offset={data.start}")
-    guest = stage.guest(replace(disk, first=False), fresh=False, network=True)
+    guest = stage.guest(replace(disk, turn=None), fresh=False, network=True)
     async with stage.playing(guest, "boot-1") as play:
         await play.hear("TRUTHDB_DATA on nvme0n1p2 is damaged")
         await play.hear(ADDRESS)
@@ -148,7 +148,7 @@ async def changes_settings(stage: Stage) -> None:
     async with stage.playing(guest, "boot-1") as play:
         await steps.appliance(play, 1)  # it ends as by a power cut: the journal has to be read
     before = media.digest(disk.image, data.start, data.size)
-    beside = replace(disk, second=True)  # else OVMF forgets its entry, as the medium is first
+    beside = replace(disk, turn=1)  # else OVMF forgets its entry, as the medium is first
     async with stage.playing(stage.guest(stage.medium(), beside, fresh=False), "tool") as play:
         await steps.greet(play)
         await play.press("t")

@@ -16,7 +16,7 @@ from pipeline.acceptance.lab import GOOD, SERIAL, SIZE, Stage, by_oem_string, ch
 from pipeline.errors import PipelineError
 from pipeline.vm import disks as media
 from pipeline.vm import write_log
-from pipeline.vm.guest import Disk
+from pipeline.vm.machine import Disk
 from pipeline.vm.session import NotSeenError
 
 Story = Callable[[Stage], Awaitable[None]]

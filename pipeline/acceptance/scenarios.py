@@ -29,7 +29,7 @@ from pipeline.vm import contact_sheet as sheet
 from pipeline.vm import disks as media
 from pipeline.vm import screen, time_server
 from pipeline.vm.film import Film
-from pipeline.vm.guest import HOST, Disk
+from pipeline.vm.machine import HOST, Disk
 
 Story = Callable[[Stage], Awaitable[None]]
 
@@ -51,7 +51,7 @@ async def boots_twice(stage: Stage, disk: Disk) -> None:
 
     Each time the power button ends it.
     """
-    alone = replace(disk, first=False)
+    alone = replace(disk, turn=None)
     for boots in (1, 2):
         guest = stage.guest(alone, fresh=False, network=True)
         async with stage.playing(guest, f"boot-{boots}") as play:
@@ -190,7 +190,7 @@ async def answers_on_the_medium(stage: Stage) -> None:
     """An answer file in the FAT of the stick that the machine is started from."""
     text = steps.answers('model = "QEMU NVMe*"', erase=SERIAL)
     image = media.with_answers(stage.iso, stage.work / "medium.img", text)
-    medium = Disk("medium", image, "usb", serial="MEDIUM", first=True)
+    medium = Disk("medium", image, "usb", serial="MEDIUM", turn=0)
     disk = stage.disk()
     async with stage.playing(stage.guest(medium, disk)) as play:
         await steps.done(play)

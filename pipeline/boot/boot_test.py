@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import cast
 
 from pipeline.boot import outcome as report
-from pipeline.boot import symptoms
 from pipeline.boot.drive import FAILURE, Boot
 from pipeline.boot.outcome import Failure, Outcome
-from pipeline.boot.stages import Stage
 from pipeline.boot.watch import Stopped, Watch
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
-from pipeline.vm import machine
+from pipeline.vm import machine, symptoms
 from pipeline.vm.machine import Firmware, Way
 from pipeline.vm.monitor import MonitorError, attached
 from pipeline.vm.processes import running
+from pipeline.vm.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,8 @@ async def boot(scenario: Scenario, way: Way, accel: str) -> Outcome:
 
     watch = Watch(folder / "serial.log", accel, tell)
     ours, theirs = socket.socketpair()
-    command = machine.command(
-        way,
-        medium=scenario.medium,
-        code=scenario.firmware.code,
-        variables=machine.fresh_variables(scenario.firmware, scenario.work),
-        accel=accel,
-        console=machine.watched(theirs.fileno()),
-    )
+    booting = machine.booting(way, scenario.medium, scenario.firmware, scenario.work, accel)
+    command = machine.argv(booting, machine.watched(theirs.fileno()))
     async with running(command, fds=[theirs.fileno()]) as process:
         theirs.close()
         serial = cast("asyncio.StreamReader", process.stdout)

@@ -7,11 +7,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.boot import symptoms
-from pipeline.boot.stages import Stage
 from pipeline.boot.watch import Stopped, Watch
-from pipeline.vm import screen
+from pipeline.vm import screen, symptoms
 from pipeline.vm.monitor import Monitor
+from pipeline.vm.stages import Stage
 
 FAILURE = "failure.png"
 

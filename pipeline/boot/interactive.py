@@ -19,13 +19,7 @@ def run(ctx: Context) -> None:
     way = machine.way(ctx.params["way"])
     firmware = machine.find_firmware()
     accel, *_ = machine.accelerators(ctx.params["accel"], kvm=machine.can_open_kvm())
-    command = machine.command(
-        way,
-        medium=ctx.inputs["iso"],
-        code=firmware.code,
-        variables=machine.fresh_variables(firmware, ctx.work),
-        accel=accel,
-        console=machine.terminal(),
-    )
+    booting = machine.booting(way, ctx.inputs["iso"], firmware, ctx.work, accel)
+    command = machine.argv(booting, machine.terminal())
     print(f"Booting from {way.medium} with {accel}. {LEAVE}", flush=True)
     os.execvp(command[0], command)  # noqa: S606 - nothing of ours is left to outlive it

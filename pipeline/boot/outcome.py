@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.boot.stages import Stage
-from pipeline.boot.symptoms import Cause
+from pipeline.vm.stages import Stage
+from pipeline.vm.symptoms import Cause
 
 LAST_LINES = 40
 FIRST_COMPLAINTS = 8  # what follows is a register dump

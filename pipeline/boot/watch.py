@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.boot import symptoms
-from pipeline.boot.stages import Console, Stage
-from pipeline.boot.symptoms import Cause
+from pipeline.vm import symptoms
+from pipeline.vm.stages import Console, Stage
+from pipeline.vm.symptoms import Cause
 
 
 class Stopped(Exception):  # noqa: N818 - not an error of this program

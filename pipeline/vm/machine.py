@@ -1,13 +1,10 @@
-"""Owns what the virtual machine is made of: firmware, devices, and QEMU's command line for them.
-
-Must not know what runs on the machine, nor start it.
-"""
+"""What a virtual machine is made of, as data, and QEMU's command line for it."""
 
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -16,49 +13,117 @@ FIRMWARE_FOLDER = Path("/usr/share/OVMF")
 CODE = "OVMF_CODE_4M.fd"
 VARIABLES = "OVMF_VARS_4M.fd"
 KVM = Path("/dev/kvm")
-PROCESSORS = 2
-MEMORY_MIB = 1024
+SERVICE_PORT = 8080  # where what is installed answers, on the machine
+HOST = "10.0.2.2"  # what QEMU calls this host's loopback, in the machine's network
+THROTTLE = "throttle"
+"""The group of all disks that can hang, for the monitor."""
+
+BUSES = {
+    "nvme": ("nvme,drive={node}{serial}{blocks}{boot}",),
+    "virtio-blk": ("virtio-blk-pci,drive={node}{serial}{blocks}{boot},werror=report,rerror=report",),
+    "virtio-scsi": (
+        "virtio-scsi-pci,id=scsi-{node}",
+        "scsi-hd,bus=scsi-{node}.0,drive={node}{serial}{blocks}{boot},werror=report,rerror=report",
+    ),
+    "scsi-paths": (
+        "virtio-scsi-pci,id=first-{node}",
+        "virtio-scsi-pci,id=second-{node}",
+        "scsi-hd,bus=first-{node}.0,drive={node}{serial},wwn=0x5000c500a1b2c3d4,share-rw=on{blocks}{boot}",
+        "scsi-hd,bus=second-{node}.0,drive={node}{serial},wwn=0x5000c500a1b2c3d4,share-rw=on{blocks}",
+    ),
+    "nvme-paths": (
+        "nvme-subsys,id=subsystem-{node}",
+        "nvme,id=first-{node},subsys=subsystem-{node}{serial}",
+        "nvme,id=second-{node},subsys=subsystem-{node}{serial}",
+        "nvme-ns,bus=first-{node},drive={node},shared=on{blocks}{boot}",
+    ),
+    "ahci": ("ide-hd,bus=ide.{port},drive={node}{serial}{boot}",),
+    "usb": (
+        "qemu-xhci,id=xhci-{node}",
+        "usb-storage,id=usb-{node},bus=xhci-{node}.0,drive={node}{serial},removable=on{boot}",
+    ),
+    "cd": ("ide-cd,bus=ide.{port},drive={node}{serial}{boot}",),
+}
+"""QEMU's devices for a disk on each bus; one with `paths` is reached through two controllers; `cd` is the
+optical drive of an AHCI controller."""
+
+KEYBOARDS: dict[str, tuple[str, ...]] = {
+    "PS/2": (),
+    "USB": ("qemu-xhci,id=keyboard", "usb-kbd,bus=keyboard.0"),
+    "virtio": ("virtio-keyboard-pci",),
+}
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of the machine: a raw image on a bus. `turn` is its place in the boot order, from 0 on.
+
+    `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
+    write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
+    one that `can_hang` does so once the monitor says it.
+    """
+
+    node: str
+    image: Path
+    bus: str
+    serial: str = ""
+    block: int = 512
+    read_only: bool = False
+    turn: int | None = None
+    forgets: int = 0
+    can_hang: bool = False
+    faults: Mapping[str, object] = field(default_factory=dict)
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that is off. `variables` is the firmware's store, which keeps what is written to it.
+
+    It has exactly one keyboard and one screen, so that a missing driver cannot hide. `smm` keeps the store
+    to the firmware, as Secure Boot demands. `tpm` is a descriptor that leads to swtpm's control channel.
+    """
+
+    disks: Sequence[Disk]
+    code: Path | None  # of UEFI; without it the machine starts by BIOS
+    variables: Path
+    accel: str
+    keyboard: str = "PS/2"
+    screen: str = "VGA"
+    graphics: bool = True  # without, a BIOS talks on the serial port
+    oem_strings: Sequence[Path] = ()
+    uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
+    port: int = 0  # of this host's loopback, that leads to SERVICE_PORT; 0 for no network
+    address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
+    processors: int = 2
+    memory: int = 1536  # MiB
+    smm: bool = False
+    tpm: int | None = None
+    kernel: Path | None = None  # what the firmware starts without a disk
+    initrd: Path | None = None
+    append: str = ""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of booting the medium: how it is attached, and which keyboard and screen go with it.
-
-    Each way has exactly one keyboard and one screen, so that a missing driver cannot hide.
-    """
+    """A way of booting a medium: the bus it is on, and which keyboard and screen go with it."""
 
     name: str
     medium: str
+    bus: str
     keyboard: str
-    devices: tuple[str, ...]
-    ps2: bool
+    screen: str
 
 
 WAYS = {
     way.name: way
     for way in (
-        Way("cd", "a CD on AHCI", "PS/2", ("ide-cd,bus=ide.0,drive=medium,bootindex=0", "VGA"), True),
-        Way(
-            "usb",
-            "a USB stick on xHCI",
-            "USB",
-            (
-                "qemu-xhci,id=xhci",
-                "usb-storage,bus=xhci.0,drive=medium,removable=on,bootindex=0",
-                "usb-kbd,bus=xhci.0",
-                "VGA",
-            ),
-            False,
-        ),
-        Way(
-            "disk",
-            "a virtio disk",
-            "virtio",
-            ("virtio-blk-pci,drive=medium,bootindex=0", "virtio-keyboard-pci", "virtio-vga"),
-            False,
-        ),
+        Way("cd", "a CD on AHCI", "cd", "PS/2", "VGA"),
+        Way("usb", "a USB stick on xHCI", "usb", "USB", "VGA"),
+        Way("disk", "a virtio disk", "virtio-blk", "virtio", "virtio-vga"),
     )
 }
+LEAST_MEMORY = 1024  # MiB in which a medium has to boot
 
 
 @dataclass(frozen=True)
@@ -96,6 +161,19 @@ def fresh_variables(firmware: Firmware, folder: Path) -> Path:
     return copy
 
 
+def booting(way: Way, medium: Path, firmware: Firmware, folder: Path, accel: str) -> Machine:
+    """Return a new machine without a network that boots `medium`; its variables lie in `folder`."""
+    return Machine(
+        (Disk("medium", medium, way.bus, read_only=True, turn=0),),
+        firmware.code,
+        fresh_variables(firmware, folder),
+        accel,
+        keyboard=way.keyboard,
+        screen=way.screen,
+        memory=LEAST_MEMORY,
+    )
+
+
 def can_open_kvm(device: Path = KVM) -> bool:
     """Say whether this process may use KVM: opening the device is the only test that counts."""
     try:
@@ -122,48 +200,96 @@ def accelerators(wanted: str, *, kvm: bool) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _image(node: str, file: Path, *, writable: bool = False) -> list[str]:
-    description = {
-        "driver": "raw",
-        "node-name": node,
-        "read-only": not writable,
-        "file": {"driver": "file", "filename": str(file)},
-    }
+def _blockdev(node: str, file: Mapping[str, object], *, read_only: bool) -> list[str]:
+    description = {"driver": "raw", "node-name": node, "read-only": read_only, "file": file}
     return ["-blockdev", json.dumps(description)]
 
 
-def command(
-    way: Way, *, medium: Path, code: Path, variables: Path, accel: str, console: Sequence[str]
-) -> list[str]:
-    """Return QEMU's exact command line for a machine without a network that boots `medium`.
+def _disk(disk: Disk, port: int) -> list[str]:
+    """Return the words for a disk: its image, whatever lies between, and its devices on the bus."""
+    if disk.bus not in BUSES:
+        raise PipelineError(f"{disk.bus!r} is not a bus", f"choose from {', '.join(BUSES)}")
+    file: dict[str, object] = {"driver": "file", "filename": str(disk.image), "cache": {"no-flush": True}}
+    if disk.forgets:
+        file = {"driver": "null-co", "size": disk.forgets, "read-zeroes": True}
+    if disk.faults:
+        file = {"driver": "blkdebug", "image": file} | dict(disk.faults)
+    if disk.can_hang:
+        file = {"driver": "throttle", "throttle-group": THROTTLE, "file": file}
+    if disk.log:
+        log = {"driver": "file", "filename": str(disk.log)}
+        file = {"driver": "blklogwrites", "file": file, "log": log, "log-sector-size": disk.block}
+    values = {
+        "node": disk.node,
+        "serial": f",serial={disk.serial}" if disk.serial else "",
+        "port": port,
+        "blocks": f",logical_block_size={disk.block},physical_block_size={disk.block}",
+        "boot": f",bootindex={disk.turn}" if disk.turn is not None else "",
+    }
+    devices = (template.format_map(values) for template in BUSES[disk.bus])
+    return [*_blockdev(disk.node, file, read_only=disk.read_only), *_devices(*devices)]
 
-    `console` is where the serial port and the monitor lead: `watched` or `terminal`.
+
+def _devices(*devices: str) -> list[str]:
+    return [word for device in devices for word in ("-device", device)]
+
+
+def _network(machine: Machine) -> list[str]:
+    if not machine.port:
+        return ["-nic", "none"]
+    forward = f"hostfwd=tcp:127.0.0.1:{machine.port}-{machine.address}:{SERVICE_PORT}"
+    user = f"user,id=net,restrict={'off' if machine.address else 'on'},{forward}"
+    return ["-netdev", user, *_devices("virtio-net-pci,netdev=net")]
+
+
+def _board(machine: Machine) -> list[str]:
+    """Return the words for the board, and for the two flash images of its firmware."""
+    board = ["q35"]
+    board += ["i8042=off"] if machine.keyboard != "PS/2" else []
+    board += ["smm=on"] if machine.smm else []
+    board += ["graphics=off"] if not machine.graphics else []
+    words = ["-global", "driver=cfi.pflash01,property=secure,value=on"] if machine.smm else []
+    if machine.code:
+        board += ["pflash0=code", "pflash1=variables"]
+        for node, path in (("code", machine.code), ("variables", machine.variables)):
+            words += _blockdev(node, {"driver": "file", "filename": str(path)}, read_only=node == "code")
+    return ["-machine", ",".join(board), *words]
+
+
+def _options(machine: Machine) -> list[str]:
+    """Return the words for what few machines have."""
+    words = [word for path in machine.oem_strings for word in ("-smbios", f"type=11,path={path}")]
+    if machine.tpm is not None:
+        words += ["-chardev", f"socket,id=tpm,fd={machine.tpm}", "-tpmdev", "emulator,id=tpm,chardev=tpm"]
+        words += _devices("tpm-crb,tpmdev=tpm")
+    for option, value in (("kernel", machine.kernel), ("initrd", machine.initrd), ("append", machine.append)):
+        words += [f"-{option}", str(value)] if value else []
+    return words
+
+
+def argv(machine: Machine, console: Sequence[str]) -> list[str]:
+    """Return QEMU's exact command line.
+
+    `console` is where screen, serial port and monitor lead: `watched` or `terminal`. Raises PipelineError for
+    an unknown bus.
     """
-    ps2 = "on" if way.ps2 else "off"
-    devices = [argument for device in way.devices for argument in ("-device", device)]
+    can_hang = any(disk.can_hang for disk in machine.disks)
     return [
         "qemu-system-x86_64",
         "-nodefaults",
         "-no-user-config",
-        "-display",
-        "none",
-        "-machine",
-        f"q35,i8042={ps2},pflash0=code,pflash1=variables",
-        "-accel",
-        "tcg,thread=multi" if accel == "tcg" else accel,
+        *_board(machine),
+        *("-accel", "tcg,thread=multi" if machine.accel == "tcg" else machine.accel),
         # The oldest x86-64 there is: what boots here needs no newer one, and KVM has no say in it.
-        "-cpu",
-        "qemu64",
-        "-smp",
-        str(PROCESSORS),
-        "-m",
-        f"{MEMORY_MIB}M",
-        *_image("code", code),
-        *_image("variables", variables, writable=True),
-        *_image("medium", medium),
-        *devices,
-        "-nic",
-        "none",
+        *("-cpu", "qemu64"),
+        *("-smp", str(machine.processors)),
+        *("-m", f"{machine.memory}M"),
+        *("-uuid", machine.uuid),
+        *(("-object", f"throttle-group,id={THROTTLE}") if can_hang else ()),
+        *(word for port, disk in enumerate(machine.disks) for word in _disk(disk, port)),
+        *_options(machine),
+        *_network(machine),
+        *_devices(*KEYBOARDS[machine.keyboard], machine.screen),
         *console,
     ]
 
@@ -173,17 +299,10 @@ def watched(qmp: int) -> list[str]:
 
     The machine waits for QMP's `cont`, so nothing it says is missed and time starts at zero.
     """
-    return [
-        "-S",
-        "-serial",
-        "stdio",
-        "-chardev",
-        f"socket,id=qmp,fd={qmp}",
-        "-mon",
-        "chardev=qmp,mode=control",
-    ]
+    monitor = ["-chardev", f"socket,id=qmp,fd={qmp}", "-mon", "chardev=qmp,mode=control"]
+    return ["-S", "-display", "none", "-serial", "stdio", *monitor]
 
 
 def terminal() -> list[str]:
     """Return a console for a person: serial port and QEMU's monitor share the terminal."""
-    return ["-serial", "mon:stdio"]
+    return ["-display", "none", "-serial", "mon:stdio"]

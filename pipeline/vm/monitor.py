@@ -13,6 +13,7 @@ from pathlib import Path
 from qemu.qmp import EventListener, Message, QMPClient, QMPError
 
 from pipeline.errors import PipelineError
+from pipeline.vm.machine import THROTTLE
 
 KERNEL_ADDRESS = re.compile(r"\b[RE]IP=ffff[89a-f][0-9a-f]{11}\b")
 """An instruction pointer in the upper half of the address space: Linux lives there, firmware never does."""
@@ -24,9 +25,6 @@ UNCORRECTED = 0b1011001 << 57
 """IA32_MCi_STATUS: valid, uncorrected, enabled, processor context corrupt (Intel SDM, volume 3, 17.3.2.2)."""
 IN_PROGRESS = 0b101
 """IA32_MCG_STATUS: a machine check is in progress, at an instruction that could go on (17.3.1.2)."""
-
-THROTTLE = "throttle"
-"""The group of all disks that `hang` is about."""
 
 PATIENCE = 30.0  # seconds in which QEMU must greet
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from pipeline.vm import screen
 from pipeline.vm.film import Film, filming
-from pipeline.vm.guest import Guest, command
+from pipeline.vm.machine import Machine, argv, watched
 from pipeline.vm.monitor import Monitor, MonitorError, attached
 from pipeline.vm.processes import running
 from pipeline.vm.serial_terminal import KEYS, Terminal
@@ -34,7 +34,7 @@ class Play:
     """One run of a machine, from power-on to whatever ends it. Seconds count from power-on."""
 
     def __init__(
-        self, monitor: Monitor, process: asyncio.subprocess.Process, guest: Guest, folder: Path
+        self, monitor: Monitor, process: asyncio.subprocess.Process, guest: Machine, folder: Path
     ) -> None:
         self.monitor, self.terminal, self.folder = monitor, Terminal(), folder
         self._process, self._guest = process, guest
@@ -174,7 +174,7 @@ def _get(port: int, path: str) -> tuple[int, Any]:
 
 
 @asynccontextmanager
-async def playing(guest: Guest, folder: Path) -> AsyncIterator[Play]:
+async def playing(guest: Machine, folder: Path) -> AsyncIterator[Play]:
     """Build the machine and switch it on; end it on leaving. Its logs and pictures go to `folder`.
 
     What goes wrong in between, also that time is over, is raised as a NotSeenError that says in which run of
@@ -182,7 +182,8 @@ async def playing(guest: Guest, folder: Path) -> AsyncIterator[Play]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     ours, theirs = socket.socketpair()
-    async with running(command(guest, theirs.fileno()), fds=[theirs.fileno()], interactive=True) as process:
+    words = argv(guest, watched(theirs.fileno()))
+    async with running(words, fds=[theirs.fileno()], interactive=True) as process:
         theirs.close()
         async with _overheard(process, folder), attached(ours) as monitor:
             play = Play(monitor, process, guest, folder)

@@ -13,7 +13,7 @@ from pipeline.acceptance.lab import Stage
 from pipeline.errors import FormatError, PipelineError
 from pipeline.vm import disks as media
 from pipeline.vm import write_log
-from pipeline.vm.guest import Disk
+from pipeline.vm.machine import Disk
 from pipeline.vm.session import NotSeenError
 from tests.fixtures.disk import Part, disk
 from tests.fixtures.fat import fat

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.acceptance.quiet import complaints, kernel_lines, strange_lines
-from tests.boot import excerpts
+from tests.vm import excerpts
 
 # What OCR read on real screens.
 QUIET = {

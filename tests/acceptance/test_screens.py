@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.acceptance import screens as steps
-from pipeline.vm.guest import Guest
+from pipeline.vm.machine import Machine
 from pipeline.vm.session import NotSeenError, Play, playing
 from tests.fixtures.stand_ins import MakeGuest
 
@@ -38,7 +38,9 @@ TO_CONFIRM = [
 ]
 
 
-def played(guest: Guest, folder: Path, scene: Callable[[Play], Awaitable[object]], limit: float = 30) -> None:
+def played(
+    guest: Machine, folder: Path, scene: Callable[[Play], Awaitable[object]], limit: float = 30
+) -> None:
     async def whole() -> None:
         async with asyncio.timeout(limit), playing(guest, folder / "run") as play:
             await scene(play)

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.boot import symptoms
 from pipeline.boot.boot_test import Scenario, boot_all, run
 from pipeline.boot.outcome import Outcome
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
-from pipeline.vm import machine
-from tests.boot import excerpts
+from pipeline.vm import machine, symptoms
 from tests.boot.conftest import MakeScenario
 from tests.boot.test_drive import SCREEN
+from tests.vm import excerpts
 from tests.vm.test_processes import is_gone
 
 GOOD = {"serial": [excerpts.GREETING], "screen": SCREEN, "resets_on": "send-key"}

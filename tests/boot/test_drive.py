@@ -2,13 +2,13 @@ import asyncio
 
 import pytest
 
-from pipeline.boot import drive, symptoms
+from pipeline.boot import drive
 from pipeline.boot.boot_test import Scenario, boot
 from pipeline.boot.outcome import Outcome
-from pipeline.boot.stages import Stage
-from pipeline.vm import machine
-from tests.boot import excerpts
+from pipeline.vm import machine, symptoms
+from pipeline.vm.stages import Stage
 from tests.boot.conftest import MakeScenario
+from tests.vm import excerpts
 
 SCREEN = "TruthDB Installer 0.1.0\nWelcome\n"
 KERNEL = "RIP=ffffffff81a3c0de"

@@ -21,13 +21,8 @@ def test_it_becomes_qemu_on_the_terminal(
     interactive.run(Context({"iso": tmp_path / "iso"}, params, tmp_path, tmp_path))
     [(program, argv)] = became
     assert program == "qemu-system-x86_64"
-    assert argv == machine.command(
-        machine.way("usb"),
-        medium=tmp_path / "iso",
-        code=tmp_path / "code.fd",
-        variables=tmp_path / machine.VARIABLES,
-        accel="tcg",
-        console=["-serial", "mon:stdio"],
-    )
+    firmware = Firmware(tmp_path / "code.fd", factory)
+    booting = machine.booting(machine.way("usb"), tmp_path / "iso", firmware, tmp_path, "tcg")
+    assert argv == machine.argv(booting, ["-display", "none", "-serial", "mon:stdio"])
     said = capsys.readouterr().out
     assert said.startswith("Booting from a USB stick on xHCI with tcg. Ctrl-A X ends the machine")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.boot import outcome as report
 from pipeline.boot.outcome import Failure, Outcome
-from pipeline.boot.stages import Stage
-from pipeline.boot.symptoms import Cause
+from pipeline.vm.stages import Stage
+from pipeline.vm.symptoms import Cause
 
 FAILURE = Failure(Cause("It broke.", "mend it"), "failure.png", "")
 

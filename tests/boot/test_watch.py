@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.boot import symptoms
-from pipeline.boot.stages import Stage
-from pipeline.boot.symptoms import Cause
 from pipeline.boot.watch import Stopped, Watch
-from tests.boot import excerpts
+from pipeline.vm import symptoms
+from pipeline.vm.stages import Stage
+from pipeline.vm.symptoms import Cause
+from tests.vm import excerpts
 
 OTHERWISE = Cause("It is not known.", "look")
 

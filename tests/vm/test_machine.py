@@ -1,4 +1,6 @@
+import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -6,74 +8,225 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.vm import machine
+from pipeline.vm.machine import BUSES, Disk, Firmware, Machine, argv, watched
 
-CD = r"""
+IN_FULL = r"""
 qemu-system-x86_64
 -nodefaults
 -no-user-config
--display none
--machine q35,i8042=on,pflash0=code,pflash1=variables
+-machine q35,pflash0=code,pflash1=variables
+-blockdev {"driver": "raw", "node-name": "code", "read-only": true, "file": {"driver": "file", "filename": "/c"}}
+-blockdev {"driver": "raw", "node-name": "variables", "read-only": false, "file": {"driver": "file", "filename": "/v"}}
 -accel tcg,thread=multi
 -cpu qemu64
 -smp 2
--m 1024M
--blockdev {"driver": "raw", "node-name": "code", "read-only": true, "file": {"driver": "file", "filename": "/c"}}
--blockdev {"driver": "raw", "node-name": "variables", "read-only": false, "file": {"driver": "file", "filename": "/v"}}
--blockdev {"driver": "raw", "node-name": "medium", "read-only": true, "file": {"driver": "file", "filename": "/a,b"}}
+-m 1536M
+-uuid 6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c
+-blockdev {"driver": "raw", "node-name": "medium", "read-only": true, "file": {"driver": "file", "filename": "/a,b", "cache": {"no-flush": true}}}
 -device ide-cd,bus=ide.0,drive=medium,bootindex=0
--device VGA
+-blockdev {"driver": "raw", "node-name": "target", "read-only": false, "file": {"driver": "file", "filename": "/t", "cache": {"no-flush": true}}}
+-device nvme,drive=target,serial=S1,logical_block_size=4096,physical_block_size=4096
 -nic none
+-device VGA
 -S
+-display none
 -serial stdio
 -chardev socket,id=qmp,fd=7
 -mon chardev=qmp,mode=control
 """  # noqa: E501 - QEMU's own words
 
-DEVICES = {
-    "cd": ["ide-cd,bus=ide.0,drive=medium,bootindex=0", "VGA"],
-    "usb": [
-        "qemu-xhci,id=xhci",
-        "usb-storage,bus=xhci.0,drive=medium,removable=on,bootindex=0",
-        "usb-kbd,bus=xhci.0",
-        "VGA",
+MEDIUM = Disk("medium", Path("/a,b"), "cd", read_only=True, turn=0)
+DISK = Disk("target", Path("/t"), "nvme", serial="S1", block=4096)
+MACHINE = Machine((MEDIUM, DISK), Path("/c"), Path("/v"), "tcg")
+FILE = {"driver": "file", "filename": "/t", "cache": {"no-flush": True}}
+RULE = {"inject-error": [{"event": "none", "iotype": "write", "errno": 5}]}
+
+
+def command(given: Machine) -> list[str]:
+    return argv(given, watched(7))
+
+
+def options(words: list[str]) -> list[str]:
+    return re.sub(r"\n(?!-)", " ", "\n".join(words)).split("\n")
+
+
+def with_disk(**changes: object) -> Machine:
+    return replace(MACHINE, disks=(replace(DISK, **changes),))  # type: ignore[arg-type]
+
+
+def values(given: Machine, option: str) -> list[str]:
+    return [value for name, value in pairwise(command(given)) if name == option]
+
+
+def test_the_command_line_is_exactly_this() -> None:
+    assert options(command(MACHINE)) == IN_FULL.strip().split("\n")
+
+
+SECTORS = ",logical_block_size=512,physical_block_size=512"
+ON_BUS = {
+    "nvme": [f"nvme,drive=target,serial=S1{SECTORS},bootindex=3"],
+    "virtio-blk": [
+        f"virtio-blk-pci,drive=target,serial=S1{SECTORS},bootindex=3,werror=report,rerror=report",
     ],
-    "disk": ["virtio-blk-pci,drive=medium,bootindex=0", "virtio-keyboard-pci", "virtio-vga"],
+    "virtio-scsi": [
+        "virtio-scsi-pci,id=scsi-target",
+        f"scsi-hd,bus=scsi-target.0,drive=target,serial=S1{SECTORS},bootindex=3,werror=report,rerror=report",
+    ],
+    "scsi-paths": [
+        "virtio-scsi-pci,id=first-target",
+        "virtio-scsi-pci,id=second-target",
+        "scsi-hd,bus=first-target.0,drive=target,serial=S1,wwn=0x5000c500a1b2c3d4,share-rw=on"
+        f"{SECTORS},bootindex=3",
+        f"scsi-hd,bus=second-target.0,drive=target,serial=S1,wwn=0x5000c500a1b2c3d4,share-rw=on{SECTORS}",
+    ],
+    "nvme-paths": [
+        "nvme-subsys,id=subsystem-target",
+        "nvme,id=first-target,subsys=subsystem-target,serial=S1",
+        "nvme,id=second-target,subsys=subsystem-target,serial=S1",
+        f"nvme-ns,bus=first-target,drive=target,shared=on{SECTORS},bootindex=3",
+    ],
+    "ahci": ["ide-hd,bus=ide.0,drive=target,serial=S1,bootindex=3"],
+    "usb": [
+        "qemu-xhci,id=xhci-target",
+        "usb-storage,id=usb-target,bus=xhci-target.0,drive=target,serial=S1,removable=on,bootindex=3",
+    ],
+    "cd": ["ide-cd,bus=ide.0,drive=target,serial=S1,bootindex=3"],
 }
 
 
-def command(way: str, accel: str = "tcg", console: list[str] | None = None) -> list[str]:
-    return machine.command(
-        machine.way(way),
-        medium=Path("/a,b"),
-        code=Path("/c"),
-        variables=Path("/v"),
-        accel=accel,
-        console=machine.watched(7) if console is None else console,
-    )
+@pytest.mark.parametrize("bus", BUSES)
+def test_a_disk_on_each_bus(bus: str) -> None:
+    assert values(with_disk(bus=bus, block=512, turn=3), "-device") == [*ON_BUS[bus], "VGA"]
 
 
-def listing(argv: list[str]) -> str:
-    return re.sub(r"\n(?!-)", " ", "\n".join(argv))
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        (replace(MACHINE, accel="kvm"), ["-accel kvm"]),
+        (replace(MACHINE, processors=1, memory=512), ["-smp 1", "-m 512M"]),
+        (
+            replace(MACHINE, port=1234),
+            [
+                "-netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:1234-:8080",
+                "-device virtio-net-pci,netdev=net",
+            ],
+        ),
+        (
+            replace(MACHINE, port=1234, address="10.0.2.77"),
+            [
+                "-netdev user,id=net,restrict=off,hostfwd=tcp:127.0.0.1:1234-10.0.2.77:8080",
+                "-device virtio-net-pci,netdev=net",
+            ],
+        ),
+        (replace(MACHINE, oem_strings=(Path("/w/oem"),)), ["-smbios type=11,path=/w/oem"]),
+        (replace(MACHINE, code=None), ["-machine q35"]),
+        (replace(MACHINE, code=None, graphics=False), ["-machine q35,graphics=off"]),
+        (
+            replace(MACHINE, smm=True),
+            [
+                "-machine q35,smm=on,pflash0=code,pflash1=variables",
+                "-global driver=cfi.pflash01,property=secure,value=on",
+            ],
+        ),
+        (
+            replace(MACHINE, tpm=9),
+            [
+                "-chardev socket,id=tpm,fd=9",
+                "-tpmdev emulator,id=tpm,chardev=tpm",
+                "-device tpm-crb,tpmdev=tpm",
+            ],
+        ),
+        (
+            replace(MACHINE, kernel=Path("/k"), initrd=Path("/i"), append="quiet x"),
+            ["-kernel /k", "-initrd /i", "-append quiet x"],
+        ),
+        (
+            replace(MACHINE, keyboard="USB"),
+            [
+                "-machine q35,i8042=off,pflash0=code,pflash1=variables",
+                "-device qemu-xhci,id=keyboard",
+                "-device usb-kbd,bus=keyboard.0",
+            ],
+        ),
+        (
+            replace(MACHINE, keyboard="virtio", screen="virtio-vga"),
+            [
+                "-machine q35,i8042=off,pflash0=code,pflash1=variables",
+                "-device virtio-keyboard-pci",
+                "-device virtio-vga",
+            ],
+        ),
+    ],
+)
+def test_what_else_a_machine_may_have(given: Machine, added: list[str]) -> None:
+    assert [option for option in options(command(given)) if option not in options(command(MACHINE))] == added
 
 
-def test_command_line_is_exactly_this() -> None:
-    assert listing(command("cd")) == CD.strip()
+def test_a_machine_that_starts_by_bios_has_no_flash() -> None:
+    assert not any("variables" in text for text in values(replace(MACHINE, code=None), "-blockdev"))
+
+
+@pytest.mark.parametrize(
+    ("given", "file"),
+    [
+        (with_disk(forgets=1 << 30), {"driver": "null-co", "size": 1 << 30, "read-zeroes": True}),
+        (with_disk(faults=RULE), {"driver": "blkdebug", "image": FILE, **RULE}),
+        (with_disk(can_hang=True), {"driver": "throttle", "throttle-group": "throttle", "file": FILE}),
+        (
+            with_disk(log=Path("/l")),
+            {
+                "driver": "blklogwrites",
+                "file": FILE,
+                "log": {"driver": "file", "filename": "/l"},
+                "log-sector-size": 4096,
+            },
+        ),
+    ],
+)
+def test_what_lies_between_a_disk_and_its_image(given: Machine, file: dict[str, object]) -> None:
+    assert json.loads(values(given, "-blockdev")[-1])["file"] == file
+    throttles = ["throttle-group,id=throttle"] if file["driver"] == "throttle" else []
+    assert values(given, "-object") == throttles
+
+
+def test_an_unknown_bus() -> None:
+    with pytest.raises(PipelineError) as caught:
+        command(with_disk(bus="isa"))
+    assert str(caught.value) == f"'isa' is not a bus\n  hint: choose from {', '.join(BUSES)}"
+
+
+BOOTED_BY = {
+    "cd": ["ide-cd,bus=ide.0,drive=medium,bootindex=0", "VGA"],
+    "usb": [
+        "qemu-xhci,id=xhci-medium",
+        "usb-storage,id=usb-medium,bus=xhci-medium.0,drive=medium,removable=on,bootindex=0",
+        "qemu-xhci,id=keyboard",
+        "usb-kbd,bus=keyboard.0",
+        "VGA",
+    ],
+    "disk": [
+        f"virtio-blk-pci,drive=medium{SECTORS},bootindex=0,werror=report,rerror=report",
+        "virtio-keyboard-pci",
+        "virtio-vga",
+    ],
+}
 
 
 @pytest.mark.parametrize("way", machine.WAYS)
-def test_each_way_has_its_devices_and_one_keyboard(way: str) -> None:
-    argv = command(way)
-    devices = [value for flag, value in pairwise(argv) if flag == "-device"]
-    assert devices == DEVICES[way]
-    ps2 = "i8042=on" in argv[argv.index("-machine") + 1]
-    assert ps2 + sum("kbd" in device or "keyboard" in device for device in devices) == 1
-    assert sum("vga" in device.lower() for device in devices) == 1
+def test_each_way_has_its_devices_and_one_keyboard(way: str, tmp_path: Path) -> None:
+    factory = tmp_path / "factory.fd"
+    factory.write_bytes(b"as shipped")
+    given = machine.booting(machine.way(way), Path("/a,b"), Firmware(Path("/c"), factory), tmp_path, "tcg")
+    devices = values(given, "-device")
+    assert devices == BOOTED_BY[way]
+    ps2 = "i8042=off" not in values(given, "-machine")[0]
+    assert ps2 + sum("kbd" in device or "keyboard-pci" in device for device in devices) == 1
+    assert given.variables.read_bytes() == b"as shipped"
+    assert values(given, "-m") == ["1024M"]
 
 
-def test_kvm_and_a_terminal() -> None:
-    argv = command("usb", "kvm", machine.terminal())
-    assert argv[argv.index("-accel") + 1] == "kvm"
-    assert argv[-2:] == ["-serial", "mon:stdio"]
+def test_a_terminal() -> None:
+    assert argv(MACHINE, machine.terminal())[-4:] == ["-display", "none", "-serial", "mon:stdio"]
 
 
 def test_firmware_is_found(tmp_path: Path) -> None:

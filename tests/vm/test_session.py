@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.vm.guest import Guest
+from pipeline.vm.machine import Machine
 from pipeline.vm.session import NotSeenError, Play, playing
 from tests.fixtures.stand_ins import MakeGuest
 
 
-def played(guest: Guest, folder: Path, scene: Callable[[Play], Awaitable[object]]) -> None:
+def played(guest: Machine, folder: Path, scene: Callable[[Play], Awaitable[object]]) -> None:
     async def whole() -> None:
         async with playing(guest, folder / "run") as play:
             await scene(play)

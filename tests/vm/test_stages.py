@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.boot.stages import SIGNS, TITLES, Console, Stage, plain
-from tests.boot import excerpts
+from pipeline.vm.stages import SIGNS, TITLES, Console, Stage, plain
+from tests.vm import excerpts
 
 KERNEL = "[    0.000000] Linux version 6.12.48\r\n"
 INIT = "init started: BusyBox v1.37.0\r\n"

@@ -7,7 +7,7 @@ letter for another of (V and U, 0 and O), because a machine may fail on its scre
 import re
 from dataclasses import dataclass
 
-from pipeline.boot.stages import Stage
+from pipeline.vm.stages import Stage
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 import pytest
 
-from pipeline.boot.stages import Stage, plain
-from pipeline.boot.symptoms import STUCK, SYMPTOMS, find
-from tests.boot import excerpts
-from tests.boot.excerpts import BLK, FS, GAVE_UP, GREETING, LOADED, NO_ROOT, NOT_FOUND, PROMPT, TO_SHELL
+from pipeline.vm.stages import Stage, plain
+from pipeline.vm.symptoms import STUCK, SYMPTOMS, find
+from tests.vm import excerpts
+from tests.vm.excerpts import BLK, FS, GAVE_UP, GREETING, LOADED, NO_ROOT, NOT_FOUND, PROMPT, TO_SHELL
 
 RUST = "thread 'main' (57) panicked at src/main.rs:12:5:\ncalled `Option::unwrap()` on a `None` value\n"
 RESPAWN = "process '/bin/truthdb-installer' (pid 57) exited. Scheduling for restart.\r\n"
