@@ -13,7 +13,7 @@ from pipeline.acceptance import screens as steps
 from pipeline.acceptance.lab import SERIAL, SIZE, Stage, check_disk, must
 from pipeline.errors import PipelineError
 from pipeline.vm import disks as media
-from pipeline.vm.session import Play
+from pipeline.vm.session import Session
 
 Story = Callable[[Stage], Awaitable[None]]
 
@@ -32,14 +32,14 @@ MOST_AT_ONCE = 8
 GUID = "4c1c5d1e-7a4b-4b0a-9a53-2f5d4b6f0a01"
 
 
-async def _to_confirm(play: Play, disk: str) -> None:
+async def _to_confirm(vm: Session, disk: str) -> None:
     """Go from Welcome to the moment at which the installation starts."""
-    await steps.greet(play)
-    await steps.choose(play, disk)
-    await play.press("enter")
-    await play.see(steps.SETTINGS)
-    await play.press("enter")
-    await steps.confirm(play, SERIAL)
+    await steps.greet(vm)
+    await steps.choose(vm, disk)
+    await vm.press("enter")
+    await vm.see(steps.SETTINGS)
+    await vm.press("enter")
+    await steps.confirm(vm, SERIAL)
 
 
 def once(iotype: str, sector: int | None, errno: int, *words: str, bus: str = "virtio-blk") -> Story:
@@ -50,11 +50,11 @@ def once(iotype: str, sector: int | None, errno: int, *words: str, bus: str = "v
         if sector is not None:
             rule["sector"] = sector
         disk = replace(stage.disk(bus), faults={"inject-error": [rule]})
-        async with stage.playing(stage.guest(stage.medium(), disk)) as play:
-            await _to_confirm(play, NAMES[bus])
-            await steps.fails(play, *words)
-            await play.shows("error", steps.WRONG, *words)
-            await steps.retry(play)
+        async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+            await _to_confirm(vm, NAMES[bus])
+            await steps.fails(vm, *words)
+            await vm.shows("error", steps.WRONG, *words)
+            await steps.retry(vm)
         check_disk(stage, disk)
 
     return story
@@ -64,29 +64,29 @@ async def disappears(stage: Stage) -> None:
     """A disk that is pulled out while it is written to, and plugged in again: it is asked for once more."""
     disk = stage.disk("usb")
     bus = "xhci-target.0"
-    async with stage.playing(stage.guest(stage.medium(), disk)) as play:
-        await _to_confirm(play, NAMES["usb"])
-        await play.see(steps.INSTALLING, "now   Making")
-        await play.monitor.unplug("usb-target")
+    async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+        await _to_confirm(vm, NAMES["usb"])
+        await vm.see(steps.INSTALLING, "now   Making")
+        await vm.monitor.unplug("usb-target")
         words = f"{NAMES['usb']} is gone"
-        await steps.fails(play, words)
-        await play.shows("error", steps.WRONG, words)
-        await play.monitor.plug_in(
+        await steps.fails(vm, words)
+        await vm.shows("error", steps.WRONG, words)
+        await vm.monitor.plug_in(
             "usb-storage", id="usb-target", bus=bus, drive="target", serial=SERIAL, removable=True
         )
-        await steps.retry(play, PRESSES, SERIAL)  # nothing else tells two disks in one USB bridge apart
+        await steps.retry(vm, PRESSES, SERIAL)  # nothing else tells two disks in one USB bridge apart
     check_disk(stage, disk)
 
 
 async def lies(stage: Stage) -> None:
     """A disk that says of every write and flush that it is done, and has nothing: reading back notices."""
     disk = stage.disk("virtio-blk")
-    async with stage.playing(stage.guest(stage.medium(), replace(disk, forgets=SIZE))) as play:
-        await _to_confirm(play, "vda")
-        await steps.fails(play, "does not have what was written")
-        await play.shows("error", steps.WRONG, "does not have what was written")
-        await play.monitor.replace_image(disk.node, disk.image)
-        await steps.retry(play)
+    async with stage.playing(stage.guest(stage.medium(), replace(disk, forgets=SIZE))) as vm:
+        await _to_confirm(vm, "vda")
+        await steps.fails(vm, "does not have what was written")
+        await vm.shows("error", steps.WRONG, "does not have what was written")
+        await vm.monitor.replace_image(disk.node, disk.image)
+        await steps.retry(vm)
     check_disk(stage, disk)
 
 
@@ -95,16 +95,16 @@ async def store_is_full(stage: Stage) -> None:
     disk = stage.disk()
     store = stage.guest().variables
     _fill(store)
-    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False)) as play:
-        await _to_confirm(play, "nvme0n1")
-        await steps.done(play)
-        await play.see("did not take the boot entry")
-        await play.shows("warning", "did not take the boot entry")
+    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False)) as vm:
+        await _to_confirm(vm, "nvme0n1")
+        await steps.done(vm)
+        await vm.see("did not take the boot entry")
+        await vm.shows("warning", "did not take the boot entry")
     check_disk(stage, disk)
     _nothing_is_half_done(media.variables(store))
     guest = stage.guest(disk, fresh=False, network=True)
-    async with stage.playing(guest, "boot-1") as play:
-        await steps.appliance(play, 1)
+    async with stage.playing(guest, "boot-1") as vm:
+        await steps.appliance(vm, 1)
 
 
 def _nothing_is_half_done(variables: Mapping[str, bytes]) -> None:

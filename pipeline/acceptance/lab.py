@@ -15,7 +15,7 @@ from pipeline.acceptance import judges
 from pipeline.acceptance import screens as steps
 from pipeline.vm import disks as media
 from pipeline.vm.machine import Disk, Firmware, Machine
-from pipeline.vm.session import NotSeenError, Play, playing
+from pipeline.vm.session import NotSeenError, Session
 
 SIZE = 9 << 30
 SMALL = 4 << 30
@@ -61,13 +61,13 @@ class Stage:
             shutil.copyfile(self.firmware.variables, store)
         return Machine(disks, self.firmware.code, store, self.accel, port=self.port if network else 0)
 
-    def playing(self, guest: Machine, name: str = "install") -> AbstractAsyncContextManager[Play]:
+    def playing(self, guest: Machine, name: str = "install") -> AbstractAsyncContextManager[Session]:
         """Return a run of a machine, whose logs and pictures go to the folder `name` of the story."""
-        return playing(guest, self.out / name)
+        return Session(guest, self.out / name).running()
 
-    def took(self, play: Play, name: str, what: str) -> None:
+    def took(self, vm: Session, name: str, what: str) -> None:
         """Remember how long after power-on something was seen."""
-        self.times[name] = play.times[what]
+        self.times[name] = vm.times[what]
 
 
 def must(holds: bool, sentence: str) -> None:
@@ -120,7 +120,7 @@ async def by_oem_string(
 ) -> None:
     """Start the machine with an answer file in its SMBIOS tables; it switches itself off when it is done."""
     guest = with_answers(stage, stage.guest(*disks, fresh=fresh), text)
-    async with stage.playing(guest, name) as play:
-        await steps.done(play)
-        stage.took(play, "power-on to Done, unattended", "Done or what went wrong")
-        await play.is_off()
+    async with stage.playing(guest, name) as vm:
+        await steps.done(vm)
+        stage.took(vm, "power-on to Done, unattended", "Done or what went wrong")
+        await vm.is_off()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from pipeline.acceptance import screens as steps
 from pipeline.acceptance.lab import GOOD, SERIAL, Stage, by_oem_string, check_disk, must
-from pipeline.vm.session import Play
+from pipeline.vm.session import Session
 
 Story = Callable[[Stage], Awaitable[None]]
 
@@ -18,28 +18,28 @@ def reached_twice(bus: str, *says: str) -> Story:
     names is Linux's choice: it calls an NVMe disk after the controller that answered first.
     """
 
-    async def lists_them(play: Play) -> None:
+    async def lists_them(vm: Session) -> None:
         def found() -> list[str]:
-            return [name for name in steps.listed(play.terminal.text())[0] if name != "sr0"]
+            return [name for name in steps.listed(vm.terminal.text())[0] if name != "sr0"]
 
-        await steps.greet(play)
-        await play.press("enter")
-        await play.until(f"{len(says)} disks in the list", lambda: len(found()) >= len(says))
+        await steps.greet(vm)
+        await vm.press("enter")
+        await vm.until(f"{len(says)} disks in the list", lambda: len(found()) >= len(says))
         for place, words in enumerate(says):
             disk = found()[place]
-            await steps.point_at(play, disk)
-            await play.see(f"{disk}:", words)
+            await steps.point_at(vm, disk)
+            await vm.see(f"{disk}:", words)
         must(len(found()) == len(says), f"the disks are {found()}, not {len(says)}")
-        await play.photograph("disks")
+        await vm.photograph("disks")
 
     async def story(stage: Stage) -> None:
         disk = stage.disk(bus)
-        async with stage.playing(stage.guest(stage.medium(), disk), "list") as play:
-            await lists_them(play)
+        async with stage.playing(stage.guest(stage.medium(), disk), "list") as vm:
+            await lists_them(vm)
         await by_oem_string(stage, ANSWERS, stage.medium(), disk)
         check_disk(stage, disk)
-        async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as play:
-            await steps.appliance(play, 1)
+        async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as vm:
+            await steps.appliance(vm, 1)
 
     return story
 

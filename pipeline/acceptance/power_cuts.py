@@ -153,10 +153,9 @@ async def _boots(stage: Stage, disk: Disk, name: str, boots: int) -> None:
 
     What is on it afterwards is no longer being written.
     """
-    async with stage.playing(stage.guest(disk, network=True), name) as play:
-        await steps.appliance(play, boots)
-        await play.monitor.press_power_button()
-        await play.is_off()
+    async with stage.playing(stage.guest(disk, network=True), name) as vm:
+        await steps.appliance(vm, boots)
+        await vm.switch_off()
 
 
 CUT: dict[str, Story] = {"cuts-install": of_an_install, "cuts-reinstall": of_a_reinstall}

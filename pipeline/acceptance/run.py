@@ -39,13 +39,13 @@ class Verdict:
 
 
 def tell(name: str, stage: Stage) -> Verdict:
-    """Play one story and say how it went; its disks are gone afterwards."""
+    """Session one story and say how it went; its disks are gone afterwards."""
     started = time.monotonic()
     failure = ""
     try:
         asyncio.run(_within(LIMIT, STORIES[name](stage)))
-    except TimeoutError:  # an OSError, too
-        failure = f"it did not come to its end within {LIMIT:.0f} s"
+    except TimeoutError as error:  # an OSError, too
+        failure = "\n".join([f"it did not come to its end within {LIMIT:.0f} s", *_notes(error.__cause__)])
     except (NotSeenError, PipelineError, OSError) as error:
         failure = str(error)
     except Exception as error:
@@ -63,6 +63,10 @@ def tell(name: str, stage: Stage) -> Verdict:
         shutil.rmtree(stage.work)
     stage.note(f"install {name}: {'FAILED' if failure else 'ok'} {verdict.seconds:.1f} s")
     return verdict
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 async def _within(seconds: float, story: Awaitable[None]) -> None:
@@ -105,7 +109,7 @@ def stages(ctx: Context, accel: str) -> Iterator[tuple[str, Stage]]:
 
 
 def tell_all(ctx: Context, accel: str) -> list[Verdict]:
-    """Play the stories, as many at a time as there are processors: most of their time they wait."""
+    """Session the stories, as many at a time as there are processors: most of their time they wait."""
     at_once = min(MOST_AT_ONCE, os.cpu_count() or 1)
     with ThreadPoolExecutor(at_once) as pool:
         told = [pool.submit(tell, name, stage) for name, stage in stages(ctx, accel)]
@@ -113,7 +117,7 @@ def tell_all(ctx: Context, accel: str) -> list[Verdict]:
 
 
 def run(ctx: Context) -> None:
-    """Play the stories `params.stories` with the ISO in `inputs.iso`, made of `inputs.installer`
+    """Session the stories `params.stories` with the ISO in `inputs.iso`, made of `inputs.installer`
     and `inputs.payload`, the appliance's UKI.
 
     Parameters: `accel` (auto, kvm or tcg), `version` (of the product), `seed` (of what is left to chance),

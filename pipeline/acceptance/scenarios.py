@@ -54,21 +54,20 @@ async def boots_twice(stage: Stage, disk: Disk) -> None:
     alone = replace(disk, turn=None)
     for boots in (1, 2):
         guest = stage.guest(alone, fresh=False, network=True)
-        async with stage.playing(guest, f"boot-{boots}") as play:
-            await steps.appliance(play, boots)
-            stage.took(play, f"power-on to /healthz, boot {boots}", "/healthz")
-            await play.photograph("appliance")
-            await play.monitor.press_power_button()
-            await play.is_off()
+        async with stage.playing(guest, f"boot-{boots}") as vm:
+            await steps.appliance(vm, boots)
+            stage.took(vm, f"power-on to /healthz, boot {boots}", "/healthz")
+            await vm.photograph("appliance")
+            await vm.switch_off()
 
 
 async def by_serial(stage: Stage) -> None:
     """Install over the serial console, then start what was installed, twice."""
     disk = stage.disk()
-    async with stage.playing(stage.guest(stage.medium(), disk)) as play:
-        await steps.install(play, "nvme0n1", SERIAL)
-        await play.press("r")
-        await play.resets()
+    async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+        await steps.install(vm, "nvme0n1", SERIAL)
+        await vm.press("r")
+        await vm.resets()
     check_disk(stage, disk)
     must(
         media.boot_order(stage.work / "variables.fd")[0] == "TruthDB",
@@ -80,18 +79,17 @@ async def by_serial(stage: Stage) -> None:
 async def by_keyboard(stage: Stage) -> None:
     """Install with the machine's own keyboard and screen, pull the stick, and reboot to the appliance."""
     disk = stage.disk("virtio-blk")
-    async with stage.playing(stage.guest(stage.medium("usb"), disk, network=True)) as play:
-        await steps.install(play, "vda", SERIAL, on_screen=True)
-        await play.monitor.unplug("usb-medium")
-        await play.press("r", on_screen=True)
-        await play.resets()
-        await steps.appliance(play, 1)
-        await play.shows("appliance", "TruthDB", "/status")
-        await play.monitor.press_power_button()
-        await play.is_off()
+    async with stage.playing(stage.guest(stage.medium("usb"), disk, network=True)) as vm:
+        await steps.install(vm, "vda", SERIAL, on_screen=True)
+        await vm.monitor.unplug("usb-medium")
+        await vm.press("r", on_screen=True)
+        await vm.resets()
+        await steps.appliance(vm, 1)
+        await vm.shows("appliance", "TruthDB", "/status")
+        await vm.switch_off()
     check_disk(stage, disk)
-    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-2") as play:
-        await steps.appliance(play, 2)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-2") as vm:
+        await steps.appliance(vm, 2)
 
 
 def unattended_on(bus: str, block: int = 512, medium: str = "cd") -> Story:
@@ -103,9 +101,9 @@ def unattended_on(bus: str, block: int = 512, medium: str = "cd") -> Story:
         await by_oem_string(stage, text, stage.medium(medium), disk)
         check_disk(stage, disk)
         guest = stage.guest(disk, fresh=False, network=True)
-        async with stage.playing(guest, "boot-1") as play:
-            await steps.appliance(play, 1)
-            stage.took(play, "power-on to /healthz", "/healthz")
+        async with stage.playing(guest, "boot-1") as vm:
+            await steps.appliance(vm, 1)
+            stage.took(vm, "power-on to /healthz", "/healthz")
 
     return story
 
@@ -125,9 +123,9 @@ async def other_system_stays(stage: Stage) -> None:
     entries = media.boot_entries(store)
     must(len(entries) > 1, "the other systems have no boot entries that could be lost")
     guest = stage.guest(stage.medium(), disk, other, fresh=False)
-    async with stage.playing(with_answers(stage, guest, steps.answers(GOOD, erase=SERIAL))) as play:
-        await steps.done(play)
-        await play.is_off()
+    async with stage.playing(with_answers(stage, guest, steps.answers(GOOD, erase=SERIAL))) as vm:
+        await steps.done(vm)
+        await vm.is_off()
     check_disk(stage, disk)
     must(media.digest(image) == before, "the other system's disk was changed")
     after = media.boot_entries(store)
@@ -136,8 +134,8 @@ async def other_system_stays(stage: Stage) -> None:
         set(entries) <= set(after),
         f"boot entries are gone or changed: {sorted(entries)}, now {sorted(after)}",
     )
-    async with stage.playing(stage.guest(disk, other, fresh=False, network=True), "boot-1") as play:
-        await steps.appliance(play, 1)
+    async with stage.playing(stage.guest(disk, other, fresh=False, network=True), "boot-1") as vm:
+        await steps.appliance(vm, 1)
 
 
 async def leftovers(stage: Stage) -> None:
@@ -147,8 +145,8 @@ async def leftovers(stage: Stage) -> None:
     text = steps.answers(GOOD, erase=SERIAL, allowed=["erase_foreign_data"])
     await by_oem_string(stage, text, stage.medium(), disk)
     check_disk(stage, disk)
-    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as play:
-        await steps.appliance(play, 1)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as vm:
+        await steps.appliance(vm, 1)
 
 
 async def settings(stage: Stage) -> None:
@@ -159,17 +157,16 @@ async def settings(stage: Stage) -> None:
     await by_oem_string(stage, text, stage.medium(), disk)
     check_disk(stage, disk, labels)
     guest = replace(stage.guest(disk, fresh=False, network=True), address=ADDRESS)
-    async with time_server.serving(YEAR_2040) as server, stage.playing(guest, "boot-1") as play:
-        status = await steps.appliance(play, 1)  # at the fixed address: DHCP gives another one
+    async with time_server.serving(YEAR_2040) as server, stage.playing(guest, "boot-1") as vm:
+        status = await steps.appliance(vm, 1)  # at the fixed address: DHCP gives another one
         node = status["node"]
         must((node["host_name"], node["name"]) == ("db-7", "node-7"), f"the node calls itself {node}")
         must(status["disk"]["labels"] == labels, f"the data are on {status['disk']}")
-        await play.hear(f"Network: eth0: {ADDRESS}/24")
-        await play.hear("TRUTHDB_DATA2 (nvme0n1p3): clean, on /data2")
-        await play.until("a question to the time server", lambda: server.asked > 0)
-        await play.get("/healthz")  # packets keep their order: the server's answer is there, too
-        await play.monitor.press_power_button()
-        await play.is_off()
+        await vm.hear(f"Network: eth0: {ADDRESS}/24")
+        await vm.hear("TRUTHDB_DATA2 (nvme0n1p3): clean, on /data2")
+        await vm.until("a question to the time server", lambda: server.asked > 0)
+        await vm.get("/healthz")  # packets keep their order: the server's answer is there, too
+        await vm.switch_off()
     for place in check_disk(stage, disk, labels)[1:]:
         year = media.written_in(disk.image, place)
         must(year == 2040, f"{place.name} was written last in {year} by the machine's clock, not in 2040")
@@ -180,9 +177,9 @@ async def answers_on_a_stick(stage: Stage) -> None:
     text = steps.answers('bus = "nvme"')
     stick = Disk("config", media.stick(stage.work / "stick.img", "TRUTHDB_CFG", {media.ANSWERS: text}), "usb")
     disk = stage.disk()
-    async with stage.playing(stage.guest(stage.medium(), disk, stick)) as play:
-        await steps.done(play)
-        await play.is_off()
+    async with stage.playing(stage.guest(stage.medium(), disk, stick)) as vm:
+        await steps.done(vm)
+        await vm.is_off()
     check_disk(stage, disk)
 
 
@@ -192,9 +189,9 @@ async def answers_on_the_medium(stage: Stage) -> None:
     image = media.with_answers(stage.iso, stage.work / "medium.img", text)
     medium = Disk("medium", image, "usb", serial="MEDIUM", turn=0)
     disk = stage.disk()
-    async with stage.playing(stage.guest(medium, disk)) as play:
-        await steps.done(play)
-        await play.is_off()
+    async with stage.playing(stage.guest(medium, disk)) as vm:
+        await steps.done(vm)
+        await vm.is_off()
     check_disk(stage, disk)
 
 
@@ -206,10 +203,10 @@ def refused(text: str, *words: str, size: int = SIZE, read_only: bool = False, d
         others = [stage.disk("virtio-blk", node=f"other-{number}") for number in range(1, disks)]
         guest = with_answers(stage, stage.guest(stage.medium(), target, *others), text)
         before = [media.digest(disk.image) for disk in (target, *others)]
-        async with stage.playing(guest) as play:
-            await steps.refuses(play, *words)
-            await play.shows("refused", steps.REFUSED, *words)
-            await play.is_off()
+        async with stage.playing(guest) as vm:
+            await steps.refuses(vm, *words)
+            await vm.shows("refused", steps.REFUSED, *words)
+            await vm.is_off()
         must([media.digest(disk.image) for disk in (target, *others)] == before, "a disk was written to")
 
     return story
@@ -218,16 +215,16 @@ def refused(text: str, *words: str, size: int = SIZE, read_only: bool = False, d
 async def is_quiet(stage: Stage) -> None:
     """From power-on to Welcome, and from power-on to the appliance, no frame shows the kernel's text."""
     disk = stage.disk()
-    async with stage.playing(stage.guest(stage.medium(), disk)) as play:
-        async with play.filming("frames") as starting:
-            await steps.greet(play)
-            await play.shows("welcome", "Welcome")
+    async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+        async with vm.filming("frames") as starting:
+            await steps.greet(vm)
+            await vm.shows("welcome", "Welcome")
         await _is_quiet(starting, "Welcome")
-        await steps.install(play, "nvme0n1", SERIAL)
-    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as play:
-        async with play.filming("frames") as running:
-            await steps.appliance(play, 1)
-            await play.shows("appliance", "TruthDB", "/status")
+        await steps.install(vm, "nvme0n1", SERIAL)
+    async with stage.playing(stage.guest(disk, fresh=False, network=True), "boot-1") as vm:
+        async with vm.filming("frames") as running:
+            await steps.appliance(vm, 1)
+            await vm.shows("appliance", "TruthDB", "/status")
         await _is_quiet(running, "/status")
     films = {"The medium, to Welcome": starting, "The installed disk, to the appliance": running}
     sheet.contact_sheet(films, stage.out / "contact-sheet.png")
@@ -247,10 +244,10 @@ async def started_by_bios(stage: Stage) -> None:
     """A PC that starts the medium by BIOS, from disc or stick, says so, and a key starts it anew."""
     for bus in ("cd", "usb"):
         guest = replace(stage.guest(stage.medium(bus)), code=None)
-        async with stage.playing(guest, bus) as play:
-            await play.shows("notice", "UEFI", "BIOS", "Legacy", "setup", "restart")
-            await play.press("enter", on_screen=True)
-            await play.resets()
+        async with stage.playing(guest, bus) as vm:
+            await vm.shows("notice", "UEFI", "BIOS", "Legacy", "setup", "restart")
+            await vm.press("enter", on_screen=True)
+            await vm.resets()
 
 
 STORIES: dict[str, Story] = {

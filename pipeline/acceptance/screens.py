@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from pipeline.vm.session import PATIENCE, NotSeenError, Play
+from pipeline.vm.session import PATIENCE, NotSeenError, Session
 
 WELCOME = ("Welcome", "[Enter] Install")
 DISK = "Disk to install to"
@@ -29,33 +29,33 @@ UNATTENDED = "Unattended installation"
 COUNTDOWN = 5  # seconds: the least that an answer file may ask for
 
 
-async def greet(play: Play, *, on_screen: bool = False) -> None:
+async def greet(vm: Session, *, on_screen: bool = False) -> None:
     """Wait for Welcome."""
-    await play.see(*WELCOME)
+    await vm.see(*WELCOME)
     if on_screen:
-        await play.shows("welcome", "Welcome", "This computer has all of that")
+        await vm.shows("welcome", "Welcome", "This computer has all of that")
 
 
-async def choose(play: Play, disk: str, *, on_screen: bool = False) -> None:
+async def choose(vm: Session, disk: str, *, on_screen: bool = False) -> None:
     """Go to the list of disks, and put the pointer on `disk`, a kernel name."""
-    await play.press("enter", on_screen=on_screen)
-    await play.see(DISK)
-    await point_at(play, disk, on_screen=on_screen)
+    await vm.press("enter", on_screen=on_screen)
+    await vm.see(DISK)
+    await point_at(vm, disk, on_screen=on_screen)
 
 
-async def point_at(play: Play, disk: str, *, on_screen: bool = False) -> None:
+async def point_at(vm: Session, disk: str, *, on_screen: bool = False) -> None:
     """Put the pointer of the list of disks on `disk`, a kernel name, once it was found and looked at."""
 
     def distance() -> int | None:
-        names, pointed = listed(play.terminal.text())
+        names, pointed = listed(vm.terminal.text())
         return names.index(disk) - names.index(pointed) if disk in names else None
 
-    await play.until(f"{disk} in the list of disks", lambda: distance() is not None)
+    await vm.until(f"{disk} in the list of disks", lambda: distance() is not None)
     while far := distance():
-        await play.press("down" if far > 0 else "up", on_screen=on_screen)
+        await vm.press("down" if far > 0 else "up", on_screen=on_screen)
         unmoved = (None, far)
-        await play.until(f"the pointer closer to {disk}", lambda: distance() not in unmoved)  # noqa: B023
-    await play.until(f"what is on {disk}", lambda: UNREAD not in play.terminal.text())
+        await vm.until(f"the pointer closer to {disk}", lambda: distance() not in unmoved)  # noqa: B023
+    await vm.until(f"what is on {disk}", lambda: UNREAD not in vm.terminal.text())
 
 
 def listed(screen: str) -> tuple[list[str], str]:
@@ -69,66 +69,66 @@ def listed(screen: str) -> tuple[list[str], str]:
     return [row[1] if row[0] == ">" else row[0] for row in rows if pointed], pointed
 
 
-async def confirm(play: Play, serial: str, *, on_screen: bool = False, title: str = CONFIRM) -> None:
+async def confirm(vm: Session, serial: str, *, on_screen: bool = False, title: str = CONFIRM) -> None:
     """Type the end of the serial number where it is asked for, and start."""
-    await play.see(title)
-    await play.type(serial[-4:], on_screen=on_screen)
-    await play.see(STARTS)
+    await vm.see(title)
+    await vm.type(serial[-4:], on_screen=on_screen)
+    await vm.see(STARTS)
     if on_screen:
-        await play.shows("confirm", title, f"Serial number {serial[:4]}", STARTS)
-    await play.press("enter", on_screen=on_screen)
+        await vm.shows("confirm", title, f"Serial number {serial[:4]}", STARTS)
+    await vm.press("enter", on_screen=on_screen)
 
 
-async def install(play: Play, disk: str, serial: str, *, on_screen: bool = False) -> None:
+async def install(vm: Session, disk: str, serial: str, *, on_screen: bool = False) -> None:
     """Install to `disk`, from Welcome to Done."""
-    await greet(play, on_screen=on_screen)
-    await choose(play, disk, on_screen=on_screen)
+    await greet(vm, on_screen=on_screen)
+    await choose(vm, disk, on_screen=on_screen)
     if on_screen:
-        await play.shows("disk", DISK, f"Serial number {serial[:4]}")
-    await play.press("enter", on_screen=on_screen)
-    await play.see(SETTINGS)
+        await vm.shows("disk", DISK, f"Serial number {serial[:4]}")
+    await vm.press("enter", on_screen=on_screen)
+    await vm.see(SETTINGS)
     if on_screen:
-        await play.shows("settings", SETTINGS, "Host name")
-    await play.press("enter", on_screen=on_screen)
-    await confirm(play, serial, on_screen=on_screen)
-    await done(play)
+        await vm.shows("settings", SETTINGS, "Host name")
+    await vm.press("enter", on_screen=on_screen)
+    await confirm(vm, serial, on_screen=on_screen)
+    await done(vm)
     if on_screen:
-        await play.shows("done", DONE[0], "is installed on", "were read back")
+        await vm.shows("done", DONE[0], "is installed on", "were read back")
 
 
-async def done(play: Play) -> None:
+async def done(vm: Session) -> None:
     """Wait for Done; what went wrong instead is the failure."""
-    await play.until(
+    await vm.until(
         "Done or what went wrong",
-        lambda: any(text in play.terminal.text() for text in (DONE[1], WRONG, REFUSED)),
+        lambda: any(text in vm.terminal.text() for text in (DONE[1], WRONG, REFUSED)),
     )
-    if DONE[1] not in play.terminal.text():
+    if DONE[1] not in vm.terminal.text():
         raise NotSeenError("the installation failed")
 
 
-async def fails(play: Play, *words: str) -> None:
+async def fails(vm: Session, *words: str) -> None:
     """Wait for the screen that says what went wrong, with these words on it."""
-    await play.see(WRONG, *words)
+    await vm.see(WRONG, *words)
 
 
-async def refuses(play: Play, *words: str) -> None:
+async def refuses(vm: Session, *words: str) -> None:
     """Wait for the screen that says why an answer file is not followed, with these words on it."""
-    await play.see(REFUSED, *words)
+    await vm.see(REFUSED, *words)
 
 
-async def retry(play: Play, presses: int = 1, serial: str = "") -> None:
+async def retry(vm: Session, presses: int = 1, serial: str = "") -> None:
     """Press Retry, and wait for Done. Linux takes a moment to see a disk: it may take several `presses`.
 
     Of a disk that may be another one Confirm asks for its `serial` again.
     """
     for left in reversed(range(presses)):
-        before = len(play.terminal.history)
-        await play.press("r")
+        before = len(vm.terminal.history)
+        await vm.press("r")
         try:
-            await play.hear(CONFIRM if serial else INSTALLING, timeout=PATIENCE / presses, since=before)
+            await vm.hear(CONFIRM if serial else INSTALLING, timeout=PATIENCE / presses, since=before)
             if serial:
-                await confirm(play, serial)
-            await done(play)
+                await confirm(vm, serial)
+            await done(vm)
         except NotSeenError:
             if not left:
                 raise
@@ -136,13 +136,13 @@ async def retry(play: Play, presses: int = 1, serial: str = "") -> None:
             return
 
 
-async def appliance(play: Play, boots: int) -> Any:
+async def appliance(vm: Session, boots: int) -> Any:
     """Wait until the appliance is up and healthy; its log must hold `boots` boots. Return its status."""
-    status, said = await play.get("/healthz")
-    play.times["/healthz"] = play.now
+    status, said = await vm.get("/healthz")
+    vm.times["/healthz"] = vm.now
     if status != 200:
         raise NotSeenError(f"/healthz answers {status}: {said}")
-    status, said = await play.get("/status")
+    status, said = await vm.get("/status")
     found = said["log"]["boots"] if status == 200 else said
     if found != boots:
         raise NotSeenError(f"/status says {found} boots, not {boots}")

@@ -1,4 +1,1 @@
-"""A virtual machine: its firmware, devices, serial console, screen and keys, and the scenarios that use it.
-
-Runs inside the boot container. Must not know steps, checks, recipes or Docker.
-"""
+"""How far a medium comes: steps of the boot container that start it each way, or attach a person to it."""

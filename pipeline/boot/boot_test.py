@@ -1,29 +1,21 @@
-"""Owns the boot test: each way of booting on a machine of its own, and the verdict over all of them.
-
-A step's `run`, in the boot container. Must not know how an ISO is made.
-"""
+"""The boot test, a step's `run` in the boot container: each way of booting on a machine of its own."""
 
 import asyncio
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from pipeline.boot import outcome as report
-from pipeline.boot.drive import FAILURE, Boot
-from pipeline.boot.outcome import Failure, Outcome
-from pipeline.boot.watch import Stopped, Watch
+from pipeline.boot.drive import drive
+from pipeline.boot.outcome import Outcome, summary, write
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
 from pipeline.vm import machine, symptoms
 from pipeline.vm.machine import Firmware, Way
-from pipeline.vm.monitor import MonitorError, attached
-from pipeline.vm.processes import running
-from pipeline.vm.stages import Stage
+from pipeline.vm.session import NotSeenError, Session
+from pipeline.vm.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -39,51 +31,21 @@ class Scenario:
     note: Callable[[str], None]
 
 
-async def _stopped(scenario: Scenario, channel: socket.socket, watch: Watch, folder: Path) -> Stopped | None:
-    """Drive the machine behind `channel` through the scenario; return what stopped it, if anything did."""
-    try:
-        async with attached(channel) as monitor:
-            boot = Boot(monitor, watch, folder)
-            try:
-                await boot.drive(scenario.words, scenario.timeout)
-            except Stopped as stopped:
-                with suppress(MonitorError):
-                    await boot.last_look()
-                return stopped
-    except MonitorError:
-        return Stopped(symptoms.OFF)
-    return None
-
-
 async def boot(scenario: Scenario, way: Way, accel: str) -> Outcome:
     """Boot the medium once, leave logs and screenshots in the way's folder, and say how it went."""
     folder = scenario.out / way.name
     if folder.exists():
         shutil.rmtree(folder)
-    folder.mkdir()
-
-    def tell(stage: Stage, seconds: float) -> None:
-        scenario.note(f"{way.name}: {stage} {seconds:.1f} s")
-
-    watch = Watch(folder / "serial.log", accel, tell)
-    ours, theirs = socket.socketpair()
+    watch = Watch(lambda stage, seconds: scenario.note(f"{way.name}: {stage} {seconds:.1f} s"))
     booting = machine.booting(way, scenario.medium, scenario.firmware, scenario.work, accel)
-    command = machine.argv(booting, machine.watched(theirs.fileno()))
-    async with running(command, fds=[theirs.fileno()]) as process:
-        theirs.close()
-        serial = cast("asyncio.StreamReader", process.stdout)
-        messages = cast("asyncio.StreamReader", process.stderr)
-        listening = asyncio.gather(watch.hear(serial), watch.overhear(messages))
-        stopped = await _stopped(scenario, ours, watch, folder)
-    await listening
-    failure = None
-    if stopped is not None:
-        screenshot = FAILURE if (folder / FAILURE).exists() else None
-        failure = Failure(watch.diagnose(stopped.cause), screenshot, watch.complaints)
-    outcome = Outcome(
-        way.name, accel, watch.times, watch.timeline, watch.serial, watch.screen, watch.missing, failure
-    )
-    report.write(outcome, folder)
+    failure, cause = "", None
+    try:
+        async with Session(booting, folder, watch).running() as vm:
+            await drive(vm, scenario.words, scenario.timeout)
+    except NotSeenError as error:
+        failure, cause = str(error), error.cause or symptoms.OFF
+    outcome = Outcome(way.name, accel, watch.times, watch.timeline, failure, cause)
+    write(outcome, folder)
     return outcome
 
 
@@ -95,11 +57,11 @@ async def boot_all(scenario: Scenario, ways: Sequence[Way], accelerators: Sequen
     outcomes = []
     for way in ways:
         outcome = await boot(scenario, way, left[0])
-        while outcome.failure and outcome.failure.cause is symptoms.KVM_BROKEN and len(left) > 1:
-            scenario.note(f"{way.name}: {outcome.failure.cause.sentence} Going on with {left[1]}.")
+        while outcome.cause is symptoms.KVM_BROKEN and len(left) > 1:
+            scenario.note(f"{way.name}: {outcome.cause.sentence} Going on with {left[1]}.")
             del left[0]
             outcome = await boot(scenario, way, left[0])
-        scenario.note(report.summary(outcome))
+        scenario.note(summary(outcome))
         outcomes.append(outcome)
     return outcomes
 
@@ -123,9 +85,8 @@ def run(ctx: Context) -> None:
     )
     ways = [machine.way(name) for name in params["ways"]]
     accelerators = machine.accelerators(params["accel"], kvm=machine.can_open_kvm())
-    outcomes = asyncio.run(boot_all(scenario, ways, accelerators))
-    failed = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure]
+    failed = [one for one in asyncio.run(boot_all(scenario, ways, accelerators)) if one.failure]
     if failed:
-        messages = [report.explain(outcome, failure, params["folder"]) for outcome, failure in failed]
-        hints = dict.fromkeys(failure.cause.hint for _, failure in failed)
-        raise PipelineError("\n".join(messages), "; ".join(hints))
+        hints = dict.fromkeys(one.cause.hint for one in failed if one.cause)
+        seen = f"logs and screenshots: {params['folder']}/{failed[0].way}"
+        raise PipelineError("\n".join(one.failure for one in failed), "; ".join([*hints, seen]))

@@ -1,1 +1,1 @@
-"""Virtual machines: firmware, disks, screen, keys and serial line."""
+"""Any virtual machine: what it is made of, how it runs, what it shows, and disks before and after it."""

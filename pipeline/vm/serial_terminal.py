@@ -8,6 +8,8 @@ import re
 
 import pyte
 
+from pipeline.vm.stages import plain
+
 COLUMNS, ROWS = 80, 24
 KEYS = {
     "enter": b"\r",
@@ -38,6 +40,10 @@ class Terminal:
         text = self._decode(data)
         self.history += text
         self._stream.feed(UNKNOWN.sub("", text))
+
+    def said(self, last: int = 1 << 16) -> str:
+        """Return the last `last` characters of all that was written, as a person reads them."""
+        return plain(self.history[-last:])
 
     def text(self) -> str:
         """Return what stands on the screen, without blanks at the ends of lines."""

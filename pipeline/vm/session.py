@@ -1,63 +1,135 @@
-"""Owns a machine that runs: what is pressed on it, what is waited for, how it is switched off.
-
-Must not know what the story is.
-"""
+"""A machine that runs: how it is started and ended, what is pressed on it, and what is waited for."""
 
 import asyncio
 import http.client
 import json
 import socket
-import time
-from collections.abc import AsyncIterator, Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
+from pipeline.errors import PipelineError
 from pipeline.vm import screen
 from pipeline.vm.film import Film, filming
 from pipeline.vm.machine import Machine, argv, watched
 from pipeline.vm.monitor import Monitor, MonitorError, attached
 from pipeline.vm.processes import running
-from pipeline.vm.serial_terminal import KEYS, Terminal
+from pipeline.vm.serial_terminal import KEYS
+from pipeline.vm.stages import Stage
+from pipeline.vm.symptoms import Cause
+from pipeline.vm.watch import Watch
 
 TICK = 0.05
 PATIENCE = 400.0  # seconds for whatever must come at last: a busy machine without KVM is slow, not wrong
-LAST_LOOK = 10.0  # seconds that a picture of what failed may take
-LAST_LINES = 24
+LAST_LOOK = 10.0  # seconds that a look at what failed may take
+SETTLE = 0.5  # for the rest of a panic to arrive
+
+QCODES = {"enter": "ret", "-": "minus", ".": "dot", " ": "spc"}
+"""QEMU's names of keys (QKeyCode) that are not their character."""
 
 
 class NotSeenError(Exception):
-    """What was waited for did not come; the message says what, and what was there instead."""
+    """What was waited for did not come: the message says what, and `cause` why, where that is known."""
+
+    def __init__(self, message: str, cause: Cause | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
-class Play:
-    """One run of a machine, from power-on to whatever ends it. Seconds count from power-on."""
+class Session:
+    """One run of a machine, from power-on to whatever ends it; its logs and pictures go to `folder`.
 
-    def __init__(
-        self, monitor: Monitor, process: asyncio.subprocess.Process, guest: Machine, folder: Path
-    ) -> None:
-        self.monitor, self.terminal, self.folder = monitor, Terminal(), folder
-        self._process, self._guest = process, guest
-        self._start = time.monotonic()
+    `times` are the seconds since power-on at which something was seen that was waited for.
+    """
+
+    monitor: Monitor
+    _process: Process
+
+    def __init__(self, machine: Machine, folder: Path, watch: Watch | None = None) -> None:
+        self.machine, self.folder = machine, folder
+        self.watch = watch or Watch()
+        self.terminal = self.watch.terminal
         self.times: dict[str, float] = {}
+        self._shown = b""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Build the machine and switch it on; end it on leaving.
+
+        What goes wrong in between is raised as a NotSeenError that says in which run of a machine, why, and
+        what was to be seen; a CancelledError, as when time is over, has that as its note.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        words = argv(self.machine, watched(theirs.fileno()))
+        try:
+            async with running(words, fds=[theirs.fileno()], interactive=True) as self._process:
+                theirs.close()
+                listening = asyncio.gather(self._hear(), self._overhear())
+                try:
+                    async with self._switched_on(ours):
+                        yield self
+                finally:
+                    self._end()
+                    await listening
+        except asyncio.CancelledError as error:
+            error.add_note(self._last_words("it was stopped", self.watch.diagnose()))
+            raise
+        except (NotSeenError, MonitorError) as error:
+            given = error.cause if isinstance(error, NotSeenError) else None
+            cause = self.watch.diagnose(given)
+            failure = cause.sentence if given and cause and cause != given else str(error)
+            raise NotSeenError(self._last_words(failure, cause), cause) from error
+
+    @asynccontextmanager
+    async def _switched_on(self, channel: socket.socket) -> AsyncIterator[None]:
+        async with attached(channel) as self.monitor:
+            try:
+                self.watch.start()
+                await self.monitor.power_on()
+                yield
+            except (NotSeenError, MonitorError, asyncio.CancelledError):
+                await self._look_last()
+                raise
+
+    def _last_words(self, failure: str, cause: Cause | None) -> str:
+        return f"{self.folder.name}: {self.watch.last_words(failure, cause)}"
+
+    async def _hear(self) -> None:
+        """Take in what the serial console says, until the machine ends; keep every byte of it in the log."""
+        serial = cast("asyncio.StreamReader", self._process.stdout)
+        with (self.folder / "serial.log").open("wb", buffering=0) as log:
+            while data := await serial.read(1 << 16):
+                log.write(data)
+                self.watch.hear(data)
+
+    async def _overhear(self) -> None:
+        """Take in QEMU's own messages, until it ends, and keep them."""
+        messages = cast("asyncio.StreamReader", self._process.stderr)
+        while line := await messages.readline():
+            self.watch.overhear(line.decode(errors="replace"))
+        (self.folder / "qemu.log").write_text(self.watch.complaints, encoding="utf-8")
+
+    async def _look_last(self) -> None:
+        """Wait for the rest of what a failing machine says; keep what its screen and its processors show."""
+        with suppress(PipelineError, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK):
+                await asyncio.sleep(SETTLE)
+                self.watch.processors = await self.monitor.processors()
+                await self.lacks("failure", ())
+                if self.watch.stage < Stage.KERNEL and await self.monitor.in_kernel():
+                    self.watch.reach(Stage.KERNEL)
+
+    def _end(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
 
     @property
     def now(self) -> float:
         """Seconds since power-on."""
-        return time.monotonic() - self._start
-
-    async def listen(self) -> None:
-        """Take in what the serial console says, until the machine ends."""
-        serial = cast("asyncio.StreamReader", self._process.stdout)
-        with (self.folder / "serial.log").open("ab", buffering=0) as log:
-            while data := await serial.read(1 << 16):
-                log.write(data)
-                self.terminal.feed(data)
-
-    async def power_on(self) -> None:
-        """Let the processors run."""
-        self._start = time.monotonic()
-        await self.monitor.power_on()
+        return self.watch.now
 
     async def until(self, what: str, holds: Callable[[], bool], timeout: float = PATIENCE) -> float:
         """Wait until something holds; return when it did. Raises NotSeenError after `timeout` seconds."""
@@ -107,13 +179,23 @@ class Play:
     async def photograph(self, name: str) -> Path:
         """Keep what the screen shows, as `name`.png, which is returned."""
         picture = self.folder / f"{name}.png"
+        if not picture.exists():
+            self.watch.note(f"screenshot {picture.name}")
         await self.monitor.screenshot(picture)
         return picture
+
+    async def lacks(self, name: str, words: Iterable[str]) -> list[str]:
+        """Read what the screen shows, keep it as `name`.png, and return which of `words` it lacks."""
+        picture = await self.photograph(name)
+        if (shown := picture.read_bytes()) != self._shown:  # reading takes longer than the look
+            self.watch.see(await screen.read(picture))
+            self._shown = shown
+        return screen.missing(self.watch.screen, words)
 
     async def shows(self, name: str, *words: str, timeout: float = PATIENCE) -> None:
         """Wait until all words stand on the screen, as OCR reads it; keep the picture as `name`.png."""
         end = self.now + timeout
-        while lacking := screen.missing(await screen.read(await self.photograph(name)), words):
+        while lacking := await self.lacks(name, words):
             if self.now > end:
                 raise NotSeenError(f"the screen ({name}.png) lacks {', '.join(map(repr, lacking))}")
             await asyncio.sleep(TICK)
@@ -129,11 +211,11 @@ class Play:
         )
 
     async def get(self, path: str, timeout: float = PATIENCE) -> tuple[int, Any]:
-        """Return status and body (JSON, else text) of the appliance's answer, once there is one."""
+        """Return status and body (JSON, else text) of the service's answer, once there is one."""
         end = self.now + timeout
         while True:
             with suppress(OSError, http.client.HTTPException):
-                return await asyncio.to_thread(_get, self._guest.port, path)
+                return await asyncio.to_thread(_get, self.machine.port, path)
             if self.now > end or self._process.returncode is not None:
                 raise NotSeenError(f"GET {path}: no answer within {timeout:.0f} s")
             await asyncio.sleep(4 * TICK)
@@ -145,19 +227,15 @@ class Play:
             return
         raise NotSeenError(f"the machine did not switch itself off within {timeout:.0f} s")
 
+    async def switch_off(self) -> None:
+        """Press the power button, and wait until the machine has obeyed."""
+        await self.monitor.press_power_button()
+        await self.is_off()
+
     async def cut_power(self) -> None:
         """End the machine between two instructions."""
-        self._process.kill()
+        self._end()
         await self._process.wait()
-
-    def seen(self) -> str:
-        """Return what stands on the serial console, for a message."""
-        lines = [line for line in self.terminal.text().splitlines() if line.strip()]
-        return "the serial console shows:\n" + "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
-
-
-QCODES = {"enter": "ret", "-": "minus", ".": "dot", " ": "spc"}
-"""QEMU's names of keys (QKeyCode) that are not their character."""
 
 
 def _get(port: int, path: str) -> tuple[int, Any]:
@@ -171,56 +249,3 @@ def _get(port: int, path: str) -> tuple[int, Any]:
     with suppress(json.JSONDecodeError):
         return response.status, json.loads(text)
     return response.status, text
-
-
-@asynccontextmanager
-async def playing(guest: Machine, folder: Path) -> AsyncIterator[Play]:
-    """Build the machine and switch it on; end it on leaving. Its logs and pictures go to `folder`.
-
-    What goes wrong in between, also that time is over, is raised as a NotSeenError that says in which run of
-    a machine, and what was to be seen.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    ours, theirs = socket.socketpair()
-    words = argv(guest, watched(theirs.fileno()))
-    async with running(words, fds=[theirs.fileno()], interactive=True) as process:
-        theirs.close()
-        async with _overheard(process, folder), attached(ours) as monitor:
-            play = Play(monitor, process, guest, folder)
-            listening = asyncio.create_task(play.listen())
-            try:
-                await play.power_on()
-                yield play
-            except (NotSeenError, MonitorError, asyncio.CancelledError) as error:
-                processors = ""
-                with suppress(MonitorError, TimeoutError):
-                    async with asyncio.timeout(LAST_LOOK):
-                        processors = await monitor.processors()
-                        await play.photograph("failure")
-                sentence = str(error) or "the story's time is over"
-                running_at = f"\nprocessors: {processors}" if processors else ""
-                raise NotSeenError(f"{folder.name}: {sentence}\n{play.seen()}{running_at}") from error
-            finally:
-                _end(process)
-                await listening
-
-
-@asynccontextmanager
-async def _overheard(process: asyncio.subprocess.Process, folder: Path) -> AsyncIterator[None]:
-    """Keep QEMU's own messages in the file qemu.log; where it does not even start they say why."""
-    stream = cast("asyncio.StreamReader", process.stderr)
-    reading = asyncio.create_task(stream.read())
-    try:
-        yield
-    except MonitorError as error:
-        _end(process)
-        said = (await reading).decode(errors="replace").strip()
-        raise NotSeenError(f"{folder.name}: {error.message}\nQEMU says: {said}") from error
-    finally:
-        _end(process)
-        (folder / "qemu.log").write_bytes(await reading)
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()

@@ -1,9 +1,5 @@
-"""Owns how far a boot has come, as the serial console tells it.
+"""How far a boot has come, as the serial console tells it."""
 
-Must not know where the bytes come from, nor what a failure means.
-"""
-
-import codecs
 import re
 from enum import IntEnum
 
@@ -60,20 +56,9 @@ def plain(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-class Console:
-    """What came out of a serial port so far. Reads may end anywhere, also inside a character."""
-
-    def __init__(self) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._raw = ""
-
-    def feed(self, data: bytes) -> list[Stage]:
-        """Take the next bytes; return the stages of which a sign stands in or across them."""
-        new = self._decode(data)
-        self._raw += new
-        window = plain(self._raw[-len(new) - OVERLAP :])
-        return [Stage.FIRMWARE] + [stage for stage, sign in SIGNS if sign.search(window)]
-
-    def text(self, last: int = 1 << 16) -> str:
-        """Return the last `last` characters as a person reads them."""
-        return plain(self._raw[-last:])
+def reached(history: str, before: int) -> list[Stage]:
+    """Return the stages of which a sign stands in what was said since `history` had `before` characters,
+    or across that point.
+    """
+    window = plain(history[max(0, before - OVERLAP) :])
+    return [Stage.FIRMWARE] + [stage for stage, sign in SIGNS if sign.search(window)]

@@ -1,7 +1,7 @@
-"""Owns what is known about failed boots: what shows on serial, on the screen or in QEMU's own words, and why.
+"""What is known about failed boots: what shows on serial, on the screen or in QEMU's own words, and why.
 
-Pure text in, causes out. Must not know the virtual machine. Patterns allow for what OCR takes one
-letter for another of (V and U, 0 and O), because a machine may fail on its screen alone.
+Pure text in, causes out. Patterns allow for what OCR takes one letter for another of (V and U, 0 and O),
+because a machine may fail on its screen alone.
 """
 
 import re
@@ -20,11 +20,15 @@ class Cause:
 
 @dataclass(frozen=True)
 class Symptom:
-    """A pattern in a machine's output, and its cause. When it is `final`, nothing good can follow."""
+    """A pattern in a machine's output, and its cause. When it is `final`, nothing good can follow.
+
+    What is `of_firmware` explains nothing once a kernel runs: firmware tries one entry after another.
+    """
 
     pattern: str
     cause: Cause
     final: bool = True
+    of_firmware: bool = False
 
 
 CHECK_ISO = "run `./doit inspect` on the ISO: it names the record that is wrong"
@@ -64,6 +68,7 @@ SYMPTOMS = (
             "check what ukify was given as --linux",
         ),
         final=False,
+        of_firmware=True,
     ),
     Symptom(
         r"BdsDxe: failed to load Boot\w+ \"(?!EFI Internal)[^\"]*\".*: (?:Access Denied|Security Violation)",
@@ -72,6 +77,7 @@ SYMPTOMS = (
             "switch Secure Boot off in the firmware's setup",
         ),
         final=False,
+        of_firmware=True,
     ),
     Symptom(
         r"Mapping table(?:(?!FS\d+:)[\s\S])*BLK0:(?:(?!FS\d+:)[\s\S])*(?:Press ESC|Shell>)",
@@ -89,6 +95,7 @@ SYMPTOMS = (
             CHECK_ISO,
         ),
         final=False,
+        of_firmware=True,
     ),
     Symptom(
         r"BdsDxe: starting Boot\w+ \"(?!EFI Internal)[^\"]*\"[\s\S]*BdsDxe: (?:failed to start|loading) Boot",
@@ -98,6 +105,7 @@ SYMPTOMS = (
             "build the kernel with CONFIG_EFI_STUB=y; `./doit inspect` says whether one has it",
         ),
         final=False,
+        of_firmware=True,
     ),
     Symptom(
         r"Press ESC in \d+ seconds|Shell> ?$",
@@ -172,7 +180,7 @@ SYMPTOMS = (
     ),
     Symptom(
         r"(?:process '[^']*' \(pid \d+\) exited\. Scheduling for restart\.[\s\S]*){3}"
-        r"|^(truthdb-installer: .+)$(?:[\s\S]*?^\1$){2}",
+        r"|^([\w-]*installer: .+)$(?:[\s\S]*?^\1$){2}",
         Cause(
             "The installer starts over and over: it exits, and `respawn` in /etc/inittab starts it again.",
             "read what the installer says before it exits; only exit status 0 means that the user left",
@@ -198,7 +206,7 @@ STUCK = {
     ),
     Stage.INIT: Cause(
         "init runs, but the installer never greeted: /etc/inittab does not start it, or it cannot start.",
-        "check the line for /bin/truthdb-installer in /etc/inittab",
+        "check the line of /etc/inittab that starts the installer",
     ),
     Stage.SERIAL: Cause(
         "The installer greeted on serial but not on the screen: it found no DRM device and no /dev/fb0, or"
@@ -222,6 +230,10 @@ OFF = Cause(
 )
 
 
-def find(text: str) -> tuple[Symptom, ...]:
-    """Return the symptoms that show in `text` (serial, screen or QEMU's messages), best cause first."""
-    return tuple(symptom for symptom in SYMPTOMS if re.search(symptom.pattern, text, re.MULTILINE))
+def find(text: str, stage: Stage = Stage.POWER) -> tuple[Symptom, ...]:
+    """Return the symptoms that show in `text` (serial, screen or QEMU's messages), best cause first.
+
+    `stage` is the furthest one that the machine reached.
+    """
+    possible = (symptom for symptom in SYMPTOMS if not (symptom.of_firmware and stage >= Stage.KERNEL))
+    return tuple(symptom for symptom in possible if re.search(symptom.pattern, text, re.MULTILINE))

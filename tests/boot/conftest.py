@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.boot import drive
 from pipeline.boot.boot_test import Scenario
+from pipeline.vm import session
 from pipeline.vm.machine import CODE, VARIABLES, Firmware
 
 MakeScenario = Callable[..., Scenario]
@@ -18,7 +19,7 @@ MakeScenario = Callable[..., Scenario]
 def make_scenario(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> MakeScenario:
     """Make a scenario out of what the medium's machine does."""
     monkeypatch.setattr(drive, "TICK", 0.005)
-    monkeypatch.setattr(drive, "SETTLE", 0.02)
+    monkeypatch.setattr(session, "SETTLE", 0.02)
     for name in (CODE, VARIABLES, "out", "work"):
         path = tmp_path / name
         path.mkdir() if "." not in name else path.write_bytes(b"as shipped")

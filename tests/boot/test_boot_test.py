@@ -30,14 +30,10 @@ def boots(scenario: Scenario, ways: Sequence[str], accelerators: Sequence[str]) 
 def test_each_way_leaves_its_folder(make_scenario: MakeScenario) -> None:
     scenario = make_scenario(**GOOD)
     outcomes = boots(scenario, ["cd", "usb", "disk"], ["tcg"])
-    assert [(outcome.way, outcome.failure) for outcome in outcomes] == [
-        ("cd", None),
-        ("usb", None),
-        ("disk", None),
-    ]
+    assert [(outcome.way, outcome.failure) for outcome in outcomes] == [("cd", ""), ("usb", ""), ("disk", "")]
     for way in ("cd", "usb", "disk"):
         files = sorted(path.name for path in (scenario.out / way).iterdir())
-        assert files == ["result.json", "serial.log", "timeline.json", "welcome.png"]
+        assert files == ["qemu.log", "result.json", "serial.log", "timeline.json", "welcome.png"]
 
 
 def test_each_boot_gets_fresh_variables_and_an_empty_folder(make_scenario: MakeScenario) -> None:
@@ -54,16 +50,15 @@ def test_a_broken_kvm_gives_way_to_tcg_for_good(make_scenario: MakeScenario) -> 
     notes: list[str] = []
     scenario = replace(make_scenario(**GOOD, **BROKEN_KVM), note=notes.append)
     outcomes = boots(scenario, ["cd", "usb"], ["kvm", "tcg"])
-    assert [(outcome.accel, outcome.failure) for outcome in outcomes] == [("tcg", None), ("tcg", None)]
+    assert [(outcome.accel, outcome.failure) for outcome in outcomes] == [("tcg", ""), ("tcg", "")]
     going_on = "cd: KVM on this machine opens, but cannot run this virtual machine. Going on with tcg."
     assert [note for note in notes if "KVM" in note] == [going_on]
 
 
 def test_a_broken_kvm_that_was_demanded_is_the_failure(make_scenario: MakeScenario) -> None:
     [outcome] = boots(make_scenario(**GOOD, **BROKEN_KVM), ["cd"], ["kvm"])
-    assert outcome.failure
-    assert outcome.failure.cause is symptoms.KVM_BROKEN
-    assert outcome.failure.complaints == "KVM internal error. Suberror: 1\n"
+    assert outcome.cause is symptoms.KVM_BROKEN
+    assert "QEMU says:\n    KVM internal error. Suberror: 1\n" in outcome.failure
 
 
 @pytest.mark.parametrize(
@@ -76,9 +71,8 @@ def test_a_broken_kvm_that_was_demanded_is_the_failure(make_scenario: MakeScenar
 )
 def test_qemu_ends_by_itself(make_scenario: MakeScenario, machine_does: dict[str, Any]) -> None:
     [outcome] = boots(make_scenario(timeout=600, **machine_does), ["cd"], ["tcg"])
-    assert outcome.failure
-    assert outcome.failure.cause == symptoms.OFF
-    assert outcome.failure.screenshot is None
+    assert outcome.failure.startswith("cd: reached ")
+    assert outcome.cause == symptoms.OFF
 
 
 def test_sigterm_ends_qemu_too(make_scenario: MakeScenario, programs: Path, tmp_path: Path) -> None:
@@ -127,9 +121,9 @@ def test_run_reports_every_failed_way(make_scenario: MakeScenario, context: Any)
     message = caught.value.message
     for way in ("cd", "disk"):
         assert f"{way}: reached 'kernel' after " in message
-        assert f"screenshot: boot-test/{way}/failure.png" in message
     assert message.count("Linux looked for a root file system") == 2
     assert caught.value.hint.startswith("put rdinit=/sbin/init on the recipe's cmdline")
+    assert caught.value.hint.endswith("; logs and screenshots: boot-test/cd")
 
 
 def test_run_demands_product_and_version(make_scenario: MakeScenario, context: Any) -> None:
@@ -139,7 +133,7 @@ def test_run_demands_product_and_version(make_scenario: MakeScenario, context: A
                 make_scenario(**GOOD), ways=["usb"], timeout=1.0, product="OtherDB Installer", version="0.2.0"
             )
         )
-    assert "missing on the screen: 'OtherDB', '0.2.0'" in caught.value.message
+    assert "Missing on the screen: 'OtherDB', '0.2.0'." in caught.value.message
 
 
 def test_run_refuses_an_unknown_way(make_scenario: MakeScenario, context: Any) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.vm.machine import Machine
-from pipeline.vm.session import NotSeenError, Play, playing
+from pipeline.vm.session import NotSeenError, Session
 from tests.fixtures.stand_ins import MakeGuest
+from tests.vm import excerpts
 
 
-def played(guest: Machine, folder: Path, scene: Callable[[Play], Awaitable[object]]) -> None:
+def played(guest: Machine, folder: Path, scene: Callable[[Session], Awaitable[object]]) -> None:
     async def whole() -> None:
-        async with playing(guest, folder / "run") as play:
-            await scene(play)
+        async with Session(guest, folder / "run").running() as vm:
+            await scene(vm)
 
     asyncio.run(whole())
 
@@ -24,37 +26,38 @@ def commands(folder: Path) -> list[str]:
 
 
 def test_what_is_waited_for_must_stand_there_at_once(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.see("Welcome", "Install", timeout=10)
-        await play.see("Welcome", "nowhere", timeout=0.1)
+    async def scene(vm: Session) -> None:
+        await vm.see("Welcome", "Install", timeout=10)
+        await vm.see("Welcome", "nowhere", timeout=0.1)
 
     with pytest.raises(NotSeenError) as caught:
         played(make_guest(serial=["gone\x1b[2J\x1b[H  Welcome\r\n[Enter] Install"]), tmp_path, scene)
-    assert str(caught.value) == (
-        "run: 'Welcome' and 'nowhere' did not come within 0 s\nthe serial console shows:\n"
-        "      Welcome\n    [Enter] Install"
+    assert re.sub(r"after .* s, then", "after 0.0 s, then", str(caught.value)) == (
+        "run: reached 'Welcome on serial' after 0.0 s, then failed: "
+        "'Welcome' and 'nowhere' did not come within 0 s\n"
+        "the serial console shows:\n      Welcome\n    [Enter] Install"
     )
     assert b"Welcome" in (tmp_path / "run/serial.log").read_bytes()
 
 
 def test_history_keeps_what_is_gone_and_can_be_cut(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.hear("once", timeout=10)
-        await play.see("now")
-        assert "once" not in play.terminal.text()
+    async def scene(vm: Session) -> None:
+        await vm.hear("once", timeout=10)
+        await vm.see("now")
+        assert "once" not in vm.terminal.text()
         with pytest.raises(NotSeenError, match="'once' did not come"):
-            await play.hear("once", timeout=0.1, since=len(play.terminal.history))
+            await vm.hear("once", timeout=0.1, since=len(vm.terminal.history))
 
     played(make_guest(serial=["once\x1b[2J\x1b[Hnow"]), tmp_path, scene)
 
 
 def test_keys_go_to_the_console_that_they_are_pressed_on(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.press("down")
-        await play.type("A-1")
-        await play.see("typed", timeout=10)
-        await play.press("enter", on_screen=True)
-        await play.type("Q-", on_screen=True)
+    async def scene(vm: Session) -> None:
+        await vm.press("down")
+        await vm.type("A-1")
+        await vm.see("typed", timeout=10)
+        await vm.press("enter", on_screen=True)
+        await vm.type("Q-", on_screen=True)
 
     played(make_guest(replies=[["\x1b[Ba-1", "typed"]]), tmp_path, scene)
     keys = [line for line in commands(tmp_path) if line.startswith("send-key")]
@@ -62,48 +65,48 @@ def test_keys_go_to_the_console_that_they_are_pressed_on(make_guest: MakeGuest, 
 
 
 def test_the_screen_is_read_until_all_words_are_on_it(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.shows("good", "Welcome", "TruthDB")
+    async def scene(vm: Session) -> None:
+        await vm.shows("good", "Welcome", "TruthDB")
         with pytest.raises(NotSeenError, match=r"the screen \(bad\.png\) lacks 'Done'"):
-            await play.shows("bad", "Welcome", "Done", timeout=0.05)
+            await vm.shows("bad", "Welcome", "Done", timeout=0.05)
 
     played(make_guest(screen="TruthDB\nWe1come\n"), tmp_path, scene)
     assert (tmp_path / "run/good.png").read_text() == "TruthDB\nWe1come\n"
 
 
 def test_a_machine_that_ends_is_waited_for_no_longer(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.press("q")
+    async def scene(vm: Session) -> None:
+        await vm.press("q")
         with pytest.raises(NotSeenError, match="the machine ended while it was waited for 'Welcome'"):
-            await play.see("Welcome", timeout=60)
-        await play.is_off()
+            await vm.see("Welcome", timeout=60)
+        await vm.is_off()
 
     played(make_guest(off_after="q"), tmp_path, scene)
 
 
 def test_a_machine_that_does_not_switch_itself_off(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(vm: Session) -> None:
         with pytest.raises(NotSeenError, match="did not switch itself off within 0 s"):
-            await play.is_off(timeout=0.05)
-        await play.cut_power()
-        await play.is_off()
+            await vm.is_off(timeout=0.05)
+        await vm.cut_power()
+        await vm.is_off()
 
     played(make_guest(), tmp_path, scene)
 
 
 def test_a_reset_is_noticed(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(vm: Session) -> None:
         with pytest.raises(NotSeenError, match="a reset did not come"):
-            await play.resets(timeout=0.05)
-        await play.press("r", on_screen=True)
-        await play.resets(timeout=10)
+            await vm.resets(timeout=0.05)
+        await vm.press("r", on_screen=True)
+        await vm.resets(timeout=10)
 
     played(make_guest(resets_on="send-key"), tmp_path, scene)
 
 
 def test_what_failed_is_photographed_and_says_where_it_was(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.see("Welcome", timeout=0.05)
+    async def scene(vm: Session) -> None:
+        await vm.see("Welcome", timeout=0.05)
 
     registers = "RIP=ffffffff81a3c0de RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1"
     with pytest.raises(NotSeenError, match=r"\nprocessors: 0 at ffffffff81a3c0de \(ring 0, halted\)$"):
@@ -111,33 +114,47 @@ def test_what_failed_is_photographed_and_says_where_it_was(make_guest: MakeGuest
     assert (tmp_path / "run/failure.png").read_text() == "black"
 
 
+def test_a_symptom_says_why(make_guest: MakeGuest, tmp_path: Path) -> None:
+    guest = make_guest(serial=[excerpts.LOADED, excerpts.NO_ROOT], registers="RIP=ffffffff81a3c0de")
+    with pytest.raises(
+        NotSeenError, match=r"failed: 'Welcome' did not (?s:.*)\nLinux looked for .*\(put "
+    ) as caught:
+        played(guest, tmp_path, lambda vm: vm.see("Welcome", timeout=0.5))
+    assert caught.value.cause
+    assert caught.value.cause.sentence.startswith("Linux looked for a root file system")
+
+
 def test_when_time_is_over_it_says_where_it_was(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def whole() -> None:
-        async with asyncio.timeout(1), playing(guest, tmp_path / "run") as play:
-            await play.see("Welcome", timeout=10)
-            await play.see("Done")
+        async with asyncio.timeout(1), Session(guest, tmp_path / "run").running() as vm:
+            await vm.see("Welcome", timeout=10)
+            await vm.see("Done")
 
     guest = make_guest(serial=["Welcome"], screen="blue")
-    with pytest.raises(NotSeenError) as caught:
+    with pytest.raises(TimeoutError) as caught:
         asyncio.run(whole())
-    assert str(caught.value) == ("run: the story's time is over\nthe serial console shows:\n    Welcome")
+    assert caught.value.__cause__
+    [note] = caught.value.__cause__.__notes__
+    assert re.search(r"then failed: it was stopped\nthe screen reads:\n +blue\n(?s:.*):\n +Welcome", note)
     assert (tmp_path / "run/failure.png").read_text() == "blue"
 
 
 def test_a_machine_that_is_not_even_built_says_what_qemu_says(make_guest: MakeGuest, tmp_path: Path) -> None:
     complaint = "qemu: Could not set up host forwarding rule"
     guest = make_guest(complains_under="tcg,thread=multi", complaint=complaint)
-    with pytest.raises(NotSeenError, match=rf"^run: QEMU does not answer(?s:.*)\nQEMU says: {complaint}$"):
-        played(guest, tmp_path, lambda play: play.see("Welcome"))
+    with pytest.raises(
+        NotSeenError, match=rf"^run: reached(?s:.*)QEMU does not answer(?s:.*)\nQEMU says:\n +{complaint}\n"
+    ):
+        played(guest, tmp_path, lambda vm: vm.see("Welcome"))
     assert complaint in (tmp_path / "run/qemu.log").read_text()
 
 
 def test_a_machine_that_breaks_down_says_what_it_showed(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
-        await play.see("Welcome", timeout=10)
-        await play.photograph("welcome")
+    async def scene(vm: Session) -> None:
+        await vm.see("Welcome", timeout=10)
+        await vm.photograph("welcome")
 
-    with pytest.raises(NotSeenError, match=r"^run: QEMU's monitor did not do 'screendump'(?s:.*)Welcome$"):
+    with pytest.raises(NotSeenError, match=r"failed: QEMU's monitor did not do 'screendump'(?s:.*)Welcome"):
         played(make_guest(serial=["Welcome"], ends_on="screendump"), tmp_path, scene)
 
 
@@ -166,16 +183,16 @@ def port() -> Iterator[int]:
 
 
 def test_the_appliance_answers(make_guest: MakeGuest, tmp_path: Path, port: int) -> None:
-    async def scene(play: Play) -> None:
-        assert await play.get("/status") == (200, {"log": {"boots": 2}})
-        assert await play.get("/healthz") == (503, "disk full")
+    async def scene(vm: Session) -> None:
+        assert await vm.get("/status") == (200, {"log": {"boots": 2}})
+        assert await vm.get("/healthz") == (503, "disk full")
 
     played(make_guest(port=port), tmp_path, scene)
 
 
 def test_the_appliance_does_not(make_guest: MakeGuest, tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(vm: Session) -> None:
         with pytest.raises(NotSeenError, match="GET /healthz: no answer within 0 s"):
-            await play.get("/healthz", timeout=0.05)
+            await vm.get("/healthz", timeout=0.05)
 
     played(make_guest(port=1), tmp_path, scene)

@@ -1,6 +1,8 @@
 import pytest
 
-from pipeline.vm.stages import SIGNS, TITLES, Console, Stage, plain
+from pipeline.vm.serial_terminal import Terminal
+from pipeline.vm.stages import SIGNS, TITLES, Stage, plain
+from pipeline.vm.watch import Watch
 from tests.vm import excerpts
 
 KERNEL = "[    0.000000] Linux version 6.12.48\r\n"
@@ -10,14 +12,19 @@ FROM_SERIAL = {Stage.FIRMWARE, *(stage for stage, _ in SIGNS)}
 
 
 def seen(*reads: bytes) -> set[Stage]:
-    console = Console()
-    return {stage for data in reads for stage in console.feed(data)}
+    watch = Watch()
+    for data in reads:
+        watch.hear(data)
+    return set(watch.times) - {Stage.POWER}
 
 
 def test_each_sign_is_seen_in_turn() -> None:
-    console = Console()
-    steps = [excerpts.CLEAR, excerpts.LOADED, KERNEL, INIT, excerpts.GREETING]
-    assert [max(console.feed(step.encode())) for step in steps] == sorted(FROM_SERIAL)
+    watch = Watch()
+    stages = []
+    for step in (excerpts.CLEAR, excerpts.LOADED, KERNEL, INIT, excerpts.GREETING):
+        watch.hear(step.encode())
+        stages.append(watch.stage)
+    assert stages == sorted(FROM_SERIAL)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
@@ -51,11 +58,11 @@ def test_plain(raw: str, read: str) -> None:
 
 
 def test_text_keeps_the_end_and_survives_split_and_bad_utf8() -> None:
-    console = Console()
+    terminal = Terminal()
     for byte in "naïve".encode() + b"\xff!":
-        console.feed(bytes([byte]))
-    assert console.text() == "naïve�!"
-    assert console.text(last=2) == "�!"
+        terminal.feed(bytes([byte]))
+    assert terminal.said() == "naïve�!"
+    assert terminal.said(last=2) == "�!"
 
 
 def test_every_stage_has_a_title() -> None:
