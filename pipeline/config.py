@@ -64,6 +64,9 @@ AbsolutePath = Annotated[
     _matches("an absolute path (/usr/sbin/mke2fs)", r"(?!(.*/)?\.\.(/|$))(/[^/]+)+"),
 ]
 FileName = Annotated[str, _matches("a file name (letters, digits and . _ -)", r"[A-Za-z0-9][A-Za-z0-9._-]*")]
+PackageName = Annotated[
+    str, _matches("a Python package's name (small letters, digits and _)", r"[a-z][a-z0-9_]*")
+]
 VolumeId = Annotated[str, _matches("a volume identifier (at most 16 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,16}")]
 """What both ISO 9660 (d-characters) and Joliet (16 characters) can hold."""
 

@@ -11,7 +11,6 @@ LAYERS = [
     "build",
     "sandbox",
     "plan",
-    "acceptance",
     "project",
     "inspection",
     "boot",

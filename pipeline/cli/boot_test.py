@@ -9,8 +9,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.acceptance import run as verdict
-from pipeline.acceptance.scenarios import STORIES
 from pipeline.boot import boot_test, interactive, probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
@@ -18,6 +16,7 @@ from pipeline.cli import kvm
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PROGRAMS
 from pipeline.plan.step import Output, Step
+from pipeline.project import acceptance
 from pipeline.report import Line
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
@@ -65,9 +64,10 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
     `only` names ways and stories, none of them stands for all; logs and pictures come to boot-test in the
     image's folder, those of stories below `install`. `accel` is auto, kvm or tcg. `seed` decides what is left
     to chance; 0 leaves that to chance, too. Raises StepError that says how far it came and why it failed,
-    PipelineError for an unknown name or accelerator.
+    PipelineError where a story's package cannot be loaded.
     """
-    ways, stories = chosen(only, accel)
+    proof = acceptance.of(session.project, image)
+    ways, stories = chosen(only, proof.stories if proof else ())
     accel = _accelerator(session, image, accel, line)
     target = session.folder(image) / "boot-test"
     product = session.project.manifest.product
@@ -79,12 +79,12 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
         if target.exists():
             shutil.rmtree(target)
         target.mkdir(parents=True)
-    for name, run, params, place in (
-        ("boot-test", boot_test.run, common | booting, target),
-        ("install-test", verdict.run, common | installing, target / INSTALLS),
-    ):
-        if params.get("ways") or params.get("stories"):
-            _play(session, image, _step(session, image, name, run, params), place, line)
+    if ways:
+        step = _step(session, image, "boot-test", boot_test.run, common | booting)
+        _play(session, image, step, target, line)
+    if stories and proof:
+        step = _step(session, image, "install-test", proof.run, common | installing)
+        _play(session, image, step, target / INSTALLS, line)
 
 
 def rows(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -133,17 +133,22 @@ def _accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
     return kvm.settled(wanted, fault, line.note)
 
 
-def chosen(only: Sequence[str], accel: str) -> tuple[list[str], list[str]]:
-    """Return the names of ways and of stories. Raises PipelineError as `test` does."""
-    machine.accelerators(accel, kvm=True)
-    for name in only:
-        if name not in machine.WAYS and name not in STORIES:
-            known = ", ".join((*machine.WAYS, *STORIES))
-            raise PipelineError(
-                f"{name!r} is neither a way of booting nor an installation", f"choose from {known}"
-            )
+def chosen(only: Sequence[str], stories: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names of ways and of `stories` that are meant by `only`."""
     ways = [name for name in machine.WAYS if not only or name in only]
-    return ways, [name for name in STORIES if not only or name in only]
+    return ways, [name for name in stories if not only or name in only]
+
+
+def judge(session: Session, only: Sequence[str], accel: str) -> None:
+    """Raise PipelineError for an accelerator, or a way or story of any image, that there is not."""
+    machine.accelerators(accel, kvm=True)
+    proofs = (acceptance.of(session.project, image) for image in session.media)
+    known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs if proof for name in proof.stories)])
+    for name in only:
+        if name not in known:
+            raise PipelineError(
+                f"{name!r} is neither a way of booting nor an installation", f"choose from {', '.join(known)}"
+            )
 
 
 def _play(session: Session, image: str, step: Step, target: Path, line: Line) -> None:

@@ -184,11 +184,11 @@ def _names(only: str) -> list[str]:
     return [name for name in only.split(",") if name]
 
 
-def judge_boot_test(only: str, accel: str, **_other: object) -> None:
+def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -> None:
     """Raise PipelineError for a name or an accelerator that there is not."""
     from pipeline.cli import boot_test as boots
 
-    boots.chosen(_names(only), accel)
+    boots.judge(session, _names(only), accel)
 
 
 def judge_boot(way: str, accel: str, **_other: object) -> None:

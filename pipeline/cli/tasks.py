@@ -175,7 +175,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ],
         task_dep=["iso"],
-        meta={JUDGE: commands.judge_boot_test},
+        meta={JUDGE: functools.partial(commands.judge_boot_test, session)},
     )
     yield task(
         "boot",

@@ -22,7 +22,8 @@ from pipeline.store.files import is_folder, sha256_of
 RUNNER = "pipeline.steps.runner"
 
 TRAVELLING = ("pipeline", "qemu")
-"""Packages whose modules go into a container with the step that imports them; all else is in its image."""
+"""Packages whose modules go into a container with the step that imports them, as do those of the step's own
+package; all else is in the container's image."""
 
 
 @dataclass(frozen=True)
@@ -200,15 +201,18 @@ def digest_as_read(source: Input, entries: Mapping[str, Entry]) -> str:
 
 
 def modules_of(names: Iterable[str]) -> dict[str, Path]:
-    """Return these modules and all of TRAVELLING that they import, sorted: name to source file."""
+    """Return these modules and all that they import of TRAVELLING and of their own packages, sorted: name to
+    source file.
+    """
     found: dict[str, Path] = {}
     waiting = list(names)
+    packages = {*TRAVELLING, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
         if name in found or (source := _source_of(name)) is None:
             continue
         found[name] = source
-        waiting += [each for each in _imports(name, source) if each.partition(".")[0] in TRAVELLING]
+        waiting += [each for each in _imports(name, source) if each.partition(".")[0] in packages]
         waiting += [name.rpartition(".")[0]] if "." in name else []
     return dict(sorted(found.items()))
 

@@ -15,6 +15,7 @@ from pipeline.config import (
     AnyRelativePath,
     FileName,
     Name,
+    PackageName,
     RelativePath,
     Text,
     VolumeId,
@@ -110,6 +111,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """The stories that prove the product: a Python package in the recipe's folder."""
+
+    __pydantic_config__ = STRICT
+    package: PackageName
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One image; its name is its folder's. `image.carries` is the recipe whose UKI lies in the initramfs."""
 
@@ -120,3 +129,4 @@ class Recipe:
     image: Image
     iso: Iso | None = None
     policy: Policy = field(default_factory=Policy)
+    acceptance: Acceptance | None = None

@@ -4,21 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance.lab import Stage
+from pipeline.boot.stories import Lab
 from pipeline.vm.machine import Firmware
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """A stage of which nothing is there yet but its folders."""
+def lab(tmp_path: Path) -> Lab:
+    """A lab of which nothing is there yet but its folders."""
     for name in ("out", "work"):
         (tmp_path / name).mkdir()
     (tmp_path / "variables.fd").write_bytes(b"as shipped")
     (tmp_path / "payload").write_bytes(b"the system")
-    return Stage(
-        iso=tmp_path / "medium.iso",
-        installer=tmp_path / "truthdb-installer",
-        payload=tmp_path / "payload",
+    return Lab(
+        inputs={name: tmp_path / name for name in ("iso", "installer", "payload")},
         version="0.1.0",
         note=list[str]().append,
         firmware=Firmware(tmp_path / "code.fd", tmp_path / "variables.fd"),

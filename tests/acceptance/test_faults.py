@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.acceptance.faults import _nothing_is_half_done
+from acceptance.faults import _nothing_is_half_done
 from pipeline.vm.session import NotSeenError
 
 OTHER = "Windows Boot Manager".encode("utf-16-le")

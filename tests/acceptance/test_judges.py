@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance import judges
+from acceptance import judges
 from pipeline.errors import PipelineError
-from pipeline.vm import disks as media
+from pipeline.vm import disks
 from pipeline.vm.disks import Place, run
 
 MIB = 1 << 20
@@ -38,10 +38,10 @@ def disk_4096(tools: None, tmp_path: Path) -> Path:
 
 def make_disk(tmp_path: Path, block: int) -> Path:
     """A small disk with a table, a FAT32 volume that has a directory, and an ext4 file system."""
-    image = media.blank(tmp_path / "disk.img", SIZE)
+    image = disks.blank(tmp_path / "disk.img", SIZE)
     size = [] if block == 512 else ["--sector-size", str(block)]
     run("sfdisk", "-q", *size, str(image), stdin="label: gpt\n1M,64M,U\n65M,62M,L\n")
-    system = media.blank(tmp_path / "made.img", EFI.size)
+    system = disks.blank(tmp_path / "made.img", EFI.size)
     run("mkfs.vfat", "-F32", "-s1", str(system))
     run("mmd", "-i", str(system), "::EFI")
     write(image, EFI.start, system.read_bytes())
@@ -102,6 +102,6 @@ def test_what_is_wrong_is_said_with_the_tool_that_finds_it(
 
 @pytest.mark.usefixtures("disk")
 def test_a_disk_of_leftovers_is_taken_for_much(tmp_path: Path) -> None:
-    image = media.leftovers(tmp_path / "left.img", 9 << 30)
+    image = disks.leftovers(tmp_path / "left.img", 9 << 30)
     found = set(run("wipefs", "--no-act", "--noheadings", "--output", "TYPE", str(image)).split())
     assert found == {"gpt", "PMBR", "zfs_member", "linux_raid_member"}

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.acceptance.quiet import complaints, kernel_lines, strange_lines
+from acceptance.quiet import complaints, kernel_lines, strange_lines
 from tests.vm import excerpts
 
 # What OCR read on real screens.

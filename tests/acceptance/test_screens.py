@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.acceptance import screens as steps
+from acceptance import screens
 from pipeline.vm.machine import Machine
 from pipeline.vm.session import NotSeenError, Session
 from tests.fixtures.stand_ins import MakeGuest
@@ -40,17 +40,17 @@ TO_CONFIRM = [
 
 
 def played(
-    guest: Machine, folder: Path, scene: Callable[[Session], Awaitable[object]], limit: float = 30
+    machine: Machine, folder: Path, scene: Callable[[Session], Awaitable[object]], limit: float = 30
 ) -> None:
     async def whole() -> None:
-        async with asyncio.timeout(limit), Session(guest, folder / "run").running() as vm:
+        async with asyncio.timeout(limit), Session(machine, folder / "run").running() as vm:
             await scene(vm)
 
     asyncio.run(whole())
 
 
 async def install(vm: Session) -> None:
-    await steps.install(vm, "nvme0n1", "TEST0001ABCD")
+    await screens.install(vm, "nvme0n1", "TEST0001ABCD")
 
 
 def test_from_welcome_to_done(make_guest: MakeGuest, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_an_installation_that_fails_says_what_the_screen_says(make_guest: MakeGu
 
 def test_a_disk_that_is_not_there(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def scene(vm: Session) -> None:
-        await steps.choose(vm, "vda")
+        await screens.choose(vm, "vda")
 
     with pytest.raises(TimeoutError) as caught:
         played(make_guest(replies=[["\r", AT_MEDIUM]]), tmp_path, scene, limit=1)
@@ -84,11 +84,11 @@ def test_the_pointer_is_moved_by_what_is_on_the_screen(make_guest: MakeGuest, tm
     at = screen(*LIST, "> nvme0n1    NVMe", "  sr0        SATA", *KEYS)
 
     async def scene(vm: Session) -> None:
-        await steps.choose(vm, "nvme0n1")
-        assert steps.listed(vm.terminal.text()) == (["nvme0n1", "sr0"], "nvme0n1")
+        await screens.choose(vm, "nvme0n1")
+        assert screens.listed(vm.terminal.text()) == (["nvme0n1", "sr0"], "nvme0n1")
 
     played(make_guest(replies=[["\r", half + without + below], ["\x1b[A", half + at]]), tmp_path, scene)
-    assert steps.listed("\n".join(LIST)) == ([], "")
+    assert screens.listed("\n".join(LIST)) == ([], "")
 
 
 GOES_ON = screen("Installing")
@@ -98,26 +98,26 @@ GOES_ON = screen("Installing")
 def test_retry_comes_to_done(make_guest: MakeGuest, tmp_path: Path, presses: int) -> None:
     async def scene(vm: Session) -> None:
         await vm.see("Something went wrong")
-        await steps.retry(vm, presses)
+        await screens.retry(vm, presses)
 
     fails_again = [["r", GOES_ON + FAILED]] * (presses - 1)
-    guest = make_guest(serial=[FAILED], replies=[*fails_again, ["r", GOES_ON + DONE]])
-    played(guest, tmp_path, scene)
+    machine = make_guest(serial=[FAILED], replies=[*fails_again, ["r", GOES_ON + DONE]])
+    played(machine, tmp_path, scene)
 
 
 def test_a_retry_that_fails_is_a_failure(make_guest: MakeGuest, tmp_path: Path) -> None:
-    guest = make_guest(serial=[FAILED], replies=[["r", GOES_ON + FAILED], ["r", GOES_ON + DONE]])
+    machine = make_guest(serial=[FAILED], replies=[["r", GOES_ON + FAILED], ["r", GOES_ON + DONE]])
     with pytest.raises(NotSeenError, match="the installation failed"):
-        played(guest, tmp_path, steps.retry)
+        played(machine, tmp_path, screens.retry)
 
 
 def test_an_answer_file_that_is_refused(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def refused(vm: Session) -> None:
-        await steps.refuses(vm, "No disk")
+        await screens.refuses(vm, "No disk")
 
     played(make_guest(serial=[REFUSED]), tmp_path, refused)
     with pytest.raises(NotSeenError, match="the installation failed"):
-        played(make_guest(serial=[REFUSED]), tmp_path, steps.done)
+        played(make_guest(serial=[REFUSED]), tmp_path, screens.done)
 
 
 class Answers:
@@ -137,7 +137,7 @@ class Answers:
 
 def appliance(health: tuple[int, str], status: tuple[int, Any]) -> Any:
     machine = Answers(health, status)
-    return asyncio.run(steps.appliance(cast("Session", machine), 2)), machine.times
+    return asyncio.run(screens.appliance(cast("Session", machine), 2)), machine.times
 
 
 def test_an_appliance_that_is_up() -> None:

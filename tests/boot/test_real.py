@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance import run as verdict
+import acceptance
 from pipeline.boot import boot_test as scenario
 from pipeline.build.session import Session
 from pipeline.steps import efi_image, iso, uki
@@ -89,7 +89,7 @@ def test_a_kernel_that_is_not_quiet_is_seen_on_the_screen(workshop: Workshop) ->
         "payload": made(workshop.session, "vmlinuz"),
     }
     params = {"stories": ["quiet"], "accel": "auto", "version": "0.1.0", "seed": 1, "folder": "boot-test"}
-    _, said = workshop.run("boot", verdict.run, inputs, **params)
+    _, said = workshop.run("boot", acceptance.run, inputs, **params)
     assert said.startswith("quiet: install: reached ")
     assert "the screen shows kernel text: " in said
 

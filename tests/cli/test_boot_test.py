@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance.scenarios import STORIES
+from acceptance import STORIES
+from pipeline.build.session import Session
 from pipeline.cli import boot_test
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
@@ -48,12 +49,13 @@ def test_where_nothing_ran_there_is_nothing_to_say(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_run(only: list[str], ways: list[str], stories: list[str]) -> None:
-    assert boot_test.chosen(only, "auto") == (ways, stories)
+    assert boot_test.chosen(only, list(STORIES)) == (ways, stories)
 
 
-def test_a_name_that_is_neither() -> None:
+def test_a_name_that_is_neither(session: Session) -> None:
+    boot_test.judge(session, ["usb", "nvme"], "tcg")
     with pytest.raises(PipelineError) as caught:
-        boot_test.chosen(["usb", "floppy"], "auto")
+        boot_test.judge(session, ["usb", "floppy"], "auto")
     known = ", ".join((*WAYS, *STORIES))
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"

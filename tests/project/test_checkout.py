@@ -207,6 +207,18 @@ EDITS = [
     ),
     (RECIPE, '"TOY"', '"toy"', f"iso.volume_id: 'toy' {NO_VOLUME_ID}"),
     (RECIPE, '"TOY"', f'"{"T" * 17}"', f"iso.volume_id: '{'T' * 17}' {NO_VOLUME_ID}"),
+    (
+        RECIPE,
+        "[image]",
+        '[acceptance]\npackage = "a.b"\n[image]',
+        "acceptance.package: 'a.b' is not a Python package's name (small letters, digits and _)",
+    ),
+    (
+        RECIPE,
+        "[image]",
+        '[acceptance]\npackage = "x"\n[image]',
+        "acceptance.package: there is no recipes/toy/x/__init__.py",
+    ),
     (RECIPE, '"rootfs"', '"../rootfs"', f"image.rootfs: '../rootfs' {BELOW}"),
     (RECIPE, '"rootfs"', '"a/.."', f"image.rootfs: 'a/..' {BELOW}"),
     (RECIPE, '"rootfs"', '"x"', "image.rootfs: there is no recipes/toy/x"),

@@ -2,52 +2,52 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance import screens as steps
+from acceptance import screens
 from pipeline.errors import PipelineError
-from pipeline.vm import disks as media
+from pipeline.vm import disks
 
 
 def test_a_digest_tells_content_and_place_but_not_holes(tmp_path: Path) -> None:
-    disk = media.blank(tmp_path / "disk", 8 << 20)
-    empty = media.digest(disk)
+    disk = disks.blank(tmp_path / "disk", 8 << 20)
+    empty = disks.digest(disk)
     with disk.open("r+b") as file:
         file.seek(3 << 20)
         file.write(b"x")
-    one = media.digest(disk)
+    one = disks.digest(disk)
     written_zeros = tmp_path / "written"
     written_zeros.write_bytes(disk.read_bytes())
     assert one != empty
-    assert media.digest(written_zeros) == one
-    assert media.digest(disk, 0, 1 << 20) == empty
-    assert media.digest(disk, 2 << 20, 4 << 20) != media.digest(disk, 4 << 20, 4 << 20)
+    assert disks.digest(written_zeros) == one
+    assert disks.digest(disk, 0, 1 << 20) == empty
+    assert disks.digest(disk, 2 << 20, 4 << 20) != disks.digest(disk, 4 << 20, 4 << 20)
     with disk.open("r+b") as file:
         file.write(b"x")
         file.seek(3 << 20)
         file.write(b"\0")
-    assert media.digest(disk) not in (one, empty)
+    assert disks.digest(disk) not in (one, empty)
 
 
 def test_a_tool_that_fails_says_so() -> None:
     with pytest.raises(PipelineError, match="false failed with 1"):
-        media.run("false")
-    assert media.run("cat", stdin="said") == "said"
+        disks.run("false")
+    assert disks.run("cat", stdin="said") == "said"
 
 
 def test_a_tool_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "LONGEST", 0.05)
+    monkeypatch.setattr(disks, "LONGEST", 0.05)
     with pytest.raises(PipelineError, match="sleep 60 did not end within 0 s"):
-        media.run("sleep", "60")
+        disks.run("sleep", "60")
 
 
 def test_an_answer_file_for_each_way_of_erasing() -> None:
-    assert 'erase = "S1"' in steps.answers('serial = "S1"', erase="S1")
-    assert "erase_any_matching = true" in steps.answers('bus = "nvme"')
-    allowed = steps.answers('serial = "S1"', erase="S1", allowed=["replace_installation"])
+    assert 'erase = "S1"' in screens.answers('serial = "S1"', erase="S1")
+    assert "erase_any_matching = true" in screens.answers('bus = "nvme"')
+    allowed = screens.answers('serial = "S1"', erase="S1", allowed=["replace_installation"])
     assert 'erase = "S1"\nreplace_installation = true' in allowed
-    assert "erase" not in steps.answers('serial = "S1"', task="keep-data")
+    assert "erase" not in screens.answers('serial = "S1"', task="keep-data")
 
 
 def test_the_year_of_the_last_write_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "Last mount time:          n/a\nLast write time:          Sun Jan  1 00:26:40 2040\n"
-    monkeypatch.setattr(media, "run", lambda *_: said)
-    assert media.written_in(Path("disk.img"), media.Place("TRUTHDB_DATA", "", 1 << 20, 0)) == 2040
+    monkeypatch.setattr(disks, "run", lambda *_: said)
+    assert disks.written_in(Path("disk.img"), disks.Place("TRUTHDB_DATA", "", 1 << 20, 0)) == 2040

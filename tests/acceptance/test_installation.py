@@ -4,22 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance import lab as stages
-from pipeline.acceptance.lab import Stage
-from pipeline.vm import disks as media
+from acceptance.installation import check_receipt, with_answers
+from pipeline.boot.stories import Lab
+from pipeline.vm import disks
 from pipeline.vm.session import NotSeenError
 
 SYSTEM = hashlib.sha256(b"the system").hexdigest()
 
 
 def receipt(**changes: object) -> str:
-    """The receipt of the system that the stage's payload is."""
+    """The receipt of the system that the lab's payload is."""
     return json.dumps({"system": "0.1.0", "verified": True, "files": [{"sha256": SYSTEM}]} | changes)
 
 
-def test_a_receipt_of_what_was_installed(stage: Stage) -> None:
-    stages._check_receipt(stage, receipt(), verified=True)
-    stages._check_receipt(stage, receipt(verified=False), verified=False)
+def test_a_receipt_of_what_was_installed(lab: Lab) -> None:
+    check_receipt(lab, receipt(), verified=True)
+    check_receipt(lab, receipt(verified=False), verified=False)
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_a_receipt_of_what_was_installed(stage: Stage) -> None:
         (receipt(files=[{"sha256": "another"}]), "the receipt says ('0.1.0', True, {'another'})"),
     ],
 )
-def test_a_receipt_of_something_else(stage: Stage, text: str, sentence: str) -> None:
+def test_a_receipt_of_something_else(lab: Lab, text: str, sentence: str) -> None:
     with pytest.raises(NotSeenError) as caught:
-        stages._check_receipt(stage, text, verified=True)
+        check_receipt(lab, text, verified=True)
     assert str(caught.value).startswith(sentence)
 
 
-def test_an_answer_file_goes_into_the_machines_tables(stage: Stage) -> None:
-    stage.firmware.code.write_bytes(b"")
-    guest = stages.with_answers(stage, stage.guest(), "version = 1\n")
-    assert [path.read_text() for path in guest.oem_strings] == ["truthdb.install.toml=version = 1\n"]
+def test_an_answer_file_goes_into_the_machines_tables(lab: Lab) -> None:
+    lab.firmware.code.write_bytes(b"")
+    machine = with_answers(lab, lab.machine(), "version = 1\n")
+    assert [path.read_text() for path in machine.oem_strings] == ["truthdb.install.toml=version = 1\n"]
 
 
 def test_boot_entries_come_in_the_firmwares_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +51,8 @@ def test_boot_entries_come_in_the_firmwares_order(tmp_path: Path, monkeypatch: p
         bytes(6) + name.encode("utf-16-le") + b"\0\0path" for name in ("TruthDB", "Another system")
     )
     store = {"Boot0007": first, "Boot0001": second, "BootOrder": b"\x07\0\x03\0\x01\0", "Lang": b"eng"}
-    monkeypatch.setattr(media, "variables", lambda _: store)
-    assert media.boot_entries(tmp_path) == [first, second]
-    assert media.boot_order(tmp_path) == ["TruthDB", "Another system"]
+    monkeypatch.setattr(disks, "variables", lambda _: store)
+    assert disks.boot_entries(tmp_path) == [first, second]
+    assert disks.boot_order(tmp_path) == ["TruthDB", "Another system"]
     del store["BootOrder"]
-    assert media.boot_order(tmp_path) == []
+    assert disks.boot_order(tmp_path) == []

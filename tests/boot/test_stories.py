@@ -1,44 +1,40 @@
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline.acceptance import run as verdict
-from pipeline.acceptance.lab import Stage
-from pipeline.acceptance.scenarios import STORIES
+from pipeline.boot import stories
+from pipeline.boot.stories import Lab, Story
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
 from pipeline.vm import machine
 from pipeline.vm.machine import Firmware
 from pipeline.vm.session import NotSeenError
 
-Story = Callable[[Stage], Awaitable[None]]
+
+async def holds(lab: Lab) -> None:
+    lab.times["power-on to Done"] = 12.5
+    (lab.work / "disk.img").write_bytes(b"large")
 
 
-async def holds(stage: Stage) -> None:
-    stage.times["power-on to Done"] = 12.5
-    (stage.work / "disk.img").write_bytes(b"large")
-
-
-async def does_not_hold(_stage: Stage) -> None:
+async def does_not_hold(_lab: Lab) -> None:
     raise NotSeenError("'Done' did not come within 180 s")
 
 
-async def has_no_tool(_stage: Stage) -> None:
+async def has_no_tool(_lab: Lab) -> None:
     raise PipelineError("'sfdisk' is not installed", "add it")
 
 
-async def has_no_room(_stage: Stage) -> None:
+async def has_no_room(_lab: Lab) -> None:
     raise OSError(28, "No space left on device", "/build/work")
 
 
-async def has_a_mistake(_stage: Stage) -> None:
+async def has_a_mistake(_lab: Lab) -> None:
     dict[str, bytes]()["BootOrder"]
 
 
-async def never_ends(_stage: Stage) -> None:
+async def never_ends(_lab: Lab) -> None:
     await asyncio.sleep(60)
 
 
@@ -52,12 +48,13 @@ TOLD: dict[str, tuple[Story, str]] = {
 }
 
 
+STORIES = {name: story for name, (story, _) in TOLD.items()}
+
+
 @pytest.fixture
 def ctx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """A boot container with an ISO in it, and stories that need none."""
-    for name, (story, _) in TOLD.items():
-        monkeypatch.setitem(STORIES, name, story)
-    monkeypatch.setattr(verdict, "LIMIT", 0.2)
+    monkeypatch.setattr(stories, "LIMIT", 0.2)
     monkeypatch.setattr(machine, "find_firmware", lambda: Firmware(tmp_path / "code", tmp_path / "vars"))
     inputs = {name: tmp_path / name for name in ("iso", "installer", "payload")}
     for path in inputs.values():
@@ -76,7 +73,7 @@ def ctx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def test_every_story_is_told_whatever_became_of_those_before(ctx: Context) -> None:
     with pytest.raises(PipelineError) as caught:
-        verdict.run(ctx)
+        stories.run(ctx, STORIES)
     for name, (_, failure) in TOLD.items():
         record = json.loads((ctx.out / name / "result.json").read_text())
         assert (record["story"], record["seed"]) == (name, 7)
@@ -91,7 +88,7 @@ def test_every_story_is_told_whatever_became_of_those_before(ctx: Context) -> No
 
 
 def test_a_story_that_holds_leaves_its_times(ctx: Context) -> None:
-    verdict.run(Context(ctx.inputs, {**ctx.params, "stories": ["holds"]}, ctx.out, ctx.work))
+    stories.run(Context(ctx.inputs, {**ctx.params, "stories": ["holds"]}, ctx.out, ctx.work), STORIES)
     record = json.loads((ctx.out / "holds" / "result.json").read_text())
     assert record["times"] == {"power-on to Done": 12.5}
     assert record["seconds"] >= 0

@@ -5,17 +5,16 @@ whose variable store is full.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.acceptance import screens as steps
-from pipeline.acceptance.lab import SERIAL, SIZE, Stage, check_disk, must
+from acceptance import screens
+from acceptance.installation import NAME, check_disk, comes_up
+from pipeline.boot.stories import SERIAL, SIZE, Lab, Story, must
 from pipeline.errors import PipelineError
-from pipeline.vm import disks as media
+from pipeline.vm import disks
 from pipeline.vm.session import Session
-
-Story = Callable[[Stage], Awaitable[None]]
 
 IN_SYSTEM = (10 << 20) // 512
 """A sector of the system's first copy. Nobody reads it before everything is read back: telling what is on
@@ -34,82 +33,80 @@ GUID = "4c1c5d1e-7a4b-4b0a-9a53-2f5d4b6f0a01"
 
 async def _to_confirm(vm: Session, disk: str) -> None:
     """Go from Welcome to the moment at which the installation starts."""
-    await steps.greet(vm)
-    await steps.choose(vm, disk)
+    await screens.greet(vm)
+    await screens.choose(vm, disk)
     await vm.press("enter")
-    await vm.see(steps.SETTINGS)
+    await vm.see(screens.SETTINGS)
     await vm.press("enter")
-    await steps.confirm(vm, SERIAL)
+    await screens.confirm(vm, SERIAL)
 
 
 def once(iotype: str, sector: int | None, errno: int, *words: str, bus: str = "virtio-blk") -> Story:
     """Return the story of one read, write or flush that fails, and of a Retry that then succeeds."""
 
-    async def story(stage: Stage) -> None:
+    async def story(lab: Lab) -> None:
         rule: dict[str, object] = {"event": "none", "iotype": iotype, "errno": errno, "once": True}
         if sector is not None:
             rule["sector"] = sector
-        disk = replace(stage.disk(bus), faults={"inject-error": [rule]})
-        async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+        disk = replace(lab.disk(bus), faults={"inject-error": [rule]})
+        async with lab.start(lab.machine(lab.medium(), disk)) as vm:
             await _to_confirm(vm, NAMES[bus])
-            await steps.fails(vm, *words)
-            await vm.shows("error", steps.WRONG, *words)
-            await steps.retry(vm)
-        check_disk(stage, disk)
+            await screens.fails(vm, *words)
+            await vm.shows("error", screens.WRONG, *words)
+            await screens.retry(vm)
+        check_disk(lab, disk)
 
     return story
 
 
-async def disappears(stage: Stage) -> None:
+async def disappears(lab: Lab) -> None:
     """A disk that is pulled out while it is written to, and plugged in again: it is asked for once more."""
-    disk = stage.disk("usb")
+    disk = lab.disk("usb")
     bus = "xhci-target.0"
-    async with stage.playing(stage.guest(stage.medium(), disk)) as vm:
+    async with lab.start(lab.machine(lab.medium(), disk)) as vm:
         await _to_confirm(vm, NAMES["usb"])
-        await vm.see(steps.INSTALLING, "now   Making")
+        await vm.see(screens.INSTALLING, "now   Making")
         await vm.monitor.unplug("usb-target")
         words = f"{NAMES['usb']} is gone"
-        await steps.fails(vm, words)
-        await vm.shows("error", steps.WRONG, words)
+        await screens.fails(vm, words)
+        await vm.shows("error", screens.WRONG, words)
         await vm.monitor.plug_in(
             "usb-storage", id="usb-target", bus=bus, drive="target", serial=SERIAL, removable=True
         )
-        await steps.retry(vm, PRESSES, SERIAL)  # nothing else tells two disks in one USB bridge apart
-    check_disk(stage, disk)
+        await screens.retry(vm, PRESSES, SERIAL)  # nothing else tells two disks in one USB bridge apart
+    check_disk(lab, disk)
 
 
-async def lies(stage: Stage) -> None:
+async def lies(lab: Lab) -> None:
     """A disk that says of every write and flush that it is done, and has nothing: reading back notices."""
-    disk = stage.disk("virtio-blk")
-    async with stage.playing(stage.guest(stage.medium(), replace(disk, forgets=SIZE))) as vm:
+    disk = lab.disk("virtio-blk")
+    async with lab.start(lab.machine(lab.medium(), replace(disk, forgets=SIZE))) as vm:
         await _to_confirm(vm, "vda")
-        await steps.fails(vm, "does not have what was written")
-        await vm.shows("error", steps.WRONG, "does not have what was written")
+        await screens.fails(vm, "does not have what was written")
+        await vm.shows("error", screens.WRONG, "does not have what was written")
         await vm.monitor.replace_image(disk.node, disk.image)
-        await steps.retry(vm)
-    check_disk(stage, disk)
+        await screens.retry(vm)
+    check_disk(lab, disk)
 
 
-async def store_is_full(stage: Stage) -> None:
+async def store_is_full(lab: Lab) -> None:
     """A firmware that takes no more variables: a warning with its consequence, and the disk starts."""
-    disk = stage.disk()
-    store = stage.guest().variables
+    disk = lab.disk()
+    store = lab.machine().variables
     _fill(store)
-    async with stage.playing(stage.guest(stage.medium(), disk, fresh=False)) as vm:
+    async with lab.start(lab.machine(lab.medium(), disk, fresh=False)) as vm:
         await _to_confirm(vm, "nvme0n1")
-        await steps.done(vm)
+        await screens.done(vm)
         await vm.see("did not take the boot entry")
         await vm.shows("warning", "did not take the boot entry")
-    check_disk(stage, disk)
-    _nothing_is_half_done(media.variables(store))
-    guest = stage.guest(disk, fresh=False, network=True)
-    async with stage.playing(guest, "boot-1") as vm:
-        await steps.appliance(vm, 1)
+    check_disk(lab, disk)
+    _nothing_is_half_done(disks.variables(store))
+    await comes_up(lab, disk)
 
 
 def _nothing_is_half_done(variables: Mapping[str, bytes]) -> None:
     """The firmware's store has no part of our boot entry, and its order names no entry that it has not."""
-    ours = [name for name, data in variables.items() if "TruthDB".encode("utf-16-le") in data]
+    ours = [name for name, data in variables.items() if NAME.encode("utf-16-le") in data]
     must(not ours, f"the full store has {ours} of the boot entry that it did not take")
     order = variables.get("BootOrder", b"")
     numbers = [int.from_bytes(order[at : at + 2], "little") for at in range(0, len(order), 2)]
@@ -128,7 +125,7 @@ def _fill(store: Path) -> None:
             variables = [{"name": name, "guid": GUID, "attr": KEPT, "data": "ff" * size} for name in names]
             source.write_text(json.dumps({"version": 2, "variables": variables}))
             try:
-                media.run("virt-fw-vars", "--inplace", str(store), "--set-json", str(source))
+                disks.run("virt-fw-vars", "--inplace", str(store), "--set-json", str(source))
                 filled += count
             except PipelineError:
                 count //= 2

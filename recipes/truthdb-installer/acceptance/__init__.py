@@ -1,0 +1,19 @@
+"""The stories that prove the product: from power-on to the running appliance, and what goes wrong.
+
+What the screens say stands in `screens` alone; `installation` has what must hold of an installed disk.
+"""
+
+from acceptance.scenarios import STORIES
+from pipeline.boot import stories
+from pipeline.steps.runner import Context
+
+__all__ = ["STORIES", "run"]
+
+
+def run(ctx: Context) -> None:
+    """Play some of the stories, as `stories.run` says.
+
+    They need, beside the ISO, the program that it was made of, `inputs.installer`, and what that installs,
+    `inputs.payload`.
+    """
+    stories.run(ctx, STORIES)

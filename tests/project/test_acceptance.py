@@ -1,0 +1,78 @@
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.plan.step import modules_of
+from pipeline.project import acceptance
+from pipeline.project.checkout import load
+from tests.fixtures import checkout
+
+STORIES = "from toy_stories import told\nSTORIES = {told.NAME: None}\ndef run(ctx): pass\n"
+
+
+def write(root: Path, recipe: str, package: str, files: dict[str, str]) -> None:
+    """Give a recipe, the toy's or one like it, a package."""
+    text = (root / "recipes/toy/recipe.toml").read_text().partition("\n[acceptance]")[0]
+    folder = root / "recipes" / recipe
+    for name, content in files.items():
+        path = folder / package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (folder / "recipe.toml").write_text(f'{text}\n[acceptance]\npackage = "{package}"\n')
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    yield checkout.write(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("toy_stories")]:
+        del sys.modules[name]
+
+
+def named(root: Path, name: str, recipe: str = "toy") -> None:
+    write(root, recipe, "toy_stories", {"__init__.py": STORIES, "told.py": f"NAME = {name!r}\n"})
+
+
+def test_a_recipe_without_stories(root: Path) -> None:
+    assert acceptance.of(load(root), "toy") is None
+
+
+def test_stories_travel_with_the_modules_that_they_import(root: Path) -> None:
+    named(root, "first")
+    path = list(sys.path)
+    found = acceptance.of(load(root), "toy")
+    assert found
+    assert found.stories == ("first",)
+    assert sys.path == path
+    folder = root / "recipes/toy/toy_stories"
+    modules = modules_of([found.run.__module__])
+    assert modules == {"toy_stories": folder / "__init__.py", "toy_stories.told": folder / "told.py"}
+
+
+def test_two_recipes_may_have_a_package_of_one_name(root: Path) -> None:
+    named(root, "first")
+    shutil.copytree(root / "recipes/toy", root / "recipes/other")
+    named(root, "second", "other")
+    project = load(root)
+    names = [acceptance.of(project, recipe) for recipe in ("toy", "other", "toy")]
+    assert [found and found.stories for found in names] == [("first",), ("second",), ("first",)]
+
+
+def test_a_name_that_another_package_has(root: Path) -> None:
+    write(root, "toy", "json", {"__init__.py": STORIES})
+    with pytest.raises(PipelineError, match=r"acceptance\.package: there is another package 'json', in /"):
+        acceptance.of(load(root), "toy")
+    assert sys.modules["json"].__name__ == "json"
+
+
+def test_a_package_of_no_stories(root: Path) -> None:
+    write(root, "toy", "toy_stories", {"__init__.py": ""})
+    with pytest.raises(PipelineError) as caught:
+        acceptance.of(load(root), "toy")
+    assert str(caught.value) == (
+        "recipes/toy/toy_stories: module 'toy_stories' has no attribute 'STORIES'\n"
+        "  hint: it needs STORIES and run"
+    )
