@@ -1,5 +1,6 @@
 """Real virtual machines that must not boot: each ends soon, with the cause in one sentence."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,19 @@ from tests.conftest import lacking
 from tests.fixtures.workshop import Workshop
 
 pytestmark = pytest.mark.boot
+
+A_STORY = """\
+from pipeline.boot import stories
+
+
+async def never_greets(lab):
+    async with lab.start(lab.machine(lab.medium("usb"), network=True)) as vm:
+        await vm.see("Welcome", timeout=45)
+
+
+def run(ctx):
+    stories.run(ctx, {"never-greets": never_greets})
+"""
 
 TIMEOUT = 100  # seconds, of which a symptom must leave most: then the machine was ended at once
 RECIPE = "truthdb-installer"
@@ -62,6 +76,23 @@ def test_an_empty_medium(workshop: Workshop, tmp_path: Path) -> None:
     assert "The firmware sees the medium but no FAT file system on it" in said
     assert "logs and screenshots: boot-test/usb" in said
     assert (out / "usb/failure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_story_of_any_product_says_why_its_machine_failed(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy_acceptance").mkdir()
+    (tmp_path / "toy_acceptance/__init__.py").write_text(A_STORY)
+    monkeypatch.syspath_prepend(tmp_path)
+    params = {"stories": ["never-greets"], "accel": "auto", "version": "1", "seed": 1, "folder": "boot-test"}
+    run = importlib.import_module("toy_acceptance").run
+    out, said = workshop.run("boot", run, {"iso": bytes(16 << 20)}, **params)
+    assert "never-greets: install: reached 'firmware' after " in said
+    assert "then failed: 'Welcome' did not come within 45 s" in said
+    assert "The firmware sees the medium but no FAT file system on it" in said
+    assert "\nprocessors: 0 at " in said
+    files = {path.name for path in (out / "never-greets/install").iterdir()}
+    assert files == {"serial.log", "qemu.log", "failure.png"}
 
 
 @pytest.mark.parametrize(
