@@ -20,7 +20,7 @@ from pipeline.project import acceptance
 from pipeline.report import Line
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
-from pipeline.vm import machine
+from pipeline.vm import disks, machine
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
@@ -159,12 +159,22 @@ def _play(session: Session, image: str, step: Step, target: Path, line: Line) ->
     run_uncached(step, session.builder, target, log, line, known_as=step.name, device=KVM)
 
 
-def look_around(session: Session, image: str, way: str, accel: str, line: Line) -> int:
+def judge_attached(way: str, accel: str, disk: str) -> int:
+    """Return the bytes of the disk; raise PipelineError for what is no way, no accelerator or no size."""
+    machine.way(way or "cd")
+    machine.accelerators(accel, kvm=True)
+    return disks.size_of(disk) if disk else 0
+
+
+def look_around(session: Session, image: str, way: str, accel: str, disk: str, line: Line) -> int:
     """Boot the image's ISO with this terminal as its serial console; return QEMU's exit status.
 
-    `way` is how the ISO is attached, a CD where it is empty. Raises PipelineError as `test` does.
+    `way` is how the ISO is attached, a CD where it is empty; `disk` is the size of a disk to install to, if
+    any. Raises PipelineError as `judge_attached` and `test` do.
     """
-    params = {"way": machine.way(way or "cd").name, "accel": _accelerator(session, image, accel, line)}
+    size = judge_attached(way, accel, disk)
+    accel = _accelerator(session, image, accel, line)
+    params = {"way": way or "cd", "accel": accel, "disk": size}
     step = _step(session, image, "boot", interactive.run, params)
     builder = session.builder
     return builder.sandbox.attach(builder.work(step, line, device=KVM))

@@ -191,12 +191,11 @@ def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -
     boots.judge(session, _names(only), accel)
 
 
-def judge_boot(way: str, accel: str, **_other: object) -> None:
-    """Raise PipelineError for a way or an accelerator that there is not."""
-    from pipeline.vm import machine
+def judge_boot(way: str, accel: str, disk: str, **_other: object) -> None:
+    """Raise PipelineError for a way, an accelerator or a size that is none."""
+    from pipeline.cli import boot_test as boots
 
-    machine.way(way or "cd")
-    machine.accelerators(accel, kvm=True)
+    boots.judge_attached(way, accel, disk)
 
 
 def judge_answers(check: str, **_other: object) -> None:
@@ -214,12 +213,12 @@ def tell_boots(session: Session, folder: Path) -> None:
     session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
-def boot(session: Session, way: str, accel: str) -> bool:
+def boot(session: Session, way: str, accel: str, disk: str) -> bool:
     """Boot the first image in this terminal."""
     from pipeline.cli import boot_test as boots
 
     image, line = next(iter(session.media)), Line("boot", session.report)
-    return boots.look_around(session, image, way, accel, line) == 0
+    return boots.look_around(session, image, way, accel, disk, line) == 0
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:

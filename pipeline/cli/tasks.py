@@ -181,7 +181,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "boot",
         "boot it in the terminal, to look around",
         commands.boot,
-        params=[way, accel],
+        params=[way, accel, _option("disk", "", "give it an empty disk of this size to install to: 20G")],
         task_dep=["iso"],
         meta={JUDGE: commands.judge_boot},
     )

@@ -6,6 +6,7 @@ Must not know the machine.
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -40,6 +41,14 @@ def run(*argv: str, stdin: str = "", errors: bool = False) -> str:
     if done.returncode:
         raise PipelineError(f"{' '.join(argv)} failed with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout + (done.stderr if errors else "")
+
+
+def size_of(text: str) -> int:
+    """Return how many bytes a size such as 20G is (MiB, GiB, TiB); raise PipelineError for what is none."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([MGT])", text)
+    if not found:
+        raise PipelineError(f"{text!r} is not the size of a disk", "give a number and M, G or T: 20G")
+    return int(found[1]) << {"M": 20, "G": 30, "T": 40}[found[2]]
 
 
 def blank(path: Path, size: int) -> Path:

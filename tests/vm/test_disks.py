@@ -51,3 +51,17 @@ def test_the_year_of_the_last_write_is_read(monkeypatch: pytest.MonkeyPatch) -> 
     said = "Last mount time:          n/a\nLast write time:          Sun Jan  1 00:26:40 2040\n"
     monkeypatch.setattr(disks, "run", lambda *_: said)
     assert disks.written_in(Path("disk.img"), disks.Place("TRUTHDB_DATA", "", 1 << 20, 0)) == 2040
+
+
+@pytest.mark.parametrize(("text", "size"), [("20G", 20 << 30), ("512M", 512 << 20), ("1T", 1 << 40)])
+def test_sizes(text: str, size: int) -> None:
+    assert disks.size_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["20", "0G", "20g", "-1G", "1.5G", "20GB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        disks.size_of(text)
+    assert (
+        str(caught.value) == f"{text!r} is not the size of a disk\n  hint: give a number and M, G or T: 20G"
+    )
