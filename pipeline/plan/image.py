@@ -133,7 +133,7 @@ def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
     if recipe.iso is None:
         return ()
     efi_image_step = Step(
-        name=f"efi-image:{name}",
+        name=f"efi-img:{name}",
         summary="Make a FAT image just large enough for the UKI.",
         container=imager,
         inputs={"BOOTX64.EFI": program},

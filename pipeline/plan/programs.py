@@ -30,7 +30,18 @@ def program_steps(project: Project, name: str, called: str) -> tuple[Step, ...]:
     # It may be dynamic: the initramfs gets its libraries, and a rule of its own looks for them.
     program = made(called, Gate("elf", ("ELF003",), project.recipes[name].policy.checks), 0o755)
     summary = "Take the program that the manifest names."
-    return (Step(name=f"program:{name}/{called}", summary=summary, inputs={called: pin}, **program),)
+    return (Step(name=_name(project, name, called), summary=summary, inputs={called: pin}, **program),)
+
+
+def _name(project: Project, name: str, called: str) -> str:
+    """Return what the step that ends in a program is called: after its crate's folder, if that is its own.
+
+    It is the same whether the program is built, or a payload takes its place.
+    """
+    programs = project.recipes[name].programs
+    folders = [Path(each.builtin or each.crate or key).name for key, each in programs.items()]
+    own = folders[list(programs).index(called)]
+    return f"{own if folders.count(own) == 1 else called}:{name}"
 
 
 CHECKED_BY = ("clippy.toml", ".clippy.toml", "rustfmt.toml", ".rustfmt.toml")
@@ -128,7 +139,7 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         run=rust.dependencies,
     )
     program = Step(
-        name=f"program:{name}/{called}",
+        name=_name(project, name, called),
         summary="Build a static program.",
         container=lock,
         inputs={

@@ -70,6 +70,6 @@ def test_an_installation_has_the_program_and_what_it_installs() -> None:
     steps = plan(load(ROOT), "truthdb-installer")
     parts = {name: source.step.name for name, source in boot_test._parts(steps).items()}
     assert parts == {
-        "installer": "program:truthdb-installer/truthdb-installer",
+        "installer": "installer:truthdb-installer",
         "payload": "uki:truthdb-runtime",
     }

@@ -97,10 +97,10 @@ def with_layer(project: Project, container: str) -> Project:
 
 
 RUNTIME = "truthdb-runtime"
-RUST = ["crates:programs", "dependencies:programs", f"program:{NAME}/{NAME}"]
-RUST += [f"program:{RUNTIME}/truthdb-{name}" for name in ("appliance", "service")]
+RUST = ["crates:programs", "dependencies:programs", f"installer:{NAME}"]
+RUST += [f"{name}:{RUNTIME}" for name in ("appliance", "node")]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
-IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-image", "iso")]
+IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-img", "iso")]
 APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
 KERNELS = [
     f"{kind}:{flavour}" for flavour in ("runtime", "installer") for kind in ("kernel-config", "kernel")
@@ -147,20 +147,20 @@ def root(tmp_path: Path) -> Path:
     return checkout.write(tmp_path)
 
 
-TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-image", "iso")]
+TOY_IMAGE = [f"{kind}:toy" for kind in ("initramfs", "uki", "efi-img", "iso")]
 TOY_CRATES = [f"{kind}:recipes/toy/installer" for kind in ("crates", "dependencies")]
 EDITS = [
     ("recipes/toy/rootfs/etc/inittab", TOY_IMAGE),
     ("recipes/toy/splash.bmp", TOY_IMAGE[1:]),
-    ("recipes/toy/installer/src/main.rs", ["program:toy/toy", *TOY_IMAGE]),
+    ("recipes/toy/installer/src/main.rs", ["installer:toy", *TOY_IMAGE]),
     (
         "recipes/toy/installer/Cargo.lock",
-        [*TOY_CRATES, "program:toy/toy", *TOY_IMAGE],
+        [*TOY_CRATES, "installer:toy", *TOY_IMAGE],
     ),
     ("recipes/toy/installer/target/debug/x", []),
-    ("programs/disks/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
-    ("programs/words/src/lib.rs", ["program:toy/toy", *TOY_IMAGE]),
-    ("programs/words/Cargo.toml", [*TOY_CRATES, "program:toy/toy", *TOY_IMAGE]),
+    ("programs/disks/src/lib.rs", ["installer:toy", *TOY_IMAGE]),
+    ("programs/words/src/lib.rs", ["installer:toy", *TOY_IMAGE]),
+    ("programs/words/Cargo.toml", [*TOY_CRATES, "installer:toy", *TOY_IMAGE]),
     ("programs/disks/target/debug/x", []),
     ("programs/other/src/lib.rs", []),
     ("recipes/kernels/base.config", ["kernel-config:base", "kernel:base", *TOY_IMAGE[1:]]),
@@ -184,11 +184,11 @@ WORKSPACE = ["crates:ws", "dependencies:ws"]
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("one/src/main.rs", ["program:toy/toy"]),
-        ("two/src/main.rs", ["program:two/toy"]),
-        ("common/src/lib.rs", ["program:toy/toy", "program:two/toy"]),
-        ("two/Cargo.toml", [*WORKSPACE, "program:toy/toy", "program:two/toy"]),
-        ("Cargo.lock", [*WORKSPACE, "program:toy/toy", "program:two/toy"]),
+        ("one/src/main.rs", ["one:toy"]),
+        ("two/src/main.rs", ["two:two"]),
+        ("common/src/lib.rs", ["one:toy", "two:two"]),
+        ("two/Cargo.toml", [*WORKSPACE, "one:toy", "two:two"]),
+        ("Cargo.lock", [*WORKSPACE, "one:toy", "two:two"]),
         ("clippy.toml", []),
         ("README.md", []),
     ],
@@ -203,7 +203,7 @@ def test_programs_of_a_workspace_are_built_apart_on_top_of_the_same(
         steps = {step.name: step for recipe in ("toy", "two") for step in plan(loaded, recipe)}
         assert steps["dependencies:ws"].params["crates"] == ("ws/one", "ws/two")
         found = keys(tuple(steps.values()))
-        return {name: key for name, key in found.items() if name.partition(":")[2].endswith(("ws", "/toy"))}
+        return {name: key for name, key in found.items() if name in (*WORKSPACE, "one:toy", "two:two")}
 
     before = rust()
     append(root, f"ws/{file}", "\n")
@@ -225,7 +225,7 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
     text = recipe.read_text().replace('fragments = ["base"]', 'artifact = "a-kernel"')
     recipe.write_text(text.replace('crate = "installer"', 'artifact = "a-program"'))
     steps = plan(load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:a-kernel", "program:toy/toy", *TOY_IMAGE]
+    assert [step.name for step in steps] == ["kernel:a-kernel", "toy:toy", *TOY_IMAGE]
     kernel, program = steps[:2]
     assert kernel.inputs["vmlinuz"] == Pinned(
         Blob("2" * 64, 5), "artifact 'a-kernel'", path=root / "vendor/vmlinuz"
@@ -265,7 +265,7 @@ def test_programs_of_one_name_in_two_recipes_are_two(root: Path) -> None:
     recipe = root / "recipes/toy/recipe.toml"
     recipe.write_text(recipe.read_text().replace("[iso]", 'carries = "other"\n\n[iso]'))
     steps = {step.name: step for step in session_of(root).images["toy"]}
-    ours, theirs = (steps[f"program:{name}/toy"] for name in ("toy", "other"))
+    ours, theirs = (steps[f"installer:{name}"] for name in ("toy", "other"))
     assert [
         source.path
         for step in (ours, theirs)
@@ -274,7 +274,7 @@ def test_programs_of_one_name_in_two_recipes_are_two(root: Path) -> None:
     ] == [root / "recipes/toy/installer", root / "recipes/other/installer"]
     for name in ("toy", "other"):
         program = steps[f"initramfs:{name}"].inputs["programs/toy"]
-        assert origin(program, root) == f"program:{name}/toy/toy"
+        assert origin(program, root) == f"installer:{name}/toy"
     tests = [step.name for step in crate_tests(session_of(root))]
     assert tests[-2:] == [f"crate-tests:recipes/{name}/installer" for name in ("other", "toy")]
 
@@ -316,7 +316,7 @@ def test_a_program_that_would_replace_another_file(root: Path, called: str, like
     with pytest.raises(ConfigError) as caught:
         plan(load(root), "other")
     assert str(caught.value) == (
-        f"recipes/other/recipe.toml: {called!r} of step program:other/{called} is called like {like}\n"
+        f"recipes/other/recipe.toml: {called!r} of step installer:other is called like {like}\n"
         "  hint: give the program, or the UKI, another name"
     )
 
@@ -404,14 +404,14 @@ def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> N
     recipe.write_text(
         recipe.read_text().replace('crate = "installer"', 'crate = "installer"\npayload = "service"')
     )
-    assert "program:toy/toy" in [step.name for step in plan(load(root), "toy") if step.run]
+    assert "installer:toy" in [step.name for step in plan(load(root), "toy") if step.run]
     manifest = root / "manifests/manifest.toml"
     manifest.write_text(manifest.read_text().replace("[artifacts.a-program]", "[payload.service]"))
     steps = plan(load(root), "toy")
     assert [step.name for step in steps] == [
         "kernel-config:base",
         "kernel:base",
-        "program:toy/toy",
+        "installer:toy",
         *TOY_IMAGE,
     ]
     assert steps[2].inputs["toy"] == Pinned(

@@ -34,7 +34,7 @@ def test_a_builtin_program_is_built_where_the_pipeline_lies(
         "rust-std",
         "crates:builtin/programs",
         "dependencies:builtin/programs",
-        "program:toy/clock",
+        "clock:toy",
     ]
     made = steps[-1]
     assert made.params["crate"] == "programs/clock"

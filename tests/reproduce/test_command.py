@@ -47,14 +47,15 @@ def test_a_step_that_there_is_not_is_told(
         select(steps, only, without)
     assert str(caught.value) == (
         f"{said}: there is no such step\n  hint: there are kernel-config, kernel, rust-std, crates, "
-        "dependencies, program, initramfs, uki, kernels-apart, hardening, efi-image, iso"
+        "dependencies, appliance, node, initramfs, uki, installer, kernels-apart, hardening, efi-img, iso"
     )
 
 
 def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
     assert needed(steps, steps) == ()
     assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel-config", "kernel"] * 2
-    before = {"kernel-config", "kernel", "rust-std", "crates", "dependencies", "program", "initramfs"}
+    before = {"kernel-config", "kernel", "rust-std", "crates", "dependencies", "initramfs"}
+    before |= {"installer", "appliance", "node"}
     assert set(names(needed(steps, select(steps, "uki", "")))) == before
 
 
@@ -68,7 +69,7 @@ def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
         ("", "uki"),
         ("uki", ""),
         ("iso", ""),
-        ("program", ""),
+        ("node", ""),
     ],
 )
 def test_what_is_made_before_comes_after_all_that_it_takes(
