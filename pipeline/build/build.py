@@ -29,11 +29,14 @@ class CheckError(PipelineError):
     """An artifact that must not be used."""
 
 
-def build_step(step: Step, builder: Builder, folder: Path, line: Line, *, again: bool = False) -> None:
+def build_step(
+    step: Step, builder: Builder, folder: Path, line: Line, *, again: bool = False, logs: Path | None = None
+) -> None:
     """Make the step's outputs, or take them from the cache, and publish them into `folder`.
 
     The steps it needs have to be realised before; `again` says that another step will need a like
-    container soon. Raises PipelineError when it cannot be done.
+    container soon; `logs` is the folder for its log, if not the one beside what it publishes.
+    Raises PipelineError when it cannot be done.
     """
     key = builder.key(step)
     if key is None:
@@ -47,7 +50,8 @@ def build_step(step: Step, builder: Builder, folder: Path, line: Line, *, again:
         if line.cached:
             return
         _mend_inputs(step, builder, folder, line)
-        made = _make_checked(step, key, builder, folder, line, again=again)
+        log = (logs or folder / "logs") / f"{file_name(step.name)}.log"
+        made = _make_checked(step, key, builder, log, line, again=again)
         builder.store.record(key, made)
         if not _publish(step, made, builder, folder):
             raise StepError(f"step {step.name}: the cache lost what was just put into it", "look at its disk")
@@ -88,13 +92,12 @@ def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None
             build_step(replace(source.step, published={}), builder, folder, Line.silent())
 
 
-def _make_checked(step: Step, key: str, builder: Builder, folder: Path, line: Line, *, again: bool) -> Result:
+def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line, *, again: bool) -> Result:
     """Run the step, and put what obeys its rules and the lock into the store."""
     started = time.monotonic()
     with builder.store.scratch() as scratch:
         out = scratch / "out"
         out.mkdir()
-        log = folder / "logs" / f"{file_name(step.name)}.log"
         _make(step, builder, scratch, log, line, again)
         if builder.key_now(step) != key:
             raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")

@@ -47,6 +47,15 @@ class Session:
         distinct(step for steps in images.values() for step in steps)
         return images
 
+    @cached_property
+    def steps(self) -> dict[str, dict[str, Step]]:
+        """Each step by its name, as the plan of each image has it: each publishes into its own folder."""
+        steps: dict[str, dict[str, Step]] = {}
+        for image, plan_of in self.images.items():
+            for step in plan_of:
+                steps.setdefault(step.name, {})[image] = step
+        return steps
+
     @property
     def outermost(self) -> dict[str, tuple[Step, ...]]:
         """The plans that no other contains: those of images that no other image carries."""

@@ -173,10 +173,8 @@ def _boot(session: Session, image: str) -> Iterator[Figure]:
 
 def _cold(session: Session, image: str) -> Iterator[Figure]:
     """Measure a first build: nothing in the cache, no builder container in the engine."""
-    kernels = [
-        f"_step:{image}/{each.name}" for each in session.images[image] if each.name.startswith("kernel:")
-    ]
-    at_once = str(workers(["iso"]))  # as many as in `./doit iso`, which makes them first, too
+    kernels = [each.name for each in session.images[image] if each.name.startswith("kernel:")]
+    at_once = str(workers())  # as many as in `./doit iso`, which makes them first, too
     engine = session.containers.engine
     for tag in engine.images(REPOSITORY):
         engine.remove_image(tag)

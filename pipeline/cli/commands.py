@@ -4,6 +4,7 @@ Must not know doit. Heavy modules are imported where they are used: doing nothin
 """
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.build.record import build_record, made, rows
@@ -17,37 +18,63 @@ from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 
 
-def is_current(session: Session, image: str, step: Step) -> bool:
-    """Tell whether there is nothing to do for a step."""
+def places(session: Session, name: str) -> list[tuple[Path, Step]]:
+    """Return the folders that a step publishes into, with the step as their images have it.
+
+    One that publishes nothing at all gets that of the first image, for `build_step`.
+    """
+    found = [(session.folder(image), step) for image, step in session.steps[name].items()]
+    return [place for place in found if place[1].published] or found[:1]
+
+
+def is_current(session: Session, name: str) -> bool:
+    """Tell whether there is nothing to do for the step of this name."""
     try:
-        current = session.builder.is_current(step, session.folder(image))
+        current = all(session.builder.is_current(step, folder) for folder, step in places(session, name))
     except PipelineError:
         return False  # making the step meets the same mistake, and says it
     if current:
-        session.cached.add(step.name)
+        session.cached.add(name)
     return current
 
 
-def realise_step(session: Session, image: str, step: Step) -> None:
-    """Make a step's outputs and publish them."""
+def realise_step(session: Session, name: str) -> None:
+    """Make the outputs of the step of this name and publish them, into each image that has it.
+
+    What it says comes to the logs of the first.
+    """
     from pipeline.build.build import build_step
 
-    folder = session.folder(image)
-    following = followers(session.images[image], step)
-    withdraw((step, *following), folder)
-    forget_verdicts(folder)
-    again = any(each.container == step.container for each in following)
-    with session.report.step(step.name, step.summary) as line:
-        build_step(step, session.builder, folder, line, again=again)
-    if line.cached:
-        session.cached.add(step.name)
+    again = False
+    for image, step in session.steps[name].items():
+        following = followers(session.images[image], step)
+        withdraw((step, *following), session.folder(image))
+        forget_verdicts(session.folder(image))
+        again = again or any(each.container == step.container for each in following)
+    logs = session.folder(next(iter(session.steps[name]))) / "logs"
+    with session.report.step(name, step.summary) as line:
+        cached = True
+        for folder, step in places(session, name):
+            build_step(step, session.builder, folder, line, again=again, logs=logs)
+            cached = cached and line.cached
+        line.cached = cached
+    if cached:
+        session.cached.add(name)
+
+
+def forget(session: Session, names: Iterable[str]) -> None:
+    """Drop the results of the steps of these names from the cache: they are made again."""
+    keys = {name: session.builder.key(next(iter(steps.values()))) for name, steps in session.steps.items()}
+    for name in names:
+        if key := keys.get(name):
+            session.store.forget(key)
 
 
 def tell_untracked(session: Session) -> None:
     """Name what goes into the images and is not in git."""
     from pipeline.plan import tracked
 
-    steps = {step.name: step for steps in session.images.values() for step in steps}.values()
+    steps = (next(iter(each.values())) for each in session.steps.values())
     sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
     tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
 

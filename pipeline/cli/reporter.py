@@ -63,7 +63,7 @@ class Reporter:
 
     def skip_uptodate(self, task: Any) -> None:
         """Say that a step had nothing to do."""
-        self.report.unchanged(task.name.partition("/")[2])
+        self.report.unchanged(task.title())
 
     def add_failure(self, _task: Any, fail: BaseFail) -> None:
         """Print what no `PipelineError` has told already: a defect of this program."""

@@ -1,139 +1,82 @@
-"""Owns steps and commands as the tasks of doit, and how doit is configured.
+"""Owns the tasks of doit: each step's, and the commands that people have besides.
 
 Must not know formats. What its tasks raise is told by `reporter`.
 """
 
 import functools
-import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
+
+from doit.task import Task
 
 from pipeline.build.session import Session
 from pipeline.cli import commands
-from pipeline.cli.reporter import DISK, JUDGE, Reporter, told
+from pipeline.cli.graph import ISO, TRACKED, step_tasks, task_names
+from pipeline.cli.reporter import JUDGE, told
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Step
-from pipeline.report import Report
 
-Task = dict[str, Any]
-
-TRACKED = "_tracked"
-STEP = "_step"
-"""What steps' tasks begin with: doit does not list such names, people have the commands below."""
+BUILD = "build artifacts/<recipe>/<recipe>.iso, and all that it needs"
 
 
-def _step_name(image: str, step: Step) -> str:
-    """Return the name of a step's task: recipes may share steps, but each publishes for itself."""
-    return f"{STEP}:{image}/{step.name}"
-
-
-def load(root: Path, *, workers: int = 0) -> tuple[dict[str, Any], Callable[[], Iterator[Task]]]:
-    """Return doit's configuration, and the function that makes all tasks of the checkout `root`.
-
-    `workers` is how many tasks may run at once, each in a thread; 0 keeps all of them in this one.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        session = Session(root, Report())
-        (root / "artifacts").mkdir(exist_ok=True)
-    except PipelineError as error:
-        Report().error(error)
-        raise SystemExit(1) from None
-    except OSError as error:
-        Report().error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
-        raise SystemExit(1) from error
-    config = {
-        "default_tasks": ["iso"],
-        "backend": "sqlite3",
-        "dep_file": ":memory:",  # what is up to date is asked of the cache, never of doit's own records
-        "num_process": workers,
-        "par_type": "thread",
-        "reporter": Reporter(session),
-        "sort": "definition",
-        "verbosity": 2,
-    }
-
-    def all_tasks() -> Iterator[Task]:
-        yield from _image_tasks(session)
-        yield from _command_tasks(session)
-
-    return config, all_tasks
-
-
-def _task(session: Session, name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
-    return {
-        "basename": name,
-        "doc": doc,
-        "actions": [told(session, action)],
-        "io": {"capture": False},
-    } | more
-
-
-def _image_tasks(session: Session) -> Iterator[Task]:
-    """Yield a task for each step, and `iso`, which needs them all.
+def all_tasks(session: Session, words: tuple[str, ...]) -> list[Task]:
+    """Return the tasks of a checkout; `words` are doit's own commands.
 
     A mistake in the files that say what to build must not keep `doctor` or `lock` from running: it
     fails `iso`, and what needs it.
     """
-    iso = "build artifacts/<recipe>/<recipe>.iso"
+    names: dict[str, str] = {}
     try:
-        images = session.images
+        session.images  # noqa: B018
+        names = task_names(session, (*words, *(task.name for task in _command_tasks(session, names))))
     except PipelineError as error:
         mistake = error
 
         def explain() -> None:
             raise mistake
 
-        yield _task(session, "iso", iso, explain)
-        return
-    yield _task(
+        return [_task(session, ISO, BUILD, explain), *_command_tasks(session, names)]
+    tracked = functools.partial(commands.tell_untracked, session)
+    return [
+        _iso_task(session, names),
+        *_command_tasks(session, names),
+        _task(session, TRACKED, "name what goes into the images and is not in git", tracked),
+        *step_tasks(session, names),
+    ]
+
+
+def _iso_task(session: Session, names: dict[str, str]) -> Task:
+    """Return the task that needs all steps, and says what there is then. It has no file of its own."""
+    return _task(
         session,
-        "iso",
-        iso,
+        ISO,
+        BUILD,
         functools.partial(commands.summarise, session),
-        task_dep=[_step_name(image, step) for image, steps in images.items() for step in steps],
+        task_dep=list(names.values()),
+        has_subtask=True,
+        clean=[functools.partial(_forget_verdicts, session)],
     )
-    yield _task(
-        session,
-        TRACKED,
-        "name what goes into the images and is not in git",
-        functools.partial(commands.tell_untracked, session),
-    )
-    first: dict[str, str] = {}
-    for name, steps in images.items():
-        for step in steps:
-            yield _step_task(session, name, step, first.setdefault(step.name, name))
 
 
-def _step_task(session: Session, image: str, step: Step, first: str) -> Task:
-    """Return the task of a step for an image: one that it shares with the image `first` is made for that one.
-
-    Otherwise two that run at once would wait for each other's result.
-    """
-    needed = [_step_name(image, each) for each in step.needs()]
-    shared = [_step_name(first, step)] if first != image else []
-    return {
-        "basename": STEP,
-        "name": f"{image}/{step.name}",
-        "doc": step.summary,
-        "actions": [told(session, functools.partial(commands.realise_step, session, image, step))],
-        "io": {"capture": False},
-        "task_dep": [TRACKED, *needed, *shared],
-        "uptodate": [functools.partial(commands.is_current, session, image, step)],
-    }
+def _forget_verdicts(session: Session, dryrun: bool) -> None:
+    """Remove what was said of the images whose files are removed."""
+    for image in session.images:
+        if not dryrun:
+            commands.forget_verdicts(session.folder(image))
 
 
-def _installer_task(session: Session) -> list[str]:
+def _task(session: Session, name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
+    return Task(name, [told(session, action)], doc=doc, io={"capture": False}, **more)
+
+
+def _installer_task(session: Session, names: dict[str, str]) -> list[str]:
     """Return the name of the task that makes the installer.
 
     Where a mistake keeps it from being known there is none: the command meets the same mistake, and says it.
     """
     try:
-        image, made = commands.installer(session)
-    except PipelineError:
+        return [names[commands.installer(session)[1].step.name]]
+    except (PipelineError, KeyError):
         return []
-    return [_step_name(image, made.step)]
 
 
 def _option(name: str, default: str | bool | int, explained: str) -> dict[str, Any]:
@@ -155,7 +98,7 @@ def _reproduce_params() -> list[dict[str, Any]]:
     ]
 
 
-def _command_tasks(session: Session) -> Iterator[Task]:
+def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
     def task(name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
         return _task(session, name, doc, functools.partial(action, session), **more)
 
@@ -174,7 +117,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
             accel,
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ],
-        task_dep=["iso"],
+        task_dep=[ISO],
         meta={JUDGE: functools.partial(commands.judge_boot_test, session)},
     )
     yield task(
@@ -182,7 +125,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "boot it in the terminal, to look around",
         commands.boot,
         params=[way, accel, _option("disk", "", "give it an empty disk of this size to install to: 20G")],
-        task_dep=["iso"],
+        task_dep=[ISO],
         meta={JUDGE: commands.judge_boot},
     )
     yield task(
@@ -196,7 +139,7 @@ def _command_tasks(session: Session) -> Iterator[Task]:
         "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
         commands.answers,
         params=[_option("check", "", "the answer file, see docs/unattended.md")],
-        task_dep=_installer_task(session),
+        task_dep=_installer_task(session, names),
         meta={JUDGE: commands.judge_answers},
     )
     yield task(

@@ -200,6 +200,12 @@ class Store:
         with explained(path, "write"):
             write_atomically(path, json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
 
+    def forget(self, key: str) -> None:
+        """Forget what the step with this key made; its outputs stay until they are cleaned."""
+        path = self.root / "results" / f"{key}.json"
+        with explained(path, "remove"):
+            path.unlink(missing_ok=True)
+
     def touch(self, blob: Blob) -> None:
         """Note that a build used this blob, so that cleaning keeps it."""
         with contextlib.suppress(OSError):

@@ -160,11 +160,11 @@ def test_a_checkout_without_an_installer(shop: Session) -> None:
     assert str(caught.value) == (
         "no recipe has the program truthdb-installer\n  hint: add one that has to recipes/"
     )
-    assert tasks._installer_task(shop) == []
+    assert tasks._installer_task(shop, {}) == []
 
 
 def test_the_check_waits_for_the_installer(shop: Session) -> None:
-    assert tasks._installer_task(shop) == ["_step:toy/installer:toy"]
+    assert tasks._installer_task(shop, {"installer:toy": "installer"}) == ["installer"]
 
 
 @pytest.mark.container

@@ -123,7 +123,7 @@ def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
         "everything else, from an empty cache",
         "peak memory of a Python process",
     ]
-    tasks = " ".join(f"_step:{IMAGE}/{kernel}" for kernel in KERNELS)
+    tasks = " ".join(KERNELS)
     assert said.asked() == [f"-n {at_once} {tasks}", "iso"]
     assert said.removed == ["a"]
 

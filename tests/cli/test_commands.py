@@ -103,7 +103,7 @@ def test_a_step_that_fails_leaves_no_artifact_of_older_inputs(session: Session, 
     (session.root / "text").unlink()
     session.builder.keys.clear()
     with pytest.raises(PipelineError):
-        commands.realise_step(session, "toy", steps[0])
+        commands.realise_step(session, steps[0].name)
     assert there(session) == ["c"]
     assert "✗ kernel:toy" in screen.getvalue()
 
@@ -114,9 +114,9 @@ def test_a_step_from_the_cache_is_published_again_and_said_to_be_cached(
     steps = three(session)
     leave(session, steps[0], 1)
     (session.folder("toy") / "a").unlink()
-    assert not commands.is_current(session, "toy", steps[0])
-    commands.realise_step(session, "toy", steps[0])
-    assert commands.is_current(session, "toy", steps[0])
+    assert not commands.is_current(session, steps[0].name)
+    commands.realise_step(session, steps[0].name)
+    assert commands.is_current(session, steps[0].name)
     assert (there(session), session.cached) == (["a"], {"kernel:toy"})
     assert screen.getvalue() == "✓ kernel:toy                                       cached\n"
 

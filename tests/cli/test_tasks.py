@@ -10,10 +10,9 @@ import pytest
 from doit.exceptions import TaskError, TaskFailed
 
 from pipeline.build.session import Session
-from pipeline.cli import reporter, tasks
+from pipeline.cli import reporter
 from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Step
 from pipeline.report import Report
 from tests.conftest import ROOT
 
@@ -32,6 +31,21 @@ NAMES = [
     "new",
     "bench",
     "gc",
+]
+STEPS = [
+    "kernel-config",
+    "kernel",
+    "rust-std",
+    "crates",
+    "dependencies",
+    "appliance",
+    "node",
+    "initramfs",
+    "uki",
+    "installer",
+    "kernels-apart",
+    "hardening",
+    "efi-img",
 ]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
@@ -60,7 +74,7 @@ def listed(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def test_the_tasks_and_their_order() -> None:
     done = doit(ROOT, "list")
-    assert (listed(done), done.stderr) == (NAMES, "")
+    assert (listed(done), done.stderr) == (NAMES + STEPS, "")
     assert all(len(line.split()) > 1 for line in done.stdout.splitlines())
 
 
@@ -90,48 +104,29 @@ def test_no_records_are_kept_that_could_be_locked_or_damaged(copy: Path) -> None
     assert list((copy / "artifacts").iterdir()) == []
 
 
-def test_recipes_may_share_steps(copy: Path) -> None:
-    (copy / "recipes/other").symlink_to("truthdb-installer")
-    done = doit(copy, "list", "--all", "--private")
-    kernels = [name for name in listed(done) if name.endswith("kernel:installer")]
-    assert kernels == ["_step:other/kernel:installer", "_step:truthdb-installer/kernel:installer"]
-
-
-def test_a_step_that_images_share_is_made_once_and_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = Session(tmp_path, Report())
-    made = Step("kernel:x", "", {}, ("vmlinuz",))
-    vars(session)["images"] = {name: (made, Step(f"uki:{name}", "", {}, ())) for name in ("a", "b")}
-    found = {task.get("name"): task["task_dep"] for task in tasks._image_tasks(session) if "task_dep" in task}
-    assert found["a/kernel:x"] == [tasks.TRACKED]
-    assert found["b/kernel:x"] == [tasks.TRACKED, "_step:a/kernel:x"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "cores", "expected"),
     [
         ([], 2, 2),
         (["iso"], 3, 3),
-        (["iso"], 64, 4),
+        (["-a", "kernel", "uki:x"], 64, 4),
         (["iso"], 1, 0),
         (["boot"], 8, 0),
         (["iso", "boot-test"], 8, 0),
-        (["-n", "2", "iso"], 8, 0),  # doit has its own say
     ],
 )
 def test_steps_are_made_at_once_where_there_are_cores(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], cores: int, expected: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    assert workers(arguments) == expected
+    assert workers(arguments, {"iso", "kernel", "uki:x"}) == expected
 
 
 STOPPED = """\
 import os, signal, sys, threading
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.cli import commands, entry, tasks, workers as cores
+from pipeline.cli import commands, entry, program
 from pipeline.errors import PipelineError
 from pipeline.build.session import Session
 from pipeline.plan.step import Step
@@ -140,12 +135,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 stopped, both = threading.Event(), threading.Barrier(2, timeout=20)
 started = []
 
-def make(_session, _image, step):
+def make(_session, step):
     if both.wait() == 0:
         os.kill(os.getpid(), signal.SIGINT)
     if not stopped.wait(20):
         sys.exit("nobody stopped it")
-    sys.stdout.write(f"{step.name} cleans up\\n")
+    sys.stdout.write(f"{step} cleans up\\n")
     sys.stdout.flush()
     raise PipelineError("the engine went away")
 
@@ -155,7 +150,7 @@ commands.tell_untracked = lambda _session: None
 Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
 Session.builder = SimpleNamespace(stop=stopped.set)
 Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
-cores.workers = lambda _: 2
+program.workers = lambda *_: 2
 sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))
 """
 

@@ -1,0 +1,176 @@
+"""Owns the command line: doit with the tasks of this checkout, and one sentence for what is none of them.
+
+doit parses the options of tasks and runs them; its own words for mistakes are not for people.
+"""
+
+import difflib
+import os
+import re
+import signal
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import Command, TaskLoader2
+from doit.cmd_clean import Clean
+from doit.cmd_forget import Forget
+from doit.cmd_help import Help
+from doit.cmd_info import Info
+from doit.cmd_list import List
+from doit.cmd_run import Run
+from doit.cmdparse import CmdParseError
+from doit.dependency import Dependency
+from doit.exceptions import InvalidCommand
+from doit.plugin import PluginDict
+from doit.task import Task
+
+from pipeline.build.session import Session
+from pipeline.cli import commands
+from pipeline.cli.graph import ISO
+from pipeline.cli.records import Records, Unchanging
+from pipeline.cli.reporter import DISK, Reporter
+from pipeline.cli.tasks import all_tasks
+from pipeline.cli.workers import workers
+from pipeline.errors import PipelineError
+from pipeline.report import Report
+
+LIST = "`./doit list` shows all"
+NO_OPTION = re.compile(r"Error parsing \w+: (?:option )?(.+?) \(parsing options: ")
+NO_VALUE = re.compile(r"Error parsing parameter '([\w-]+)' <class 'int'>\.\n.*: ('.*')")
+
+KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget)
+"""The commands of doit that work on tasks here; those that are left out would work on its own records."""
+
+FORGETTING = ("forget", "clean")
+
+
+class Loader(TaskLoader2):  # type: ignore[misc]
+    """Gives doit the tasks, and finds those that are called otherwise: by their step, or by a target."""
+
+    def __init__(self, session: Session, tasks: list[Task], at_once: int) -> None:
+        super().__init__()
+        self.session, self.tasks = session, tasks
+        self.config_of_doit = {
+            "default_tasks": [ISO],
+            "num_process": at_once,
+            "par_type": "thread",
+            "reporter": Reporter(session),
+            "sort": "definition",
+            "verbosity": 2,
+        }
+
+    def load_doit_config(self) -> dict[str, Any]:
+        """Return how doit is configured."""
+        return self.config_of_doit
+
+    def load_tasks(self, cmd: Command, pos_args: list[str]) -> list[Task]:
+        """Return all tasks, and rewrite what was named on the command line to what the tasks are called.
+
+        Raises InvalidCommand for what is none, where `cmd` takes names alone; `run` parses options, too.
+        """
+        pos_args[:] = called(pos_args, aliases(self.session, self.tasks))
+        known = {task.name for task in self.tasks}
+        for name in pos_args if not cmd.execute_tasks else ():
+            if name not in known and "*" not in name:
+                raise InvalidCommand(not_found=name)
+        return self.tasks
+
+
+def aliases(session: Session, tasks: Iterable[Task]) -> dict[str, str]:
+    """Return what a task may be called besides its name: its step's name, and each target's path."""
+    found = {task.title(): task.name for task in tasks}
+    for task in tasks:
+        found |= {os.path.normpath(session.root / target): task.name for target in task.targets}
+    return found
+
+
+def called(arguments: Sequence[str], names: dict[str, str]) -> list[str]:
+    """Return command line arguments with the tasks' names; paths are those of where ./doit was called.
+
+    What follows an option may be its value, and stays.
+    """
+    here = os.environ.get("INSTALLER_ISO_CALLED_FROM", "")
+    found = []
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        path = os.path.abspath(os.path.join(here, argument))  # noqa: PTH100, PTH118
+        name = names.get(argument) or names.get(path) or argument
+        found.append(argument if before.startswith("--") and argument not in names else name)
+    return found
+
+
+def run(root: Path, arguments: Sequence[str]) -> int:
+    """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS})
+    report = Report()
+    try:
+        session = Session(root, report)
+        (root / "artifacts").mkdir(exist_ok=True)
+        tasks = all_tasks(session, tuple(kinds))
+    except PipelineError as error:
+        report.error(error)
+        return 1
+    except OSError as error:
+        report.error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
+        return 1
+    if "" in arguments:  # doit looks at the first character of each
+        report.error(unknown("", tasks))
+        return 3
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
+    if name in ("help", "--help", "-h") and not rest:
+        name = "list"
+    elif name not in kinds:
+        name, rest = "run", arguments
+    steps = {task.name for task in tasks if task.uptodate or task.has_subtask}
+    loader = Loader(session, tasks, workers(called(rest, aliases(session, tasks)), steps))
+    command = kinds[name](task_loader=loader, bin_name="./doit", cmds=kinds)
+    command.dep_manager = Dependency(
+        lambda *_, **__: Records(lambda task: _forget(session, tasks, task) if name in FORGETTING else None),
+        "",
+        checker_cls=Unchanging,
+    )
+    return _parsed(command, list(rest), session, tasks)
+
+
+def _forget(session: Session, tasks: Iterable[Task], name: str | None) -> None:
+    """Drop the results of the steps that have the task `name`, or of all."""
+    commands.forget(session, [task.title() for task in tasks if name in (None, task.name)])
+
+
+def _parsed(command: Command, rest: list[str], session: Session, tasks: list[Task]) -> int:
+    """Run a command of doit, and tell its user what was wrong."""
+    try:
+        status: int | None = command.parse_execute(rest)
+    except InvalidCommand as error:
+        session.report.error(unknown(str(error.not_found or error), tasks))
+        return 3
+    except CmdParseError as error:
+        session.report.error(
+            PipelineError(_said(str(error)), "`./doit help COMMAND` shows a command's options")
+        )
+        return 3
+    except PipelineError as error:
+        session.report.error(error)
+        return 1
+    except KeyboardInterrupt:
+        command.loader.config_of_doit["reporter"].stop()
+        return 130
+    return status or 0
+
+
+def unknown(name: str, tasks: Iterable[Task]) -> PipelineError:
+    """Return what is said of a task that there is not, with the one that was meant, if one looks so."""
+    known = [task.name for task in tasks if not task.name.startswith("_")]
+    close = difflib.get_close_matches(name, known, n=1)
+    return PipelineError(
+        f"{name!r} is not a command", f"did you mean `{close[0]}`? {LIST}" if close else LIST
+    )
+
+
+def _said(text: str) -> str:
+    """Return doit's words for a wrong option without the insides of doit."""
+    if match := NO_OPTION.match(text):
+        return match[1]
+    if match := NO_VALUE.match(text):
+        return f"--{match[1]}: {match[2]} is not a whole number"
+    return text.splitlines()[0]

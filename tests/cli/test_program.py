@@ -1,0 +1,200 @@
+"""What a user of doit finds: steps as tasks, with files they depend on and targets."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.build.session import Session
+from pipeline.cli import program
+from pipeline.plan.step import Input, Source, Step
+from tests.fixtures import checkout
+
+Doit = Callable[..., tuple[int, str, str]]
+
+
+def passed(name: str, source: Input, output: str) -> Step:
+    """Return a step that passes its input on to people."""
+    return Step(name, f"Make {output}.", {output: source}, (output,), published={output: 0o644})
+
+
+def images(root: Path) -> dict[str, tuple[Step, ...]]:
+    """Return two images that share a kernel, one of which ends in an ISO."""
+    kernel = passed("kernel:base", Source(root / "text"), "vmlinuz")
+    taken = kernel.output("vmlinuz")
+    one, two = (passed(f"uki:{name}", taken, f"{name}.efi") for name in ("one", "two"))
+    return {"one": (kernel, one, passed("iso:one", one.output("one.efi"), "one.iso")), "two": (kernel, two)}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = checkout.write(tmp_path / "checkout")
+    (root / "text").write_text("linux")
+    return root
+
+
+@pytest.fixture
+def doit(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doit:
+    """Return a function that calls ./doit, at the checkout's root: exit status, and what was said."""
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(root.parent / "cache"))
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
+    monkeypatch.setattr(Session, "images", property(lambda self: images(self.root)))
+    monkeypatch.setattr("pipeline.cli.commands.summarise", lambda _session: None)
+    monkeypatch.chdir(root)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = program.run(root, arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def there(root: Path) -> list[str]:
+    """Return the files below artifacts/."""
+    folder = root / "artifacts"
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def steps(said: str) -> dict[str, str]:
+    """Return what was said of each step."""
+    return {line.split()[1]: line.split()[2] for line in said.splitlines() if line[:1] in ("✓", "✗")}
+
+
+ALL = ["one/one.efi", "one/one.iso", "one/vmlinuz", "two/two.efi", "two/vmlinuz"]
+NAMES = ["kernel:base", "uki:one", "iso:one", "uki:two"]
+
+
+@pytest.mark.parametrize("how", [[], ["iso"], ["-n", "4", "iso"], ["-n", "0"], ["kernel", "uki", "iso:one"]])
+def test_what_is_built_lies_in_its_images_and_nothing_else_does(
+    root: Path, doit: Doit, how: list[str]
+) -> None:
+    status, said, errors = doit(*how)
+    assert (status, errors, there(root)) == (0, "", ALL)
+    assert set(steps(said)) == set(NAMES)
+    assert set(steps(doit(*how)[1]).values()) == {"unchanged"}
+    assert there(root) == ALL
+
+
+def test_a_time_hides_no_change(root: Path, doit: Doit) -> None:
+    doit()
+    before = (root / "text").stat()
+    (root / "text").write_text("LINUX")
+    os.utime(root / "text", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "unchanged" not in steps(doit()[1]).values()
+    assert (root / "artifacts/one/one.iso").read_text() == "LINUX"
+    (root / "text").touch()
+    assert set(steps(doit()[1]).values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("where", "target"),
+    [
+        (".", "artifacts/two/two.efi"),
+        ("artifacts/..", "artifacts/two/two.efi"),
+        ("recipes", "../artifacts/two/two.efi"),
+    ],
+)
+def test_a_target_is_a_task(
+    root: Path, doit: Doit, monkeypatch: pytest.MonkeyPatch, where: str, target: str
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(root / where))
+    assert list(steps(doit(target)[1])) == ["kernel:base", "uki:two"]
+    assert doit("clean", target)[0] == 0
+    assert there(root) == ["one/vmlinuz", "two/vmlinuz"]
+
+
+def test_the_files_that_a_step_depends_on(doit: Doit) -> None:
+    assert doit("list", "--all", "--deps", "kernel", "uki")[1].splitlines() == [
+        "kernel    Make vmlinuz.",
+        " -  text",
+        "",
+        "uki       Make one.efi.",
+        "",
+        "uki:one   Make one.efi.",
+        " -  artifacts/one/vmlinuz",
+        "",
+        "uki:two   Make two.efi.",
+        " -  artifacts/one/vmlinuz",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("name", ["kernel", "kernel:base", "artifacts/one/vmlinuz"])
+def test_what_is_known_of_a_task(doit: Doit, name: str) -> None:
+    status, said, _ = doit("info", name)
+    assert status == 1  # it has to run
+    assert "the result for the key of step kernel:base, and what it publishes" in said
+    assert said.endswith("targets    : \n - artifacts/one/vmlinuz\n - artifacts/two/vmlinuz\n")
+    doit("kernel")
+    assert "status     : up-to-date" in doit("info", name)[1]
+
+
+@pytest.mark.parametrize(
+    ("cleaned", "left"),
+    [
+        (["iso"], ["one/one.efi", "one/vmlinuz", "two/two.efi", "two/vmlinuz"]),
+        (["uki:one", "kernel"], ["one/one.iso", "two/two.efi"]),
+        (["-n"], ALL),
+        ([], []),
+    ],
+)
+def test_cleaning_removes_targets_and_nothing_from_the_cache(
+    root: Path, doit: Doit, cleaned: list[str], left: list[str]
+) -> None:
+    doit()
+    assert doit("clean", *cleaned)[0] == 0
+    assert there(root) == left
+    said = steps(doit()[1])
+    assert (set(said.values()) <= {"unchanged", "cached"}, there(root)) == (True, ALL)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "made"),
+    [
+        (["kernel"], {"kernel:base"}),
+        (["uki"], {"uki:one", "uki:two"}),
+        (["uki:two"], {"uki:two"}),
+        ([], {"iso:one"}),
+        (["-s", "iso:one"], {"kernel:base", "uki:one", "iso:one"}),
+        (["--all"], set(NAMES)),
+    ],
+)
+def test_what_is_forgotten_is_made_again(doit: Doit, forgotten: list[str], made: set[str]) -> None:
+    doit()
+    status, _, errors = doit("forget", *forgotten)
+    assert (status, errors) == (0, "")
+    said = steps(doit()[1])
+    assert {name for name, what in said.items() if what not in ("unchanged", "cached")} == made
+
+
+def test_a_step_that_fails_forgets_nothing(root: Path, doit: Doit) -> None:
+    doit()
+    results = sorted(path.name for path in (root.parent / "cache/results").iterdir())
+    (root / "artifacts/one/one.iso").unlink()
+    (root / "artifacts/one/one.iso").mkdir()
+    status, _, errors = doit()
+    assert (status, errors.startswith("error: ")) == (1, True)
+    assert sorted(path.name for path in (root.parent / "cache/results").iterdir()) == results
+
+
+def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> None:
+    (root / "text").unlink()
+    status, _, errors = doit()
+    assert status == 1
+    assert errors == f"error: {root}/text: there is no such file or folder, step kernel:base needs it\n"
+
+
+def test_help_of_a_task(doit: Doit) -> None:
+    assert doit("help", "iso")[1].startswith("iso  build artifacts/<recipe>/<recipe>.iso")
+    assert doit("help", "kernel:base")[1] == "kernel  Make vmlinuz.\n"
+
+
+def test_a_step_that_is_called_like_a_command(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
+    clash = (Step("boot:one", "", {}, ()), Step("clean:one", "", {}, ()))
+    monkeypatch.setattr(Session, "images", {"one": clash})
+    assert doit()[2].splitlines()[:2] == [
+        "error: a step is called 'boot', as a command is",
+        "a step is called 'clean', as a command is",
+    ]
