@@ -90,8 +90,9 @@ class FatFacts:
 class UkiProfile:
     """What systemd-stub takes in one profile of a UKI; `number` is null for the whole of one that has none.
 
-    `sections` are the paths of the sections that count, by their names. `pcr11` has, in hex, by bank and by
-    the phases until then, what PCR 11 is where the stub chooses none of several device trees.
+    `sections` has, by what sections are called for the stub, the names of the parts of the UKI that count: a
+    second `.cmdline` is the part `.cmdline (2)`. `pcr11` has, in hex, by bank and by the phases until then,
+    what PCR 11 is where the stub chooses none of several device trees.
     """
 
     number: int | None

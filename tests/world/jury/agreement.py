@@ -25,6 +25,10 @@ says over the serial port that it was started: by OVMF (EDK II) as CD, as USB st
 4096 bytes; by SeaBIOS; or, for an initramfs, by Linux. That is compared with what `./doit inspect --json`
 answers. A yes that has conditions counts as a yes on the machines where they hold, and as a no on others.
 "Not said" is where the answer is "unknown".
+
+Where the machine has a TPM (swtpm), the program asks it for PCR 11, and for the policy that systemd seals to,
+before and after each phase of a start. `inspect` agrees if it says that value, and says that a .pcrsig is for
+another one exactly where the TPM never has a policy that is signed there.
 """
 MARKS = {
     "agreed": "",
@@ -44,7 +48,9 @@ def record(root: Path, trials: Iterable[Trial]) -> None:
     path = root / SEEN
     seen: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for trial in trials:
-        fields = {key: value for key, value in asdict(trial).items() if key not in ("name", "way")}
+        fields = {
+            key: value for key, value in asdict(trial).items() if key not in ("name", "way") and value != ()
+        }
         seen[f"{trial.name}:{trial.way}"] = {**fields, "recipe": digest(TABLE[trial.name])}
     known = {key: seen[key] for key in every_trial() if key in seen}
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in known.items()]
@@ -96,5 +102,8 @@ def _row(name: str, row: Row, seen: Mapping[str, Mapping[str, Any]]) -> str:
         one = seen.get(f"{name}:{way}")
         if one:
             verb = "starts" if one["started"] else "does not start"
+            if one.get("measured"):
+                verb += f", PCR 11 is {one['measured'][0][:8]}…"
+                verb += one["said"].partition(";")[2].replace(" .pcrsig", ", .pcrsig")
             said.append(f"{TITLES[way]}: {verb}{MARKS[one['agreement']]}")
     return f"| `{name}` | {row.what.replace('|', '/')} | {'; '.join(said) or 'not tried yet'} |"

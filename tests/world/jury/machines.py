@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,7 @@ from pipeline.vm.processes import running
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick
-TAIL = 1500  # letters of what a machine said last
+TAIL = 3000  # letters of what a machine said last
 
 ESCAPES = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]|[\r\n]")
 CMDLINE = "console=ttyS0 panic=-1 loglevel=4"
@@ -34,12 +34,17 @@ CMDLINE = "console=ttyS0 panic=-1 loglevel=4"
 
 @dataclass(frozen=True)
 class Way:
-    """How media are started: by which firmware, on which bus, in which blocks (bytes), how many at once."""
+    """How media are started: by which firmware, on which bus, in which blocks (bytes), how many at once.
+
+    A machine may have a `tpm`, and give a program without a bus these `options`.
+    """
 
     firmware: str
     bus: str
     block: int
     at_once: int
+    tpm: bool = False
+    options: str = ""
 
 
 WAYS = {
@@ -50,11 +55,16 @@ WAYS = {
     "bios_disk": Way("bios", "usb", 512, 1),
     "efi": Way("uefi", "usb", 512, 10),
     "uki": Way("uefi", "usb", 512, 1),
+    "pcr": Way("uefi", "usb", 512, 1, tpm=True),
+    "pcr_1": Way("uefi", "", 512, 1, tpm=True, options="@1"),
     "linux": Way("bios", "", 512, 1),
 }
 
 Verdicts = dict[int, bool]
 """By a medium's place in the machine: whether what is on it was started."""
+
+Plug = tuple[list[str], list[int]]
+"""QEMU's words for a device, and the descriptors that they name."""
 
 Judge = Callable[[str, int, str], Verdicts]
 
@@ -154,6 +164,18 @@ async def _listen(
     return found, said
 
 
+@asynccontextmanager
+async def _tpm(folder: Path) -> AsyncIterator[Plug]:
+    """Run a TPM as it leaves the factory."""
+    ours, theirs = socket.socketpair()
+    control = f"type=unixio,clientfd={theirs.fileno()}"
+    argv = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--ctrl", control]
+    with ours, theirs:
+        async with running(argv, fds=[theirs.fileno()]):
+            device = f"-chardev socket,id=tpm,fd={ours.fileno()} -tpmdev emulator,id=tpm,chardev=tpm"
+            yield [*device.split(), "-device", "tpm-crb,tpmdev=tpm"], [ours.fileno()]
+
+
 async def _run(
     ctx: Context, name: str, accel: str, media: Sequence[Path], folder: Path
 ) -> tuple[Verdicts, str]:
@@ -164,8 +186,11 @@ async def _run(
     words = argv(way, media, folder, accel, theirs.fileno())
     if name == "linux":
         words += ["-kernel", str(ctx.inputs["vmlinuz"]), "-initrd", str(media[0]), "-append", CMDLINE]
+    if way.options:
+        words += ["-kernel", str(media[0]), "-append", way.options]
     judge, word = _judge(name), ctx.params["word"]
-    async with running(words, fds=[theirs.fileno()]) as process:
+    plugged: AbstractAsyncContextManager[Plug] = _tpm(folder) if way.tpm else nullcontext(([], []))
+    async with plugged as (device, fds), running([*words, *device], fds=[theirs.fileno(), *fds]) as process:
         theirs.close()
         async with attached(ours) as monitor:
             await monitor.power_on()
@@ -177,9 +202,9 @@ async def _run(
 def _medium(ctx: Context, name: str, way: str, folder: Path) -> Path:
     """Return what is plugged in: a program inside a FAT, all else as it is, in whole blocks."""
     path = folder / name
-    if way == "linux":
+    if not WAYS[way].bus:
         return ctx.inputs[name]
-    if way in ("efi", "uki"):
+    if way in ("efi", "uki", "pcr"):
         program = ctx.inputs[name]
         kib = max(34_000, program.stat().st_size // 1024 + 4096)
         ctx.run(["mkfs.vfat", "-F", "32", "-s", "1", "-C", str(path), str(kib)])

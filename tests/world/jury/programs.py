@@ -24,7 +24,7 @@ POWER_OFF = (0xFEE1_DEAD, 0x2812_1969, 0x4321_FEDC)
 REAL_MODE = 0x7C00  # where a BIOS loads to
 
 
-def _say(prefix: str) -> bytes:
+def say(prefix: str) -> bytes:
     """Write the text at rsi to the first serial port, up to its zero."""
     return bytes.fromhex(
         "ac"  #                  00 lodsb
@@ -53,7 +53,7 @@ def _relative(opcode: str, to: int) -> bytes:
 
 def efi_code() -> bytes:
     """Say it and return EFI_ABORTED, in position-independent code."""
-    end = _say("66") + bytes.fromhex("5e48b8") + struct.pack("<Q", ABORTED) + b"\xc3"
+    end = say("66") + bytes.fromhex("5e48b8") + struct.pack("<Q", ABORTED) + b"\xc3"
     return b"\x56" + _relative("488d35", len(end)) + end + _text(WORD)
 
 
@@ -65,13 +65,15 @@ def bios_code(skip: int = 0) -> bytes:
     over = bytes((0xEB, skip - 2)).ljust(skip, b"\0") if skip else b""
     start = over + b"\xea" + struct.pack("<HH", REAL_MODE + skip + 5, 0)
     start += bytes.fromhex("31c08ed88ed0bc007cfc")
-    end = _say("") + bytes.fromhex("cd18ebfe")
+    end = say("") + bytes.fromhex("cd18ebfe")
     where = REAL_MODE + len(start) + 3 + len(end)
     return start + b"\xbe" + struct.pack("<H", where) + end + _text(WORD)
 
 
 def efi(
     *,
+    code: bytes = b"",
+    version: int = 0,
     machine: int = AMD64,
     subsystem: int = APPLICATION,
     base: int = 0x1_4000_0000,
@@ -80,9 +82,9 @@ def efi(
     file_alignment: int = FILE_ALIGNMENT,
     sections: tuple[tuple[str, bytes], ...] = (),
 ) -> bytes:
-    """An EFI program; PE32 for IA-32, else PE32+."""
+    """An EFI program, of `efi_code` or other code; PE32 for IA-32, else PE32+. `version` is its image's."""
     wide = machine != I386
-    parts = [(".text", efi_code(), CODE), *((name, data, DATA) for name, data in sections)]
+    parts = [(".text", code or efi_code(), CODE), *((name, data, DATA) for name, data in sections)]
     if relocations:
         parts.append((".reloc", struct.pack("<III", SECTION_ALIGNMENT, 12, 0), RELOCATIONS))
     optional = 240 if wide else 224
@@ -99,7 +101,7 @@ def efi(
     coff = struct.pack("<4sHHIIIHH", b"PE", machine, len(parts), 0, 0, 0, optional, flags)
     standard = struct.pack("<HBBIIIII", 0x20B if wide else 0x10B, 2, 40, FILE_ALIGNMENT, 0, 0, 0x1000, 0x1000)
     standard += struct.pack("<Q", base) if wide else struct.pack("<II", 0, 0x40_0000)
-    windows = struct.pack("<II6HI", SECTION_ALIGNMENT, file_alignment, 0, 0, 0, 0, 0, 0, 0)
+    windows = struct.pack("<II6HI", SECTION_ALIGNMENT, file_alignment, 0, 0, version, 0, 0, 0, 0)
     windows += struct.pack("<IIIHH", address, headers, 0, subsystem, 0)
     windows += bytes(32 if wide else 16) + struct.pack("<II", 0, 16)
     directories = struct.pack("<40xII80x", *directory)
@@ -125,13 +127,11 @@ def init_code() -> bytes:
     """Say it, say more where there is a file /extra, and switch the machine off."""
     texts = _text(WORD) + _text(EXTRA) + b"/extra\0"
     off = _system_call(169, *POWER_OFF) + bytes.fromhex("ebfe")
-    extra = _relative("488d35", len(_say("66")) + len(off) + len(_text(WORD))) + _say("66")
+    extra = _relative("488d35", len(say("66")) + len(off) + len(_text(WORD))) + say("66")
     wanted = len(extra) + len(off) + len(_text(WORD)) + len(_text(EXTRA))
     look = bytes.fromhex("31f6b8020000000f0585c078") + bytes([len(extra)])
     first = _relative("488d3d", wanted + len(look)) + look + extra + off
-    return (
-        _system_call(172, 3) + _relative("488d35", len(_say("66")) + len(first)) + _say("66") + first + texts
-    )
+    return _system_call(172, 3) + _relative("488d35", len(say("66")) + len(first)) + say("66") + first + texts
 
 
 def init(

@@ -13,9 +13,11 @@ WAYS = {
     "bios_disk": ("bios_disk",),
     "efi": ("uefi",),
     "uki": ("uefi", "init"),
+    "pcr": (),
+    "pcr_1": (),
     "linux": ("init",),
 }
-"""By way: the questions whose answers all have to be yes for a start."""
+"""By way: the questions whose answers all have to be yes for a start; none where a TPM is asked."""
 
 TITLES = {
     "uefi_cd": "OVMF, as CD",
@@ -25,6 +27,8 @@ TITLES = {
     "bios_disk": "SeaBIOS, as stick",
     "efi": "OVMF, as program in a FAT",
     "uki": "OVMF and Linux, as UKI in a FAT",
+    "pcr": "OVMF with a TPM, as UKI in a FAT",
+    "pcr_1": "OVMF with a TPM, as UKI with the option @1",
     "linux": "Linux, as initramfs",
 }
 

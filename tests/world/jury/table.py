@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.fixtures.workshop import Content
-from tests.world.jury import archives, disks, efis, isos, isos_changed, programs, ukis, volumes
+from tests.world.jury import archives, disks, efis, isos, isos_changed, measured, programs, ukis, volumes
 from tests.world.jury.row import Row
 
 GROUPS: Mapping[str, Mapping[str, Row]] = {
@@ -14,6 +14,7 @@ GROUPS: Mapping[str, Mapping[str, Row]] = {
     "EFI programs": efis.ROWS,
     "Initramfs archives": archives.ROWS,
     "UKIs": ukis.ROWS,
+    "PCR 11 of UKIs": measured.ROWS,
 }
 TABLE: Mapping[str, Row] = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 
@@ -34,5 +35,6 @@ def inputs(kernel: Path) -> dict[str, Content]:
         "hfsplus.img": bytes(1024) + b"H+\0\4\0\0\1\0" + bytes(1 << 20),
         "init": programs.init(),
         "vmlinuz": kernel,
+        **measured.INPUTS,
         **archives.INPUTS,
     }

@@ -16,14 +16,14 @@ from pipeline.sandbox.docker import Engine
 from tests.conftest import ROOT
 from tests.fixtures.specimens import unpack
 from tests.fixtures.workshop import Workshop
-from tests.world.jury import agreement, programs, trials
+from tests.world.jury import agreement, measured, programs, tpm, trials, unlocking
 from tests.world.jury.layouts import drawn
 from tests.world.jury.machines import WAYS as MACHINES
 from tests.world.jury.machines import by_bios, by_linux, by_uefi
 from tests.world.jury.programs import WORD
 from tests.world.jury.row import TITLES, WAYS, Row
 from tests.world.jury.table import GROUPS, KERNEL, MBR_CODE, TABLE
-from tests.world.jury.verdict import Agreement, compare
+from tests.world.jury.verdict import Agreement, Trial, compare
 
 SAMPLE = 20
 SEED = int(os.environ.get("JURY_SEED", "10"))
@@ -36,6 +36,7 @@ def test_programs_are_what_they_say() -> None:
     assert read_elf(programs.init(interpreter="/lib/ld.so")).interpreter == "/lib/ld.so"
     assert len(programs.bios_code()) <= MBR_CODE
     assert programs.bios_code(64)[64:69] == bytes.fromhex("ea457c0000")
+    assert read_pe(measured.PROGRAM).section(".text") is not None
 
 
 def test_layouts_are_the_same_for_a_seed() -> None:
@@ -149,6 +150,61 @@ def test_an_answer_is_compared_with_what_was_seen(
 ) -> None:
     row = Row("", "", (way,), None, differs)
     assert compare("x", row, way, {"uefi_disk": answer}, started=started).agreement == agreement
+
+
+def _answers(*, refused: int = -1) -> str:
+    """What the program says where the TPM's answer to its n-th command ends in 32 times n."""
+    letters = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+    said = ""
+    for number, _ in enumerate(tpm.commands()):
+        status = (0x101 if number == refused else 0).to_bytes(4, "big")
+        said += f"{(b'......' + status + bytes([number]) * 32).hex().translate(letters)}\r\n"
+    return f"BdsDxe: starting Boot0001\r\n{said}\r\n{WORD}\r\n"
+
+
+def test_what_a_tpm_says_is_read() -> None:
+    assert tpm.heard(_answers()) == tuple(
+        bytes([number] * 32).hex() for number in (0, 3, 7, 11, 15, 19, 23, 27)
+    )
+
+
+@pytest.mark.parametrize("said", ["", _answers(refused=5), _answers()[:2000]])
+def test_a_tpm_that_refuses_has_said_nothing(said: str) -> None:
+    assert tpm.heard(said) == ()
+
+
+VALUE, POLICY, OTHER = (digit * 64 for digit in "abc")
+
+
+@pytest.mark.parametrize(
+    ("value", "policies", "fits", "found", "started", "differs", "agreement"),
+    [
+        (VALUE, (), True, (VALUE, POLICY), True, False, "agreed"),
+        (VALUE, (), True, (OTHER, POLICY), True, False, "disagreed"),
+        (VALUE, (), True, (), True, False, "disagreed"),
+        (VALUE, (), True, (VALUE, POLICY), False, False, "disagreed"),
+        ("", (), True, (VALUE, POLICY), True, False, "not said"),
+        (VALUE, (POLICY,), True, (VALUE, OTHER, POLICY), True, False, "agreed"),
+        (VALUE, (POLICY,), False, (VALUE, OTHER, POLICY), True, False, "disagreed"),
+        (VALUE, (POLICY,), True, (VALUE, OTHER), True, False, "disagreed"),
+        (VALUE, (POLICY,), False, (VALUE, OTHER), True, False, "agreed"),
+        (VALUE, (), True, (OTHER, POLICY), True, True, "known"),
+        (VALUE, (), True, (VALUE, POLICY), True, True, "disagreed"),
+    ],
+)
+def test_pcr_11_is_compared_with_a_tpm(
+    value: str,
+    policies: tuple[str, ...],
+    fits: bool,
+    found: tuple[str, ...],
+    started: bool,
+    differs: bool,
+    agreement: Agreement,
+) -> None:
+    row = Row("", "", ("pcr",), None, {"pcr": "a reason"} if differs else {})
+    trial = Trial("x", "pcr", "", expected=True, started=started, agreement="agreed")
+    claim = unlocking.Claim(value, policies, fits)
+    assert unlocking.compare(trial, row, claim, found).agreement == agreement
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.inspection import cli
 from pipeline.steps.runner import Context
 from tests.fixtures.workshop import Content, Workshop
-from tests.world.jury import kitchen, machines
+from tests.world.jury import kitchen, machines, tpm, unlocking
 from tests.world.jury.programs import DONE, WORD
 from tests.world.jury.row import Row
 from tests.world.jury.table import inputs
@@ -78,7 +78,7 @@ def make(
 
 
 def ask(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    """Return what `inspect --json` says of each file: `answers` by question, and `findings`.
+    """Return what `inspect --json` says of each file: `answers` by question, `findings`, and its `tree`.
 
     What it does not take for anything that boots has no answers.
     """
@@ -90,6 +90,7 @@ def ask(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
         name: {
             "answers": {answer["question"]: answer for answer in file["answers"]},
             "findings": file["findings"],
+            "tree": file["tree"],
         }
         for name, file in zip(paths, files, strict=True)
     }
@@ -103,7 +104,7 @@ def start(
     ways: Iterable[str],
     at_once: int,
 ) -> dict[str, dict[str, Any]]:
-    """Return by NAME:WAY what machines did."""
+    """Return by NAME:WAY what machines did, and what their TPMs said."""
     trials = {way: [name for name, row in rows.items() if way in row.ways] for way in ways}
     out = run(
         "boot",
@@ -115,7 +116,7 @@ def start(
         machines=at_once,
     )
     found: dict[str, dict[str, Any]] = json.loads((out / "seen.json").read_text())
-    return found
+    return {key: {**seen, "measured": tpm.heard(seen["said"])} for key, seen in found.items()}
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ def judge(
         name, way = key.split(":")
         answers = said[name]["answers"]
         trial = compare(name, rows[name], way, answers, started=what["started"])
+        if way in unlocking.PROFILES:
+            claim = unlocking.claim(said[name]["tree"], said[name]["findings"], unlocking.PROFILES[way])
+            trial = unlocking.compare(trial, rows[name], claim, what.get("measured", ()))
         trials.append(trial)
         if trial.agreement == "disagreed":
             reports.append(report(trial, answers, said[name]["findings"]))

@@ -27,7 +27,10 @@ Answers = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One way in which a row was tried: what `inspect` says in words, what that means here, what was seen."""
+    """One way in which a row was tried: what `inspect` says in words, what that means here, what was seen.
+
+    `measured` is what a TPM said, if the machine had one.
+    """
 
     name: str
     way: str
@@ -35,6 +38,7 @@ class Trial:
     expected: bool | None
     started: bool
     agreement: Agreement
+    measured: tuple[str, ...] = ()
 
 
 NOTHING: Mapping[str, Any] = {"verdict": "no", "because": "nothing that boots", "conditions": ()}
@@ -75,16 +79,19 @@ def words(answers: Answers, way: str) -> str:
 
 
 def compare(name: str, row: Row, way: str, answers: Answers, *, started: bool) -> Trial:
-    """Judge one trial. What the row writes down as a difference has to be one."""
+    """Judge one trial."""
     expected = claims(answers, way)
-    agreement: Agreement = "disagreed"
+    found = judged(expected, started, known=way in row.differs)
+    return Trial(name, way, words(answers, way), expected, started, found)
+
+
+def judged(expected: bool | None, seen: bool, *, known: bool) -> Agreement:
+    """Return whether both are the same. What the row writes down as a `known` difference has to be one."""
     if expected is None:
-        agreement = "not said"
-    elif way in row.differs:
-        agreement = "known" if expected is not started else "disagreed"
-    elif expected is started:
-        agreement = "agreed"
-    return Trial(name, way, words(answers, way), expected, started, agreement)
+        return "not said"
+    if known:
+        return "known" if expected is not seen else "disagreed"
+    return "agreed" if expected is seen else "disagreed"
 
 
 def report(trial: Trial, answers: Answers, findings: Sequence[Mapping[str, Any]]) -> str:
