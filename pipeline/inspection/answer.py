@@ -38,13 +38,17 @@ CONDITIONS = {
     "block_size": "on disks of {}-byte blocks only",
     "sbat_level": "where SbatLevel is older than {}",
     "dbx": "where dbx is older than {}",
+    "kernel": "by a kernel for {} only",
+    "rdinit": "with rdinit={} only",
 }
 """What a yes may depend on, by the name that stands in JSON and stays: how a person reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What must hold of the machine for a yes: `what`, one of those in `CONDITIONS`, has to be `value`."""
+    """What must hold for a yes, of the machine or of what starts Linux: `what`, one of those in `CONDITIONS`,
+    has to be `value`.
+    """
 
     what: str
     value: str

@@ -15,7 +15,7 @@ from pipeline.checks.initramfs.startable import Refused, Started, start
 from pipeline.checks.kind import Node
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import describe
-from pipeline.inspection.answer import Said
+from pipeline.inspection.answer import Condition, Said
 from pipeline.inspection.linux import System, nodes, some, systems
 from pipeline.inspection.member_path import path_of
 
@@ -42,7 +42,7 @@ def init(root: Node) -> Said:
         return Said("no", because=fault.message, lacks=DEFAULT_INIT, finding=fault.code, hint=fault.hint)
     alone = [(path, node) for path, node in nodes(root, "initramfs") if not node.artifact.is_early]
     if root.kind and root.kind.name == "initramfs" and not alone:
-        return Said("unknown", because="there is nothing in it but what Linux looks for before it unpacks")
+        return Said("no", because="there is nothing in it but what Linux looks for before it unpacks")
     if not alone or found:
         return Said("unknown", because="no initramfs that can be read was found inside")
     if alone[0][1] is root:
@@ -125,11 +125,13 @@ def _init_alone(initramfs: Node) -> Said:
         why, hint, is_missing = refused.message, refused.hint, refused.lack == "nothing there"
     if is_missing:
         try:
-            what = _what(initramfs, OTHER_INIT, start(initramfs, OTHER_INIT))
+            started = start(initramfs, OTHER_INIT)
         except Refused as refused:
             why += f", and {refused.message}"
         else:
-            return Said("unknown", because=f"{why}; rdinit={OTHER_INIT} would start {what}")
+            what = _what(initramfs, OTHER_INIT, started)
+            conditions = (Condition("rdinit", OTHER_INIT), *_kernels(started))
+            return Said("yes", OTHER_INIT, f"{what}; {why}", conditions=conditions)
     codes = ("CPIO019", "CPIO018") if is_missing else ("CPIO018",)
     return Said("no", because=why, lacks=DEFAULT_INIT, finding=_decides(initramfs, *codes), hint=hint)
 
@@ -146,9 +148,14 @@ def _unless_told(initramfs: Node, where: str) -> Said:
     """Say what is started by a kernel that nobody knows. Raises Refused as `start` does."""
     started = start(initramfs, DEFAULT_INIT)
     what = _what(initramfs, DEFAULT_INIT, started)
-    if started.elf.machine in FOR_PCS:
-        return Said("yes", DEFAULT_INIT, f"{where}{what}, unless rdinit= says otherwise")
-    return Said("unknown", because=f"{where}{DEFAULT_INIT} is {what}; nobody says which kernel is for that")
+    because = f"{where}{what}, unless rdinit= says otherwise"
+    return Said("yes", DEFAULT_INIT, because, conditions=_kernels(started))
+
+
+def _kernels(started: Started) -> tuple[Condition, ...]:
+    """Return what a kernel must be that starts it, where that is not one for PCs."""
+    machine = started.elf.machine
+    return () if machine in FOR_PCS else (Condition("kernel", machine),)
 
 
 def _what(initramfs: Node, path: str, started: Started) -> str:

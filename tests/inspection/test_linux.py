@@ -99,8 +99,8 @@ CASES = (
     (
         "init",
         changed(),
-        "unknown: /init is not in the archive; rdinit=/sbin/init would start a static program for x86-64, "
-        "in /bin/busybox",
+        "/sbin/init, with rdinit=/sbin/init only (a static program for x86-64, in /bin/busybox; /init is not "
+        "in the archive)",
     ),
     (
         "init",
@@ -155,14 +155,20 @@ CASES = (
     (
         "init",
         init("init", elf(machine=AARCH64)),
-        "unknown: /init is a static program for AArch64; nobody says which kernel is for that",
+        "/init, by a kernel for AArch64 only (a static program for AArch64, unless rdinit= says otherwise)",
     ),
     (
         "init",
         init("init", b"busybox"),
         "no: /init is a file of no known format (it starts with 62757379626f78), which is no program",
     ),
-    ("init", EARLY, "unknown: there is nothing in it but what Linux looks for before it unpacks"),
+    (
+        "init",
+        init("sbin/init", elf(machine=AARCH64)),
+        "/sbin/init, with rdinit=/sbin/init only, by a kernel for AArch64 only (a static program for "
+        "AArch64; /init is not in the archive)",
+    ),
+    ("init", EARLY, "no: there is nothing in it but what Linux looks for before it unpacks"),
     (
         "init",
         fat({"UCODE.IMG": EARLY, "INITRD.IMG": init("init", elf())}),
@@ -184,7 +190,8 @@ def test_it_is_said(question: str, image: bytes, said: str) -> None:
     node = take_apart(image, "artifact")
     answer = next(each for each in answers(node) if each.question == question)
     because = f" ({answer.because})" if answer.value and answer.because else f": {answer.because}"
-    assert (answer.value or answer.verdict) + (because if answer.because else "") == said
+    where = "".join(f", {condition.text()}" for condition in answer.conditions)
+    assert (answer.value or answer.verdict) + where + (because if answer.because else "") == said
 
 
 TINY = newc([Raw("dev", DIRECTORY), Raw("init", FILE | 0o111, elf())])

@@ -15,6 +15,8 @@ MACHINES: Mapping[str, Mapping[str, str]] = {
         "block_size": "4096" if way == "uefi_4096" else "512",
         "sbat_level": "",
         "dbx": "",
+        "kernel": "x86-64",
+        "rdinit": "/init",
     }
     for way in WAYS
 }
