@@ -9,7 +9,7 @@ from pipeline.checks.medium.programs import image_of
 from pipeline.formats import bios_notice
 from pipeline.formats.fields import Image
 
-__all__ = ["boot_code", "image_of", "is_empty", "refuses"]
+__all__ = ["boot_code", "image_of", "is_empty", "refuses", "without_core"]
 
 BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
 PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one
@@ -32,6 +32,23 @@ REFUSES = (
     b"not a bootable partition",
     bios_notice.MARK,
 )
+
+BLOCK = 512  # bytes
+GRUB_CORE = ((b"\x66\x8b\x1e\x5c\x7c", 0x5C), (b"\x66\x8b\x1e\xb0\x7d", 0x1B0))
+"""How GRUB's boot code reads in which block its core image begins, and where the number stands: in boot.img,
+and in the boot_hybrid.img of an ISO (GRUB, grub-core/boot/i386/pc/boot.S)."""
+
+
+def without_core(image: Image) -> str:
+    """Return why GRUB's boot code in the first block loads nothing, a clause; "" where it loads something."""
+    block = bytes(image[:BLOCK])
+    at = next((at for reads, at in GRUB_CORE if reads in block), None)
+    if at is None or b"GRUB" not in block:
+        return ""
+    number = int.from_bytes(block[at : at + 8], "little")
+    core = bytes(image[number * BLOCK : (number + 1) * BLOCK])
+    there = "a GPT" if core.startswith(b"EFI PART") else "" if any(core) else "nothing"
+    return f"loads its core image from block {number}, where there is {there}" if there else ""
 
 
 def boot_code(image: Image) -> str | None:

@@ -16,7 +16,7 @@ from pipeline.checks.pe.sections import is_addon
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.inspection.answer import Condition, Said
-from pipeline.inspection.bios import boot_code, image_of, is_empty, refuses
+from pipeline.inspection.bios import boot_code, image_of, is_empty, refuses, without_core
 
 BIOS = 0
 EDK2 = "EDK II"
@@ -115,6 +115,9 @@ def by_bios_from_disk(node: Node) -> Said:
         return Said("no", because="its first block has no boot code")
     if refuses(node.member.image):
         return Said("no", because=f"the code in its first block {ONLY_SAYS}")
+    if gone := without_core(node.member.image):
+        because = f"GRUB's boot code in its first block {gone}"
+        return Said("no", because=because, hint="run grub-install or grub-mkrescue again")
     if code:
         return Said("yes", because=f"its first block has {code}")
     return Said("unknown", because="its first block has boot code of a make that is not known here")

@@ -1,5 +1,6 @@
 """What firmware would do with a medium: a row for each verdict and each reason."""
 
+import struct
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -47,6 +48,12 @@ def disk(contents: bytes = b"") -> bytes:
     """A disk with one EFI system partition."""
     found = contents or efi_image()
     return with_gpt(bytes(64 * SECTOR) + found, 64, 63 + -(-len(found) // SECTOR))
+
+
+def grub(at: int, block: int) -> bytes:
+    """A disk with GRUB's boot code, which reads at that place in which block its core image begins."""
+    code = b"\xeb\x63" + bytes(0x70) + b"\x66\x8b\x1e" + struct.pack("<H", 0x7C00 + at) + b"GRUB "
+    return patch(patch(disk(), 0, code), at, struct.pack("<Q", block))
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,24 @@ ROWS = (
         "yes: its first block has boot code, and marks a partition as the one to start",
     ),
     Row(with_code(b"\xfa\x31\xc0 GRUB "), "bios_disk", "yes: its first block has the boot code of GRUB"),
+    Row(grub(0x5C, 64), "bios_disk", "yes: its first block has the boot code of GRUB"),
+    Row(grub(0x1B0, 64), "bios_disk", "yes: its first block has the boot code of GRUB"),
+    Row(
+        grub(0x1B0, 62),
+        "bios_disk",
+        "no: GRUB's boot code in its first block loads its core image from block 62, where there is nothing",
+    ),
+    Row(
+        grub(0x1B0, 1 << 60),
+        "bios_disk",
+        "no: GRUB's boot code in its first block loads its core image from block 1152921504606846976, where "
+        "there is nothing",
+    ),
+    Row(
+        grub(0x5C, 1),
+        "bios_disk",
+        "no: GRUB's boot code in its first block loads its core image from block 1, where there is a GPT",
+    ),
     Row(
         patch(efi_image(), 62, b"\x0e\x1fThis is not a bootable disk."),
         "bios_disk",

@@ -1,6 +1,7 @@
 """`inspect` on real files: it takes them all, calls none broken that boots, and its answers are true."""
 
 import json
+import struct
 
 import pytest
 
@@ -89,3 +90,13 @@ def test_all_at_once_from_the_command_line(world: World, capsys: pytest.CaptureF
         finding["code"] for file in files for finding in file["findings"] if finding["severity"] == "error"
     ] == []
     assert status == 0
+
+
+def test_grub_is_missed_where_its_boot_code_looks_for_it(world: World) -> None:
+    image = bytearray(bytes(world.image("grub-cdrom.iso")))
+    (block,) = struct.unpack_from("<Q", image, 0x1B0)
+    image[block * 512 : (block + 1) * 512] = bytes(512)
+    said = {one.question: one for one in answers(take_apart(bytes(image), "x", house=False))}
+    assert said["bios_disk"].because == (
+        f"GRUB's boot code in its first block loads its core image from block {block}, where there is nothing"
+    )
