@@ -39,8 +39,7 @@ RUN = "-I -X utf8 dodo.py"
 
 def checkout(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifests").mkdir(exist_ok=True)
-    for name in ("doit", "dodo.py", "make_venv.py", "manifests/manifest.toml"):
+    for name in ("doit", "dodo.py", "make_venv.py"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements.lock").write_text("one\n")
     return folder
@@ -185,7 +184,7 @@ def test_a_link_runs_the_checkout_that_it_leads_to(here: Path) -> None:
 def test_a_copy_in_another_project_touches_nothing(here: Path) -> None:
     install(here, "python3", GOOD)
     other = checkout(here / "other")
-    (other / "manifests/manifest.toml").unlink()
+    (other / "make_venv.py").unlink()
     (other / ".venv").mkdir()
     done = doit(here, script=other / "doit")
     assert (done.returncode, done.stderr) == (

@@ -196,7 +196,7 @@ def test_a_checkout_that_is_broken(tmp_path: Path, folder: Path) -> None:
     """Nothing of recipes, locks and engine is needed."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "pipeline", copy / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("doit", "dodo.py", "pyproject.toml", "requirements.lock"):
+    for name in ("doit", "dodo.py", "make_venv.py", "requirements.lock"):
         shutil.copy(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(ROOT / ".venv")
     (copy / "recipes").write_text("not even a folder")

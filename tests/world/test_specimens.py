@@ -96,7 +96,7 @@ def test_grub_is_missed_where_its_boot_code_looks_for_it(world: World) -> None:
     image = bytearray(bytes(world.image("grub-cdrom.iso")))
     (block,) = struct.unpack_from("<Q", image, 0x1B0)
     image[block * 512 : (block + 1) * 512] = bytes(512)
-    said = {one.question: one for one in answers(take_apart(bytes(image), "x", house=False))}
+    said = {one.question: one for one in answers(take_apart(bytes(image), "x"))}
     assert said["bios_disk"].because == (
         f"GRUB's boot code in its first block loads its core image from block {block}, where there is nothing"
     )
