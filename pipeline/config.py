@@ -70,6 +70,19 @@ PackageName = Annotated[
 VolumeId = Annotated[str, _matches("a volume identifier (at most 16 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,16}")]
 """What both ISO 9660 (d-characters) and Joliet (16 characters) can hold."""
 
+HostName = Annotated[
+    str,
+    _matches("a host name (1 to 63 small letters, digits and dashes)", r"(?!-)[a-z0-9-]{1,63}(?<!-)"),
+]
+PartitionName = Annotated[
+    str,
+    _matches("a partition's name (at most 15 of A-Z, 0-9 and _, no digit last)", r"[A-Z0-9_]{0,14}[A-Z_]"),
+]
+"""With a digit behind it, what an ext4 file system can be called (16 bytes)."""
+
+GptName = Annotated[str, _matches("a name in a GPT (at most 36 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,36}")]
+FatLabel = Annotated[str, _matches("a FAT label (at most 11 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,11}")]
+Colour = Annotated[str, _matches("a colour such as #0f151d", r"#[0-9A-Fa-f]{6}")]
 DebianVersion = Annotated[str, _matches("a Debian version", r"([0-9]+:)?[A-Za-z0-9.+~-]+")]
 Suite = Annotated[str, _matches("a suite (trixie, trixie-updates)", r"[a-z][a-z0-9.-]*(/[a-z0-9.-]+)*")]
 PoolPath = Annotated[

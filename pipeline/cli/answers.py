@@ -14,6 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.inspection.open import located
 from pipeline.plan.step import Output, Source, Step
 from pipeline.project.checkout import Project
+from pipeline.project.product import product_of
 from pipeline.report import Line
 from pipeline.steps import check_answers
 
@@ -29,17 +30,24 @@ class Verdict:
     text: str
 
 
-def check(project: Project, made: Output, builder: Builder, name: str, log: Path, line: Line) -> Verdict:
-    """Have the program `made` judge the file `name`, as it is called where ./doit was called.
+def check(
+    project: Project, image: str, made: Output, builder: Builder, name: str, log: Path, line: Line
+) -> Verdict:
+    """Have the program `made` of `image` judge the file `name`, as it is called where ./doit was called.
 
     Raises PipelineError where there is no such file, StepError where the program cannot judge.
     """
     path = file_called(name)
+    about = product_of(project.root, image, project.recipes[image])
     step = Step(
         name="answers",
         summary="Check an answer file.",
         container=project.lock_of(CONTAINER),
-        inputs={check_answers.PROGRAM: made, check_answers.FILE: Source(path)},
+        inputs={
+            check_answers.PROGRAM: made,
+            check_answers.FILE: Source(path),
+            **({check_answers.ABOUT: Source(about)} if about else {}),
+        },
         outputs=(),
         run=check_answers.check,
     )

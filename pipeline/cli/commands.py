@@ -277,7 +277,7 @@ def answers(session: Session, check: str) -> bool:
     image, program = installer(session)
     log = session.folder(image) / "logs" / "answers.log"
     line = Line("answers", session.report)
-    verdict = answers.check(session.project, program, session.builder, check, log, line)
+    verdict = answers.check(session.project, image, program, session.builder, check, log, line)
     session.report.print(verdict.text.rstrip("\n"))
     return verdict.good
 

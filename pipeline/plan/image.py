@@ -12,6 +12,7 @@ from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project.checkout import Project
+from pipeline.project.product import product_of
 from pipeline.project.recipe import Recipe
 from pipeline.steps import efi_image, initramfs, iso, uki
 
@@ -86,6 +87,8 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     }
     if carried is not None:
         inputs[CARRIED] = carried
+    if (about := product_of(project.root, name, recipe)) is not None:
+        inputs["product.toml"] = Source(about)
 
     initramfs_step = Step(
         name=f"initramfs:{name}",

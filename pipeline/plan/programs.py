@@ -60,9 +60,10 @@ def crate_inputs(crate: Crate) -> dict[str, Input]:
 
 
 def check_inputs(crate: Crate) -> dict[str, Input]:
-    """Return what rustfmt and clippy take of a crate's workspace, at its place in the tree."""
-    files = (crate.workspace / name for name in CHECKED_BY)
-    return _placed(crate, "manifests", (Source(file) for file in files if file.is_file()))
+    """Return what rustfmt, clippy and tests take besides a crate: its workspace's settings, a product."""
+    settings = (crate.workspace / name for name in CHECKED_BY)
+    files = (*(each for each in settings if each.is_file()), *crate.tree.glob("recipes/*/product.toml"))
+    return _placed(crate, "manifests", map(Source, sorted(files)))
 
 
 def fetched_crates(project: Project, crate: Crate) -> Step:

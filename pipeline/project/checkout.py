@@ -13,7 +13,7 @@ from pipeline import config
 from pipeline.debian import lock, mirrors
 from pipeline.debian.lock import Intent, Lock
 from pipeline.errors import ConfigError
-from pipeline.project import crates, engine, manifest, versions
+from pipeline.project import crates, engine, manifest, product, versions
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Program, Recipe
 
@@ -145,6 +145,7 @@ def _recipes(root: Path, pins: Manifest | None, mistakes: list[str]) -> dict[str
         mistakes.append("recipes/: no folder in it has a recipe.toml")
     if pins is not None:
         mistakes += _across(recipes, pins)
+        mistakes += product.mistakes_in(root, recipes, pins)
     return recipes
 
 

@@ -75,7 +75,8 @@ class Image:
     """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder.
 
     `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packaged`
-    are files of the imager container's packages; of programs come their libraries, too.
+    are files of the imager container's packages; of programs come their libraries, too. `product` is what the
+    image's programs know of themselves, by its path from the recipe's folder.
     """
 
     __pydantic_config__ = STRICT
@@ -84,6 +85,7 @@ class Image:
     rootfs: RelativePath
     splash: RelativePath
     packaged: tuple[AbsolutePath, ...] = ()
+    product: AnyRelativePath | None = None
     carries: Name | None = None
 
 

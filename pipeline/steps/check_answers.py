@@ -14,6 +14,9 @@ PROGRAM = "truthdb-installer"
 FILE = "install.toml"
 """What the file is called in here, whatever its name is outside; so each mistake's line begins."""
 
+ABOUT = "product.toml"
+"""What the program knows of its product, where it knows one from there."""
+
 VERDICT = "verdict.json"
 GOOD, BAD = 0, 1
 """The program's exit statuses, as its --help and docs/unattended.md say."""
@@ -27,8 +30,13 @@ def check(ctx: Context) -> None:
     program = ctx.work / PROGRAM
     shutil.copy(ctx.inputs[PROGRAM], program)
     program.chmod(0o755)
+    root = []
+    if ABOUT in ctx.inputs:
+        (ctx.work / "root/etc").mkdir(parents=True)
+        shutil.copy(ctx.inputs[ABOUT], ctx.work / "root/etc" / ABOUT)
+        root = ["--root", str(ctx.work / "root")]
     done = subprocess.run(
-        [program, "--check-answers", FILE],
+        [program, *root, "--check-answers", FILE],
         cwd=ctx.inputs[FILE].parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,

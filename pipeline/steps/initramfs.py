@@ -67,9 +67,9 @@ def carried_files(path: str, data: bytes) -> list[cpio.Member]:
 def build(ctx: Context) -> None:
     """Make `initramfs.cpio.zst`.
 
-    Inputs: `programs` with each of `params.programs`, `rootfs`, and `payload`, which becomes the file
-    `params.carried`, if that is not empty. `params.packaged` are files of this container; of programs come
-    the libraries, too.
+    Inputs: `programs` with each of `params.programs`, `rootfs`, `payload`, which becomes the file
+    `params.carried`, if that is not empty, and `product.toml`, if there is one. `params.packaged` are files
+    of this container; of programs come the libraries, too.
     """
     params = ctx.params
     programs = [
@@ -79,6 +79,7 @@ def build(ctx: Context) -> None:
     carried = (
         carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
     )
+    about = ctx.inputs.get("product.toml")
     members = with_folders(
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),
@@ -88,6 +89,7 @@ def build(ctx: Context) -> None:
             *with_libraries(programs, params["packaged"]),
             *carried,
             cpio.File("etc/os-release", params["os_release"].encode()),
+            *([cpio.File("etc/product.toml", about.read_bytes())] if about else []),
             *files_below(ctx.inputs["rootfs"]),
         ]
     )

@@ -30,6 +30,7 @@ PAGE = ROOT / "docs/unattended.md"
 PROGRAM = """\
 #!/bin/sh
 # Says what the installer would, of files that are told apart by their first line.
+[ "$1" = --root ] && [ "$(cat "$2/etc/product.toml")" = about ] && shift 2
 [ "$1" = --check-answers ] || exit 2
 read -r first < "$2"
 case $first in
@@ -48,6 +49,7 @@ def judge(folder: Path, text: str) -> dict[str, object]:
     (folder / "in").mkdir()
     (folder / "in" / check_answers.PROGRAM).write_text(PROGRAM)
     (folder / "in" / check_answers.FILE).write_text(text)
+    (folder / "in" / check_answers.ABOUT).write_text("about")
     context = played(folder)
     check_answers.check(context)
     verdict: dict[str, object] = json.loads((context.out / check_answers.VERDICT).read_text())

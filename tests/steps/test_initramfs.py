@@ -47,6 +47,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in/programs").mkdir()
     (tmp_path / "in/programs/toy").write_bytes(b"PROGRAM")
     (tmp_path / "in/payload").write_bytes(b"abc")
+    (tmp_path / "in/product.toml").write_bytes(b'name = "X"')
     written: list[tuple[list[cpio.Member], int]] = []
     write = cpio.write
 
@@ -78,6 +79,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.File("payload/Toy.efi", b"abc"),
         cpio.File("payload/Toy.efi.sha256", f"{ABC}  Toy.efi\n".encode()),
         cpio.File("etc/os-release", b"ID=x\n"),
+        cpio.File("etc/product.toml", b'name = "X"'),
         cpio.File("etc/inittab", b"tab", 0o644),
     ]
     folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}

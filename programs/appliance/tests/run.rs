@@ -200,10 +200,7 @@ fn there_is_one_supervisor_and_its_children_end_with_it() {
     let second = machine.appliance("run").output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(
-        said,
-        "truthdb-appliance: run: another supervisor is running\n"
-    );
+    assert_eq!(said, "appliance: run: another supervisor is running\n");
     running.program.kill().unwrap();
     running.program.wait().unwrap();
     let service = machine.read("run/truthdb/service.log");

@@ -1,0 +1,149 @@
+"""Owns `product.toml`: what a recipe's programs say, write and need. Images carry it as /etc/product.toml.
+
+`programs/common/src/product.rs` reads the same there.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline import config
+from pipeline.config import STRICT, Colour, FatLabel, FileName, GptName, HostName, PartitionName, PlainText
+from pipeline.project.manifest import Manifest
+from pipeline.project.recipe import Recipe
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """An installed disk: its `folder` in the EFI partition, and what GPT and ext4 call other partitions.
+
+    Data partitions after the first have a digit behind its name; none is smaller than `least_data_mib`.
+    """
+
+    __pydantic_config__ = STRICT
+    folder: FileName
+    data: PartitionName
+    unfinished: GptName
+    least_data_mib: Positive
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Disk":
+        names = ("EFI", self.data, self.unfinished)
+        if any(one.startswith(other) for one in names for other in names if one is not other):
+            raise ValueError("data, unfinished and EFI begin alike: then partitions are not told apart")
+        return self
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The least `disk` in bytes, and the least memory."""
+
+    __pydantic_config__ = STRICT
+    disk: Positive
+    memory_mib: Positive
+
+
+@dataclass(frozen=True)
+class Medium:
+    """The UKI that gets installed, and the label of a FAT volume with an answer file."""
+
+    __pydantic_config__ = STRICT
+    payload: FileName
+    answers: FatLabel
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the installed system runs, below /bin, and where it answers."""
+
+    __pydantic_config__ = STRICT
+    program: FileName
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a machine and its node are called until somebody says otherwise."""
+
+    __pydantic_config__ = STRICT
+    host_name: HostName
+    node_name: HostName
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The installer's screen on a monitor."""
+
+    __pydantic_config__ = STRICT
+    ground: Colour
+    band: Colour
+    raised: Colour
+    key: Colour
+    text: Colour
+    quiet: Colour
+    accent: Colour
+    amber: Colour
+    red: Colour
+    dim: Colour
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is installed: `name` is for people, `id` for files, kernel parameters and SMBIOS strings."""
+
+    __pydantic_config__ = STRICT
+    name: PlainText
+    id: HostName
+    disk: Disk
+    needs: Needs
+    medium: Medium
+    service: Service
+    settings: Settings
+    colours: Colours
+
+
+def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
+    """Return the file that says what the programs of the recipe `name` are for, None where there is none."""
+    path = recipe.image.product
+    return None if path is None else Path(os.path.normpath(root / "recipes" / name / path))
+
+
+def mistakes_in(root: Path, recipes: Mapping[str, Recipe], pins: Manifest) -> list[str]:
+    """Return what is wrong with the products of recipes, and what in these is otherwise."""
+    mistakes: list[str] = []
+    for name, recipe in recipes.items():
+        path = product_of(root, name, recipe)
+        if path is None:
+            continue
+        if not path.is_relative_to(root):
+            where = f"recipes/{name}/recipe.toml: image.product"
+            mistakes.append(f"{where}: {recipe.image.product!r} leads out of the repository")
+            continue
+        where = path.relative_to(root).as_posix()
+        found: list[str] = []
+        product = config.read(Product, path, where, found)
+        mistakes += [each for each in found if each not in mistakes]
+        if product is not None:
+            mistakes += [f"{where}: {wrong}" for wrong in _unlike(product, name, recipe, recipes, pins)]
+    return mistakes
+
+
+def _unlike(
+    product: Product, name: str, recipe: Recipe, recipes: Mapping[str, Recipe], pins: Manifest
+) -> list[str]:
+    """Return what a product says otherwise than the recipe `name` and the manifest."""
+    found = []
+    if product.name != pins.product.name:
+        found.append(f"name: {product.name!r} is not the manifest's {pins.product.name!r}")
+    carried = recipes.get(recipe.image.carries or "")
+    if carried is not None and product.medium.payload != carried.image.uki:
+        found.append(f"medium.payload: {name} carries {carried.image.uki!r}, not {product.medium.payload!r}")
+    if recipe.iso is not None and f"{product.id}.medium={{volume_id}}" not in recipe.image.cmdline:
+        found.append(f"id: the installer looks for '{product.id}.medium=' in image.cmdline of {name}")
+    return found
