@@ -1,7 +1,4 @@
-"""Owns which kinds of artifacts there are, how they are recognised by their content, and the build's gates.
-
-Must not know steps, nor what a person asks about a file.
-"""
+"""Which kinds of artifacts there are, how they are recognised by their content, and the build's gates."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,4 @@
-"""Owns what must hold of a kernel command line that boots into an initramfs.
-
-Must not know where it is stored.
-"""
+"""What must hold of a kernel command line that boots into an initramfs."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +38,8 @@ def read_cmdline(image: Image) -> Cmdline:
     """
     if len(image) > MAX_SIZE:
         raise FormatError(
-            f"the command line has {len(image)} bytes; this is none", f"Linux takes {MAX_LENGTH}: shorten it"
+            f"the command line has {len(image)} bytes, too many for one",
+            f"Linux takes {MAX_LENGTH}: shorten it",
         )
     raw = bytes(image)
     words = re.findall(r'(?:[^\s"]|"[^"]*"?)+', raw.partition(b"\0")[0].decode(errors="replace"))

@@ -1,7 +1,4 @@
-"""Owns packed files that hold no initramfs: what is in them is looked into as if it were not packed.
-
-Must not know what that is.
-"""
+"""Packed files that hold no initramfs: what is in them is looked into as if it were not packed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

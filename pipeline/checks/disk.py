@@ -1,7 +1,4 @@
-"""Owns what must hold of a disk image: an MBR or a GPT with partitions, that firmware boots as disk or stick.
-
-Must not know how it was made, nor what is in the partitions.
-"""
+"""What must hold of a disk image: an MBR or a GPT with partitions, that firmware boots as disk or stick."""
 
 from collections.abc import Iterator
 from itertools import pairwise

@@ -1,7 +1,4 @@
-"""Owns what must hold of a program in the initramfs: a static one for x86-64 that needs nothing else.
-
-Must not know what the program does.
-"""
+"""What must hold of a program in the initramfs: a static one for x86-64 that needs nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,4 @@
-"""Owns `docs/checks.md`: what every code means, why it matters, and what to do, out of the rules.
-
-Must not know how rules are applied.
-"""
+"""`docs/checks.md`: what every code means, why it matters, and what to do, out of the rules."""
 
 import inspect
 from collections.abc import Callable, Iterator

@@ -1,7 +1,4 @@
-"""Owns what must hold of a kernel: a bzImage for x86-64 that the firmware can start itself.
-
-Must not know how it was built.
-"""
+"""What must hold of a kernel: a bzImage for x86-64 that the firmware can start itself."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

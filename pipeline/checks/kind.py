@@ -1,4 +1,4 @@
-"""Owns how an artifact is taken apart: what kind it is, what lies inside it, what is wrong with each part.
+"""How an artifact is taken apart: what kind it is, what lies inside it, what is wrong with each part.
 
 Must not know any kind of artifact; they are handed in as a `Catalog`.
 """

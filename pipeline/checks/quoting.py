@@ -1,7 +1,4 @@
-"""Owns how a stranger's text stands in what is said: cleaned of what is no letter or mark, and cut.
-
-Must not know where it came from, nor where it is shown.
-"""
+"""How a stranger's text stands in what is said: cleaned of what is no letter or mark, and cut."""
 
 LONGEST = 200  # letters of a quoted value
 SENTENCE = 320  # letters of a sentence of ours that quotes one or two

@@ -1,7 +1,4 @@
-"""Owns what is said when an inspection has to end before it has looked at everything.
-
-Must not know what was looked at.
-"""
+"""What is said when an inspection has to end before it has looked at everything."""
 
 from collections.abc import Iterator
 
@@ -23,8 +20,8 @@ rule = Rules[Budget]()
 def is_looked_at(budget: Budget) -> Iterator[Fault]:
     """A small file can refer to the same bytes many times over, so all that is done for one file has limits.
 
-    They grow with the file, and are far from what images have that boot. It is no fault of the file: what
-    else is said of it holds, of the rest nobody knows. A build whose result was not looked at whole ends.
+    They grow with the file, and are far from what images have that boot. It is not the file's fault: other
+    findings hold, and the rest is unknown. A build fails where its result was not looked at whole.
     """
     for what in budget.spent:
         if what == ROOM:

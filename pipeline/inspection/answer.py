@@ -1,7 +1,4 @@
-"""Owns the questions that people ask of a boot image, and what an answer is.
-
-Must not know how answers are found, nor how they are shown.
-"""
+"""The questions that people ask of a boot image, and what an answer is."""
 
 from dataclasses import dataclass
 from typing import Literal

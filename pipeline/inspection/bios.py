@@ -1,6 +1,4 @@
-"""Owns what a BIOS runs of a medium: the code in its first block, and at what El Torito's entry points.
-
-Must not know what that code does, but for the makes of it that say who they are.
+"""What a BIOS runs of a medium: the code in its first block, and at what El Torito's entry points.
 
 Specification: El Torito 1.0, §2 and §3
 """

@@ -1,7 +1,4 @@
-"""Owns the answers to whether firmware starts something from a medium, and from where.
-
-Must not know what is started then.
-"""
+"""The answers to whether firmware starts something from a medium, and from where."""
 
 from collections.abc import Sequence
 

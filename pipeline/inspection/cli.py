@@ -1,6 +1,6 @@
-"""Owns the command `./doit inspect`: its arguments, its exit status, and which output it writes where.
+"""The command `./doit inspect`: its arguments, its exit status, and which output it writes where.
 
-Must not know formats. It needs no recipe, no lock and no engine: it works where those are broken.
+It needs no recipe, no lock and no engine: it works where those are broken.
 """
 
 import argparse

@@ -1,7 +1,4 @@
-"""Owns finding the facts of an artifact that was taken apart.
-
-Must not know what is right or wrong, nor how facts are shown.
-"""
+"""Finding the facts of an artifact that was taken apart."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""Owns the limits that the process of `./doit inspect` sets itself: the last net, below every budget.
+"""The limits that the process of `./doit inspect` sets itself: the last net, below every budget.
 
-Must not know what is inspected. What runs into one of them is a defect of a reader, which a stranger's file
-has found; it ends instead of taking a machine with it.
+What runs into one of them is a defect of a reader, which a stranger's file has found; it ends instead of
+taking a machine with it.
 """
 
 import resource

@@ -1,7 +1,7 @@
-"""Owns the JSON that `./doit inspect --json` writes: its shape, which has a version, and writing it.
+"""The JSON that `./doit inspect --json` writes: its shape, which has a version, and writing it.
 
-Must not know how an artifact is read. `docs/inspect.schema.json` is made of these classes. A field that goes,
-or means something else, makes another version; one that comes does not.
+`docs/inspect.schema.json` is made from these classes. A field that goes, or means something else, makes
+another version; a new one does not.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Owns the chain of evidence for one answer: what firmware reads of a medium, step by step, and where.
+"""The chain of evidence for one answer: what firmware reads of a medium, step by step, and where.
 
-Must not know more than the answer does: it walks the same places. Offsets are bytes from the file's start.
+Offsets are bytes from the file's start.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Owns taking a nested member out: finding it by its path, and writing it where it is wanted.
+"""Taking a nested member out: finding it by its path, and writing it where it is wanted.
 
-Must not know what it is for. Only what lies on the way is taken apart.
+Only what lies on the way is taken apart.
 """
 
 import sys

@@ -1,7 +1,6 @@
-"""Owns the facts that matter of each kind of artifact, as JSON gives them.
+"""The facts that matter of each kind of artifact, as JSON gives them.
 
-Must not know how they are found, nor what is right or wrong. Sizes and offsets are bytes; what a name here
-means stays for as long as the version of the format in `document` does.
+Sizes and offsets are bytes; what a name means stays as long as the version of the format in `document` does.
 """
 
 from dataclasses import dataclass

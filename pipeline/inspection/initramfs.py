@@ -1,6 +1,4 @@
-"""Owns the answers to what Linux makes of an initramfs: what it starts out of it, which microcode it finds.
-
-Must not know firmware, nor media.
+"""The answers to what Linux makes of an initramfs: what it starts out of it, which microcode it finds.
 
 Specification: Linux, init/main.c (`kernel_init_freeable`, `kernel_init`): rdinit= or else /init is started
 when it is in the initramfs; if not, root= is mounted; where it cannot be started, init= or others are.
@@ -9,8 +7,7 @@ when it is in the initramfs; if not, root= is mounted; where it cannot be starte
 import re
 
 from pipeline.checks.elf import Program
-from pipeline.checks.initramfs.microcode import Early
-from pipeline.checks.initramfs.microcode import found as early_microcode
+from pipeline.checks.initramfs.microcode import Early, early_microcode
 from pipeline.checks.initramfs.startable import Refused, Started, start
 from pipeline.checks.kind import Node
 from pipeline.formats.fields import Image
@@ -94,7 +91,7 @@ def _unpacked(system: System) -> Node:
         if found.code in UNPACK_CODES:
             raise Refused(found.message, found.hint, "nothing there")
     if system.initramfs is None:
-        raise Refused("there is no initramfs that can be read", "give ukify --initrd", "nothing there")
+        raise Refused("no initramfs can be read", "give ukify --initrd", "nothing there")
     return system.initramfs
 
 

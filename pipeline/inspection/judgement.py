@@ -1,7 +1,4 @@
-"""Owns the one judgement of a medium: that answers and findings say the same.
-
-Must not know how either is found.
-"""
+"""The one judgement of a medium: that answers and findings say the same."""
 
 from collections.abc import Mapping
 from dataclasses import replace

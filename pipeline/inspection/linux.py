@@ -1,6 +1,4 @@
-"""Owns the answers to which kernel there is and what it is told.
-
-Must not know firmware, nor media, nor what the kernel makes of its initramfs.
+"""The answers to which kernel there is and what it is told.
 
 Specification: Linux, Documentation/admin-guide/serial-console.rst: the last console= is /dev/console.
 """

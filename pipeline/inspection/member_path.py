@@ -1,7 +1,4 @@
-"""Owns how members of nested artifacts are named: written in one line, and found again.
-
-Must not know what the artifacts are.
-"""
+"""How members of nested artifacts are named: written in one line, and found again."""
 
 from collections.abc import Iterable
 

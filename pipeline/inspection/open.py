@@ -1,7 +1,4 @@
-"""Owns getting at a stranger's file: what may be opened at all, and reading it without a surprise.
-
-Must not know what is asked about it.
-"""
+"""Getting at a stranger's file: what may be opened at all, and reading it without a surprise."""
 
 import os
 import shutil

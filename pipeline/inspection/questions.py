@@ -1,7 +1,4 @@
-"""Owns which answers there are for which kind of artifact.
-
-Must not know how an answer is found, nor how it is shown.
-"""
+"""Which answers there are for which kind of artifact."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,6 +1,4 @@
-"""Owns the answers to Secure Boot: who signed what firmware and shim start, and what SBAT says of it.
-
-Must not know whom firmware trusts: nobody can read that from a file.
+"""The answers to Secure Boot: who signed what firmware and shim start, and what SBAT says of it.
 
 Specifications: UEFI 2.10, §32.5.1 "Image Execution"; SBAT https://github.com/rhboot/shim/blob/main/SBAT.md
 """

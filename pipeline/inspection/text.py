@@ -1,7 +1,4 @@
-"""Owns what a person reads: answers first, then what lies in what, then what is wrong.
-
-Must not know how any of it is found.
-"""
+"""What a person reads: answers first, then what lies in what, then what is wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

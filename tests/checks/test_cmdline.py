@@ -12,7 +12,7 @@ PANIC = (
 )
 
 CASES = (
-    Case("CMD000", b"x" * 70000, ("the command line has 70000 bytes; this is none",)),
+    Case("CMD000", b"x" * 70000, ("the command line has 70000 bytes, too many for one",)),
     Case(
         "CMD006",
         GOOD + b"\n",

@@ -93,8 +93,7 @@ CASES = (
     (
         "init",
         uki({".initrd": None, ".cmdline": b"root=/dev/sda1 init=/bin/sh"}),
-        "unknown: there is no initramfs that can be read: the kernel mounts root=/dev/sda1 and starts "
-        "/bin/sh there",
+        "unknown: no initramfs can be read: the kernel mounts root=/dev/sda1 and starts /bin/sh there",
     ),
     (
         "init",
@@ -116,7 +115,7 @@ CASES = (
         "init",
         uki({".initrd": init("sbin/init", b"milk, eggs")}),
         "no: rdinit=/sbin/init, and /sbin/init is a file of no known format (it starts with "
-        "6d696c6b2c206567), which is no program; Linux starts /bin/sh instead",
+        "6d696c6b2c206567), which is not a program; Linux starts /bin/sh instead",
     ),
     (
         "init",
@@ -160,7 +159,7 @@ CASES = (
     (
         "init",
         init("init", b"busybox"),
-        "no: /init is a file of no known format (it starts with 62757379626f78), which is no program",
+        "no: /init is a file of no known format (it starts with 62757379626f78), which is not a program",
     ),
     (
         "init",

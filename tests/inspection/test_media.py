@@ -355,8 +355,8 @@ ROWS = {
     "FAT32 of another version": Row(
         patch(FAT32, 42, b"\1"), {"uefi_disk": "no"}, ("BOOT001",), ("of a version other than 0.0",)
     ),
-    "FAT32 whose tables are no mirrors": Row(
-        patch(FAT32, 40, b"\x80"), {"uefi_disk": "no"}, ("BOOT001",), ("are no mirrors",)
+    "FAT32 whose tables are not mirrored": Row(
+        patch(FAT32, 40, b"\x80"), {"uefi_disk": "no"}, ("BOOT001",), ("are not mirrored",)
     ),
     "FAT32 of enough clusters": Row(FAT32, {"uefi_disk": "yes"}),
     "another media descriptor": Row(

@@ -1,6 +1,4 @@
-"""Owns which clusters of a FAT volume belong to which file: lost, crossed, broken and overlong chains.
-
-Must not know what the files are for. What is read of a volume is `fat`'s.
+"""Which clusters of a FAT volume belong to which file: lost, crossed, broken and overlong chains.
 
 Specification: Microsoft FAT Specification (2005), §4
 """

@@ -1,7 +1,7 @@
-"""Owns what firmware reads of a FAT volume to start a program in it, and which volumes it reads at all.
+"""What firmware reads of a FAT volume to start a program in it, and which volumes it reads at all.
 
-Must not know where the volume lies. It is judged by EDK II, from which most firmware is made: FatPkg,
-`FatOpenDevice` (which volumes), `FatAccessCache` (how much at once), UEFI 2.10, §13.3.1.
+Specification: UEFI 2.10, §13.3.1, as EDK II has it, from which most firmware is made: FatPkg, `FatOpenDevice`
+(which volumes) and `FatAccessCache` (how much at once)
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def refused(efi: EfiImage) -> tuple[str, str]:
     if volume.variant == "FAT32":
         (flags,) = bytes(volume.image[MIRRORING_OFFSET : MIRRORING_OFFSET + 1])
         if flags & NO_MIRROR:
-            return "is FAT32 whose tables are no mirrors, which firmware refuses", ""
+            return "is FAT32 whose tables are not mirrored, which firmware refuses", ""
         if any(bytes(volume.image[VERSION_OFFSET : VERSION_OFFSET + 2])):
             return "is FAT32 of a version other than 0.0, which firmware refuses", ""
     return "", ""

@@ -1,6 +1,6 @@
-"""Owns what must hold of `efi.img`: a sound FAT volume, no larger than needed, with the UKI in its place.
+"""What must hold of `efi.img`: a sound FAT volume, no larger than needed, with the UKI in its place.
 
-Must not know how it was made, nor where it is stored. What holds of any FAT volume is `fat_volume`.
+What holds of any FAT volume is in `volume`.
 """
 
 import stat

@@ -1,6 +1,4 @@
-"""Owns reading a FAT volume as a whole, and what must hold of any: what firmware and Linux stumble over.
-
-Must not know what the images that are built here hold, nor where a volume is stored.
+"""Reading a FAT volume as a whole, and what must hold of any: what firmware and Linux stumble over.
 
 Specification: Microsoft FAT Specification (2005), whose sections are named here
 """
@@ -174,7 +172,7 @@ def media_is_known(efi: EfiImage) -> Iterator[Fault]:
     """Firmware and Linux take a volume with another media descriptor for something else, and leave it."""
     (media,) = bytes(efi.volume.image[MEDIA_OFFSET : MEDIA_OFFSET + 1])
     if media not in MEDIA:
-        yield f"the FAT volume's media descriptor is {media:#04x}, which none has"
+        yield f"the FAT volume's media descriptor is {media:#04x}, which is not a valid one"
 
 
 @rule("FAT002", "both tables are equal", lenient=True, spec=f"{SPEC}, §4", fix=AGAIN)
@@ -315,7 +313,7 @@ def dates_exist(efi: EfiImage) -> Iterator[Fault]:
         date = entry.written[0]
         yield (
             f"the FAT volume's {entry.path} was written on "
-            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is no date"
+            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is not a date"
         )
 
 

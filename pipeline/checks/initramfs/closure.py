@@ -1,6 +1,4 @@
-"""Owns what must hold of the dynamic programs of an initramfs: all that their loader will look for is there.
-
-Must not know what the programs do, nor where loaders look by themselves (`loader_paths`).
+"""What must hold of the dynamic programs of an initramfs: all that their loader will look for is there.
 
 Specification: ld.so(8), the order of the search and "Dynamic string tokens"; musl, ldso/dynlink.c
 """

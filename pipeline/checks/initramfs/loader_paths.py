@@ -1,6 +1,4 @@
-"""Owns in which folders the dynamic loaders of an initramfs look by themselves.
-
-Must not know which libraries anybody needs.
+"""In which folders the dynamic loaders of an initramfs look by themselves.
 
 Specification: ld.so(8), ldconfig(8); musl, ldso/dynlink.c
 """

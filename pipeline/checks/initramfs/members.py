@@ -1,7 +1,4 @@
-"""Owns what must hold of an initramfs' members, whatever they are for: names, owners, times, modes, links.
-
-Must not know how the archive is packed, nor what should be in it.
-"""
+"""What must hold of an initramfs' members, whatever they are for: names, owners, times, modes, links."""
 
 import stat
 from collections import Counter
@@ -33,7 +30,7 @@ def names_are_relative(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux unpacks `./a` and `/a` too, but then nobody finds a member by its name."""
     for entry in initramfs.entries:
         if not _is_normalised(entry.name):
-            yield f"the initramfs has a member called {entry.name!r}, which is no normalised relative path"
+            yield f"the initramfs has a member called {entry.name!r}, which is not a normalised relative path"
 
 
 def _is_normalised(name: str) -> bool:
@@ -94,7 +91,7 @@ def parents_are_there(initramfs: Initramfs) -> Iterator[Fault]:
             )
         else:
             yield (
-                f"{entry.name!r} lies in {parent!r}, which is no directory of the initramfs",
+                f"{entry.name!r} lies in {parent!r}, which is not a directory in the initramfs",
                 f"add {parent!r}",
             )
 
@@ -160,7 +157,7 @@ def links_lead_somewhere(but: tuple[str, ...], initramfs: Initramfs) -> Iterator
 
 @rule(
     "CPIO015",
-    f"there are no device nodes but {', '.join(DEVICES)}",
+    f"there are no device nodes except {', '.join(DEVICES)}",
     policy="appliance",
     spec="Linux, drivers/base/Kconfig (DEVTMPFS)",
     fix="leave it out: devtmpfs makes it",

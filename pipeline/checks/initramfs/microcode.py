@@ -1,6 +1,4 @@
-"""Owns early microcode: which of it Linux finds in an initramfs, and why it passes over the rest.
-
-Must not know how an initramfs is stored.
+"""Early microcode: which of it Linux finds in an initramfs, and why it passes over the rest.
 
 Specification: Linux 6.12, lib/earlycpio.c (`find_cpio_data`), arch/x86/kernel/cpu/microcode/intel.c
 (`scan_microcode`) and amd.c, Documentation/arch/x86/microcode.rst; Intel SDM, volume 3, §11.11 (the data
@@ -45,7 +43,7 @@ class Early:
         return self.name.startswith("Authentic") or self.offset % ALIGNMENT == 0
 
 
-def found(initramfs: Initramfs) -> Mapping[str, Early]:
+def early_microcode(initramfs: Initramfs) -> Mapping[str, Early]:
     """Return what Linux finds, by vendor: the first file of that name, in front of what is packed."""
     early: dict[str, Early] = {}
     for segment, entry in _files(initramfs):
@@ -74,11 +72,11 @@ rule = Rules[Initramfs]()
 )
 def microcode_is_found(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux looks for it by its whole name, in what stands in front and is not packed, and says nothing."""
-    early = found(initramfs)
+    early = early_microcode(initramfs)
     for vendor, one in early.items():
         wrong = (_intel if vendor == "Intel" else _amd)(one.entry.data)
         if wrong:
-            yield f"{one.entry.name!r} is no microcode that Linux takes: {wrong}", "copy the file again"
+            yield f"{one.entry.name!r} is not microcode that Linux accepts: {wrong}", "copy the file again"
     told: set[str] = set()
     for segment, entry in _files(initramfs):
         name = plain(entry.name)

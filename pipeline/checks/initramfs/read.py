@@ -1,7 +1,4 @@
-"""Owns what an initramfs is to the rules: its archives, their members, and the tree that Linux makes of them.
-
-Must not know what should be in it.
-"""
+"""What an initramfs is to the rules: its archives, their members, and the tree that Linux makes of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,12 +6,11 @@ from dataclasses import dataclass
 from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
 from pipeline.formats import cpio_reader
-from pipeline.formats import initramfs as archives
 from pipeline.formats.compression import LZ4_FRAME, compression_of
 from pipeline.formats.cpio_members import FOREIGN
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image, budget_of
-from pipeline.formats.initramfs import EARLY, Segment
+from pipeline.formats.initramfs import EARLY, Segment, unpack
 from pipeline.formats.magic import describe, recognise
 from pipeline.formats.rootfs import Lost, grow, plain
 from pipeline.formats.tree import Tree
@@ -56,10 +52,10 @@ def read_initramfs(image: Image, programs: Mapping[str, str]) -> Initramfs:
     """Unpack and read, as Linux does. Raises FormatError when nothing comes out of it."""
     if not is_archive(image):
         raise FormatError(
-            f"the initramfs is {describe(image)}, no archive that Linux unpacks",
+            f"the initramfs is {describe(image)}, not an archive that Linux unpacks",
             "make a newc archive, and pack it with zstd",
         )
-    unpacked = archives.unpack(image)
+    unpacked = unpack(image)
     entries = tuple(entry for segment in unpacked.segments for entry in segment.entries)
     reasons = (unpacked.fault,) if unpacked.fault else unpacked.doubts
     if not entries and reasons:

@@ -1,6 +1,6 @@
-"""Owns what must hold of an initramfs: what Linux and BusyBox init need is in it, and nothing leaked in.
+"""What must hold of an initramfs: what Linux and BusyBox init need is in it, and nothing leaked in.
 
-Must not know how it was made. `/etc/inittab` has rules of its own in `inittab`.
+`/etc/inittab` has rules of its own in `inittab`.
 """
 
 import stat

@@ -1,6 +1,4 @@
-"""Owns what Linux can start out of an initramfs: which file a path leads to, and why the kernel refuses it.
-
-Must not know which path is asked for, nor what a refusal means for whoever boots.
+"""What Linux can start out of an initramfs: which file a path leads to, and why the kernel refuses it.
 
 Specification: Linux 6.12, fs/exec.c, fs/binfmt_script.c, fs/binfmt_elf.c
 """
@@ -207,7 +205,7 @@ def _loadable(entry: Entry, kernel: Node | None) -> Elf:
         raise Refused(f"/{entry.name} is damaged: {error.message}", error.hint) from error
     if elf.kind not in ("ET_EXEC", "ET_DYN") or not elf.loaded:
         raise Refused(
-            f"/{entry.name} is an ELF file of type {elf.kind} with {elf.loaded} bytes to load, no program",
+            f"/{entry.name} is an ELF file of type {elf.kind} with {elf.loaded} bytes to load, not a program",
             "give the linked program, not an object file",
         )
     if not elf.entry:
@@ -258,10 +256,10 @@ def _instead(entry: Entry, target: str) -> str:
         return f"a text file that says {target!r}: a symbolic link that became a file"
     head = bytes(entry.data[:BINPRM_BUF_SIZE])
     if head.startswith(BYTE_ORDER_MARK + b"#!"):
-        return "a script with a byte order mark in front of its `#!`, which is no program"
+        return "a script with a byte order mark in front of its `#!`, which is not a program"
     if head.lstrip().startswith(b"#!"):
-        return "a script with blanks in front of its `#!`, which is no program"
-    return f"{describe(entry.data)}, which is no program"
+        return "a script with blanks in front of its `#!`, which is not a program"
+    return f"{describe(entry.data)}, which is not a program"
 
 
 def _link_target(tree: Tree, entry: Entry) -> str:

@@ -1,7 +1,4 @@
-"""Owns what must hold of the lines of an inittab that start the image's own program.
-
-Must not know what else an inittab does.
-"""
+"""What must hold of the lines of an inittab that start the image's own program."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

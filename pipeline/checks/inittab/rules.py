@@ -1,7 +1,6 @@
-"""Owns what must hold of `/etc/inittab`: it mounts what a program needs, starts the program, and ends well.
+"""What must hold of `/etc/inittab`: it mounts what a program needs, starts the program, and ends well.
 
-Must not know how the archive around it is stored. BusyBox `init` itself is described by
-`pipeline.formats.inittab`.
+BusyBox `init` itself is described by `pipeline.formats.inittab`.
 """
 
 import re
@@ -190,13 +189,15 @@ def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
     """BusyBox cannot open a terminal that no device has, and then does not start what is on the line."""
     for line in inittab.good_lines:
         if line.tty and not re.fullmatch(TERMINAL, line.tty):
-            yield f"line {line.number}: {line.tty!r} is no terminal that Linux has"
+            yield f"line {line.number}: {line.tty!r} is not a terminal of Linux"
 
 
 def read(image: Image, tree: Tree, programs: Mapping[str, str]) -> Inittab:
     """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
     if len(image) > MAX_SIZE:
-        raise FormatError(f"the inittab has {len(image)} bytes; none needs {MAX_SIZE}", "shorten it")
+        raise FormatError(
+            f"the inittab has {len(image)} bytes, more than any needs ({MAX_SIZE})", "shorten it"
+        )
     budget_of(image).spend(STEPS, len(image) // LETTERS_A_STEP)
     return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree, programs)
 

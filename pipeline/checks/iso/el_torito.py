@@ -1,6 +1,4 @@
-"""Owns what must hold of El Torito: what firmware finds when it boots the ISO as a CD.
-
-Must not know what the boot image holds, nor partitions.
+"""What must hold of El Torito: what firmware finds when it boots the ISO as a CD.
 
 Specifications: El Torito 1.0 (1995); UEFI 2.10, §13.3.2.1 "ISO-9660 and El Torito"
 """

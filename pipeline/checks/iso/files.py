@@ -1,6 +1,4 @@
-"""Owns what must hold of the ISO 9660 file system: sizes, where its files lie, who owns them and since when.
-
-Must not know how it is booted.
+"""What must hold of the ISO 9660 file system: sizes, where its files lie, who owns them and since when.
 
 Specifications: ECMA-119 (ISO 9660), IEEE P1282 (Rock Ridge), Joliet
 """

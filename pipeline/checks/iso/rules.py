@@ -1,6 +1,6 @@
-"""Owns what must hold of the ISO: one file that firmware boots as a CD, as a USB stick and as a disk.
+"""What must hold of the ISO: one file that firmware boots as a CD, as a USB stick and as a disk.
 
-Must not know how it was made. A stranger's ISO may lack any way of booting; one that is there must work.
+A stranger's ISO may lack any way of booting; one that is there must work.
 """
 
 from collections.abc import Iterable, Iterator

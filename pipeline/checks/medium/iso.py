@@ -1,6 +1,4 @@
-"""Owns reading an ISO as a whole: its file system, its boot catalog and what that points at, its partitions.
-
-Must not know what has to hold of them.
+"""Reading an ISO as a whole: its file system, its boot catalog and what that points at, its partitions.
 
 Specifications: ECMA-119; El Torito 1.0 (1995); UEFI 2.10, §13.3.2 (partition discovery on CD)
 """

@@ -1,7 +1,7 @@
-"""Owns what lies in an ISO or on a disk: boot images, partitions and files, each once.
+"""What lies in an ISO or on a disk: boot images, partitions and files, each once.
 
-Must not know what has to hold of them. The same blocks are often an El Torito image, a partition and a file:
-they are one member, whose facts say so. Blocks are taken apart once: what overlaps others is not looked into.
+The same blocks are often an El Torito image, a partition and a file: they are one member, whose facts say so.
+Blocks are taken apart once: what overlaps others is not looked into.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Owns why firmware starts nothing from a medium, and what to do: one clause, and a hint that is a command.
-
-Must not know by which way it is started, but for where firmware looked.
-"""
+"""Why firmware starts nothing from a medium, and what to do: one clause, and a hint that is a command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Owns near misses: programs that firmware would start, were they where it looks, and how to get them there.
-
-Must not know why firmware looks there.
-"""
+"""Near misses: programs that firmware would start, were they where it looks, and how to get them there."""
 
 from collections.abc import Iterator
 

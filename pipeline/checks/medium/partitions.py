@@ -1,6 +1,4 @@
-"""Owns what is said of a disk in its first and last blocks: MBR and GPT, and what must hold of both.
-
-Must not know what else is in the image: an ISO has them too. The rules' codes are those of its users.
+"""What is said of a disk in its first and last blocks: MBR and GPT, and what must hold of both.
 
 Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
 https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html

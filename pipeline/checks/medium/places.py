@@ -1,6 +1,4 @@
-"""Owns where firmware looks for programs on a medium: which bytes a boot image or a partition covers.
-
-Must not know what a person asks, nor how it is shown. It looks at what was taken apart, at nothing else.
+"""Where firmware looks for programs on a medium: which bytes a boot image or a partition covers.
 
 There are two ways to look: by the rules, and as EDK II does, from which most firmware is made.
 Specifications: UEFI 2.10, §13.3.2 "Partition Discovery"; El Torito 1.0;

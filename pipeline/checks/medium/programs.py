@@ -1,6 +1,4 @@
-"""Owns which programs firmware finds in a FAT volume, and why it would not start one that is there.
-
-Must not know where the volume lies on a medium.
+"""Which programs firmware finds in a FAT volume, and why it would not start one that is there.
 
 Specification: UEFI 2.10, §3.5.1.1 "Removable Media Boot Behavior"
 https://uefi.org/specs/UEFI/2.10/03_Boot_Manager.html

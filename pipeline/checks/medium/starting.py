@@ -1,6 +1,4 @@
-"""Owns whether firmware starts a program from a medium: from where, on what condition, or why not.
-
-Must not know what a person asks, nor how it is shown.
+"""Whether firmware starts a program from a medium: from where, on what condition, or why not.
 
 Specification: UEFI 2.10, §3.5.1.1 "Removable Media Boot Behavior" and §13.3 "File System Format"
 https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html

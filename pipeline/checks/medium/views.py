@@ -1,6 +1,4 @@
-"""Owns comparing what several views of one medium say of the same blocks: tables, file systems, boot images.
-
-Must not know which of them firmware goes by: one that disagrees is read by somebody.
+"""Comparing what several views of one medium say of the same blocks: tables, file systems, boot images.
 
 Specifications: UEFI 2.10, §5.2.3 and §5.3; ECMA-119, §9.1; Microsoft FAT Specification, §3.1
 """
@@ -50,7 +48,7 @@ def protective_is_inactive(disk: Partitions) -> Iterator[Fault]:
     fix="move the disk's own backup there, with `sgdisk -e FILE`",
 )
 def last_block_is_its_own(disk: Partitions) -> Iterator[Fault]:
-    """Where the primary GPT is damaged, firmware goes by the table in the last block, whosever that is."""
+    """Where the primary GPT is damaged, firmware goes by the table in the last block, even another disk's."""
     table = disk.primary
     if isinstance(table, FormatError) or table.alternate_lba >= disk.last_lba:
         return

@@ -1,7 +1,6 @@
-"""Owns which programs dbx refuses by their digests: the first half of each digest, by when it was published.
+"""Which programs dbx refuses by their digests: the first half of each digest, by when it was published.
 
-Must not know programs: they come as what they hash to. Half of a SHA-256 is enough to know a program by, and
-nobody is refused for it: firmware has all of the digests.
+Half of a SHA-256 is enough to know a program by, and nobody is refused for it: firmware has them whole.
 
 Source: https://github.com/microsoft/secureboot_objects, dbx_info_msft_01_06_25.csv, Authenticode digests.
 Windows' own boot managers are left out. Copied by hand, group by group; `AS_OF` is that list's date.

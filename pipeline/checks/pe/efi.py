@@ -1,6 +1,4 @@
-"""Owns what must hold of EFI programs that are no UKI: boot loaders, addons, kernels of other machines.
-
-Must not know what they do.
+"""What must hold of EFI programs that are no UKI: boot loaders, addons, kernels of other machines.
 
 Specification: UEFI 2.10, §2.1.1 UEFI Images https://uefi.org/specs/UEFI/2.10/02_Overview.html
 """

@@ -1,7 +1,7 @@
-"""Owns which generations of programs published SbatLevels refuse, as of a date.
+"""Which generations of programs published SbatLevels refuse, as of a date.
 
-Must not know programs: they come as what they declare. A machine has one of these levels, or one between;
-it only ever rises, so a program that one of them refuses starts on machines that have an older one.
+A machine has one of these levels, or one between. It only ever rises, so a program that one of them refuses
+starts on machines that have an older one.
 
 Source: SbatLevel_Variable.txt of shim, https://github.com/rhboot/shim/blob/main/SbatLevel_Variable.txt, up to
 2025021800; for later ones, what distributions quote of it. Copied by hand. Where one date has two payloads it

@@ -1,7 +1,4 @@
-"""Owns what must hold of headers and sections of any PE image that firmware loads, and its rules in a row.
-
-Must not know what a section is for. Each rule is given what the image is called in its sentences.
-"""
+"""What must hold of headers and sections of any PE image that firmware loads."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -211,7 +208,7 @@ def are_aligned(pe: Pe) -> Iterator[Fault]:
             if not unit or value % unit:
                 yield (
                     f"{called(pe)}'s section {section.name} has the {place} {value:#x}, "
-                    f"no multiple of {unit:#x}"
+                    f"not a multiple of {unit:#x}"
                 )
 
 
@@ -220,7 +217,7 @@ def are_aligned(pe: Pe) -> Iterator[Fault]:
     "it is of a subsystem of firmware",
     lenient=True,
     spec="UEFI 2.10, §2.1.1 UEFI Images; Microsoft PE Format, Windows Subsystem",
-    fix="link it as an EFI application, with --subsystem 10; a program for Windows is no boot program",
+    fix="link it as an EFI application, with --subsystem 10; a program for Windows cannot boot",
 )
 def is_for_firmware(pe: Pe) -> Iterator[Fault]:
     """Firmware starts programs and drivers of its own subsystems, and none of an operating system."""

@@ -1,7 +1,4 @@
-"""Owns what must hold of the signatures of any PE image, and whether it has been revoked.
-
-Must not know whom firmware trusts.
-"""
+"""What must hold of the signatures of any PE image, and whether it has been revoked."""
 
 from collections.abc import Iterator
 
@@ -26,7 +23,7 @@ rule = Rules[Pe]()
     fix="sign it again, as the last thing that is done to it: sbattach --remove, then sbsign",
 )
 def are_right(pe: Pe) -> Iterator[Fault]:
-    """Under Secure Boot a signature counts that covers these very bytes; any other is as good as none."""
+    """Under Secure Boot only a signature of these very bytes counts."""
     if sum(pe.certificates) > len(pe.image):
         return  # a rule of its own says so
     try:

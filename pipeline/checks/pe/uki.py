@@ -1,6 +1,4 @@
-"""Owns what must hold of a UKI: an EFI program for x86-64 with a kernel, an initramfs and a command line.
-
-Must not know how it was bundled.
+"""What must hold of a UKI: an EFI program for x86-64 with a kernel, an initramfs and a command line.
 
 Specification: UAPI Group, Unified Kernel Image
 https://uapi-group.org/specifications/specs/unified_kernel_image/

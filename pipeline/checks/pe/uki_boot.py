@@ -1,7 +1,4 @@
-"""Owns what must hold of a UKI's parts together: this kernel, with this command line, starts this initramfs.
-
-Must not know how the parts are stored; they come as nodes that have been taken apart.
-"""
+"""What must hold of a UKI's parts together: this kernel, with this command line, starts this initramfs."""
 
 import re
 from collections.abc import Iterator

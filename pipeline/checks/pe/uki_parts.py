@@ -1,7 +1,4 @@
-"""Owns the kinds of a UKI's smaller sections: device trees, hardware ids, signed PCR policies, profiles.
-
-Must not know whether they go together: `uki` and what belongs to it do.
-"""
+"""The kinds of a UKI's smaller sections: device trees, hardware ids, signed PCR policies, profiles."""
 
 import re
 from dataclasses import dataclass

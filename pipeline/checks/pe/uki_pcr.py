@@ -1,6 +1,4 @@
-"""Owns what PCR 11 is after systemd-stub has measured a UKI, and whether the .pcrsig in it is for that value.
-
-Must not know which sections count: `uki_profiles` does.
+"""What PCR 11 is after systemd-stub has measured a UKI, and whether the .pcrsig in it is for that value.
 
 Specifications: systemd, src/boot/stub.c (measure_sections), systemd-measure(1); UAPI.7 Linux TPM PCR Registry
 """

@@ -1,6 +1,4 @@
-"""Owns which of a UKI's sections systemd-stub takes, in each of its profiles.
-
-Must not know what a section is for.
+"""Which of a UKI's sections systemd-stub takes, in each of its profiles.
 
 Specifications: UAPI.5 Unified Kernel Image, "PE Sections" and "Multi-Profile UKIs"; systemd, src/boot/pe.c
 (pe_locate_profile_sections), src/fundamental/uki.h
@@ -71,7 +69,7 @@ class Profile:
         return f"profile @{self.number}{f' ({name})' if name else ''}"
 
     def one(self, name: str) -> Section | None:
-        """Return the one section of that name, None without one; one that is empty is as good as none."""
+        """Return the one section of that name, None without one; an empty one counts as none."""
         section, _ = next(iter(self.takes.get(name, ())), (None, ""))
         return section if section and section.virtual_size else None
 

@@ -222,11 +222,15 @@ CASES = (
         "FAT014",
         without_dates(),
         tuple(
-            f"the FAT volume's {path} was written on 1980-00-00, which is no date"
+            f"the FAT volume's {path} was written on 1980-00-00, which is not a date"
             for path in ("EFI", "EFI/BOOT", PATH)
         ),
     ),
-    Case("FAT012", patch(GOOD, 21, b"\x42"), ("the FAT volume's media descriptor is 0x42, which none has",)),
+    Case(
+        "FAT012",
+        patch(GOOD, 21, b"\x42"),
+        ("the FAT volume's media descriptor is 0x42, which is not a valid one",),
+    ),
 )
 
 PARTS = (

@@ -87,19 +87,19 @@ NOT_FOUND = f"the microcode '{FOLDER}/GenuineIntel.bin' is not found: "
         ),
         (
             archive(("GenuineIntel.bin", INTEL + bytes(4))) + MAIN,
-            f"'{FOLDER}/GenuineIntel.bin' is no microcode that Linux takes: "
+            f"'{FOLDER}/GenuineIntel.bin' is not microcode that Linux accepts: "
             "4 bytes are left over behind its updates",
             "copy the file again",
         ),
         (
             archive(("GenuineIntel.bin", INTEL + patch(INTEL, 32, struct.pack("<I", 999)))) + MAIN,
-            f"'{FOLDER}/GenuineIntel.bin' is no microcode that Linux takes: "
+            f"'{FOLDER}/GenuineIntel.bin' is not microcode that Linux accepts: "
             "there is no update of Intel at offset 0x60",
             "copy the file again",
         ),
         (
             archive(("AuthenticAMD.bin", INTEL)) + MAIN,
-            f"'{FOLDER}/AuthenticAMD.bin' is no microcode that Linux takes: it does not start as",
+            f"'{FOLDER}/AuthenticAMD.bin' is not microcode that Linux accepts: it does not start as",
             "copy the file again",
         ),
         (

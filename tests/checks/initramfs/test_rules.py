@@ -24,7 +24,7 @@ UCODE = (
 )
 
 CASES = (
-    Case("CPIO000", b"", ("the initramfs is an empty file, no archive that Linux unpacks",)),
+    Case("CPIO000", b"", ("the initramfs is an empty file, not an archive that Linux unpacks",)),
     Case(
         "CPIO000",
         GOOD[:-9],
@@ -79,12 +79,12 @@ CASES = (
     Case(
         "CPIO001",
         changed(Raw("/etc/x", FILE)),
-        ("the initramfs has a member called '/etc/x', which is no normalised relative path",),
+        ("the initramfs has a member called '/etc/x', which is not a normalised relative path",),
     ),
     Case(
         "CPIO001",
         changed(Raw("./etc", DIRECTORY)),
-        ("the initramfs has a member called './etc', which is no normalised relative path",),
+        ("the initramfs has a member called './etc', which is not a normalised relative path",),
     ),
     Case("CPIO002", initramfs([*ALL, ALL[-1]]), ("the initramfs has 'tmp' 2 times",)),
     Case(
@@ -95,12 +95,12 @@ CASES = (
     Case(
         "CPIO004",
         changed(Raw("usr/bin/x", FILE)),
-        ("'usr/bin/x' lies in 'usr/bin', which is no directory of the initramfs",),
+        ("'usr/bin/x' lies in 'usr/bin', which is not a directory in the initramfs",),
     ),
     Case(
         "CPIO004",
         changed(Raw("etc/inittab/x", FILE)),
-        ("'etc/inittab/x' lies in 'etc/inittab', which is no directory of the initramfs",),
+        ("'etc/inittab/x' lies in 'etc/inittab', which is not a directory in the initramfs",),
     ),
     Case(
         "CPIO005",
@@ -190,7 +190,7 @@ TOGETHER = (
         changed(Raw("init", FILE | 0o111, b"busybox")),
         (
             "Linux would start /init, but /init is a file of no known format (it starts with "
-            "62757379626f78), which is no program",
+            "62757379626f78), which is not a program",
         ),
     ),
     Case(

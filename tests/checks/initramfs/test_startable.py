@@ -67,7 +67,11 @@ def test_it_is_started(members: list[Raw]) -> None:
 
 
 REFUSED = (
-    ([text(b"")], "/init is an empty file, which is no program", "copy a program there: `cp busybox init`"),
+    (
+        [text(b"")],
+        "/init is an empty file, which is not a program",
+        "copy a program there: `cp busybox init`",
+    ),
     (
         [text(b"#!/bin/sh\r\necho\r\n")],
         "/init is a script for '/bin/sh\\r', which is not in the archive: its lines end as on Windows, "
@@ -111,17 +115,17 @@ REFUSED = (
     (scripts(7), "/init is a script for a script, and so on, more than 5 times", "name a program"),
     (
         [text(b"\xef\xbb\xbf#!/bin/sh\n")],
-        "/init is a script with a byte order mark in front of its `#!`, which is no program",
+        "/init is a script with a byte order mark in front of its `#!`, which is not a program",
         r"run `sed -i '1s/^\xef\xbb\xbf//' init`",
     ),
     (
         [text("#!/bin/sh\n".encode("utf-16"))],
-        "/init is a file of no known format (it starts with fffe230021002f00), which is no program",
+        "/init is a file of no known format (it starts with fffe230021002f00), which is not a program",
         "run `iconv -f UTF-16 -t UTF-8 init`",
     ),
     (
         [text(b"\n#!/bin/sh\n")],
-        "/init is a script with blanks in front of its `#!`, which is no program",
+        "/init is a script with blanks in front of its `#!`, which is not a program",
         "take away what stands in front of `#!` in init",
     ),
     (
@@ -136,7 +140,7 @@ REFUSED = (
     ),
     (
         [text(b"exec /bin/sh\n")],
-        "/init is a file of no known format (it starts with 65786563202f6269), which is no program",
+        "/init is a file of no known format (it starts with 65786563202f6269), which is not a program",
         "put a program there, or a script that begins with `#!/bin/sh`",
     ),
     (

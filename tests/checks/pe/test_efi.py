@@ -43,7 +43,7 @@ CASES = (
     Case(
         "EFI005",
         patch(GOOD, section_field(GOOD, ".data", VIRTUAL_ADDRESS), b"\x10\x20"),
-        ("the EFI program's section .data has the address 0x2010, no multiple of 0x1000",),
+        ("the EFI program's section .data has the address 0x2010, not a multiple of 0x1000",),
     ),
     Case(
         "EFI003",

@@ -7,7 +7,7 @@ import zstandard
 
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
-from pipeline.checks.pe import uki as check
+from pipeline.checks.pe.uki import UKI
 from pipeline.checks.pe.uki_pcr import expected
 from pipeline.checks.pe.uki_profiles import profiles
 from pipeline.formats.pe import read_pe
@@ -64,7 +64,7 @@ CASES = (
     Case(
         "UKI006",
         with_field(".uname", VIRTUAL_ADDRESS, 0x4010),
-        ("the UKI's section .uname has the address 0x4010, no multiple of 0x1000",),
+        ("the UKI's section .uname has the address 0x4010, not a multiple of 0x1000",),
     ),
     Case("UKI007", uki({".uname": b"6.1.0"}), ("the UKI's .uname is '6.1.0', its kernel is '6.12.1-test'",)),
     Case(
@@ -280,7 +280,7 @@ def test_what_its_headers_do_not_tell_is_kept(contents: bytes) -> None:
     image = uki({".linux": contents})
     longer = patch(image, section_field(image, ".linux", VIRTUAL_SIZE), struct.pack("<I", 0x10_0000))
     padded = contents + bytes(-len(contents) % 0x200)
-    assert next(bytes(one.image) for one in check.members(read_pe(longer)) if one.name == ".linux") == padded
+    assert next(bytes(one.image) for one in UKI.members(read_pe(longer)) if one.name == ".linux") == padded
 
 
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
