@@ -30,6 +30,7 @@ from pipeline.cli.graph import ISO
 from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
 from pipeline.cli.tasks import all_tasks
+from pipeline.cli.watch import Watch
 from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
 from pipeline.report import Report
@@ -38,8 +39,11 @@ LIST = "`./doit list` shows all"
 NO_OPTION = re.compile(r"Error parsing \w+: (?:option )?(.+?) \(parsing options: ")
 NO_VALUE = re.compile(r"Error parsing parameter '([\w-]+)' <class 'int'>\.\n.*: ('.*')")
 
-KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget)
-"""The commands of doit that work on tasks here; those that are left out would work on its own records."""
+KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget, Watch)
+"""The commands of doit that work on tasks here; those that are left out would work on its own records.
+
+`auto` is what older versions of doit called `watch`.
+"""
 
 FORGETTING = ("forget", "clean")
 
@@ -101,7 +105,7 @@ def called(arguments: Sequence[str], names: dict[str, str]) -> list[str]:
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS})
+    kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS} | {"auto": Watch})
     report = Report()
     try:
         session = Session(root, report)
@@ -161,6 +165,7 @@ def _parsed(command: Command, rest: list[str], session: Session, tasks: list[Tas
 def unknown(name: str, tasks: Iterable[Task]) -> PipelineError:
     """Return what is said of a task that there is not, with the one that was meant, if one looks so."""
     known = [task.name for task in tasks if not task.name.startswith("_")]
+    known += [kind.get_name() for kind in KINDS]
     close = difflib.get_close_matches(name, known, n=1)
     return PipelineError(
         f"{name!r} is not a command", f"did you mean `{close[0]}`? {LIST}" if close else LIST

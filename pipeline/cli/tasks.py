@@ -18,8 +18,8 @@ from pipeline.errors import PipelineError
 BUILD = "build artifacts/<recipe>/<recipe>.iso, and all that it needs"
 
 
-def all_tasks(session: Session, words: tuple[str, ...]) -> list[Task]:
-    """Return the tasks of a checkout; `words` are doit's own commands.
+def all_tasks(session: Session, words: tuple[str, ...] = ()) -> list[Task]:
+    """Return the tasks of a checkout; `words` are doit's own commands, which no step may be called like.
 
     A mistake in the files that say what to build must not keep `doctor` or `lock` from running: it
     fails `iso`, and what needs it.
