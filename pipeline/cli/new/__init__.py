@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomlkit
-
 from pipeline.build.session import Session
 from pipeline.cli.new.splash import splash
 from pipeline.cli.new.wheel import pinned_wheel
@@ -97,9 +95,8 @@ def _fill(target: Path, names: Names, session: Session) -> None:
     renamed = _renaming(str(product["name"]), str(product["id"]), names)
     for name in project.recipes:
         folder = target / "recipes" / renamed(name)
-        shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("acceptance"))
+        shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
         _rename_below(folder, renamed)
-        _without_stories(folder / "recipe.toml")
         (folder / project.recipes[name].image.splash).write_bytes(splash(names.name, product["colours"]))
     shutil.copytree(root / "recipes/kernels", target / "recipes/kernels")
     for file in (target / manifest.PATH, *target.glob(f"recipes/*/{PRODUCT}")):
@@ -122,13 +119,6 @@ def _renaming(name: str, id_: str, names: Names) -> Callable[[str], str]:
     others = {Names.of(name).word: names.word, id_: names.id, id_.upper(): names.id.upper()}
     pattern = re.compile("|".join(map(re.escape, others)))
     return lambda text: pattern.sub(lambda found: others[found[0]], text)
-
-
-def _without_stories(recipe: Path) -> None:
-    """Leave out what proves the other product."""
-    document = tomlkit.parse(recipe.read_text(encoding="utf-8"))
-    document.pop("acceptance", None)
-    recipe.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def _rename_below(folder: Path, renamed: Callable[[str], str]) -> None:
