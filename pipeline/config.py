@@ -6,6 +6,7 @@ the mistakes; this module says them in the words people use.
 
 import calendar
 import datetime
+import functools
 import json
 import re
 import time
@@ -170,16 +171,23 @@ def _key_path(error: ErrorDetails) -> str:
     return ".".join(str(part) for part in error["loc"])
 
 
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
 def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[str]) -> T | None:
     """Return `data` as a `kind`, or None after adding `name: key.path: sentence` lines to `mistakes`."""
+    found: T | None = None
     try:
         # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON.
-        return TypeAdapter(kind).validate_json(json.dumps(data, default=_as_json))
+        made = _adapter(kind)  # type: ignore[arg-type]
+        found = made.validate_json(json.dumps(data, default=_as_json))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path = _key_path(detail)
             mistakes.append(f"{name}: {path + ': ' if path else ''}{_sentence(detail)}")
-        return None
+    return found
 
 
 CONFLICT = "has a mark of a merge conflict"

@@ -10,11 +10,20 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Entry, Input, Output, Pinned, Source, Step, digest_as_read, source_digest
+from pipeline.plan.step import (
+    Entry,
+    Input,
+    Output,
+    Pinned,
+    Source,
+    Step,
+    digest_as_read,
+    digests_of,
+    source_digest,
+)
 from pipeline.report import Line
 from pipeline.sandbox.run import Sandbox, StepError, Work
 from pipeline.store.cache import Blob, Result, Store
-from pipeline.store.download import fetch
 from pipeline.store.files import sha256_of
 
 
@@ -29,6 +38,12 @@ class Builder:
 
     keys: dict[Step, str] = field(default_factory=dict)
     """Keys that this run has computed already."""
+
+    sources: dict[Source, str] = field(default_factory=dict)
+    """Digests of sources that this run has read already."""
+
+    rules: dict[frozenset[str], dict[str, str]] = field(default_factory=dict)
+    """Digests of the modules of rules that this run has read already."""
 
     guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -55,22 +70,36 @@ class Builder:
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""
-        if step not in self.keys and (key := self.key_now(step)):
+        if step not in self.keys and (key := self._key(step, self.digest)):
             self.keys[step] = key
         return self.keys.get(step)
 
     def key_now(self, step: Step) -> str | None:
         """Return the step's key as the files of the repository are at this moment."""
+        return self._key(step, self.digest_now)
+
+    def _key(self, step: Step, digest: Callable[[Input, str], str | None]) -> str | None:
         inputs = {}
         for name, source in step.inputs.items():
-            found = self.digest(source, f"step {step.name}")
+            found = digest(source, f"step {step.name}")
             if found is None:
                 return None
             inputs[name] = found
         return step.key(inputs)
 
     def digest(self, source: Input, name: str) -> str | None:
-        """Return an input's SHA-256, None while it has not been made; `name` is for messages."""
+        """Return an input's SHA-256, None while it has not been made; `name` is for messages.
+
+        A source is read once a run: a step that finds it changed when it takes it says so.
+        """
+        if not isinstance(source, Source):
+            return self.digest_now(source, name)
+        if source not in self.sources:
+            self.sources[source] = source_digest(source, name)
+        return self.sources[source]
+
+    def digest_now(self, source: Input, name: str) -> str | None:
+        """Return an input's SHA-256 as its files are at this moment; see `digest`."""
         match source:
             case Output(step, output):
                 made = self.result(step)
@@ -110,12 +139,19 @@ class Builder:
                 )
         return ""
 
+    def checks_digest(self, step: Step) -> str:
+        """Return the digest of the step's rules; those that many steps share are read once a run."""
+        names = step.rule_modules()
+        if names not in self.rules:
+            self.rules[names] = digests_of(names)
+        return step.checks_digest(self.rules[names])
+
     def is_current(self, step: Step, folder: Path) -> bool:
         """Tell whether the step's result is known and checked, and what it publishes lies in `folder`."""
         result = self.result(step)
         return (
             result is not None
-            and result.checked == step.checks_digest()
+            and result.checked == self.checks_digest(step)
             and all(self.store.holds(blob) for blob in result.outputs.values())
             and all(_holds(folder / name, result.outputs[name]) for name in step.published)
         )
@@ -146,6 +182,8 @@ class Builder:
     def _pinned(self, source: Pinned, line: Line) -> Path:
         blob = source.blob
         if source.path is None:
+            from pipeline.store.download import fetch  # it takes longer to load than doing nothing
+
             return fetch(
                 self.store,
                 blob,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
-from pipeline.plan.image import plan
+from pipeline.plan.image import plans
 from pipeline.plan.step import Step, distinct
 from pipeline.project import checkout, outputs
 from pipeline.project.checkout import Project
@@ -43,7 +43,7 @@ class Session:
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:
         """The plan of each recipe. Raises ConfigError where two of their steps cannot be told apart."""
-        images = {name: plan(self.project, name) for name in self.project.recipes}
+        images = plans(self.project)
         distinct(step for steps in images.values() for step in steps)
         return images
 

@@ -1,8 +1,7 @@
-"""Which kinds of artifacts there are, how they are recognised by their content, and the build's gates."""
+"""Which kinds of artifacts there are, and how they are recognised by their content."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.checks import whole
@@ -11,7 +10,7 @@ from pipeline.checks.compressed import COMPRESSED
 from pipeline.checks.disk import DISK
 from pipeline.checks.elf import ELF
 from pipeline.checks.fat.rules import FAT
-from pipeline.checks.finding import POLICIES, Finding, PolicyName, judge
+from pipeline.checks.finding import PolicyName, judge
 from pipeline.checks.initramfs.rules import INITRAMFS, initramfs_of
 from pipeline.checks.inittab.rules import INITTAB
 from pipeline.checks.iso.rules import ISO
@@ -26,7 +25,7 @@ from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
 from pipeline.formats.cpio_members import FOREIGN
 from pipeline.formats.cpio_reader import MAGICS, skip_zeros
-from pipeline.formats.fields import Image, charged, open_image
+from pipeline.formats.fields import Image, charged
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
 
@@ -124,18 +123,3 @@ def take_apart(
     findings = (*judge(whole.rule.table, budget, policies), *node.findings)
     budget.refill()
     return replace(node, findings=findings)
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A step's check: its artifact is of this kind and has no fault, but for the codes `allowed`."""
-
-    kind: str
-    allowed: tuple[str, ...] = ()
-    policies: tuple[PolicyName, ...] = tuple(POLICIES)
-    programs: Mapping[str, str] = field(default_factory=dict)
-
-    def __call__(self, path: Path) -> list[Finding]:
-        """Return what is wrong with the file. OSError when it cannot be read."""
-        node = take_apart(open_image(path), path.name, self.kind, self.policies, programs=self.programs)
-        return [finding for finding in node.all_findings() if finding.code not in self.allowed]

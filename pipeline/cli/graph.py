@@ -60,8 +60,11 @@ def task_names(session: Session, taken: Collection[str]) -> dict[str, str]:
     }
 
 
-def step_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
-    """Yield the tasks of all steps, and of each kind that has several, in the plans' order."""
+def step_tasks(session: Session, names: dict[str, str], *, listed: bool) -> Iterator[Task]:
+    """Yield the tasks of all steps, and of each kind that has several, in the plans' order.
+
+    Files that they depend on are `listed` where people look at them: to make tasks, doit asks their keys.
+    """
     groups: dict[str, list[str]] = {}
     for step in names:
         groups.setdefault(kind_of(step), []).append(step)
@@ -70,14 +73,16 @@ def step_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
         if members != [kind] and kind != ISO:
             yield Task(kind, None, task_dep=members, has_subtask=True, doc=_first(session, steps[0]).summary)
         group = kind if members != [kind] else None
-        yield from (_step_task(session, step, names, group) for step in steps)
+        yield from (_step_task(session, step, names, group, listed=listed) for step in steps)
 
 
 def _first(session: Session, name: str) -> Step:
     return next(iter(session.steps[name].values()))
 
 
-def _step_task(session: Session, name: str, names: dict[str, str], group: str | None) -> Task:
+def _step_task(
+    session: Session, name: str, names: dict[str, str], group: str | None, *, listed: bool
+) -> Task:
     step = _first(session, name)
     task = Task(
         names[name],
@@ -92,7 +97,8 @@ def _step_task(session: Session, name: str, names: dict[str, str], group: str | 
         title=lambda _: name,
     )
     # In doit a set, whose order would be another one at each `list --deps`; it only looks through it.
-    task.file_dep = dict.fromkeys(sorted(_shown(session, path) for path in files(session, step)))
+    found = files(session, step) if listed else ()
+    task.file_dep = dict.fromkeys(sorted(_shown(session, path) for path in found))
     return task
 
 

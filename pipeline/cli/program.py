@@ -3,7 +3,6 @@
 doit parses the options of tasks and runs them; its own words for mistakes are not for people.
 """
 
-import difflib
 import os
 import re
 import signal
@@ -106,11 +105,16 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS} | {"auto": Watch})
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
+    if name in ("help", "--help", "-h") and not rest:
+        name = "list"
+    elif name not in kinds:
+        name, rest = "run", arguments
     report = Report()
     try:
         session = Session(root, report)
         (root / "artifacts").mkdir(exist_ok=True)
-        tasks = all_tasks(session, tuple(kinds))
+        tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:
         report.error(error)
         return 1
@@ -120,11 +124,6 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     if "" in arguments:  # doit looks at the first character of each
         report.error(unknown("", tasks))
         return 3
-    name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
-    if name in ("help", "--help", "-h") and not rest:
-        name = "list"
-    elif name not in kinds:
-        name, rest = "run", arguments
     steps = {task.name for task in tasks if task.uptodate or task.has_subtask}
     loader = Loader(session, tasks, workers(called(rest, aliases(session, tasks)), steps))
     command = kinds[name](task_loader=loader, bin_name="./doit", cmds=kinds)
@@ -166,6 +165,8 @@ def unknown(name: str, tasks: Iterable[Task]) -> PipelineError:
     """Return what is said of a task that there is not, with the one that was meant, if one looks so."""
     known = [task.name for task in tasks if not task.name.startswith("_")]
     known += [kind.get_name() for kind in KINDS]
+    import difflib  # it takes longer to load than most tasks to look at
+
     close = difflib.get_close_matches(name, known, n=1)
     return PipelineError(
         f"{name!r} is not a command", f"did you mean `{close[0]}`? {LIST}" if close else LIST

@@ -18,8 +18,10 @@ from pipeline.errors import PipelineError
 BUILD = "build artifacts/<recipe>/<recipe>.iso, and all that it needs"
 
 
-def all_tasks(session: Session, words: tuple[str, ...] = ()) -> list[Task]:
+def all_tasks(session: Session, words: tuple[str, ...] = (), *, listed: bool = True) -> list[Task]:
     """Return the tasks of a checkout; `words` are doit's own commands, which no step may be called like.
+
+    `listed`: see `step_tasks`.
 
     A mistake in the files that say what to build must not keep `doctor` or `lock` from running: it
     fails `iso`, and what needs it.
@@ -40,7 +42,7 @@ def all_tasks(session: Session, words: tuple[str, ...] = ()) -> list[Task]:
         _iso_task(session, names),
         *_command_tasks(session, names),
         _task(session, TRACKED, "name what goes into the images and is not in git", tracked),
-        *step_tasks(session, names),
+        *step_tasks(session, names, listed=listed),
     ]
 
 

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from debian.deb822 import Deb822
-
 from pipeline.config import is_url
 from pipeline.errors import PipelineError
 
@@ -53,6 +51,8 @@ def _apt_uris(apt: Path) -> list[str]:
         except OSError:
             continue
         if path.suffix == ".sources":
+            from debian.deb822 import Deb822  # it takes longer to load than doing nothing
+
             for paragraph in Deb822.iter_paragraphs(text, use_apt_pkg=False):
                 if paragraph.get("Enabled", "yes") != "no":
                     uris += paragraph.get("URIs", "").split()

@@ -3,9 +3,11 @@
 Where kernels and programs come from is in `kernels` and `programs`. Must not know engines, caches or doit.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from pipeline.checks.catalog import Gate
+from pipeline.checks.gate import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps
 from pipeline.plan.policy import policy_steps
@@ -38,15 +40,26 @@ LEFT = ("build.json", "logs", "boot-test")
 """What builds and tests leave in an image's folder beside its artifacts."""
 
 
-def plan(project: Project, name: str) -> tuple[Step, ...]:
+def plans(project: Project) -> dict[str, tuple[Step, ...]]:
+    """Return the plan of each recipe, in the recipes' order."""
+    planned: dict[str, tuple[Step, ...]] = {}
+    for name in sorted(project.recipes, key=lambda name: project.recipes[name].image.carries is not None):
+        planned[name] = plan(project, name, planned)  # what is carried comes first
+    return {name: planned[name] for name in project.recipes}
+
+
+def plan(
+    project: Project, name: str, planned: Mapping[str, tuple[Step, ...]] = MappingProxyType({})
+) -> tuple[Step, ...]:
     """Return the steps that make the image of the recipe `name`, each after all that it needs.
 
     An image that carries another begins with that one's steps, which publish nothing here. Kernel and
     programs depend on their sources and tools only; version and date of the product reach the image's own
-    steps alone, so a release rebuilds neither.
+    steps alone, so a release rebuilds neither. `planned` are plans that there are already.
     """
     carried = project.recipes[name].image.carries
-    before = tuple(replace(step, published={}) for step in plan(project, carried)) if carried else ()
+    theirs = (planned.get(carried) or plan(project, carried)) if carried else ()
+    before = tuple(replace(step, published={}) for step in theirs)
     system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
     compared = policy_steps(project, name, before, system)
     medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))

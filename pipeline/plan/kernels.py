@@ -5,7 +5,7 @@ Must not know engines, caches or doit, nor what images are made of them (`pipeli
 
 from pathlib import Path
 
-from pipeline.checks.catalog import Gate
+from pipeline.checks.gate import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Source, Step, made

@@ -6,7 +6,7 @@ Must not know engines, caches or doit, nor what images are made of them (`pipeli
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.checks.catalog import Gate
+from pipeline.checks.gate import Gate
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Input, Source, Step, made
 from pipeline.project.checkout import Project

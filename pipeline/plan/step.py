@@ -65,6 +65,9 @@ class Pinned:
     urls: tuple[str, ...] = ()
 
 
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where a node of Python's syntax has statements, or what has some in turn (https://docs.python.org/3/library/ast.html)."""
+
 Input = Output | Source | Pinned
 
 Entry = tuple[str, str]
@@ -108,10 +111,17 @@ class Step:
         """Return the modules that `run` can import besides what its container has: name to source file."""
         return modules_of([RUNNER, self.run.__module__]) if self.run else {}
 
-    def checks_digest(self) -> str:
-        """Return the SHA-256 of the rules that its outputs must obey: which ones, and their source."""
-        names = sorted({check.__module__ for check in self.checks.values()})
-        modules = {name: sha256_of(path) for name, path in modules_of(names).items()}
+    def rule_modules(self) -> frozenset[str]:
+        """Return the modules that its rules are in."""
+        return frozenset(check.__module__ for check in self.checks.values())
+
+    def checks_digest(self, modules: Mapping[str, str] | None = None) -> str:
+        """Return the SHA-256 of the rules that its outputs must obey: which ones, and their source.
+
+        `modules` are the digests of all modules that its rules are made of, where they were read already.
+        """
+        if modules is None:
+            modules = digests_of(self.rule_modules())
         rules = {name: _rule(check) for name, check in self.checks.items()}
         return digest({"modules": modules, "rules": rules})
 
@@ -200,6 +210,11 @@ def digest_as_read(source: Input, entries: Mapping[str, Entry]) -> str:
     return digest(dict(sorted(entries.items()))) if isinstance(source, Source) else entries[""][1]
 
 
+def digests_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of the source of each module that `modules_of` finds."""
+    return {name: sha256_of(path) for name, path in modules_of(names).items()}
+
+
 def modules_of(names: Iterable[str]) -> dict[str, Path]:
     """Return these modules and all that they import of TRAVELLING and of their own packages, sorted: name to
     source file.
@@ -234,7 +249,11 @@ def _imports(name: str, path: Path) -> tuple[str, ...]:
 def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
     """Return every name that a module of `package` imports and that may be a module."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    waiting: list[Any] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        # An import is a statement, so it is in no expression: most of a module needs no look.
+        waiting += [each for part in BLOCKS for each in getattr(node, part, ())]
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -161,12 +161,12 @@ def test_rules_that_changed_are_applied_without_making_it_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.build(shop.step())
-    monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
+    monkeypatch.setattr(Step, "checks_digest", lambda *_: "new rules")
     assert not shop.builder().is_current(shop.step(), shop.publish)
     assert shop.build(shop.step()).cached
     assert shop.builder().is_current(shop.step(), shop.publish)
     (shop.publish / "made").unlink()
-    monkeypatch.setattr(Step, "checks_digest", lambda _: "newer rules")
+    monkeypatch.setattr(Step, "checks_digest", lambda *_: "newer rules")
     strict = shop.step(checks={"made": lambda _: [Finding("TOY003", Severity.ERROR, "is wrong", "mend it")]})
     assert shop.error(strict).message.endswith("made: TOY003: is wrong\n      hint: mend it")
     assert shop.engine.runs == ["upper", "upper"]
@@ -330,7 +330,7 @@ def test_a_cache_for_reading_only_that_holds_everything_is_enough(
 
     monkeypatch.setattr(Store, "_folder", refuse)
     if changed:
-        monkeypatch.setattr(Step, "checks_digest", lambda _: "new rules")
+        monkeypatch.setattr(Step, "checks_digest", lambda *_: "new rules")
     assert shop.build(*steps).cached
     assert shop.artifacts() == {"doubled": "ABC!ABC!"}
     assert store.keys() == set(shop.store.root.rglob("*"))

@@ -102,6 +102,7 @@ def test_a_step_that_fails_leaves_no_artifact_of_older_inputs(session: Session, 
         leave(session, step, 1)
     (session.root / "text").unlink()
     session.builder.keys.clear()
+    session.builder.sources.clear()
     with pytest.raises(PipelineError):
         commands.realise_step(session, steps[0].name)
     assert there(session) == ["c"]

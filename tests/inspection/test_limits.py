@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pipeline.checks.catalog import Gate, take_apart
+from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
+from pipeline.checks.gate import Gate
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import fields
 from pipeline.formats.budget import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.build.session import Session
-from pipeline.checks.catalog import Gate
+from pipeline.checks.gate import Gate
 from pipeline.cli.run_tests import crate_tests
 from pipeline.debian import lock
 from pipeline.errors import ConfigError, PipelineError

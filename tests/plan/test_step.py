@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.checks.catalog import Gate
 from pipeline.checks.finding import Check
+from pipeline.checks.gate import Gate
 from pipeline.errors import PipelineError
 from pipeline.plan.step import RUNNER, Output, Source, Step, digest, modules_of, source_digest
 from tests.fixtures.toy_step import spotless

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.session import Session
-from pipeline.checks.catalog import Gate
 from pipeline.checks.finding import Severity
+from pipeline.checks.gate import Gate
 from pipeline.steps import archive, rust
 from tests.conftest import lacking
 from tests.fixtures.workshop import Content, Workshop

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks.catalog import Gate
+from pipeline.checks.gate import Gate
 from pipeline.formats import fat
 from pipeline.formats.fields import open_image
 from pipeline.steps import efi_image, initramfs, iso, uki
