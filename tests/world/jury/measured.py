@@ -1,4 +1,4 @@
-"""Rows: UKIs whose PCR 11 a TPM tells; what they have in place of Linux asks it."""
+"""Rows: UKIs whose PCR 11 a TPM tells, asked by what most of them have in place of Linux."""
 
 import hashlib
 import struct
@@ -12,17 +12,24 @@ from pipeline.checks.pe.uki_profiles import profiles
 from pipeline.formats.pcr import phases, policy_digest
 from pipeline.formats.pe import read_pe
 from tests.fixtures.devicetree import dtb, hwids
+from tests.fixtures.newc import DIRECTORY, Raw
 from tests.fixtures.pcrsig import pcrsig, public
 from tests.world.jury import programs, tpm
+from tests.world.jury.archives import archive
 from tests.world.jury.changes import Change, chain, sections
 from tests.world.jury.row import Row
 
 KEY = ec.derive_private_key(0x105EA1ED, ec.SECP256R1())  # the same each time: its public half is measured
 PROGRAM = programs.efi(code=tpm.code(), version=1)
 BMP = struct.pack("<2sIII IiiHHIIiiII", b"BM", 58, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + bytes(4)
-INPUTS: Mapping[str, bytes] = {"tpm.efi": PROGRAM, "pixel.bmp": BMP, "key.pem": public(KEY)}
+ASKS = archive(Raw("s", DIRECTORY), init=programs.init(first=tpm.linux_code()))
+INPUTS: Mapping[str, bytes] = {"tpm.efi": PROGRAM, "pixel.bmp": BMP, "key.pem": public(KEY), "tpm.cpio": ASKS}
 
 UKIFY = "ukify build --linux=$IN/tpm.efi --uname=6 --os-release=ID=jury --cmdline=quiet --output=$OUT"
+LINUX_UKI = (
+    "ukify build --linux=$IN/vmlinuz --uname=6 --os-release=ID=jury --initrd=$IN/tpm.cpio"
+    " --cmdline='console=ttyS0 panic=-1 loglevel=4' --output=$OUT > log 2>&1"
+)
 STUB = "cp /usr/lib/systemd/boot/efi/linuxx64.efi.stub $OUT"
 BOTH = ("pcr", "pcr_1")
 TREE = dtb(model="Jury", compatible=["jury,board"])
@@ -92,7 +99,13 @@ OTHERS, OURS = ((".hwids", hwids((1, chid, "Jury", "jury,board"))) for chid in (
 
 ROWS = {
     "pcr-uki": _row("kernel, command line, os-release and version (ukify)"),
-    "pcr-linux-only": _by_hand("a kernel and nothing else", LINUX),
+    "pcr-linux": Row("Linux, which is asked itself", LINUX_UKI, ("pcr",)),
+    "pcr-linux-zstd": Row(
+        "Linux with a packed initramfs behind microcode, which is asked itself",
+        f"cat $IN/early.cpio > i; zstd < $IN/tpm.cpio >> i; {LINUX_UKI.replace('$IN/tpm.cpio', 'i')}",
+        ("pcr",),
+    ),
+    "pcr-kernel-only": _by_hand("a kernel and nothing else", LINUX),
     "pcr-initrd": _row("an initramfs", None, "--initrd=$IN/base.cpio"),
     "pcr-two-initrds": _row(
         "two initramfs archives in one section", None, "--initrd=$IN/none.cpio --initrd=$IN/base.cpio"

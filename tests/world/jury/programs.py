@@ -136,13 +136,14 @@ def init_code() -> bytes:
 
 def init(
     *,
+    first: bytes = b"",
     machine: int = X86_64,
     kind: int = EXEC,
     base: int = 0x40_0000,
     interpreter: str = "",
 ) -> bytes:
-    """A static program for Linux; with an `interpreter` one that needs that."""
-    code = init_code()
+    """A static program for Linux, with code `first`; with an `interpreter` one that needs that."""
+    code = first + init_code()
     start = 64 + 56 * 2
     name = interpreter.encode() + b"\0" if interpreter else b""
     end = start + len(code) + len(name)

@@ -168,6 +168,10 @@ def test_what_a_tpm_says_is_read() -> None:
     )
 
 
+def test_what_linux_says_of_a_tpm_is_read() -> None:
+    assert tpm.heard(f"[    0.01] tpm\r\n{'0A' * 32}\r\n\r\n{WORD}\r\n") == ("0a" * 32,)
+
+
 @pytest.mark.parametrize("said", ["", _answers(refused=5), _answers()[:2000]])
 def test_a_tpm_that_refuses_has_said_nothing(said: str) -> None:
     assert tpm.heard(said) == ()
