@@ -26,6 +26,8 @@ PATIENCE = 400.0  # seconds for whatever must come at last: a busy machine witho
 LAST_LOOK = 10.0  # seconds that a look at what failed may take
 SETTLE = 0.5  # for the rest of a panic to arrive
 
+PANIC = "Kernel panic - not syncing"
+
 QCODES = {"enter": "ret", "-": "minus", ".": "dot", " ": "spc"}
 """QEMU's names of keys (QKeyCode) that are not their character."""
 
@@ -41,7 +43,8 @@ class NotSeenError(Exception):
 class Session:
     """One run of a machine, from power-on to whatever ends it; its logs and pictures go to `folder`.
 
-    `times` are the seconds since power-on at which something was seen that was waited for.
+    `times` are the seconds since power-on at which something was seen that was waited for. A kernel's panic
+    ends all waiting, unless it `may_panic`.
     """
 
     monitor: Monitor
@@ -52,6 +55,7 @@ class Session:
         self.watch = watch or Watch()
         self.terminal = self.watch.terminal
         self.times: dict[str, float] = {}
+        self.may_panic = False
         self._shown = b""
 
     @asynccontextmanager
@@ -135,12 +139,18 @@ class Session:
         """Wait until something holds; return when it did. Raises NotSeenError after `timeout` seconds."""
         end = self.now + timeout
         while not holds():
-            if self._process.returncode is not None:
-                raise NotSeenError(f"the machine ended while it was waited for {what}")
+            self._is_alive(what)
             if self.now > end:
                 raise NotSeenError(f"{what} did not come within {timeout:.0f} s")
             await asyncio.sleep(TICK)
         return self.times.setdefault(what, self.now)
+
+    def _is_alive(self, what: str) -> None:
+        """Raise NotSeenError when it is in vain to wait for something."""
+        if PANIC in self.terminal.history and not self.may_panic:
+            raise NotSeenError(f"Linux panicked while it was waited for {what}")
+        if self._process.returncode is not None:
+            raise NotSeenError(f"the machine ended while it was waited for {what}")
 
     async def see(self, *texts: str, timeout: float = PATIENCE) -> float:
         """Wait until all texts stand on the serial console's screen at once."""
@@ -216,7 +226,8 @@ class Session:
         while True:
             with suppress(OSError, http.client.HTTPException):
                 return await asyncio.to_thread(_get, self.machine.port, path)
-            if self.now > end or self._process.returncode is not None:
+            self._is_alive(f"an answer to GET {path}")
+            if self.now > end:
                 raise NotSeenError(f"GET {path}: no answer within {timeout:.0f} s")
             await asyncio.sleep(4 * TICK)
 

@@ -117,11 +117,20 @@ def test_what_failed_is_photographed_and_says_where_it_was(make_guest: MakeGuest
 def test_a_symptom_says_why(make_guest: MakeGuest, tmp_path: Path) -> None:
     guest = make_guest(serial=[excerpts.LOADED, excerpts.NO_ROOT], registers="RIP=ffffffff81a3c0de")
     with pytest.raises(
-        NotSeenError, match=r"failed: 'Welcome' did not (?s:.*)\nLinux looked for .*\(put "
+        NotSeenError,
+        match=r"failed: Linux panicked while it was waited for 'Welcome'\nLinux looked for .*\(put ",
     ) as caught:
-        played(guest, tmp_path, lambda vm: vm.see("Welcome", timeout=0.5))
+        played(guest, tmp_path, lambda vm: vm.see("Welcome"))
     assert caught.value.cause
     assert caught.value.cause.sentence.startswith("Linux looked for a root file system")
+
+
+def test_a_panic_that_a_story_makes_ends_no_waiting(make_guest: MakeGuest, tmp_path: Path) -> None:
+    async def scene(vm: Session) -> None:
+        vm.may_panic = True
+        await vm.see("Welcome")
+
+    played(make_guest(serial=[excerpts.NO_ROOT, "Welcome"]), tmp_path, scene)
 
 
 def test_when_time_is_over_it_says_where_it_was(make_guest: MakeGuest, tmp_path: Path) -> None:

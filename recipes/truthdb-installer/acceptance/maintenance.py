@@ -121,6 +121,7 @@ async def panics(lab: Lab) -> None:
     disk = lab.disk()
     data = (await install(lab, disk))[1]
     async with booted(lab, disk) as vm:
+        vm.may_panic = True
         await vm.monitor.machine_check()
         await vm.resets()
         await screens.appliance(vm, 2)
