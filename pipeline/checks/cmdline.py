@@ -83,11 +83,10 @@ def starts_init(cmdline: Cmdline) -> Iterator[Fault]:
     if not found:
         yield (
             "the command line has no rdinit=: the kernel would look for a root file system and panic with "
-            "`VFS: Unable to mount root fs`",
-            f"add rdinit={INIT}",
+            "`VFS: Unable to mount root fs`"
         )
     elif found[-1] != INIT:
-        yield f"the command line says rdinit={found[-1]}, not rdinit={INIT}", f"write rdinit={INIT}, once"
+        yield f"the command line says rdinit={found[-1]}, not rdinit={INIT}"
 
 
 @rule(

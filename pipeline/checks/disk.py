@@ -6,9 +6,10 @@ from itertools import pairwise
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Node
-from pipeline.checks.medium import partitions, views
+from pipeline.checks.medium import partition_rules, views
 from pipeline.checks.medium.members import of_disk
-from pipeline.checks.medium.partitions import REWRITE, UEFI, Partitions, read_partitions
+from pipeline.checks.medium.partition_rules import REWRITE, UEFI
+from pipeline.checks.medium.partitions import Partitions, attempt, read_partitions
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
@@ -33,7 +34,7 @@ def read_disk(image: Image) -> Partitions:
 
 def _size_by_mbr(image: Image) -> int:
     """Return the bytes in a block with which a partition of the MBR begins with FAT, else 512."""
-    mbr = partitions.attempt(lambda: gpt.read_mbr(image))
+    mbr = attempt(lambda: gpt.read_mbr(image))
     firsts = [one.first_lba for one in (() if isinstance(mbr, FormatError) else mbr) if one.first_lba]
     for size in gpt.SECTOR_SIZES:
         if any(recognise(image[first * size :]) is Format.FAT for first in firsts):
@@ -58,7 +59,7 @@ def gpt_can_be_read(disk: Partitions) -> Iterator[Fault]:
 def primary_is_good(disk: Partitions) -> Iterator[Fault]:
     """Firmware takes the backup where the primary GPT is damaged, and looks for it in the last block only."""
     if isinstance(disk.table, gpt.Table):
-        yield from partitions.primary_is_good(disk)
+        yield from partition_rules.primary_is_good(disk)
 
 
 @rule(
@@ -82,7 +83,7 @@ def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
             )
     for one, other in pairwise(used):
         if other.first_lba < one.first_lba + one.size:
-            yield (f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on")
+            yield f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on"
     active = [str(one.number) for one in mbr if one.bootable]
     if len(active) > 1:
         yield (
@@ -131,7 +132,7 @@ DISK = Kind(
     "disk image",
     "DISK000",
     read_disk,
-    (*partitions.rule.of("DISK"), *rule.table, *views.rule.of("DISK")),
+    (*partition_rules.rule.of("DISK"), *rule.table, *views.rule.of("DISK")),
     of_disk,
     (*together.table, *views.together.table),
 )

@@ -242,7 +242,7 @@ def is_clean(efi: EfiImage) -> Iterator[Fault]:
     "firmware finds every name",
     lenient=True,
     spec=f"{SPEC}, §6 and §7; UEFI 2.10, §13.3.1",
-    fix="write files with mtools, or another program that makes names of FAT",
+    fix="write it with mcopy, or another program that makes names of FAT",
 )
 def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
     """Firmware finds a file by a name of capitals or its long name, and the first of two that are alike."""
@@ -255,14 +255,10 @@ def names_can_be_found(efi: EfiImage) -> Iterator[Fault]:
         if bad or name.startswith((" ", ".")):
             yield (
                 f"firmware does not find the FAT volume's {entry.path}: its short name "
-                + (f"has {bad}" if bad else f"begins with {name[0]!r}"),
-                "write it with mcopy, or another program that makes names of FAT",
+                + (f"has {bad}" if bad else f"begins with {name[0]!r}")
             )
         elif "~" in name and entry.path.rpartition("/")[2].upper() == name:
-            yield (
-                f"the FAT volume's {entry.path} has lost its long name, and is found by this one only",
-                "write it with mcopy, or another program that makes names of FAT",
-            )
+            yield f"the FAT volume's {entry.path} has lost its long name, and is found by this one only"
         if entry.path.upper() in seen:
             yield f"the FAT volume has two files named {entry.path}", "delete one of them"
         seen.add(entry.path.upper())

@@ -75,7 +75,7 @@ def _sort_key(entry: Entry) -> list[bytes]:
     "every member's directory is there",
     lenient=True,
     spec="Linux, init/initramfs.c (do_name): a file whose directory is missing is not made",
-    fix="write each directory before what is in it",
+    fix="write each directory before what is in it: `find . | sort | cpio -o -H newc`",
 )
 def parents_are_there(initramfs: Initramfs) -> Iterator[Fault]:
     """Linux drops a member whose directory is not there yet, silently."""
@@ -85,10 +85,7 @@ def parents_are_there(initramfs: Initramfs) -> Iterator[Fault]:
             continue
         found = initramfs.tree.members.get(parent)
         if found and stat.S_ISDIR(found.mode):
-            yield (
-                f"{entry.name!r} comes before {parent!r}, in which it lies: Linux leaves it out",
-                "write each directory before what is in it: `find . | sort | cpio -o -H newc`",
-            )
+            yield f"{entry.name!r} comes before {parent!r}, in which it lies: Linux leaves it out"
         else:
             yield (
                 f"{entry.name!r} lies in {parent!r}, which is not a directory in the initramfs",

@@ -48,7 +48,7 @@ def every_line_is_good(inittab: Inittab) -> Iterator[Fault]:
                 f"write `tty::action:command`, with one of {', '.join(ACTIONS)}",
             )
         elif not line.is_good:
-            yield f"line {line.number}: there is no command", "write `tty::action:command`"
+            yield f"line {line.number}: there is no command"
 
 
 @rule(

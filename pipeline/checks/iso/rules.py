@@ -9,7 +9,7 @@ from functools import wraps
 from pipeline.checks.finding import Fault, Rule, Rules
 from pipeline.checks.iso import el_torito, files
 from pipeline.checks.kind import Kind
-from pipeline.checks.medium import partitions, views
+from pipeline.checks.medium import partition_rules, views
 from pipeline.checks.medium.iso import SECTOR_SIZE, Iso, read_iso
 from pipeline.checks.medium.members import of_iso
 from pipeline.checks.medium.partitions import Partitions
@@ -57,7 +57,7 @@ ISO = Kind(
     (
         *files.rule.table,
         *el_torito.rule.table,
-        *map(_of_its_disk, (*partitions.rule.of("ISO"), *views.rule.of("ISO"))),
+        *map(_of_its_disk, (*partition_rules.rule.of("ISO"), *views.rule.of("ISO"))),
         *rule.table,
         *views.iso_rule.table,
     ),

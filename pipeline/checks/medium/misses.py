@@ -8,7 +8,8 @@ from pipeline.checks.fat.volume import BOOT_PROGRAM
 from pipeline.checks.kind import Node
 from pipeline.checks.medium import nearby
 from pipeline.checks.medium.iso import Iso
-from pipeline.checks.medium.partitions import Partitions, partitions_are_apart, partitions_are_usable
+from pipeline.checks.medium.partition_rules import partitions_are_apart, partitions_are_usable
+from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.medium.places import Place, gpt_partitions, is_fat, mbr_partitions, own_tables
 from pipeline.checks.medium.programs import BOOT_FOLDER, NAMES, Program, image_of
 from pipeline.checks.quoting import shown

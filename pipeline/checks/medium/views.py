@@ -120,8 +120,7 @@ def efi_entry_covers_its_fat(iso: Iso) -> Iterator[Fault]:
     elif entry.size and entry.offset + entry.size > len(iso.image):
         yield (
             f"El Torito's EFI entry reaches to byte {entry.offset + entry.size}, "
-            f"but the ISO ends at {len(iso.image)}",
-            "give it the sectors of its FAT image, or 0",
+            f"but the ISO ends at {len(iso.image)}"
         )
     elif 0 < entry.size < boot.volume:
         yield (

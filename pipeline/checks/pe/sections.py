@@ -99,7 +99,7 @@ def headers_agree(pe: Pe) -> Iterator[Fault]:
             "link it again: 64-bit machines have PE32+, magic 0x20b",
         )
     if pe.entry_point >= pe.image_size > 0:
-        yield (f"{called(pe)}'s entry point is at {pe.entry_point:#x}, its memory ends at {pe.image_size:#x}")
+        yield f"{called(pe)}'s entry point is at {pe.entry_point:#x}, its memory ends at {pe.image_size:#x}"
 
 
 @rule(
@@ -222,4 +222,4 @@ def are_aligned(pe: Pe) -> Iterator[Fault]:
 def is_for_firmware(pe: Pe) -> Iterator[Fault]:
     """Firmware starts programs and drivers of its own subsystems, and none of an operating system."""
     if pe.subsystem not in SUBSYSTEMS:
-        yield (f"{called(pe)} is of subsystem {pe.subsystem}, not {EFI_APPLICATION} (EFI application)")
+        yield f"{called(pe)} is of subsystem {pe.subsystem}, not {EFI_APPLICATION} (EFI application)"

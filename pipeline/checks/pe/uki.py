@@ -63,7 +63,7 @@ def is_application(uki: Pe) -> Iterator[Fault]:
     f"{', '.join(SECTIONS)} are there",
     lenient=True,
     spec=f"{SPEC}, UKI Components",
-    fix="give ukify all of them",
+    fix="make it with ukify, from kernel, initramfs, command line, os-release and uname",
 )
 def sections_are_there(uki: Pe) -> Iterator[Fault]:
     """The stub starts without most of them, and then something else happens."""
@@ -72,12 +72,9 @@ def sections_are_there(uki: Pe) -> Iterator[Fault]:
         section.name for section in uki.sections if section.name in SECTIONS and not section.virtual_size
     ]
     if missing:
-        yield (
-            f"the UKI has no {', '.join(missing)}: it is {describe(uki.image)}",
-            "make it with ukify, from kernel, initramfs, command line, os-release and uname",
-        )
+        yield f"the UKI has no {', '.join(missing)}: it is {describe(uki.image)}"
     if empty:
-        yield f"the UKI's {', '.join(empty)} is empty", "give ukify what it is made from"
+        yield f"the UKI's {', '.join(empty)} is empty"
 
 
 @rule(
