@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use common::disks::BootPartition;
 
 use crate::console::Console;
-use crate::data::{CheckResult, DataState, Partition, Problem};
+use crate::data::{CheckResult, DataState, Partition};
 use crate::disk::{Choice, Disk, choose, first_label, label, list};
 use crate::mounts::{Mount, mount};
 use crate::os_release;
 use crate::page::Page;
 use crate::text::clean;
+use common::problem::Problem;
 
 /// How often to look for disks.
 const POLL: Duration = Duration::from_millis(50);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use serde::Deserialize;
+use common::node_toml::{Network, Node, NodeToml, VERSION, is_id};
 
 /// Where it lies below the root.
 pub const FILE: &str = "data/metadata/node.toml";
@@ -44,35 +44,6 @@ pub enum Address {
     },
 }
 
-#[derive(Deserialize)]
-struct File {
-    version: u32,
-    node: Node,
-    disk: Disk,
-    network: Network,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
-    name: String,
-    host_name: String,
-}
-
-#[derive(Deserialize)]
-struct Disk {
-    data: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Network {
-    address: String,
-    gateway: Option<IpAddr>,
-    #[serde(default)]
-    name_servers: Vec<IpAddr>,
-    time_server: Option<String>,
-}
-
 /// Reads the file below `root`. Fails with a sentence that says what is wrong with it.
 pub fn read(root: &Path) -> Result<Config, String> {
     let path = root.join(FILE);
@@ -83,11 +54,11 @@ pub fn read(root: &Path) -> Result<Config, String> {
 
 /// Reads the text of the file. Fails with what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Config, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.message().trim().to_owned())?;
-    if file.version != 1 {
+    let file: NodeToml = toml::from_str(text).map_err(|error| error.message().trim().to_owned())?;
+    if file.version != VERSION {
         let version = file.version;
         return Err(format!(
-            "version is {version}, and this system knows version 1"
+            "version is {version}, and this system knows version {VERSION}"
         ));
     }
     let Node {
@@ -95,7 +66,7 @@ pub(crate) fn parse(text: &str) -> Result<Config, String> {
         name,
         host_name,
     } = file.node;
-    if id.len() != 32 || !id.bytes().all(|it| it.is_ascii_hexdigit()) {
+    if !is_id(&id) {
         return Err(format!("node.id is '{id}', not 32 hexadecimal digits"));
     }
     for (key, value) in [("node.name", &name), ("node.host_name", &host_name)] {
@@ -227,7 +198,7 @@ address = "dhcp"
             (
                 "version = 1",
                 "version = 7",
-                "version is 7, and this system knows version 1",
+                "version is 7, and this system knows version {VERSION}",
             ),
             (
                 "id = \"8",

@@ -1,6 +1,7 @@
 //! What came of checking the data partitions: written by `check`, read by `run`, and by whoever
 //! wants to know, as JSON in `data.state` of its folder in `/run`.
 
+use common::problem::Problem;
 use common::product::product;
 use std::io;
 use std::path::Path;
@@ -68,30 +69,6 @@ impl CheckResult {
     /// Whether it may be mounted.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Clean | Self::Repaired)
-    }
-}
-
-/// Something that somebody has to do something about.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// What happened: a sentence.
-    pub message: String,
-    /// What to do: a sentence.
-    pub hint: String,
-}
-
-impl Problem {
-    /// A problem and its way out. A message that ends in what another program said gets its full
-    /// stop here.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let mut message = message.into();
-        if !message.ends_with(['.', '!', '?']) {
-            message.push('.');
-        }
-        Self {
-            message,
-            hint: hint.into(),
-        }
     }
 }
 

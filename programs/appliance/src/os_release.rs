@@ -1,5 +1,6 @@
 //! What this system is called, from `/etc/os-release` (os-release(5)).
 
+use common::os_release::{value, version};
 use common::product::product;
 use std::path::Path;
 
@@ -9,15 +10,10 @@ use crate::text::clean;
 /// the file does not say.
 pub fn name(root: &Path) -> String {
     let text = std::fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
-    let value = |key: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        let (_, value) = lines.find(|(name, _)| *name == key)?;
-        Some(clean(value.trim_matches(['"', '\'']))).filter(|it| !it.is_empty())
-    };
-    let version = ["IMAGE_VERSION", "VERSION_ID", "VERSION"];
-    let name = value("NAME").unwrap_or_else(|| product().name.clone());
-    match version.into_iter().find_map(value) {
-        Some(version) => format!("{name} {version}"),
+    let name = value(&text, "NAME").unwrap_or_else(|| product().name.clone());
+    let name = clean(&name);
+    match version(&text) {
+        Some(version) => format!("{name} {}", clean(&version)),
         None => name,
     }
 }

@@ -1,7 +1,7 @@
 //! What people are shown: a page on the screen, a line for each change on serial consoles. Pure.
 
-use crate::data::Problem;
 use crate::text::{clean, wrap};
+use common::problem::Problem;
 
 /// Columns and rows of the smallest screen.
 const WIDTH: usize = 80;
@@ -51,7 +51,7 @@ impl Page {
 
     fn problem_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for Problem { message, hint } in &self.problems {
+        for Problem { message, hint, .. } in &self.problems {
             let mut parts = shortened(message, WIDTH - 5, MOST_OF_MESSAGE);
             parts.extend(wrap(&clean(hint), WIDTH - 5));
             lines.push(String::new());
@@ -77,7 +77,7 @@ impl Page {
             }
             sentences.push(format!("{current}: {}", clean(value)));
         }
-        for Problem { message, hint } in &self.problems {
+        for Problem { message, hint, .. } in &self.problems {
             sentences.push(format!("{} {}", clean(message), clean(hint)));
         }
         sentences

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::settings::{Meaning, handed_over, meaning};
 
 use crate::config::{self, FILE};
-use crate::data::Problem;
+use common::problem::Problem;
 
 /// What the old file is called.
 const OLD: &str = "node.toml.old";

@@ -2,6 +2,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod disks;
+pub mod node_toml;
+pub mod os_release;
+pub mod problem;
 pub mod product;
 pub mod settings;
 pub mod text;

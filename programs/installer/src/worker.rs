@@ -137,7 +137,7 @@ impl Worker {
         let started = self.start("export", move |reporter| {
             let stick = match install::export_logs(&root, &log, &receipts, except.as_ref()) {
                 Ok(sentence) => sentence,
-                Err(Problem { message, hint }) => format!("{message} {hint}"),
+                Err(Problem { message, hint, .. }) => format!("{message} {hint}"),
             };
             let notice = format!("{stick} {said}");
             reporter.report(Event::LogExported { notice, log });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Disk, first_label};
-use crate::data::Problem;
+use common::problem::Problem;
 
 /// How long to wait for another disk, if one was found and nothing says which one was booted.
 const SETTLE: Duration = Duration::from_secs(10);

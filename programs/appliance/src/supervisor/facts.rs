@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::check::mount_point;
 use crate::config::Config;
-use crate::data::{CheckResult, DataState, Partition, Problem};
+use crate::data::{CheckResult, DataState, Partition};
 use crate::mounts::{Mount, mount};
 use crate::network::Addresses;
 use crate::page::Page;
+use common::problem::Problem;
 
 /// All that a page shows.
 pub(super) struct Facts<'a> {

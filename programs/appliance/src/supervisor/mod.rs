@@ -19,12 +19,13 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use crate::child::Supervised;
 use crate::config::{self, Address, Config};
 use crate::console::Console;
-use crate::data::{DataState, Problem};
+use crate::data::DataState;
 use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
 use crate::service::Service;
 use crate::{os_release, panics, settings, stop};
+use common::problem::Problem;
 use facts::{Data, page};
 
 /// How often to look at links, addresses and mounts while the machine is starting …

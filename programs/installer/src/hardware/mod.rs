@@ -10,8 +10,8 @@ mod machine;
 mod product;
 mod text;
 
+pub use common::problem::Problem;
 use common::product::product;
-use std::fmt;
 use std::path::Path;
 
 pub use boot::{boot_volume, read_volume};
@@ -186,30 +186,5 @@ pub(crate) fn least_memory() -> String {
     match product().needs.memory_mib {
         mib if mib % 1024 == 0 => format!("{} GiB", mib / 1024),
         mib => format!("{mib} MiB"),
-    }
-}
-
-/// Something that went wrong, as a sentence that says what, and one that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What happened.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl Problem {
-    /// A problem with `message` and `hint`, each a whole sentence.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({})", self.message, self.hint)
     }
 }

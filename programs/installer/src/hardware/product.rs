@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Problem;
+use common::os_release::{value, version};
 use common::text::natural;
 
 use super::text::reason;
@@ -33,9 +34,7 @@ impl Product {
 
     fn parse(text: &str) -> Result<Self, Problem> {
         let name = value(text, "NAME");
-        let version = ["IMAGE_VERSION", "VERSION_ID", "VERSION"]
-            .iter()
-            .find_map(|key| value(text, key));
+        let version = version(text);
         match (name, version) {
             (Some(name), Some(version)) => Ok(Self { name, version }),
             (name, _) => Err(Problem::new(
@@ -47,29 +46,6 @@ impl Product {
             )),
         }
     }
-}
-
-/// The value of `key`, without quotes and backslashes; `None` if it is absent or empty.
-fn value(text: &str, key: &str) -> Option<String> {
-    let quoted = text.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        (name.trim() == key).then(|| value.trim())
-    })?;
-    let bare = ['"', '\'']
-        .iter()
-        .find_map(|quote| quoted.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(quoted);
-    let mut plain = String::new();
-    let mut escaped = false;
-    for c in bare.chars() {
-        if c == '\\' && !escaped {
-            escaped = true;
-        } else {
-            escaped = false;
-            plain.push(if c.is_control() { '?' } else { c });
-        }
-    }
-    Some(plain).filter(|plain| !plain.is_empty())
 }
 
 /// Whether `version` is older than `other`: by their numbers, and what is released is newer than what
@@ -95,12 +71,6 @@ mod tests {
         assert_eq!(product.version, "1");
         let text = format!("{text}IMAGE_VERSION=1.2.3+abc\n");
         assert_eq!(Product::parse(&text).unwrap().version, "1.2.3+abc");
-    }
-
-    #[test]
-    fn takes_shell_escapes_and_rejects_control_codes() {
-        let product = Product::parse("NAME=\"a \\\"b\\\" \\\\ \x1b\"\nVERSION=2\n").unwrap();
-        assert_eq!(product.name, "a \"b\" \\ ?");
     }
 
     #[test]

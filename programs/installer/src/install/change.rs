@@ -9,7 +9,7 @@ use common::settings::{compose, nothing, wanted};
 use ext4_view::{Ext4, Ext4Error};
 
 use super::data::{self, NODE, OLD_NODE, RECEIPT};
-use super::disk_error::DiskError;
+use super::disk_error;
 use super::node;
 use super::plan::{open, present_layout};
 use super::progress::Course;
@@ -17,13 +17,14 @@ use super::receipt::Receipt;
 use super::report::{Report, Stage};
 use super::request::Request;
 use super::system;
+use common::problem::Problem;
 
 /// Leaves the settings of `request` for the appliance.
 pub(super) fn run(
     root: &Path,
     request: &Request,
     course: &mut Course<'_>,
-) -> Result<Report, DiskError> {
+) -> Result<Report, Problem> {
     let name = &request.disk.name;
     let device = open(root, request)?;
     let (layout, _) = present_layout(&device, request)?;
@@ -51,7 +52,7 @@ pub(super) fn run(
     let file = file.ok_or_else(|| unreadable("it is far too long"))?;
     let path = common::settings::file();
     let at = system::cluster_of(&device, system, &path).map_err(|error| {
-        DiskError::new(
+        Problem::new(
             format!(
                 "{name} has no place for other settings, /{path} in its EFI partition: {error}."
             ),
@@ -60,15 +61,15 @@ pub(super) fn run(
     })?;
     course.expect(2 * file.len() as u64);
     course.enter(Stage::System);
-    let writing = |error| DiskError::of_disk("Writing to", name, &error);
+    let writing = |error| disk_error::of_disk("Writing to", name, error);
     device.write_at(at, &file).map_err(writing)?;
     device.flush().map_err(writing)?;
     course.advance(file.len() as u64);
     course.enter(Stage::Verify);
-    let reading = |error| DiskError::of_disk("Reading from", name, &error);
+    let reading = |error| disk_error::of_disk("Reading from", name, error);
     let found = system::read_file(&device, system, &path).map_err(reading)?;
     if found != file {
-        return Err(DiskError::unlike(name, &format!("/{path}"), at));
+        return Err(disk_error::unlike(name, &format!("/{path}"), at));
     }
     course.advance(file.len() as u64);
     course.leave();
@@ -91,12 +92,12 @@ fn earlier_id(volume: &Ext4) -> Option<String> {
     old.and_then(|text| node::id_in(&text)).or_else(|| {
         let text = read(volume, RECEIPT).ok()?;
         let receipt: Receipt = serde_json::from_str(&text).ok()?;
-        receipt.node.filter(|id| node::is_id(id))
+        receipt.node.filter(|id| common::node_toml::is_id(id))
     })
 }
 
-fn nameless(disk: &str) -> DiskError {
-    DiskError::new(
+fn nameless(disk: &str) -> Problem {
+    Problem::new(
         format!(
             "{NODE} among the data on {disk} is lost or wrong, and neither {OLD_NODE} nor {RECEIPT} says \
              which node this is."
@@ -105,8 +106,8 @@ fn nameless(disk: &str) -> DiskError {
     )
 }
 
-fn unreadable(reason: &str) -> DiskError {
-    DiskError::new(
+fn unreadable(reason: &str) -> Problem {
+    Problem::new(
         format!("The present settings, {NODE} among the data, cannot be changed: {reason}."),
         "Start the appliance once, which checks its data, then try again.",
     )

@@ -2,86 +2,66 @@
 
 use std::io::{Error, ErrorKind};
 
+use common::problem::Problem;
 use rustix::io::Errno;
-
-/// Why a stage failed: what happened, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DiskError {
-    /// A sentence.
-    pub(super) message: String,
-    /// A sentence.
-    pub(super) hint: String,
-}
 
 /// What is usually the matter with a disk that does not keep what it is given.
 const FAILING: &str = "The disk may be failing: check its cables, or choose another one.";
 
-impl DiskError {
-    /// A trouble with its two sentences.
-    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
+/// What the kernel said while somebody was `doing` something to a disk ("writing to", "reading
+/// from").
+pub(super) fn of_disk(doing: &str, disk: &str, error: Error) -> Problem {
+    let message = format!("{doing} {disk} failed: {}.", words(&error));
+    let hint = match Errno::from_io_error(&error) {
+        Some(Errno::NXIO | Errno::NODEV | Errno::NOENT | Errno::NOMEDIUM) => {
+            "The disk is gone: plug it in again, then retry."
         }
-    }
+        Some(Errno::BUSY) => "Something else uses the disk: leave, start again and retry.",
+        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
+            "The disk is write-protected: remove the protection, or choose another one."
+        }
+        Some(Errno::NOSPC) => "What lies behind the disk is full: make room there, then retry.",
+        _ => FAILING,
+    };
+    Problem::new(message, hint).because(error)
+}
 
-    /// What the kernel said while somebody was `doing` something to a disk ("writing to", "reading
-    /// from").
-    pub(super) fn of_disk(doing: &str, disk: &str, error: &Error) -> Self {
-        let message = format!("{doing} {disk} failed: {}.", words(error));
-        let hint = match Errno::from_io_error(error) {
-            Some(Errno::NXIO | Errno::NODEV | Errno::NOENT | Errno::NOMEDIUM) => {
-                "The disk is gone: plug it in again, then retry."
-            }
-            Some(Errno::BUSY) => "Something else uses the disk: leave, start again and retry.",
-            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
-                "The disk is write-protected: remove the protection, or choose another one."
-            }
-            Some(Errno::NOSPC) => "What lies behind the disk is full: make room there, then retry.",
-            _ => FAILING,
-        };
-        Self::new(message, hint)
-    }
+/// A disk that is not there any more, whatever it seemed to be: reads of it end too soon, and
+/// writes find no room.
+pub(super) fn gone(disk: &str) -> Problem {
+    Problem::new(
+        format!("{disk} is gone: it was taken out, or does not answer any more."),
+        "Plug it in again, then retry.",
+    )
+}
 
-    /// A disk that is not there any more, whatever it seemed to be: reads of it end too soon, and
-    /// writes find no room.
-    pub(super) fn gone(disk: &str) -> Self {
-        Self::new(
-            format!("{disk} is gone: it was taken out, or does not answer any more."),
-            "Plug it in again, then retry.",
-        )
-    }
+/// What mke2fs said last when it could not make the file system called `name`; its sentence may
+/// go on in another line.
+pub(super) fn of_mke2fs(disk: &str, name: &str, said: &str) -> Problem {
+    let lines: Vec<&str> = said.lines().filter(|it| !it.trim().is_empty()).collect();
+    let last = lines.len().saturating_sub(1);
+    let first = lines.iter().rposition(|it| it.contains(": "));
+    let words: Vec<&str> = lines[first.unwrap_or(last)..]
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .collect();
+    let text = if words.is_empty() {
+        "it said nothing".to_owned()
+    } else {
+        words.join(" ")
+    };
+    Problem::new(
+        format!("Making the file system {name} on {disk} failed: {text}."),
+        "The disk may be failing, or be gone: check its cables, or choose another one.",
+    )
+}
 
-    /// What mke2fs said last when it could not make the file system called `name`; its sentence may
-    /// go on in another line.
-    pub(super) fn of_mke2fs(disk: &str, name: &str, said: &str) -> Self {
-        let lines: Vec<&str> = said.lines().filter(|it| !it.trim().is_empty()).collect();
-        let last = lines.len().saturating_sub(1);
-        let first = lines.iter().rposition(|it| it.contains(": "));
-        let words: Vec<&str> = lines[first.unwrap_or(last)..]
-            .iter()
-            .flat_map(|line| line.split_whitespace())
-            .collect();
-        let text = if words.is_empty() {
-            "it said nothing".to_owned()
-        } else {
-            words.join(" ")
-        };
-        Self::new(
-            format!("Making the file system {name} on {disk} failed: {text}."),
-            "The disk may be failing, or be gone: check its cables, or choose another one.",
-        )
-    }
-
-    /// A disk that has something else than what it was given.
-    pub(super) fn unlike(disk: &str, what: &str, offset: u64) -> Self {
-        Self::new(
-            format!(
-                "{disk} does not have what was written to it: {what} differs at byte {offset}."
-            ),
-            FAILING,
-        )
-    }
+/// A disk that has something else than what it was given.
+pub(super) fn unlike(disk: &str, what: &str, offset: u64) -> Problem {
+    Problem::new(
+        format!("{disk} does not have what was written to it: {what} differs at byte {offset}."),
+        FAILING,
+    )
 }
 
 /// What the kernel says, without the error's number.
@@ -114,11 +94,11 @@ mod tests {
             ),
         ];
         for (errno, said, hint) in rows {
-            let trouble = DiskError::of_disk("Writing to", "sda", &errno.into());
+            let trouble = of_disk("Writing to", "sda", errno.into());
             assert_eq!(trouble.message, format!("Writing to sda failed: {said}."));
             assert!(trouble.hint.contains(hint), "{}", trouble.hint);
         }
-        let short = DiskError::of_disk("Reading from", "sda", &ErrorKind::UnexpectedEof.into());
+        let short = of_disk("Reading from", "sda", ErrorKind::UnexpectedEof.into());
         assert_eq!(short.message, "Reading from sda failed: it ended too soon.");
     }
 
@@ -136,7 +116,7 @@ mod tests {
         ];
         for (said, expected) in rows {
             assert_eq!(
-                DiskError::of_mke2fs("sda", "X", said).message,
+                of_mke2fs("sda", "X", said).message,
                 format!("Making the file system X on sda failed: {expected}.")
             );
         }

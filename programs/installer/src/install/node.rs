@@ -3,67 +3,24 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use common::node_toml::{self, Machine, Network, Node, NodeToml, VERSION, is_id};
 use toml::{Table, Value};
 
 use super::digest::id_of;
-use super::disk_error::DiskError;
 use super::request::{Address, Request, Settings};
 use super::settings;
 use crate::hardware::{Disk, machine_identity};
-
-/// Layout of the file; it grows when a reader would misunderstand.
-const VERSION: u32 = 1;
-
-#[derive(Serialize)]
-struct File<'a> {
-    version: u32,
-    node: Node<'a>,
-    machine: Machine<'a>,
-    disk: DiskTable<'a>,
-    network: Network<'a>,
-}
-
-#[derive(Serialize)]
-struct Node<'a> {
-    id: &'a str,
-    name: &'a str,
-    host_name: &'a str,
-}
-
-#[derive(Serialize)]
-struct Machine<'a> {
-    identity: &'a str,
-}
-
-#[derive(Serialize)]
-struct DiskTable<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serial: Option<&'a str>,
-    data: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Network<'a> {
-    address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    name_servers: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_server: Option<&'a str>,
-}
+use common::problem::Problem;
 
 /// Which machine this is: what it says of itself, else what nobody else has, because it is made now below
 /// `root`, by the kernel (random(4)).
-pub(super) fn identity(root: &Path) -> Result<String, DiskError> {
+pub(super) fn identity(root: &Path) -> Result<String, Problem> {
     if let Some(said) = machine_identity(root) {
         return Ok(said);
     }
     match std::fs::read_to_string(root.join("proc/sys/kernel/random/uuid")) {
         Ok(text) => Ok(format!("random:{}", text.trim())),
-        Err(error) => Err(DiskError::new(
+        Err(error) => Err(Problem::new(
             format!("This computer has no name of its own, and none can be made: {error}."),
             "Restart it from the medium, and try again.",
         )),
@@ -90,11 +47,6 @@ pub(super) fn id_in(text: &str) -> Option<String> {
     is_id(id).then(|| id.to_owned())
 }
 
-/// Whether it can be the identifier of a node.
-pub(super) fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
-}
-
 /// The file's text, of the node `id`. `data` are the labels of the data partitions.
 pub(super) fn node_toml(
     request: &Request,
@@ -103,30 +55,39 @@ pub(super) fn node_toml(
     data: Vec<&str>,
 ) -> Result<String, toml::ser::Error> {
     let settings = &request.settings;
-    toml::to_string(&File {
+    toml::to_string(&NodeToml {
         version: VERSION,
         node: Node {
-            id,
-            name: &settings.node_name,
-            host_name: &settings.host_name,
+            id: id.to_owned(),
+            name: settings.node_name.clone(),
+            host_name: settings.host_name.clone(),
         },
-        machine: Machine { identity },
-        disk: DiskTable {
-            model: &request.disk.model,
-            serial: request.disk.serial.as_deref(),
-            data,
+        machine: Machine {
+            identity: identity.to_owned(),
+        },
+        disk: node_toml::Disk {
+            model: request.disk.model.clone(),
+            serial: request.disk.serial.clone(),
+            data: data.into_iter().map(str::to_owned).collect(),
         },
         network: network(settings),
     })
 }
 
-fn network(settings: &Settings) -> Network<'_> {
-    let written = settings.address.written();
+fn network(settings: &Settings) -> Network {
+    let (gateway, name_servers) = match &settings.address {
+        Address::Dhcp => (None, Vec::new()),
+        Address::Static {
+            gateway,
+            name_servers,
+            ..
+        } => (*gateway, name_servers.clone()),
+    };
     Network {
-        address: written.address,
-        gateway: written.gateway,
-        name_servers: written.name_servers,
-        time_server: settings.time_server.as_deref(),
+        address: settings.address.written().address,
+        gateway,
+        name_servers,
+        time_server: settings.time_server.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::data::{self, Tree};
 use super::device::Device;
 use super::digest::sha256;
-use super::disk_error::DiskError;
+use super::disk_error;
 use super::layout::{Layout, SYSTEM};
 use super::load_option::LoadOption;
 use super::node;
@@ -18,6 +18,7 @@ use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
 use crate::hardware::Product;
+use common::problem::Problem;
 
 /// Everything that is decided.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Looks at the disk and at this medium. Writes nothing.
-    pub(super) fn new(root: &Path, request: &Request) -> Result<Self, DiskError> {
-        let product = Product::read(root).map_err(|it| DiskError::new(it.message, it.hint))?;
+    pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Problem> {
+        let product = Product::read(root)?;
         let payload = read_payload(root)?;
         let device = open(root, request)?;
         let identity = node::identity(root)?;
@@ -64,7 +65,7 @@ impl Plan {
             .collect();
         let id = node::node_id(&identity, request);
         let node = node::node_toml(request, &identity, &id, labels).map_err(|error| {
-            DiskError::new(
+            Problem::new(
                 format!("The configuration cannot be written down: {error}."),
                 "Go back and change the settings.",
             )
@@ -129,22 +130,22 @@ fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> 
 }
 
 /// Opens the disk of `request`, and no other.
-pub(super) fn open(root: &Path, request: &Request) -> Result<Device, DiskError> {
+pub(super) fn open(root: &Path, request: &Request) -> Result<Device, Problem> {
     let name = &request.disk.name;
     let device = Device::open(root, &request.disk);
     // What is open now stays the disk that it is; before, it could have become another one.
     if request.disk.is_another_now(root) {
-        return Err(DiskError::new(
+        return Err(Problem::new(
             format!("{name} is not the disk any more that was chosen: another one is there."),
             "Go back and choose again.",
         ));
     }
-    device.map_err(|error| DiskError::of_disk("Opening", name, &error))
+    device.map_err(|error| disk_error::of_disk("Opening", name, error))
 }
 
-fn read_payload(root: &Path) -> Result<Vec<u8>, DiskError> {
+fn read_payload(root: &Path) -> Result<Vec<u8>, Problem> {
     let broken = |message: String| {
-        DiskError::new(
+        Problem::new(
             message,
             "The medium is damaged: write it again, or build it again.",
         )
@@ -171,16 +172,16 @@ fn new_layout(
     device: &Device,
     request: &Request,
     identity: &str,
-) -> Result<(Layout, Table), DiskError> {
+) -> Result<(Layout, Table), Problem> {
     let seed = node::seed(identity, &request.disk);
     let layout = Layout::new(device.size(), &request.settings, &seed).map_err(|message| {
-        DiskError::new(
+        Problem::new(
             message,
             "Choose a larger disk, fewer partitions or less reserved space.",
         )
     })?;
     let table = Table::empty(device, &layout)
-        .map_err(|error| DiskError::of_disk("Reading from", &request.disk.name, &error))?;
+        .map_err(|error| disk_error::of_disk("Reading from", &request.disk.name, error))?;
     Ok((layout, table))
 }
 
@@ -188,16 +189,16 @@ fn new_layout(
 pub(super) fn present_layout(
     device: &Device,
     request: &Request,
-) -> Result<(Layout, Table), DiskError> {
+) -> Result<(Layout, Table), Problem> {
     let disk = &request.disk.name;
     let none = |what: &str| {
-        DiskError::new(
+        Problem::new(
             format!("{disk} holds no installation that can be kept: {what}."),
             "Go back and choose another disk, or this one to install anew, which erases it.",
         )
     };
     let table = Table::read(device)
-        .map_err(|error| DiskError::of_disk("Reading from", disk, &error))?
+        .map_err(|error| disk_error::of_disk("Reading from", disk, error))?
         .ok_or_else(|| none("it has no partition table"))?;
     if table.is_left_over() {
         return Err(none("something else was put over its partition table"));

@@ -8,19 +8,20 @@ use super::clear;
 use super::data::{self, FOLDERS};
 use super::device::{ALIGNMENT, Device};
 use super::digest::sha256;
-use super::disk_error::DiskError;
+use super::disk_error;
 use super::layout::{Layout, Place, SYSTEM};
 use super::receipt::Receipt;
 use super::system;
 use super::table::Table;
+use common::problem::Problem;
 
 /// Writes a block that never was there, reads it back, and puts back what was there. It is the last
 /// one of `system`, which holds no file and is ours alone: before the first partition, others may have
 /// one of theirs.
-pub(super) fn scratch_block(device: &Device, system: &Place, disk: &str) -> Result<(), DiskError> {
+pub(super) fn scratch_block(device: &Device, system: &Place, disk: &str) -> Result<(), Problem> {
     let at = system.start + system.size - ALIGNMENT as u64;
-    let writing = |error| DiskError::of_disk("Writing to", disk, &error);
-    let reading = |error| DiskError::of_disk("Reading from", disk, &error);
+    let writing = |error| disk_error::of_disk("Writing to", disk, error);
+    let reading = |error| disk_error::of_disk("Reading from", disk, error);
     let before = device.read_back(at, ALIGNMENT).map_err(reading)?;
     let pattern: Vec<u8> = before.iter().map(|byte| !byte).collect();
     for block in [&pattern, &before] {
@@ -28,17 +29,17 @@ pub(super) fn scratch_block(device: &Device, system: &Place, disk: &str) -> Resu
         device.flush().map_err(writing)?;
         let found = device.read_back(at, ALIGNMENT).map_err(reading)?;
         if found != **block {
-            return Err(DiskError::unlike(disk, "a block written for a test", at));
+            return Err(disk_error::unlike(disk, "a block written for a test", at));
         }
     }
     Ok(())
 }
 
 /// Both tables.
-pub(super) fn table(table: &Table, device: &Device, disk: &str) -> Result<(), DiskError> {
-    let reading = |error| DiskError::of_disk("Reading from", disk, &error);
+pub(super) fn table(table: &Table, device: &Device, disk: &str) -> Result<(), Problem> {
+    let reading = |error| disk_error::of_disk("Reading from", disk, error);
     if let Some(offset) = table.differs_from(device).map_err(reading)? {
-        return Err(DiskError::unlike(disk, "the partition table", offset));
+        return Err(disk_error::unlike(disk, "the partition table", offset));
     }
     Ok(())
 }
@@ -48,11 +49,11 @@ pub(super) fn nothing_is_left_over(
     device: &Device,
     layout: &Layout,
     disk: &str,
-) -> Result<(), DiskError> {
-    let reading = |error| DiskError::of_disk("Reading from", disk, &error);
+) -> Result<(), Problem> {
+    let reading = |error| disk_error::of_disk("Reading from", disk, error);
     match clear::left_over(device, layout).map_err(reading)? {
         None => Ok(()),
-        Some(what) => Err(DiskError::new(
+        Some(what) => Err(Problem::new(
             format!("{disk} does not have what was written to it: {what}."),
             "The disk may be failing: check its cables, or choose another one.",
         )),
@@ -65,7 +66,7 @@ pub(super) fn system_files(
     place: &Place,
     receipt: &Receipt,
     disk: &str,
-) -> Result<(), DiskError> {
+) -> Result<(), Problem> {
     for file in &receipt.files {
         let Some(path) = file
             .path
@@ -75,9 +76,9 @@ pub(super) fn system_files(
             continue;
         };
         let content = system::read_file(device, place, path)
-            .map_err(|error| DiskError::of_disk("Reading the files of", disk, &error))?;
+            .map_err(|error| disk_error::of_disk("Reading the files of", disk, error))?;
         if sha256(&content) != file.sha256 {
-            return Err(DiskError::unlike(disk, path, place.start));
+            return Err(disk_error::unlike(disk, path, place.start));
         }
     }
     Ok(())
@@ -89,9 +90,9 @@ pub(super) fn data(
     place: &Place,
     tree: &[(&'static str, Vec<u8>)],
     disk: &str,
-) -> Result<(), DiskError> {
+) -> Result<(), Problem> {
     let wrong = |said: String| {
-        DiskError::new(
+        Problem::new(
             format!("{} on {disk} is not as it was made: {said}.", place.name),
             "The disk may be failing: check its cables, or choose another one.",
         )

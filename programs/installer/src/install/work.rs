@@ -10,7 +10,7 @@ use super::boot_entry::Variables;
 use super::change;
 use super::clear;
 use super::data;
-use super::disk_error::DiskError;
+use super::disk_error;
 use super::outcome;
 use super::plan::Plan;
 use super::progress::Course;
@@ -19,6 +19,7 @@ use super::request::{Request, Task};
 use super::sparse::Sparse;
 use super::system::{self, FALLBACK, system_path};
 use super::verify;
+use common::problem::Problem;
 
 /// Where files lie before they are put into a new file system.
 const SCRATCH: &str = "tmp/installer-data";
@@ -56,7 +57,7 @@ impl<'a> Work<'a> {
             tracing::error!(stage = stage.name(), ?trouble, "cannot go on");
             let is_gone = stage > Stage::Prepare && disk.turns_out_gone(self.root);
             let trouble = if is_gone {
-                DiskError::gone(&disk.name)
+                disk_error::gone(&disk.name)
             } else {
                 trouble
             };
@@ -71,7 +72,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn all_stages(&mut self) -> Result<Report, DiskError> {
+    fn all_stages(&mut self) -> Result<Report, Problem> {
         if self.request.task == Task::ChangeSettings {
             return change::run(self.root, self.request, &mut self.course);
         }
@@ -113,19 +114,19 @@ impl<'a> Work<'a> {
         ))
     }
 
-    fn writing(&self) -> impl Fn(io::Error) -> DiskError + use<> {
+    fn writing(&self) -> impl Fn(io::Error) -> Problem + use<> {
         let disk = self.request.disk.name.clone();
-        move |error| DiskError::of_disk("Writing to", &disk, &error)
+        move |error| disk_error::of_disk("Writing to", &disk, error)
     }
 
-    fn mark_unfinished(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
+    fn mark_unfinished(&mut self, plan: &mut Plan) -> Result<(), Problem> {
         let entries = plan.entries(self.request.task, true);
         plan.table.set(entries).map_err(self.writing())?;
         plan.table.write_to(&plan.device).map_err(self.writing())
     }
 
     /// Empties what is made anew where anybody would look for what was there before.
-    fn clear(&mut self, plan: &Plan) -> Result<(), DiskError> {
+    fn clear(&mut self, plan: &Plan) -> Result<(), Problem> {
         let is_new = self.request.task == Task::Install;
         if is_new && clear::discard(&plan.device) {
             tracing::info!("the disk knows that it is unused");
@@ -136,13 +137,13 @@ impl<'a> Work<'a> {
     }
 
     /// Draws the system's file system with the receipt as far as it is known.
-    fn draw_system(&mut self, plan: &mut Plan, verified: bool) -> Result<Sparse, DiskError> {
+    fn draw_system(&mut self, plan: &mut Plan, verified: bool) -> Result<Sparse, Problem> {
         plan.receipt.verified = verified;
         let receipt = plan
             .receipt
             .text(self.course.stages(), &self.warnings)
             .map_err(|error| {
-                DiskError::new(
+                Problem::new(
                     format!("The receipt cannot be written down: {error}."),
                     "Retry.",
                 )
@@ -156,7 +157,7 @@ impl<'a> Work<'a> {
         ];
         let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
             |error| {
-                DiskError::new(
+                Problem::new(
                     format!("The system does not fit its partition: {error}."),
                     "The medium is damaged: write it again, or build it again.",
                 )
@@ -166,7 +167,7 @@ impl<'a> Work<'a> {
         Ok(drawn)
     }
 
-    fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), DiskError> {
+    fn write_system(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Problem> {
         let start = plan.layout.system().start;
         let written = self.writing();
         image
@@ -175,7 +176,7 @@ impl<'a> Work<'a> {
             .map_err(written)
     }
 
-    fn make_data(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
+    fn make_data(&mut self, plan: &mut Plan) -> Result<(), Problem> {
         let receipt = plan
             .receipt
             .text(self.course.stages(), &self.warnings)
@@ -183,7 +184,7 @@ impl<'a> Work<'a> {
         plan.tree.push((data::RECEIPT, receipt.into_bytes()));
         let folder = self.root.join(SCRATCH);
         data::write_tree(&folder, &plan.tree).map_err(|error| {
-            DiskError::new(
+            Problem::new(
                 format!("/{SCRATCH} cannot be written: {error}."),
                 "The machine may have too little memory.",
             )
@@ -198,10 +199,10 @@ impl<'a> Work<'a> {
             match made {
                 Ok(None) => {}
                 Ok(Some(said)) => {
-                    return Err(DiskError::of_mke2fs(name, &place.name, &said));
+                    return Err(disk_error::of_mke2fs(name, &place.name, &said));
                 }
                 Err(error) => {
-                    return Err(DiskError::new(
+                    return Err(Problem::new(
                         format!("mke2fs cannot be started: {error}."),
                         "The medium is damaged: write it again, or build it again.",
                     ));
@@ -211,17 +212,17 @@ impl<'a> Work<'a> {
         plan.device.flush().map_err(self.writing())
     }
 
-    fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), DiskError> {
+    fn verify(&mut self, plan: &Plan, image: &Sparse) -> Result<(), Problem> {
         let disk = &self.request.disk.name;
         verify::scratch_block(&plan.device, plan.layout.system(), disk)?;
         verify::table(&plan.table, &plan.device, disk)?;
         let start = plan.layout.system().start;
-        let reading = |error| DiskError::of_disk("Reading from", disk, &error);
+        let reading = |error| disk_error::of_disk("Reading from", disk, error);
         let differs = image
             .differs_from(&plan.device, start, &mut |bytes| self.course.advance(bytes))
             .map_err(reading)?;
         if let Some(offset) = differs {
-            return Err(DiskError::unlike(disk, "the EFI partition", offset));
+            return Err(disk_error::unlike(disk, "the EFI partition", offset));
         }
         if self.request.task == Task::Install {
             verify::nothing_is_left_over(&plan.device, &plan.layout, disk)?;
@@ -265,7 +266,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn write_receipt(&mut self, plan: &mut Plan, image: &mut Sparse) -> Result<(), DiskError> {
+    fn write_receipt(&mut self, plan: &mut Plan, image: &mut Sparse) -> Result<(), Problem> {
         let newer = self.draw_system(plan, true)?;
         let changes = newer.changes_since(image);
         let (device, start) = (&plan.device, plan.layout.system().start);
@@ -276,15 +277,15 @@ impl<'a> Work<'a> {
         let disk = &self.request.disk.name;
         let differs = changes
             .differs_from(device, start, &mut |_| {})
-            .map_err(|error| DiskError::of_disk("Reading from", disk, &error))?;
+            .map_err(|error| disk_error::of_disk("Reading from", disk, error))?;
         if let Some(offset) = differs {
-            return Err(DiskError::unlike(disk, "the receipt", offset));
+            return Err(disk_error::unlike(disk, "the receipt", offset));
         }
         *image = newer;
         Ok(())
     }
 
-    fn finish(&mut self, plan: &mut Plan) -> Result<(), DiskError> {
+    fn finish(&mut self, plan: &mut Plan) -> Result<(), Problem> {
         let entries = plan.entries(self.request.task, false);
         plan.table.set(entries).map_err(self.writing())?;
         plan.table.write_to(&plan.device).map_err(self.writing())?;

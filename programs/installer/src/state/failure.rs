@@ -95,7 +95,7 @@ impl Failure {
     }
 
     /// The firmware cannot be told so: what the file says of errors holds.
-    fn cannot_start(&mut self, Problem { message, hint }: &Problem) {
+    fn cannot_start(&mut self, Problem { message, hint, .. }: &Problem) {
         self.notice = Some(format!("{message} {hint}"));
         if let Cause::Answers { refused, .. } = &self.cause {
             self.ending = soon(refused.on_error);

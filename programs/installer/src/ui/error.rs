@@ -84,7 +84,7 @@ fn answers(refused: &Refused, look: &Look, page: &mut Page<'_>) {
         page.say(&format!("Found: {source}."), look.quiet);
     }
     page.blank();
-    for Problem { message, hint } in &refused.problems {
+    for Problem { message, hint, .. } in &refused.problems {
         page.marked("- ", message, look.text);
         page.marked("  ", hint, look.quiet);
     }

@@ -71,7 +71,7 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         );
         page.say(&text, look.note);
     }
-    if let Some(Problem { message, hint }) = &state.almost {
+    if let Some(Problem { message, hint, .. }) = &state.almost {
         page.say(&format!("{message} {hint}"), look.note);
     }
     if state.dismissed.is_some() {
