@@ -9,14 +9,15 @@ Specifications: Microsoft, Windows Authenticode Portable Executable Signature Fo
 import hashlib
 import warnings
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FormatError
 from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
-from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, Value, read_value
-from pipeline.formats.fields import chunks, cut
+from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, SET, Value, read_value
+from pipeline.formats.image_digest import digest_until, hashed
 from pipeline.formats.pe import Pe
+from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken
 
 if TYPE_CHECKING:  # it takes long to load, and few images are signed
     from cryptography.x509 import Certificate, Name
@@ -32,10 +33,12 @@ DIGESTS = {
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
 CHANGED = "the signature is of another file: it was changed after it was signed"
+NO_PROGRAM = "Authenticode: what is signed is no digest of a program"
 TOO_OLD = frozenset({"md5"})  # digests that no firmware takes
 Extent = tuple[str, int]  # a digest's name, and where the last byte of its input is
 ATTRIBUTES = CERTIFICATES = 0xA0  # the context tag, in a signer and in the signed data
 
+PLACE = 30  # where the object identifier of the digest begins that firmware makes
 MAX_CHAIN = 64  # certificates that came along with one signature
 
 
@@ -52,13 +55,15 @@ class Signature:
     not_after: str
     chain: tuple[str, ...]  # common names of all certificates that came along
     fault: str = ""  # why firmware does not take it, a clause; "" for one that is right
+    is_rsa: bool = True  # not all firmware knows other keys
+    trust: tuple[str, ...] = ()  # entries of db of which each starts the image, as in `trust`
 
 
 def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     """Read all signatures of the certificate table, and compare each with the image.
 
-    Firmware passes over one that it cannot read: where others can be read, all but its fault is empty.
-    Raises FormatError where none can be read, for a table that firmware refuses whatever is signed in it, and
+    Firmware passes over one whose digest it does not know: where others can be read, all but its fault is
+    empty. Raises FormatError where none can be read, for what firmware refuses whatever else is signed, and
     for an image whose sections nobody could hash.
     """
     if pe.certificates == (0, 0):
@@ -70,6 +75,8 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
         try:
             found.append(_read_signature(pe, data, digests))
         except FormatError as error:
+            if _is_looked_at(data) and error.message != NO_PROGRAM:
+                raise
             errors.append(error)
             found.append(
                 Signature(
@@ -87,6 +94,14 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     if errors and len(errors) == len(found):
         raise errors[0]
     return tuple(found)
+
+
+def _is_looked_at(data: bytes) -> bool:
+    """Tell whether EDK II finds a digest where it looks (HashPeImageByType): then it wants a signer, too."""
+    try:
+        return data[1] & 0x82 == 0x82 and DIGESTS.get(read_value(data, PLACE).oid(), "md5") not in TOO_OLD
+    except (FormatError, IndexError):
+        return False
 
 
 def _read_signature(pe: Pe, data: bytes, digests: dict[Extent, bytes]) -> Signature:
@@ -109,12 +124,16 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
     signed = content.child(1).child(0, SEQUENCE)
     indirect = signed.child(2, SEQUENCE)
     if indirect.child(0).oid() != INDIRECT_DATA:
-        raise FormatError("Authenticode: what is signed is no digest of a program", SIGN_AGAIN)
+        raise FormatError(NO_PROGRAM, SIGN_AGAIN)
     spc = indirect.child(1).child(0, SEQUENCE)
     info = spc.child(1, SEQUENCE)
     digest = _digest_name(info.child(0))
     told = info.child(1, OCTETS).body
-    covers = told == _digest(pe, digest, len(pe.image) - pe.certificates[1], digests)
+    end = len(pe.image) - pe.certificates[1]
+    announced = [_digest_name(one) for one in signed.child(1, SET).inside()]
+    if not announced:
+        raise FormatError("Authenticode: the signature announces no digest", SIGN_AGAIN)
+    covers = told == _digest(pe, digest, end, digests)
     *_, signers = signed.inside()
     signer = signers.child(0, SEQUENCE)
     chain = _read_chain(signed)
@@ -129,6 +148,11 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
         fault = "the signature was not made with the signer's key"
     elif digest in TOO_OLD:
         fault = f"its digest is {digest}, which firmware does not take"
+    else:
+        made = _digest_name(signer.child(2, SEQUENCE))
+        fault = not_taken(certificate, len(content.whole), digest, announced, made)
+    own = by_digest(announced[0], _digest(pe, announced[0], end, digests))
+    looked_at = len(content.whole) <= MAX_SIGNATURE
     return Signature(
         subject=_common_name(certificate.subject),
         issuer=_common_name(certificate.issuer),
@@ -139,6 +163,8 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
         not_after=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
         chain=tuple(_common_name(one.subject) for one in chain),
         fault=fault,
+        is_rsa=is_rsa(certificate),
+        trust=(*([] if fault else by_certificates(certificate, chain)), *([own] if looked_at else [])),
     )
 
 
@@ -150,8 +176,8 @@ def _why_not(pe: Pe, algorithm: str, told: bytes, digests: dict[Extent, bytes]) 
     """
     offset, size = pe.certificates
     behind = len(pe.image) - offset - size
-    for end in sorted({offset, offset - offset % GRID, _hashed(pe)}, reverse=True):
-        if end < _hashed(pe) or told != _digest(pe, algorithm, end, digests):
+    for end in sorted({offset, offset - offset % GRID, hashed(pe)}, reverse=True):
+        if end < hashed(pe) or told != _digest(pe, algorithm, end, digests):
             continue
         between = offset - end
         why = []
@@ -173,59 +199,10 @@ def _read_chain(signed: Value) -> "list[Certificate]":
     return [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
 
 
-def image_digest(pe: Pe, algorithm: str) -> bytes:
-    """Return the Authenticode digest of an image: of all but its checksum and its signatures.
-
-    Raises FormatError when a section runs past the end or two of them overlap.
-    """
-    return _digest_until(pe, algorithm, len(pe.image) - pe.certificates[1])
-
-
 def _digest(pe: Pe, algorithm: str, end: int, digests: dict[Extent, bytes]) -> bytes:
     if (algorithm, end) not in digests:
-        digests[algorithm, end] = _digest_until(pe, algorithm, end)
+        digests[algorithm, end] = digest_until(pe, algorithm, end)
     return digests[algorithm, end]
-
-
-def _sections(pe: Pe) -> list[tuple[int, int]]:
-    """Return where sections begin and end in the file, in that order."""
-    return sorted(
-        (section.raw_offset, section.raw_offset + section.raw_size)
-        for section in pe.sections
-        if section.raw_size
-    )
-
-
-def _hashed(pe: Pe) -> int:
-    """Return how many bytes headers and sections have: what lies behind is hashed as it stands."""
-    return pe.headers_size + sum(end - start for start, end in _sections(pe))
-
-
-def _digest_until(pe: Pe, algorithm: str, total: int) -> bytes:
-    """Return the digest of headers, sections, and what follows them up to the byte `total`."""
-    holes = [(pe.checksum_offset, 4), *([(pe.certificates_entry, 8)] if pe.certificates_entry else [])]
-    ranges, at = list[tuple[int, int]](), 0
-    for offset, size in holes:
-        ranges.append((at, offset))
-        at = offset + size
-    ranges.append((at, max(pe.headers_size, at)))
-    sections = _sections(pe)
-    for (_, end), (start, _) in pairwise(sections):
-        if start < end:
-            raise FormatError(
-                f"Authenticode: sections overlap at offset {start:#x}: no digest can be made",
-                "make the program again",
-            )
-    hashed = _hashed(pe)
-    ranges += [*sections, (hashed, max(total, hashed))]
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    for start, end in ranges:
-        if start < end:
-            for part in chunks(cut(pe.image, start, end - start, "Authenticode: the image")):
-                digest.update(part)
-    if total < hashed:
-        raise FormatError("Authenticode: the certificate table lies in what is signed", SIGN_AGAIN)
-    return digest.digest()
 
 
 def _digest_name(algorithm: Value) -> str:

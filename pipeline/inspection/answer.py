@@ -37,21 +37,31 @@ CONDITIONS = {
     "dbx": "where dbx is older than {}",
     "kernel": "by a kernel for {} only",
     "rdinit": "with rdinit={} only",
+    "signature": "where the firmware takes {}",
+    "db": "",
 }
-"""What a yes may depend on, by the name that stands in JSON and stays: how a person reads it."""
+"""What a yes may depend on, by the name that stands in JSON and stays: how a person reads it.
+
+What db has to hold is in the answer's own words already.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What must hold for a yes, of the machine or of what starts Linux: `what`, one of those in `CONDITIONS`,
-    has to be `value`.
+    has to be `value`. A no that has conditions is a yes where they hold.
+
+    For `db`, `value` names who is trusted; of the entries in `one_of`, db has to hold one, and dbx none. Each
+    is `certificate` and its SHA-256, `issuer` and its name, or an algorithm such as `sha256` and the digest
+    that the program has by it.
     """
 
     what: str
     value: str
+    one_of: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return it as people read it."""
+        """Return it as people read it, "" for what is said elsewhere."""
         return CONDITIONS[self.what].format(self.value)
 
 

@@ -9,7 +9,7 @@ from pipeline.checks.quoting import sentence, shown
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
 from pipeline.inspection import boots, initramfs, linux, secure
-from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Said
+from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Condition, Said
 from pipeline.inspection.judgement import judged
 
 Ask = Callable[[Node], Said]
@@ -75,12 +75,17 @@ def answers(node: Node) -> tuple[Answer, ...]:
             each.verdict,
             shown(each.value, MAX_VALUE),
             sentence(each.because),
-            each.conditions,
+            tuple(map(_shown, each.conditions)),
             each.finding,
             sentence(each.hint),
         )
         for question, each in ((name, said.get(name, Said("not applicable"))) for name in QUESTIONS)
     )
+
+
+def _shown(condition: Condition) -> Condition:
+    entries = tuple(shown(entry, MAX_VALUE) for entry in condition.one_of)
+    return Condition(condition.what, shown(condition.value, MAX_VALUE), entries)
 
 
 def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:

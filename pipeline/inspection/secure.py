@@ -9,9 +9,11 @@ from dataclasses import replace
 from pipeline.checks.kind import Node
 from pipeline.checks.pe.signatures import in_dbx, refused
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.authenticode import Signature, read_signatures
+from pipeline.formats.image_digest import image_digest
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
+from pipeline.formats.trust import by_digest
 from pipeline.inspection.answer import Condition, Said
 from pipeline.inspection.bios import image_of
 from pipeline.inspection.boots import boot_programs
@@ -24,6 +26,9 @@ SECOND_STAGES = ("fb", "grub")
 
 SIGNATURES = frozenset({"EFI006", "UKI010"})
 REVOKED = frozenset({"EFI008", "UKI017"})
+DIGEST = "the program's digest"
+OF_UNSIGNED = ("sha256", "sha1", "sha384", "sha512")
+"""Digests of a program without signatures that EDK II looks for in db; older ones, the first alone."""
 
 Named = tuple[str, Node]
 """A program, and what people call it."""
@@ -78,14 +83,36 @@ def _signed(node: Node, name: str) -> Said:
     except FormatError as error:
         return _refused(node, f"the signature of {name} cannot be read: {error.message}")
     if not signatures:
-        return Said("no", because=f"{name} is not signed")
+        return Said("no", because=f"{name} is not signed", conditions=_of_unsigned(pe))
     good = [each for each in signatures if not each.fault]
     if not good:
         first = next((each for each in signatures if each.subject), signatures[0])
-        return _refused(node, f"{name} is signed by {first.subject}, but {first.fault}")
+        said = _refused(node, f"{name} is signed by {first.subject}, but {first.fault}")
+        return replace(said, conditions=_in_db(DIGEST, signatures))
     trusted = " or ".join(dict.fromkeys(each.issuer for each in good))
     signers = ", ".join(each.subject for each in good)
-    return Said("yes", f"if the firmware trusts {trusted}", f"{name} is signed by {signers}")
+    because = f"{name} is signed by {signers}"
+    conditions = _in_db(trusted, signatures)
+    if not any(each.is_rsa for each in good):
+        conditions = (*conditions, Condition("signature", "ECDSA"))
+    return Said("yes", f"if the firmware trusts {trusted}", because, conditions=conditions)
+
+
+def _in_db(who: str, signatures: Iterable[Signature]) -> tuple[Condition, ...]:
+    """Return what db has to hold for one of these: a certificate or, of a wrong one too, the digest."""
+    entries = dict.fromkeys(entry for each in signatures for entry in each.trust)
+    return (Condition("db", who, tuple(entries)),) if entries else ()
+
+
+def _of_unsigned(pe: Pe) -> tuple[Condition, ...]:
+    """Return what db has to hold for a program without signatures; nothing helps where others stand there."""
+    if pe.certificates[1]:
+        return ()
+    try:
+        entries = tuple(by_digest(name, image_digest(pe, name)) for name in OF_UNSIGNED)
+    except FormatError:
+        return ()
+    return (Condition("db", DIGEST, entries),)
 
 
 def _refused(node: Node, because: str) -> Said:
@@ -119,7 +146,7 @@ def _unless_revoked(said: Said, chain: Iterable[Named]) -> Said:
     because += [
         f"dbx of {month} and newer refuses {' and '.join(by_month[month])}" for month in sorted(by_month)
     ]
-    return replace(said, because="; ".join(because), conditions=tuple(conditions), finding=code)
+    return replace(said, because="; ".join(because), conditions=(*said.conditions, *conditions), finding=code)
 
 
 def _code(node: Node, codes: frozenset[str]) -> str:

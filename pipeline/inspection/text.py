@@ -84,7 +84,7 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
 
 
 def _answered(answer: Answer) -> str:
-    where = "".join(f", {condition.text()}" for condition in answer.conditions)
+    where = "".join(f", {text}" for text in (each.text() for each in answer.conditions) if text)
     if answer.value:
         return f"{answer.value}{where}" + (f" ({answer.because})" if answer.because else "")
     return f"{answer.verdict}{where}" + (f": {answer.because}" if answer.because else "")

@@ -1,15 +1,17 @@
+import re
 import struct
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, image_digest, read_signatures
+from pipeline.formats.authenticode import Signature, read_signatures
+from pipeline.formats.image_digest import image_digest
 from pipeline.formats.pe import read_pe
-from tests.fixtures import patch
+from tests.fixtures import keys, patch
 from tests.fixtures.pe import pe, section_field
 from tests.fixtures.signed import EC, RSA, SECURITY, UNSIGNED, signed
-from tests.fixtures.signer import pkcs7
+from tests.fixtures.signer import pkcs7, signed_data
 from tests.fixtures.sparse import counted, sparse
 
 GOOD = signed(RSA, EC)
@@ -172,6 +174,65 @@ def test_firmware_passes_over_a_signature_that_it_cannot_read() -> None:
     first, second = read(signed(b"no DER at all", RSA))
     assert (first.subject, second.subject, second.fault) == ("", "Test signer", "")
     assert first.fault.startswith("cannot be read: DER: a value is cut off: ")
+
+
+def made(
+    *names: str, bring: tuple[str, ...] = ("vendor",), announced: tuple[str, ...] = (), by: str = ""
+) -> bytes:
+    """A signature of the image, by a key that `names` begins with."""
+    bag = [keys.certificate(name) for name in names or bring]
+    own = (names or ("vendor",))[0]
+    return signed_data(UNSIGNED, keys.key(own), keys.certificate(own), bag, "sha256", announced, by)
+
+
+SHA256_OF_IT = f"sha256 {image_digest(read_pe(UNSIGNED), 'sha256').hex()}"
+SHA384_OF_IT = f"sha384 {image_digest(read_pe(UNSIGNED), 'sha384').hex()}"
+
+
+@pytest.mark.parametrize(
+    ("blob", "fault", "trust"),
+    [
+        (made("signer"), "", ["certificate", "issuer CN=Jury root", SHA256_OF_IT]),
+        (made(announced=("sha256", "sha512"), by="sha512"), "", ["certificate", SHA256_OF_IT]),
+        (made(by="sha512"), "it is made with sha512, which is not announced", [SHA256_OF_IT]),
+        (
+            made(announced=("sha384",)),
+            "its digest is sha256, and firmware makes sha384, which is announced first",
+            [SHA384_OF_IT],
+        ),
+        (
+            made(bring=("vendor",) * 100),
+            "it has 71310 bytes, and firmware reads none of more than 65539",
+            [],
+        ),
+    ],
+)
+def test_what_starts_an_image_for_a_signature(blob: bytes, fault: str, trust: list[str]) -> None:
+    (signature,) = read(signed(blob))
+    assert (signature.fault, signature.is_rsa) == (fault, True)
+    assert [re.sub("^certificate .*", "certificate", each) for each in signature.trust] == trust
+    assert [one.is_rsa for one in read(GOOD)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("blob", "message"),
+    [
+        (made(bring=()), "Authenticode: the signer's certificate is not there"),
+        (made()[:-100], f"DER: a value is cut off: {made()[:8].hex()}, of {len(made()) - 100} bytes"),
+    ],
+)
+def test_firmware_refuses_an_image_for_a_signature_without_a_signer(blob: bytes, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        read(signed(blob, RSA))
+    assert caught.value.message == message
+
+
+def test_firmware_passes_over_what_signs_no_program() -> None:
+    other = made().replace(bytes.fromhex("2b060104018237020104"), bytes.fromhex("2b060104018237020105"))
+    assert [one.fault for one in read(signed(other, RSA))] == [
+        "cannot be read: Authenticode: what is signed is no digest of a program",
+        "",
+    ]
 
 
 def test_a_table_inside_what_is_signed_is_told() -> None:

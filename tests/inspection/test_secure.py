@@ -7,9 +7,11 @@ import pytest
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Member, Node
 from pipeline.checks.pe import dbx
-from pipeline.formats.authenticode import image_digest, read_signatures
+from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.image_digest import image_digest
 from pipeline.formats.pe import read_pe
 from pipeline.inspection import secure
+from pipeline.inspection.answer import Said
 from tests.fixtures import patch
 from tests.fixtures.fat import fat
 from tests.fixtures.pe import PE_OFFSET, pe
@@ -28,6 +30,15 @@ def node(image: bytes) -> Node:
 
 def alone(image: bytes) -> Node:
     return Node(Member("artifact", image), None, None)
+
+
+OF_RSA = "certificate f81df7de4c97c2a59170413ffa190f76bab0c28194c45a37bfc4a2dc464ba6f5"
+OF_EC = "certificate 414993c11ba200a8833398eae24d331f0f73844e4792671b709c2489338bd2bd"
+
+
+def asked(said: Said) -> list[tuple[str, str]]:
+    """What a machine is asked besides what its db holds."""
+    return [(each.what, each.value) for each in said.conditions if each.what != "db"]
 
 
 def changed(image: bytes) -> bytes:
@@ -87,6 +98,31 @@ def program(declared: bytes | None) -> bytes:
 
 
 TABLE = len(UNSIGNED)
+DIGESTS = [f"{name} {image_digest(read_pe(UNSIGNED), name).hex()}" for name in secure.OF_UNSIGNED]
+
+
+@pytest.mark.parametrize(
+    ("image", "conditions"),
+    [
+        (UNSIGNED, [("db", "the program's digest", DIGESTS)]),
+        (
+            patch(UNSIGNED, SECURITY, struct.pack("<II", len(UNSIGNED), 0)),
+            [("db", "the program's digest", DIGESTS)],
+        ),
+        (signed(RSA), [("db", "Test signer", [OF_RSA, DIGESTS[0]])]),
+        (signed(RSA, EC), [("db", "Test signer or Second signer", [OF_RSA, DIGESTS[0], OF_EC, DIGESTS[2]])]),
+        (signed(EC), [("db", "Second signer", [OF_EC, DIGESTS[2]]), ("signature", "ECDSA", [])]),
+        (
+            signed(patch(RSA, len(RSA) - 1, bytes([RSA[-1] ^ 1]))),
+            [("db", "the program's digest", DIGESTS[:1])],
+        ),
+        (signed(RSA, kind=1), []),
+        (signed(b"no DER at all"), []),
+    ],
+)
+def test_what_db_has_to_hold(image: bytes, conditions: list[tuple[str, str, list[str]]]) -> None:
+    found = secure.of_program(node(image)).conditions
+    assert [(each.what, each.value, list(each.one_of)) for each in found] == conditions
 
 
 def entry(offset: int, image: bytes, more: int = 0) -> bytes:
@@ -169,7 +205,7 @@ def test_the_level_that_refuses_what_shim_starts(shim: bytes, grub: bytes, level
     found, declared = secure.of_medium(medium), secure.sbat_of_medium(medium)
     assert (found.verdict, found.value, found.because) == ("yes", TRUST, CHAIN + because)
     for said in (found, declared):
-        assert [(each.what, each.value) for each in said.conditions] == [("sbat_level", level)] * bool(level)
+        assert asked(said) == [("sbat_level", level)] * bool(level)
         assert said.finding == ("EFI008" if level else "")
 
 
@@ -183,13 +219,11 @@ def test_the_dbx_that_refuses_a_program_without_sbat(monkeypatch: pytest.MonkeyP
         "yes",
         f"{X64} is signed by Test signer; dbx of 2020-07 and newer refuses {X64}",
     )
-    assert [(each.what, each.value, found.finding) for each in found.conditions] == [
-        ("dbx", "2020-07", "EFI008")
-    ]
+    assert (asked(found), found.finding) == ([("dbx", "2020-07")], "EFI008")
     (finding,) = medium.all_findings()
     assert finding.message.endswith("firmware refuses the EFI program: dbx has its digest since 2020-07")
     for other in (program(None), sign(program(sbat("grub", 9)))):
-        assert secure.of_program(node(other)).conditions == ()
+        assert asked(secure.of_program(node(other))) == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +244,7 @@ def test_shim_refuses_what_it_starts(grub: bytes, why: str | None) -> None:
 def test_a_loader_that_is_no_shim_starts_what_it_wants() -> None:
     image = fat({X64: sign(program(sbat("systemd-boot", 1))), GRUB: program(sbat("grub", 1))}, clusters=200)
     found = secure.of_medium(node(image))
-    assert (found.verdict, found.because, found.conditions) == ("yes", f"{X64} is signed by Test signer", ())
+    assert (found.verdict, found.because, asked(found)) == ("yes", f"{X64} is signed by Test signer", [])
 
 
 def test_a_medium_names_the_generations_of_all_that_is_started() -> None:
