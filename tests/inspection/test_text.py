@@ -17,6 +17,7 @@ from tests.fixtures.initramfs import initramfs, members
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import DIRECTORY, FILE, Raw
 from tests.fixtures.pe import pe
+from tests.fixtures.signed import EC, signed
 from tests.fixtures.signer import sign
 from tests.fixtures.uki import uki
 
@@ -89,6 +90,11 @@ def test_a_program_alone_has_its_answers() -> None:
         "  SBAT             sbat 1, grub 5, where SbatLevel is older than 2025112400 "
         "(SbatLevel 2025112400 and newer refuse grub,5)",
         "  architecture     x86-64",
+    ]
+    said = answers(take_apart(signed(EC), "x.efi"))
+    assert [line for line, _ in text.told(said) if "Secure" in line] == [
+        "  Secure Boot      if the firmware trusts Second signer, where the firmware takes ECDSA "
+        "(it is signed by Second signer)"
     ]
 
 

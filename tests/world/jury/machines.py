@@ -26,6 +26,7 @@ from pipeline.vm.processes import running
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick
+SECURE_CODE = "OVMF_CODE_4M.secboot.fd"
 TAIL = 3000  # letters of what a machine said last
 
 ESCAPES = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]|[\r\n]")
@@ -58,6 +59,8 @@ WAYS = {
     "pcr": Way("uefi", "usb", 512, 1, tpm=True),
     "pcr_1": Way("uefi", "", 512, 1, tpm=True, options="@1"),
     "linux": Way("bios", "", 512, 1),
+    "secure": Way("secure", "usb", 512, 10),
+    "secure_uki": Way("secure", "usb", 512, 1),
 }
 
 Verdicts = dict[int, bool]
@@ -72,6 +75,8 @@ Judge = Callable[[str, int, str], Verdicts]
 def by_uefi(said: str, count: int, word: str) -> Verdicts:
     """Read what the boot manager says of its options, which are named by their media's serial numbers.
 
+    After the last one it starts again what can be started, without a word of its own.
+
     >>> by_uefi('BdsDxe: failed to load Boot0001 "UEFI JURY0 " from x: Not Found', 1, "WORD")
     {0: False}
     """
@@ -81,7 +86,7 @@ def by_uefi(said: str, count: int, word: str) -> Verdicts:
         named = re.match(r'(failed to load|starting) Boot[0-9A-F]{4} "[^"]*JURY(\d+)[^"]*"', line)
         if named and int(named[2]) < count:
             number = int(named[2])
-            if word in line:
+            if word in line and named[1] == "starting":
                 found[number] = True
             elif named[1] == "failed to load" or behind is not None:
                 found.setdefault(number, False)
@@ -122,7 +127,7 @@ def _judge(way: str) -> Judge:
 
 def argv(way: Way, media: Sequence[Path], folder: Path, accel: str, qmp: int) -> list[str]:
     """Return the command line of a machine with these media, in their order."""
-    uefi = way.firmware == "uefi"
+    uefi = way.firmware != "bios"
     flash = machine.find_firmware() if uefi else None
     disks = [
         Disk(
@@ -146,7 +151,17 @@ def argv(way: Way, media: Sequence[Path], folder: Path, accel: str, qmp: int) ->
         memory=512,
     )
     words = command(guest, qmp)
+    if way.firmware == "secure":
+        return secured(words)
     return words if uefi else ["q35,graphics=off" if word == "q35" else word for word in words]
+
+
+def secured(words: Sequence[str]) -> list[str]:
+    """Return the same machine with the firmware that has Secure Boot, and keeps its variables to itself."""
+    flash = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    return [
+        word.replace(machine.CODE, SECURE_CODE).replace("q35,", "q35,smm=on,") for word in [*words, *flash]
+    ]
 
 
 async def _listen(
@@ -184,6 +199,9 @@ async def _run(
     way = WAYS[name]
     ours, theirs = socket.socketpair()
     words = argv(way, media, folder, accel, theirs.fileno())
+    if way.firmware == "secure":
+        store, told = folder / machine.VARIABLES, ctx.inputs["variables.json"]
+        ctx.run(["virt-fw-vars", "--inplace", str(store), "--set-json", str(told)])
     if name == "linux":
         words += ["-kernel", str(ctx.inputs["vmlinuz"]), "-initrd", str(media[0]), "-append", CMDLINE]
     if way.options:
@@ -204,7 +222,7 @@ def _medium(ctx: Context, name: str, way: str, folder: Path) -> Path:
     path = folder / name
     if not WAYS[way].bus:
         return ctx.inputs[name]
-    if way in ("efi", "uki", "pcr"):
+    if way in ("efi", "uki", "pcr", "secure", "secure_uki"):
         program = ctx.inputs[name]
         kib = max(34_000, program.stat().st_size // 1024 + 4096)
         ctx.run(["mkfs.vfat", "-F", "32", "-s", "1", "-C", str(path), str(kib)])

@@ -16,6 +16,8 @@ WAYS = {
     "pcr": (),
     "pcr_1": (),
     "linux": ("init",),
+    "secure": ("uefi", "secure_boot"),
+    "secure_uki": ("uefi", "secure_boot", "init"),
 }
 """By way: the questions whose answers all have to be yes for a start; none where a TPM is asked."""
 
@@ -30,6 +32,8 @@ TITLES = {
     "pcr": "OVMF with a TPM, as UKI in a FAT",
     "pcr_1": "OVMF with a TPM, as UKI with the option @1",
     "linux": "Linux, as initramfs",
+    "secure": "OVMF with Secure Boot, as program in a FAT",
+    "secure_uki": "OVMF with Secure Boot and Linux, as UKI in a FAT",
 }
 
 CD = ("uefi_cd",)

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.fixtures.workshop import Content
-from tests.world.jury import archives, disks, efis, isos, isos_changed, measured, programs, ukis, volumes
+from tests.world.jury import (
+    archives,
+    disks,
+    efis,
+    isos,
+    isos_changed,
+    measured,
+    programs,
+    secure,
+    ukis,
+    volumes,
+)
 from tests.world.jury.row import Row
 
 GROUPS: Mapping[str, Mapping[str, Row]] = {
@@ -15,6 +26,7 @@ GROUPS: Mapping[str, Mapping[str, Row]] = {
     "Initramfs archives": archives.ROWS,
     "UKIs": ukis.ROWS,
     "PCR 11 of UKIs": measured.ROWS,
+    "Secure Boot": secure.ROWS,
 }
 TABLE: Mapping[str, Row] = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 
@@ -37,4 +49,5 @@ def inputs(kernel: Path) -> dict[str, Content]:
         "vmlinuz": kernel,
         **measured.INPUTS,
         **archives.INPUTS,
+        **secure.INPUTS,
     }

@@ -93,6 +93,7 @@ def test_nothing_disagrees_on_the_page() -> None:
             {0: False, 1: True},
         ),
         (f"{BOOT.format('starting', 7, 5)}\r\n{WORD}\r\n", {}),
+        (f"{BOOT.format('failed to load', 1, 0)}: Access Denied\r\n\r\n{WORD}\r\n", {0: False}),
     ],
 )
 def test_what_the_boot_manager_says_is_read(said: str, found: dict[int, bool]) -> None:

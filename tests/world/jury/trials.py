@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.inspection import cli
 from pipeline.steps.runner import Context
 from tests.fixtures.workshop import Content, Workshop
-from tests.world.jury import kitchen, machines, tpm, unlocking
+from tests.world.jury import kitchen, machines, tpm, trust, unlocking
 from tests.world.jury.programs import DONE, WORD
 from tests.world.jury.row import Row
 from tests.world.jury.table import inputs
@@ -109,7 +109,7 @@ def start(
     out = run(
         "boot",
         machines.start,
-        {**paths, "vmlinuz": kernel},
+        {**paths, "vmlinuz": kernel, "variables.json": trust.variables()},
         trials={way: names for way, names in trials.items() if names},
         word=WORD,
         done=DONE,
