@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,16 @@ from pipeline.config import STRICT, Colour, FatLabel, FileName, GptName, HostNam
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Recipe
 
+Setting = Literal[
+    "host_name",
+    "node_name",
+    "data_partitions",
+    "reserved",
+    "time_server",
+    "address",
+    "gateway",
+    "name_servers",
+]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -69,11 +79,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a machine and its node are called until somebody says otherwise."""
+    """What a machine and its node are called until somebody says otherwise, and what people are asked for.
+
+    `advanced` is shown to those who want it; a setting in neither list stays as it is.
+    """
 
     __pydantic_config__ = STRICT
     host_name: HostName
     node_name: HostName
+    asked: tuple[Setting, ...]
+    advanced: tuple[Setting, ...]
 
 
 @dataclass(frozen=True)

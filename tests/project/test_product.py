@@ -16,7 +16,7 @@ SAID: dict[str, dict[str, object]] = {
     "needs": {"disk": 1_000_000, "memory_mib": 512},
     "medium": {"payload": "Inside.efi", "answers": "TOY_CFG"},
     "service": {"program": "toy", "port": 80},
-    "settings": {"host_name": "toy", "node_name": "toy-1"},
+    "settings": {"host_name": "toy", "node_name": "toy-1", "asked": ["host_name"], "advanced": []},
     "colours": dict.fromkeys(
         ("ground", "band", "raised", "key", "text", "quiet", "accent", "amber", "red", "dim"), "#0a0B0c"
     ),
@@ -128,3 +128,19 @@ def test_both_of_our_images_are_of_one_product() -> None:
     project = load(ROOT)
     found = {product_of(ROOT, name, recipe) for name, recipe in project.recipes.items()}
     assert found == {ROOT / "recipes/truthdb-installer/product.toml"}
+
+
+def test_no_program_knows_the_product() -> None:
+    """The node apart, which is this product's own, and what stands behind `cfg(test)`."""
+    sources = [
+        path
+        for program in ("appliance", "common", "installer")
+        for path in (ROOT / "programs" / program / "src").rglob("*.rs")
+        if path.name != "tests.rs"
+    ]
+    assert len(sources) > 100
+    told = {
+        path: path.read_text(encoding="utf-8").partition("#[cfg(test)]\nmod tests {")[0].lower()
+        for path in sources
+    }
+    assert [str(path) for path, text in told.items() if "truthdb" in text] == []

@@ -27,7 +27,7 @@ pub struct DataState {
 /// A data partition.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Partition {
-    /// Its name in the GPT, such as `TRUTHDB_DATA`.
+    /// Its name in the GPT, such as `ACME_DATA`.
     pub label: String,
     /// Its kernel name, such as `nvme0n1p2`.
     pub device: String,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::text::clean;
 
-/// Name and version of the system below `root`, such as `TruthDB 1.2.0`; without a version where
+/// Name and version of the system below `root`, such as `ACME 1.2.0`; without a version where
 /// the file does not say.
 pub fn name(root: &Path) -> String {
     let text = std::fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();

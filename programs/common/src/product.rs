@@ -86,6 +86,51 @@ pub struct Settings {
     pub host_name: String,
     /// What the node is called among nodes.
     pub node_name: String,
+    /// What everybody is asked for.
+    pub asked: Vec<Field>,
+    /// What is asked for besides, of those who want to see it. What is in neither list stays as it is.
+    pub advanced: Vec<Field>,
+}
+
+/// One of the settings that people can be asked for.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// What the machine is called.
+    HostName,
+    /// What the node is called among nodes.
+    NodeName,
+    /// How many partitions share the room for data.
+    DataPartitions,
+    /// Room at the end of the disk that nothing uses.
+    Reserved,
+    /// Whom to ask for the time.
+    TimeServer,
+    /// Where the network address comes from.
+    Address,
+    /// The gateway of a fixed address.
+    Gateway,
+    /// The name servers of a fixed address.
+    NameServers,
+}
+
+impl Field {
+    /// Every field, in the order of the screen.
+    pub const ALL: [Self; 8] = [
+        Self::HostName,
+        Self::NodeName,
+        Self::DataPartitions,
+        Self::Reserved,
+        Self::TimeServer,
+        Self::Address,
+        Self::Gateway,
+        Self::NameServers,
+    ];
+
+    /// Whether an installation can change it without being erased.
+    pub fn can_change(self) -> bool {
+        !matches!(self, Self::DataPartitions | Self::Reserved)
+    }
 }
 
 /// The colours of a monitor.
@@ -225,6 +270,7 @@ mod tests {
              [medium]\npayload = \"acme.efi\"\nanswers = \"ACME_CFG\"\n\
              [service]\nprogram = \"store\"\nport = 80\n\
              [settings]\nhost_name = \"store\"\nnode_name = \"one\"\n\
+             asked = [\"host_name\"]\nadvanced = []\n\
              [colours]\n{}",
             colours.concat()
         )
@@ -240,6 +286,7 @@ mod tests {
         assert_eq!(product.systems(), "EFI/ACME");
         assert_eq!(product.run("data.state"), "run/acme/data.state");
         assert_eq!(product.colours.dim, Colour([10, 11, 12]));
+        assert_eq!(product.settings.asked, [Field::HostName]);
     }
 
     #[test]

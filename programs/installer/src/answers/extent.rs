@@ -9,6 +9,7 @@ use std::path::Path;
 use gpt::disk::LogicalBlockSize;
 use rustix::fs::OFlags;
 
+use crate::hardware::mbr::{self, Entry};
 use crate::slice::Slice;
 use crate::untrusted;
 
@@ -92,9 +93,7 @@ fn partitions(device: &File, whole: Extent, block_size: u64) -> io::Result<Optio
         let read = device.read_exact_at(&mut start, size.into());
         is_gpt |= read.is_ok() && start == *b"EFI PART";
     }
-    let mut sector = [0; 512];
-    device.read_exact_at(&mut sector, 0)?;
-    let found = mbr_partitions(&sector, whole, block_size);
+    let found = mbr_partitions(device, whole, block_size)?;
     Ok(found.or_else(|| is_gpt.then(Vec::new)))
 }
 
@@ -114,30 +113,25 @@ fn gpt_partitions(device: &File, whole: Extent, size: LogicalBlockSize) -> Optio
     Some(extents.collect())
 }
 
-/// The primary partitions of an MBR (UEFI 2.10, section 5.2.1); `None` if it has none. What lies there in
-/// the boot sector of a volume that fills a disk has other marks than a table: Linux, block/partitions/msdos.c.
-fn mbr_partitions(sector: &[u8; 512], whole: Extent, block_size: u64) -> Option<Vec<Extent>> {
-    const TABLE: usize = 446;
-    const ENTRY: usize = 16;
-    let entries: &[[u8; ENTRY]] = sector[TABLE..TABLE + 4 * ENTRY].as_chunks().0;
-    let is_mbr = sector.ends_with(&[0x55, 0xaa]);
-    let has_marks = entries.iter().all(|it| matches!(it[0], 0 | 0x80));
-    let is_used = |entry: &[u8; ENTRY]| entry[4] != 0 && entry[12..] != [0; 4];
-    if !(is_mbr && has_marks && entries.iter().any(is_used)) {
-        return None;
-    }
-    let extents = (1..).zip(entries).filter_map(|(number, entry)| {
-        let [_, _, _, _, kind, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = *entry;
-        let bytes = |field| u64::from(u32::from_le_bytes(field)).saturating_mul(block_size);
-        let extent = Extent {
+/// The primary partitions of an MBR; `None` if it has none. What lies there in the boot sector of a volume
+/// that fills a disk has other marks than a table.
+fn mbr_partitions(
+    device: &File,
+    whole: Extent,
+    block_size: u64,
+) -> io::Result<Option<Vec<Extent>>> {
+    let is_used = |(kind, _, blocks): &Entry| *kind != 0 && *blocks > 0;
+    let entries = mbr::record(device, 0)?.filter(|it| it.iter().any(is_used));
+    Ok(entries.map(|entries| {
+        let used = (1..).zip(entries).filter(|(_, it)| is_used(it));
+        let extents = used.map(|(number, (kind, start, blocks))| Extent {
             number: Some(number),
             is_esp: kind == 0xef,
-            start: bytes([s0, s1, s2, s3]),
-            length: bytes([l0, l1, l2, l3]),
-        };
-        Some(extent).filter(|it| kind != 0 && it.length > 0 && lies_within(*it, whole))
-    });
-    Some(extents.collect())
+            start: start.saturating_mul(block_size),
+            length: blocks.saturating_mul(block_size),
+        });
+        extents.filter(|it| lies_within(*it, whole)).collect()
+    }))
 }
 
 fn lies_within(extent: Extent, whole: Extent) -> bool {

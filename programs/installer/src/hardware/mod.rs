@@ -18,6 +18,7 @@ pub use boot::{boot_volume, read_volume};
 pub use common::disks::Bus;
 pub(crate) use common::text::natural;
 pub(crate) use contents::marks;
+pub(crate) use contents::mbr;
 pub use contents::{Contents, Earlier, Part, listed};
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;

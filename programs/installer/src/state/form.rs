@@ -1,57 +1,12 @@
 //! [`State::Settings`]: the settings as text fields, and what they come to.
 
+pub use common::product::Field;
+use common::product::product;
+
 use super::{Choices, Confirm, Event, Input, Key, Next, State};
 use crate::hardware::{Disk, minimum_disk, size_beside};
 use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
 use crate::install::{Address, Settings, Task, most_data_partitions};
-
-/// One of the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// [`Settings::host_name`].
-    HostName,
-    /// [`Settings::node_name`].
-    NodeName,
-    /// [`Settings::data_partitions`].
-    DataPartitions,
-    /// [`Settings::reserved`].
-    Reserved,
-    /// [`Settings::time_server`].
-    TimeServer,
-    /// [`Settings::address`].
-    Address,
-    /// The gateway of [`Address::Static`].
-    Gateway,
-    /// The name servers of [`Address::Static`].
-    NameServers,
-}
-
-impl Field {
-    /// Every field, in the order of the screen.
-    pub const ALL: [Self; 8] = [
-        Self::HostName,
-        Self::NodeName,
-        Self::DataPartitions,
-        Self::Reserved,
-        Self::TimeServer,
-        Self::Address,
-        Self::Gateway,
-        Self::NameServers,
-    ];
-
-    /// Those that everybody sees; the others are advanced.
-    const BASIC: &[Self] = &[Self::HostName, Self::NodeName, Self::DataPartitions];
-
-    /// Those that an installation can change without being erased.
-    const CHANGEABLE: &[Self] = &[
-        Self::HostName,
-        Self::NodeName,
-        Self::TimeServer,
-        Self::Address,
-        Self::Gateway,
-        Self::NameServers,
-    ];
-}
 
 /// The settings, as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,12 +55,18 @@ impl Form {
     }
 
     /// The fields that are shown.
-    pub fn shown(&self) -> &'static [Field] {
-        match (self.is_change, self.advanced) {
-            (true, _) => Field::CHANGEABLE,
-            (false, true) => &Field::ALL,
-            (false, false) => Field::BASIC,
-        }
+    pub fn shown(&self) -> Vec<Field> {
+        let settings = &product().settings;
+        let is_shown = |field: &Field| {
+            let is_asked = settings.asked.contains(field);
+            let is_advanced = settings.advanced.contains(field);
+            match (self.is_change, self.advanced) {
+                (true, _) => (is_asked || is_advanced) && field.can_change(),
+                (false, true) => is_asked || is_advanced,
+                (false, false) => is_asked,
+            }
+        };
+        Field::ALL.into_iter().filter(is_shown).collect()
     }
 
     /// What is written comes to these settings for `disk`; or what is wrong with which field.

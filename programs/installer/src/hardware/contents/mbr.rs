@@ -26,7 +26,7 @@ pub(super) const EXTENDED: &str = "extended";
 pub(super) const PROTECTIVE: &str = "GPT (damaged)";
 
 /// An entry: kind, first block, blocks.
-type Entry = (u8, u64, u64);
+pub(crate) type Entry = (u8, u64, u64);
 
 /// The partitions of the record at the start of `device`, which may be none at all; `None` if there is
 /// no record.
@@ -69,7 +69,8 @@ fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
     ranges
 }
 
-fn record(device: &File, offset: u64) -> io::Result<Option<[Entry; 4]>> {
+/// The entries of the record at `offset` of `device`; `None` if there is none.
+pub(crate) fn record(device: &File, offset: u64) -> io::Result<Option<[Entry; 4]>> {
     let mut sector = [0; 512];
     device.read_exact_at(&mut sector, offset)?;
     let indicators = sector[ENTRIES..510].iter().step_by(ENTRY);

@@ -6,7 +6,7 @@ mod guid;
 mod installation;
 mod loss;
 mod magic;
-mod mbr;
+pub(crate) mod mbr;
 mod names;
 mod raid;
 mod signatures;
