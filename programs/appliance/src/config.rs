@@ -198,7 +198,7 @@ address = "dhcp"
             (
                 "version = 1",
                 "version = 7",
-                "version is 7, and this system knows version {VERSION}",
+                "version is 7, and this system knows version 1",
             ),
             (
                 "id = \"8",
