@@ -18,6 +18,7 @@ from pipeline.plan.image import CARRIED, PROGRAMS
 from pipeline.plan.step import Output, Step
 from pipeline.project import acceptance
 from pipeline.report import Line
+from pipeline.steps.check_answers import PROGRAM
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
 from pipeline.vm import disks, machine
@@ -26,7 +27,6 @@ TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
 INSTALLS = "install"
 MOST_SEEDS = 1 << 32
-INSTALLER = "truthdb-installer"
 
 
 def _iso(steps: tuple[Step, ...]) -> Output:
@@ -36,7 +36,7 @@ def _iso(steps: tuple[Step, ...]) -> Output:
 
 def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
     """Return what the ISO's tests need besides: the program that installs, and what it installs."""
-    program = f"{PROGRAMS}/{INSTALLER}"
+    program = f"{PROGRAMS}/{PROGRAM}"
     # That of the appliance has a root file system, too, and other programs.
     inputs = next((step.inputs for step in steps if program in step.inputs), {})
     parts = {"installer": inputs.get(program), "payload": inputs.get(CARRIED)}

@@ -58,7 +58,7 @@ def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
 
 
 def _is(step: Step, name: str) -> bool:
-    """Tell whether a step is called so: `uki:truthdb-runtime`, or `uki`, which all of its kind are.
+    """Tell whether a step is called so: `uki:RECIPE`, or `uki`, which all of its kind are.
 
     What prepares a kind, such as `kernel-config`, is of that kind, too: it takes the same sources apart.
     """

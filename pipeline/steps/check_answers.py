@@ -10,7 +10,7 @@ import subprocess
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
 
-PROGRAM = "truthdb-installer"
+PROGRAM = "installer"
 FILE = "install.toml"
 """What the file is called in here, whatever its name is outside; so each mistake's line begins."""
 

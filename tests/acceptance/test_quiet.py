@@ -32,7 +32,7 @@ LOUD = {
     "the last line of the kernel": "Run /sbin/init as init process",
     "a shell": "Please press Enter to activate this console.",
     "init's complaint": "can't open /dev/tty2: No such file or directory",
-    "init starts over": "process '/bin/truthdb-installer' (pid 57) exited. Scheduling for restart.",
+    "init starts over": "process '/bin/installer' (pid 57) exited. Scheduling for restart.",
 }
 
 

@@ -159,9 +159,7 @@ def test_a_checkout_without_an_installer(shop: Session) -> None:
     vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)),)}
     with pytest.raises(PipelineError) as caught:
         commands.answers(shop, "a.toml")
-    assert str(caught.value) == (
-        "no recipe has the program truthdb-installer\n  hint: add one that has to recipes/"
-    )
+    assert str(caught.value) == ("no recipe has the program installer\n  hint: add one that has to recipes/")
     assert tasks._installer_task(shop, {}) == []
 
 

@@ -130,13 +130,13 @@ def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
 
 def test_each_edit_is_of_a_program_that_is_built(said: Said) -> None:
     changed = [figure.what for figure in bench._warm(said.session, IMAGE) if "changed, to" in figure.what]
-    programs = ("truthdb-installer", "truthdb-appliance", "truthdb-service")
+    programs = ("installer", "appliance", "service")
     assert changed == [f"{what} changed, to the ISO" for what in ("inittab", *programs)]
     assert said.asked() == ["iso"] * 6
     project = said.session.project
     pins = replace(project.manifest, payload={"service": Artifact("0" * 64, 1, path="x")})
     said.session.project = replace(project, manifest=pins)
-    assert not any("truthdb-service" in figure.what for figure in bench._warm(said.session, IMAGE))
+    assert not any("service" in figure.what for figure in bench._warm(said.session, IMAGE))
 
 
 def test_what_else_is_asked_of_doit(said: Said) -> None:

@@ -131,7 +131,7 @@ def test_of_many_members_those_are_shown_that_say_something() -> None:
     assert shown == [
         "many",
         "bin/busybox",
-        "bin/truthdb-installer",
+        "bin/installer",
         "etc/inittab",
         "… and 106 more (--tree shows all)",
     ]

@@ -361,8 +361,8 @@ def test_what_people_get_is_checked(checkout: Project) -> None:
 
 def test_every_artifact_has_a_gate(checkout: Project) -> None:
     programs = {
-        NAME: {"/bin/truthdb-installer": "reboot"},
-        RUNTIME: {"/bin/truthdb-appliance": "", "/bin/truthdb-service": ""},
+        NAME: {"/bin/installer": "reboot"},
+        RUNTIME: {"/bin/appliance": "", "/bin/service": ""},
     }
     kinds = {
         NAME: ("kernel", "elf", "initramfs", "uki", "fat", "iso"),

@@ -81,7 +81,7 @@ def healthy(argv: Sequence[str], _env: Mapping[str, str], cwd: Path) -> str:
     match argv[-1]:
         case "bzImage":
             (cwd / "arch/x86/boot/bzImage").write_text("kernel")
-            (cwd / "include/config/kernel.release").write_text("6.12.1-truthdb-installer\n")
+            (cwd / "include/config/kernel.release").write_text("6.12.1-acme\n")
             return (
                 "  HOSTCC  scripts/kallsyms\n  CC      init/main.o\n  AS      entry.o\n"
                 "  LD      x.o\n  CC      y.o\n  AR      vmlinux.a\n  CC      init/version-timestamp.o\n"
@@ -105,7 +105,7 @@ def test_build(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ctx.shown == [(1, 3, "objects"), (2, 3, "objects"), (3, 3, "objects")]
     assert {path.name: path.read_text() for path in ctx.out.iterdir()} == {
         "vmlinuz": "kernel",
-        "kernel.release": "6.12.1-truthdb-installer\n",
+        "kernel.release": "6.12.1-acme\n",
     }
     assert not source.exists()
 

@@ -37,9 +37,9 @@ def findings(kind: str, image: bytes, tmp_path: Path) -> list[str]:
 
 def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
     rootfs = {"etc/inittab": INITTAB.encode()}
-    inputs: dict[str, Content] = {"programs": {"truthdb-installer": elf(kind=3)}, "rootfs": rootfs}
+    inputs: dict[str, Content] = {"programs": {"installer": elf(kind=3)}, "rootfs": rootfs}
     params = {
-        "programs": ("truthdb-installer",),
+        "programs": ("installer",),
         "packaged": (),
         "carried": "",
         "os_release": OS_RELEASE,

@@ -6,7 +6,7 @@ from tests.vm import excerpts
 from tests.vm.excerpts import BLK, FS, GAVE_UP, GREETING, LOADED, NO_ROOT, NOT_FOUND, PROMPT, TO_SHELL
 
 RUST = "thread 'main' (57) panicked at src/main.rs:12:5:\ncalled `Option::unwrap()` on a `None` value\n"
-RESPAWN = "process '/bin/truthdb-installer' (pid 57) exited. Scheduling for restart.\r\n"
+RESPAWN = "process '/bin/installer' (pid 57) exited. Scheduling for restart.\r\n"
 COMPLAINT = "truthdb-installer: no screen and no serial console\r\n"
 
 # What showed, and the beginning of the sentence that explains it: the best one, where several fit.

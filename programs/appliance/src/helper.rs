@@ -31,7 +31,7 @@ mod tests {
             ("/bin/sh", None),
             ("/tmp/sbin/poweroff", None),
             ("poweroff", None),
-            ("/bin/truthdb-appliance", None),
+            ("/bin/appliance", None),
             ("", None),
         ] {
             assert_eq!(program(OsStr::new(called)), gets, "{called}");

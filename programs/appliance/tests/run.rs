@@ -25,7 +25,7 @@ fn machine() -> Machine {
     machine.check();
     machine.mounted(&["data"]);
     machine.write("data/metadata/node.toml", NODE_TOML);
-    machine.program("bin/truthdb-service", SERVICE);
+    machine.program("bin/service", SERVICE);
     machine.write("sys/class/net/test0/type", "1\n");
     machine.write("sys/class/net/test0/carrier", "1\n");
     machine.write("sys/class/net/test0/device/vendor", "0x1af4\n");
@@ -76,7 +76,7 @@ fn the_service_has_folders_and_a_user_of_its_own() {
     }
     let machine = machine();
     let script = SERVICE.replace("started with $*", "I am $(id -u) $(id -g) $(id -G) $PWD");
-    machine.program("bin/truthdb-service", &script);
+    machine.program("bin/service", &script);
     let mut running = machine.run();
     let words = format!("I am 1000 1000 1000 {}", machine.path("data").display());
     running.wait_for("run/truthdb/service.log", &words);
@@ -93,11 +93,11 @@ fn the_service_has_folders_and_a_user_of_its_own() {
 #[test]
 fn a_service_that_ends_is_started_again() {
     let machine = machine();
-    machine.program("bin/truthdb-service", "#!/bin/sh\necho no luck\nexit 74\n");
+    machine.program("bin/service", "#!/bin/sh\necho no luck\nexit 74\n");
     let mut running = machine.run();
     running.wait_for("dev/ttyS0", "Service: ended with 74, again in 1 s: no luck");
     running.wait_for("dev/ttyS0", "Service: ended with 74, again in 2 s: no luck");
-    machine.program("bin/truthdb-service", SERVICE);
+    machine.program("bin/service", SERVICE);
     running.wait_for("dev/ttyS0", "service: started with");
     assert_eq!(running.stop(), Some(0));
 }
@@ -106,7 +106,7 @@ fn a_service_that_ends_is_started_again() {
 fn a_service_whose_log_is_damaged_is_not_started_again() {
     let machine = machine();
     machine.program(
-        "bin/truthdb-service",
+        "bin/service",
         "#!/bin/sh\necho it is damaged >&2\nexit 65\n",
     );
     let mut running = machine.run();
@@ -192,7 +192,7 @@ fn without_node_toml_it_says_so_and_runs() {
 fn there_is_one_supervisor_and_its_children_end_with_it() {
     let machine = machine();
     machine.program(
-        "bin/truthdb-service",
+        "bin/service",
         "#!/bin/sh\necho $$\nexec sleep 600\n",
     );
     let mut running = machine.run();

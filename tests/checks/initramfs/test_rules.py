@@ -140,8 +140,8 @@ CASES = (
     ),
     Case(
         "CPIO009",
-        changed(without="bin/truthdb-installer"),
-        ("/bin/truthdb-installer is not in the archive",),
+        changed(without="bin/installer"),
+        ("/bin/installer is not in the archive",),
     ),
     Case("CPIO010", changed(without="dev/console"), ("/dev/console is not in the archive",)),
     Case(
@@ -204,8 +204,8 @@ TOGETHER = (
 PROGRAMS = (
     Case(
         "ELF002",
-        changed(Raw("bin/truthdb-installer", FILE | 0o111, elf(machine=AARCH64))),
-        ("bin/truthdb-installer: the program is for 64-bit AArch64, not for x86-64",),
+        changed(Raw("bin/installer", FILE | 0o111, elf(machine=AARCH64))),
+        ("bin/installer: the program is for 64-bit AArch64, not for x86-64",),
     ),
     Case(
         "ELF001",

@@ -7,13 +7,13 @@ from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import INITTAB, changed
 from tests.fixtures.newc import FILE, LINK, Raw
 
-START = "::respawn:/bin/sh -c '/bin/truthdb-installer && reboot'"
+START = "::respawn:/bin/sh -c '/bin/installer && reboot'"
 FOREVER = (
-    "etc/inittab: line 5: respawn starts /bin/truthdb-installer over and over, "
+    "etc/inittab: line 5: respawn starts /bin/installer over and over, "
     "also after the exit that the user chose"
 )
 ALSO_AFTER_A_CRASH = (
-    "etc/inittab: line 5: reboot does not follow /bin/truthdb-installer by && alone: "
+    "etc/inittab: line 5: reboot does not follow /bin/installer by && alone: "
     "a crash may end the machine too, before anybody can read why"
 )
 
@@ -59,7 +59,7 @@ CASES = (
     Case(
         "INIT002",
         replaced(START, f"# {START}"),
-        ("etc/inittab: no line starts /bin/truthdb-installer: its lines are for sysinit",),
+        ("etc/inittab: no line starts /bin/installer: its lines are for sysinit",),
     ),
     Case(
         "INIT003",
@@ -97,29 +97,29 @@ CASES = (
         replaced(START, f"{START}\n::sysinit:/bin/mount -t tmpfs tmpfs /system/x"),
         ("etc/inittab: tmpfs is mounted on /system/x, but /system/x is not in the archive",),
     ),
-    Case("INIT006", replaced(START, "::respawn:/bin/truthdb-installer"), (FOREVER,)),
+    Case("INIT006", replaced(START, "::respawn:/bin/installer"), (FOREVER,)),
     Case("INIT006", replaced("&& reboot", "|| sh"), (FOREVER,)),
     Case("INIT006", replaced("&& reboot", "; reboot"), (ALSO_AFTER_A_CRASH,)),
     Case("INIT006", replaced("&& reboot", "&& mount; reboot"), (ALSO_AFTER_A_CRASH,)),
     Case(
         "INIT007",
         replaced("respawn", "once"),
-        ("etc/inittab: line 5: once does not start /bin/truthdb-installer again after a crash",),
+        ("etc/inittab: line 5: once does not start /bin/installer again after a crash",),
     ),
     Case(
         "INIT008",
-        replaced(START, "::respawn:/bin/truthdb-installer && reboot"),
+        replaced(START, "::respawn:/bin/installer && reboot"),
         (
             "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
-            "BusyBox init itself adds one, `exec /bin/truthdb-installer && reboot`",
+            "BusyBox init itself adds one, `exec /bin/installer && reboot`",
         ),
     ),
     Case(
         "INIT008",
-        replaced("'/bin/truth", "'exec /bin/truth"),
+        replaced("'/bin/installer", "'exec /bin/installer"),
         (
             "etc/inittab: line 5: reboot never runs: an exec before it replaces the shell; "
-            "BusyBox init itself adds one, `exec /bin/sh -c 'exec /bin/truthdb-installer && reboot'`",
+            "BusyBox init itself adds one, `exec /bin/sh -c 'exec /bin/installer && reboot'`",
         ),
     ),
 )
@@ -133,9 +133,9 @@ def test_a_bad_inittab_is_told(case: Case) -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        "::respawn:/bin/sh -c '/bin/truthdb-installer && exec /sbin/reboot -f'",
-        "::respawn:/bin/sh -c 'cd /; if /bin/truthdb-installer 2>/dev/null && mount && reboot; then :; fi'",
-        "tty1::respawn:/bin/busybox sh -c 'truthdb-installer && busybox reboot'",
+        "::respawn:/bin/sh -c '/bin/installer && exec /sbin/reboot -f'",
+        "::respawn:/bin/sh -c 'cd /; if /bin/installer 2>/dev/null && mount && reboot; then :; fi'",
+        "tty1::respawn:/bin/busybox sh -c 'installer && busybox reboot'",
     ],
 )
 def test_other_ways_to_say_it_are_good(start: str) -> None:
@@ -150,7 +150,7 @@ def test_a_folder_below_an_earlier_mount_may_come_with_it() -> None:
 def test_an_empty_inittab_starts_nothing() -> None:
     findings = found("initramfs", changed(Raw("etc/inittab", FILE)))
     assert told(findings) == [
-        ("INIT002", "etc/inittab: no line starts /bin/truthdb-installer: its lines are for nothing"),
+        ("INIT002", "etc/inittab: no line starts /bin/installer: its lines are for nothing"),
         ("INIT004", "etc/inittab: no line mounts proc on /proc"),
         ("INIT004", "etc/inittab: no line mounts sysfs on /sys"),
         ("INIT004", "etc/inittab: no line mounts devtmpfs on /dev"),
@@ -207,6 +207,6 @@ def test_what_an_inittab_has_to_start_is_said_by_whoever_asks(
 
 
 def test_every_program_of_the_recipe_has_to_be_there() -> None:
-    programs = {"/bin/truthdb-installer": "reboot", "/bin/gone": ""}
+    programs = {"/bin/installer": "reboot", "/bin/gone": ""}
     node = take_apart(changed(), "it", "initramfs", tuple(POLICIES), programs=programs)
     assert told(node.all_findings()) == [("CPIO009", "/bin/gone is not in the archive")]
