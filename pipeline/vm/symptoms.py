@@ -166,6 +166,13 @@ SYMPTOMS = (
         Cause("The machine has too little memory for the initramfs.", "make the initramfs smaller"),
     ),
     Symptom(
+        r"IO-APIC \+ timer doesn't work",
+        Cause(
+            "The virtual machine's timer ticked too late for Linux, which is emulation on a busy computer.",
+            "start it again while less else runs here, or with KVM, where Linux does not look",
+        ),
+    ),
+    Symptom(
         r"Kernel panic",
         Cause(
             "Linux panicked; its last lines say where.", "read the lines around `Kernel panic` in serial.log"

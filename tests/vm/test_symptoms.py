@@ -37,6 +37,7 @@ ROWS = [
     (excerpts.NO_ROOT_BY_OCR, "Linux looked for a root file system"),
     ("Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300", "PID 1 ended"),
     ("Kernel panic - not syncing: System is deadlocked on memory", "The machine has too little memory"),
+    ("Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with", "The virtual machine's timer"),
     ("Kernel panic - not syncing: stack-protector", "Linux panicked"),
     (RUST, "The installer crashed"),
     (RESPAWN * 3, "The installer starts over and over"),
