@@ -18,7 +18,7 @@ from pipeline.report import Line
 from pipeline.sandbox.environment import NO_EMULATION
 from pipeline.sandbox.run import Outcome, StepError, run
 from pipeline.steps.runner import FAILED
-from pipeline.store.cache import Result
+from pipeline.store.cache import CommandLine, Result
 from pipeline.store.files import copy_digested
 
 LAST_LINES = 20
@@ -98,7 +98,7 @@ def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line,
     with builder.store.scratch() as scratch:
         out = scratch / "out"
         out.mkdir()
-        _make(step, builder, scratch, log, line, again)
+        commands = _make(step, builder, scratch, log, line, again)
         if builder.key_now(step) != key:
             raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")
         _check(step, {name: out / name for name in step.outputs}, line)
@@ -109,7 +109,7 @@ def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line,
             f"`./doit reproduce --step {step.name}` tells what it depends on; if the lock is what is wrong, "
             "delete the lines of this step from it, build, and run `./doit lock outputs`",
         )
-    return Result(blobs, round(time.monotonic() - started, 2), step.checks_digest())
+    return Result(blobs, round(time.monotonic() - started, 2), step.checks_digest(), commands)
 
 
 def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, checked: bool = True) -> bool:
@@ -149,16 +149,20 @@ def _check(step: Step, outputs: Mapping[str, Path], line: Line) -> None:
         )
 
 
-def _make(step: Step, builder: Builder, scratch: Path, log: Path, line: Line, again: bool) -> None:
+def _make(
+    step: Step, builder: Builder, scratch: Path, log: Path, line: Line, again: bool
+) -> tuple[CommandLine, ...]:
+    """Have the step's outputs in the folder `out` of `scratch`; return the commands that it ran for them."""
     if step.run is None:
         _pass_on(step, builder, scratch / "out", line)
-        return
+        return ()
     outcome = run(builder.sandbox, builder.work(step, line, again=again), scratch / "out", log)
     if outcome.status != 0:
         raise _failure(step, outcome, log)
     missing = [name for name in step.outputs if not (scratch / "out" / name).is_file()]
     if missing:
         raise StepError(f"step {step.name}: ended without making {', '.join(missing)}", f"its log: {log}")
+    return outcome.commands
 
 
 def _pass_on(step: Step, builder: Builder, out: Path, line: Line) -> None:

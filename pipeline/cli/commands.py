@@ -296,6 +296,20 @@ def new(session: Session, product: str, arguments: list[str]) -> None:
     new(session, arguments, product)
 
 
+def explain(session: Session, names: list[str]) -> None:
+    """Print what a step runs, on what, and where."""
+    from pipeline.cli import explain
+
+    explain.explain(session, names)
+
+
+def shell(session: Session, names: list[str]) -> None:
+    """Give this terminal a shell where a step would run."""
+    from pipeline.cli import explain
+
+    explain.shell(session, names)
+
+
 def doctor(session: Session) -> bool:
     """Say whether this machine can do all that."""
     from pipeline.cli.doctor import examine

@@ -151,6 +151,18 @@ def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
         params=_reproduce_params(),
     )
     yield task(
+        "explain",
+        "STEP: print the command lines of a step, its container, inputs and environment",
+        commands.explain,
+        pos_arg="names",
+    )
+    yield task(
+        "shell",
+        "STEP: a shell in this terminal, in a container that holds all that a step finds",
+        commands.shell,
+        pos_arg="names",
+    )
+    yield task(
         "doctor", "say whether this machine can do all that, and what to change if not", commands.doctor
     )
     yield task(

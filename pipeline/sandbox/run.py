@@ -14,14 +14,19 @@ from pipeline.plan.step import Entry, Step
 from pipeline.report import Line, plain
 from pipeline.sandbox.environment import Conditions
 from pipeline.steps.runner import RECORD_SEPARATOR
+from pipeline.store.cache import CommandLine
 from pipeline.store.files import explained
 
 MOST_LOG = 1 << 28
 """Characters of a log: who says more than that says the same over and over."""
 
+MOST_COMMANDS = 1 << 20
+"""Characters of all events that tell commands: they are read whenever the result is."""
+
 LEFT_OUT = "what follows is left out: it would fill the disk\n"
 
 EVENTS: Mapping[str, Mapping[str, type]] = {
+    "command": {"argv": list, "cwd": str, "env": dict},
     "progress": {"done": int, "total": int, "unit": str},
     "note": {"text": str},
     "observed": {"seen": dict},
@@ -71,10 +76,11 @@ class Sandbox(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its exit status, and the error that it reported, if any."""
+    """How a run ended: its exit status, the error that it reported, if any, and what it ran."""
 
     status: int
     error: Mapping[str, str] | None = None
+    commands: tuple[CommandLine, ...] = ()
 
     def expect_success(self, name: str, log: Path) -> None:
         """Raise StepError unless what people know as `name` ended well: it says what was reported."""
@@ -88,7 +94,9 @@ def read_event(step: str, line: str) -> Mapping[str, Any]:
     try:
         event = json.loads(line[1:])
         good = all(isinstance(event[name], kind) for name, kind in EVENTS[event["event"]].items())
-    except (ValueError, KeyError, TypeError, RecursionError):
+        words = [*event.get("argv", ()), *event.get("env", {}).values()]
+        good = good and all(isinstance(word, str) for word in words)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         good = False
     if not good:
         raise StepError(
@@ -101,13 +109,14 @@ def read_event(step: str, line: str) -> Mapping[str, Any]:
 def run(sandbox: Sandbox, work: Work, out: Path, log: Path) -> Outcome:
     """Run the step; what it makes comes to the folder `out`, what it says to the file `log`."""
     error: Mapping[str, str] | None = None
-    left = MOST_LOG
+    left, left_of_commands = MOST_LOG, MOST_COMMANDS
+    commands: list[CommandLine] = []
     with explained(log, "write", cache=False):
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as log_file:
 
             def take(text: str) -> None:
-                nonlocal error, left
+                nonlocal error, left, left_of_commands
                 if not text.startswith(RECORD_SEPARATOR):
                     # cargo's progress bars end in a carriage return, what is worth keeping follows
                     said = plain(text.rstrip("\r").rpartition("\r")[2]) + "\n"
@@ -117,6 +126,10 @@ def run(sandbox: Sandbox, work: Work, out: Path, log: Path) -> Outcome:
                     return
                 event = read_event(work.step.name, text)
                 match event["event"]:
+                    case "command":
+                        left_of_commands -= len(text)
+                        if left_of_commands > 0:
+                            commands.append(CommandLine(tuple(event["argv"]), event["cwd"], event["env"]))
                     case "progress":
                         work.line.progress(event["done"], event["total"], event["unit"])
                     case "note":
@@ -128,4 +141,4 @@ def run(sandbox: Sandbox, work: Work, out: Path, log: Path) -> Outcome:
                         log_file.write(f"{plain(event['message'])}\n")
 
             status = sandbox.run(work, out, take)
-    return Outcome(status, error)
+    return Outcome(status, error, tuple(commands))

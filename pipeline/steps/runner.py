@@ -63,8 +63,9 @@ TAIL = 20  # lines of a failed command's output that its error quotes
 
 
 def emit(event: str, **fields: Any) -> None:
-    """Tell the host something: `event` is progress, note or error."""
-    print(RECORD_SEPARATOR + json.dumps({"event": event} | fields), flush=True)
+    """Tell the host something: `event` is command, progress, note or error. No terminal decodes it."""
+    if not sys.stdout.isatty():
+        print(RECORD_SEPARATOR + json.dumps({"event": event} | fields), flush=True)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Context:
         Raises PipelineError with the command's last lines when it fails or is not there.
         """
         print("+ " + " ".join(argv), flush=True)
+        added = {name: value for name, value in (env or {}).items() if os.environ.get(name) != value}
+        emit("command", argv=list(argv), cwd=str(cwd or ""), env=added)
         lines: list[str] = []
         last: deque[str] = deque(maxlen=TAIL)
         try:

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -43,13 +43,27 @@ class Blob:
 
 
 @dataclass(frozen=True)
+class CommandLine:
+    """A command that a step ran: its folder, "" for that of all, and what was added to the environment."""
+
+    __pydantic_config__ = STRICT
+    argv: tuple[str, ...]
+    cwd: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Result:
-    """What a step made. `seconds` is how long it took then; `checked` the digest of the rules it passed."""
+    """What a step made. `seconds` is how long it took then; `checked` the digest of the rules it passed.
+
+    `commands` is what it ran for that, None where nobody wrote it down.
+    """
 
     __pydantic_config__ = STRICT
     outputs: dict[str, Blob]
     seconds: float
     checked: str
+    commands: tuple[CommandLine, ...] | None = None
 
 
 @functools.cache

@@ -25,6 +25,8 @@ NAMES = [
     "inspect",
     "answers",
     "reproduce",
+    "explain",
+    "shell",
     "doctor",
     "lock",
     "pin",

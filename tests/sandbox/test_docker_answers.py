@@ -292,6 +292,9 @@ def test_a_line_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         '{"event": "x"}',
         '{"event": "note"}',
         '{"event": "note", "text": 1}',
+        '{"event": "command", "argv": "ls", "cwd": "", "env": {}}',
+        '{"event": "command", "argv": ["ls", 1], "cwd": "", "env": {}}',
+        '{"event": "command", "argv": ["ls"], "cwd": "", "env": {"A": null}}',
         "[" * 100_000,
     ],
 )

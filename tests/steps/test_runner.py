@@ -28,7 +28,8 @@ def test_a_command_s_output_is_returned_logged_and_seen(
     seen: list[str] = []
     assert ctx.run(sh("echo one; echo two >&2"), on_line=seen.append) == "one\ntwo\n"
     assert seen == ["one", "two"]
-    assert capsys.readouterr().out == "+ sh -c echo one; echo two >&2\none\ntwo\n"
+    event = '\x1e{"event": "command", "argv": ["sh", "-c", "echo one; echo two >&2"], "cwd": "", "env": {}}'
+    assert capsys.readouterr().out == f"+ sh -c echo one; echo two >&2\n{event}\none\ntwo\n"
 
 
 def test_a_command_s_surroundings(ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +129,12 @@ def test_a_container_of_another_machine(
 def test_a_mistake_in_a_step_is_not_hidden(root: Path) -> None:
     with pytest.raises(AttributeError):
         main(root, "none")
+
+
+def test_a_terminal_gets_no_events(
+    ctx: Context, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    ctx.note("said")
+    ctx.run(["true"])
+    assert capsys.readouterr().out == "+ true\n"
