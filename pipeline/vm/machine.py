@@ -93,7 +93,8 @@ class Machine:
     graphics: bool = True  # without, a BIOS talks on the serial port
     oem_strings: Sequence[Path] = ()
     uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
-    port: int = 0  # of this host's loopback, that leads to SERVICE_PORT; 0 for no network
+    port: int = 0  # of this host's loopback, that leads to `service_port`; 0 for no network
+    service_port: int = SERVICE_PORT
     address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
     processors: int = 2
     memory: int = 1536  # MiB
@@ -237,7 +238,7 @@ def _devices(*devices: str) -> list[str]:
 def _network(machine: Machine) -> list[str]:
     if not machine.port:
         return ["-nic", "none"]
-    forward = f"hostfwd=tcp:127.0.0.1:{machine.port}-{machine.address}:{SERVICE_PORT}"
+    forward = f"hostfwd=tcp:127.0.0.1:{machine.port}-{machine.address}:{machine.service_port}"
     user = f"user,id=net,restrict={'off' if machine.address else 'on'},{forward}"
     return ["-netdev", user, *_devices("virtio-net-pci,netdev=net")]
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from acceptance import screens
-from acceptance.installation import GOOD, INSTALL, booted, check_disk, install, with_answers
+from acceptance.installation import GOOD, INSTALL, NAME, booted, check_disk, install, with_answers
 from pipeline.boot.stories import OTHER, SERIAL, Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.machine import Disk
@@ -20,7 +20,7 @@ async def installed_stays(lab: Lab) -> None:
         await vm.switch_off()
     again = lab.machine(lab.medium(), replace(disk, turn=1), network=True)
     async with lab.start(with_answers(lab, again, INSTALL), "again") as vm:
-        await screens.refuses(vm, "holds TruthDB", "replace_installation")
+        await screens.refuses(vm, f"holds {NAME}", "replace_installation")
         await vm.shows("refused", screens.REFUSED, "replace_installation")
         await vm.resets()
         await screens.appliance(vm, 2)

@@ -12,6 +12,7 @@ from acceptance.installation import (
     DATA,
     GOOD,
     INSTALL,
+    NAME,
     booted,
     check_disk,
     comes_first,
@@ -76,7 +77,7 @@ async def by_keyboard(lab: Lab) -> None:
         await vm.press("r", on_screen=True)
         await vm.resets()
         await screens.appliance(vm, 1)
-        await vm.shows("appliance", "TruthDB", "/status")
+        await vm.shows("appliance", *NAME.split(), "/status")
         await vm.switch_off()
     check_disk(lab, disk)
     await comes_up(lab, disk, boots=2)
@@ -200,7 +201,7 @@ async def is_quiet(lab: Lab) -> None:
     async with lab.start(lab.machine(disk, fresh=False, network=True), "boot-1") as vm:
         async with vm.filming("frames") as running:
             await screens.appliance(vm, 1)
-            await vm.shows("appliance", "TruthDB", "/status")
+            await vm.shows("appliance", *NAME.split(), "/status")
         await _is_quiet(running, "/status")
     films = {"The medium, to Welcome": starting, "The installed disk, to the appliance": running}
     contact_sheet(films, lab.out / "contact-sheet.png")
