@@ -3,9 +3,16 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::{fmt, io};
 
 use serde::Deserialize;
+
+mod colour;
+mod field;
+
+pub use colour::Colour;
+pub use field::Field;
+
+use crate::problem::Problem;
 
 /// Where it lies below the root.
 pub const FILE: &str = "etc/product.toml";
@@ -92,47 +99,6 @@ pub struct Settings {
     pub advanced: Vec<Field>,
 }
 
-/// One of the settings that people can be asked for.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// What the machine is called.
-    HostName,
-    /// What the node is called among nodes.
-    NodeName,
-    /// How many partitions share the room for data.
-    DataPartitions,
-    /// Room at the end of the disk that nothing uses.
-    Reserved,
-    /// Whom to ask for the time.
-    TimeServer,
-    /// Where the network address comes from.
-    Address,
-    /// The gateway of a fixed address.
-    Gateway,
-    /// The name servers of a fixed address.
-    NameServers,
-}
-
-impl Field {
-    /// Every field, in the order of the screen.
-    pub const ALL: [Self; 8] = [
-        Self::HostName,
-        Self::NodeName,
-        Self::DataPartitions,
-        Self::Reserved,
-        Self::TimeServer,
-        Self::Address,
-        Self::Gateway,
-        Self::NameServers,
-    ];
-
-    /// Whether an installation can change it without being erased.
-    pub fn can_change(self) -> bool {
-        !matches!(self, Self::DataPartitions | Self::Reserved)
-    }
-}
-
 /// The colours of a monitor.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,24 +114,6 @@ pub struct Colours {
     pub amber: Colour,
     pub red: Colour,
     pub dim: Colour,
-}
-
-/// Red, green and blue; `#rrggbb` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Colour(pub [u8; 3]);
-
-impl TryFrom<String> for Colour {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let digits = text.strip_prefix('#').filter(|it| it.len() == 6);
-        let number = digits.and_then(|it| u32::from_str_radix(it, 16).ok());
-        let [_, rgb @ ..] = number
-            .ok_or_else(|| format!("{text:?} is not a colour such as #0f151d"))?
-            .to_be_bytes();
-        Ok(Self(rgb))
-    }
 }
 
 impl Product {
@@ -185,36 +133,9 @@ impl Product {
     }
 }
 
-/// Why a product cannot be read.
-#[derive(Debug)]
-pub enum Error {
-    /// The file cannot be read.
-    Unreadable(io::Error),
-    /// It is not as it has to be.
-    Wrong(toml::de::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(formatter, "/{FILE} cannot be read: {error}"),
-            Self::Wrong(error) => write!(formatter, "/{FILE} is wrong: {}", error.message().trim()),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unreadable(error) => Some(error),
-            Self::Wrong(error) => Some(error),
-        }
-    }
-}
-
 /// Reads it below `root`, for the whole program; without effect after the first call. Fails with what
 /// is wrong.
-pub fn load(root: &Path) -> Result<(), Error> {
+pub fn load(root: &Path) -> Result<(), Problem> {
     let path = root.join(FILE);
     // Tests have machines without one.
     if cfg!(debug_assertions) && !path.exists() {
@@ -225,9 +146,12 @@ pub fn load(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Product, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::Unreadable)?;
-    toml::from_str(&text).map_err(Error::Wrong)
+fn read(path: &Path) -> Result<Product, Problem> {
+    let wrong = |what: String| Problem::new(format!("/{FILE} {what}."), "Build the image again.");
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(format!("cannot be read: {error}")).because(error))?;
+    toml::from_str(&text)
+        .map_err(|error| wrong(format!("is wrong: {}", error.message().trim())).because(error))
 }
 
 /// The product of this image. Tests, which load none, have that of the first recipe with one.
@@ -319,13 +243,11 @@ mod tests {
         for (from, to, reason) in rows {
             std::fs::write(root.path().join(FILE), text().replace(from, to)).unwrap();
             let error = load(root.path()).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("/etc/product.toml is wrong: {reason}")
-            );
+            let message = format!("/etc/product.toml is wrong: {reason}.");
+            assert_eq!(error.message, message);
             assert!(std::error::Error::source(&error).is_some());
         }
-        let error = read(&root.path().join("x")).unwrap_err().to_string();
+        let error = read(&root.path().join("x")).unwrap_err().message;
         assert!(
             error.starts_with("/etc/product.toml cannot be read: No such"),
             "{error}"

@@ -49,7 +49,7 @@ impl Running {
     pub fn is_on(&self, root: &Path, disk: &Disk) -> bool {
         let path = root.join("dev").join(&disk.name);
         let found = extent::open(&path).and_then(|device| {
-            let number = |it: BootPartition| it.number_on(&device, disk.size, disk.block_size);
+            let number = |it: BootPartition| it.number_on(&device, disk.block_size);
             if self.partition.map(number).transpose()?.flatten().is_some() {
                 return Ok(true);
             }

@@ -3,13 +3,9 @@
 //!
 //! UEFI specification 2.10, table 5.5 (GPT header).
 
-use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 
 use gpt::disk::LogicalBlockSize;
-use gpt::partition::Partition;
-use gpt::{DiskDevice, GptConfig};
-use uuid::Uuid;
 
 /// What a header begins with.
 const SIGNATURE: [u8; 8] = *b"EFI PART";
@@ -29,73 +25,6 @@ pub(crate) fn table_is_sane(device: &mut (impl Read + Seek), block: LogicalBlock
         && [1, blocks - 1]
             .iter()
             .all(|at| header_is_sane(device, at * block, size, block))
-}
-
-/// The partitions of the table on `device`, by number; see [`table`].
-pub(crate) fn partitions(
-    device: &mut impl DiskDevice,
-    block: LogicalBlockSize,
-) -> Option<BTreeMap<u32, Partition>> {
-    table(device, block).map(|(_, partitions)| partitions)
-}
-
-/// What tells the table on `device` from all others, and its partitions by number: of the first table, or of
-/// the second where the header or the list of the first is damaged. `None` if neither is whole.
-pub(crate) fn table(
-    mut device: impl DiskDevice,
-    block: LogicalBlockSize,
-) -> Option<(Uuid, BTreeMap<u32, Partition>)> {
-    if !table_is_sane(&mut device, block) {
-        return None;
-    }
-    let config = GptConfig::new().logical_block_size(block);
-    if let Ok(mut table) = config.clone().open_from_device(&mut device) {
-        return Some((*table.guid(), table.take_partitions()));
-    }
-    let second = WithoutFirst {
-        device: &mut device,
-        block: block.into(),
-    };
-    let mut table = config.open_from_device(second).ok()?;
-    Some((*table.guid(), table.take_partitions()))
-}
-
-/// A disk that reads as if it had no header in its block 1. The crate takes a header whose own
-/// checksum is right, and gives up if that of its list is wrong, whatever the second table says; a
-/// power cut between the two leaves just that.
-#[derive(Debug)]
-struct WithoutFirst<'a, D> {
-    device: &'a mut D,
-    block: u64,
-}
-
-impl<D: Read + Seek> Read for WithoutFirst<'_, D> {
-    fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
-        let start = self.device.stream_position()?;
-        let count = self.device.read(data)?;
-        for (position, byte) in (start..).zip(&mut data[..count]) {
-            if position / self.block == 1 {
-                *byte = 0;
-            }
-        }
-        Ok(count)
-    }
-}
-
-impl<D: Seek> Seek for WithoutFirst<'_, D> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.device.seek(to)
-    }
-}
-
-impl<D> Write for WithoutFirst<'_, D> {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn header_is_sane(device: &mut (impl Read + Seek), at: u64, size: u64, block: u64) -> bool {

@@ -6,7 +6,7 @@ mod choose;
 use common::product::product;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 pub use choose::{Choice, choose};
@@ -78,9 +78,8 @@ pub fn list(root: &Path, boot: Option<BootPartition>) -> Vec<Disk> {
 /// that cannot be read is not the one.
 fn is_booted(root: &Path, name: &str, boot: BootPartition) -> bool {
     let number = || -> io::Result<_> {
-        let mut device = File::open(root.join("dev").join(name))?;
-        let size = device.seek(SeekFrom::End(0))?;
-        boot.number_on(&device, size, block_size(root, name).unwrap_or(512))
+        let device = File::open(root.join("dev").join(name))?;
+        boot.number_on(&device, block_size(root, name).unwrap_or(512))
     };
     number().is_ok_and(|it| it == Some(1))
 }

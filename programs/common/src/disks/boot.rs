@@ -5,10 +5,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use uuid::Uuid;
+
+use crate::partition_table;
 
 /// The device of the UKI, and, where no boot loader came before it, the same again.
 const VARIABLES: [&str; 2] = ["StubDevicePartUUID", "LoaderDevicePartUUID"];
@@ -16,17 +17,6 @@ const FOLDER: &str = "sys/firmware/efi/efivars";
 const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 /// In front of a variable's value, efivarfs has its attributes.
 const ATTRIBUTES: usize = 4;
-
-/// What a header of a GPT begins with: UEFI specification 2.10, section 5.3.2.
-const SIGNATURE: &[u8] = b"EFI PART";
-const HEADER: usize = 92;
-/// Where it has its own checksum.
-const CHECKSUM: std::ops::Range<usize> = 16..20;
-/// The most bytes of entries that are read, and what a usual entry has.
-const MOST: u64 = 1 << 20;
-const ENTRY: u64 = 128;
-/// Where the unique GUID of a partition lies in its entry.
-const UNIQUE: usize = 16;
 
 /// The unique GUID of the partition that this system was started from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,83 +41,29 @@ impl BootPartition {
         Uuid::parse_str(text.trim_end_matches('\0')).ok().map(Self)
     }
 
-    /// Which partition of the device (or image) of `size` bytes it is, as its table numbers them from 1;
-    /// `None` if it is none of them. Goes by the first table, and by the second where that is damaged or
-    /// has not got it; an image of a disk keeps its blocks of 512 bytes when it is copied to a medium with
-    /// larger ones.
-    pub fn number_on(self, device: &File, size: u64, block_size: u64) -> io::Result<Option<u32>> {
+    /// Which partition of the device (or image) it is, as its table numbers them from 1; `None` if it is
+    /// none of them. Goes by the first table, and by the second where that is damaged or has not got it; an
+    /// image of a disk keeps its blocks of 512 bytes when it is copied to a medium with larger ones.
+    pub fn number_on(self, mut device: &File, block_size: u64) -> io::Result<Option<u32>> {
         for block in [block_size, 512] {
-            let Some(last) = size.checked_sub(block) else {
-                continue;
-            };
-            for header in [block, last] {
-                if let Some(entries) = entries(device, header, block)? {
-                    let found = entries.iter().position(|it| *it == self.0.to_bytes_le());
-                    if let Some(at) = found {
-                        return Ok(u32::try_from(at + 1).ok());
-                    }
-                }
+            let tables = partition_table::tables(&mut device, block)?;
+            let mut entries = tables.iter().flat_map(|it| &it.partitions);
+            if let Some((number, _)) = entries.find(|(_, it)| it.guid == self.0) {
+                return Ok(Some(*number));
             }
         }
         Ok(None)
     }
 }
 
-/// The unique GUIDs of the partitions in the table whose header lies at `at`, as they lie there; `None`
-/// if there is none, or it is damaged. What it says of its own size is believed within bounds.
-fn entries(device: &File, at: u64, block: u64) -> io::Result<Option<Vec<[u8; 16]>>> {
-    let mut header = [0; HEADER];
-    match device.read_exact_at(&mut header, at) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    let number = |at: usize, length: usize| {
-        let bytes = header[at..at + length].iter().rev();
-        bytes.fold(0, |sum, byte| sum << 8 | u64::from(*byte))
-    };
-    let (start, count, entry) = (number(72, 8), number(80, 4), number(84, 4));
-    let is_usual = header.starts_with(SIGNATURE)
-        && number(12, 4) == HEADER as u64
-        && number(CHECKSUM.start, 4) == checksum_of_header(header)
-        && entry >= ENTRY
-        && entry % ENTRY == 0;
-    let length = count.checked_mul(entry).filter(|it| *it <= MOST);
-    let (Some(length), Some(start), true) = (length, start.checked_mul(block), is_usual) else {
-        return Ok(None);
-    };
-    let (Ok(length), Ok(entry)) = (usize::try_from(length), usize::try_from(entry)) else {
-        return Ok(None);
-    };
-    let mut list = vec![0; length];
-    match device.read_exact_at(&mut list, start) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    if number(88, 4) != u64::from(checksum(&list)) {
-        return Ok(None);
-    }
-    let guid = |entry: &[u8]| entry[UNIQUE..].first_chunk().copied();
-    Ok(Some(list.chunks_exact(entry).filter_map(guid).collect()))
-}
-
-/// The checksum of a header, which is made while there are zeros in its place.
-fn checksum_of_header(mut header: [u8; HEADER]) -> u64 {
-    header[CHECKSUM].fill(0);
-    u64::from(checksum(&header))
-}
-
-/// CRC-32, as tables have it (UEFI specification 2.10, section 4.2.1).
-fn checksum(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-    let add = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), step);
-    !bytes.iter().fold(!0, add)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use std::os::unix::fs::FileExt;
+
     use super::*;
+    use crate::partition_table::{CHECKSUM, HEADER, checksum, checksum_of_header};
 
     const GUID: &str = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
     const SIZE: u64 = 1 << 20;
@@ -176,7 +112,7 @@ mod tests {
     fn disk(block: u64, header: u64, count: u32, entry: u32) -> File {
         let file = tempfile::tempfile().unwrap();
         file.set_len(SIZE).unwrap();
-        file.write_all_at(SIGNATURE, header).unwrap();
+        file.write_all_at(b"EFI PART", header).unwrap();
         file.write_all_at(&2_u64.to_le_bytes(), header + 72)
             .unwrap();
         file.write_all_at(&count.to_le_bytes(), header + 80)
@@ -196,10 +132,11 @@ mod tests {
         file.read_exact_at(&mut list, 2 * block).unwrap();
         let write = |at: u64, bytes: &[u8]| file.write_all_at(bytes, header + at).unwrap();
         write(12, &92_u32.to_le_bytes());
+        write(24, &(header / block).to_le_bytes());
         write(88, &checksum(&list).to_le_bytes());
         let mut bytes = [0; HEADER];
         file.read_exact_at(&mut bytes, header).unwrap();
-        let sum = u32::try_from(checksum_of_header(bytes)).unwrap();
+        let sum = u32::try_from(checksum_of_header(&bytes)).unwrap();
         write(16, &sum.to_le_bytes());
     }
 
@@ -214,13 +151,14 @@ mod tests {
             file.write_all_at(&first, list).unwrap();
             let mut header = [0; HEADER];
             file.read_exact_at(&mut header, 512).unwrap();
+            header[24..32].copy_from_slice(&(SIZE / 512 - 1).to_le_bytes());
             header[72..80].copy_from_slice(&(list / 512).to_le_bytes());
-            let sum = u32::try_from(checksum_of_header(header)).unwrap();
+            let sum = u32::try_from(checksum_of_header(&header)).unwrap();
             header[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
             file.write_all_at(&header, SIZE - 512).unwrap();
             file
         };
-        let number = |file: &File| boot().number_on(file, SIZE, 512).unwrap();
+        let number = |file: &File| boot().number_on(file, 512).unwrap();
         assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
         let third = 1024 + 2 * 128 + 16;
         for (what, at) in [
@@ -266,10 +204,10 @@ mod tests {
             ("no entries", 512, disk(512, 512, 128, 0), None),
         ];
         for (what, block, file, expected) in rows {
-            let found = boot().number_on(&file, SIZE, block).unwrap();
+            let found = boot().number_on(&file, block).unwrap();
             assert_eq!(found, expected, "{what}");
         }
         let empty = tempfile::tempfile().unwrap();
-        assert_eq!(boot().number_on(&empty, 0, 512).unwrap(), None);
+        assert_eq!(boot().number_on(&empty, 512).unwrap(), None);
     }
 }

@@ -6,12 +6,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use gpt::disk::LogicalBlockSize;
+use common::partition_table;
 use rustix::fs::OFlags;
 
 use crate::hardware::mbr::{self, Entry};
 use crate::slice::Slice;
-use crate::untrusted;
 
 /// The most bytes that are read of one: a table, or a root directory and its chain of clusters, are far
 /// smaller.
@@ -82,15 +81,14 @@ fn whole(size: u64) -> Extent {
 
 /// The partitions of the first table that is there; `None` if there is none.
 fn partitions(device: &File, whole: Extent, block_size: u64) -> io::Result<Option<Vec<Extent>>> {
-    let sizes = [block_size, 512].map(LogicalBlockSize::try_from);
     let mut is_gpt = false;
-    for size in sizes.into_iter().flatten() {
+    for size in [block_size, 512] {
         let partitions = gpt_partitions(device, whole, size);
         if partitions.is_some() {
             return Ok(partitions);
         }
         let mut start = [0; 8];
-        let read = device.read_exact_at(&mut start, size.into());
+        let read = device.read_exact_at(&mut start, size);
         is_gpt |= read.is_ok() && start == *b"EFI PART";
     }
     let found = mbr_partitions(device, whole, block_size)?;
@@ -98,15 +96,15 @@ fn partitions(device: &File, whole: Extent, block_size: u64) -> io::Result<Optio
 }
 
 /// The partitions of a GPT in blocks of `size`, as either of its tables has them.
-fn gpt_partitions(device: &File, whole: Extent, size: LogicalBlockSize) -> Option<Vec<Extent>> {
-    let mut slice = whole.of(device).ok()?;
-    let entries = untrusted::partitions(&mut slice, size)?;
-    let extents = entries.iter().filter_map(|(number, entry)| {
+fn gpt_partitions(device: &File, whole: Extent, size: u64) -> Option<Vec<Extent>> {
+    let table = partition_table::table(&mut whole.of(device).ok()?, size)?;
+    let extents = table.partitions.iter().filter_map(|(number, entry)| {
+        let (start, length) = entry.extent(size)?;
         let extent = Extent {
             number: Some(*number),
-            is_esp: entry.part_type_guid == gpt::partition_types::EFI,
-            start: entry.bytes_start(size).ok()?,
-            length: entry.bytes_len(size).ok()?,
+            is_esp: entry.kind == gpt::partition_types::EFI.guid,
+            start,
+            length,
         };
         Some(extent).filter(|it| lies_within(*it, whole))
     });

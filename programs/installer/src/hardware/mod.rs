@@ -7,7 +7,7 @@ mod discovery;
 mod disk;
 mod identity;
 mod machine;
-mod product;
+mod release;
 mod text;
 
 pub use common::problem::Problem;
@@ -23,7 +23,7 @@ pub use contents::{Contents, Earlier, Part, listed};
 pub use disk::{Disk, DiskKey, Volume};
 pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
-pub use product::{Product, is_older};
+pub use release::{Release, is_older};
 pub(crate) use text::{clean, reason};
 pub use text::{decimal_size, grouped, quoted, size_beside};
 
@@ -31,7 +31,7 @@ pub use text::{decimal_size, grouped, quoted, size_beside};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardware {
     /// What this image is.
-    pub product: Product,
+    pub product: Release,
     /// Processor, memory and firmware.
     pub machine: Machine,
     /// The ISO 9660 volume identifier that the kernel command line says this system came from.
@@ -50,7 +50,7 @@ impl Hardware {
     /// Reads everything below `root`, which is `/` except in tests. What the disks hold is
     /// [`Volume::Unread`]: that takes opening them, which is [`crate::prober`]'s.
     pub fn scan(root: &Path) -> Result<Self, Problem> {
-        let product = Product::read(root)?;
+        let product = Release::read(root)?;
         let machine = Machine::read(root)?;
         if !root.join("sys/class").is_dir() {
             return Err(Problem::new(

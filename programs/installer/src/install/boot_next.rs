@@ -11,7 +11,7 @@ use super::layout::Place;
 use super::load_option::LoadOption;
 use super::system::{self, FALLBACK};
 use super::table::Table;
-use crate::hardware::{Disk, Problem, Product, natural};
+use crate::hardware::{Disk, Problem, Release, natural};
 
 /// What to do where the firmware does not take part.
 const HINT: &str = "Take the installation medium away, or choose the disk in the firmware's menu.";
@@ -73,7 +73,7 @@ fn make_entry(
     files: &[String],
 ) -> Result<String, Refusal> {
     let block = device.block_size();
-    let description = Product::read(root).map_or_else(|_| product().name.clone(), |it| it.name);
+    let description = Release::read(root).map_or_else(|_| product().name.clone(), |it| it.name);
     Variables::of(root).install(&LoadOption {
         description,
         partition: place.number,

@@ -17,7 +17,7 @@ use super::receipt::{FileFacts, Receipt};
 use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
-use crate::hardware::Product;
+use crate::hardware::Release;
 use common::problem::Problem;
 
 /// Everything that is decided.
@@ -40,7 +40,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Looks at the disk and at this medium. Writes nothing.
     pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Problem> {
-        let product = Product::read(root)?;
+        let product = Release::read(root)?;
         let payload = read_payload(root)?;
         let device = open(root, request)?;
         let identity = node::identity(root)?;

@@ -7,14 +7,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
 
 use super::Look;
-use crate::hardware::Product;
+use crate::hardware::Release;
 
 /// Wider lines than this are hard to read, so the content of a wide screen stays in its middle.
 const WIDEST: u16 = 104;
 
 /// Draws both bands and returns the room between them.
 pub(super) fn render(
-    product: Option<&Product>,
+    product: Option<&Release>,
     keys: &[(&str, &str)],
     look: &Look,
     area: Rect,
@@ -74,7 +74,7 @@ fn rule(look: &Look, area: Rect, buffer: &mut Buffer) {
     Line::styled(line, look.band_quiet).render(area, buffer);
 }
 
-fn title_line(product: Option<&Product>, look: &Look, area: Rect, buffer: &mut Buffer) {
+fn title_line(product: Option<&Release>, look: &Look, area: Rect, buffer: &mut Buffer) {
     if let Some(product) = product {
         let version = format!("Version {}", product.version);
         Line::styled(version, look.band_quiet)

@@ -3,33 +3,30 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-use gpt::disk::LogicalBlockSize;
+use common::partition_table;
 
 use super::super::text::clean;
 use super::{EFI, Range};
-use crate::{grown, untrusted};
+use crate::grown;
 
 /// The partitions of a GPT, also one of which only the second table is whole, or that of an installation
 /// whose disk has grown since. UEFI specification
 /// 2.10, section 5.3.
 pub(super) fn read(device: &File, block_size: u64) -> Option<Vec<Range>> {
-    let size = match block_size {
-        4096 => LogicalBlockSize::Lb4096,
-        _ => LogicalBlockSize::Lb512,
-    };
-    let bytes = u64::from(size);
     let mut device = device;
-    let end = device.seek(SeekFrom::End(0)).ok()?;
-    let table = untrusted::partitions(&mut device, size)
-        .or_else(|| untrusted::partitions(&mut grown::former(device, end, bytes)?, size))?;
-    let ranges = table.iter().map(|(number, entry)| Range {
+    let size = device.seek(SeekFrom::End(0)).ok()?;
+    let table = partition_table::table(&mut device, block_size).or_else(|| {
+        let mut former = grown::former(device, size, block_size)?;
+        partition_table::table(&mut former, block_size)
+    })?;
+    let ranges = table.partitions.iter().map(|(number, entry)| Range {
         number: *number,
-        start: entry.first_lba.saturating_mul(bytes),
-        size: (entry.last_lba.saturating_add(1))
-            .saturating_sub(entry.first_lba)
-            .saturating_mul(bytes),
+        start: entry.first.saturating_mul(block_size),
+        size: (entry.last.saturating_add(1))
+            .saturating_sub(entry.first)
+            .saturating_mul(block_size),
         name: clean(&entry.name),
-        purpose: purpose(entry.part_type_guid.guid),
+        purpose: purpose(entry.kind),
     });
     let mut ranges: Vec<Range> = ranges.filter(|range| range.size > 0).collect();
     ranges.sort_by_key(|range| range.start);

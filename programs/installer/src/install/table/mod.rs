@@ -7,6 +7,7 @@ use common::product::product;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
+use common::partition_table;
 use gpt::disk::LogicalBlockSize;
 use gpt::mbr::{PartRecord, ProtectiveMBR};
 use gpt::partition::{Partition, file_read_partitions};
@@ -104,17 +105,16 @@ impl Table {
     /// whole disk once it is written.
     fn of_smaller(device: &Device, mut image: Sparse) -> io::Result<Option<Self>> {
         let (file, config) = (device.handle()?, config(device)?);
-        let Some(former) = grown::former(&file, device.size(), device.block_size()) else {
-            return Ok(None);
-        };
-        let Some((guid, partitions)) = untrusted::table(former, block_size(device)?) else {
+        let block = device.block_size();
+        let former = grown::former(&file, device.size(), block);
+        let Some(table) = former.and_then(|mut it| partition_table::table(&mut it, block)) else {
             return Ok(None);
         };
         image.rewind()?;
         let mut disk = config
-            .create_from_device(image, Some(guid))
+            .create_from_device(image, Some(table.guid))
             .map_err(io::Error::other)?;
-        disk.update_partitions(partitions)
+        disk.update_partitions(editable(&table))
             .map_err(io::Error::other)?;
         Ok(Some(Self {
             disk,
@@ -242,6 +242,22 @@ fn bytes(image: &Sparse, (offset, length): (u64, usize)) -> io::Result<Vec<u8>> 
     image.seek(SeekFrom::Start(offset))?;
     image.read_exact(&mut data)?;
     Ok(data)
+}
+
+/// The partitions of a table that was read, as they are edited.
+fn editable(table: &partition_table::Table) -> Partitions {
+    let partitions = table.partitions.iter().map(|(number, it)| {
+        let entry = Partition {
+            part_type_guid: it.kind.into(),
+            part_guid: it.guid,
+            first_lba: it.first,
+            last_lba: it.last,
+            flags: it.flags,
+            name: it.name.clone(),
+        };
+        (*number, entry)
+    });
+    partitions.collect()
 }
 
 /// The table's entry for `place`.

@@ -58,12 +58,11 @@ fn a_first_table_whose_list_is_torn_gives_way_to_the_second() {
         assert_eq!(bench.read().partitions(), &bench.partitions());
         assert!(!bench.read().is_doubled());
         let mut file = bench.device.handle().unwrap();
-        let block = super::block_size(&bench.device).unwrap();
-        let seen = untrusted::partitions(&mut file, block);
-        assert_eq!(seen, Some(bench.partitions()));
+        let seen = partition_table::table(&mut file, block_size).unwrap();
+        assert_eq!(editable(&seen), bench.partitions());
         bench.device.write_at(SIZE - block_size, b"gone").unwrap();
         assert!(Table::read(&bench.device).unwrap().is_none());
-        assert_eq!(untrusted::partitions(&mut file, block), None);
+        assert_eq!(partition_table::table(&mut file, block_size), None);
     }
 }
 

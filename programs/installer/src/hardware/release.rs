@@ -10,14 +10,14 @@ use super::text::reason;
 
 /// Name and version of the product on this image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Product {
+pub struct Release {
     /// `NAME`.
     pub name: String,
     /// The first of `IMAGE_VERSION`, `VERSION_ID` and `VERSION` that is there.
     pub version: String,
 }
 
-impl Product {
+impl Release {
     /// Reads `etc/os-release` below `root`.
     pub fn read(root: &Path) -> Result<Self, Problem> {
         let text = std::fs::read_to_string(root.join("etc/os-release")).map_err(|error| {
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn reads_name_and_the_most_exact_version() {
         let text = "# comment\nNAME=\"TruthDB Installer\"\nVERSION_ID=1\nVERSION='1 (one)'\n";
-        let product = Product::parse(text).unwrap();
+        let product = Release::parse(text).unwrap();
         assert_eq!(product.name, "TruthDB Installer");
         assert_eq!(product.version, "1");
         let text = format!("{text}IMAGE_VERSION=1.2.3+abc\n");
-        assert_eq!(Product::parse(&text).unwrap().version, "1.2.3+abc");
+        assert_eq!(Release::parse(&text).unwrap().version, "1.2.3+abc");
     }
 
     #[test]
@@ -90,10 +90,10 @@ mod tests {
             ),
         ];
         for (text, message) in rows {
-            assert_eq!(Product::parse(text).unwrap_err().message, message);
+            assert_eq!(Release::parse(text).unwrap_err().message, message);
         }
         let root = tempfile::tempdir().unwrap();
-        let problem = Product::read(root.path()).unwrap_err();
+        let problem = Release::read(root.path()).unwrap_err();
         assert!(
             problem
                 .message
