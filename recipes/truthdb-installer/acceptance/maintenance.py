@@ -111,7 +111,8 @@ async def damaged_data(lab: Lab) -> None:
         await vm.shows("damaged", "TRUTHDB_DATA", "is damaged")
         try:
             answer = await vm.get("/healthz", timeout=SILENCE)
-        except NotSeenError:
+        except NotSeenError:  # as it is of a machine that broke down, too
+            await vm.shows("unserved", "is damaged")
             return
         raise NotSeenError(f"the service was started on damaged data: it answers {answer}")
 
