@@ -1,11 +1,15 @@
 """Owns how the program starts: on which streams it writes, and that looking at a file needs no tasks."""
 
 import codecs
+import gc
 import locale
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+GARBAGE = 100_000
+"""Objects more before Python looks for cycles among all: what is loaded at the start is many, and stays."""
 
 PLAIN = {"✓": "+", "✗": "x"}
 
@@ -31,6 +35,7 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 def main(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     write_as_the_terminal_reads()
+    gc.set_threshold(GARBAGE)
     os.chdir(root)
     # It takes options after files, as doit does not, and needs no task's files; its task is for `list`.
     if arguments[:1] == ["inspect"]:

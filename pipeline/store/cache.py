@@ -20,15 +20,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
-import filelock
 import platformdirs
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.config import STRICT, Sha256
 from pipeline.errors import PipelineError
 from pipeline.store.files import copy_digested, explained, is_folder, replacing, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    import filelock
 
 ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
 
@@ -121,6 +123,8 @@ class Store:
 
         Raises PipelineError when this process is stopped while it waits.
         """
+        import filelock  # a build with nothing to do takes no lock
+
         path = self._folder("locks") / f"{name}.lock"
         with explained(path, "take a lock"):
             lock = filelock.FileLock(path)
@@ -134,7 +138,9 @@ class Store:
         finally:
             lock.release()
 
-    def _wait(self, lock: filelock.BaseFileLock) -> None:
+    def _wait(self, lock: "filelock.BaseFileLock") -> None:
+        import filelock
+
         try:
             lock.acquire(cancel_check=self.stopped.is_set)
         except filelock.Timeout:
