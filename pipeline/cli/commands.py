@@ -17,6 +17,9 @@ from pipeline.report import Line, size_text
 from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 
+RECORD = "build.json"
+"""What was built of an image, beside its artifacts."""
+
 
 def places(session: Session, name: str) -> list[tuple[Path, Step]]:
     """Return the folders that a step publishes into, with the step as their images have it.
@@ -97,7 +100,7 @@ def withdraw(steps: tuple[Step, ...], folder: Path) -> None:
 
 def forget_verdicts(folder: Path) -> None:
     """Remove what an earlier build and boot test said: it is about another image."""
-    (folder / "build.json").unlink(missing_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder / "boot-test", ignore_errors=True)
 
 
@@ -106,7 +109,7 @@ def summarise(session: Session) -> None:
     report = session.report
     for image, steps in session.images.items():
         folder = session.folder(image)
-        build_record(steps, session.builder, folder / "build.json", session.cached)
+        build_record(steps, session.builder, folder / RECORD, session.cached)
         report.print("")
         report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
         if session.project.recipes[image].iso is None:

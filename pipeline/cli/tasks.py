@@ -47,7 +47,7 @@ def all_tasks(session: Session, words: tuple[str, ...] = (), *, listed: bool = T
 
 
 def _iso_task(session: Session, names: dict[str, str]) -> Task:
-    """Return the task that needs all steps, and says what there is then. It has no file of its own."""
+    """Return the task that needs all steps, and says what there is then, each time."""
     return _task(
         session,
         ISO,
@@ -55,15 +55,9 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
         functools.partial(commands.summarise, session),
         task_dep=list(names.values()),
         has_subtask=True,
-        clean=[functools.partial(_forget_verdicts, session)],
+        targets=[f"artifacts/{image}/{commands.RECORD}" for image in session.images],
+        clean=True,
     )
-
-
-def _forget_verdicts(session: Session, dryrun: bool) -> None:
-    """Remove what was said of the images whose files are removed."""
-    for image in session.images:
-        if not dryrun:
-            commands.forget_verdicts(session.folder(image))
 
 
 def _task(session: Session, name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:

@@ -169,6 +169,14 @@ def test_what_is_forgotten_is_made_again(doit: Doit, forgotten: list[str], made:
     assert {name for name, what in said.items() if what not in ("unchanged", "cached")} == made
 
 
+def test_cleaning_an_image_removes_what_was_said_of_it(root: Path, doit: Doit) -> None:
+    doit()
+    (root / "artifacts/one/build.json").touch()
+    assert doit("clean", "iso")[1] == (
+        "iso - removing file 'artifacts/one/build.json'\niso:one - removing file 'artifacts/one/one.iso'\n"
+    )
+
+
 def test_a_step_that_fails_forgets_nothing(root: Path, doit: Doit) -> None:
     doit()
     results = sorted(path.name for path in (root.parent / "cache/results").iterdir())
