@@ -4,6 +4,7 @@ Must not know doit.
 """
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from pipeline.plan.image import plans
 from pipeline.plan.step import Step, distinct
 from pipeline.project import checkout, outputs
 from pipeline.project.checkout import Project
+from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
 
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 class Session:
     """What all commands share; `cached` are the names of steps whose results this run found.
 
-    `said` are the errors that have been told: steps that are made at once may meet the same one.
+    `said` are the errors that have been told: steps that are made at once may meet the same one. `unpinned`
+    are files that take the place of a kernel or an installer in this run.
     """
 
-    def __init__(self, root: Path, report: Report) -> None:
+    def __init__(self, root: Path, report: Report, unpinned: Mapping[str, Path] | None = None) -> None:
         self.root, self.report = root, report
+        self.unpinned = unpinned or {}
         self.store = Store(default_root())
         self.cached: set[str] = set()
         self.stopping = False
@@ -38,7 +42,7 @@ class Session:
     @cached_property
     def project(self) -> Project:
         """The checkout's files. Raises ConfigError with all their mistakes."""
-        return checkout.load(self.root)
+        return with_unpinned(checkout.load(self.root), self.unpinned)
 
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:

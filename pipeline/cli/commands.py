@@ -104,12 +104,12 @@ def forget_verdicts(folder: Path) -> None:
     shutil.rmtree(folder / "boot-test", ignore_errors=True)
 
 
-def summarise(session: Session) -> None:
+def summarise(session: Session, **_options: object) -> None:
     """Write build.json, and print what there is now and what to do with it."""
     report = session.report
     for image, steps in session.images.items():
         folder = session.folder(image)
-        build_record(steps, session.builder, folder / RECORD, session.cached)
+        build_record(steps, session.builder, folder / RECORD, session.cached, session.unpinned)
         report.print("")
         report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
         if session.project.recipes[image].iso is None:
@@ -120,7 +120,10 @@ def summarise(session: Session) -> None:
             f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress"
         )
     report.print("")
-    verify_outputs(session)
+    for what, path in session.unpinned.items():
+        report.print(f"unpinned, not releasable: the {what} is {path}", style="yellow")
+    if not session.unpinned:
+        verify_outputs(session)
 
 
 def verify_outputs(session: Session) -> bool:

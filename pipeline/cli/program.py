@@ -28,7 +28,7 @@ from pipeline.cli import commands
 from pipeline.cli.graph import ISO
 from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
-from pipeline.cli.tasks import all_tasks
+from pipeline.cli.tasks import UNPINNED, all_tasks
 from pipeline.cli.watch import Watch
 from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
@@ -101,6 +101,21 @@ def called(arguments: Sequence[str], names: dict[str, str]) -> list[str]:
     return found
 
 
+def unpinned_files(arguments: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
+    """Return the files that options name in place of a kernel or an installer, and the other arguments."""
+    files: dict[str, Path] = {}
+    rest = list(arguments)
+    for what in UNPINNED:
+        for at, argument in enumerate(rest):
+            option, equals, value = argument.partition("=")
+            if option == f"--{what}" and (equals or at + 1 < len(rest)):
+                named = value if equals else rest[at + 1]
+                files[what] = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", ""), named).absolute()
+                del rest[at : at + (1 if equals else 2)]
+                break
+    return files, rest
+
+
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -111,8 +126,9 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     elif name not in kinds:
         name, rest = "run", arguments
     report = Report()
+    unpinned, rest = unpinned_files(rest)
     try:
-        session = Session(root, report)
+        session = Session(root, report, unpinned)
         (root / "artifacts").mkdir(exist_ok=True)
         tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:
@@ -121,7 +137,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     except OSError as error:
         report.error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
         return 1
-    if "" in arguments:  # doit looks at the first character of each
+    if "" in rest:  # doit looks at the first character of each
         report.error(unknown("", tasks))
         return 3
     steps = {task.name for task in tasks if task.uptodate or task.has_subtask}

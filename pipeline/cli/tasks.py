@@ -14,6 +14,10 @@ from pipeline.cli import commands
 from pipeline.cli.graph import ISO, TRACKED, step_tasks, task_names
 from pipeline.cli.reporter import JUDGE, told
 from pipeline.errors import PipelineError
+from pipeline.project.unpinned import INSTALLER, KERNEL
+
+UNPINNED = (KERNEL, INSTALLER)
+"""Options of `iso` that `program` has taken before there are tasks: plans depend on them."""
 
 BUILD = "build artifacts/<recipe>/<recipe>.iso, and all that it needs"
 
@@ -57,6 +61,10 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
         has_subtask=True,
         targets=[f"artifacts/{image}/{commands.RECORD}" for image in session.images],
         clean=True,
+        params=[
+            _option(what, "", f"for a try: take this file as the {what} that is in it; it is no release then")
+            for what in UNPINNED
+        ],
     )
 
 

@@ -217,7 +217,7 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
 
 def test_no_record_of_what_was_not_made(session: Session) -> None:
     with pytest.raises(ValueError, match="step kernel:toy has not been made"):
-        build_record(three(session), session.builder, session.folder("toy") / "build.json", set())
+        build_record(three(session), session.builder, session.folder("toy") / "build.json", set(), {})
 
 
 def test_gc_refuses_a_negative_age(session: Session) -> None:
