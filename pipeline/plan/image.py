@@ -27,8 +27,10 @@ VERSION_ID={version}
 README = """\
 {product} {version} installer
 
-This medium boots by UEFI, from CD or copied to a USB stick as it is:
-everything lies in its EFI system partition, in EFI/BOOT/BOOTX64.EFI.
+This medium boots by UEFI, as a CD, or as a USB stick that the whole image
+was written to (by dd, or by Rufus in its DD image mode). To copy this file
+to a stick is not enough: what boots lies behind it, in the EFI system
+partition, as EFI/BOOT/BOOTX64.EFI.
 """
 CARRIED = "payload"
 """Where in an initramfs the UKI of another recipe lies, and the folder of its input."""
