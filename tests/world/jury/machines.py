@@ -12,15 +12,15 @@ import re
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from pipeline.boot import probe
 from pipeline.steps.runner import Context, emit
 from pipeline.vm import machine
-from pipeline.vm.guest import Disk, Guest, command
+from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.monitor import attached
 from pipeline.vm.processes import running
 
@@ -65,9 +65,6 @@ WAYS = {
 
 Verdicts = dict[int, bool]
 """By a medium's place in the machine: whether what is on it was started."""
-
-Plug = tuple[list[str], list[int]]
-"""QEMU's words for a device, and the descriptors that they name."""
 
 Judge = Callable[[str, int, str], Verdicts]
 
@@ -125,10 +122,11 @@ def _judge(way: str) -> Judge:
     )
 
 
-def argv(way: Way, media: Sequence[Path], folder: Path, accel: str, qmp: int) -> list[str]:
-    """Return the command line of a machine with these media, in their order."""
-    uefi = way.firmware != "bios"
-    flash = machine.find_firmware() if uefi else None
+def a_machine(way: Way, media: Sequence[Path], folder: Path, accel: str) -> Machine:
+    """Return a machine with these media, in their order; with Secure Boot its variables are its own."""
+    flash = None if way.firmware == "bios" else machine.find_firmware()
+    secure = way.firmware == "secure"
+    code = flash.code if flash else None
     disks = [
         Disk(
             f"medium{number}",
@@ -142,26 +140,16 @@ def argv(way: Way, media: Sequence[Path], folder: Path, accel: str, qmp: int) ->
         for number, path in enumerate(media)
         if way.bus
     ]
-    guest = Guest(
+    return Machine(
         disks,
-        flash.code if flash else None,
+        code.with_name(SECURE_CODE) if code and secure else code,
         machine.fresh_variables(flash, folder) if flash else folder,
         accel,
         processors=1,
         memory=512,
+        smm=secure,
+        graphics=flash is not None,
     )
-    words = command(guest, qmp)
-    if way.firmware == "secure":
-        return secured(words)
-    return words if uefi else ["q35,graphics=off" if word == "q35" else word for word in words]
-
-
-def secured(words: Sequence[str]) -> list[str]:
-    """Return the same machine with the firmware that has Secure Boot, and keeps its variables to itself."""
-    flash = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
-    return [
-        word.replace(machine.CODE, SECURE_CODE).replace("q35,", "q35,smm=on,") for word in [*words, *flash]
-    ]
 
 
 async def _listen(
@@ -180,15 +168,14 @@ async def _listen(
 
 
 @asynccontextmanager
-async def _tpm(folder: Path) -> AsyncIterator[Plug]:
-    """Run a TPM as it leaves the factory."""
+async def _tpm(folder: Path) -> AsyncIterator[int]:
+    """Run a TPM as it leaves the factory; give the descriptor that leads to it."""
     ours, theirs = socket.socketpair()
     control = f"type=unixio,clientfd={theirs.fileno()}"
     argv = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--ctrl", control]
     with ours, theirs:
         async with running(argv, fds=[theirs.fileno()]):
-            device = f"-chardev socket,id=tpm,fd={ours.fileno()} -tpmdev emulator,id=tpm,chardev=tpm"
-            yield [*device.split(), "-device", "tpm-crb,tpmdev=tpm"], [ours.fileno()]
+            yield ours.fileno()
 
 
 async def _run(
@@ -198,17 +185,20 @@ async def _run(
     folder.mkdir(parents=True)
     way = WAYS[name]
     ours, theirs = socket.socketpair()
-    words = argv(way, media, folder, accel, theirs.fileno())
-    if way.firmware == "secure":
-        store, told = folder / machine.VARIABLES, ctx.inputs["variables.json"]
-        ctx.run(["virt-fw-vars", "--inplace", str(store), "--set-json", str(told)])
+    given = a_machine(way, media, folder, accel)
+    if given.smm:
+        told = ctx.inputs["variables.json"]
+        ctx.run(["virt-fw-vars", "--inplace", str(given.variables), "--set-json", str(told)])
     if name == "linux":
-        words += ["-kernel", str(ctx.inputs["vmlinuz"]), "-initrd", str(media[0]), "-append", CMDLINE]
+        given = replace(given, kernel=ctx.inputs["vmlinuz"], initrd=media[0], append=CMDLINE)
     if way.options:
-        words += ["-kernel", str(media[0]), "-append", way.options]
+        given = replace(given, kernel=media[0], append=way.options)
     judge, word = _judge(name), ctx.params["word"]
-    plugged: AbstractAsyncContextManager[Plug] = _tpm(folder) if way.tpm else nullcontext(([], []))
-    async with plugged as (device, fds), running([*words, *device], fds=[theirs.fileno(), *fds]) as process:
+    async with AsyncExitStack() as stack:
+        tpm = await stack.enter_async_context(_tpm(folder)) if way.tpm else None
+        words = machine.argv(replace(given, tpm=tpm), machine.watched(theirs.fileno()))
+        fds = [theirs.fileno()] if tpm is None else [theirs.fileno(), tpm]
+        process = await stack.enter_async_context(running(words, fds=fds))
         theirs.close()
         async with attached(ours) as monitor:
             await monitor.power_on()

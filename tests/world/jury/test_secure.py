@@ -1,6 +1,7 @@
 """The machine for Secure Boot trusts what the judge believes that it does."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from cryptography.x509 import load_der_x509_certificate
 
 from pipeline.formats.image_digest import image_digest
 from pipeline.formats.pe import read_pe
+from pipeline.vm import machine
+from pipeline.vm.machine import Firmware
 from tests.fixtures import keys
 from tests.world.jury import trust
-from tests.world.jury.machines import secured
+from tests.world.jury.machines import WAYS, a_machine
 from tests.world.jury.verdict import claims
 
 
@@ -75,12 +78,13 @@ def test_firmware_s_lists_are_read_by_another_reader(name: str, trusted: tuple[s
     assert variables["SecureBootEnable"] == b"\1"
 
 
-def test_flash_that_nobody_else_writes_needs_another_machine() -> None:
-    words = secured(["-machine", "q35,pflash0=code", '{"filename": "/usr/share/OVMF/OVMF_CODE_4M.fd"}'])
-    assert words == [
-        "-machine",
-        "q35,smm=on,pflash0=code",
-        '{"filename": "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"}',
-        "-global",
-        "driver=cfi.pflash01,property=secure,value=on",
-    ]
+def test_secure_boot_has_a_firmware_of_its_own_that_keeps_its_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory = tmp_path / "factory"
+    factory.write_bytes(b"as shipped")
+    monkeypatch.setattr(machine, "find_firmware", lambda: Firmware(Path("/f/code.fd"), factory))
+    secure = a_machine(WAYS["secure"], [Path("/m")], tmp_path, "tcg")
+    assert (secure.code, secure.smm) == (Path("/f/OVMF_CODE_4M.secboot.fd"), True)
+    plain = a_machine(WAYS["efi"], [Path("/m")], tmp_path, "tcg")
+    assert (plain.code, plain.smm) == (Path("/f/code.fd"), False)
