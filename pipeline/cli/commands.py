@@ -3,74 +3,18 @@
 Must not know doit. Heavy modules are imported where they are used: doing nothing has to take no time.
 """
 
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
+from pipeline.cli.realise import RECORD
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Output, Source, Step
+from pipeline.plan.step import Output, Source
 from pipeline.project import checkout, outputs
 from pipeline.report import Line, size_text
 from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
-
-RECORD = "build.json"
-"""What was built of an image, beside its artifacts."""
-
-
-def places(session: Session, name: str) -> list[tuple[Path, Step]]:
-    """Return the folders that a step publishes into, with the step as their images have it.
-
-    One that publishes nothing at all gets that of the first image, for `build_step`.
-    """
-    found = [(session.folder(image), step) for image, step in session.steps[name].items()]
-    return [place for place in found if place[1].published] or found[:1]
-
-
-def is_current(session: Session, name: str) -> bool:
-    """Tell whether there is nothing to do for the step of this name."""
-    try:
-        current = all(session.builder.is_current(step, folder) for folder, step in places(session, name))
-    except PipelineError:
-        return False  # making the step meets the same mistake, and says it
-    if current:
-        session.cached.add(name)
-    return current
-
-
-def realise_step(session: Session, name: str) -> None:
-    """Make the outputs of the step of this name and publish them, into each image that has it.
-
-    What it says comes to the logs of the first.
-    """
-    from pipeline.build.build import build_step
-
-    again = False
-    for image, step in session.steps[name].items():
-        following = followers(session.images[image], step)
-        withdraw((step, *following), session.folder(image))
-        forget_verdicts(session.folder(image))
-        again = again or any(each.container == step.container for each in following)
-    logs = session.folder(next(iter(session.steps[name]))) / "logs"
-    with session.report.step(name, step.summary) as line:
-        cached = True
-        for folder, step in places(session, name):
-            build_step(step, session.builder, folder, line, again=again, logs=logs)
-            cached = cached and line.cached
-        line.cached = cached
-    if cached:
-        session.cached.add(name)
-
-
-def forget(session: Session, names: Iterable[str]) -> None:
-    """Drop the results of the steps of these names from the cache: they are made again."""
-    keys = {name: session.builder.key(next(iter(steps.values()))) for name, steps in session.steps.items()}
-    for name in names:
-        if key := keys.get(name):
-            session.store.forget(key)
 
 
 def tell_untracked(session: Session) -> None:
@@ -80,28 +24,6 @@ def tell_untracked(session: Session) -> None:
     steps = (next(iter(each.values())) for each in session.steps.values())
     sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
     tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
-
-
-def followers(steps: tuple[Step, ...], changed: Step) -> tuple[Step, ...]:
-    """Return the steps that depend on `changed`, directly or through others, in the plan's order."""
-    found: dict[str, Step] = {}
-    for step in steps:
-        if any(needed.name == changed.name or needed.name in found for needed in step.needs()):
-            found[step.name] = step
-    return tuple(found.values())
-
-
-def withdraw(steps: tuple[Step, ...], folder: Path) -> None:
-    """Remove what these steps have published: it is no longer made of these inputs."""
-    for step in steps:
-        for name in step.published:
-            (folder / name).unlink(missing_ok=True)
-
-
-def forget_verdicts(folder: Path) -> None:
-    """Remove what an earlier build and boot test said: it is about another image."""
-    (folder / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(folder / "boot-test", ignore_errors=True)
 
 
 def summarise(session: Session, **_options: object) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.build.session import Session
-from pipeline.cli import commands
+from pipeline.cli import realise
 from pipeline.cli.graph import kind_of
 from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
@@ -144,8 +144,8 @@ def _prepare(session: Session, name: str) -> None:
     """Make what a step needs, one after the other."""
     image, step = next(iter(session.steps[name].items()))
     for needed in before(session.images[image], [step]):
-        if not commands.is_current(session, needed.name):
-            commands.realise_step(session, needed.name)
+        if not realise.is_current(session, needed.name):
+            realise.realise_step(session, needed.name)
 
 
 def _commands(session: Session, name: str) -> tuple[CommandLine, ...]:
@@ -153,7 +153,7 @@ def _commands(session: Session, name: str) -> tuple[CommandLine, ...]:
     image, step = next(iter(session.steps[name].items()))
     builder = session.builder
     if builder.result(step) is None:
-        commands.realise_step(session, name)
+        realise.realise_step(session, name)
     key, result = builder.key(step), builder.result(step)
     if key is None or result is None:
         raise PipelineError(f"step {name} has not been made", f"run `./doit {name}`")

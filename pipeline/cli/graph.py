@@ -12,7 +12,7 @@ from pathlib import Path
 from doit.task import Task
 
 from pipeline.build.session import Session
-from pipeline.cli import commands
+from pipeline.cli import realise
 from pipeline.cli.reporter import told
 from pipeline.debian import lock
 from pipeline.errors import ConfigError
@@ -32,7 +32,7 @@ class Current:
 
     def __call__(self) -> bool:
         """Tell whether there is nothing to do."""
-        return commands.is_current(self.session, self.step)
+        return realise.is_current(self.session, self.step)
 
     def __repr__(self) -> str:
         return f"the result for the key of step {self.step}, and what it publishes"
@@ -86,7 +86,7 @@ def _step_task(
     step = _first(session, name)
     task = Task(
         names[name],
-        [told(session, functools.partial(commands.realise_step, session, name))],
+        [told(session, functools.partial(realise.realise_step, session, name))],
         targets=[_shown(session, path) for path in published(session, name)],
         task_dep=[TRACKED, *(names[each.name] for each in step.needs())],
         uptodate=[Current(session, name)],

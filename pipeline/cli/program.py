@@ -24,7 +24,7 @@ from doit.plugin import PluginDict
 from doit.task import Task
 
 from pipeline.build.session import Session
-from pipeline.cli import commands
+from pipeline.cli import realise
 from pipeline.cli.graph import ISO
 from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
@@ -153,7 +153,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
 
 def _forget(session: Session, tasks: Iterable[Task], name: str | None) -> None:
     """Drop the results of the steps that have the task `name`, or of all."""
-    commands.forget(session, [task.title() for task in tasks if name in (None, task.name)])
+    realise.forget(session, [task.title() for task in tasks if name in (None, task.name)])
 
 
 def _parsed(command: Command, rest: list[str], session: Session, tasks: list[Task]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from doit.task import Task
 
 from pipeline.build.session import Session
-from pipeline.cli import commands
+from pipeline.cli import commands, realise
 from pipeline.cli.graph import ISO, TRACKED, step_tasks, task_names
 from pipeline.cli.reporter import JUDGE, told
 from pipeline.errors import PipelineError
@@ -59,7 +59,7 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
         functools.partial(commands.summarise, session),
         task_dep=list(names.values()),
         has_subtask=True,
-        targets=[f"artifacts/{image}/{commands.RECORD}" for image in session.images],
+        targets=[f"artifacts/{image}/{realise.RECORD}" for image in session.images],
         clean=True,
         params=[
             _option(what, "", f"for a try: take this file as the {what} that is in it; it is no release then")

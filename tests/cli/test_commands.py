@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline.build.record import build_record, made
 from pipeline.build.session import Session
-from pipeline.cli import commands
+from pipeline.cli import commands, realise
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.inspection import cli
 from pipeline.plan.step import Pinned, Source, Step
@@ -90,9 +90,9 @@ def test_what_follows_from_a_changed_step_is_withdrawn(session: Session) -> None
     steps = three(session)
     for step in steps:
         leave(session, step, 1)
-    commands.withdraw((steps[1], *commands.followers(steps, steps[1])), session.folder("toy"))
+    realise.withdraw((steps[1], *realise.followers(steps, steps[1])), session.folder("toy"))
     assert there(session) == ["a", "c"]
-    commands.withdraw((steps[0], *commands.followers(steps, steps[0])), session.folder("toy"))
+    realise.withdraw((steps[0], *realise.followers(steps, steps[0])), session.folder("toy"))
     assert there(session) == ["c"]
 
 
@@ -104,7 +104,7 @@ def test_a_step_that_fails_leaves_no_artifact_of_older_inputs(session: Session, 
     session.builder.keys.clear()
     session.builder.sources.clear()
     with pytest.raises(PipelineError):
-        commands.realise_step(session, steps[0].name)
+        realise.realise_step(session, steps[0].name)
     assert there(session) == ["c"]
     assert "✗ kernel:toy" in screen.getvalue()
 
@@ -115,9 +115,9 @@ def test_a_step_from_the_cache_is_published_again_and_said_to_be_cached(
     steps = three(session)
     leave(session, steps[0], 1)
     (session.folder("toy") / "a").unlink()
-    assert not commands.is_current(session, steps[0].name)
-    commands.realise_step(session, steps[0].name)
-    assert commands.is_current(session, steps[0].name)
+    assert not realise.is_current(session, steps[0].name)
+    realise.realise_step(session, steps[0].name)
+    assert realise.is_current(session, steps[0].name)
     assert (there(session), session.cached) == (["a"], {"kernel:toy"})
     assert screen.getvalue() == "✓ kernel:toy                                       cached\n"
 
@@ -261,7 +261,7 @@ def test_a_build_forgets_what_was_said_of_the_last_image(session: Session) -> No
     folder = session.folder("toy")
     (folder / "boot-test/cd").mkdir(parents=True)
     (folder / "build.json").touch()
-    commands.forget_verdicts(folder)
+    realise.forget_verdicts(folder)
     assert list(folder.iterdir()) == []
 
 

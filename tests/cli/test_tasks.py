@@ -128,7 +128,7 @@ STOPPED = """\
 import os, signal, sys, threading
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.cli import commands, entry, program
+from pipeline.cli import commands, entry, program, realise
 from pipeline.errors import PipelineError
 from pipeline.build.session import Session
 from pipeline.plan.step import Step
@@ -146,8 +146,8 @@ def make(_session, step):
     sys.stdout.flush()
     raise PipelineError("the engine went away")
 
-commands.is_current = lambda *_: False
-commands.realise_step = make
+realise.is_current = lambda *_: False
+realise.realise_step = make
 commands.tell_untracked = lambda _session: None
 Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
 Session.builder = SimpleNamespace(stop=stopped.set)
