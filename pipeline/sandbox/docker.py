@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from pipeline.steps.runner import BUILD
 PLATFORM = "linux/amd64"
 LABEL = "installer-iso.process"
 """Says which process a container belongs to, see `processes`."""
+
+REMOVAL = 5  # seconds that a stop waits for containers to be gone
 
 
 class EngineError(PipelineError):
@@ -114,9 +117,16 @@ class Engine:
         mine: dict[str, Any] = {"label": f"{LABEL}={this_process()}"}
         with self.guard:
             self.expected = {}
-        with _explained("stop"), ThreadPoolExecutor(8) as pool:  # each may take seconds
+        with _explained("stop"):
             found = self.client.containers.list(all=True, filters=mine, ignore_removed=True)
-            list(pool.map(_remove, found))
+        # Each may take seconds, and minutes where there is much in it. The engine ends the command first, and
+        # goes on by itself: nobody has to wait for the rest.
+        threads = [threading.Thread(target=_try_to_remove, args=(each,), daemon=True) for each in found]
+        for thread in threads:
+            thread.start()
+        give_up = time.monotonic() + REMOVAL
+        for thread in threads:
+            thread.join(max(0.0, give_up - time.monotonic()))
 
     def _create(self, job: Job) -> Container:
         """Make a container. What a dead process of this machine left behind goes first."""
@@ -296,6 +306,11 @@ def _remove(container: Container) -> None:
         except APIError as error:
             if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
+
+
+def _try_to_remove(container: Container) -> None:
+    with contextlib.suppress(EngineError):  # what is left is swept by the next process
+        _remove(container)
 
 
 @contextlib.contextmanager

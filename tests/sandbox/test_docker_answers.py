@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ import requests
 from docker.errors import APIError
 
 from pipeline.errors import PipelineError
-from pipeline.sandbox import processes, transfer
+from pipeline.sandbox import docker, processes, transfer
 from pipeline.sandbox.discovery import plain_tcp
 from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
 from pipeline.sandbox.image_archive import is_bare
@@ -134,6 +135,21 @@ def test_an_image_s_own_entrypoint_never_runs() -> None:
     engine.swept = True
     engine._create(Job("image", ("/usr/bin/python3", "-P"), ()))
     assert (created[0]["entrypoint"], created[0]["labels"]) == (["/usr/bin/python3"], {LABEL: this_process()})
+
+
+def test_a_stop_does_not_wait_for_a_container_that_takes_long_to_remove(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(docker, "REMOVAL", 0.1)
+    removed, forever = list[str](), threading.Event()
+    slow = Answers(remove=lambda **_: forever.wait(60))
+    quick = Answers(remove=lambda **_: removed.append("quick"))
+    containers = Answers(list=lambda **_: [slow, quick])
+    before = time.monotonic()
+    Engine(Answers(containers=containers), "unix:///x").stop()  # type: ignore[arg-type]
+    assert time.monotonic() - before < 10
+    assert removed == ["quick"]
+    forever.set()
 
 
 def test_a_process_is_known_by_machine_boot_namespace_and_start(monkeypatch: pytest.MonkeyPatch) -> None:
