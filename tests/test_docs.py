@@ -14,6 +14,7 @@ from pipeline.checks.medium import starting
 from tests.conftest import ROOT
 
 RULES = [rule for kind in KINDS.values() for rule in kind.all_rules]
+RULES += [*whole.rule.table, *starting.rule.table]
 
 
 def test_the_page_of_checks_is_current(request: pytest.FixtureRequest) -> None:

@@ -14,8 +14,8 @@ from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import kvm
 from pipeline.errors import PipelineError
-from pipeline.plan.image import CARRIED, PROGRAMS
-from pipeline.plan.step import Output, Step
+from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
+from pipeline.plan.step import Input, Output, Step
 from pipeline.project import acceptance
 from pipeline.report import Line
 from pipeline.steps.check_answers import PROGRAM
@@ -34,13 +34,13 @@ def _iso(steps: tuple[Step, ...]) -> Output:
     return last.output(last.outputs[0])
 
 
-def _parts(steps: tuple[Step, ...]) -> dict[str, Output]:
-    """Return what the ISO's tests need besides: the program that installs, and what it installs."""
+def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:
+    """Return what the ISO's tests need besides: the program that installs, what it installs, and of what."""
     program = f"{PROGRAMS}/{PROGRAM}"
     # That of the appliance has a root file system, too, and other programs.
     inputs = next((step.inputs for step in steps if program in step.inputs), {})
-    parts = {"installer": inputs.get(program), "payload": inputs.get(CARRIED)}
-    return {name: source for name, source in parts.items() if isinstance(source, Output)}
+    parts = {"installer": program, "payload": CARRIED, "product": PRODUCT}
+    return {name: inputs[source] for name, source in parts.items() if source in inputs}
 
 
 def _step(

@@ -265,8 +265,12 @@ def gc(session: Session, days: int) -> None:
         return
     for tag in engine.images(REPOSITORY):
         if tag[tag.index(f"{REPOSITORY}/") :] not in wanted:
-            engine.remove_image(tag)
-            report.print(f"removed: image {tag}")
+            try:
+                engine.remove_image(tag)
+            except EngineError as error:  # another project's build uses it at this moment
+                report.print(f"kept: image {tag}: {error.message}")
+            else:
+                report.print(f"removed: image {tag}")
 
 
 def test(session: Session, fast: bool) -> bool:

@@ -57,12 +57,12 @@ def _file(root: Path, source: str) -> tuple[dict[str, str], Blob]:
     path = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", root), source).absolute()
     if not path.is_file():
         raise PipelineError(f"{source}: there is no such file", USAGE)
-    if not path.resolve().is_relative_to(root.resolve()):
+    if not path.parent.resolve().is_relative_to(root.resolve()):
         raise PipelineError(
             f"{source}: lies outside of the checkout, where nobody else has it",
             f"copy it into the checkout first, such as to vendor/{path.name}, or name a URL",
         )
-    relative = Path(os.path.normpath(path)).relative_to(root).as_posix()
+    relative = (path.parent.resolve() / path.name).relative_to(root.resolve()).as_posix()
     return {"path": relative}, Blob(sha256_of(path), path.stat().st_size)
 
 

@@ -45,6 +45,11 @@ KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget, Watch)
 """
 
 FORGETTING = ("forget", "clean")
+PINNED = {"lock", "reproduce", "bench"}
+"""Commands that prove or write down what is built of pins alone."""
+
+NAMING = ("pin", "new")
+"""Commands whose words name files, not tasks."""
 
 
 class Loader(TaskLoader2):  # type: ignore[misc]
@@ -93,6 +98,8 @@ def called(arguments: Sequence[str], names: dict[str, str]) -> list[str]:
     What follows an option may be its value, and stays.
     """
     here = os.environ.get("INSTALLER_ISO_CALLED_FROM", "")
+    if arguments and arguments[0] in NAMING:
+        return list(arguments)
     found = []
     for before, argument in zip(("", *arguments), arguments, strict=False):
         path = os.path.abspath(os.path.join(here, argument))  # noqa: PTH100, PTH118
@@ -127,6 +134,10 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         name, rest = "run", arguments
     report = Report()
     unpinned, rest = unpinned_files(rest)
+    if unpinned and (name != "run" or PINNED & set(rest)):
+        option = f"--{next(iter(unpinned))}"
+        report.error(PipelineError(f"{option} is for trying something out by `./doit iso`", "leave it out"))
+        return 3
     try:
         session = Session(root, report, unpinned)
         (root / "artifacts").mkdir(exist_ok=True)

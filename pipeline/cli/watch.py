@@ -91,13 +91,13 @@ def _stamps(paths: Iterable[Path]) -> Stamps:
 
 
 def _build(root: Path, names: Sequence[str]) -> None:
-    """Make the tasks in a process of its own; a key stops both, and that one gets it once."""
+    """Make the tasks in a process of its own; what stops this one ends that, by a signal none ignores."""
     code = Path(pipeline.__file__).parents[1]
     argv = [sys.executable, "-I", "-X", "utf8", "-c", START, str(code), str(root), *names]
     with subprocess.Popen(argv, start_new_session=True) as process:
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait()
             raise

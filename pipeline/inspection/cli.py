@@ -58,10 +58,6 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     if bool(asked.files) == bool(asked.extract):
         parser.error("--extract takes no FILE besides PATH" if asked.files else "name at least one FILE")
-    if asked.house:
-        parser.error(
-            f"--house is called --policy now: say `--policy {EVERY}`, or one of {', '.join(POLICIES)}"
-        )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -117,7 +113,6 @@ def _parser() -> argparse.ArgumentParser:
         help="also hold it to a policy, as builds are; "
         + "; ".join(f"{name}: {text}" for name, text in POLICIES.items()),
     )
-    parser.add_argument("--house", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 

@@ -35,6 +35,9 @@ partition, as EFI/BOOT/BOOTX64.EFI.
 CARRIED = "payload"
 """Where in an initramfs the UKI of another recipe lies, and the folder of its input."""
 
+PRODUCT = "product.toml"
+"""The input of an initramfs that says what is installed."""
+
 PROGRAMS = "programs"
 """Below which inputs of an initramfs its programs are, so that they may be called as they like."""
 
@@ -103,7 +106,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     if carried is not None:
         inputs[CARRIED] = carried
     if (about := product_of(project.root, name, recipe)) is not None:
-        inputs["product.toml"] = Source(about)
+        inputs[PRODUCT] = Source(about)
 
     initramfs_step = Step(
         name=f"initramfs:{name}",

@@ -51,6 +51,9 @@ def _load(recipes: Path, recipe: str, package: str) -> ModuleType:
     sys.path.append(str(folder))  # behind all others, so that it takes no other package's place
     try:
         module = importlib.import_module(package)
+    except Exception as error:  # whatever is wrong with it, it is theirs to mend
+        said = f"{type(error).__name__}: {error}"
+        raise PipelineError(f"recipes/{recipe}/{package}: {said}", "mend the stories") from error
     finally:
         sys.path.remove(str(folder))
     if _place(module) != folder:

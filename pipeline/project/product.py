@@ -3,6 +3,7 @@
 `programs/common/src/product.rs` reads the same there.
 """
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Disk:
     @model_validator(mode="after")
     def _told_apart(self) -> "Disk":
         names = ("EFI", self.data, self.unfinished)
-        if any(one.startswith(other) for one in names for other in names if one is not other):
+        if any(one.startswith(other) for one, other in itertools.permutations(names, 2)):
             raise ValueError("data, unfinished and EFI begin alike: then partitions are not told apart")
         return self
 

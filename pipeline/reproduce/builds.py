@@ -75,7 +75,6 @@ def build_twice(
     library = scratch / FAKETIME
     library.write_bytes(faketime(session))
     given = sides(variations)
-    told = threading.Lock()
 
     def one(index: int) -> Built:
         folder = scratch / NAMES[index]
@@ -86,14 +85,42 @@ def build_twice(
         answer = folder / "answer.json"
         names = tuple(step.name for step in wanted)
         task = Task(image, names, given[index], str(library), str(answer))
-        return _run(session, NAMES[index], task, root, cache, told)
+        return _run(session, NAMES[index], task, root, cache, running)
 
+    running = Running()
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(one, range(2))
+        try:
+            first, second = pool.map(one, range(2))
+        except BaseException:  # what stops this process reaches this thread alone
+            running.stop()
+            raise
     return first, second
 
 
-def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told: threading.Lock) -> Built:
+class Running:
+    """The processes of builds, which may be stopped, and the right to speak."""
+
+    def __init__(self) -> None:
+        self.told, self.guard = threading.Lock(), threading.Lock()
+        self.processes: list[subprocess.Popen[str]] = []
+        self.stopped = False
+
+    def add(self, process: subprocess.Popen[str]) -> None:
+        """Take note of a process; one that comes after the stop ends at once."""
+        with self.guard:
+            self.processes.append(process)
+            if self.stopped:
+                process.terminate()
+
+    def stop(self) -> None:
+        """End all of them; each removes its containers first."""
+        with self.guard:
+            self.stopped = True
+            for process in self.processes:
+                process.terminate()
+
+
+def _run(session: Session, name: str, task: Task, root: Path, cache: Path, running: Running) -> Built:
     """Run one build in a process of its own, and pass on what it says."""
     env = os.environ | {
         "INSTALLER_ISO_CACHE": str(cache),
@@ -111,13 +138,14 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, told:
         errors="replace",
         umask=task.side.umask,
     ) as process:
+        running.add(process)
         stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
         stdin.write(task.to_json())
         stdin.close()
         last = ""
         for line in stdout:
             last = line.rstrip("\n")
-            with told:
+            with running.told:
                 session.report.print(f"{name:7}{last}")
     try:
         answer = json.loads(Path(task.answer).read_text())

@@ -5,6 +5,7 @@ It is started with a `Task`'s JSON on standard input, and leaves what it made an
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -121,6 +122,7 @@ def _made(step: Step, builder: Builder, seen: Mapping[str, Any]) -> Made:
 
 def main() -> int:
     """Do what standard input asks for; the answer is JSON in the file that it names."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container has to be removed
     task = Task.from_json(sys.stdin.read())
     if task.side.cpus:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task.side.cpus])
@@ -130,5 +132,7 @@ def main() -> int:
         answer = {"made": {name: asdict(step) for name, step in made.items()}}
     except PipelineError as error:
         answer = {"error": error.message, "hint": error.hint}
+    except KeyboardInterrupt:
+        return 130
     Path(task.answer).write_text(json.dumps(answer))
     return 1 if "error" in answer else 0

@@ -34,7 +34,7 @@ PLATFORM = "linux/amd64"
 LABEL = "installer-iso.process"
 """Says which process a container belongs to, see `processes`."""
 
-REMOVAL = 5  # seconds that a stop waits for containers to be gone
+REMOVAL = 5  # seconds that a stop waits for the engine
 
 
 class EngineError(PipelineError):
@@ -114,6 +114,7 @@ class Engine:
     def stop(self) -> None:
         """Remove the containers of this process, and make no more: whoever uses one gets an EngineError."""
         self.stopped = True
+        self.client.api.timeout = REMOVAL
         mine: dict[str, Any] = {"label": f"{LABEL}={this_process()}"}
         with self.guard:
             self.expected = {}
@@ -175,6 +176,9 @@ class Engine:
         except BaseException:
             _remove(container)
             raise
+        if self.stopped:  # while it was made, in another thread: no list of what to remove has it
+            _remove(container)
+            raise EngineError("stopped")
         return container
 
     def _take(self, job: Job) -> Container:

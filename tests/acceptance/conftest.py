@@ -15,8 +15,9 @@ def lab(tmp_path: Path) -> Lab:
         (tmp_path / name).mkdir()
     (tmp_path / "variables.fd").write_bytes(b"as shipped")
     (tmp_path / "payload").write_bytes(b"the system")
+    (tmp_path / "product").write_text('name = "TruthDB"\n')
     return Lab(
-        inputs={name: tmp_path / name for name in ("iso", "installer", "payload")},
+        inputs={name: tmp_path / name for name in ("iso", "installer", "payload", "product")},
         version="0.1.0",
         note=list[str]().append,
         firmware=Firmware(tmp_path / "code.fd", tmp_path / "variables.fd"),

@@ -1,5 +1,6 @@
 """A check that cannot fail is a defect: every code of every table has an artifact that it rejects."""
 
+import inspect
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.checks.pe import test_efi, test_uki, test_uki_parts
 from tests.conftest import lacking
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.initramfs import PROGRAMS
+from tests.inspection import test_limits, test_media, test_text
 
 TESTS: dict[str, Any] = {
     "kernel": test_kernel,
@@ -70,9 +72,16 @@ def test_no_code_has_two_meanings() -> None:
     assert [code for code, count in counts.items() if count > 1] == []
 
 
+ELSEWHERE = {"BOOT001": test_text, "BOOT002": test_media, "INS001": test_limits}
+"""Codes of no kind's table: the tests that provoke them."""
+
+
 def test_every_code_has_a_case() -> None:
     tried = {case.code for _, case in CASES}
     assert [code for code in codes() if code not in tried] == []
+    others = {rule.code for rule in whole.rule.table} | {rule.code for rule in starting.rule.table}
+    assert others == ELSEWHERE.keys()
+    assert [code for code, test in ELSEWHERE.items() if code not in inspect.getsource(test)] == []
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {name(case)}" for kind, case in CASES])

@@ -9,6 +9,7 @@ from pipeline.build.session import Session
 from pipeline.cli import boot_test
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
+from pipeline.plan.step import Output, Source
 from pipeline.project.checkout import load
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
@@ -68,8 +69,7 @@ def test_no_story_has_the_name_of_a_way() -> None:
 
 def test_an_installation_has_the_program_and_what_it_installs() -> None:
     steps = plan(load(ROOT), "truthdb-installer")
-    parts = {name: source.step.name for name, source in boot_test._parts(steps).items()}
-    assert parts == {
-        "installer": "installer:truthdb-installer",
-        "payload": "uki:truthdb-runtime",
-    }
+    parts = boot_test._parts(steps)
+    made = {name: source.step.name for name, source in parts.items() if isinstance(source, Output)}
+    assert made == {"installer": "installer:truthdb-installer", "payload": "uki:truthdb-runtime"}
+    assert parts["product"] == Source(ROOT / "recipes/truthdb-installer/product.toml")

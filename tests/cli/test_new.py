@@ -81,8 +81,9 @@ def test_what_a_product_is_called(name: str, word: str, id_: str) -> None:
         (["x"], "7 Up", "'7 Up' cannot name a product"),
         (["x"], "a/b", "'a/b' cannot name a product"),
         (["there"], "ACME", "there: is there already"),
-        (["file/x"], "ACME", "file/x: Not a directory"),
+        (["file/x"], "ACME", "file/x: File exists"),
         (["x", "--product", "a/b"], "", "'a/b' cannot name a product"),
+        (["x", "--product=a/b"], "", "'a/b' cannot name a product"),
     ],
 )
 def test_what_cannot_be(
@@ -95,3 +96,12 @@ def test_what_cannot_be(
         new(Session(ROOT, Report()), arguments, product)
     assert caught.value.message == message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]
+
+
+def test_what_lies_beside_the_new_project_stays(tmp_path: Path) -> None:
+    (tmp_path / "acme.new").mkdir()
+    (tmp_path / "acme.new/precious").touch()
+    new(Session(ROOT, Report(Console(file=io.StringIO()))), [str(tmp_path / "x/../acme")], "ACME")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["acme", "acme.new"]
+    assert (tmp_path / "acme.new/precious").exists()
+    assert (tmp_path / "acme").stat().st_mode & 0o777 == 0o755

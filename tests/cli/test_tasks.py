@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -139,7 +140,7 @@ started = []
 
 def make(_session, step):
     if both.wait() == 0:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(sys.argv[2]))
     if not stopped.wait(20):
         sys.exit("nobody stopped it")
     sys.stdout.write(f"{step} cleans up\\n")
@@ -157,9 +158,12 @@ sys.exit(entry.main(Path(sys.argv[1]), ["iso"]))
 """
 
 
-def test_a_key_stops_the_steps_of_all_threads_and_lets_them_clean_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_steps_of_all_threads_and_lets_them_clean_up(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED, tmp_path],
+        [sys.executable, "-c", STOPPED, tmp_path, str(int(number))],
         cwd=ROOT,
         env=os.environ | {"INSTALLER_ISO_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -84,7 +84,6 @@ LINKED = (b"", b"", b"contents")
 ODD = PACK["gzip"](MAIN)
 ODD += bytes((1 - len(ODD)) % 4)
 NO_NUL = patch(MAIN, 113, b"x")
-ODC = b"070707" + b"000000" * 6 + bytes(40)
 TAR = bytes(257) + b"ustar" + bytes(250)
 
 

@@ -73,7 +73,6 @@ def inspect(folder: Path) -> Inspect:
         (["plain.iso", "--policy", "strict"], 0),
         (["plain.iso", "--policy", "all"], 1),
         (["plain.iso", "--policy", "loose"], 2),
-        (["plain.iso", "--house"], 2),
         (["notes.txt"], 2),
         (["run.sh"], 2),
         (["empty"], 2),
@@ -163,12 +162,6 @@ def test_the_rules_of_a_policy_are_asked_for(inspect: Inspect) -> None:
     assert "\nno findings\n" in inspect("plain.iso").stdout
     assert "  error ISO004\n" in inspect("plain.iso", "--policy", "strict", "--policy", "medium").stdout
     assert "ISO004" not in inspect("plain.iso", "--policy", "reproducible").stdout
-
-
-def test_the_old_word_for_all_policies_leads_to_the_new_one(inspect: Inspect) -> None:
-    assert "--house is called --policy now: say `--policy all`, or one of strict, " in (
-        inspect("plain.iso", "--house").stderr
-    )
 
 
 def test_a_reader_who_has_read_enough(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """The processes that build: which program they run, whatever the surroundings offer."""
 
-import threading
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -36,5 +38,15 @@ def test_a_build_runs_the_copied_checkout_and_the_locked_packages(
     for side in sides(VARIATIONS):
         task = Task("toy", (), side, str(library), str(tmp_path / "answer.json"))
         with pytest.raises(StepError) as caught:
-            builds._run(session, "first", task, root, tmp_path / "cache", threading.Lock())
+            builds._run(session, "first", task, root, tmp_path / "cache", builds.Running())
         assert caught.value.message.startswith("the first build: manifests/copied.toml: ")
+
+
+def test_a_stop_ends_the_builds_that_run_and_those_that_come() -> None:
+    running = builds.Running()
+    argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(argv, text=True) as first, subprocess.Popen(argv, text=True) as late:
+        running.add(first)
+        running.stop()
+        running.add(late)
+        assert (first.wait(10), late.wait(10)) == (-signal.SIGTERM, -signal.SIGTERM)

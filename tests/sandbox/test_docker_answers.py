@@ -67,8 +67,11 @@ def test_an_engine_that_is_stopped_keeps_no_container_and_makes_none() -> None:
         asked.append(filters)
         return [Answers(remove=lambda **_: removed.append("mine"))]
 
-    engine = Engine(Answers(containers=Answers(list=containers)), "unix:///x")  # type: ignore[arg-type]
+    api = Answers(timeout=600)
+    client = Answers(containers=Answers(list=containers), api=api)
+    engine = Engine(client, "unix:///x")  # type: ignore[arg-type]
     engine.stop()
+    assert vars(api) == {"timeout": docker.REMOVAL}
     assert (removed, asked) == (["mine"], [{"label": f"{LABEL}={this_process()}"}])
     with pytest.raises(EngineError, match="stopped"):
         engine._create(JOB)
@@ -137,6 +140,21 @@ def test_an_image_s_own_entrypoint_never_runs() -> None:
     assert (created[0]["entrypoint"], created[0]["labels"]) == (["/usr/bin/python3"], {LABEL: this_process()})
 
 
+def test_a_container_that_was_being_made_when_all_were_stopped_is_removed() -> None:
+    removed: list[str] = []
+
+    def stop() -> None:
+        engine.stopped = True
+
+    made = Answers(start=stop, remove=lambda **_: removed.append("late"))
+    containers = Answers(create=lambda *_, **__: made)
+    engine = Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+    engine.swept = True
+    with pytest.raises(EngineError, match="stopped"):
+        engine._start(JOB)
+    assert removed == ["late"]
+
+
 def test_a_stop_does_not_wait_for_a_container_that_takes_long_to_remove(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -146,7 +164,8 @@ def test_a_stop_does_not_wait_for_a_container_that_takes_long_to_remove(
     quick = Answers(remove=lambda **_: removed.append("quick"))
     containers = Answers(list=lambda **_: [slow, quick])
     before = time.monotonic()
-    Engine(Answers(containers=containers), "unix:///x").stop()  # type: ignore[arg-type]
+    client = Answers(containers=containers, api=Answers())
+    Engine(client, "unix:///x").stop()  # type: ignore[arg-type]
     assert time.monotonic() - before < 10
     assert removed == ["quick"]
     forever.set()

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,17 +57,23 @@ def new(session: Session, arguments: list[str], product: str) -> None:
 
     Raises PipelineError where that cannot be, and leaves nothing then.
     """
-    if len(arguments) == 3 and arguments[1] == "--product":  # doit takes options in front of a folder only
-        arguments, product = arguments[:1], arguments[2]
+    if len(arguments) > 1 and arguments[1].startswith("--product"):  # doit takes options in front of words
+        product = " ".join(arguments[1:]).removeprefix("--product").lstrip("= ")
+        arguments = arguments[:1]
     if len(arguments) != 1:
         raise PipelineError(f"new takes one folder, got {len(arguments)}", USAGE)
     names = Names.of(product)
-    target = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root), arguments[0]).absolute()
+    here = os.environ.get("INSTALLER_ISO_CALLED_FROM", str(session.root))
+    target = Path(os.path.normpath(Path(here, arguments[0])))
     if os.path.lexists(target):
         raise PipelineError(f"{arguments[0]}: is there already", "name a folder that is not")
-    made = target.with_name(f"{target.name}.new")
     try:
-        made.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
+    except OSError as error:
+        raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
+    try:
+        made.chmod(0o755)
         _fill(made, names, session)
         made.rename(target)
     except OSError as error:

@@ -42,6 +42,7 @@ def build(lab: Lab, image: Path) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    shutil.copyfile(lab.inputs["product"], root / "etc/product.toml")
     (root / "payload/TruthDB.efi").write_bytes(payload)
     (root / "dev").mkdir()
     (root / "dev" / DISK).symlink_to(image)

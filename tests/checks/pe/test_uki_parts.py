@@ -18,7 +18,6 @@ from tests.fixtures.uki import uki
 ONE, TWO = "da1da34f-f6b1-5b0f-9c4d-6f7a7a0f7f0a", "11111111-f6b1-5b0f-9c4d-6f7a7a0f7f0a"
 HWIDS = hwids((1, ONE, "Bugcase one", "bugcase,board-one"), (1, TWO, "Bugcase two", "bugcase,board-two"))
 
-NO_TREE = "device tree: it begins with 0x6d696c6b, not 0xd00dfeed"
 
 TABLES = {
     "devicetree": SimpleNamespace(

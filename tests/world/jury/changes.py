@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 Change = Callable[[bytes], bytes]
 
 ESP = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-BASIC_DATA = uuid.UUID("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
 LINUX = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
 TABLE = 446
 CD = 2048  # bytes of a CD's block
