@@ -125,8 +125,8 @@ def test_no_byte_of_it_says_whose_pipeline_it_is(iso: Path) -> None:
 def test_its_iso_boots_by_every_way_and_breaks_no_rule(acme: Path, iso: Path) -> None:
     done = doit(acme, "inspect", "--json", str(iso))
     assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)["answers"]
-    said = {answer["question"]: answer["verdict"] for answer in answers}
+    (file,) = json.loads(done.stdout)["files"]
+    said = {answer["question"]: answer["verdict"] for answer in file["answers"]}
     assert (said["uefi_cd"], said["uefi_disk"]) == ("yes", "yes")
 
 

@@ -37,7 +37,7 @@ def check_disk(lab: Lab, disk: Disk, data: Sequence[str] = (DATA,)) -> list[Plac
     must(system is not None, f"the EFI partition holds {sorted(found)}")
     must(system == lab.inputs["payload"].read_bytes(), "the system is another one than was carried")
     must(system == fallback, "the fallback is another file than the system")
-    check_receipt(lab, found.get("TRUTHDB/INSTALL-RECEIPT.JSON", b"").decode(), verified=True)
+    check_receipt(lab, found.get("TruthDB/install-receipt.json".upper(), b"").decode(), verified=True)
     judges.disk(disk.image, disk.block, places, lab.work)
     node = disks.read_data(disk.image, places[1], "/metadata/node.toml")
     must("[node]" in node, f"metadata/node.toml reads {node!r}")
