@@ -191,10 +191,7 @@ fn without_node_toml_it_says_so_and_runs() {
 #[test]
 fn there_is_one_supervisor_and_its_children_end_with_it() {
     let machine = machine();
-    machine.program(
-        "bin/service",
-        "#!/bin/sh\necho $$\nexec sleep 600\n",
-    );
+    machine.program("bin/service", "#!/bin/sh\necho $$\nexec sleep 600\n");
     let mut running = machine.run();
     running.wait_for("run/truthdb/service.log", "\n");
     let second = machine.appliance("run").output().unwrap();
