@@ -116,7 +116,7 @@ def test_a_kernel_that_is_not_quiet_is_seen_on_the_screen(workshop: Workshop) ->
     loud = iso_with(workshop, "console=ttyS0,115200 console=tty0 rdinit=/sbin/init loglevel=7")
     inputs = {
         "iso": loud,
-        "installer": made(workshop.session, "truthdb-installer"),
+        "installer": made(workshop.session, "installer"),
         "payload": made(workshop.session, "vmlinuz"),
     }
     params = {"stories": ["quiet"], "accel": "auto", "version": "0.1.0", "seed": 1, "folder": "boot-test"}

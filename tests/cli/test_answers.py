@@ -175,7 +175,11 @@ def test_the_built_installer(workshop: Workshop) -> None:
     if program is None:
         lacking("the installer has not been built: `./doit iso` does that")
     for text, good in ((GOOD.read_bytes(), True), (b"version = 2\n", False)):
-        inputs: dict[str, Content] = {check_answers.PROGRAM: program, check_answers.FILE: text}
+        inputs: dict[str, Content] = {
+            check_answers.PROGRAM: program,
+            check_answers.FILE: text,
+            check_answers.ABOUT: ROOT / "recipes/truthdb-installer/product.toml",
+        }
         out, said = workshop.run("imager", check_answers.check, inputs)
         assert (out / check_answers.VERDICT).is_file(), said
         assert json.loads((out / check_answers.VERDICT).read_text())["good"] is good

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,13 @@ def test_a_crate_becomes_a_static_program(
     described = {
         name: path.read_bytes() for name, path in sources.items() if not name.endswith((".rs", ".c"))
     }
-    params = {"crate": crate.folder, "binary": crate.binary, "program": "made"}
+    params: dict[str, Any] = {
+        "workspace": crate.folder.partition("/")[0],
+        "crates": [crate.folder],
+        "crate": crate.folder,
+        "binary": crate.binary,
+        "program": "made",
+    }
     inputs: dict[str, Content] = {"manifests": described, "sysroot.tar": sysroot}
     online = replace(workshop, network=True)
     out, said = online.run("rust", rust.fetch_crates, {"manifests": described}, **params)
@@ -192,7 +199,9 @@ def test_a_crate_that_does_not_compile_is_quoted_without_progress_bars(
 ) -> None:
     broken = toy(main="fn main() { wrong() }\n")
     files = {name.removeprefix("toy/"): text.encode() for name, text in broken.files.items()}
-    inputs: dict[str, Content] = {"sources": {f"toy/{name}": data for name, data in files.items()}}
+    sources = {f"toy/{name}": data for name, data in files.items()}
+    manifests = {name: data for name, data in sources.items() if not name.endswith(".rs")}
+    inputs: dict[str, Content] = {"sources": sources, "manifests": manifests}
     empty = workshop.folder / "empty.tar"
     archive.pack(workshop.folder, empty, 0)
     inputs |= {"sysroot.tar": sysroot, "crates.tar": empty, "target.tar": empty}
