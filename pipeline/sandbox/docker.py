@@ -114,14 +114,13 @@ class Engine:
     def stop(self) -> None:
         """Remove the containers of this process, and make no more: whoever uses one gets an EngineError."""
         self.stopped = True
-        self.client.api.timeout = REMOVAL
         mine: dict[str, Any] = {"label": f"{LABEL}={this_process()}"}
         with self.guard:
             self.expected = {}
         with _explained("stop"):
             found = self.client.containers.list(all=True, filters=mine, ignore_removed=True)
-        # Each may take seconds, and minutes where there is much in it. The engine ends the command first, and
-        # goes on by itself: nobody has to wait for the rest.
+        # Each may take seconds, and minutes where there is much in it: what runs is ended first, and what is
+        # left then is swept by the next process.
         threads = [threading.Thread(target=_try_to_remove, args=(each,), daemon=True) for each in found]
         for thread in threads:
             thread.start()
@@ -313,7 +312,9 @@ def _remove(container: Container) -> None:
 
 
 def _try_to_remove(container: Container) -> None:
-    with contextlib.suppress(EngineError):  # what is left is swept by the next process
+    with contextlib.suppress(EngineError, APIError, DockerException, requests.RequestException):
+        container.kill()  # one that has ended is not to be killed
+    with contextlib.suppress(EngineError):
         _remove(container)
 
 

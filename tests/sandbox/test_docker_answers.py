@@ -65,14 +65,12 @@ def test_an_engine_that_is_stopped_keeps_no_container_and_makes_none() -> None:
 
     def containers(filters: dict[str, str], **_: object) -> list[Any]:
         asked.append(filters)
-        return [Answers(remove=lambda **_: removed.append("mine"))]
+        return [Answers(kill=lambda: removed.append("killed"), remove=lambda **_: removed.append("mine"))]
 
-    api = Answers(timeout=600)
-    client = Answers(containers=Answers(list=containers), api=api)
+    client = Answers(containers=Answers(list=containers))
     engine = Engine(client, "unix:///x")  # type: ignore[arg-type]
     engine.stop()
-    assert vars(api) == {"timeout": docker.REMOVAL}
-    assert (removed, asked) == (["mine"], [{"label": f"{LABEL}={this_process()}"}])
+    assert (removed, asked) == (["killed", "mine"], [{"label": f"{LABEL}={this_process()}"}])
     with pytest.raises(EngineError, match="stopped"):
         engine._create(JOB)
 
@@ -160,11 +158,11 @@ def test_a_stop_does_not_wait_for_a_container_that_takes_long_to_remove(
 ) -> None:
     monkeypatch.setattr(docker, "REMOVAL", 0.1)
     removed, forever = list[str](), threading.Event()
-    slow = Answers(remove=lambda **_: forever.wait(60))
-    quick = Answers(remove=lambda **_: removed.append("quick"))
+    slow = Answers(kill=lambda: None, remove=lambda **_: forever.wait(60))
+    quick = Answers(kill=lambda: None, remove=lambda **_: removed.append("quick"))
     containers = Answers(list=lambda **_: [slow, quick])
     before = time.monotonic()
-    client = Answers(containers=containers, api=Answers())
+    client = Answers(containers=containers)
     Engine(client, "unix:///x").stop()  # type: ignore[arg-type]
     assert time.monotonic() - before < 10
     assert removed == ["quick"]
