@@ -103,3 +103,12 @@ def test_a_manifest_that_is_no_toml(session: Session) -> None:
     (session.root / MANIFEST).write_text("[product\n")
     with pytest.raises(PipelineError, match=r"manifests/manifest.toml: Unexpected"):
         pin(session, ["x", "vmlinuz"])
+
+
+def test_a_checkout_that_is_called_through_a_link(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(session.root)
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path / "link/vendor"))
+    pin(session, ["a-kernel", "vmlinuz"])
+    assert load(session.root).manifest.artifacts["a-kernel"].path == "vendor/vmlinuz"

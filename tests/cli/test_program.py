@@ -206,3 +206,20 @@ def test_a_step_that_is_called_like_a_command(doit: Doit, monkeypatch: pytest.Mo
         "error: a step is called 'boot', as a command is",
         "a step is called 'clean', as a command is",
     ]
+
+
+@pytest.mark.parametrize("arguments", [["lock", "outputs"], ["reproduce"], ["bench"], ["watch", "iso"]])
+def test_what_proves_or_writes_down_pins_takes_no_unpinned_file(doit: Doit, arguments: list[str]) -> None:
+    status, _, said = doit(*arguments, "--kernel", "text")
+    assert status == 3
+    assert said == "error: --kernel is for trying something out by `./doit iso`\n  hint: leave it out\n"
+
+
+def test_a_file_to_pin_is_no_task_though_it_is_a_target() -> None:
+    names = {"/here/artifacts/one.iso": "iso:one", "iso:one": "iso:one"}
+    assert program.called(["pin", "x", "/here/artifacts/one.iso"], names) == [
+        "pin",
+        "x",
+        "/here/artifacts/one.iso",
+    ]
+    assert program.called(["/here/artifacts/one.iso"], names) == ["iso:one"]

@@ -76,3 +76,13 @@ def test_a_package_of_no_stories(root: Path) -> None:
         "recipes/toy/toy_stories: module 'toy_stories' has no attribute 'STORIES'\n"
         "  hint: it needs STORIES and run"
     )
+
+
+def test_stories_that_cannot_be_loaded(root: Path) -> None:
+    write(root, "toy", "toy_stories", {"__init__.py": "import nothing_of_this_name\n"})
+    with pytest.raises(PipelineError) as caught:
+        acceptance.of(load(root), "toy")
+    assert str(caught.value) == (
+        "recipes/toy/toy_stories: ModuleNotFoundError: No module named 'nothing_of_this_name'\n"
+        "  hint: mend the stories"
+    )
