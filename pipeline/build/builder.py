@@ -4,15 +4,18 @@ Must not know doit, recipes, or how a step is run.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.debian.lock import Package
+from pipeline.debian.mirrors import Source as Mirror
 from pipeline.errors import PipelineError
 from pipeline.plan.step import (
     Entry,
     Input,
+    LockedPackage,
     Output,
     Pinned,
     Source,
@@ -29,10 +32,14 @@ from pipeline.store.files import sha256_of
 
 @dataclass(frozen=True)
 class Builder:
-    """What every step shares: the cache, and where steps run, asked for when first needed."""
+    """What every step shares: the cache, where steps run, and where Debian's packages come from.
+
+    The last two are asked for when first needed.
+    """
 
     store: Store
     open_sandbox: Callable[[], Sandbox]
+    mirrors: Callable[[], Sequence[Mirror]] = tuple
     locked: Mapping[str, Mapping[str, Blob]] = field(default_factory=dict)
     """What steps with these keys have to make, by the outputs' names: it disproves what a cache says."""
 
@@ -108,6 +115,8 @@ class Builder:
                 return source_digest(source, name)
             case Pinned(blob):
                 return blob.sha256
+            case LockedPackage(package):
+                return package.sha256
 
     def expect_read(
         self, step: Step, read: Mapping[str, Mapping[str, Entry]], modules: Mapping[str, str] | None = None
@@ -158,7 +167,8 @@ class Builder:
 
     def files(self, step: Step, line: Line) -> dict[str, Path]:
         """Return the step's inputs that are single files, fetched if need be: input's name to path."""
-        files = {}
+        packages = {name: it.package for name, it in step.inputs.items() if isinstance(it, LockedPackage)}
+        files = self._packages(packages, line) if packages else {}
         for name, source in step.inputs.items():
             match source:
                 case Output():
@@ -178,6 +188,14 @@ class Builder:
                 "run the same command again: it will be made anew",
             )
         return path
+
+    def _packages(self, packages: Mapping[str, Package], line: Line) -> dict[str, Path]:
+        from pipeline.debian.packages import download, verify  # they take longer to load than doing nothing
+
+        locked = tuple(packages.values())
+        paths = download(locked, self.mirrors(), self.store, line.progress)
+        verify(locked, paths)
+        return dict(zip(packages, paths, strict=True))
 
     def _pinned(self, source: Pinned, line: Line) -> Path:
         blob = source.blob

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Output, Pinned, Step, distinct
+from pipeline.plan.step import LockedPackage, Output, Pinned, Step, distinct
 from pipeline.project.outputs import Artifact
 from pipeline.report import size_text
 from pipeline.store.cache import Blob
@@ -36,6 +36,8 @@ def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
                 inputs[name] = {"step": made_by.name} | (_file(made.outputs[output]) if made else {})
             case Pinned(blob):
                 inputs[name] = _file(blob)
+            case LockedPackage(package):
+                inputs[name] = {"sha256": package.sha256, "size": package.size}
             case _:
                 inputs[name] = {"sha256": builder.digest(source, name), "size": source.size()}
     return {

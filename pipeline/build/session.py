@@ -82,7 +82,8 @@ class Session:
     @cached_property
     def builder(self) -> Builder:
         """What the steps of this run share."""
-        return Builder(self.store, lambda: self.containers, locked=outputs.by_key(self.root))
+        locked = outputs.by_key(self.root)
+        return Builder(self.store, lambda: self.containers, lambda: self.project.sources(), locked)
 
     def stop(self) -> None:
         """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""

@@ -27,7 +27,6 @@ UNKNOWN = f"# not built yet, so nobody knows its commands; all of it: {ALL_OF_IT
 SHELLS = (
     ("/usr/bin/bash", "--norc"),
     ("/usr/bin/dash",),
-    ("/usr/bin/busybox", "sh"),
     ("/usr/bin/python3", "-i"),
 )
 """What a terminal gets: the first of these that the container has."""

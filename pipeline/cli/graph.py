@@ -16,7 +16,7 @@ from pipeline.cli import realise
 from pipeline.cli.reporter import told
 from pipeline.debian import lock
 from pipeline.errors import ConfigError
-from pipeline.plan.step import Output, Pinned, Source, Step
+from pipeline.plan.step import LockedPackage, Output, Pinned, Source, Step
 
 TRACKED = "_tracked"
 ISO = "iso"
@@ -125,6 +125,8 @@ def files(session: Session, step: Step) -> Iterator[Path]:
                 yield from source.files().values()
             case Pinned(path=Path() as path):
                 yield path
+            case LockedPackage(lock=path_of_lock):
+                yield session.root / path_of_lock
             case Output(made_by, name):
                 yield from (path for path in published(session, made_by.name)[:1] if path.name == name)
     if step.container is not None:

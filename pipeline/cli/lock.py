@@ -1,4 +1,4 @@
-"""Owns `doit lock`: from what containers need to exactly which packages they are made of.
+"""Owns `doit lock`: from what containers and images need to exactly which packages that is.
 
 Must not know doit. The only part of the program that may look at something that is not pinned yet.
 """
@@ -14,7 +14,7 @@ from pipeline import config
 from pipeline.build.build import run_uncached
 from pipeline.build.builder import Builder
 from pipeline.debian import lock
-from pipeline.debian.lock import Lock, Package
+from pipeline.debian.lock import AnyLock, Intent, Lock, Package, SetLock
 from pipeline.debian.mirrors import Snapshot
 from pipeline.debian.packages import download, verify
 from pipeline.errors import ConfigError, PipelineError
@@ -42,7 +42,7 @@ def known_dates(project: Project) -> dict[str, str]:
     """
     known: dict[str, tuple[str, str]] = {}
     mistakes = []
-    for name, each in project.locks.items():
+    for name, each in project.all_locks.items():
         of_it = each.indices if each.snapshot == project.manifest.debian.snapshot else {}
         for index, date in of_it.items():
             other, before = known.setdefault(index, (name, date))
@@ -62,7 +62,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
             [f"{lock.path_of(RESOLVER)}: is missing or broken"],
             "restore it from the repository's history: all locks are made with it, its own, too",
         )
-    archives = project.manifest.debian.archives
+    archives, intents = project.manifest.debian.archives, project.all_intents
     sources = [
         {
             "origin": source.origin,
@@ -73,7 +73,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
     ]
     return Step(
         name="lock",
-        summary="Resolve containers to exact packages.",
+        summary="Resolve containers and package sets to exact packages.",
         container=project.lock_of(RESOLVER),
         inputs={},
         outputs=(resolve.DATES, *(f"{name}.json" for name in names)),
@@ -83,7 +83,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
             "snapshot": project.manifest.debian.snapshot,
             "dates": known_dates(project),
             "trust_mirror": consent.mirror,
-            "containers": {name: project.intents[name].packages for name in names},
+            "wanted": {lock.intent_path_of(name, intents[name]): intents[name].packages for name in names},
         },
         run=resolve.resolve,
         network=True,
@@ -92,7 +92,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What apt says now: each container's packages, and the dates of the indices that name them."""
+    """What apt says now: the packages of each container and set, and the dates of the indices naming them."""
 
     packages: dict[str, tuple[Package, ...]]
     indices: dict[str, str]
@@ -101,14 +101,15 @@ class Resolved:
 def _resolve(
     project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> Resolved:
-    """Ask apt for these containers' packages (all, when none is named). Raises as `make_locks` does."""
-    unknown = [name for name in names if name not in project.intents]
+    """Ask apt for the packages of these (of all, when none is named). Raises as `make_locks` does."""
+    unknown = [name for name in names if name not in project.all_intents]
     if unknown:
-        known = ", ".join(project.intents)
+        known = ", ".join(project.all_intents)
         raise ConfigError(
-            [f"{name}: there is no containers/{name}.toml" for name in unknown], f"known: {known}"
+            [f"{name}: there is no containers/{name}.toml, and no roots/{name}.toml" for name in unknown],
+            f"known: {known}",
         )
-    names = list(names) or list(project.intents)
+    names = list(names) or list(project.all_intents)
     with builder.store.scratch() as out, report.step("resolve", "ask apt for exact packages") as line:
         step = _step(project, names, consent)
         log = project.root / "artifacts" / "logs" / "lock.log"
@@ -121,9 +122,9 @@ def _resolve(
 def make_locks(
     project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> None:
-    """Resolve these containers (all, when none is named) and write their locks.
+    """Resolve these containers and package sets (all, when none is named) and write their locks.
 
-    Raises ConfigError for a container that is not there and for a lock that cannot be read, PipelineError
+    Raises ConfigError for one that is not there and for a lock that cannot be read, PipelineError
     when resolving fails, and for packages that would become older without consent.
     """
     refuse_unreadable_locks(project)
@@ -150,16 +151,16 @@ def make_locks(
 def check_locks(
     project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> bool:
-    """Resolve these containers (all, when none is named), and say in what their locks differ from that.
+    """Resolve these (all, when none is named), and say in what their locks differ from that.
 
     Returns whether none does. Raises as `make_locks` does.
     """
     resolved = _resolve(project, builder, names, report, consent)
     wrong = []
     for name, packages in resolved.packages.items():
-        if name in project.locks:
-            intent, snapshot = project.intents[name], project.manifest.debian.snapshot
-            wrong += lock.mismatches(project.locks[name], name, intent, snapshot)
+        if name in project.all_locks:
+            intent, snapshot = project.all_intents[name], project.manifest.debian.snapshot
+            wrong += lock.mismatches(project.all_locks[name], name, intent, snapshot)
         else:
             wrong.append(f"{lock.path_of(name)}: is missing or broken")
         wrong += [f"{lock.path_of(name)}: {each}" for each in changes(_locked(project, name), packages)]
@@ -171,7 +172,7 @@ def check_locks(
 
 
 def _locked(project: Project, name: str) -> tuple[Package, ...]:
-    return project.locks[name].packages if name in project.locks else ()
+    return project.all_locks[name].packages if name in project.all_locks else ()
 
 
 @dataclass(frozen=True)
@@ -226,19 +227,21 @@ def read_packages(path: Path) -> tuple[Package, ...]:
 
 def lock_for(
     project: Project, builder: Builder, name: str, packages: tuple[Package, ...], line: Line
-) -> Lock:
-    """Download the packages, make their layer, and return the lock that names both."""
-    intent = project.intents[name]
+) -> AnyLock:
+    """Download the packages, and return the lock that names them, and of a container the layer they make."""
+    intent, snapshot = project.all_intents[name], project.manifest.debian.snapshot
+    paths = download(packages, project.sources(), builder.store, line.progress)
+    verify(packages, paths)
+    if not isinstance(intent, Intent):
+        return SetLock(name, intent.digest(), snapshot, packages)
     draft = Lock(
         container=name,
         intent=intent.digest(),
-        snapshot=project.manifest.debian.snapshot,
+        snapshot=snapshot,
         layer="0" * 64,
         links=intent.links,
         without=intent.without,
         packages=packages,
     )
-    paths = download(packages, project.sources(), builder.store, line.progress)
-    verify(packages, paths)
     with builder.store.scratch() as folder:
         return replace(draft, layer=write_layer(draft, paths, folder / "layer.tar"))

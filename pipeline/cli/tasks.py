@@ -169,7 +169,7 @@ def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
     )
     yield task(
         "lock",
-        "resolve containers/*.toml to new locks in manifests/; or name some, or `outputs`",
+        "resolve containers/*.toml and roots/*.toml to new locks in manifests/; or name some, or `outputs`",
         commands.lock,
         params=[
             _option("check", False, "write nothing: say whether the locks are what apt resolves now"),

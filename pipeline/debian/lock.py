@@ -1,4 +1,4 @@
-"""Owns `manifests/*.lock.json`: exactly which Debian packages a builder container consists of.
+"""Owns `manifests/*.lock.json`: exactly which Debian packages a builder container, or a package set, is.
 
 Must not know doit or engines: `resolve` makes locks, this module reads, writes and matches them.
 """
@@ -9,7 +9,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -48,8 +48,24 @@ class Intent:
 
     def digest(self) -> str:
         """Return the SHA-256 of what matters of the intent: not comments, order or layout."""
-        what = {"packages": sorted(self.packages), "links": self.links, "without": sorted(self.without)}
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        return _digest(packages=sorted(self.packages), links=self.links, without=sorted(self.without))
+
+
+@dataclass(frozen=True)
+class SetIntent:
+    """`roots/<name>.toml`: the packages that images take files of."""
+
+    __pydantic_config__ = STRICT
+    summary: Text
+    packages: tuple[DebianPackage, ...]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what matters of the intent, as a container's does."""
+        return _digest(packages=sorted(self.packages))
+
+
+def _digest(**what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,7 @@ class Lock:
     @property
     def epoch(self) -> int:
         """The snapshot's time in seconds since 1970: the date of every file in the container."""
-        return calendar.timegm(time.strptime(self.snapshot, STAMP_FORMAT))
+        return _epoch(self.snapshot)
 
     @property
     def tag(self) -> str:
@@ -94,31 +110,65 @@ class Lock:
         return f"{REPOSITORY}/{self.container}:{self.layer[:16]}"
 
 
-def path_of(container: str) -> str:
-    """Return the path of a container's lock below the repository."""
-    return f"manifests/{container}.lock.json"
+@dataclass(frozen=True)
+class SetLock:
+    """A package set, pinned; `intent` and `indices` are those of a container's lock."""
+
+    __pydantic_config__ = STRICT
+    set: Name
+    intent: Sha256
+    snapshot: Timestamp
+    packages: tuple[Package, ...]
+    indices: dict[Text, Timestamp] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The snapshot's time in seconds since 1970: the date of every file of the set."""
+        return _epoch(self.snapshot)
 
 
-def mismatches(lock: Lock, container: str, intent: Intent, snapshot: str) -> list[str]:
-    """Return why `lock` is not the container's of this intent and snapshot, as sentences; none if it is."""
-    name = path_of(container)
+def _epoch(snapshot: str) -> int:
+    return calendar.timegm(time.strptime(snapshot, STAMP_FORMAT))
+
+
+AnyIntent = Intent | SetIntent
+AnyLock = Lock | SetLock
+LockT = TypeVar("LockT", Lock, SetLock)
+
+
+def path_of(name: str) -> str:
+    """Return the path of the lock of a container, or of a set, below the repository."""
+    return f"manifests/{name}.lock.json"
+
+
+def intent_path_of(name: str, intent: AnyIntent) -> str:
+    """Return the path of an intent below the repository."""
+    return f"{'containers' if isinstance(intent, Intent) else 'roots'}/{name}.toml"
+
+
+def mismatches(lock: AnyLock, name: str, intent: AnyIntent, snapshot: str) -> list[str]:
+    """Return why `lock` is not that of `name` with this intent and snapshot, as sentences; none if it is."""
+    path = path_of(name)
+    kind, said = ("container", lock.container) if isinstance(lock, Lock) else ("set", lock.set)
     found = []
-    if lock.container != container:
-        found.append(f"{name}: container: {lock.container!r} is not {container!r}")
+    if said != name:
+        found.append(f"{path}: {kind}: {said!r} is not {name!r}")
     if lock.intent != intent.digest():
-        found.append(f"{name}: was made from another containers/{container}.toml")
+        found.append(f"{path}: was made from another {intent_path_of(name, intent)}")
     else:
-        found += [f"{name}: {what}" for what in _not_of(lock, intent)]
+        found += [f"{path}: {what}" for what in _not_of(lock, intent)]
     if lock.snapshot != snapshot:
-        found.append(f"{name}: is of the snapshot {lock.snapshot}, the manifest wants {snapshot}")
+        found.append(f"{path}: is of the snapshot {lock.snapshot}, the manifest wants {snapshot}")
     return found
 
 
-def _not_of(lock: Lock, intent: Intent) -> list[str]:
+def _not_of(lock: AnyLock, intent: AnyIntent) -> list[str]:
     """Return in what a lock is not of the intent whose digest it bears: whoever edited one kept the other."""
     names = [package.name for package in lock.packages]
     found = [f"packages: {name!r} is missing" for name in intent.packages if name not in names]
     found += [f"packages: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    if isinstance(lock, SetLock) or isinstance(intent, SetIntent):
+        return found
     for what, said, wanted in (
         ("links", lock.links, intent.links),
         ("without", sorted(lock.without), sorted(intent.without)),
@@ -128,7 +178,7 @@ def _not_of(lock: Lock, intent: Intent) -> list[str]:
     return found
 
 
-def text_of(lock: Lock) -> str:
+def text_of(lock: AnyLock) -> str:
     """Return the one way to write a lock: one package a line, so that its changes read well."""
     data = asdict(lock)
     if not lock.indices:
@@ -138,16 +188,16 @@ def text_of(lock: Lock) -> str:
     return f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"
 
 
-def read(root: Path, container: str, mistakes: list[str]) -> Lock | None:
-    """Read a container's lock; None after adding to `mistakes`, also where no `write` wrote it so."""
-    name = path_of(container)
-    lock = config.read(Lock, root / name, name, mistakes)
-    if lock is not None and (root / name).read_bytes() != text_of(lock).encode():
-        mistakes.append(f"{name}: is not written as `./doit lock` writes it")
+def read(kind: type[LockT], root: Path, name: str, mistakes: list[str]) -> LockT | None:
+    """Read a lock; None after adding to `mistakes`, also where no `write` wrote it so."""
+    path = path_of(name)
+    lock = config.read(kind, root / path, path, mistakes)
+    if lock is not None and (root / path).read_bytes() != text_of(lock).encode():
+        mistakes.append(f"{path}: is not written as `./doit lock` writes it")
         return None
     return lock
 
 
-def write(lock: Lock, path: Path) -> None:
+def write(lock: AnyLock, path: Path) -> None:
     """Write a lock in one rename."""
     write_atomically(path, text_of(lock))

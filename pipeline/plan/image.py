@@ -12,11 +12,12 @@ from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps
 from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
+from pipeline.plan.roots import packages_step
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
 from pipeline.project.recipe import Recipe
-from pipeline.steps import efi_image, initramfs, iso, uki
+from pipeline.steps import efi_image, initramfs, iso, packages, uki
 
 OS_RELEASE = """\
 NAME="{product}"
@@ -98,7 +99,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title)
     cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
 
-    kernel = kernel_steps(project, name)
+    kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
     programs = {called: program_steps(project, name, called) for called in recipe.programs}
     inputs: dict[str, Input] = {
         f"{PROGRAMS}/{called}": steps[-1].output(called) for called, steps in programs.items()
@@ -112,10 +113,13 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         name=f"initramfs:{name}",
         summary="Pack BusyBox, the programs and the recipe's files.",
         container=imager,
-        inputs=inputs | {"rootfs": Source(folder / image.rootfs)},
+        inputs=inputs
+        | {packages.TAR: unpacked.output(packages.TAR), "rootfs": Source(folder / image.rootfs)},
         params={
             "programs": tuple(programs),
+            "packages": image.packages,
             "packaged": image.packaged,
+            "recipe": f"recipes/{name}/recipe.toml",
             "carried": f"{CARRIED}/{carried.name}" if carried else "",
             "os_release": os_release,
             "epoch": epoch,
@@ -137,7 +141,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         **made(image.uki, _gate("uki", recipe)),
     )
     before = (step for steps in programs.values() for step in steps)
-    return (*kernel, *before, initramfs_step, uki_step)
+    return (*kernel, *before, unpacked, initramfs_step, uki_step)
 
 
 def _gate(kind: str, recipe: Recipe) -> Gate:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from pipeline.checks.finding import Check
-from pipeline.debian.lock import Lock
+from pipeline.debian.lock import Lock, Package
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.store.cache import Blob
 from pipeline.store.files import is_folder, sha256_of
@@ -65,10 +65,23 @@ class Pinned:
     urls: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LockedPackage:
+    """A Debian package, known by its content; `lock` is the path of the lock that names it."""
+
+    package: Package
+    lock: str
+
+    @property
+    def what(self) -> str:
+        """What people know it as."""
+        return f"Debian package {self.package.name} {self.package.version} of {self.lock}"
+
+
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a node of Python's syntax has statements, or what has some in turn (https://docs.python.org/3/library/ast.html)."""
 
-Input = Output | Source | Pinned
+Input = Output | Source | Pinned | LockedPackage
 
 Entry = tuple[str, str]
 """What a digest holds of a file: `x` or `-` and its SHA-256; or `link`, and where it points."""

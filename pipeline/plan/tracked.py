@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import Source
 from pipeline.project import engine
 
-READ = ("recipes/*/recipe.toml", "containers/*.toml", "manifests/*.toml", "manifests/*.json")
+READ = ("recipes/*/recipe.toml", "containers/*.toml", "roots/*.toml", "manifests/*.toml", "manifests/*.json")
 """What says what to build of what, and is no step's input."""
 
 OTHERS = (

@@ -5,17 +5,20 @@ Must not know steps, engines or doit.
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline import config
 from pipeline.debian import lock, mirrors
-from pipeline.debian.lock import Intent, Lock
+from pipeline.debian.lock import AnyIntent, AnyLock, Intent, Lock, LockT, SetIntent, SetLock
 from pipeline.errors import ConfigError
 from pipeline.project import crates, engine, manifest, product, versions
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Program, Recipe
+
+IntentT = TypeVar("IntentT", Intent, SetIntent)
 
 RELOCK = "run `./doit lock`: it makes the locks new"
 RESTORE = (
@@ -33,13 +36,25 @@ def copy_sources(root: Path, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout: `root` is its folder; the mappings are by name (of recipe or container)."""
+    """A checkout: `root` is its folder; the mappings are by name (of recipe, container or package set)."""
 
     root: Path
     manifest: Manifest
     recipes: dict[str, Recipe]
     intents: dict[str, Intent]
     locks: dict[str, Lock]
+    sets: dict[str, SetIntent]
+    set_locks: dict[str, SetLock]
+
+    @property
+    def all_intents(self) -> dict[str, AnyIntent]:
+        """What `./doit lock` resolves: containers, then package sets; no two have one name."""
+        return {**self.intents, **self.sets}
+
+    @property
+    def all_locks(self) -> dict[str, AnyLock]:
+        """The locks of containers and package sets, as far as they are there."""
+        return {**self.locks, **self.set_locks}
 
     def sources(self) -> list[mirrors.Source]:
         """Return where Debian's files are looked for."""
@@ -64,7 +79,11 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
             mistakes.append(
                 f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
             )
-    paths = {"image.rootfs": folder / recipe.image.rootfs, "image.splash": folder / recipe.image.splash}
+    paths = {
+        "image.packages": root / "roots" / f"{recipe.image.packages}.toml",
+        "image.rootfs": folder / recipe.image.rootfs,
+        "image.splash": folder / recipe.image.splash,
+    }
     if recipe.kernel.config is not None:
         paths["kernel.config"] = folder / recipe.kernel.config
     for key, file in (("kernels", recipe.policy.kernels), ("hardening", recipe.policy.hardening)):
@@ -149,13 +168,26 @@ def _recipes(root: Path, pins: Manifest | None, mistakes: list[str]) -> dict[str
     return recipes
 
 
-def _intents(root: Path, mistakes: list[str]) -> dict[str, Intent]:
+def _intents(kind: type[IntentT], root: Path, folder: str, mistakes: list[str]) -> dict[str, IntentT]:
     paths = {
-        name: f"containers/{name}.toml"
-        for name in _names((root / "containers").glob("*.toml"), "containers", mistakes)
+        name: f"{folder}/{name}.toml" for name in _names((root / folder).glob("*.toml"), folder, mistakes)
     }
-    read = {name: config.read(Intent, root / path, path, mistakes) for name, path in paths.items()}
+    read = {name: config.read(kind, root / path, path, mistakes) for name, path in paths.items()}
     return {name: intent for name, intent in read.items() if intent is not None}
+
+
+def _locks(
+    kind: type[LockT], root: Path, intents: Mapping[str, AnyIntent], pins: Manifest | None, stale: list[str]
+) -> dict[str, LockT]:
+    """Return the locks that can be read; all that is wrong with any goes to `stale`."""
+    locks = {}
+    for name, intent in intents.items():
+        found = lock.read(kind, root, name, stale)
+        if found is not None:
+            locks[name] = found
+            if pins is not None:
+                stale += lock.mismatches(found, name, intent, pins.debian.snapshot)
+    return locks
 
 
 def load(root: Path, *, match_locks: bool = True) -> Project:
@@ -167,33 +199,35 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
     mistakes: list[str] = []
     pins = config.read(Manifest, root / manifest.PATH, manifest.PATH, mistakes)
     recipes = _recipes(root, pins, mistakes)
-    intents = _intents(root, mistakes)
-    locks: dict[str, Lock] = {}
+    intents = _intents(Intent, root, "containers", mistakes)
+    sets = _intents(SetIntent, root, "roots", mistakes)
+    mistakes += [
+        f"roots/{name}.toml: a container is called {name!r}, too" for name in sets if name in intents
+    ]
     stale: list[str] = []
-    broken = False
-    for container, intent in intents.items():
-        found = lock.read(root, container, stale)
-        if found is None:
-            broken = broken or (root / lock.path_of(container)).exists()
-            continue
-        locks[container] = found
-        if pins is not None:
-            stale += lock.mismatches(found, container, intent, pins.debian.snapshot)
+    locks = _locks(Lock, root, intents, pins, stale)
+    set_locks = _locks(SetLock, root, sets, pins, stale)
+    unread = {*intents, *sets} - {*locks, *set_locks}
     if match_locks:
         mistakes += stale
         if pins is not None and not mistakes:
             mistakes += versions.mistakes(pins.versions, versions.found(root, recipes, locks))
     if mistakes or pins is None:
+        broken = any((root / lock.path_of(name)).exists() for name in unread)
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))
-    return Project(root, pins, recipes, intents, locks)
+    return Project(root, pins, recipes, intents, locks, sets, set_locks)
 
 
 def refuse_unreadable_locks(project: Project) -> None:
     """Raise ConfigError for locks that are there and were left out: a new one would lose their pins."""
     mistakes: list[str] = []
-    for container in project.intents:
-        if container not in project.locks and (project.root / lock.path_of(container)).exists():
-            lock.read(project.root, container, mistakes)
+    for name in project.all_intents:
+        if name in project.all_locks or not (project.root / lock.path_of(name)).exists():
+            continue
+        if name in project.intents:
+            lock.read(Lock, project.root, name, mistakes)
+        else:
+            lock.read(SetLock, project.root, name, mistakes)
     if mistakes:
         raise ConfigError(mistakes, _hint(mistakes, mistakes, broken=True))
 

@@ -74,9 +74,10 @@ class Program:
 class Image:
     """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder.
 
-    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packaged`
-    are files of the imager container's packages; of programs come their libraries, too. `product` is what the
-    image's programs know of themselves, by its path from the recipe's folder.
+    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packages`
+    names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
+    their libraries, too. `product` is what the image's programs know of themselves, by its path from the
+    recipe's folder.
     """
 
     __pydantic_config__ = STRICT
@@ -84,9 +85,16 @@ class Image:
     cmdline: tuple[Text, ...]
     rootfs: RelativePath
     splash: RelativePath
+    packages: Name = ""
     packaged: tuple[AbsolutePath, ...] = ()
     product: AnyRelativePath | None = None
     carries: Name | None = None
+
+    @model_validator(mode="after")
+    def _of_packages(self) -> "Image":
+        if not self.packages:
+            raise ValueError("needs packages, the set in roots/ that BusyBox and what is packaged come from")
+        return self
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pipeline.build.session import Session
 from pipeline.debian.deb import data_archive
 from pipeline.debian.packages import download
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Step
+from pipeline.plan.step import LockedPackage, Step
 from pipeline.project.checkout import copy_sources
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
@@ -69,9 +69,7 @@ def build_twice(
 
     Raises StepError for one that fails.
     """
-    for step in wanted:
-        if step.container is not None:
-            _ensure(session, step)
+    packages = [path for step in wanted for path in _ensure(session, step)]
     library = scratch / FAKETIME
     library.write_bytes(faketime(session))
     given = sides(variations)
@@ -82,6 +80,8 @@ def build_twice(
         copy_sources(session.root, root)
         cache = folder / "cache"
         _seed(session, image, needed(session.images[image], wanted), Store(cache))
+        for path in packages:
+            _give(Store(cache), path)
         answer = folder / "answer.json"
         names = tuple(step.name for step in wanted)
         task = Task(image, names, given[index], str(library), str(answer))
@@ -157,9 +157,18 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, runni
     return Built(name, task.side, made)
 
 
-def _ensure(session: Session, step: Step) -> None:
+def _ensure(session: Session, step: Step) -> list[Path]:
+    """Have a step's container in the engine; return the packages that it takes: no build downloads any."""
     if step.container is not None:
         session.containers.image(step.container, lambda *_: None)
+    packages = [each.package for each in step.inputs.values() if isinstance(each, LockedPackage)]
+    return download(packages, session.project.sources(), session.store, lambda *_: None)
+
+
+def _give(cache: Store, path: Path) -> None:
+    with cache.scratch() as scratch:
+        shutil.copyfile(path, scratch / "blob")
+        cache.add(scratch / "blob")
 
 
 def _seed(session: Session, image: str, steps: Sequence[Step], cache: Store) -> None:
@@ -172,9 +181,7 @@ def _seed(session: Session, image: str, steps: Sequence[Step], cache: Store) -> 
             path = session.store.find(blob)
             if path is None:
                 raise StepError(f"step {step.name}: the cache lost {blob.sha256}", "run `./doit iso`")
-            with cache.scratch() as scratch:
-                shutil.copyfile(path, scratch / "blob")
-                cache.add(scratch / "blob")
+            _give(cache, path)
         cache.record(key, result)
 
 

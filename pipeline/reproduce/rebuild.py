@@ -98,7 +98,8 @@ def build(task: Task, root: Path) -> dict[str, Made]:
     seen: dict[str, Any] = {}
     session = Session(root, Report())
     given = conditions(task.side, Path(task.faketime).read_bytes(), seen)
-    builder = Builder(session.store, lambda: Containers(session.store, session.project.sources(), given))
+    mirrors = session.project.sources
+    builder = Builder(session.store, lambda: Containers(session.store, mirrors(), given), mirrors)
     made = {}
     for step in session.images[task.image]:
         if step.name in task.steps:

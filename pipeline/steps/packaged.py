@@ -1,35 +1,73 @@
-"""Takes files out of the builder container for an image: what packages brought, and programs' libraries.
+"""Takes files out of the unpacked packages of a set for an image, with the libraries that programs need.
 
 Must not know what the files are for.
 
 Specification: ld.so(8); System V ABI, "Dynamic Linking". Which libraries a library needs stands in it.
 """
 
+import posixpath
+import tarfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import cpio
 from pipeline.formats.elf import read_elf
 
-ROOT = Path("/")
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
-"""Where Debian has its libraries, in the container and in the image: its loader looks there by itself."""
+"""Where Debian has its libraries, in the packages and in the image: its loader looks there by itself."""
+
+LINKS = 40
+"""How many links lead to one file at most (path_resolution(7))."""
 
 
-def with_libraries(programs: Iterable[cpio.File], paths: Iterable[str]) -> list[cpio.Member]:
-    """Return programs, the files at `paths` of this container, and all libraries that they are linked with.
+class Packages:
+    """The files of the set `name`, in the tar that the step `packages` made of it."""
 
-    Raises PipelineError for a path or a library that no package of the container brings.
+    def __init__(self, tar: tarfile.TarFile, name: str) -> None:
+        self.tar, self.members = tar, {member.name: member for member in tar}
+        self.intent, self.lock = f"roots/{name}.toml", f"./doit lock {name}"
+
+    def file(self, path: str, why: str) -> cpio.File:
+        """Return the file at a path, under that path, whatever links lead to it.
+
+        Raises PipelineError, which begins with `why` it is wanted, where no package has it.
+        """
+        member = self._member(path)
+        data = self.tar.extractfile(member) if member and (member.isreg() or member.islnk()) else None
+        if member is None or data is None:
+            raise PipelineError(
+                f"{why}: {path} is in no package of {self.intent}",
+                f"name the Debian package that has it in {self.intent}, then run `{self.lock}`",
+            )
+        return cpio.File(path.removeprefix("/"), data.read(), 0o755 if member.mode & 0o100 else 0o644)
+
+    def _member(self, path: str) -> tarfile.TarInfo | None:
+        """Return what a path leads to, links followed as below a root of their own; None for nothing."""
+        place, waiting, links = "", path.split("/"), 0
+        while waiting and links <= LINKS:
+            here = posixpath.normpath(posixpath.join("/", place, waiting.pop(0))).lstrip("/")
+            member = self.members.get(here)
+            if member and member.issym():
+                links += 1
+                waiting = [*member.linkname.split("/"), *waiting]
+                place = "" if member.linkname.startswith("/") else posixpath.dirname(here)
+            else:
+                place = here
+        return None if waiting else self.members.get(place)
+
+
+def with_libraries(programs: Iterable[cpio.File], packages: Packages) -> list[cpio.Member]:
+    """Return programs, and of `packages` the libraries that they are linked with, and these in turn.
+
+    Raises PipelineError for a library that no package has.
     """
-    named = [_file(path, f"the recipe's packaged file {path}") for path in paths]
     found: dict[str, cpio.Member] = {}
-    waiting = [*programs, *named]
+    waiting = list(programs)
     while waiting:
         member = waiting.pop(0)
         if member.name not in found:
             found[member.name] = member
-            waiting += [_file(path, f"/{member.name} needs it: {path}") for path in _linked(member)]
+            waiting += [packages.file(path, f"/{member.name} needs a library") for path in _linked(member)]
     return list(found.values())
 
 
@@ -45,16 +83,3 @@ def _linked(member: cpio.File) -> list[str]:
     # libc is linked with the loader, too, which is there already under the path that programs ask for
     libraries = [name for name in elf.needed if not name.startswith("ld-linux")]
     return [*loader, *(f"/{LIBRARIES}/{name}" for name in libraries)]
-
-
-def _file(path: str, why: str) -> cpio.File:
-    """Return a file of the container under its own path, whatever links lead to it."""
-    name = path.removeprefix("/")
-    source = ROOT / name
-    if not source.is_file():
-        raise PipelineError(
-            f"{path} is not in the builder container ({why})",
-            "name the Debian package that has it in containers/imager.toml, then run `./doit lock imager`",
-        )
-    mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
-    return cpio.File(name, source.read_bytes(), mode)

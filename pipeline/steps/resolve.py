@@ -1,4 +1,4 @@
-"""Resolves container intents to exact Debian packages with apt, against an index it has verified."""
+"""Resolves intents to exact Debian packages with apt, against an index it has verified."""
 
 import json
 import re
@@ -45,6 +45,11 @@ DATES = "dates"
 
 QUOTED = r"[\\|{}<>\"^~_=!@#$%&*]"
 """What apt quotes in the names of its lists."""
+
+UNKNOWN = re.compile(
+    r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation candidate)$", re.MULTILINE
+)
+"""What apt says of a package that no index has, and of one that others only mention."""
 
 TIMEOUT = 20  # seconds
 RELEASE_LIMIT = 1 << 20  # bytes; its date stands at the beginning
@@ -206,7 +211,7 @@ def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> 
 
 
 def resolve(ctx: Context) -> None:
-    """Write `<container>.json`, a list of packages, for each of `params.containers` (name to packages).
+    """Write `<name>.json`, a list of packages, for each of `params.wanted` (an intent's path to packages).
 
     `DATES` gets the dates of the indices. Parameters: `sources`, `archives` and `snapshot`; `dates`, where
     locks of this snapshot have them; `trust_mirror`, to believe a mirror that nobody can vouch for.
@@ -217,6 +222,20 @@ def resolve(ctx: Context) -> None:
     source, dates = _update(ctx, ctx.params["sources"], env)
     ctx.note(f"resolving against {source['origin']}")
     (ctx.out / DATES).write_text(json.dumps(dates))
-    for name, packages in ctx.params["containers"].items():
-        text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
-        (ctx.out / f"{name}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
+    for intent, packages in ctx.params["wanted"].items():
+        try:
+            text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
+        except PipelineError as error:
+            raise _unknown_packages(intent, error.message) or error from None
+        (ctx.out / f"{Path(intent).stem}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
+
+
+def _unknown_packages(intent: str, said: str) -> PipelineError | None:
+    """Return the error that tells which packages apt does not know, None where it says something else."""
+    if not (names := [first or second for first, second in UNKNOWN.findall(said)]):
+        return None
+    return PipelineError(
+        f"{intent}: packages: {', '.join(map(repr, names))} is in no suite of debian.archives",
+        "correct the name, or add the suite that has it to manifests/manifest.toml; "
+        "packages.debian.org finds packages by the files in them",
+    )

@@ -1,17 +1,20 @@
 """Inputs: where they lie, and what is said when they do not."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from pipeline.build.builder import Builder
+from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Pinned, Source, Step
+from pipeline.plan.step import LockedPackage, Pinned, Source, Step
 from pipeline.report import Line
 from pipeline.store.cache import Blob, Result, Store
 from tests.fixtures.artifact_server import CONTENT, Server
+from tests.fixtures.packages import toy_package
 
 DIGEST = hashlib.sha256(b"kernel").hexdigest()
 BLOB = Blob(DIGEST, 6)
@@ -22,7 +25,7 @@ def builder(tmp_path: Path) -> Builder:
     return Builder(Store(tmp_path / "cache"), Mock())
 
 
-def step(**inputs: Source | Pinned) -> Step:
+def step(**inputs: Source | Pinned | LockedPackage) -> Step:
     return Step(name="toy", summary="", inputs=inputs, outputs=("made",), published={"made": 0o644})
 
 
@@ -43,6 +46,33 @@ def test_files_of_each_kind(builder: Builder, tmp_path: Path, thread_server: str
     assert list(files) == ["a", "b", "c"]
     assert files["a"] == files["c"] == tmp_path / "vmlinuz"
     assert files["b"].read_bytes() == CONTENT
+
+
+def test_a_package_is_fetched_and_is_what_its_lock_says(builder: Builder, tmp_path: Path) -> None:
+    package, file = toy_package(tmp_path / "cache")
+    toy = step(a=LockedPackage(package, "manifests/x.lock.json"))
+    assert builder.files(toy, Line.silent()) == {"a": file}
+    assert builder.digest(toy.inputs["a"], "") == package.sha256
+    other = LockedPackage(replace(package, name="other"), "manifests/x.lock.json")
+    with pytest.raises(PipelineError, match="its control file says Package: 'toy', not other"):
+        builder.files(step(a=other), Line.silent())
+
+
+def test_a_package_comes_from_the_mirrors(tmp_path: Path, thread_server: str) -> None:
+    package, file = toy_package(tmp_path / "cache")
+    file.unlink()
+    asked = []
+
+    def mirrors() -> list[Mirror]:
+        asked.append(thread_server)
+        return [Mirror(thread_server, "test")]
+
+    builder = Builder(Store(tmp_path / "cache"), Mock(), mirrors)
+    builder.files(step(), Line.silent())
+    assert asked == []  # to know them takes longer than doing nothing
+    with pytest.raises(PipelineError, match="Debian package toy 1"):
+        builder.files(step(a=LockedPackage(package, "x")), Line.silent())
+    assert asked == [thread_server]
 
 
 def test_a_pinned_file_that_is_not_there(builder: Builder, tmp_path: Path) -> None:

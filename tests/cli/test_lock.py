@@ -1,6 +1,5 @@
 """What apt resolved, on this side: dates, strictness, and a lock of it."""
 
-import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -15,14 +14,14 @@ from pipeline.build.builder import Builder
 from pipeline.cli import lock
 from pipeline.cli.lock import Consent, Resolved
 from pipeline.debian import layer
-from pipeline.debian.lock import Intent, Lock, Package
+from pipeline.debian.lock import Intent, Lock, Package, SetLock
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.project.checkout import RESTORE, load
 from pipeline.report import Line, Report
 from pipeline.sandbox.image import FILES, FOLDERS
 from pipeline.store.cache import Store
 from tests.fixtures import checkout
-from tests.fixtures.deb import control, deb
+from tests.fixtures.packages import toy_package
 
 
 @pytest.fixture
@@ -36,6 +35,15 @@ def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         lock._step(found, ["imager"], Consent())
     assert caught.value.mistakes == ["manifests/resolver.lock.json: is missing or broken"]
+
+
+def test_containers_and_sets_are_resolved_at_once(tmp_path: Path) -> None:
+    step = lock._step(load(checkout.write(tmp_path)), ["imager", "initramfs"], Consent())
+    assert step.params["wanted"] == {
+        "containers/imager.toml": ("coreutils", "xorriso"),
+        "roots/initramfs.toml": ("busybox-static",),
+    }
+    assert step.outputs == ("dates", "imager.json", "initramfs.json")
 
 
 def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
@@ -64,19 +72,15 @@ def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None
     with pytest.raises(ConfigError) as caught:
         lock.make_locks(found, builder, ["imager", "x", "y"], Report(), Consent())
     assert str(caught.value) == (
-        "x: there is no containers/x.toml\n"
-        "y: there is no containers/y.toml\n"
-        "  hint: known: imager, kernel, resolver, rust"
+        "x: there is no containers/x.toml, and no roots/x.toml\n"
+        "y: there is no containers/y.toml, and no roots/y.toml\n"
+        "  hint: known: imager, kernel, resolver, rust, initramfs"
     )
 
 
 def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder: Builder) -> None:
     found = load(checkout.write(tmp_path / "checkout"))
-    image = deb([("./usr/bin/toy", b"toy", 0o755)], said=control("toy"))
-    blob = tmp_path / "cache/blobs" / hashlib.sha256(image).hexdigest()
-    blob.parent.mkdir(parents=True)
-    blob.write_bytes(image)
-    package = Package("toy", "1", "debian", "pool/toy_1_amd64.deb", len(image), blob.name)
+    package, blob = toy_package(tmp_path / "cache")
     intent = found.intents["imager"]
     made = lock.lock_for(found, builder, "imager", (package,), Line.silent())
     expected = layer.write(
@@ -88,6 +92,15 @@ def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder
         links={},
     )
     assert made == Lock("imager", intent.digest(), checkout.SNAPSHOT, expected, {}, (), (package,))
+
+
+def test_the_lock_of_a_set_names_its_packages_alone(tmp_path: Path, builder: Builder) -> None:
+    found = load(checkout.write(tmp_path / "checkout"))
+    package, _ = toy_package(tmp_path / "cache")
+    made = lock.lock_for(found, builder, "initramfs", (package,), Line.silent())
+    assert made == SetLock("initramfs", found.sets["initramfs"].digest(), checkout.SNAPSHOT, (package,))
+    with pytest.raises(PipelineError, match="its control file says Version: '1', not 2"):
+        lock.lock_for(found, builder, "initramfs", (replace(package, version="2"),), Line.silent())
 
 
 INDICES = {"debian/trixie": checkout.SNAPSHOT}

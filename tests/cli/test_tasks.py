@@ -43,6 +43,7 @@ STEPS = [
     "dependencies",
     "appliance",
     "node",
+    "packages",
     "initramfs",
     "uki",
     "installer",
@@ -50,7 +51,7 @@ STEPS = [
     "hardening",
     "efi-img",
 ]
-COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes")
+COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes", "roots")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
 
 
@@ -190,7 +191,9 @@ def test_an_engine_that_is_not_there(copy: Path) -> None:
 
 def test_a_file_that_git_does_not_know_stops_a_build_in_ci(copy: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
-    subprocess.run(["git", "add", "recipes", "programs", "containers", "manifests"], cwd=copy, check=True)
+    subprocess.run(
+        ["git", "add", "recipes", "programs", "containers", "manifests", "roots"], cwd=copy, check=True
+    )
     stray = copy / "recipes/truthdb-installer/rootfs/etc/.inittab.swp"
     stray.touch()
     env = {"INSTALLER_ISO_CACHE": str(copy / "cache"), "DOCKER_HOST": "unix:///nowhere"}

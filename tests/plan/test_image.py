@@ -16,7 +16,17 @@ from pipeline.cli.run_tests import crate_tests
 from pipeline.debian import lock
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.image import plan
-from pipeline.plan.step import Input, Output, Pinned, Source, Step, digest, distinct, source_digest
+from pipeline.plan.step import (
+    Input,
+    LockedPackage,
+    Output,
+    Pinned,
+    Source,
+    Step,
+    digest,
+    distinct,
+    source_digest,
+)
 from pipeline.project.checkout import Project, load
 from pipeline.project.recipe import Iso, Policy
 from pipeline.report import Report
@@ -35,7 +45,7 @@ def origin(source: Input, root: Path) -> str:
             return f"{step.name}/{name}"
         case Source(path, exclude):
             return str(path.relative_to(root)) + "".join(f" without {name}" for name in exclude)
-        case Pinned():
+        case Pinned() | LockedPackage():
             return source.what
 
 
@@ -69,6 +79,8 @@ def keys(steps: tuple[Step, ...]) -> dict[str, str]:
                 return source_digest(source, "")
             case Pinned(blob):
                 return blob.sha256
+            case LockedPackage(package):
+                return package.sha256
 
     for step in steps:
         found[step.name] = step.key({name: input_digest(each) for name, each in step.inputs.items()})
@@ -96,11 +108,18 @@ def with_layer(project: Project, container: str) -> Project:
     )
 
 
+def with_other_package(project: Project, name: str) -> Project:
+    lock = project.set_locks[name]
+    other = replace(lock, packages=(replace(lock.packages[0], sha256="f" * 64), *lock.packages[1:]))
+    return replace(project, set_locks=project.set_locks | {name: other})
+
+
 RUNTIME = "truthdb-runtime"
 RUST = ["crates:programs", "dependencies:programs", f"installer:{NAME}"]
 RUST += [f"{name}:{RUNTIME}" for name in ("appliance", "node")]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
 IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-img", "iso")]
+PACKAGES = "packages:initramfs"
 APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
 KERNELS = [
     f"{kind}:{flavour}" for flavour in ("runtime", "installer") for kind in ("kernel-config", "kernel")
@@ -113,7 +132,8 @@ CHANGES: list[tuple[str, Callable[[Project], Project], list[str]]] = [
     ("epoch", lambda p: with_pins(p, source_date_epoch=1), BOTH),
     ("cmdline", lambda p: with_image(p, cmdline=("rdinit=/sbin/init",)), [*IMAGE[1:], HARDENING]),
     ("volume's name", lambda p: with_volume_id(p, "X"), IMAGE[1:]),
-    ("imager container", lambda p: with_layer(p, "imager"), [*BOTH, APART, HARDENING]),
+    ("imager container", lambda p: with_layer(p, "imager"), [PACKAGES, *BOTH, APART, HARDENING]),
+    ("package set", lambda p: with_other_package(p, "initramfs"), [PACKAGES, *BOTH]),
     (
         "rust container",
         lambda p: with_layer(p, "rust"),
@@ -225,7 +245,7 @@ def test_finished_files_instead_of_what_is_built(root: Path) -> None:
     text = recipe.read_text().replace('fragments = ["base"]', 'artifact = "a-kernel"')
     recipe.write_text(text.replace('crate = "installer"', 'artifact = "a-program"'))
     steps = plan(load(root), "toy")
-    assert [step.name for step in steps] == ["kernel:a-kernel", "toy:toy", *TOY_IMAGE]
+    assert [step.name for step in steps] == ["kernel:a-kernel", "toy:toy", PACKAGES, *TOY_IMAGE]
     kernel, program = steps[:2]
     assert kernel.inputs["vmlinuz"] == Pinned(
         Blob("2" * 64, 5), "artifact 'a-kernel'", path=root / "vendor/vmlinuz"
@@ -300,7 +320,7 @@ def test_a_shared_step_publishes_what_people_get_of_any(root: Path) -> None:
 def test_a_program_may_be_called_like_another_input(root: Path, called: str) -> None:
     second_recipe(root, ("[programs.toy]", f"[programs.{called}]"))
     initramfs = next(step for step in plan(load(root), "other") if step.name == "initramfs:other")
-    assert list(initramfs.inputs) == [f"programs/{called}", "rootfs"]
+    assert list(initramfs.inputs) == [f"programs/{called}", "packages.tar", "rootfs"]
 
 
 @pytest.mark.parametrize(
@@ -412,6 +432,7 @@ def test_a_payload_of_the_manifest_takes_the_place_of_the_crate(root: Path) -> N
         "kernel-config:base",
         "kernel:base",
         "installer:toy",
+        PACKAGES,
         *TOY_IMAGE,
     ]
     assert steps[2].inputs["toy"] == Pinned(

@@ -21,6 +21,7 @@ STRANGE = (
     "recipes/toy/recipe.toml",
     "recipes/toy/rootfs/etc/.inittab.swp",
     "recipes/toy/rootfs/etc/ä b",
+    "roots/toy.toml",
 )
 LEFT = (
     "containers/README",

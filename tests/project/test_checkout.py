@@ -15,6 +15,7 @@ MANIFEST = "manifests/manifest.toml"
 RECIPE = "recipes/toy/recipe.toml"
 INTENT = "containers/imager.toml"
 LOCK = "manifests/imager.lock.json"
+SET, SET_LOCK = "roots/initramfs.toml", "manifests/initramfs.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
 CONFLICT = """<<<<<<< HEAD
@@ -48,6 +49,7 @@ def test_a_checkout_in_order(root: Path) -> None:
     assert found.manifest.product.name == "Toy"
     assert list(found.recipes) == ["toy"]
     assert list(found.intents) == list(found.locks) == ["imager", "kernel", "resolver", "rust"]
+    assert list(found.sets) == list(found.set_locks) == ["initramfs"]
     assert found.sources()[-1] == Snapshot("https://snapshot.example/archive", checkout.SNAPSHOT)
     assert found.lock_of("rust").tag == "installer-iso/rust:4444444444444444"
 
@@ -223,6 +225,23 @@ EDITS = [
     (RECIPE, '"rootfs"', '"a/.."', f"image.rootfs: 'a/..' {BELOW}"),
     (RECIPE, '"rootfs"', '"x"', "image.rootfs: there is no recipes/toy/x"),
     (RECIPE, '"splash.bmp"', '"x"', "image.splash: there is no recipes/toy/x"),
+    (RECIPE, '"initramfs"', '"x"', "image.packages: there is no roots/x.toml"),
+    (
+        RECIPE,
+        'packages = "initramfs"\n',
+        'packaged = ["/x"]\n',
+        "image: needs packages, the set in roots/ that BusyBox and what is packaged come from",
+    ),
+    (SET, "packages", "links = {}\npackages", "links: unknown key"),
+    (SET_LOCK, '"initramfs"', '"x"', "set: 'x' is not 'initramfs'"),
+    (SET_LOCK, '"name": "busybox-static"', '"name": "x-y"', "packages: 'busybox-static' is missing"),
+    (SET_LOCK, '": "', '" : "', "is not written as `./doit lock` writes it"),
+    (
+        SET_LOCK,
+        "20261121",
+        "20261120",
+        "is of the snapshot 20261120T000000Z, the manifest wants 20261121T000000Z",
+    ),
     (
         RECIPE,
         CRATE,
@@ -285,7 +304,7 @@ EDITS = [
 
 def says_what_is_not_wanted(said: str) -> bool:
     """Tell whether a lock can be read, and is only of another intent."""
-    return said.startswith(("container:", "is of", "without:", "links: {", "packages: "))
+    return said.startswith(("container:", "set:", "is of", "without:", "links: {", "packages: "))
 
 
 @pytest.mark.parametrize(("file", "old", "new", "said"), EDITS)
@@ -294,7 +313,9 @@ def test_a_mistake_is_told_with_its_place(root: Path, file: str, old: str, new: 
     found, hint = mistakes(root)
     ours = [line for line in found if line.startswith(f"{file}: ")]
     assert f"{file}: {said}" in ours
-    assert hint == ("" if file != LOCK else RELOCK if says_what_is_not_wanted(said) else RESTORE)
+    assert hint == (
+        "" if file not in (LOCK, SET_LOCK) else RELOCK if says_what_is_not_wanted(said) else RESTORE
+    )
 
 
 @pytest.mark.parametrize("file", [LOCK, MANIFEST, RECIPE])
@@ -306,19 +327,29 @@ def test_a_merge_conflict_is_not_solved_by_other_pins(root: Path, file: str) -> 
     assert hint == "take one side of the file whole: `git checkout --ours` or `--theirs`, and its name"
 
 
-@pytest.mark.parametrize("where", ["recipes", "containers"])
+@pytest.mark.parametrize("where", ["recipes", "containers", "roots"])
 @pytest.mark.parametrize("name", ["Toy", "a b", "a_b", "-a"])
 def test_a_name_that_is_none(root: Path, where: str, name: str) -> None:
     if where == "recipes":
         shutil.copytree(root / "recipes/toy", root / "recipes" / name)
     else:
-        shutil.copy(root / INTENT, root / f"containers/{name}.toml")
+        shutil.copy(root / (INTENT if where == "containers" else SET), root / f"{where}/{name}.toml")
     assert mistakes(root)[0] == [f"{where}/: {name!r} {NO_NAME}"]
 
 
 def test_an_intent_that_changed_makes_its_lock_stale(root: Path) -> None:
     edit(root, INTENT, '"xorriso"', '"mtools"')
     assert mistakes(root) == ([STALE], RELOCK)
+
+
+def test_a_set_that_changed_makes_its_lock_stale(root: Path) -> None:
+    edit(root, SET, '"busybox-static"', '"busybox"')
+    assert mistakes(root) == ([f"{SET_LOCK}: was made from another {SET}"], RELOCK)
+
+
+def test_a_set_that_is_called_as_a_container_is(root: Path) -> None:
+    shutil.copy(root / SET, root / "roots/rust.toml")
+    assert mistakes(root)[0][0] == "roots/rust.toml: a container is called 'rust', too"
 
 
 def test_comments_and_order_do_not(root: Path) -> None:

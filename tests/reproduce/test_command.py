@@ -47,7 +47,8 @@ def test_a_step_that_there_is_not_is_told(
         select(steps, only, without)
     assert str(caught.value) == (
         f"{said}: there is no such step\n  hint: there are kernel-config, kernel, rust-std, crates, "
-        "dependencies, appliance, node, initramfs, uki, installer, kernels-apart, hardening, efi-img, iso"
+        "dependencies, appliance, node, packages, initramfs, uki, installer, kernels-apart, hardening, "
+        "efi-img, iso"
     )
 
 
@@ -55,7 +56,7 @@ def test_what_is_not_rebuilt_has_to_be_there(steps: tuple[Step, ...]) -> None:
     assert needed(steps, steps) == ()
     assert names(needed(steps, select(steps, "", "kernel"))) == ["kernel-config", "kernel"] * 2
     before = {"kernel-config", "kernel", "rust-std", "crates", "dependencies", "initramfs"}
-    before |= {"installer", "appliance", "node"}
+    before |= {"installer", "appliance", "node", "packages"}
     assert set(names(needed(steps, select(steps, "uki", "")))) == before
 
 

@@ -5,7 +5,9 @@ import zstandard
 
 from pipeline.formats import cpio
 from pipeline.steps import initramfs
+from pipeline.steps.packages import TAR
 from tests.fixtures.context import played
+from tests.fixtures.deb import data_tar
 
 EPOCH = 1795219200
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -40,9 +42,9 @@ def test_folders_are_there_for_every_member_and_later_members_win() -> None:
 
 
 def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "busybox").write_bytes(b"BUSYBOX")
-    monkeypatch.setattr(initramfs, "BUSYBOX", tmp_path / "busybox")
     (tmp_path / "in/rootfs/etc").mkdir(parents=True)
+    unpacked = data_tar([("usr/bin/busybox", b"BUSYBOX", 0o755), ("usr/share/x", b"X", 0o644)])
+    (tmp_path / "in" / TAR).write_bytes(unpacked)
     (tmp_path / "in/rootfs/etc/inittab").write_text("tab")
     (tmp_path / "in/programs").mkdir()
     (tmp_path / "in/programs/toy").write_bytes(b"PROGRAM")
@@ -60,13 +62,16 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tmp_path,
         lambda _argv, _cwd: "bin/sh\nsbin/init\n",
         programs=("toy",),
-        packaged=(),
+        packages="base",
+        packaged=("/usr/share/x",),
+        recipe="recipes/toy/recipe.toml",
         carried="payload/Toy.efi",
         os_release="ID=x\n",
         epoch=EPOCH,
     )
     initramfs.build(ctx)
-    assert ctx.calls == [[str(tmp_path / "busybox"), "--list-full"]]
+    assert ctx.calls == [[str(ctx.work / "busybox"), "--list-full"]]
+    assert (ctx.work / "busybox").stat().st_mode & 0o100
     ((members, epoch),) = written
     assert epoch == EPOCH
     assert [m for m in members if not isinstance(m, cpio.Directory)] == [
@@ -76,6 +81,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.Symlink("bin/sh", "/bin/busybox"),
         cpio.Symlink("sbin/init", "/bin/busybox"),
         cpio.File("bin/toy", b"PROGRAM", 0o755),
+        cpio.File("usr/share/x", b"X", 0o644),
         cpio.File("payload/Toy.efi", b"abc"),
         cpio.File("payload/Toy.efi.sha256", f"{ABC}  Toy.efi\n".encode()),
         cpio.File("etc/os-release", b"ID=x\n"),
@@ -83,7 +89,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.File("etc/inittab", b"tab", 0o644),
     ]
     folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}
-    assert folders == dict.fromkeys([*initramfs.FOLDERS, "payload"], 0o755) | {"tmp": 0o1777}
+    assert folders == dict.fromkeys([*initramfs.FOLDERS, "payload", "usr/share"], 0o755) | {"tmp": 0o1777}
     frame = (ctx.out / "initramfs.cpio.zst").read_bytes()
     raw = (ctx.work / "initramfs.cpio").read_bytes()
     assert zstandard.get_frame_parameters(frame).content_size == len(raw)

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import certifi
@@ -115,7 +116,7 @@ def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, 
             "snapshot": STAMP,
             "dates": DATES,
             "trust_mirror": False,
-            "containers": {"kernel": ["make", "gcc"], "imager": ["expat"]},
+            "wanted": {"containers/kernel.toml": ["make", "gcc"], "roots/base.toml": ["expat"]},
         }
         | params,
     )
@@ -125,18 +126,42 @@ UPDATE = ["apt-get", "update", "--error-on=any"]
 INSTALL = ["apt-get", "install", "--print-uris", "--yes", "-qq"]
 
 
-def test_each_container_is_resolved_against_the_first_good_index(tmp_path: Path) -> None:
+def test_each_intent_is_resolved_against_the_first_good_index(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     resolve.resolve(ctx)
     assert ctx.calls == [UPDATE, [*INSTALL, "make", "gcc"], [*INSTALL, "expat"]]
     assert ctx.envs == [{"APT_CONFIG": f"{ctx.work}/apt.conf"}] * 3
     assert ctx.notes == ["resolving against mirror"]
     assert json.loads((ctx.out / "kernel.json").read_text()) == PACKAGES
-    assert json.loads((ctx.out / "imager.json").read_text()) == PACKAGES[1:]
+    assert json.loads((ctx.out / "base.json").read_text()) == PACKAGES[1:]
     assert json.loads((ctx.out / "dates").read_text()) == DATES
     conf = (ctx.work / "apt.conf").read_text()
     assert 'Acquire::Check-Valid-Until "true";' in conf
     assert f'Acquire::https::CaInfo "{ctx.inputs["ca.pem"]}";' in conf
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "E: Unable to locate package gcx\nE: Package 'awk' has no installation candidate",
+            "roots/base.toml: packages: 'gcx', 'awk' is in no suite of debian.archives",
+        ),
+        ("E: Unmet dependencies", "apt-get failed with status 100:\nE: Unmet dependencies"),
+    ],
+)
+def test_packages_that_apt_does_not_know(tmp_path: Path, said: str, message: str) -> None:
+    ctx = context(tmp_path)
+    tool = ctx.tool
+
+    def apt(argv: list[str], cwd: Path) -> str:
+        if argv[-1] == "expat":
+            raise PipelineError(f"apt-get failed with status 100:\n{said}")
+        return tool(argv, cwd)
+
+    with pytest.raises(PipelineError) as caught:
+        resolve.resolve(replace(ctx, tool=apt))
+    assert caught.value.message == message
 
 
 def test_the_next_source_when_the_first_has_no_good_index(tmp_path: Path) -> None:

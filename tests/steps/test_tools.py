@@ -9,7 +9,10 @@ import pytest
 from pipeline.checks.gate import Gate
 from pipeline.formats import fat
 from pipeline.formats.fields import open_image
-from pipeline.steps import efi_image, initramfs, iso, uki
+from pipeline.plan.roots import packages_step
+from pipeline.report import Line
+from pipeline.steps import efi_image, initramfs, iso, packages, uki
+from pipeline.steps.packages import TAR
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import INITTAB, changed
@@ -19,6 +22,7 @@ from tests.fixtures.workshop import EPOCH, Content, Workshop
 
 pytestmark = pytest.mark.container
 
+SET = "initramfs"
 OS_RELEASE = 'NAME="TruthDB"\nID=truthdb\n'
 ISO_PARAMS = {
     "output": "x.iso",
@@ -35,12 +39,28 @@ def findings(kind: str, image: bytes, tmp_path: Path) -> list[str]:
     return [f"{finding.code}: {finding.message}" for finding in Gate(kind)(path)]
 
 
+def unpacked(workshop: Workshop) -> Path:
+    """Return the tar of a set of this checkout, made by its step."""
+    step = packages_step(workshop.session.project, SET)
+    paths = workshop.session.builder.files(step, Line.silent())
+    debs: Content = {Path(name).name: path.read_bytes() for name, path in paths.items()}
+    out, said = workshop.run("imager", packages.build, {"packages": debs}, **step.params)
+    assert (out / TAR).is_file(), said
+    return out / TAR
+
+
 def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
     rootfs = {"etc/inittab": INITTAB.encode()}
-    inputs: dict[str, Content] = {"programs": {"installer": elf(kind=3)}, "rootfs": rootfs}
+    inputs: dict[str, Content] = {
+        "programs": {"installer": elf(kind=3)},
+        "rootfs": rootfs,
+        TAR: unpacked(workshop),
+    }
     params = {
         "programs": ("installer",),
-        "packaged": (),
+        "packages": SET,
+        "packaged": ("/usr/sbin/mke2fs",),
+        "recipe": "recipes/toy/recipe.toml",
         "carried": "",
         "os_release": OS_RELEASE,
     } | changes

@@ -25,7 +25,7 @@ USAGE = "`./doit new ../acme-installer --product ACME`"
 FILES = Path(__file__).with_name("files")
 """What a project has besides: its README, what CI runs, what git ignores."""
 
-COPIED = ("doit", "dodo.py", "make_venv.py", "containers", "manifests")
+COPIED = ("doit", "dodo.py", "make_venv.py", "containers", "manifests", "roots")
 PRODUCT = "product.toml"
 LONGEST_ID = 7  # characters: with `_CFG` behind it, it is the label of a FAT volume, which has 11
 
