@@ -246,9 +246,14 @@ def doctor(session: Session) -> bool:
 
 
 def gc(session: Session, days: int) -> None:
-    """Show what the cache holds; remove what no recent build used, and images of no present lock."""
+    """Show what the cache holds; remove what no recent build used, also images that no lock here names.
+
+    Builds of other projects count, as far as they share the cache; an image that none with this cache used
+    is somebody else's.
+    """
     from pipeline.sandbox.discovery import connect
     from pipeline.sandbox.docker import EngineError
+    from pipeline.sandbox.image import digits_of
 
     store, report = session.store, session.report
     if days < 0:
@@ -263,13 +268,15 @@ def gc(session: Session, days: int) -> None:
     except EngineError:
         report.print("no container engine answers: its images stay as they are")
         return
+    unused = store.unused_images(older_than=days * 86400)
     for tag in engine.images(REPOSITORY):
-        if tag[tag.index(f"{REPOSITORY}/") :] not in wanted:
+        if tag[tag.index(f"{REPOSITORY}/") :] not in wanted and digits_of(tag) in unused:
             try:
                 engine.remove_image(tag)
             except EngineError as error:  # another project's build uses it at this moment
                 report.print(f"kept: image {tag}: {error.message}")
             else:
+                store.forget_image(digits_of(tag))
                 report.print(f"removed: image {tag}")
 
 

@@ -38,11 +38,17 @@ def write_layer(lock: Lock, packages: Sequence[Path], target: Path) -> str:
         )
 
 
+def digits_of(tag: str) -> str:
+    """Return what a tag says of its image's layer, as the cache notes that image's last use by it."""
+    return tag.rpartition(":")[2]
+
+
 def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], progress: Progress) -> str:
     """Have the lock's image in the engine, and return its ID: its name may be given to another at any time.
 
     Raises PipelineError when its layer is not what the lock says.
     """
+    store.use_image(digits_of(lock.tag))
     if found := engine.image_id(lock.tag, lock.layer):
         return found
     with store.lock(f"image-{lock.layer}"):

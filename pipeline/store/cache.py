@@ -6,6 +6,7 @@ of a complete file, so a reader never sees a half; a blob is hashed again each t
     blobs/<sha256>          content
     results/<key>.json      what a step made: names, digests, sizes; its mtime is its last use
     locks/<name>.lock       one process makes a thing, the others wait
+    images/<digits>         of a builder image that an engine has: its mtime is its last use
     tmp/                    what is being written
 """
 
@@ -230,6 +231,20 @@ class Store:
         """Note that a build used this blob, so that cleaning keeps it."""
         with contextlib.suppress(OSError):
             os.utime(self._place(blob))
+
+    def use_image(self, name: str) -> None:
+        """Note that a build uses this image. Nothing happens where the cache is read-only."""
+        with contextlib.suppress(OSError, PipelineError):
+            (self._folder("images") / name).touch()
+
+    def unused_images(self, older_than: float) -> set[str]:
+        """Return the images that builds with this cache used once, and none for `older_than` seconds."""
+        horizon = time.time() - older_than
+        return {path.name for path in self._files("images") if path.lstat().st_mtime < horizon}
+
+    def forget_image(self, name: str) -> None:
+        """Forget an image that is gone."""
+        (self.root / "images" / name).unlink(missing_ok=True)
 
     def usage(self) -> Usage:
         """Return what the store holds now."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pipeline.inspection import cli
 from pipeline.plan.step import Pinned, Source, Step
 from pipeline.report import Report
 from pipeline.sandbox.docker import EngineError
+from pipeline.sandbox.image import digits_of
 from pipeline.store.cache import Blob, Result
 from tests.fixtures import checkout
 
@@ -226,16 +228,22 @@ def test_gc_refuses_a_negative_age(session: Session) -> None:
     assert str(caught.value) == ("--days -1: is less than 0\n  hint: `./doit gc --days 0` empties the cache")
 
 
-def test_gc_removes_what_is_old_and_images_that_no_lock_names(
+def test_gc_removes_what_is_old_and_images_that_no_recent_build_used(
     session: Session, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = session.project.lock_of("imager").tag
-    old = ["installer-iso/imager:0000000000000000", "localhost/installer-iso/rust:1"]
-    engine = Images([wanted, f"localhost/{wanted}", *old, "debian:13"])
+    old = ["installer-iso/imager:0000000000000000", "localhost/installer-iso/rust:1111111111111111"]
+    recent, strange = "installer-iso/rust:2222222222222222", "installer-iso/rust:3333333333333333"
+    engine = Images([wanted, f"localhost/{wanted}", *old, recent, strange, "debian:13"])
+    for tag in (wanted, *old, recent):
+        session.store.use_image(digits_of(tag))
+    for tag in (wanted, *old):
+        os.utime(session.store.root / "images" / digits_of(tag), (0, 0))
     monkeypatch.setattr("pipeline.sandbox.discovery.connect", lambda: engine)
     leave(session, three(session)[0], 1)
     commands.gc(session, 30)
     assert engine.removed == old
+    assert session.store.unused_images(older_than=30 * 86400) == {digits_of(wanted)}
     assert screen.getvalue().splitlines() == [
         f"{session.store.root}: 1 results, 1 blobs, 12 B",
         "removed: 0 results, 0 blobs, 0 B",

@@ -5,17 +5,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline.build.session import Session
 from pipeline.debian import packages
-from pipeline.debian.lock import Package
+from pipeline.debian.lock import Intent, Package
 from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
 from pipeline.report import Report
+from pipeline.sandbox import image
 from pipeline.store.cache import Store
 from tests.fixtures.artifact_server import Server
+from tests.fixtures.checkout import lock_of
 from tests.fixtures.deb import control, deb
 
 WANTED = Package("gcc", "4:14.2.0-1", "debian", "pool/main/g/gcc_14.2.0-1_amd64.deb", 1, "a" * 64)
@@ -42,6 +45,14 @@ def test_a_package_is_what_its_line_says(tmp_path: Path, said: str, wrong: str) 
     with pytest.raises(PipelineError) as caught:
         packages.verify([WANTED], [path])
     assert caught.value.message == f"Debian package gcc 4:14.2.0-1: its control file says {wrong}"
+
+
+def test_the_use_of_an_image_is_noted(tmp_path: Path) -> None:
+    store, lock = Store(tmp_path / "cache"), lock_of("rust", Intent("", ()))
+    engine = Mock(image_id=Mock(return_value="sha256:x"))
+    assert image.ensure(engine, store, lock, (), lambda *_: None) == "sha256:x"
+    assert store.unused_images(older_than=-60) == {lock.layer[:16]}
+    assert store.unused_images(older_than=60) == set()
 
 
 def until(there: Callable[[], bool]) -> None:
