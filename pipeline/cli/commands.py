@@ -146,14 +146,14 @@ def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -
     boots.judge(session, _names(only), accel)
 
 
-def judge_boot(way: str, accel: str, disk: str, **_other: object) -> None:
+def judge_boot(_session: Session, way: str, accel: str, disk: str, **_other: object) -> None:
     """Raise PipelineError for a way, an accelerator or a size that is none."""
     from pipeline.cli import boot_test as boots
 
     boots.judge_attached(way, accel, disk)
 
 
-def judge_answers(check: str, **_other: object) -> None:
+def judge_answers(_session: Session, check: str, **_other: object) -> None:
     """Raise PipelineError where no file is named, or none that is there."""
     from pipeline.cli import answers
 

@@ -5,6 +5,7 @@ Must not know formats. What its tasks raise is told by `reporter`.
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from doit.task import Task
@@ -33,7 +34,7 @@ def all_tasks(session: Session, words: tuple[str, ...] = (), *, listed: bool = T
     names: dict[str, str] = {}
     try:
         session.images  # noqa: B018
-        names = task_names(session, (*words, *(task.name for task in _command_tasks(session, names))))
+        names = task_names(session, (*words, *COMMANDS))
     except PipelineError as error:
         mistake = error
 
@@ -72,6 +73,14 @@ def _task(session: Session, name: str, doc: str, action: Callable[..., bool | No
     return Task(name, [told(session, action)], doc=doc, io={"capture": False}, **more)
 
 
+def _nothing(_session: Session, _names: dict[str, str]) -> list[str]:
+    return []
+
+
+def _iso(_session: Session, _names: dict[str, str]) -> list[str]:
+    return [ISO]
+
+
 def _installer_task(session: Session, names: dict[str, str]) -> list[str]:
     """Return the name of the task that makes the installer.
 
@@ -93,107 +102,125 @@ def _option(name: str, default: str | bool | int, explained: str) -> dict[str, A
     }
 
 
-def _reproduce_params() -> list[dict[str, Any]]:
-    return [
-        _option("vary", "", "vary only these: names with commas between them, such as clock,order"),
-        _option("step", "", "build and compare one step only: kernel, uki, iso, ..."),
-        _option("without", "", "leave one step out, such as kernel"),
-        _option("diffoscope", False, "where something differs, add diffoscope's full report"),
-    ]
+@dataclass(frozen=True)
+class Command:
+    """A command that people have besides the steps: what it says of itself, does, and takes.
+
+    `judge` is called with its options before anything is made for it; `words` is what it calls the arguments
+    that are no options; `needs` says which tasks come first.
+    """
+
+    doc: str
+    action: Callable[..., bool | None]
+    params: tuple[dict[str, Any], ...] = ()
+    words: str | None = None
+    needs: Callable[[Session, dict[str, str]], list[str]] = _nothing
+    judge: Callable[..., None] | None = None
 
 
-def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
-    def task(name: str, doc: str, action: Callable[..., bool | None], **more: Any) -> Task:
-        return _task(session, name, doc, functools.partial(action, session), **more)
-
-    fast = _option("fast", False, "unit tests only: nothing that needs a container or a virtual machine")
-    way = _option("way", "", "boot in one way only: cd, usb or disk")
-    only = _option("only", "", "ways of booting and installations by name, with commas between them")
-    accel = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
-    days = _option("days", 30, "keep what a build of the last DAYS days used")
-    yield task("test", "all tests; --fast for those that need no container", commands.test, params=[fast])
-    yield task(
-        "boot-test",
+ACCEL = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
+COMMANDS = {
+    "test": Command(
+        "all tests; --fast for those that need no container",
+        commands.test,
+        (_option("fast", False, "unit tests only: nothing that needs a container or a virtual machine"),),
+    ),
+    "boot-test": Command(
         "boot that ISO, install from it, start what was installed, and say what happened",
         commands.boot_test,
-        params=[
-            only,
-            accel,
+        (
+            _option("only", "", "ways of booting and installations by name, with commas between them"),
+            ACCEL,
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
-        ],
-        task_dep=[ISO],
-        meta={JUDGE: functools.partial(commands.judge_boot_test, session)},
-    )
-    yield task(
-        "boot",
+        ),
+        needs=_iso,
+        judge=commands.judge_boot_test,
+    ),
+    "boot": Command(
         "boot it in the terminal, to look around",
         commands.boot,
-        params=[way, accel, _option("disk", "", "give it an empty disk of this size to install to: 20G")],
-        task_dep=[ISO],
-        meta={JUDGE: commands.judge_boot},
-    )
-    yield task(
-        "inspect",
+        (
+            _option("way", "", "boot in one way only: cd, usb or disk"),
+            ACCEL,
+            _option("disk", "", "give it an empty disk of this size to install to: 20G"),
+        ),
+        needs=_iso,
+        judge=commands.judge_boot,
+    ),
+    "inspect": Command(
         "say of any boot image whether it will boot, and why not; --help says more",
         commands.inspect,
-        pos_arg="arguments",
-    )
-    yield task(
-        "answers",
+        words="arguments",
+    ),
+    "answers": Command(
         "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
         commands.answers,
-        params=[_option("check", "", "the answer file, see docs/unattended.md")],
-        task_dep=_installer_task(session, names),
-        meta={JUDGE: commands.judge_answers},
-    )
-    yield task(
-        "reproduce",
+        (_option("check", "", "the answer file, see docs/unattended.md"),),
+        needs=_installer_task,
+        judge=commands.judge_answers,
+    ),
+    "reproduce": Command(
         "build twice in surroundings that differ on purpose, and compare every artifact",
         commands.reproduce,
-        params=_reproduce_params(),
-    )
-    yield task(
-        "explain",
+        (
+            _option("vary", "", "vary only these: names with commas between them, such as clock,order"),
+            _option("step", "", "build and compare one step only: kernel, uki, iso, ..."),
+            _option("without", "", "leave one step out, such as kernel"),
+            _option("diffoscope", False, "where something differs, add diffoscope's full report"),
+        ),
+    ),
+    "explain": Command(
         "STEP: print the command lines of a step, its container, inputs and environment",
         commands.explain,
-        pos_arg="names",
-    )
-    yield task(
-        "shell",
+        words="names",
+    ),
+    "shell": Command(
         "STEP: a shell in this terminal, in a container that holds all that a step finds",
         commands.shell,
-        pos_arg="names",
-    )
-    yield task(
-        "doctor", "say whether this machine can do all that, and what to change if not", commands.doctor
-    )
-    yield task(
-        "lock",
+        words="names",
+    ),
+    "doctor": Command("say whether this machine can do all that, and what to change if not", commands.doctor),
+    "lock": Command(
         "resolve containers/*.toml and roots/*.toml to new locks in manifests/; or name some, or `outputs`",
         commands.lock,
-        params=[
+        (
             _option("check", False, "write nothing: say whether the locks are what apt resolves now"),
             _option("downgrade", False, "lock packages that are older than those that are locked"),
             _option(
                 "trust_mirror", False, "believe a mirror's index where the snapshot archive is out of reach"
             ),
-        ],
-        pos_arg="names",
-    )
-    yield task(
-        "pin",
+        ),
+        words="names",
+    ),
+    "pin": Command(
         "NAME FILE|URL: write where a file from outside comes from, its SHA-256 and size into the manifest",
         commands.pin,
-        pos_arg="arguments",
-    )
-    yield task(
-        "new",
+        words="arguments",
+    ),
+    "new": Command(
         "FOLDER --product NAME: make a project of your own, for another product, that builds at once",
         commands.new,
-        params=[_option("product", "", "what the product is called")],
-        pos_arg="arguments",
-    )
-    yield task("bench", "measure", commands.bench)
-    yield task(
-        "gc", "show what the cache holds and remove what no recent build used", commands.gc, params=[days]
-    )
+        (_option("product", "", "what the product is called"),),
+        words="arguments",
+    ),
+    "bench": Command("measure", commands.bench),
+    "gc": Command(
+        "show what the cache holds and remove what no recent build used",
+        commands.gc,
+        (_option("days", 30, "keep what a build of the last DAYS days used"),),
+    ),
+}
+
+
+def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
+    for name, command in COMMANDS.items():
+        yield _task(
+            session,
+            name,
+            command.doc,
+            functools.partial(command.action, session),
+            params=list(command.params),
+            pos_arg=command.words,
+            task_dep=command.needs(session, names),
+            meta={JUDGE: functools.partial(command.judge, session)} if command.judge else None,
+        )

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.cli import program
+from pipeline.cli.watch import Watch
 from pipeline.plan.step import Input, Source, Step
 from tests.fixtures import checkout
 
@@ -209,7 +210,10 @@ def test_a_step_that_is_called_like_a_command(doit: Doit, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("arguments", [["lock", "outputs"], ["reproduce"], ["bench"], ["watch", "iso"]])
-def test_what_proves_or_writes_down_pins_takes_no_unpinned_file(doit: Doit, arguments: list[str]) -> None:
+def test_what_proves_or_writes_down_pins_takes_no_unpinned_file(
+    doit: Doit, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "_execute", lambda _: pytest.fail("it watches, which ends with Ctrl-C alone"))
     status, _, said = doit(*arguments, "--kernel", "text")
     assert status == 3
     assert said == "error: --kernel is for trying something out by `./doit iso`\n  hint: leave it out\n"
