@@ -9,17 +9,24 @@ from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
 from pipeline.cli.realise import RECORD
 from pipeline.debian.lock import REPOSITORY
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source
-from pipeline.project import checkout, outputs
+from pipeline.project import checkout, outputs, versions
 from pipeline.report import Line, size_text
 from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 
 
 def tell_untracked(session: Session) -> None:
-    """Name what goes into the images and is not in git."""
+    """Name what goes into the images and is not in git.
+
+    Raises ConfigError for a crate of which another commit is checked out than the manifest names.
+    """
     from pipeline.plan import tracked
+
+    project = session.project
+    if wrong := versions.commit_mistakes(session.root, project.recipes, project.manifest.versions):
+        raise ConfigError(wrong, "check out and clean what the manifest names, or name what is checked out")
 
     steps = (next(iter(each.values())) for each in session.steps.values())
     sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]

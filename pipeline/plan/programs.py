@@ -55,7 +55,7 @@ def crate_inputs(crate: Crate) -> dict[str, Input]:
     """
     crates = built_from(crate.tree, crate.folder)
     inside = {other for other in crates for above in other.parents if above in crates}
-    sources = (Source(each, exclude=("target",)) for each in crates if each not in inside)
+    sources = (Source(each, exclude=("target", ".git")) for each in crates if each not in inside)
     return _placed(crate, "sources", sources) | _manifests(crate)
 
 

@@ -113,7 +113,8 @@ def _program_mistakes(root: Path, name: str, where: str, program: Program) -> li
         wrong = f"{program.builtin!r} does not come with the pipeline (known: {', '.join(known)})"
         return [] if program.builtin in known else [f"{where}.builtin: {wrong}"]
     if not crate.folder.is_relative_to(root):
-        return [f"{where}.crate: {program.crate!r} leads out of the repository"]
+        wrong = f"{program.crate!r} leads out of the repository: take it as a git submodule in there"
+        return [f"{where}.crate: {wrong}"]
     try:
         needed = (crate.folder / "Cargo.toml", crate.workspace / "Cargo.lock")
     except ConfigError as error:

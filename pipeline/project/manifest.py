@@ -56,7 +56,8 @@ class Artifact:
 class Manifest:
     """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC.
 
-    `versions` are those of Linux and of programs, as people say them: they are checked, see `versions`.
+    `versions` are those of Linux and of programs, as people say them, of a crate in a git checkout of its own
+    also its commit: they are checked, see `versions`.
     `artifacts` are named by recipes and have to be there; `payload` holds what takes the place of the
     programs that recipes bring along, such as `service`.
     """

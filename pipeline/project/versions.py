@@ -3,17 +3,20 @@
 Must not know steps, engines or doit.
 """
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock
-from pipeline.project import manifest
-from pipeline.project.crates import Crate, crate_of, manifest_of
+from pipeline.project import git, manifest
+from pipeline.project.crates import Crate, built_from, crate_of, manifest_of
 from pipeline.project.recipe import Recipe
 
 LINUX = "linux"
 CONTAINER = "kernel"
+COMMIT = re.compile("[0-9a-f]{40}")
+"""What names a commit: shorter ones may name another one tomorrow."""
 
 
 def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) -> dict[str, tuple[str, str]]:
@@ -44,13 +47,42 @@ def _crate_version(crate: Crate) -> str:
 
 
 def mistakes(said: Mapping[str, str], there: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Return what `said` in the manifest is not so."""
+    """Return what `said` in the manifest is not so, but for commits: see `commit_mistakes`."""
     wrong = []
     for name, version in said.items():
         if name not in there:
             known = ", ".join(sorted(there)) or "none"
             wrong.append(f"{manifest.PATH}: versions.{name}: nothing here is called so (known: {known})")
-        elif version != there[name][0]:
+        elif version != there[name][0] and (name == LINUX or not COMMIT.fullmatch(version)):
             actual, where = there[name]
             wrong.append(f"{manifest.PATH}: versions.{name}: {version!r} is not {actual!r}, as {where} says")
     return wrong
+
+
+def commit_mistakes(root: Path, recipes: Mapping[str, Recipe], said: Mapping[str, str]) -> list[str]:
+    """Return for which crates not the commit that `said` in the manifest names is checked out, and clean.
+
+    Raises PipelineError where git does not answer.
+    """
+    wrong = []
+    for name, recipe in recipes.items():
+        for called, program in recipe.programs.items():
+            crate, commit = crate_of(root, name, program), said.get(called, "")
+            if crate and COMMIT.fullmatch(commit) and (why := _not_at(root, crate, commit)):
+                wrong.append(f"{manifest.PATH}: versions.{called}: {why}")
+    return wrong
+
+
+def _not_at(root: Path, crate: Crate, commit: str) -> str:
+    """Return why what a crate is built from is not that of a commit; "" where it is."""
+    top, place = git.checkout_of(crate.folder), crate.place(crate.folder)
+    if top is None or top == root or not top.is_relative_to(root):
+        return f"{commit!r} is a commit, but {place} is in no git checkout of its own: name its version"
+    (head,) = git.ask(top, "log", "-1", "--format=%H", "-z")
+    if head != commit:
+        return f"{commit!r} is not {head!r}, which is checked out in {crate.place(top)}"
+    taken = {crate.workspace, *built_from(crate.tree, crate.folder)}
+    places = (str(folder) for folder in taken if folder.is_relative_to(top))
+    states = git.ask(top, "status", "--porcelain", "-z", "--no-renames", "--ignored", "--", *places)
+    strange = [state[3:] for state in states if PurePosixPath(state[3:]).name != "target"]
+    return f"{strange[0]} in {crate.place(top)} is not as it is in {commit!r}" if strange else ""

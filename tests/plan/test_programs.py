@@ -38,4 +38,6 @@ def test_a_builtin_program_is_built_where_the_pipeline_lies(
     ]
     made = steps[-1]
     assert made.params["crate"] == "programs/clock"
-    assert made.inputs["sources/programs/clock"] == Source(tree / "programs/clock", exclude=("target",))
+    assert made.inputs["sources/programs/clock"] == Source(
+        tree / "programs/clock", exclude=("target", ".git")
+    )

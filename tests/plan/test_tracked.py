@@ -50,7 +50,7 @@ def taken(root: Path) -> list[Source]:
     crates = ("recipes/toy/installer", "programs/disks")
     return [
         Source(root / "recipes/toy/rootfs"),
-        *(Source(root / path, exclude=("target",)) for path in crates),
+        *(Source(root / path, exclude=("target", ".git")) for path in crates),
     ]
 
 
@@ -62,6 +62,14 @@ def told(root: Path) -> list[str]:
 
 def test_they_are_named_ignored_ones_too(root: Path) -> None:
     assert told(root) == [f"git does not know {name!r}, and the image is made of it" for name in STRANGE]
+
+
+def test_a_checkout_in_the_checkout_knows_its_own_files(root: Path) -> None:
+    crate = root / "recipes/toy/installer"
+    (crate / "Cargo.toml").touch()
+    for command in (["init", "-q"], ["add", "Cargo.toml"]):
+        subprocess.run(["git", *command], cwd=crate, check=True)
+    assert tracked.untracked(root, taken(root)) == list(STRANGE)
 
 
 def test_other_repositories_variables_do_not_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +114,7 @@ def test_a_git_that_does_not_answer(root: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.rmtree(root / ".git")
     (root / ".git").write_text("gitdir: nowhere\n")
     [said] = told(root)
-    assert said.startswith("git does not say which files it knows: fatal: ")
+    assert said.startswith("git does not say what is in the checkout: fatal: ")
     monkeypatch.setenv("CI", "true")
     with pytest.raises(PipelineError):
         told(root)

@@ -198,7 +198,12 @@ EDITS = [
         "programs.toy.builtin: 'x' does not come with the pipeline (known: appliance, installer, node)",
     ),
     (RECIPE, '"installer"', '"/x"', "programs.toy.crate: '/x' is not a path from this file's folder"),
-    (RECIPE, '"installer"', '"../../../x"', "programs.toy.crate: '../../../x' leads out of the repository"),
+    (
+        RECIPE,
+        '"installer"',
+        '"../../../x"',
+        "programs.toy.crate: '../../../x' leads out of the repository: take it as a git submodule in there",
+    ),
     (RECIPE, CRATE, 'crate = "../../programs/disks"', NO_LOCK),
     (RECIPE, '"installer"', '"x"', "programs.toy.crate: there is no recipes/toy/x/Cargo.toml"),
     (

@@ -1,0 +1,50 @@
+"""Owns what git says of a checkout: the project's own, or that of a crate in it.
+
+Must not know what is asked for what.
+"""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+
+OTHERS = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+)
+"""Variables that lead to another repository, as they are set in git's hooks; others may be needed here."""
+
+
+def checkout_of(path: Path) -> Path | None:
+    """Return the top folder of the innermost checkout that a file or folder lies in, None where in none."""
+    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), None)
+
+
+def ask(top: Path, *question: str) -> list[str]:
+    """Return the words of git's answer, between which are NULs. Raises PipelineError where it has none."""
+    try:
+        done = subprocess.run(
+            ["git", *question],
+            cwd=top,
+            env={name: value for name, value in os.environ.items() if name not in OTHERS},
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise PipelineError("git is not there, and has to say what is checked out", "install git") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise PipelineError(
+            f"git does not say what is in the checkout: {said}",
+            f"run `git status` in {top}; where somebody else owns it, it says why, and "
+            f"`git config --global --add safe.directory {shlex.quote(str(top))}` has git trust it",
+        )
+    return [os.fsdecode(word) for word in done.stdout.split(b"\0") if word]
