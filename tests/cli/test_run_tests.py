@@ -27,3 +27,11 @@ def test_python_is_tested_where_there_is_some(
     monkeypatch.setattr(run_tests, "_run", run)
     assert run_tests.run_tests(Session(root, Report()), fast=True)
     assert ran == (["ruff", "ruff", "mypy", "pytest"] if ours else [])
+
+
+def test_programs_that_come_with_the_pipeline_are_tested_there(tmp_path: Path) -> None:
+    root = checkout.write(tmp_path)
+    assert run_tests.crate_tests(Session(root, Report())) != []
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('crate = "installer"', 'builtin = "installer"'))
+    assert run_tests.crate_tests(Session(root, Report())) == []
