@@ -1,7 +1,6 @@
 """Turns TOML and JSON files into frozen dataclasses and collects every mistake, each with its place.
 
-Must not know what the files mean: `recipe`, `manifest` and `lock` own the dataclasses. pydantic finds
-the mistakes; this module says them in the words people use.
+pydantic finds the mistakes; this module says them in the words people use.
 """
 
 import calendar

@@ -1,6 +1,6 @@
-"""Owns what a person sees while it runs: a line a step, progress where it takes long, tables, errors.
+"""What a person sees while it runs: a line a step, progress where it takes long, tables, errors.
 
-Must not know steps, recipes or doit. On a terminal lines move; elsewhere they are plain.
+On a terminal lines move; elsewhere they are plain.
 """
 
 import contextlib

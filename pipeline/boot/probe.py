@@ -1,5 +1,5 @@
-"""Owns the question whether guests run on KVM here: /dev/kvm may open, and a kernel that has no help of its
-processor may even run a few instructions, one by one, until it meets one that it does not know.
+"""Whether guests run on KVM here: /dev/kvm may open, and a kernel that has no help of its processor may even
+run a few instructions, one by one, until it meets one that it does not know.
 
 A step's `run`, in the boot container. The guest lies where a processor begins, 16 bytes below 4 GiB (Intel
 SDM volume 3A, 10.1.4), goes on to protected mode (10.9.1), uses the FPU, counts, and ends its machine.

@@ -1,7 +1,7 @@
-"""Owns how a step becomes files: from the cache, or in its container, through its checks.
+"""How a step becomes files: from the cache, or in its container, through its checks.
 
-Must not know doit or recipes. Outputs go to scratch, pass their checks, enter the store, and only
-then appear under their final names; so whatever is killed leaves nothing that looks finished.
+Outputs go to scratch, pass their checks, enter the store, and only then appear under their final names; so
+whatever is killed leaves nothing that looks finished.
 """
 
 import contextlib

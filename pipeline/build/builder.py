@@ -1,7 +1,4 @@
-"""Owns what all steps of a run share, and what follows from it: keys, results, where inputs lie.
-
-Must not know doit, recipes, or how a step is run.
-"""
+"""What all steps of a run share, and what follows from it: keys, results, where inputs lie."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Owns what is left to say after a build: `build.json`, the table at the end, what a lock of outputs holds.
-
-Must not know doit or engines.
-"""
+"""What is left to say after a build: `build.json`, the table at the end, what a lock of outputs holds."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Owns one run of the program on one checkout: project, plans and surroundings, made when first asked for.
-
-Must not know doit.
-"""
+"""One run of the program on one checkout: project, plans and surroundings, made when first asked for."""
 
 import os
 from collections.abc import Mapping

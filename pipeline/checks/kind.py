@@ -1,6 +1,6 @@
 """How an artifact is taken apart: what kind it is, what lies inside it, what is wrong with each part.
 
-Must not know any kind of artifact; they are handed in as a `Catalog`.
+It knows no kind of artifact: they are handed in as a `Catalog`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -1,6 +1,6 @@
-"""Owns the host's side of `./doit answers`: which program judges the file, and what its words become.
+"""The host's side of `./doit answers`: which program judges the file, and what its words become.
 
-What an answer file may say is the installer's own (docs/unattended.md); must not know doit.
+What an answer file may say is for the installer to judge (docs/unattended.md).
 """
 
 import json

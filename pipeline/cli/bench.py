@@ -1,7 +1,7 @@
-"""Owns `doit bench`: times and sizes of what people do all day, in artifacts/bench.json.
+"""`doit bench`: times and sizes of what people do all day, in artifacts/bench.json.
 
-It works on a copy of the checkout, as a person would: it edits a file there and calls `./doit`. Must not
-know steps. Nothing is asserted: a slow machine is not a mistake.
+It works on a copy of the checkout, as a person would: it edits a file there and calls `./doit`. Nothing is
+asserted: a slow machine is not a mistake.
 """
 
 import io

@@ -1,7 +1,4 @@
-"""Owns the host's side of booting: which step it is, and where its logs and screenshots go.
-
-What happens in the machine is `boot`'s; must not know doit.
-"""
+"""The host's side of booting: which step it is, and where its logs and screenshots go."""
 
 import json
 import secrets

@@ -1,6 +1,6 @@
 """What each command does, between doit, which calls it, and the modules that do the work.
 
-Must not know doit. Heavy modules are imported where they are used: doing nothing has to take no time.
+Heavy modules are imported where they are used: doing nothing has to take no time.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Owns `doit doctor`: whether this machine can build and boot images, and what to change if not.
+"""`doit doctor`: whether this machine can build and boot images, and what to change if not.
 
-Must not know doit. Each examination answers one question and never raises.
+Each examination answers one question and never raises.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Owns how the program starts: on which streams it writes, and that looking at a file needs no tasks."""
+"""How the program starts: on which streams it writes, and that looking at a file needs no tasks."""
 
 import codecs
 import gc

@@ -1,4 +1,4 @@
-"""Owns `./doit explain` and `./doit shell`: what a step runs, and a terminal at the place where it would."""
+"""`./doit explain` and `./doit shell`: what a step runs, and a terminal at the place where it would."""
 
 import difflib
 import shlex

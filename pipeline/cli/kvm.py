@@ -1,7 +1,4 @@
-"""Owns what is known of KVM where containers run: it is tried once, and remembered until the next boot.
-
-Must not know how it is tried (`boot.probe`).
-"""
+"""Whether KVM works where containers run: tried once (`boot.probe`), and remembered until the next boot."""
 
 import contextlib
 import json

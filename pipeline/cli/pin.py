@@ -1,7 +1,4 @@
-"""Owns `./doit pin`: a file from outside is measured, and its pin written into the manifest that people keep.
-
-Must not know doit.
-"""
+"""`./doit pin`: a file from outside is measured, and its pin written into the manifest that people keep."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Owns the command line: doit with the tasks of this checkout, and one sentence for what is none of them.
+"""The command line: doit with the tasks of this checkout, and one sentence for an unknown task.
 
 doit parses the options of tasks and runs them; its own words for mistakes are not for people.
 """

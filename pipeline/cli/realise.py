@@ -1,4 +1,4 @@
-"""Owns a step's way from its key to files in `artifacts/`, for all images that have it; and back."""
+"""A step's way from its key to files in `artifacts/`, for all images that have it; and back."""
 
 import shutil
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
-"""Owns what doit's user is told: the errors of tasks, defects, and how a key stops what runs.
+"""What doit's user is told: the errors of tasks, defects, and how a key stops what runs.
 
-Must not know which tasks there are. It alone turns an error into output; everything below raises.
+It alone turns an error into output; everything below raises.
 """
 
 import contextlib

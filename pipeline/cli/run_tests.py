@@ -1,7 +1,4 @@
-"""Owns `doit test`: the linters and test runners of both languages, in the order in which they are quick.
-
-Must not know what the tests are about.
-"""
+"""`doit test`: the linters and test runners of both languages, in the order in which they are quick."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Owns the command `installer-iso` of the installed package: it is the `./doit` of the project around it."""
+"""The command `installer-iso` of the installed package: it is the `./doit` of the project around it."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""Owns the tasks of doit: each step's, and the commands that people have besides.
+"""The tasks of doit: each step's, and the commands that people have besides.
 
-Must not know formats. What its tasks raise is told by `reporter`.
+`reporter` says what its tasks raise.
 """
 
 import functools

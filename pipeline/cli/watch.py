@@ -1,4 +1,4 @@
-"""Owns `./doit watch`: tasks are made again whenever a file that they depend on changes."""
+"""`./doit watch`: tasks are made again whenever a file that they depend on changes."""
 
 import contextlib
 import signal

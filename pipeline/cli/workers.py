@@ -1,4 +1,4 @@
-"""Owns how many steps are made at once."""
+"""How many steps are made at once."""
 
 import os
 from collections.abc import Collection, Sequence

@@ -1,6 +1,4 @@
-"""Owns the layout of `ar` archives: static libraries, Rust's .rlib, Debian packages.
-
-Must not know what is in them.
+"""The layout of `ar` archives: static libraries, Rust's .rlib, Debian packages.
 
 Specification: ar(5); long names as GNU writes them, in a member called `//`.
 """

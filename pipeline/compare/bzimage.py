@@ -1,6 +1,4 @@
-"""Owns the layout of x86 kernels: the setup header and the packed kernel, in the PE image that holds them.
-
-Must not know what a kernel is wanted for.
+"""The layout of x86 kernels: the setup header and the packed kernel, in the PE image that holds them.
 
 Specification: Linux, Documentation/arch/x86/boot.rst https://docs.kernel.org/arch/x86/boot.html
 """

@@ -1,7 +1,4 @@
-"""Owns which layout belongs to which bytes.
-
-Must not know how images are compared.
-"""
+"""Which layout belongs to which bytes."""
 
 from collections.abc import Iterable
 

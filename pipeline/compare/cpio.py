@@ -1,6 +1,4 @@
-"""Owns the layout of cpio "newc" archives, and of what else Linux takes in the same initramfs.
-
-Must not know what an initramfs needs. Members are read by `cpio_reader`.
+"""The layout of cpio "newc" archives, and of what else Linux takes in the same initramfs.
 
 Specification: Linux, Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html

@@ -1,6 +1,6 @@
-"""Owns the comparison of two artifacts: where they first differ, in the words of their formats.
+"""The comparison of two artifacts: where they first differ, in the words of their formats.
 
-Must not know any format: what an image is made of comes from layouts, and `contents` finds the layout.
+It knows no format: what an image is made of comes from layouts, and `contents` finds the layout.
 """
 
 from collections import deque

@@ -1,6 +1,4 @@
-"""Owns the layout of ELF files: header, program headers, sections and the symbols in them.
-
-Must not know what a program is for.
+"""The layout of ELF files: header, program headers, sections and the symbols in them.
 
 Specification: System V Application Binary Interface, gABI https://gabi.xinuos.com/
 """

@@ -1,6 +1,4 @@
-"""Owns the layout of FAT volumes: boot sector, tables, directories, files, free clusters.
-
-Must not know what a volume is for. Volumes and directories are read by `formats.fat` and `fat_directory`.
+"""The layout of FAT volumes: boot sector, tables, directories, files, free clusters.
 
 Specification: Microsoft FAT Specification (2005), §3 "Boot Sector and BPB", §4 "FAT",
 §6 "Directory Structure"

@@ -1,6 +1,4 @@
-"""Owns the layout of disk images: the MBR, both GPT headers with their entries, the partitions.
-
-Must not know what a partition is for.
+"""The layout of disk images: the MBR, both GPT headers with their entries, the partitions.
 
 Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
 https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html

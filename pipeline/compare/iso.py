@@ -1,6 +1,4 @@
-"""Owns the layout of ISO 9660 images: system area, descriptors, path tables, directories, files, El Torito.
-
-Must not know what a file is for. Records are `iso_record`, partitions `gpt`.
+"""The layout of ISO 9660 images: system area, descriptors, path tables, directories, files, El Torito.
 
 Specifications: ECMA-119, Joliet, and "El Torito" Bootable CD-ROM Format, 1.0 (1995)
 """

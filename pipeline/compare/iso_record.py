@@ -1,6 +1,4 @@
-"""Owns the layout of ISO 9660 directories: records, and in them the fields of Rock Ridge.
-
-Must not know volume descriptors, nor where directories and files lie.
+"""The layout of ISO 9660 directories: records, and in them the fields of Rock Ridge.
 
 Specifications: ECMA-119 §9.1 "Format of a Directory Record", IEEE P1281 (SUSP), IEEE P1282 (Rock Ridge)
 """

@@ -1,7 +1,4 @@
-"""Owns counting: where two images first differ, and in how many bytes.
-
-Must not know what the bytes mean.
-"""
+"""Where two images first differ, and in how many bytes."""
 
 from pipeline.formats.fields import CHUNK, Image
 

@@ -1,6 +1,4 @@
-"""Owns the layout of packed files: the frame, and inside it what is packed.
-
-Must not know what is packed. Unpacking is `formats.compression`.
+"""The layout of packed files: the frame, and inside it what is packed.
 
 Specification: RFC 8878, §3.1 "Frames" https://www.rfc-editor.org/rfc/rfc8878#section-3.1
 """

@@ -1,6 +1,4 @@
-"""Owns the layout of PE images: headers, section table, sections, certificate table.
-
-Must not know what a section is for. Sections are read by `formats.pe`.
+"""The layout of PE images: headers, section table, sections, certificate table.
 
 Specification: Microsoft, PE Format https://learn.microsoft.com/windows/win32/debug/pe-format
 """

@@ -1,7 +1,4 @@
-"""Owns the vocabulary of layouts: named spans of an image, and tables of fields that follow each other.
-
-Must not know any format, nor how two images are compared.
-"""
+"""The vocabulary of layouts: named spans of an image, and tables of fields that follow each other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

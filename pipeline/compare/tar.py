@@ -1,6 +1,4 @@
-"""Owns the layout of tar archives. Thin over tarfile.
-
-Must not know what is packed.
+"""The layout of tar archives. Thin over tarfile.
 
 Specification: POSIX.1-2017, pax, "ustar Interchange Format"
 """

@@ -1,7 +1,4 @@
-"""Owns the layout of text files: lines and columns.
-
-Must not know what a text is for.
-"""
+"""The layout of text files: lines and columns."""
 
 from collections.abc import Iterator
 

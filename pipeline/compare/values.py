@@ -1,7 +1,4 @@
-"""Owns how a field's value is written in a sentence; each function takes the field's bytes, never fails.
-
-Must not know which field it is.
-"""
+"""How a field's value is written in a sentence; each function takes the field's bytes and never fails."""
 
 from uuid import UUID
 

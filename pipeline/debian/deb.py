@@ -1,7 +1,7 @@
 """Reads Debian binary packages (deb(5)): the members of their data archive, as a stream, and who they are.
 
-Must not know what the files are for. python-debian reads a package whole and knows no zstd, so the
-outer `ar` archive is read here and the rest is left to `tarfile`, `lzma` and `zstandard`.
+python-debian reads a package whole and knows no zstd, so the outer `ar` archive is read here and the rest is
+left to `tarfile`, `lzma` and `zstandard`.
 """
 
 import gzip

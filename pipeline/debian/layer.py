@@ -1,8 +1,8 @@
 """Writes a container layer out of Debian packages: one deterministic tar, the same bytes anywhere.
 
-Must not know engines or locks. Format: POSIX pax as the OCI image layer specification asks for
-(https://github.com/opencontainers/image-spec/blob/main/layer.md); the digest of the uncompressed
-tar is the layer's diff ID.
+Format: POSIX pax as the OCI image layer specification asks for
+(https://github.com/opencontainers/image-spec/blob/main/layer.md); the digest of the uncompressed tar is the
+layer's diff ID.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Owns where Debian packages come from: the sources that a path inside an archive is tried at.
-
-Must not know downloads or locks.
-"""
+"""Where Debian packages come from: the sources at which a path inside an archive is tried."""
 
 import os
 import re

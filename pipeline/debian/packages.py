@@ -1,7 +1,4 @@
-"""Owns Debian packages as files: downloading exactly those that a lock names, and what each says that it is.
-
-Must not know what becomes of them.
-"""
+"""Debian packages as files: downloading exactly those that a lock names, and what each says that it is."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
-"""Owns reading the signatures of PE images: who signed, and whether the signature is of these very bytes.
+"""Reads the signatures of PE images: who signed, and whether the signature is of these very bytes.
 
-Must not say whom to trust: that is the firmware's to know.
+Whom to trust is for the firmware to say.
 
 Specifications: Microsoft, Windows Authenticode Portable Executable Signature Format (2008), and PE Format,
 "The Attribute Certificate Table"; RFC 2315 (PKCS #7)

@@ -1,4 +1,4 @@
-"""Owns the code that a PC runs when it starts a medium by BIOS that only UEFI can start: it says so.
+"""The code that a PC runs when it starts a medium by BIOS that only UEFI can start: it says so.
 
 It stands twice on a medium, as code of the MBR for sticks and as El Torito's entry for BIOS for CDs. A BIOS
 loads either to 0x7C00 and jumps there, in real mode.

@@ -1,7 +1,7 @@
-"""Owns what looking at one file may cost: a budget that every part of an inspection pays from.
+"""What looking at one file may cost: a budget that every part of an inspection pays from.
 
-Must not know what it is spent on. Small files can refer to the same bytes many times over, in ways that no
-limit of a single structure catches: all that is done is counted here, against limits that grow with the file.
+Small files can refer to the same bytes many times over, in ways that no limit of a single structure catches:
+all that is done is counted here, against limits that grow with the file.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""Owns reading the x86 boot header of a Linux bzImage.
+"""Reads the x86 boot header of a Linux bzImage.
 
-Must not know what a kernel is wanted for. The EFI stub's own header is read by `pe`.
+The EFI stub's own header is read by `pe`.
 
 Specification: Linux, Documentation/arch/x86/boot.rst https://docs.kernel.org/arch/x86/boot.html
 """

@@ -1,6 +1,4 @@
-"""Owns reading the certificate table of PE images: which certificates stand in it, one behind the other.
-
-Must not know what they say.
+"""Reads the certificate table of PE images: which certificates stand in it, one behind the other.
 
 Specifications: Microsoft, PE Format, "The Attribute Certificate Table"; UEFI 2.10, §32.2.4 WIN_CERTIFICATE
 """

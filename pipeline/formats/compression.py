@@ -1,6 +1,6 @@
-"""Owns unpacking what Linux unpacks: gzip, bzip2, lzma, xz, lzo, lz4 (legacy) and zstd.
+"""Unpacks what Linux unpacks: gzip, bzip2, lzma, xz, lzo, lz4 (legacy) and zstd.
 
-Must not know what is packed. Memory stays bounded whatever the input asks for.
+Memory stays bounded whatever the input asks for.
 
 Specification: Linux, lib/decompress.c and lib/decompress_*.c; zstd is RFC 8878, gzip RFC 1952
 """

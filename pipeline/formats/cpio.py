@@ -1,8 +1,7 @@
-"""Owns writing cpio "newc" archives, byte for byte the same for the same members.
+"""Writes cpio "newc" archives, byte for byte the same for the same members.
 
-Must not know where members come from, what an initramfs needs, or compression. Runs inside a builder
-container too, so it needs nothing but the standard library. Reading is `cpio_reader`, which shares no
-code with this module, so that what is written here is judged by a second opinion.
+Runs inside a builder container too, so it needs nothing but the standard library. Reading is `cpio_reader`,
+which shares no code with this module, so that what is written here is judged by a second opinion.
 
 Specification: Linux, Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html

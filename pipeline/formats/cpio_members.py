@@ -1,6 +1,6 @@
-"""Owns reading cpio archives as Linux unpacks them: member by member, up to the first that stops it.
+"""Reads cpio archives as Linux unpacks them: member by member, up to the first that stops it.
 
-Must not know compression, nor what an initramfs needs. `cpio_reader` reads the same, and takes no faults.
+`cpio_reader` reads the same, and takes no faults.
 
 Specification: Linux 6.12, init/initramfs.c (`do_header`, `do_name`, `do_copy`, `do_symlink`, `do_reset`)
 """

@@ -1,7 +1,6 @@
-"""Owns reading cpio "newc" archives, one or several in a row, as Linux takes them for an initramfs.
+"""Reads cpio "newc" archives, one or several in a row, as Linux takes them for an initramfs.
 
-Must not know compression, what an initramfs needs, or `cpio`, whose output it judges: the two share
-no code.
+It shares no code with `cpio`, whose output it judges.
 
 Specification: Linux, Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html

@@ -1,6 +1,6 @@
-"""Owns what Linux' decompressors make of a stream: which they refuse, what they keep of a damaged one.
+"""What Linux' decompressors make of a stream: which they refuse, what they keep of a damaged one.
 
-Must not know what is packed. Where tools and Linux agree, `compression` does the work.
+Where tools and Linux agree, `compression` does the work.
 
 Specification: Linux 6.12, lib/decompress.c and lib/decompress_*.c, lib/xz, lib/zstd; the XZ format 1.1.0,
 §2.1.1.2 and §3.1; RFC 1952 §2.3; RFC 8878 §3.1.1.1

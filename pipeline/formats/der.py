@@ -1,6 +1,4 @@
-"""Owns reading DER: values inside values, each with a tag and a length.
-
-Must not know what any of them means.
+"""Reads DER: values inside values, each with a tag and a length.
 
 Specification: ITU-T X.690, chapters 8 and 10
 """

@@ -1,6 +1,4 @@
-"""Owns reading flattened device trees (.dtb): which machine one is for.
-
-Must not know what describes the machine beyond that.
+"""Reads flattened device trees (.dtb): which machine one is for.
 
 Specification: Devicetree Specification 0.4, chapter 5 https://www.devicetree.org/specifications/
 """

@@ -1,7 +1,7 @@
-"""Owns reading ELF programs: for which machine, static or dynamic, stripped or not.
+"""Reads ELF programs: for which machine, static or dynamic, stripped or not.
 
-Must not know what a program is for. It reads headers and the dynamic section only, and never more of
-them than `Elf` has, so it takes files that are made to keep a reader busy.
+It reads headers and the dynamic section only, and never more of them than `Elf` has, so it takes files that
+are made to keep a reader busy.
 
 Specification: System V Application Binary Interface, gABI https://gabi.xinuos.com/
 """

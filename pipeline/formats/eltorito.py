@@ -1,9 +1,7 @@
-"""Owns reading El Torito: the boot record volume descriptor and the boot catalog of a CD image.
+"""Reads El Torito: the boot record volume descriptor and the boot catalog of a CD image.
 
-Must not know ISO 9660 beyond that, nor what a boot image holds.
-
-Specifications: "El Torito" Bootable CD-ROM Format, 1.0 (1995), and for its use by UEFI firmware
-UEFI 2.10, §13.3.2 https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html
+Specifications: "El Torito" Bootable CD-ROM Format, 1.0 (1995), and for its use by UEFI firmware UEFI 2.10,
+§13.3.2 https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Owns reading FAT12, FAT16 and FAT32 volumes: the boot sector, the tables, chains of clusters.
+"""Reads FAT12, FAT16 and FAT32 volumes: the boot sector, the tables, chains of clusters.
 
-Must not know what a volume is for. Directories are `fat_directory`.
+Directories are `fat_directory`.
 
 Specification: Microsoft, FAT: General Overview of On-Disk Format, 1.03, and its successor, the
 "Microsoft FAT Specification" (2005). The sections named here are the latter's.

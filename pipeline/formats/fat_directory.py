@@ -1,6 +1,6 @@
-"""Owns reading the directories of a FAT volume: short and long names, times, the files in them.
+"""Reads the directories of a FAT volume: short and long names, times, the files in them.
 
-Must not know what the files are for. The volume itself is `fat`.
+The volume itself is `fat`.
 
 Specification: Microsoft FAT Specification (2005), §6 "Directory Structure" and §7 "Long File Name
 Implementation".

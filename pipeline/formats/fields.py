@@ -1,8 +1,8 @@
-"""Owns images: bytes in memory or in a file, cut and read without ever running past their end.
+"""Images: bytes in memory or in a file, cut and read without ever running past their end.
 
-Must not know any format. A file may be larger than memory: what lies in it is read when its bytes are
-asked for, and never more at once than `MAX_READ`. Who looks at a stranger's file hands in a budget with it,
-which is charged for all that is read and unpacked of it.
+A file may be larger than memory: what lies in it is read when its bytes are asked for, and never more at once
+than `MAX_READ`. Who looks at a stranger's file hands in a budget with it, which is charged for all that is
+read and unpacked of it.
 """
 
 import errno

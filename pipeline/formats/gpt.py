@@ -1,6 +1,4 @@
-"""Owns reading GUID partition tables: the protective MBR, both headers, the partition entries.
-
-Must not know what a partition is for.
+"""Reads GUID partition tables: the protective MBR, both headers, the partition entries.
 
 Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
 https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html

@@ -1,6 +1,4 @@
-"""Owns reading .hwids: which device tree or firmware a UKI has for which machine.
-
-Must not know the machine.
+"""Reads .hwids: which device tree or firmware a UKI has for which machine.
 
 Specification: systemd, src/boot/chid.h; UAPI.5 Unified Kernel Image, .hwids
 """

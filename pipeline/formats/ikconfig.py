@@ -1,6 +1,6 @@
-"""Owns finding the configuration that a kernel carries with it, where CONFIG_IKCONFIG=y.
+"""Finds the configuration that a kernel carries with it, where CONFIG_IKCONFIG=y.
 
-Must not know which options a kernel should have. It is given the kernel itself, unpacked.
+It is given the kernel itself, unpacked.
 
 Specification: Linux, kernel/configs.c and scripts/extract-ikconfig
 """

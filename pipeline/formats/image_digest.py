@@ -1,6 +1,4 @@
-"""Owns the digest of PE images by which they are signed, and listed in firmware's db and dbx.
-
-Must not know signatures, but for where they lie.
+"""The digest of PE images by which they are signed, and listed in firmware's db and dbx.
 
 Specification: Microsoft, Windows Authenticode Portable Executable Signature Format (2008), "Calculating the
 PE Image Hash"

@@ -1,6 +1,4 @@
-"""Owns taking an initramfs apart as Linux does: archives in a row, each as it is or packed.
-
-Must not know what an initramfs needs.
+"""Takes an initramfs apart as Linux does: archives in a row, each as it is or packed.
 
 Specification: Linux, init/initramfs.c (`unpack_to_rootfs`), and
 Documentation/driver-api/early-userspace/buffer-format.rst

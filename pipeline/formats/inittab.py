@@ -1,6 +1,4 @@
-"""Owns reading BusyBox `init`'s inittab, and the commands in it as BusyBox would run them.
-
-Must not know what a machine should start.
+"""Reads BusyBox `init`'s inittab, and the commands in it as BusyBox would run them.
 
 Specification: BusyBox 1.37, examples/inittab, init/init.c (`parse_inittab`, `init_exec`)
 https://git.busybox.net/busybox/tree/init/init.c?h=1_37_stable

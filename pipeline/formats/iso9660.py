@@ -1,6 +1,6 @@
-"""Owns reading ISO 9660 file systems: their volume descriptors, and with them the whole.
+"""Reads ISO 9660 file systems: their volume descriptors, and with them the whole.
 
-Must not know El Torito or partitions, nor what a file is for. The directories are `iso9660_directory`.
+The directories are `iso9660_directory`.
 
 Specifications: ECMA-119 (the sections named here), Joliet
 """

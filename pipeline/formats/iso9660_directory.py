@@ -1,6 +1,4 @@
-"""Owns the directories of ISO 9660 file systems: records, the tree that they make, where files lie.
-
-Must not know volume descriptors, which are `iso9660`'s, nor Rock Ridge's fields, which are `rock_ridge`'s.
+"""The directories of ISO 9660 file systems: records, the tree that they make, where files lie.
 
 Specifications: ECMA-119 (the sections named here), IEEE P1282 (Rock Ridge), Joliet
 """

@@ -1,6 +1,6 @@
-"""Owns unpacking what lzop packs, block by block, as Linux does: LZO1X with a size in front.
+"""Unpacks what lzop packs, block by block, as Linux does: LZO1X with a size in front.
 
-Must not know what is packed. Linux compares no checksums.
+Linux compares no checksums.
 
 Specification: Linux, lib/decompress_unlzo.c and Documentation/staging/lzo.rst
 """

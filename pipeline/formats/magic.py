@@ -1,7 +1,4 @@
-"""Owns saying, from its first bytes, what a file is, so that a message can name what was given instead.
-
-Must not know what was wanted.
-"""
+"""Says what a file is, from its first bytes, so that a message can name what was given instead."""
 
 from enum import Enum
 from typing import Literal

@@ -1,6 +1,4 @@
-"""Owns values of a TPM's PCRs, and the signed policies over them that systemd puts into .pcrsig.
-
-Must not know what is measured.
+"""Values of a TPM's PCRs, and the signed policies over them that systemd puts into .pcrsig.
 
 Specifications: TCG, Trusted Platform Module Library, part 3 (TPM2_PolicyPCR, §23.7); systemd-measure(1)
 """

@@ -1,6 +1,6 @@
-"""Owns reading PE/COFF images: headers, sections, where signatures are. Thin over pefile.
+"""Reads PE/COFF images: headers, sections, where signatures are. Thin over pefile.
 
-Must not know what a section is for. Only the first bytes are read; sections are cut when asked for.
+Only the first bytes are read; sections are cut when asked for.
 
 Specification: Microsoft, PE Format https://learn.microsoft.com/windows/win32/debug/pe-format
 """

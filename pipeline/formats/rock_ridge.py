@@ -1,6 +1,4 @@
-"""Owns what Rock Ridge adds to a directory record of ISO 9660: POSIX names, modes, owners, links, times.
-
-Must not know directories: it is given the bytes of one record's system use area.
+"""What Rock Ridge adds to a directory record of ISO 9660: POSIX names, modes, owners, links, times.
 
 Specifications: IEEE P1281 (SUSP), IEEE P1282 (Rock Ridge Interchange Protocol)
 """

@@ -1,6 +1,4 @@
-"""Owns the tree that Linux makes of an initramfs: members in their order, one over the other.
-
-Must not know how they are packed, nor what should be there.
+"""The tree that Linux makes of an initramfs: members in their order, one over the other.
 
 Specification: Linux 6.12, init/initramfs.c (`do_name`, `do_symlink`, `clean_path`), usr/default_cpio_list
 """

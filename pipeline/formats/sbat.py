@@ -1,6 +1,4 @@
-"""Owns reading `.sbat` sections: which generation of which component a program is, for revocation by shim.
-
-Must not know which generations are revoked.
+"""Reads `.sbat` sections: which generation of which component a program is, for revocation by shim.
 
 Specification: https://github.com/rhboot/shim/blob/main/SBAT.md
 """

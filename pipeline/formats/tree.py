@@ -1,7 +1,4 @@
-"""Owns paths in an unpacked initramfs: which member a path leads to, symbolic links followed.
-
-Must not know what should be there.
-"""
+"""Paths in an unpacked initramfs: which member a path leads to, symbolic links followed."""
 
 import stat
 from collections import deque

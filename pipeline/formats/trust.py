@@ -1,9 +1,8 @@
-"""Owns how entries of firmware's db are written that start an image, each alone: the certificates that vouch
-for its signer, and its digest.
+"""The entries of firmware's db that each start an image alone: the certificates that vouch for its signer,
+and its digest.
 
-Must not know what any db holds. `certificate` is followed by the SHA-256 of a certificate that the image
-brings, `issuer` by the name (RFC 4514) of one that it does not, and an algorithm such as `sha256` by the
-image's digest.
+`certificate` is followed by the SHA-256 of a certificate that the image brings, `issuer` by the name (RFC
+4514) of one that it does not, and an algorithm such as `sha256` by the image's digest.
 
 Specifications: UEFI 2.10, §32.4.1 "Signature Database"; RFC 5280, §4.2.1.9 and §6.1. EDK II asks of a chain
 what OpenSSL does, but for dates and for what a key is to be used.

@@ -1,7 +1,7 @@
-"""Owns reading UDF file systems, as media of Windows have them: the volume, its directories, where files lie.
+"""Reads UDF file systems, as media of Windows have them: the volume, its directories, where files lie.
 
-Must not know what a file is for. Volumes of one plain partition are read, with blocks of 2048 bytes: what is
-written by programs that make CDs and DVDs, not what a drive writes packet by packet.
+Volumes of one plain partition are read, with blocks of 2048 bytes: what is written by programs that make CDs
+and DVDs, not what a drive writes packet by packet.
 
 Specifications: ECMA-167, 3rd edition (the sections named here); OSTA UDF 2.60
 """

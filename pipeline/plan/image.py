@@ -1,6 +1,6 @@
 """The whole build on one page: a recipe and its pins become steps, top to bottom.
 
-Where kernels and programs come from is in `kernels` and `programs`. Must not know engines, caches or doit.
+Where kernels and programs come from is in `kernels` and `programs`.
 """
 
 from collections.abc import Mapping

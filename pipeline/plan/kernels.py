@@ -1,7 +1,4 @@
-"""Where kernels come from: built from fragments or a whole configuration, or pinned files.
-
-Must not know engines, caches or doit, nor what images are made of them (`pipeline.plan.image`).
-"""
+"""Where kernels come from: built from fragments or a whole configuration, or pinned files."""
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-"""What must hold of an image and of the one it carries together: steps that judge, out of a recipe's policy.
-
-Must not know engines, caches or doit.
-"""
+"""What must hold of an image and the one it carries together: steps that judge, out of a recipe's policy."""
 
 from pathlib import Path
 

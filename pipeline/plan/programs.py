@@ -1,7 +1,4 @@
-"""Where programs come from: crates of the repository that are built, or pinned files.
-
-Must not know engines, caches or doit, nor what images are made of them (`pipeline.plan.image`).
-"""
+"""Where programs come from: crates of the repository that are built, or pinned files."""
 
 from collections.abc import Iterable
 from pathlib import Path

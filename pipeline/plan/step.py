@@ -1,7 +1,4 @@
-"""Owns `Step`: one piece of work as data, and the key that stands for everything its bytes depend on.
-
-Must not know doit, recipes or engines.
-"""
+"""`Step`: one piece of work as data, and the key that stands for everything its bytes depend on."""
 
 import ast
 import functools

@@ -1,7 +1,4 @@
-"""Owns what git knows of the files that go into images: one that it does not know is in nobody else's image.
-
-Must not know what the files are for.
-"""
+"""Whether git tracks the files that go into images: one that it does not is in nobody else's image."""
 
 import os
 import shutil

@@ -1,7 +1,4 @@
-"""Owns the repository as data: every file that people or `doit lock` write, read and matched at once.
-
-Must not know steps, engines or doit.
-"""
+"""The repository as data: every file that people or `doit lock` write, read and matched at once."""
 
 import re
 import shutil

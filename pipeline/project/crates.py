@@ -1,7 +1,4 @@
-"""Owns which crates of the repository a crate is built from, and which cargo looks at for it.
-
-Must not know steps, containers or what cargo makes of them.
-"""
+"""Which crates of the repository a crate is built from, and which cargo looks at for it."""
 
 import functools
 import os

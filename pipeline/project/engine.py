@@ -1,4 +1,4 @@
-"""Owns where the pipeline itself lies, and with it what it brings along for other people's projects."""
+"""Where the pipeline itself lies, and with it what it brings along for other people's projects."""
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-"""Owns `manifests/manifest.toml`: the version, the epoch, the Debian snapshot, artifacts from outside.
-
-Must not know steps, doit or engines.
-"""
+"""`manifests/manifest.toml`: the version, the epoch, the Debian snapshot, artifacts from outside."""
 
 from dataclasses import dataclass, field
 from typing import Annotated

@@ -1,7 +1,4 @@
-"""Owns `manifests/outputs.lock.json`: the bytes that everybody who builds the current version must get.
-
-Must not know engines or doit.
-"""
+"""`manifests/outputs.lock.json`: the bytes that everybody who builds the current version must get."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Owns `product.toml`: what a recipe's programs say, write and need. Images carry it as /etc/product.toml.
+"""`product.toml`: what a recipe's programs say, write and need. Images carry it as /etc/product.toml.
 
 `programs/common/src/product.rs` reads the same there.
 """

@@ -1,7 +1,4 @@
-"""Owns `recipes/*/recipe.toml`: what goes into an image, as people write it.
-
-Must not know pins, steps, doit or engines.
-"""
+"""`recipes/*/recipe.toml`: what goes into an image, as people write it."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,4 @@
-"""Owns `versions` of the manifest: what a release consists of, as people say it, checked against what it is.
-
-Must not know steps, engines or doit.
-"""
+"""`versions` of the manifest: what a release consists of, as people say it, checked against what it is."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Owns how two builds are made that share nothing but the machine, each on its side of every variation.
-
-Must not know what is compared.
-"""
+"""How two builds are made that share nothing but the machine, each on its side of every variation."""
 
 import json
 import os

@@ -1,7 +1,4 @@
-"""Owns `doit reproduce`: two builds, the proof that their surroundings differed, the verdict on their bytes.
-
-Must not know doit, nor how a difference is named.
-"""
+"""`doit reproduce`: two builds, the proof that their surroundings differed, the verdict on their bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Owns the full report on two files that differ: which container makes it, and where it goes."""
+"""The full report on two files that differ: which container makes it, and where it goes."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Owns one of the two builds: this process, on its own copy of the checkout and its own empty cache.
+"""One of the two builds: this process, on its own copy of the checkout and its own empty cache.
 
 It is started with a `Task`'s JSON on standard input, and leaves what it made and saw in a file.
 """

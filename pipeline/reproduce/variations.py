@@ -1,6 +1,4 @@
-"""Owns what may surround a build and must not change its bytes: what each of two builds gets of it.
-
-Must not know steps, engines or how a side comes into force.
+"""What may surround a build and must not change its bytes: what each of two builds gets of it.
 
 The list is the field's own: https://reproducible-builds.org/docs/env-variations/
 """

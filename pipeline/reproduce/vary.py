@@ -1,7 +1,7 @@
-"""Owns what is varied inside a container: it brings a side into force, says so, and starts the step.
+"""What is varied inside a container: it brings a side into force, says so, and starts the step.
 
-It runs as a program before the step's own process, and is in no step's key. Must not import anything but the
-standard library: it travels alone.
+It runs as a program before the step's own process, and is in no step's key. It travels alone, so it imports
+nothing but the standard library.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Owns the comparison of what two builds made, and the proof that it would see a difference.
-
-Must not know how they were built, nor any format: `compare` names structures.
-"""
+"""The comparison of what two builds made, and the proof that it would see a difference."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Owns sandboxes that are containers: what goes into one for a step, and which engine makes it.
-
-Must not know caches of results, checks or doit.
-"""
+"""Sandboxes that are containers: what goes into one for a step, and which engine makes it."""
 
 import contextlib
 import hashlib

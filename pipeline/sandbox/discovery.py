@@ -1,7 +1,4 @@
-"""Owns where container engines listen: it finds the first one that answers.
-
-Must not know what an engine is asked to do.
-"""
+"""Where container engines listen: it finds the first one that answers."""
 
 import contextlib
 import ipaddress

@@ -1,8 +1,7 @@
-"""Owns the container engine: loading an image into it, running one command in it.
+"""The container engine: loading an image into it, running one command in it.
 
-Must not know packages, steps or recipes. It speaks the Docker API (https://docs.docker.com/reference/api/engine/),
-which Podman speaks too. Files cross through the API, into and out of an anonymous volume, so the
-engine may run on another machine.
+It speaks the Docker API (https://docs.docker.com/reference/api/engine/), which Podman speaks too. Files cross
+through the API, into and out of an anonymous volume, so the engine may run on another machine.
 """
 
 import atexit

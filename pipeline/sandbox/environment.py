@@ -1,7 +1,6 @@
-"""Owns what surrounds a step's process without any step asking for it, and so stands in no key.
+"""What surrounds a step's process without any step asking for it, and so stands in no key.
 
-A plain build takes what the engine gives. `reproduce` varies it, and the bytes must not change. Must not know
-what is varied, or why.
+A plain build takes what the engine gives. `reproduce` varies it, and the bytes must not change.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""Owns builder images: from a lock to an image of one deterministic layer that an engine has loaded.
-
-Must not know recipes, steps or doit.
-"""
+"""Builder images: from a lock to an image of one deterministic layer that an engine has loaded."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Owns how an image of one layer is written, and how one is known that an engine shows.
+"""How an image of one layer is written, and how one is known that an engine shows.
 
-Must not know how an engine is spoken to. Attributes are what the Docker API's `GET /images/{name}/json`
-answers, the format is that of `docker save` (https://docs.docker.com/reference/api/engine/).
+Attributes are what the Docker API's `GET /images/{name}/json` answers, the format is that of `docker save`
+(https://docs.docker.com/reference/api/engine/).
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Owns how a process is called so that no other one is meant, on any machine that shares an engine.
+"""Names a process so that no other one is meant, on any machine that shares an engine.
 
-Must not know what processes do. See proc(5), `/proc/<pid>/stat`, and pid_namespaces(7).
+See proc(5), `/proc/<pid>/stat`, and pid_namespaces(7).
 """
 
 import os

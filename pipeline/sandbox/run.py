@@ -1,6 +1,6 @@
-"""Owns one run of a step's function: what it is given, what it says while it runs, and how that ends.
+"""One run of a step's function: what it is given, what it says while it runs, and how that ends.
 
-Where it runs is behind `Sandbox`. Must not know caches of results, checks or doit.
+Where it runs is behind `Sandbox`.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Owns this process's terminal while a container uses it: raw mode, size, bytes both ways.
-
-Must not know what runs in the container.
-"""
+"""This process's terminal while a container uses it: raw mode, size, bytes both ways."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
-"""Owns how files and lines cross into a container and out of it.
+"""How files and lines cross into a container and out of it.
 
-Must not know engines or steps' meaning. Owners, modes and dates of this machine stay here.
+Owners, modes and dates of this machine stay here.
 """
 
 import io

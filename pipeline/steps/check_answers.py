@@ -1,6 +1,6 @@
 """Has the built installer judge an answer file: the rules and the messages are its own.
 
-A step's `run`. Must not know what an answer file may say.
+A step's `run`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Makes the initramfs: BusyBox, the recipe's programs, files of packages, and what lies in its `rootfs/`.
 
-Must not know what the programs do. What the files mean is data: `etc/inittab` starts everything.
+What starts is data: `etc/inittab`.
 """
 
 import hashlib

@@ -1,7 +1,5 @@
 """Takes files out of the unpacked packages of a set for an image, with the libraries that programs need.
 
-Must not know what the files are for.
-
 Specification: ld.so(8); System V ABI, "Dynamic Linking". Which libraries a library needs stands in it.
 """
 

@@ -1,7 +1,7 @@
-"""Owns the cache: blobs by SHA-256, downloads into them, results of steps by key, and their cleaning.
+"""The cache: blobs by SHA-256, downloads into them, results of steps by key, and their cleaning.
 
-Must not know recipes, steps' meaning or engines. Everything that appears here appears by one rename
-of a complete file, so a reader never sees a half; a blob is hashed again each time it is used.
+Everything that appears here appears by one rename of a complete file, so a reader never sees a half; a blob
+is hashed again each time it is used.
 
     blobs/<sha256>          content
     results/<key>.json      what a step made: names, digests, sizes; its mtime is its last use

@@ -1,7 +1,7 @@
-"""Owns downloads: exactly the bytes that a pin names, from the first source that has them.
+"""Downloads: exactly the bytes that a pin names, from the first source that has them.
 
-Must not know what the bytes are. The size and SHA-256 are checked while they arrive; a part that was
-cut off is continued (RFC 9110, section 14); only a complete and right file enters the store.
+The size and SHA-256 are checked while they arrive; a part that was cut off is continued (RFC 9110, section
+14); only a complete and right file enters the store.
 """
 
 import contextlib

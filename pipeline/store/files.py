@@ -1,7 +1,4 @@
-"""Owns how files are digested and written: whole or not at all, and on disk once they are there.
-
-Must not know the cache, steps or engines.
-"""
+"""How files are digested and written: whole or not at all, and on disk once they are there."""
 
 import contextlib
 import errno

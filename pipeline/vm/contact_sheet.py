@@ -1,6 +1,6 @@
-"""Owns the film of a boot as people look at it: a contact sheet, and a moving picture.
+"""The film of a boot as people look at it: a contact sheet, and a moving picture.
 
-Must not know the machine. Imports Pillow, which the boot container has.
+Imports Pillow, which the boot container has.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Owns disks and sticks of a test: made before, read after, by other readers than the installer's.
-
-Must not know the machine.
-"""
+"""Disks and sticks of a test: made before, read after, by other readers than the installer's."""
 
 import hashlib
 import json

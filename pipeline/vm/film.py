@@ -1,7 +1,4 @@
-"""Owns the film of a boot: what the screen showed, several times a second, each picture once.
-
-Must not judge what is on it.
-"""
+"""The film of a boot: what the screen showed, several times a second, each picture once."""
 
 import asyncio
 import hashlib

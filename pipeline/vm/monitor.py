@@ -1,4 +1,4 @@
-"""Owns the control channel to a running QEMU: power, keys, screenshots, events. Must not judge what it sees.
+"""The control channel to a running QEMU: power, keys, screenshots, events.
 
 QEMU Machine Protocol: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 """

@@ -1,4 +1,4 @@
-"""Owns that no process outlives the block that started it. Must not know what the process is."""
+"""No process outlives the block that started it."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE, Process

@@ -1,7 +1,4 @@
-"""Owns reading a machine's screen: text out of a screenshot, and whether the text has what it should.
-
-Must not know how the screenshot came to be.
-"""
+"""Reads a machine's screen: text out of a screenshot, and whether the text has what it should."""
 
 import os
 import re

@@ -1,7 +1,4 @@
-"""Owns what a person at the serial console sees: a terminal of 80 by 24, which pyte emulates.
-
-Must not know where the bytes come from.
-"""
+"""What a person at the serial console sees: a terminal of 80 by 24, which pyte emulates."""
 
 import codecs
 import re

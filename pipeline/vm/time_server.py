@@ -1,7 +1,4 @@
-"""Owns a time server on this host's loopback: SNTP (RFC 4330), always the same time.
-
-Must not know who asks.
-"""
+"""A time server on this host's loopback: SNTP (RFC 4330), always the same time."""
 
 import asyncio
 import struct

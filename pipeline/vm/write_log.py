@@ -1,7 +1,5 @@
 """Reads what QEMU's blklogwrites driver recorded, and makes disks that lost power in between.
 
-Must not know what is installed.
-
 Specification: Linux, Documentation/admin-guide/device-mapper/log-writes.rst, and drivers/md/dm-log-writes.c,
 whose layout QEMU's block/blklogwrites.c writes: a superblock, then for each request its header in one sector
 and its data behind it; numbers are little-endian.

@@ -1,7 +1,6 @@
-"""Owns `./doit new`: another project, for another product, that builds at once.
+"""`./doit new`: another project, for another product, that builds at once.
 
-It is made of this one's recipes, containers and pins, in which the product is called otherwise. Must not know
-doit, nor what any product is called.
+It is made of this one's recipes, containers and pins, with the product renamed.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Owns the pipeline as a wheel that a project brings along, pinned by its digest: it needs nothing else."""
+"""The pipeline as a wheel that a project brings along, pinned by its digest: it needs nothing else."""
 
 import shutil
 from pathlib import Path
