@@ -9,6 +9,7 @@ QUESTIONS = {
     "uefi": "started by UEFI",
     "uefi_cd": "UEFI, from CD",
     "uefi_disk": "UEFI, from USB",
+    "uefi_copied": "UEFI, if copied",
     "bios_cd": "BIOS, from CD",
     "bios_disk": "BIOS, from USB",
     "secure_boot": "Secure Boot",

@@ -36,7 +36,7 @@ def _said(node: Node, found: Start | Miss) -> Said:
     place, rules = found.place, found.rules
     what = "an EFI system partition" if place.is_system and "partition" in place.name else "a FAT file system"
     is_what = "has" if place.is_udf else f"is {what} with"
-    because = f"{place.name} {is_what} {_paths(found.programs)}"
+    because = f"{place.name} {is_what} {paths(found.programs)}"
     if not place.is_system and not place.is_udf:
         because += "; it is no EFI system partition, but firmware takes that from removable media"
     if rules:
@@ -68,7 +68,8 @@ def _conditions(found: Start) -> list[Condition]:
     return conditions
 
 
-def _paths(programs: Sequence[Program]) -> str:
+def paths(programs: Sequence[Program]) -> str:
+    """Return the paths of programs, as a list in a sentence."""
     return ", ".join(program.path for program in programs)
 
 
@@ -152,7 +153,7 @@ def architecture_of_medium(node: Node) -> Said:
     if not programs:
         return Said("unknown", because="there is no program that UEFI starts")
     names = dict.fromkeys(program.architecture for program in programs)
-    return Said("yes", ", ".join(names), _paths(programs))
+    return Said("yes", ", ".join(names), paths(programs))
 
 
 def architecture_of_program(node: Node) -> Said:

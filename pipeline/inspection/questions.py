@@ -8,7 +8,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.quoting import sentence, shown
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
-from pipeline.inspection import boots, initramfs, linux, secure
+from pipeline.inspection import boots, copied, initramfs, linux, secure
 from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Condition, Said
 from pipeline.inspection.judgement import judged
 
@@ -37,7 +37,12 @@ PROGRAM: Mapping[str, Ask] = {
 }
 KERNEL: Mapping[str, Ask] = {**PROGRAM, "kernel": linux.kernels}
 ASKED: Mapping[str, Mapping[str, Ask]] = {
-    "iso": {"uefi_cd": boots.by_uefi_from_cd, "bios_cd": boots.by_bios_from_cd, **MEDIUM},
+    "iso": {
+        "uefi_cd": boots.by_uefi_from_cd,
+        "bios_cd": boots.by_bios_from_cd,
+        "uefi_copied": copied.by_copied_files,
+        **MEDIUM,
+    },
     "disk": MEDIUM,
     "fat": MEDIUM,
     "uki": {**PROGRAM, **LINUX},

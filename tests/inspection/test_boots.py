@@ -8,15 +8,18 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.formats import bios_notice
+from pipeline.formats.iso9660_directory import Member
+from pipeline.inspection.copied import unfit
 from pipeline.inspection.questions import answers
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.fat import fat
 from tests.fixtures.gpt import DATA, SECTOR, mbr, with_gpt
-from tests.fixtures.iso import efi_image, iso
-from tests.fixtures.pe import ARM64, PE_OFFSET, moved, pe
+from tests.fixtures.iso import efi_image, iso, iso_of
+from tests.fixtures.pe import ARM64, I386, PE_OFFSET, moved, pe
 from tests.fixtures.signed import RSA, signed
+from tests.fixtures.udf import udf
 from tests.fixtures.uki import uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
@@ -155,6 +158,23 @@ ROWS = (
     Row(disk(), "kernel", f"6.12.1-test (GPT partition 1!{PROGRAM}!.linux)"),
     Row(disk(), "bios_disk", "no: its first block has no boot code"),
     Row(disk(), "bios_cd", "not applicable"),
+    Row(iso(), "uefi_copied", f"no: {PROGRAM} lies in a boot image, not among the ISO's files"),
+    Row(iso(NO_PROGRAM), "uefi_copied", "not applicable"),
+    Row(iso_of({PROGRAM: uki()}), "uefi_copied", f"yes: the ISO's files include {PROGRAM}, and fit on FAT"),
+    Row(udf({PROGRAM: uki()}), "uefi_copied", f"yes: the ISO's files include {PROGRAM}, and fit on FAT"),
+    Row(
+        iso_of({"EFI/BOOT/BOOTIA32.EFI": pe({".text": b"x"}, machine=I386)}),
+        "uefi_copied",
+        "yes, on 32-bit firmware only: the ISO's files include EFI/BOOT/BOOTIA32.EFI, and fit on FAT",
+    ),
+    Row(
+        iso_of({PROGRAM: uki(machine=ARM64)}),
+        "uefi_copied",
+        f"no: the ISO's files include {PROGRAM}, but that is for arm64, which is not what its name says",
+    ),
+    Row(iso_of({PROGRAM: uki(), "a:b": b""}), "uefi_copied", "no: FAT has no name like a:b"),
+    Row(udf({PROGRAM: uki(), "a:b": b""}), "uefi_copied", "no: FAT has no name like a:b"),
+    Row(disk(), "uefi_copied", "not applicable"),
     Row(iso(), "bios_cd", "no: El Torito's boot catalog has no bootable entry for BIOS"),
     Row(
         iso(patch(efi_image(), 62, b"\xfa\x31\xc0"), platform=0),
@@ -290,3 +310,22 @@ def test_it_is_said(row: Row) -> None:
         where = "".join(f", {condition.text()}" for condition in answer.conditions)
         text = answer.verdict + where + (f": {answer.because}" if answer.because else "")
     assert text == row.said
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "why"),
+    [
+        ("/sources/boot.wim", (1 << 32) - 1, ""),
+        (
+            "/sources/install.wim",
+            1 << 32,
+            "install.wim has 4,294,967,296 bytes, and FAT takes less than 4 GiB",
+        ),
+        ("/pool/a?b", 1, "FAT has no name like pool/a?b"),
+        ("/pool/end.", 1, "FAT has no name like pool/end."),
+        ("/EFI", 1, "FAT takes efi and another file, whose name differs in case, for one"),
+    ],
+)
+def test_a_file_that_fat_does_not_take(path: str, size: int, why: str) -> None:
+    files = [Member("/", "", None), Member("/efi", "", None), Member(path, "", None, extents=((0, size),))]
+    assert unfit(files).removeprefix("sources/") == why
