@@ -6,20 +6,15 @@ Specification: ar(5); long names as GNU writes them, in a member called `//`.
 from collections.abc import Iterator
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, derived, fields, size_of
+from pipeline.compare.span import Span, fields, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, cut
 
 MAGIC = b"!<arch>\n"
-HEADER = (
-    Field("name", 16, values.text),
-    Field("mtime", 12, values.decimal_digits),
-    Field("uid", 6, values.decimal_digits),
-    Field("gid", 6, values.decimal_digits),
-    Field("mode", 8, values.octal_digits),
-    derived("size", 10, values.decimal_digits),
-    Field("end", 2, values.raw),
-)
+HEADER = table("""
+    name 16 text; mtime 12 decimal_digits; uid 6 decimal_digits; gid 6 decimal_digits; mode 8 octal_digits
+    *size 10 decimal_digits; end 2 raw
+""")
 HEADER_SIZE = size_of(HEADER)
 
 

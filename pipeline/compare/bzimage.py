@@ -6,52 +6,21 @@ Specification: Linux, Documentation/arch/x86/boot.rst https://docs.kernel.org/ar
 from collections.abc import Iterator
 
 from pipeline.compare import pe, values
-from pipeline.compare.span import Field, Span, derived, fields
+from pipeline.compare.span import Span, fields, table
 from pipeline.formats.fields import Image, unpack
 
 START = 0x1F1
 SECTOR_SIZE = 512  # bytes
-SETUP_HEADER = (
-    Field("setup_sects", 1, values.little),
-    Field("root_flags", 2, values.little_hex),
-    derived("syssize", 4, values.little),
-    Field("ram_size", 2, values.little),
-    Field("vid_mode", 2, values.little_hex),
-    Field("root_dev", 2, values.little_hex),
-    Field("boot_flag", 2, values.little_hex),
-    Field("jump", 2, values.little_hex),
-    Field("header", 4, values.text),
-    Field("version", 2, values.little_hex),
-    Field("realmode_swtch", 4, values.little_hex),
-    Field("start_sys_seg", 2, values.little_hex),
-    Field("kernel_version", 2, values.little_hex),
-    Field("type_of_loader", 1, values.little_hex),
-    Field("loadflags", 1, values.little_hex),
-    Field("setup_move_size", 2, values.little),
-    Field("code32_start", 4, values.little_hex),
-    Field("ramdisk_image", 4, values.little_hex),
-    Field("ramdisk_size", 4, values.little),
-    Field("bootsect_kludge", 4, values.little_hex),
-    Field("heap_end_ptr", 2, values.little_hex),
-    Field("ext_loader_ver", 1, values.little_hex),
-    Field("ext_loader_type", 1, values.little_hex),
-    Field("cmd_line_ptr", 4, values.little_hex),
-    Field("initrd_addr_max", 4, values.little_hex),
-    Field("kernel_alignment", 4, values.little),
-    Field("relocatable_kernel", 1, values.little),
-    Field("min_alignment", 1, values.little),
-    Field("xloadflags", 2, values.little_hex),
-    Field("cmdline_size", 4, values.little),
-    Field("hardware_subarch", 4, values.little),
-    Field("hardware_subarch_data", 8, values.little_hex),
-    derived("payload_offset", 4, values.little_hex),
-    derived("payload_length", 4, values.little),
-    Field("setup_data", 8, values.little_hex),
-    Field("pref_address", 8, values.little_hex),
-    derived("init_size", 4, values.little),
-    derived("handover_offset", 4, values.little_hex),
-    derived("kernel_info_offset", 4, values.little_hex),
-)
+SETUP_HEADER = table("""
+    setup_sects 1; root_flags 2 hex; *syssize 4; ram_size 2; vid_mode 2 hex; root_dev 2 hex; boot_flag 2 hex
+    jump 2 hex; header 4 text; version 2 hex; realmode_swtch 4 hex; start_sys_seg 2 hex
+    kernel_version 2 hex; type_of_loader 1 hex; loadflags 1 hex; setup_move_size 2; code32_start 4 hex
+    ramdisk_image 4 hex; ramdisk_size 4; bootsect_kludge 4 hex; heap_end_ptr 2 hex; ext_loader_ver 1 hex
+    ext_loader_type 1 hex; cmd_line_ptr 4 hex; initrd_addr_max 4 hex; kernel_alignment 4
+    relocatable_kernel 1; min_alignment 1; xloadflags 2 hex; cmdline_size 4; hardware_subarch 4
+    hardware_subarch_data 8 hex; *payload_offset 4 hex; *payload_length 4; setup_data 8 hex
+    pref_address 8 hex; *init_size 4; *handover_offset 4 hex; *kernel_info_offset 4 hex
+""")
 
 
 def kernel(image: Image) -> Iterator[Span]:

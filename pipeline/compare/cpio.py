@@ -7,21 +7,17 @@ https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 from collections.abc import Iterator
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, derived, fields
+from pipeline.compare.span import Span, fields, table
 from pipeline.errors import FormatError
 from pipeline.formats.cpio_reader import HEADER_SIZE, TRAILER, read
 from pipeline.formats.fields import Image, unpack
 
-HEADER = (
-    Field("magic", 6, values.text),
-    Field("ino", 8, values.hex_digits),
-    Field("mode", 8, values.hex_digits_octal),
-    *(Field(name, 8, values.hex_digits) for name in ("uid", "gid", "nlink", "mtime")),
-    derived("filesize", 8, values.hex_digits),
-    *(Field(name, 8, values.hex_digits) for name in ("devmajor", "devminor", "rdevmajor", "rdevminor")),
-    derived("namesize", 8, values.hex_digits),
-    derived("check", 8, values.hex_digits),
-)
+HEADER = table("""
+    magic 6 text; ino 8 hex_digits; mode 8 hex_digits_octal; uid 8 hex_digits; gid 8 hex_digits
+    nlink 8 hex_digits; mtime 8 hex_digits; *filesize 8 hex_digits; devmajor 8 hex_digits
+    devminor 8 hex_digits; rdevmajor 8 hex_digits; rdevminor 8 hex_digits; *namesize 8 hex_digits
+    *check 8 hex_digits
+""")
 
 
 def archive(image: Image) -> Iterator[Span]:

@@ -9,66 +9,34 @@ from functools import partial
 from itertools import groupby, takewhile
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Layout, Span, Whole, derived, fields, record
+from pipeline.compare.span import Layout, Span, Whole, fields, record, table
 from pipeline.errors import FormatError
 from pipeline.formats.fat import FREE, Volume, chain, read_table, read_volume
 from pipeline.formats.fat_directory import DELETED, ENTRY_SIZE, LAST, LONG_NAME, Entry, walk
 from pipeline.formats.fields import Image, joined
 
-BOOT = (
-    Field("jump", 3, values.raw),
-    Field("OEM name", 8, values.text),
-    Field("bytes per sector", 2, values.little),
-    derived("sectors per cluster", 1, values.little),
-    Field("reserved sectors", 2, values.little),
-    Field("number of FATs", 1, values.little),
-    Field("root directory entries", 2, values.little),
-    derived("total sectors (16 bits)", 2, values.little),
-    Field("media", 1, values.little_hex),
-    derived("sectors per FAT (16 bits)", 2, values.little),
-    Field("sectors per track", 2, values.little),
-    Field("heads", 2, values.little),
-    Field("hidden sectors", 4, values.little),
-    derived("total sectors (32 bits)", 4, values.little),
-)
-BOOT32 = (
-    derived("sectors per FAT (32 bits)", 4, values.little),
-    Field("flags", 2, values.little_hex),
-    Field("version", 2, values.little_hex),
-    Field("root directory's cluster", 4, values.little),
-    Field("FSInfo sector", 2, values.little),
-    Field("backup boot sector", 2, values.little),
-    Field("reserved", 12, values.raw),
-)
-EXTENDED = (
-    Field("drive number", 1, values.little_hex),
-    Field("state", 1, values.little_hex),
-    Field("extended boot signature", 1, values.little_hex),
-    derived("volume serial number", 4, values.little_hex),
-    Field("volume label", 11, values.text),
-    Field("file system type", 8, values.text),
-)
-ENTRY = (
-    Field("name", 11, values.text),
-    Field("attributes", 1, values.little_hex),
-    Field("case", 1, values.little_hex),
-    Field("creation time (hundredths)", 1, values.little),
-    Field("creation time", 2, values.dos_time),
-    Field("creation date", 2, values.dos_date),
-    Field("access date", 2, values.dos_date),
-    derived("first cluster (high)", 2, values.little),
-    Field("write time", 2, values.dos_time),
-    Field("write date", 2, values.dos_date),
-    derived("first cluster (low)", 2, values.little),
-    derived("size", 4, values.little),
-)
-FSINFO = (
-    Field("lead signature", 4, values.raw),
-    Field("reserved 1", 480, values.raw),
-    Field("structure signature", 4, values.raw),
-    derived("free clusters", 4, values.little),
-    derived("next free cluster", 4, values.little),
-)
+BOOT = table("""
+    jump 3 raw; OEM name 8 text; bytes per sector 2; *sectors per cluster 1; reserved sectors 2
+    number of FATs 1; root directory entries 2; *total sectors (16 bits) 2; media 1 hex
+    *sectors per FAT (16 bits) 2; sectors per track 2; heads 2; hidden sectors 4; *total sectors (32 bits) 4
+""")
+BOOT32 = table("""
+    *sectors per FAT (32 bits) 4; flags 2 hex; version 2 hex; root directory's cluster 4; FSInfo sector 2
+    backup boot sector 2; reserved 12 raw
+""")
+EXTENDED = table("""
+    drive number 1 hex; state 1 hex; extended boot signature 1 hex; *volume serial number 4 hex
+    volume label 11 text; file system type 8 text
+""")
+ENTRY = table("""
+    name 11 text; attributes 1 hex; case 1 hex; creation time (hundredths) 1; creation time 2 dos_time
+    creation date 2 dos_date; access date 2 dos_date; *first cluster (high) 2; write time 2 dos_time
+    write date 2 dos_date; *first cluster (low) 2; *size 4
+""")
+FSINFO = table("""
+    lead signature 4 raw; reserved 1 480 raw; structure signature 4 raw; *free clusters 4
+    *next free cluster 4
+""")
 
 
 def volume(image: Image) -> Iterator[Span]:

@@ -8,43 +8,24 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, derived, fields, record
+from pipeline.compare.span import Span, fields, record, table
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, unpack
 from pipeline.formats.gpt import MAX_ENTRIES, PROTECTIVE, SIGNATURE, find_sector_size, read_mbr
 
-MBR_PARTITION = (
-    Field("boot indicator", 1, values.little_hex),
-    derived("starting CHS", 3, values.raw),
-    Field("OS type", 1, values.little_hex),
-    derived("ending CHS", 3, values.raw),
-    derived("starting LBA", 4, values.little),
-    derived("size in LBA", 4, values.little),
-)
-HEADER = (
-    Field("signature", 8, values.text),
-    Field("revision", 4, values.little_hex),
-    Field("header size", 4, values.little),
-    derived("header CRC32", 4, values.little_hex),
-    Field("reserved", 4, values.little),
-    derived("my LBA", 8, values.little),
-    derived("alternate LBA", 8, values.little),
-    derived("first usable LBA", 8, values.little),
-    derived("last usable LBA", 8, values.little),
-    derived("disk GUID", 16, values.guid),
-    derived("partition entry LBA", 8, values.little),
-    Field("number of partition entries", 4, values.little),
-    Field("size of partition entry", 4, values.little),
-    derived("partition entry array CRC32", 4, values.little_hex),
-)
-ENTRY = (
-    Field("partition type GUID", 16, values.guid),
-    derived("unique partition GUID", 16, values.guid),
-    derived("starting LBA", 8, values.little),
-    derived("ending LBA", 8, values.little),
-    Field("attributes", 8, values.little_hex),
-    Field("partition name", 72, values.utf16),
-)
+MBR_PARTITION = table("""
+    boot indicator 1 hex; *starting CHS 3 raw; OS type 1 hex; *ending CHS 3 raw; *starting LBA 4
+    *size in LBA 4
+""")
+HEADER = table("""
+    signature 8 text; revision 4 hex; header size 4; *header CRC32 4 hex; reserved 4; *my LBA 8
+    *alternate LBA 8; *first usable LBA 8; *last usable LBA 8; *disk GUID 16 guid; *partition entry LBA 8
+    number of partition entries 4; size of partition entry 4; *partition entry array CRC32 4 hex
+""")
+ENTRY = table("""
+    partition type GUID 16 guid; *unique partition GUID 16 guid; *starting LBA 8; *ending LBA 8
+    attributes 8 hex; partition name 72 utf16
+""")
 
 
 def disk(image: Image) -> Iterator[Span]:

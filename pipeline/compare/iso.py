@@ -10,16 +10,14 @@ from functools import partial
 
 from pipeline.compare import gpt, values
 from pipeline.compare.iso_record import (
-    RECORD,
     RECORD_SIZE,
     SECTOR_SIZE,
     Record,
-    both,
     record_spans,
     records,
     system_use,
 )
-from pipeline.compare.span import Field, Layout, Show, Span, derived, fields, record, size_of
+from pipeline.compare.span import Field, Layout, Span, fields, record, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.eltorito import read_catalog
 from pipeline.formats.fields import Image, cut, unpack
@@ -31,75 +29,40 @@ MAX_DESCRIPTORS = 64
 MAX_DIRECTORIES = 100_000
 MAX_DIRECTORY = 1 << 24  # bytes
 
-TIMES = ("creation", "modification", "expiration", "effective")
-FILES = ("copyright file", "abstract file", "bibliographic file")
-ENTRY_NAMES = ("volume set", "publisher", "data preparer", "application")
-
-
-def _descriptor(text: Show) -> tuple[Field, ...]:
-    return (
-        Field("type", 1, values.little),
-        Field("identifier", 5, values.text),
-        Field("version", 1, values.little),
-        Field("flags", 1, values.little_hex),
-        Field("system identifier", 32, text),
-        Field("volume identifier", 32, text),
-        Field("unused", 8, values.raw),
-        *both("volume space size", derived=True),
-        Field("escape sequences", 32, values.text),
-        *both("volume set size", 2),
-        *both("volume sequence number", 2),
-        *both("logical block size", 2),
-        *both("path table size", derived=True),
-        derived("location of path table (little-endian)", 4, values.little),
-        derived("location of optional path table (little-endian)", 4, values.little),
-        derived("location of path table (big-endian)", 4, values.big),
-        derived("location of optional path table (big-endian)", 4, values.big),
-        *(Field(f"root directory's {field.name}", field.size, field.show, field.derived) for field in RECORD),
-        Field("root directory's identifier", 1, values.raw),
-        *(Field(f"{name} identifier", 128, text) for name in ENTRY_NAMES),
-        *(Field(f"{name} identifier", 37, text) for name in FILES),
-        *(Field(f"volume {name} date and time", 17, values.text) for name in TIMES),
-        Field("file structure version", 1, values.little),
-        Field("reserved", 1, values.raw),
-        Field("application use", 512, values.raw),
-        Field("reserved", 653, values.raw),
-    )
-
-
-BOOT = (
-    Field("type", 1, values.little),
-    Field("identifier", 5, values.text),
-    Field("version", 1, values.little),
-    Field("boot system identifier", 32, values.text),
-    Field("boot identifier", 32, values.text),
-    derived("boot catalog's sector", 4, values.little),
-    Field("boot system use", 1973, values.raw),
-)
-VALIDATION = (
-    Field("header", 1, values.little_hex),
-    Field("platform", 1, values.little_hex),
-    Field("reserved", 2, values.raw),
-    Field("identifier", 24, values.text),
-    derived("checksum", 2, values.little_hex),
-    Field("key", 2, values.little_hex),
-)
-BOOT_ENTRY = (
-    Field("boot indicator or header", 1, values.little_hex),
-    Field("media or platform", 1, values.little_hex),
-    Field("load segment or number of entries", 2, values.little_hex),
-    Field("system type", 1, values.little_hex),
-    Field("unused", 1, values.raw),
-    derived("sector count", 2, values.little),
-    derived("load RBA", 4, values.little),
-    Field("selection criteria", 20, values.raw),
-)
-PATH = (
-    Field("identifier length", 1, values.little),
-    Field("extended attribute length", 1, values.little),
-    Field("location", 4, values.raw),
-    Field("parent's number", 2, values.raw),
-)
+DESCRIPTOR = """
+    type 1; identifier 5 text; version 1; flags 1 hex; system identifier 32 {text}
+    volume identifier 32 {text}; unused 8 raw; *volume space size 4 both; escape sequences 32 text
+    volume set size 2 both; volume sequence number 2 both; logical block size 2 both
+    *path table size 4 both; *location of path table (little-endian) 4
+    *location of optional path table (little-endian) 4; *location of path table (big-endian) 4 big
+    *location of optional path table (big-endian) 4 big
+    root directory's length 1; root directory's extended attribute length 1
+    *root directory's location 4 both; *root directory's data length 4 both
+    root directory's recording date and time 7 record_time; root directory's flags 1 hex
+    root directory's file unit size 1; root directory's interleave gap size 1
+    root directory's volume sequence number 2 both; root directory's identifier length 1
+    root directory's identifier 1 raw; volume set identifier 128 {text}; publisher identifier 128 {text}
+    data preparer identifier 128 {text}; application identifier 128 {text}
+    copyright file identifier 37 {text}; abstract file identifier 37 {text}
+    bibliographic file identifier 37 {text}; volume creation date and time 17 text
+    volume modification date and time 17 text; volume expiration date and time 17 text
+    volume effective date and time 17 text; file structure version 1; reserved 1 raw
+    application use 512 raw; reserved 653 raw
+"""
+BOOT = table("""
+    type 1; identifier 5 text; version 1; boot system identifier 32 text; boot identifier 32 text
+    *boot catalog's sector 4; boot system use 1973 raw
+""")
+VALIDATION = table("""
+    header 1 hex; platform 1 hex; reserved 2 raw; identifier 24 text; *checksum 2 hex; key 2 hex
+""")
+BOOT_ENTRY = table("""
+    boot indicator or header 1 hex; media or platform 1 hex; load segment or number of entries 2 hex
+    system type 1 hex; unused 1 raw; *sector count 2; *load RBA 4; selection criteria 20 raw
+""")
+PATH = table("""
+    identifier length 1; extended attribute length 1; location 4 raw; parent's number 2 raw
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +105,10 @@ def _kind(descriptor: bytes) -> tuple[str, tuple[Field, ...]]:
     if descriptor[0] == BOOT_RECORD:
         return "El Torito boot record", BOOT
     if descriptor[0] == PRIMARY:
-        return "ISO 9660 primary volume descriptor", _descriptor(values.text)
+        return "ISO 9660 primary volume descriptor", table(DESCRIPTOR.format(text="text"))
     if descriptor[0] == SUPPLEMENTARY:
-        return "Joliet volume descriptor", _descriptor(values.utf16_big)
-    return "ISO 9660 volume descriptor", (*BOOT[:3], Field("rest", SECTOR_SIZE - 7, values.raw))
+        return "Joliet volume descriptor", table(DESCRIPTOR.format(text="utf16_big"))
+    return "ISO 9660 volume descriptor", (*BOOT[:3], *table(f"rest {SECTOR_SIZE - 7} raw"))
 
 
 def _tree(image: Image, descriptor: bytes, *, joliet: bool) -> _Tree:

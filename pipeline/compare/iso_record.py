@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, fields, size_of
+from pipeline.compare.span import Span, fields, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
 from pipeline.formats.rock_ridge import read_attributes
@@ -16,40 +16,18 @@ SECTOR_SIZE = 2048  # bytes
 IS_DIRECTORY = 0x02
 
 
-def both(name: str, size: int = 4, *, derived: bool = False) -> tuple[Field, Field]:
-    """Return the fields of a number that is stored in both byte orders."""
-    little = Field(f"{name} (little-endian)", size, values.little, derived)
-    return little, Field(f"{name} (big-endian)", size, values.big, derived)
-
-
-RECORD = (
-    Field("length", 1, values.little),
-    Field("extended attribute length", 1, values.little),
-    *both("location", derived=True),
-    *both("data length", derived=True),
-    Field("recording date and time", 7, values.record_time),
-    Field("flags", 1, values.little_hex),
-    Field("file unit size", 1, values.little),
-    Field("interleave gap size", 1, values.little),
-    *both("volume sequence number", 2),
-    Field("identifier length", 1, values.little),
-)
+RECORD = table("""
+    length 1; extended attribute length 1; *location 4 both; *data length 4 both
+    recording date and time 7 record_time; flags 1 hex; file unit size 1; interleave gap size 1
+    volume sequence number 2 both; identifier length 1
+""")
 RECORD_SIZE = size_of(RECORD)
-ENTRY = (
-    Field("signature", 2, values.text),
-    Field("length", 1, values.little),
-    Field("version", 1, values.little),
-)
+ENTRY = table("signature 2 text; length 1; version 1")
 ENTRIES = {
-    "PX": tuple(
-        field for name in ("mode", "links", "user", "group", "serial number") for field in both(name)
-    ),
-    "CE": tuple(field for name in ("block", "offset", "length") for field in both(name)),
-    "TF": (
-        Field("flags", 1, values.little_hex),
-        *(Field(f"time {number}", 7, values.record_time) for number in range(1, 8)),
-    ),
-    "NM": (Field("flags", 1, values.little_hex),),
+    "PX": table("mode 4 both; links 4 both; user 4 both; group 4 both; serial number 4 both"),
+    "CE": table("block 4 both; offset 4 both; length 4 both"),
+    "TF": table("flags 1 hex;" + "".join(f"time {number} 7 record_time;" for number in range(1, 8))),
+    "NM": table("flags 1 hex"),
 }
 Continue = Callable[[int, int, int], bytes]
 

@@ -6,63 +6,36 @@ Specification: Microsoft, PE Format https://learn.microsoft.com/windows/win32/de
 from collections.abc import Iterator
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, derived, record, size_of
+from pipeline.compare.span import Field, Span, record, size_of, table
 from pipeline.formats.fields import Image, unpack
 from pipeline.formats.pe import read_pe
 
-COFF = (
-    Field("signature", 4, values.text),
-    Field("Machine", 2, values.little_hex),
-    derived("NumberOfSections", 2, values.little),
-    Field("TimeDateStamp", 4, values.little),
-    Field("PointerToSymbolTable", 4, values.little_hex),
-    Field("NumberOfSymbols", 4, values.little),
-    Field("SizeOfOptionalHeader", 2, values.little),
-    Field("Characteristics", 2, values.little_hex),
-)
-STANDARD = (
-    Field("Magic", 2, values.little_hex),
-    Field("MajorLinkerVersion", 1, values.little),
-    Field("MinorLinkerVersion", 1, values.little),
-    derived("SizeOfCode", 4, values.little),
-    derived("SizeOfInitializedData", 4, values.little),
-    derived("SizeOfUninitializedData", 4, values.little),
-    Field("AddressOfEntryPoint", 4, values.little_hex),
-    derived("BaseOfCode", 4, values.little_hex),
-)
-WINDOWS = (
-    *(Field(name, 4, values.little) for name in ("SectionAlignment", "FileAlignment")),
-    *(
-        Field(f"{which}{what}Version", 2, values.little)
-        for what in ("OperatingSystem", "Image", "Subsystem")
-        for which in ("Major", "Minor")
-    ),
-    Field("Win32VersionValue", 4, values.little),
-    derived("SizeOfImage", 4, values.little),
-    derived("SizeOfHeaders", 4, values.little),
-    derived("CheckSum", 4, values.little_hex),
-    Field("Subsystem", 2, values.little),
-    Field("DllCharacteristics", 2, values.little_hex),
-)
+COFF = table("""
+    signature 4 text; Machine 2 hex; *NumberOfSections 2; TimeDateStamp 4; PointerToSymbolTable 4 hex
+    NumberOfSymbols 4; SizeOfOptionalHeader 2; Characteristics 2 hex
+""")
+STANDARD = table("""
+    Magic 2 hex; MajorLinkerVersion 1; MinorLinkerVersion 1; *SizeOfCode 4; *SizeOfInitializedData 4
+    *SizeOfUninitializedData 4; AddressOfEntryPoint 4 hex; *BaseOfCode 4 hex
+""")
+WINDOWS = table("""
+    SectionAlignment 4; FileAlignment 4; MajorOperatingSystemVersion 2; MinorOperatingSystemVersion 2
+    MajorImageVersion 2; MinorImageVersion 2; MajorSubsystemVersion 2; MinorSubsystemVersion 2
+    Win32VersionValue 4; *SizeOfImage 4; *SizeOfHeaders 4; *CheckSum 4 hex; Subsystem 2
+    DllCharacteristics 2 hex
+""")
 STACK = ("SizeOfStackReserve", "SizeOfStackCommit", "SizeOfHeapReserve", "SizeOfHeapCommit")
-LAST = (Field("LoaderFlags", 4, values.little), Field("NumberOfRvaAndSizes", 4, values.little))
+LAST = table("LoaderFlags 4; NumberOfRvaAndSizes 4")
 DIRECTORIES = (
     *("Export", "Import", "Resource", "Exception", "Certificate", "Base Relocation", "Debug", "Architecture"),
     *("Global Ptr", "TLS", "Load Config", "Bound Import", "IAT", "Delay Import", "CLR", "Reserved"),
 )
 CERTIFICATE = 4  # index in DIRECTORIES
-SECTION = (
-    Field("Name", 8, values.text),
-    derived("VirtualSize", 4, values.little),
-    derived("VirtualAddress", 4, values.little_hex),
-    derived("SizeOfRawData", 4, values.little),
-    derived("PointerToRawData", 4, values.little_hex),
-    Field("PointerToRelocations", 4, values.little_hex),
-    Field("PointerToLinenumbers", 4, values.little_hex),
-    Field("NumberOfRelocations", 2, values.little),
-    Field("NumberOfLinenumbers", 2, values.little),
-    Field("Characteristics", 4, values.little_hex),
-)
+SECTION = table("""
+    Name 8 text; *VirtualSize 4; *VirtualAddress 4 hex; *SizeOfRawData 4; *PointerToRawData 4 hex
+    PointerToRelocations 4 hex; PointerToLinenumbers 4 hex; NumberOfRelocations 2; NumberOfLinenumbers 2
+    Characteristics 4 hex
+""")
 PE32_PLUS = 0x20B
 
 
@@ -102,12 +75,10 @@ def program(image: Image) -> Iterator[Span]:
 
 
 def _optional_header(*, wide: bool) -> tuple[Field, ...]:
-    base = Field("ImageBase", 8 if wide else 4, values.little_hex)
-    between = (base,) if wide else (Field("BaseOfData", 4, values.little_hex), base)
-    stack = tuple(Field(name, 8 if wide else 4, values.little) for name in STACK)
-    directories = tuple(
-        derived(f"{name} Table {what}", 4, values.little_hex)
-        for name in DIRECTORIES
-        for what in ("address", "size")
+    word = 8 if wide else 4
+    between = table(("" if wide else "BaseOfData 4 hex;") + f"ImageBase {word} hex")
+    stack = table(";".join(f"{name} {word}" for name in STACK))
+    directories = table(
+        ";".join(f"*{name} Table {what} 4 hex" for name in DIRECTORIES for what in ("address", "size"))
     )
     return (*STANDARD, *between, *WINDOWS, *stack, *LAST, *directories)

@@ -1,8 +1,10 @@
 """The vocabulary of layouts: named spans of an image, and tables of fields that follow each other."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.compare import values
 from pipeline.formats.fields import Image
 
 Show = Callable[[bytes], str]
@@ -54,9 +56,20 @@ class Field:
     derived: bool = False
 
 
-def derived(name: str, size: int, show: Show) -> Field:
-    """Return a field that follows from other bytes."""
-    return Field(name, size, show, derived=True)
+def table(rows: str) -> tuple[Field, ...]:
+    """Return the fields of a table: `name size show`, with `;` or a line feed between them.
+
+    `show` is a function of `values`: `hex` for little_hex, nothing for little, `both` for a number that is
+    stored in both byte orders. A `*` marks what is derived.
+    """
+    found = []
+    for row in filter(None, map(str.strip, re.split("[;\n]", rows))):
+        name, size, show = (f"{row} little" if row.rsplit()[-1].isdigit() else row).rsplit(maxsplit=2)
+        for way in ("little", "big") if show == "both" else (show,):
+            order = f" ({way}-endian)" if show == "both" else ""
+            shown = values.little_hex if way == "hex" else getattr(values, way)
+            found.append(Field(name.removeprefix("*") + order, int(size), shown, name.startswith("*")))
+    return tuple(found)
 
 
 def fields(table: Iterable[Field], start: int = 0) -> Iterator[Span]:

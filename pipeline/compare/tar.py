@@ -8,28 +8,18 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, derived, fields
+from pipeline.compare.span import Span, fields, table
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, stream
 
 BLOCK = 512  # bytes
 MAGIC_OFFSET = 257
-HEADER = (
-    Field("name", 100, values.text),
-    *(Field(name, 8, values.octal_digits) for name in ("mode", "uid", "gid")),
-    derived("size", 12, values.octal_digits),
-    Field("mtime", 12, values.octal_digits),
-    derived("chksum", 8, values.octal_digits),
-    Field("typeflag", 1, values.text),
-    Field("linkname", 100, values.text),
-    Field("magic", 6, values.text),
-    Field("version", 2, values.text),
-    Field("uname", 32, values.text),
-    Field("gname", 32, values.text),
-    Field("devmajor", 8, values.octal_digits),
-    Field("devminor", 8, values.octal_digits),
-    Field("prefix", 155, values.text),
-)
+HEADER = table("""
+    name 100 text; mode 8 octal_digits; uid 8 octal_digits; gid 8 octal_digits; *size 12 octal_digits
+    mtime 12 octal_digits; *chksum 8 octal_digits; typeflag 1 text; linkname 100 text; magic 6 text
+    version 2 text; uname 32 text; gname 32 text; devmajor 8 octal_digits; devminor 8 octal_digits
+    prefix 155 text
+""")
 
 
 def is_tar(image: Image) -> bool:
