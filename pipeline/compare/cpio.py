@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pipeline.compare import values
 from pipeline.compare.span import Span, fields, table
 from pipeline.errors import FormatError
-from pipeline.formats.cpio_reader import HEADER_SIZE, TRAILER, read
-from pipeline.formats.fields import Image, unpack
+from pipeline.formats.cpio_reader import HEADER_SIZE, MAGICS, MAX_NAME, TRAILER, skip_zeros
+from pipeline.formats.fields import Image, cut, unpack
 
 HEADER = table("""
     magic 6 text; ino 8 hex_digits; mode 8 hex_digits_octal; uid 8 hex_digits; gid 8 hex_digits
@@ -21,17 +21,22 @@ HEADER = table("""
 
 
 def archive(image: Image) -> Iterator[Span]:
-    """Yield members and trailers in the order in which they lie there, and what follows that is no newc."""
-    end = 0
-    try:
-        for entry in read(image):
-            yield from _between(image, end, entry.offset)
-            size = _size(image, entry.offset)
-            yield Span(entry.offset, size, f"cpio member {entry.name!r}", member)
-            end = entry.offset + size
-    except FormatError:
-        pass
-    yield from _between(image, end, len(image))
+    """Yield members, trailers and zeros in their order, and what follows that is no newc."""
+    at, ended = 0, False
+    while at < len(image):
+        head = bytes(image[at : at + 6])
+        if head in MAGICS:
+            size, name = _size(image, at), _name(image, at)
+            ended = name == TRAILER
+            yield Span(at, size, "cpio trailer" if ended else f"cpio member {name!r}", member)
+        elif head[0] == 0:
+            size, ended = skip_zeros(image, at) - at, True
+            yield Span(at, size, "zeros after the cpio archive", show=values.raw)
+        else:
+            if ended:
+                yield Span(at, len(image) - at, "what follows the cpio archive")
+            return
+        at += size
 
 
 def member(image: Image) -> Iterator[Span]:
@@ -46,37 +51,10 @@ def member(image: Image) -> Iterator[Span]:
     yield Span(start + size, -size % 4, "padding after the contents", show=values.raw, derived=True)
 
 
-def _between(image: Image, start: int, end: int) -> Iterator[Span]:
-    """Yield what lies between two members: a trailer, zeros, and at the end perhaps a packed archive."""
-    ended = False
-    while start < end:
-        head = bytes(image[start : start + 6])
-        if head in (b"070701", b"070702"):
-            size = _size(image, start)
-            if bytes(image[start + HEADER_SIZE : start + HEADER_SIZE + len(TRAILER)]) != TRAILER.encode():
-                return
-            yield Span(start, size, "cpio trailer", member)
-        elif head[:1] == b"\0":
-            size = _zeros(image, start, end)
-            yield Span(start, size, "zeros after the cpio archive", show=values.raw)
-        elif ended:
-            yield Span(start, end - start, "what follows the cpio archive")
-            return
-        else:
-            return
-        ended = True
-        start += size
-
-
-def _zeros(image: Image, start: int, end: int) -> int:
-    size = 0
-    while start + size < end:
-        block = bytes(image[start + size : min(start + size + 4096, end)])
-        rest = block.lstrip(b"\0")
-        size += len(block) - len(rest)
-        if rest:
-            break
-    return size
+def _name(image: Image, start: int) -> str:
+    _, size = _sizes(image, start)
+    name = cut(image, start + HEADER_SIZE, min(size, MAX_NAME), "cpio: name")
+    return bytes(name).partition(b"\0")[0].decode(errors="surrogateescape")
 
 
 def _sizes(image: Image, start: int) -> tuple[int, int]:

@@ -1,24 +1,29 @@
-"""Reads cpio "newc" archives, one or several in a row, as Linux takes them for an initramfs.
+"""Reads cpio "newc" archives as Linux unpacks them: member by member, up to the first that stops it.
 
 It shares no code with `cpio`, whose output it judges.
 
-Specification: Linux, Documentation/driver-api/early-userspace/buffer-format.rst
+Specification: Linux 6.12, init/initramfs.c (`do_header`, `do_name`, `do_copy`, `do_symlink`, `do_reset`), and
+Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import FormatError
-from pipeline.formats.fields import CHUNK, Image, chunks, cut
+from pipeline.formats.budget import MEMBERS
+from pipeline.formats.fields import CHUNK, Image, budget_of, chunks, legible
+from pipeline.formats.magic import Format, recognise
 
 MAGICS = (b"070701", b"070702")
 HEADER_SIZE = 110  # bytes: a magic of 6, then 13 fields of 8 hex digits
-HEADER_FIELDS = re.compile(rb"[0-9A-Fa-f]{104}")
+NUMBER = re.compile(rb"(?:0[xX](?=[0-9A-Fa-f]))?([0-9A-Fa-f]*)")  # how simple_strtoul reads one
 TRAILER = "TRAILER!!!"
+FOREIGN = (Format.CPIO_ODC, Format.CPIO_BINARY, Format.TAR)
+"""What others make of many files, and Linux does not take."""
 
+MAX_LINK = 4096  # bytes: PATH_MAX
 MAX_NAME = 4096  # bytes, with the NUL; Linux skips members with longer ones
 MAX_NAMES = 1 << 25  # characters, of an archive's names
 READ_AHEAD = 512  # bytes; a header and almost every name
@@ -55,22 +60,31 @@ class Entry:
         return found is None or found & 0xFFFF_FFFF == self.checksum
 
 
-def read(archive: Image) -> Iterator[Entry]:
-    """Yield the members of every archive in `archive`, trailers left out, zeros between archives skipped.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The members from one place on, up to a trailer or to where Linux stops.
 
-    Raises FormatError, with the offset, where the bytes are no newc member, where one runs past the
-    end, and where the last archive has no trailer.
+    `fault` is what stops it, `cut` what is missing where the bytes end; Linux says nothing of that.
     """
-    offset = skip_zeros(archive, 0)
-    if offset == len(archive):
-        raise FormatError(f"cpio: no archive in {len(archive)} bytes", "give a newc archive")
-    while offset < len(archive):
-        entry, offset = _read_entry(archive, offset)
-        if entry.name == TRAILER:
-            offset = skip_zeros(archive, offset)
-            continue
-        _check_goes_on(archive, entry, offset)
-        yield entry
+
+    entries: tuple[Entry, ...]
+    end: int
+    has_trailer: bool
+    fault: FormatError | None
+    cut: FormatError | None
+
+
+class _Reading:
+    """Where reading is, and what it has come upon."""
+
+    def __init__(self, at: int) -> None:
+        self.end, self.has_trailer = at, False
+        self.fault: FormatError | None = None
+        self.cut: FormatError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.has_trailer or self.fault or self.cut)
 
 
 def skip_zeros(image: Image, offset: int) -> int:
@@ -87,36 +101,71 @@ def skip_zeros(image: Image, offset: int) -> int:
     return len(image)
 
 
-def _check_goes_on(image: Image, entry: Entry, end: int) -> None:
-    if end >= len(image):
-        raise FormatError(
-            f"cpio: no trailer after {entry.name!r}, where the archive ends ({len(image)} bytes)",
-            "the archive is cut off: make it again",
-        )
+def read_run(archive: Image, at: int, limit: int) -> Run:
+    """Read the members from `at` on, zeros between them skipped. `at` is where a header has to be.
+
+    Raises FormatError when there are more than `limit` of them, or names without end.
+    """
+    run = _Reading(at)
+    entries: list[Entry] = []
+    count = characters = 0
+    while run.end < len(archive) and not run.is_over:
+        ahead = _ahead(archive, run, after=count > 0)
+        if count and not (ahead.startswith(b"0") and run.end % 4 == 0):
+            break
+        entry = _read_member(archive, ahead, run)
+        count += 1
+        if entry is None:
+            continue
+        characters += len(entry.name)
+        if len(entries) == limit or characters > MAX_NAMES:
+            error = FormatError(
+                f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
+                "characters of names that are read",
+                "the archive is made to exhaust memory, or holds what no initramfs needs",
+            )
+            raise budget_of(archive).lacking_or(MEMBERS, error)
+        entries.append(entry)
+    return Run(_linked(entries), run.end, run.has_trailer, run.fault, run.cut)
 
 
-def _read_entry(archive: Image, offset: int) -> tuple[Entry, int]:
-    """Return the member at `offset`, and the offset of the next one."""
-    cut(archive, offset, HEADER_SIZE, "cpio: header")
-    ahead = bytes(archive[offset : offset + READ_AHEAD])
+def _ahead(archive: Image, run: _Reading, *, after: bool) -> bytes:
+    """Return what the next member starts with; behind another one zeros are skipped."""
+    ahead = bytes(archive[run.end : run.end + READ_AHEAD])
+    if not (after and ahead.startswith(b"\0")):
+        return ahead
+    run.end = skip_zeros(archive, run.end)
+    return bytes(archive[run.end : run.end + READ_AHEAD])
+
+
+def _read_member(archive: Image, ahead: bytes, run: _Reading) -> Entry | None:
+    """Return the member at the run's end, which is moved behind it; None for what Linux makes nothing of."""
+    at = run.end
     header = ahead[:HEADER_SIZE]
+    if len(header) < HEADER_SIZE and any(magic.startswith(header[:6]) for magic in MAGICS):
+        _end(archive, run, "header", HEADER_SIZE, at)
+        return None
     if header[:6] not in MAGICS:
-        raise FormatError(
-            f"cpio: no newc member at offset {offset:#x}: it starts with {header[:6]!r}, not b'070701'",
-            "make the archive with `cpio -H newc`",
-        )
-    if not HEADER_FIELDS.fullmatch(header, 6):
-        raise FormatError(
-            f"cpio: the member at offset {offset:#x} has a header field that is not hexadecimal",
-            "the archive is damaged: make it again",
-        )
+        run.fault = _no_member(archive, at, header)
+        return None
     inode, mode, uid, gid, nlink, mtime, size, source_major, source_minor, major, minor, name_size, sum_ = (
-        int(header[start : start + 8], 16) for start in range(6, HEADER_SIZE, 8)
+        _number(header[start : start + 8]) for start in range(6, HEADER_SIZE, 8)
     )
-    name = _read_name(archive, offset + HEADER_SIZE, name_size, ahead[HEADER_SIZE:])
-    start = _align(offset + HEADER_SIZE + name_size)
-    entry = Entry(
-        offset=offset,
+    start = _align(at + HEADER_SIZE + name_size)
+    run.end = _align(start + size)
+    is_file, is_link = stat.S_ISREG(mode), stat.S_ISLNK(mode)
+    if not 0 < name_size <= MAX_NAME or (is_link and size > MAX_LINK) or (size and not (is_file or is_link)):
+        return None
+    name = _read_name(archive, at + HEADER_SIZE, name_size, ahead[HEADER_SIZE:], run)
+    if name is None or run.has_trailer:
+        return None
+    data = archive[start : start + size]
+    if len(data) < size or start > len(archive):
+        _end(archive, run, name, size, start)
+        if is_link or start > len(archive):
+            return None  # Linux makes a link when it has all of it, and a file when that may begin
+    return Entry(
+        offset=at,
         name=name,
         inode=inode,
         mode=mode,
@@ -125,27 +174,86 @@ def _read_entry(archive: Image, offset: int) -> tuple[Entry, int]:
         nlink=nlink,
         mtime=mtime,
         device=(major, minor),
-        data=cut(archive, start, size, f"cpio: {name}"),
+        data=data,
         source_device=(source_major, source_minor),
-        checksum=sum_ if header[:6] == MAGICS[1] and stat.S_ISREG(mode) else None,
+        checksum=sum_ if header[:6] == MAGICS[1] and is_file else None,
+        missing=size - len(data),
+        start=start,
     )
-    return entry, _align(start + size)
 
 
-def _read_name(archive: Image, offset: int, size: int, ahead: bytes) -> str:
-    """Return the name; `ahead` is what has been read from `offset` on."""
-    if size > MAX_NAME:
-        raise FormatError(
-            f"cpio: the name at offset {offset:#x} has {size} bytes; Linux takes up to {MAX_NAME}",
+def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: _Reading) -> str | None:
+    """Return a member's name, which ends at the first NUL; `ahead` is what has been read from there on."""
+    raw = ahead[:size] if size <= len(ahead) else bytes(archive[at : at + size])
+    if len(raw) < size:
+        _end(archive, run, "name", size, at)
+        return None
+    if not raw.endswith(b"\0"):
+        run.fault = FormatError(
+            f"cpio: the name at offset {at:#x} does not end at its one NUL: {legible(raw[:40])}",
             "the archive is damaged: make it again",
         )
-    name = ahead[:size] if size <= len(ahead) else bytes(cut(archive, offset, size, "cpio: name"))
-    if not name.endswith(b"\0") or b"\0" in name[:-1]:
-        raise FormatError(
-            f"cpio: the name at offset {offset:#x} does not end at its one NUL: {name[:40]!r}",
-            "the archive is damaged: make it again",
-        )
-    return name[:-1].decode(errors="surrogateescape")
+        return None
+    name = raw.partition(b"\0")[0].decode(errors="surrogateescape")
+    run.has_trailer = name == TRAILER
+    return name
+
+
+def _end(archive: Image, run: _Reading, what: str, size: int, at: int) -> None:
+    """Note that the bytes end within a member."""
+    run.end = len(archive)
+    run.cut = FormatError(
+        f"cpio: {what}: {size} bytes at offset {at:#x} do not lie inside the {len(archive)} bytes given",
+        "the file is cut off or damaged: make it again",
+    )
+
+
+def _number(digits: bytes) -> int:
+    found = NUMBER.match(digits)
+    return int(found[1] or b"0", 16) if found else 0
+
+
+def _no_member(archive: Image, at: int, header: bytes) -> FormatError:
+    return other_format(archive[at:]) or FormatError(
+        f"cpio: no newc member at offset {at:#x}: it starts with {legible(header[:6])}, not '070701'",
+        "make the archive with `cpio -H newc`",
+    )
+
+
+def other_format(image: Image) -> FormatError | None:
+    """Return what something is instead of a newc archive, None where nobody knows."""
+    known = recognise(image)
+    if known in FOREIGN:
+        message = f"cpio: this is {known.value}; Linux takes cpio's format newc only"
+        return FormatError(message, "convert it: `bsdtar -cf NEW --format=newc @OLD`")
+    if known is None or known is Format.CPIO:
+        return None
+    return FormatError(
+        f"cpio: this is {known.value}, no archive",
+        "give an archive in cpio's format newc: `find . | cpio -o -H newc`",
+    )
+
+
+def _linked(entries: list[Entry]) -> tuple[Entry, ...]:
+    """Return the entries of one archive, hard links to one file each with that file's contents.
+
+    Writers put the contents to the first or to the last of them (`maybe_link`).
+    """
+    files = {_file(entry): entry for entry in entries if _is_link(entry) and len(entry.data)}
+    return tuple(
+        replace(entry, data=file.data, checksum=None, missing=file.missing)  # the sum is the file's own
+        if _is_link(entry) and (file := files.get(_file(entry))) and file is not entry
+        else entry
+        for entry in entries
+    )
+
+
+def _is_link(entry: Entry) -> bool:
+    return entry.nlink > 1 and stat.S_ISREG(entry.mode)
+
+
+def _file(entry: Entry) -> tuple[tuple[int, int], int]:
+    return entry.source_device, entry.inode
 
 
 def _align(offset: int) -> int:

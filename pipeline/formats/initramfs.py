@@ -8,11 +8,10 @@ https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats import cpio_reader, decompressors
+from pipeline.formats import decompressors
 from pipeline.formats.budget import ARCHIVES
 from pipeline.formats.compression import LIMIT, LZ4_FRAME
-from pipeline.formats.cpio_members import FOREIGN, Run, other_format, read_run
-from pipeline.formats.cpio_reader import Entry
+from pipeline.formats.cpio_reader import FOREIGN, Entry, Run, other_format, read_run, skip_zeros
 from pipeline.formats.fields import Image, budget_of, legible
 from pipeline.formats.magic import recognise
 
@@ -85,7 +84,7 @@ def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
     """
     segments: list[Segment] = []
     doubts: list[FormatError] = []
-    end, fault = cpio_reader.skip_zeros(image, 0), None
+    end, fault = skip_zeros(image, 0), None
     if end == len(image):
         fault = FormatError(
             f"initramfs: no archive in {len(image)} bytes", "give a newc archive, packed or not"
@@ -124,7 +123,7 @@ def _take_archive(image: Image, start: int, room: int, is_first: bool) -> _Taken
     if run.fault or run.cut:
         doubts = (_at(where, run.cut),) if run.cut else ()
         return _Taken(segment, end, _at(where, run.fault) if run.fault else None, doubts)
-    end = cpio_reader.skip_zeros(image, end)
+    end = skip_zeros(image, end)
     misplaced = _misplaced(image, end)
     has_end = run.has_trailer or end < len(image)
     return _Taken(
@@ -160,7 +159,7 @@ def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool
     doubts = tuple(_at(where, each) for each in (stream.doubt, doubt) if each)
     if fault:
         return _Taken(segment, end, _at(where, fault), doubts)
-    return _Taken(segment, cpio_reader.skip_zeros(image, end), None, doubts)
+    return _Taken(segment, skip_zeros(image, end), None, doubts)
 
 
 def _members(
@@ -171,7 +170,7 @@ def _members(
     Zeros in front are skipped but where nothing has been unpacked before.
     """
     entries: list[Entry] = []
-    run, end = None, cpio_reader.skip_zeros(archive, 0)
+    run, end = None, skip_zeros(archive, 0)
     fault = _empty(archive) if is_first and end == len(archive) else None
     end = 0 if is_first else end
     while end < len(archive) and not fault:
@@ -185,7 +184,7 @@ def _members(
             fault = FormatError(
                 f"cpio: the archive's {len(archive)} bytes are no multiple of 4", "fill it up with zeros"
             )
-        end = cpio_reader.skip_zeros(archive, run.end)
+        end = skip_zeros(archive, run.end)
     doubt = _no_trailer(run, len(archive)) if run and not fault and not run.has_trailer else None
     return tuple(entries), fault, doubt
 

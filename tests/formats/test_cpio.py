@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats import cpio, cpio_reader
+from pipeline.formats import cpio
 from pipeline.formats.cpio import CharDevice, Directory, File, Member, Symlink
+from pipeline.formats.cpio_reader import Entry
 from tests.fixtures.gnu_cpio import ARCHIVE as GNU_ARCHIVE
+from tests.fixtures.newc import read
 
 EPOCH = 1_700_000_000
 
@@ -54,7 +56,7 @@ def written(members: tuple[Member, ...], epoch: int = EPOCH) -> bytes:
 
 def listing(archive: bytes) -> str:
     lines = []
-    for entry in cpio_reader.read(archive):
+    for entry in read(archive):
         device = f"{entry.device[0]}:{entry.device[1]}" if stat.S_ISCHR(entry.mode) else ""
         lines.append(
             f"{entry.inode:3} {stat.filemode(entry.mode)} {entry.nlink} {entry.uid}:{entry.gid} "
@@ -144,8 +146,8 @@ def test_an_epoch_that_does_not_fit_is_refused(epoch: int) -> None:
 def test_gnu_cpio_made_the_same() -> None:
     """But for inode numbers, which it counts from 0, and a directory's links, which file systems count."""
 
-    def comparable(archive: bytes) -> list[cpio_reader.Entry]:
-        return [replace(entry, inode=0, nlink=0) for entry in cpio_reader.read(archive)]
+    def comparable(archive: bytes) -> list[Entry]:
+        return [replace(entry, inode=0, nlink=0) for entry in read(archive)]
 
     assert comparable(written(MEMBERS)) == comparable(GNU_ARCHIVE)
     assert len(written(MEMBERS)) == len(GNU_ARCHIVE)

@@ -1,9 +1,8 @@
 import pytest
 
-from pipeline.errors import FormatError
-from pipeline.formats.cpio_reader import read
+from pipeline.formats.cpio_reader import read_run
 from tests.fixtures import patch
-from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, Raw, newc
+from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, Raw, newc, read
 
 ONE = newc([Raw("bin", DIRECTORY), Raw("bin/sh", FILE | 0o111, b"hello")])
 OTHER = newc([Raw("dev", DEVICE, device=(5, 1), uid=1, gid=2, mtime=3)])
@@ -48,35 +47,26 @@ def test_a_memoryview_will_do() -> None:
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
-        (b"", "cpio: no archive in 0 bytes"),
-        (bytes(9000), "cpio: no archive in 9000 bytes"),
-        (
-            patch(ONE, 5, b"7"),
-            "cpio: no newc member at offset 0x0: it starts with b'070707', not b'070701'",
-        ),
-        (patch(ONE, 20, b"x"), "cpio: the member at offset 0x0 has a header field that is not hexadecimal"),
-        (patch(ONE, 6, b" 1_0"), "cpio: the member at offset 0x0 has a header field that is not hexadecimal"),
+        (patch(ONE, 5, b"x"), "cpio: no newc member at offset 0x0: it starts with '07070x', not '070701'"),
         (ONE[:50], "cpio: header: 110 bytes at offset 0x0 do not lie inside the 50 bytes given"),
         (ONE[:112], "cpio: name: 4 bytes at offset 0x6e do not lie inside the 112 bytes given"),
         (ONE[:236], "cpio: bin/sh: 5 bytes at offset 0xec do not lie inside the 236 bytes given"),
-        (
-            patch(ONE, 113, b"x"),
-            "cpio: the name at offset 0x6e does not end at its one NUL: b'binx'",
-        ),
-        (
-            patch(ONE, 111, b"\0"),
-            "cpio: the name at offset 0x6e does not end at its one NUL: b'b\\x00n\\x00'",
-        ),
-        (patch(ONE, 94, b"00000000"), "cpio: the name at offset 0x6e does not end at its one NUL: b''"),
-        (
-            patch(ONE, 94, b"00001001"),
-            "cpio: the name at offset 0x6e has 4097 bytes; Linux takes up to 4096",
-        ),
-        (ONE[:244], "cpio: no trailer after 'bin/sh', where the archive ends (244 bytes)"),
-        (ONE + b"x", "cpio: header: 110 bytes at offset 0x170 do not lie inside the 369 bytes given"),
+        (patch(ONE, 113, b"x"), "cpio: the name at offset 0x6e does not end at its one NUL: 'binx'"),
     ],
 )
 def test_damage_is_told(archive: bytes, message: str) -> None:
-    with pytest.raises(FormatError) as caught:
-        names(archive)
-    assert caught.value.message == message
+    run = read_run(archive, 0, 100)
+    fault = run.fault or run.cut
+    assert (fault and fault.message, run.has_trailer) == (message, False)
+
+
+@pytest.mark.parametrize(
+    ("archive", "kept"),
+    [
+        (patch(ONE, 111, b"\0"), ["b", "bin/sh"]),
+        (patch(ONE, 20, b"x"), ["bin", "bin/sh"]),
+    ],
+    ids=["a NUL in a name", "a number that is not hexadecimal"],
+)
+def test_what_linux_makes_of_odd_members(archive: bytes, kept: list[str]) -> None:
+    assert [entry.name for entry in read_run(archive, 0, 100).entries] == kept

@@ -74,7 +74,7 @@ class Target:
 
 
 def _read_cpio(data: bytes) -> None:
-    for entry in cpio_reader.read(data):
+    for entry in cpio_reader.read_run(data, 0, 1000).entries:
         bytes(entry.data)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.formats import cpio_reader, elf
+from pipeline.formats import elf
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.initramfs import read_initramfs
+from tests.fixtures.newc import read
 from tests.fixtures.world import ARCHIVES, PROGRAMS, World, mtree
 from tests.fixtures.world_tools import PACKED
 
@@ -34,7 +35,7 @@ def entries(world: World, name: str) -> list[Entry]:
 def raw_entries(world: World, name: str) -> list[Entry]:
     """Return the entries as they stand in the archive: hard links with no data are left so."""
     (segment,) = read_initramfs(world.image(name))
-    return list(cpio_reader.read(segment.archive))
+    return list(read(segment.archive))
 
 
 def is_device(entry: Entry) -> bool:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
-from pipeline.formats import cpio_reader
 from pipeline.formats.compression import LZ4_FRAME, compression_of
-from pipeline.formats.cpio_members import FOREIGN
-from pipeline.formats.cpio_reader import Entry
+from pipeline.formats.cpio_reader import FOREIGN, Entry, skip_zeros
 from pipeline.formats.fields import Image, budget_of
 from pipeline.formats.initramfs import EARLY, Segment, unpack
 from pipeline.formats.magic import describe, recognise
@@ -43,7 +41,7 @@ class Initramfs:
 
 def is_archive(image: Image) -> bool:
     """Tell whether these bytes are meant to be unpacked: an archive, or something packed."""
-    start = image[cpio_reader.skip_zeros(image, 0) :]
+    start = image[skip_zeros(image, 0) :]
     head = bytes(start[:4])
     return bool(compression_of(start)) or head in (b"0707", LZ4_FRAME) or recognise(start) in FOREIGN
 
