@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.checks import handbook, whole
+from pipeline.checks import whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import Rule
 from pipeline.checks.medium import starting
+from tests import handbook
 from tests.conftest import ROOT
 
 RULES = [rule for kind in KINDS.values() for rule in kind.all_rules]

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from pipeline.checks.catalog import KINDS
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, shown
-from pipeline.inspection.answer import QUESTIONS, Answer
+from pipeline.inspection.answer import Answer
 from pipeline.inspection.collect import facts
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.member_path import path_of
@@ -152,18 +151,3 @@ def written(files: Iterable[Iterator[str]]) -> Iterator[str]:
         yield ",\n" if index else "\n"
         yield from file
     yield "]}\n"
-
-
-def schema() -> str:
-    """Return the JSON Schema of `Inspection`, as docs/inspect.schema.json holds it.
-
-    Kinds and questions that there are now stand there as examples: new ones make no other version.
-    """
-    from pydantic import TypeAdapter
-
-    described = TypeAdapter(Inspection).json_schema()
-    known = described["$defs"]
-    known["Part"]["properties"]["kind"]["examples"] = ["", *KINDS]
-    known["Answer"]["properties"]["question"]["examples"] = list(QUESTIONS)
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps({"$schema": dialect, **described}, indent=2) + "\n"
