@@ -31,11 +31,6 @@ class Member:
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
-def nothing_inside(_artifact: object) -> Iterable[Member]:
-    """Return the members of what has none."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Artifact]):
     """A kind of artifact: what it is called, how it is read, and what must hold of it.
@@ -50,7 +45,7 @@ class Kind(Generic[Artifact]):
     unreadable: str
     read: Callable[[Image], Artifact]
     rules: tuple[Rule[Artifact], ...]
-    members: Callable[[Artifact], Iterable[Member]] = nothing_inside
+    members: Callable[[Artifact], Iterable[Member]] = lambda _artifact: ()
     together: tuple[Rule["Node"], ...] = ()
     as_a_whole: tuple[Rule["Node"], ...] = ()
 

@@ -4,6 +4,7 @@ Specification: Linux, Documentation/arch/x86/boot.rst https://docs.kernel.org/ar
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline.compare import pe, values
 from pipeline.compare.span import Span, fields, table
@@ -26,9 +27,7 @@ SETUP_HEADER = table("""
 def kernel(image: Image) -> Iterator[Span]:
     """Yield the setup header's fields, its version text and the payload, then all that a PE image has."""
     for span in fields(SETUP_HEADER, START):
-        yield Span(
-            span.start, span.size, f"kernel setup header, {span.name}", show=span.show, derived=span.derived
-        )
+        yield replace(span, name=f"kernel setup header, {span.name}")
     (sectors,) = unpack("<B", image, START, "bzImage: setup header")
     (version,) = unpack("<H", image, 0x20E, "bzImage: setup header")
     offset, size = unpack("<II", image, 0x248, "bzImage: setup header")

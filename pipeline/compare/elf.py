@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Layout, Span, record
+from pipeline.compare.span import Field, Layout, Span, opaque, record
 from pipeline.formats.fields import Image, cut, unpack
 
 NOBITS, SYMTAB, RELOCATABLE = 8, 2, 1
@@ -141,9 +141,4 @@ def _symbols(
         if section == index and size and name and value >= base:
             found.append((value - base, size, name))
     for start, size, name in sorted(found):
-        yield Span(start, size, f"symbol {_string(strings, name)}", _opaque)
-
-
-def _opaque(_: Image) -> Iterator[Span]:
-    """Yield nothing: machine code is told by its bytes."""
-    return iter(())
+        yield Span(start, size, f"symbol {_string(strings, name)}", opaque)

@@ -53,8 +53,8 @@ def volume(image: Image) -> Iterator[Span]:
     chains: dict[str, list[int]] = {}
     owners: dict[int, str] = {}
     for entry in entries:
-        clusters = takewhile(partial(_is_new, owners), _chain(found, table, entry.first_cluster))
-        chains[entry.path] = list(clusters)
+        clusters = _chain(found, table, entry.first_cluster)
+        chains[entry.path] = list(takewhile(lambda cluster: cluster not in owners, clusters))
         owners.update(dict.fromkeys(chains[entry.path], entry.path))
     if wide:
         owners |= dict.fromkeys(_chain(found, table, found.root_cluster), "/")
@@ -98,10 +98,6 @@ def _chain(found: Volume, table: Sequence[int], first: int) -> Iterator[int]:
         yield from chain(found, table, first) if first else ()
     except FormatError:
         return
-
-
-def _is_new(owners: Mapping[int, str], cluster: int) -> bool:
-    return cluster not in owners
 
 
 def _root(found: Volume, table: Sequence[int], entries: list[Entry]) -> Iterator[Span]:

@@ -4,7 +4,7 @@ Specifications: ECMA-119 §9.1 "Format of a Directory Record", IEEE P1281 (SUSP)
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.compare import values
 from pipeline.compare.span import Span, fields, size_of, table
@@ -95,7 +95,7 @@ def record_spans(image: Image) -> Iterator[Span]:
     yield Span(start, (size + 1) % 2, "padding after the identifier", show=values.raw)
     start += (size + 1) % 2
     for span in system_use(image[start:]):
-        yield Span(start + span.start, span.size, span.name, span.layout, span.show, derived=span.derived)
+        yield replace(span, start=start + span.start)
 
 
 def system_use(image: Image) -> Iterator[Span]:
@@ -108,12 +108,6 @@ def system_use(image: Image) -> Iterator[Span]:
         for span in fields(table, at):
             if used + span.size <= size:
                 used += span.size
-                yield Span(
-                    span.start,
-                    span.size,
-                    f"Rock Ridge {signature}, {span.name}",
-                    show=span.show,
-                    derived=span.derived,
-                )
+                yield replace(span, name=f"Rock Ridge {signature}, {span.name}")
         yield Span(at + used, size - used, f"Rock Ridge {signature}", show=values.text)
         at += size

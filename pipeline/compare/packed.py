@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Layout, Span, Whole
+from pipeline.compare.span import Layout, Span, Whole, opaque
 from pipeline.formats.compression import decompress
 from pipeline.formats.fields import Image, unpack
 
@@ -27,12 +27,7 @@ def stream(name: str) -> Layout:
 
 
 def _stream(name: str, image: Image) -> Iterator[Span]:
-    yield Span(0, len(image), f"{name} stream", _bytes, whole=_whole(image))
-
-
-def _bytes(_: Image) -> Iterator[Span]:
-    """Yield nothing: packed bytes mean nothing by themselves."""
-    return iter(())
+    yield Span(0, len(image), f"{name} stream", opaque, whole=_whole(image))
 
 
 def zstd(image: Image) -> Iterator[Span]:
@@ -64,7 +59,7 @@ def frame(image: Image) -> Iterator[Span]:
         last, kind, size = bool(head & 1), head >> 1 & 3, head >> 3
         size = 1 if kind == RLE else size
         yield Span(at, 3, f"header of block {number}", show=values.little_hex)
-        yield Span(at + 3, size, f"block {number}", _bytes)
+        yield Span(at + 3, size, f"block {number}", opaque)
         at += 3 + size
     if descriptor & 4:
         yield Span(at, 4, "field content checksum", show=values.little_hex)

@@ -87,3 +87,8 @@ def record(table: tuple[Field, ...]) -> Layout:
 def size_of(table: Iterable[Field]) -> int:
     """Return how many bytes the fields take."""
     return sum(field.size for field in table)
+
+
+def opaque(_: Image) -> Iterator[Span]:
+    """Yield nothing: code and packed bytes mean nothing by themselves."""
+    return iter(())

@@ -46,14 +46,14 @@ MAX_CHAIN = 64  # certificates that came along with one signature
 class Signature:
     """What a signature says, and whether it is right; dates are `2023-11-14`."""
 
-    subject: str  # common name of the signer
-    issuer: str  # and of who vouches for it
-    digest: str  # `sha256`
-    covers_file: bool  # the digest is that of this file
-    is_valid: bool  # the signature is that of the signer's key
-    not_before: str
-    not_after: str
-    chain: tuple[str, ...]  # common names of all certificates that came along
+    subject: str = ""  # common name of the signer
+    issuer: str = ""  # and of who vouches for it
+    digest: str = ""  # `sha256`
+    covers_file: bool = False  # the digest is that of this file
+    is_valid: bool = False  # the signature is that of the signer's key
+    not_before: str = ""
+    not_after: str = ""
+    chain: tuple[str, ...] = ()  # common names of all certificates that came along
     fault: str = ""  # why firmware does not take it, a clause; "" for one that is right
     is_rsa: bool = True  # not all firmware knows other keys
     trust: tuple[str, ...] = ()  # entries of db of which each starts the image, as in `trust`
@@ -78,19 +78,7 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
             if _is_looked_at(data) and error.message != NO_PROGRAM:
                 raise
             errors.append(error)
-            found.append(
-                Signature(
-                    "",
-                    "",
-                    "",
-                    covers_file=False,
-                    is_valid=False,
-                    not_before="",
-                    not_after="",
-                    chain=(),
-                    fault=f"cannot be read: {error.message}",
-                )
-            )
+            found.append(Signature(fault=f"cannot be read: {error.message}"))
     if errors and len(errors) == len(found):
         raise errors[0]
     return tuple(found)

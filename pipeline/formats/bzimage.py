@@ -71,15 +71,16 @@ def read_bzimage(image: Image) -> BzImage:
     if protocol >= 0x20C:
         (xloadflags,) = unpack("<H", image, 0x236, "bzImage: boot header")
     setup_size = ((setup_sectors or 4) + 1) * SECTOR_SIZE
+    start = setup_size + payload_offset
     banner = _read_banner(image, version_offset)
     return BzImage(
         protocol=(major, minor),
         version=banner.partition(" ")[0],
         relocatable=bool(relocatable),
         xloadflags=xloadflags,
-        compression=_compression(image, setup_size + payload_offset) if protocol >= 0x208 else "",
+        compression=compression_of(cut(image, start, 8, "bzImage: payload")) if protocol >= 0x208 else "",
         size=setup_size + paragraphs * 16,
-        payload=(setup_size + payload_offset, payload_size),
+        payload=(start, payload_size),
         banner=banner,
     )
 
@@ -89,10 +90,6 @@ def unpack_kernel(image: Image, header: BzImage, limit: int = MAX_KERNEL) -> Ima
     offset, size = header.payload
     payload = cut(image, offset, size or len(image) - offset, "bzImage: payload")
     return decompress(payload, limit)[0]
-
-
-def _compression(image: Image, offset: int) -> str:
-    return compression_of(cut(image, offset, 8, "bzImage: payload"))
 
 
 def _read_banner(image: Image, offset: int) -> str:

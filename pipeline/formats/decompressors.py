@@ -137,7 +137,8 @@ def _refusal(name: str, head: bytes) -> FormatError | None:
     """Return why Linux does not unpack a stream that may be sound."""
     if not name:
         return _unknown(head)
-    message, hint = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name, _nothing)(head)
+    refuse = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name)
+    message, hint = refuse(head) if refuse else ("", "")
     return FormatError(f"{name}: {message}", hint) if message else None
 
 
@@ -151,10 +152,6 @@ def _unknown(head: bytes) -> FormatError:
         f"no stream that Linux unpacks: it starts with {legible(head[:8])}",
         "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
     )
-
-
-def _nothing(_head: bytes) -> tuple[str, str]:
-    return "", ""
 
 
 def _gzip_header(head: bytes) -> int:

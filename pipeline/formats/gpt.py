@@ -121,22 +121,8 @@ def read_table(image: Image, lba: int, sector_size: int = 512) -> Table:
     """
     where = f"GPT header at LBA {lba}"
     header = bytes(cut(image, lba * sector_size, sector_size, where))
-    (
-        signature,
-        _,
-        size,
-        crc,
-        _,
-        own,
-        alternate,
-        first,
-        last,
-        guid,
-        entries_lba,
-        count,
-        entry_size,
-        entries_crc,
-    ) = unpack("<8sIIIIQQQQ16sQIII", header, 0, where)
+    signature, size, crc, own, alternate, first, last = unpack("<8s4xII4xQQQQ", header, 0, where)
+    guid, entries_lba, count, entry_size, entries_crc = unpack("<16sQIII", header, 56, where)
     if signature != SIGNATURE:
         raise FormatError(
             f"{where}: the signature is {readable(signature)}, not {readable(SIGNATURE)}",

@@ -171,7 +171,9 @@ def _members(
     """
     entries: list[Entry] = []
     run, end = None, skip_zeros(archive, 0)
-    fault = _empty(archive) if is_first and end == len(archive) else None
+    fault = None
+    if is_first and end == len(archive):
+        fault = FormatError(f"cpio: no archive in {len(archive)} bytes", "pack a newc archive")
     end = 0 if is_first else end
     while end < len(archive) and not fault:
         fault = _misplaced(archive, end)
@@ -187,10 +189,6 @@ def _members(
         end = skip_zeros(archive, run.end)
     doubt = _no_trailer(run, len(archive)) if run and not fault and not run.has_trailer else None
     return tuple(entries), fault, doubt
-
-
-def _empty(archive: Image) -> FormatError:
-    return FormatError(f"cpio: no archive in {len(archive)} bytes", "pack a newc archive")
 
 
 def _misplaced(image: Image, at: int) -> FormatError | None:

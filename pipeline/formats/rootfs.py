@@ -35,7 +35,8 @@ def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
     tree = Tree(members, budget)
     lost: list[tuple[Entry, str]] = []
     for entry in entries:
-        if not any(is_of(entry.mode) for is_of in KNOWN) or _leads_nowhere(entry):
+        leads_nowhere = stat.S_ISLNK(entry.mode) and bytes(entry.data[:1]) in (b"", b"\0")
+        if leads_nowhere or not any(is_of(entry.mode) for is_of in KNOWN):
             continue
         place = _place(tree, plain(entry.name))
         if place is None:
@@ -51,10 +52,6 @@ def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
 
 def _folder(name: str) -> Entry:
     return Entry(0, name, 0, stat.S_IFDIR | 0o755, 0, 0, 2, 0, (0, 0), b"")
-
-
-def _leads_nowhere(entry: Entry) -> bool:
-    return stat.S_ISLNK(entry.mode) and bytes(entry.data[:1]) in (b"", b"\0")
 
 
 def _place(tree: Tree, name: str) -> str | None:

@@ -27,36 +27,10 @@ from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.udf import Udf
-from pipeline.inspection.facts import (
-    Archive,
-    BootEntry,
-    CmdlineFacts,
-    DevicetreeFacts,
-    DiskFacts,
-    ElfFacts,
-    Facts,
-    FatFacts,
-    HwidsDevice,
-    HwidsFacts,
-    InitramfsFacts,
-    InittabFacts,
-    InittabLine,
-    IsoFacts,
-    KernelFacts,
-    PackedFacts,
-    Partition,
-    PcrPolicy,
-    PcrsigFacts,
-    PeFacts,
-    PeSection,
-    PeSignature,
-    ProfileFacts,
-    UkiProfile,
-    Volume,
-)
+from pipeline.inspection import facts
 
 
-def facts(node: Node) -> Facts | None:
+def facts_of(node: Node) -> facts.Facts | None:
     """Return the facts of what was taken apart, None where there are none, or stand elsewhere already."""
     find = FINDERS.get(type(node.artifact)) if node.same_as is None else None
     try:
@@ -65,13 +39,13 @@ def facts(node: Node) -> Facts | None:
         return None
 
 
-def _iso(iso: Iso) -> IsoFacts:
+def _iso(iso: Iso) -> facts.IsoFacts:
     files = iso.files
-    return IsoFacts(
+    return facts.IsoFacts(
         "iso",
         None
         if isinstance(files, FormatError)
-        else Volume(
+        else facts.Volume(
             shown(files.label),
             files.size,
             files.has_rock_ridge,
@@ -82,7 +56,7 @@ def _iso(iso: Iso) -> IsoFacts:
         []
         if isinstance(iso.catalog, FormatError)
         else [
-            BootEntry(platform_name(one.platform), one.bootable, one.media, one.offset, one.size)
+            facts.BootEntry(platform_name(one.platform), one.bootable, one.media, one.offset, one.size)
             for one in iso.catalog
         ],
         _disk_guid(iso.partitions),
@@ -91,17 +65,17 @@ def _iso(iso: Iso) -> IsoFacts:
     )
 
 
-def _disk(disk: Partitions) -> DiskFacts:
-    return DiskFacts("disk", disk.sector_size, _disk_guid(disk), _partitions(disk))
+def _disk(disk: Partitions) -> facts.DiskFacts:
+    return facts.DiskFacts("disk", disk.sector_size, _disk_guid(disk), _partitions(disk))
 
 
 def _disk_guid(disk: Partitions) -> str | None:
     return None if isinstance(disk.table, FormatError) else str(disk.table.disk_guid)
 
 
-def _partitions(disk: Partitions) -> list[Partition]:
+def _partitions(disk: Partitions) -> list[facts.Partition]:
     return [
-        Partition(
+        facts.Partition(
             "GPT" if place.facts["table"] == "GPT" else "MBR",
             int(place.facts["partition"]),
             str(place.facts["type"]),
@@ -114,9 +88,9 @@ def _partitions(disk: Partitions) -> list[Partition]:
     ]
 
 
-def _fat(efi: EfiImage) -> FatFacts:
+def _fat(efi: EfiImage) -> facts.FatFacts:
     volume = efi.volume
-    return FatFacts(
+    return facts.FatFacts(
         "fat",
         volume.variant,
         shown(volume.label),
@@ -128,12 +102,12 @@ def _fat(efi: EfiImage) -> FatFacts:
     )
 
 
-def _pe(pe: Pe) -> PeFacts:
+def _pe(pe: Pe) -> facts.PeFacts:
     sections = [
-        PeSection(shown(one.name), one.raw_offset, one.raw_size, one.virtual_address, one.virtual_size)
+        facts.PeSection(shown(one.name), one.raw_offset, one.raw_size, one.virtual_address, one.virtual_size)
         for one in pe.sections
     ]
-    return PeFacts(
+    return facts.PeFacts(
         "pe",
         machine_name(pe.machine),
         pe.subsystem,
@@ -146,14 +120,14 @@ def _pe(pe: Pe) -> PeFacts:
     )
 
 
-def _profile(pe: Pe, profile: Profile) -> UkiProfile:
+def _profile(pe: Pe, profile: Profile) -> facts.UkiProfile:
     """Return a profile; without PCR 11 where a section lies outside the file."""
     takes = {name: [shown(own) for _, own in many] for name, many in profile.takes.items()}
     try:
         values = {"sha256": expected(pe, profile)}
     except FormatError:
         values = {}
-    return UkiProfile(profile.number, shown(profile.id), shown(profile.title), takes, values)
+    return facts.UkiProfile(profile.number, shown(profile.id), shown(profile.title), takes, values)
 
 
 def _sbat(pe: Pe) -> dict[str, int]:
@@ -163,14 +137,14 @@ def _sbat(pe: Pe) -> dict[str, int]:
         return {}
 
 
-def _signatures(pe: Pe) -> list[PeSignature]:
+def _signatures(pe: Pe) -> list[facts.PeSignature]:
     """Return what could be read of the signatures: why not more is for findings and answers to say."""
     try:
         found = read_signatures(pe)
     except FormatError:
         return []
     return [
-        PeSignature(
+        facts.PeSignature(
             shown(each.subject),
             shown(each.issuer),
             each.digest,
@@ -184,9 +158,9 @@ def _signatures(pe: Pe) -> list[PeSignature]:
     ]
 
 
-def _kernel(kernel: Kernel) -> KernelFacts:
+def _kernel(kernel: Kernel) -> facts.KernelFacts:
     header = kernel.header
-    return KernelFacts(
+    return facts.KernelFacts(
         kind="kernel",
         version=shown(header.version) or None if header else None,
         protocol=f"{header.protocol[0]}.{header.protocol[1]:02}" if header else None,
@@ -200,14 +174,14 @@ def _kernel(kernel: Kernel) -> KernelFacts:
     )
 
 
-def _cmdline(cmdline: Cmdline) -> CmdlineFacts:
+def _cmdline(cmdline: Cmdline) -> facts.CmdlineFacts:
     pairs = [(shown(key), shown(value)) for key, value in cmdline.parameters]
-    return CmdlineFacts("cmdline", escaped(cmdline.raw.decode(errors="surrogateescape")), pairs)
+    return facts.CmdlineFacts("cmdline", escaped(cmdline.raw.decode(errors="surrogateescape")), pairs)
 
 
-def _initramfs(initramfs: Initramfs) -> InitramfsFacts:
+def _initramfs(initramfs: Initramfs) -> facts.InitramfsFacts:
     archives = [
-        Archive(
+        facts.Archive(
             offset=segment.offset,
             size=segment.size,
             compression=segment.compression,
@@ -217,23 +191,23 @@ def _initramfs(initramfs: Initramfs) -> InitramfsFacts:
         )
         for segment in initramfs.segments
     ]
-    return InitramfsFacts("initramfs", len(initramfs.entries), archives)
+    return facts.InitramfsFacts("initramfs", len(initramfs.entries), archives)
 
 
-def _packed(packed: Packed) -> PackedFacts:
-    return PackedFacts("packed", packed.compression, packed.size, len(packed.contents), packed.rest)
+def _packed(packed: Packed) -> facts.PackedFacts:
+    return facts.PackedFacts("packed", packed.compression, packed.size, len(packed.contents), packed.rest)
 
 
-def _inittab(inittab: Inittab) -> InittabFacts:
-    lines = [InittabLine(one.number, shown(one.action), shown(one.command)) for one in inittab.lines]
-    return InittabFacts("inittab", lines)
+def _inittab(inittab: Inittab) -> facts.InittabFacts:
+    lines = [facts.InittabLine(one.number, shown(one.action), shown(one.command)) for one in inittab.lines]
+    return facts.InittabFacts("inittab", lines)
 
 
-def _elf(program: Program) -> ElfFacts | None:
+def _elf(program: Program) -> facts.ElfFacts | None:
     elf = program.elf
     if elf is None:
         return None
-    return ElfFacts(
+    return facts.ElfFacts(
         "elf",
         shown(elf.machine),
         elf.bits,
@@ -245,30 +219,32 @@ def _elf(program: Program) -> ElfFacts | None:
     )
 
 
-def _devicetree(tree: Devicetree) -> DevicetreeFacts:
-    return DevicetreeFacts("devicetree", shown(tree.model), [shown(name) for name in tree.compatible])
+def _devicetree(tree: Devicetree) -> facts.DevicetreeFacts:
+    return facts.DevicetreeFacts("devicetree", shown(tree.model), [shown(name) for name in tree.compatible])
 
 
-def _hwids(hwids: Hwids) -> HwidsFacts:
-    devices = [HwidsDevice(one.type, one.chid, shown(one.name), shown(one.chooses)) for one in hwids.devices]
-    return HwidsFacts("hwids", devices)
+def _hwids(hwids: Hwids) -> facts.HwidsFacts:
+    devices = [
+        facts.HwidsDevice(one.type, one.chid, shown(one.name), shown(one.chooses)) for one in hwids.devices
+    ]
+    return facts.HwidsFacts("hwids", devices)
 
 
-def _pcrsig(policies: Policies) -> PcrsigFacts:
-    return PcrsigFacts(
+def _pcrsig(policies: Policies) -> facts.PcrsigFacts:
+    return facts.PcrsigFacts(
         "pcrsig",
         [
-            PcrPolicy(shown(one.bank), list(one.pcrs), shown(one.key), one.digest.hex())
+            facts.PcrPolicy(shown(one.bank), list(one.pcrs), shown(one.key), one.digest.hex())
             for one in policies.signed
         ],
     )
 
 
-def _description(profile: Description) -> ProfileFacts:
-    return ProfileFacts("profile", shown(profile.id), shown(profile.title))
+def _description(profile: Description) -> facts.ProfileFacts:
+    return facts.ProfileFacts("profile", shown(profile.id), shown(profile.title))
 
 
-FINDERS: Mapping[type[Any], Callable[[Any], Facts | None]] = {
+FINDERS: Mapping[type[Any], Callable[[Any], facts.Facts | None]] = {
     Iso: _iso,
     Partitions: _disk,
     EfiImage: _fat,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, shown
 from pipeline.inspection.answer import Answer
-from pipeline.inspection.collect import facts
+from pipeline.inspection.collect import facts_of
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.member_path import path_of
 
@@ -106,7 +106,7 @@ def part(path: tuple[str, ...], node: Node) -> Part:
         len(node.member.image),
         node.member.offset,
         {key: shown(value) if isinstance(value, str) else value for key, value in node.member.facts.items()},
-        facts(node),
+        facts_of(node),
         not node.left_out,
         None if node.same_as is None else path_of(node.same_as, path[0]),
         [],

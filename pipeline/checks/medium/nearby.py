@@ -25,7 +25,8 @@ def in_fat(fat: Node, image: str) -> tuple[str, str]:
     folder, name = path.rpartition("/")[0], NAMES[machine]
     if f"{folder.upper()}/" == BOOT_FOLDER:
         return clause, f"`mren -i {image} '::{path}' '::{folder}/{name}'`"
-    made = f"mmd -i {image} ::EFI ::EFI/BOOT; " if not _has_folder(fat) else ""
+    has_folder = any(f"{child.name.upper()}/" == BOOT_FOLDER for child in fat.children)
+    made = "" if has_folder else f"mmd -i {image} ::EFI ::EFI/BOOT; "
     copied = f"mcopy -i {image} '::{path}' {name} && "
     return clause, f"`{copied}{made}mcopy -i {image} {name} ::{wanted}`"
 
@@ -43,10 +44,6 @@ def _distance(found: tuple[str, int]) -> tuple[bool, bool, str]:
     """Return how far a program is from where it belongs: first by its folder, then by its name."""
     folder, _, name = found[0].upper().rpartition("/")
     return f"{folder}/" != BOOT_FOLDER, name not in ARCHITECTURES, found[0]
-
-
-def _has_folder(fat: Node) -> bool:
-    return any(f"{child.name.upper()}/" == BOOT_FOLDER for child in fat.children)
 
 
 def images(iso: Node) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import TypeVar
 
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.finding import Fault, Rules, Severity
@@ -49,30 +50,18 @@ PARAMETERS = {
 """Parameters that do nothing without an option (Documentation/admin-guide/kernel-parameters.txt)."""
 
 
-def _part(node: Node, name: str, kind: type) -> object:
+Section = TypeVar("Section")
+
+
+def _part(node: Node, name: str, kind: type[Section]) -> Section | None:
     """Return a section's artifact, None where there is none that could be read."""
     child = node.child(name)
     return child.artifact if child and isinstance(child.artifact, kind) else None
 
 
-def _kernel(node: Node) -> Kernel | None:
-    found = _part(node, ".linux", Kernel)
-    return found if isinstance(found, Kernel) else None
-
-
-def _initramfs(node: Node) -> Initramfs | None:
-    found = _part(node, ".initrd", Initramfs)
-    return found if isinstance(found, Initramfs) else None
-
-
-def _cmdline(node: Node) -> Cmdline | None:
-    found = _part(node, ".cmdline", Cmdline)
-    return found if isinstance(found, Cmdline) else None
-
-
 def init_path(node: Node) -> str:
     """Return what Linux starts out of the initramfs: the last `rdinit=`, else /init (init/main.c)."""
-    cmdline = _cmdline(node)
+    cmdline = _part(node, ".cmdline", Cmdline)
     values = cmdline.values("rdinit") if cmdline else []
     return values[-1] if values else DEFAULT_INIT
 
@@ -89,7 +78,7 @@ together = Rules[Node]()
 @in_every_profile
 def kernel_unpacks_the_initramfs(node: Node) -> Iterator[Fault]:
     """Linux drops an initramfs that it cannot unpack, and panics for want of a root file system."""
-    kernel, initramfs = _kernel(node), _initramfs(node)
+    kernel, initramfs = _part(node, ".linux", Kernel), _part(node, ".initrd", Initramfs)
     if kernel is None or initramfs is None:
         return
     for compression in dict.fromkeys(segment.compression for segment in initramfs.segments):
@@ -126,7 +115,11 @@ def init_is_there(node: Node) -> Iterator[Fault]:
 
     A UKI without a command line is given one by firmware or an addon: nobody knows what that names.
     """
-    refused, cmdline, kernel = refused_init(node), _cmdline(node), _kernel(node)
+    refused, cmdline, kernel = (
+        refused_init(node),
+        _part(node, ".cmdline", Cmdline),
+        _part(node, ".linux", Kernel),
+    )
     if refused is None or refused.lack == "cannot run" or cmdline is None:
         return
     if refused.lack == "nothing there" and kernel and kernel.has_own_initramfs:
@@ -163,7 +156,7 @@ def init_can_run_on_this_machine(node: Node) -> Iterator[Fault]:
 @in_every_profile
 def parameters_mean_something(node: Node) -> Iterator[Fault]:
     """Linux takes what it does not know for a variable of init's, and says nothing."""
-    kernel, cmdline = _kernel(node), _cmdline(node)
+    kernel, cmdline = _part(node, ".linux", Kernel), _part(node, ".cmdline", Cmdline)
     if kernel is None or cmdline is None:
         return
     for key, value in cmdline.parameters:
@@ -192,7 +185,7 @@ def _console_option(value: str) -> str:
 def ucode_holds_microcode(node: Node) -> Iterator[Fault]:
     """The stub puts .ucode before any other initramfs, where Linux looks for microcode and nothing else."""
     ucode = _part(node, ".ucode", Initramfs)
-    if not isinstance(ucode, Initramfs) or not ucode.entries:
+    if ucode is None or not ucode.entries:
         return
     if not any(plain(entry.name).startswith(MICROCODE) for entry in ucode.entries):
         yield (

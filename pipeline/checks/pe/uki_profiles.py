@@ -19,21 +19,8 @@ from pipeline.formats.pe import Pe, Section
 
 PROFILE = ".profile"
 KNOWN = (
-    ".linux",
-    ".osrel",
-    ".cmdline",
-    ".initrd",
-    ".ucode",
-    ".splash",
-    ".dtb",
-    ".uname",
-    ".sbat",
-    ".pcrsig",
-    ".pcrpkey",
-    PROFILE,
-    ".dtbauto",
-    ".hwids",
-    ".efifw",
+    *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat"),
+    *(".pcrsig", ".pcrpkey", PROFILE, ".dtbauto", ".hwids", ".efifw"),
 )
 """All that a stub may know, in the order in which it measures them."""
 

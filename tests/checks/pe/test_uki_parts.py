@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.pe.uki_parts import Description, read_description
-from pipeline.inspection.collect import facts
+from pipeline.inspection.collect import facts_of
 from pipeline.inspection.facts import DevicetreeFacts, HwidsDevice, HwidsFacts
 from tests.fixtures.case import Case
 from tests.fixtures.devicetree import dtb, hwids
@@ -66,7 +66,7 @@ def test_device_trees_for_several_machines_are_no_duplicates() -> None:
     )
     node = take_apart(image, "uki")
     assert [finding.code for finding in node.all_findings()] == ["UKI019"]
-    found = {child.name: facts(child) for child in node.children}
+    found = {child.name: facts_of(child) for child in node.children}
     for name, board in ((".dtbauto", "one"), (".dtbauto (2)", "two")):
         compatible = [f"bugcase,board-{board}", "bugcase,soc"]
         assert found[name] == DevicetreeFacts("devicetree", f"Bugcase {board}", compatible)
