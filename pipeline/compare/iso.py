@@ -5,23 +5,18 @@ Specifications: ECMA-119, Joliet, and "El Torito" Bootable CD-ROM Format, 1.0 (1
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from pipeline.compare import gpt, values
-from pipeline.compare.iso_record import (
-    RECORD_SIZE,
-    SECTOR_SIZE,
-    Record,
-    record_spans,
-    records,
-    system_use,
-)
+from pipeline.compare.iso_record import RECORD_SIZE, record_spans, system_use
 from pipeline.compare.span import Field, Layout, Span, fields, record, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.eltorito import read_catalog
 from pipeline.formats.fields import Image, cut, unpack
-from pipeline.formats.rock_ridge import skipped
+from pipeline.formats.iso9660_directory import DIRECTORY, SECTOR_SIZE, Reader, Record, plain_name, records
+from pipeline.formats.rock_ridge import ReadBytes, read_attributes, skipped
 
 FIRST_SECTOR = 16
 BOOT_RECORD, PRIMARY, SUPPLEMENTARY, TERMINATOR = 0, 1, 2, 255
@@ -146,26 +141,33 @@ def _path_record(image: Image) -> Iterator[Span]:
 def _directories(image: Image, tree: _Tree, files: list[Span]) -> Iterator[Span]:
     """Yield the directories of a tree and Rock Ridge's continuation areas, and collect the files."""
     block, size = unpack("<I4xI", tree.descriptor, 158, "ISO 9660: root directory")
-    pending, seen = deque([("", block, size)]), {block}
+    reader = Reader(image, tree.block_size)
+    pending, seen = deque([("", Record(0, block, size, b"", DIRECTORY, b"\0", b""))]), {block}
     while pending:
-        path, block, size = pending.popleft()
-        start = block * tree.block_size
+        path, directory = pending.popleft()
         areas: list[tuple[int, int]] = []
         try:
-            data = bytes(cut(image, start, min(size, MAX_DIRECTORY), "ISO 9660: directory"))
-            found = list(records(data, partial(_area, image, tree, areas), tree.skip, joliet=tree.joliet))
+            every = list(records(reader, path, directory))
+            found = [(_path(path, one, tree, partial(_area, image, tree, areas)), one) for one in every]
         except FormatError:
             continue
-        yield Span(start, size, f"{tree.name} directory {path or '/'}", _records(path, found))
+        start = directory.block * tree.block_size
+        yield Span(start, directory.size, f"{tree.name} directory {path or '/'}", _records(start, found))
         for offset, length in areas:
             yield Span(offset, length, f"continuation area of directory {path or '/'}", system_use)
-        for one in found:
-            inner = f"{path}/{one.name}".removeprefix("/")
-            if not one.is_directory:
-                files.append(Span(one.block * tree.block_size, one.length, f"{tree.name} file {inner}"))
+        for inner, one in found:
+            if not one.flags & DIRECTORY:
+                files.append(Span(one.block * tree.block_size, one.size, f"{tree.name} file {inner}"))
             elif one.block not in seen and len(seen) < MAX_DIRECTORIES:
                 seen.add(one.block)
-                pending.append((inner, one.block, one.length))
+                pending.append((inner, one))
+
+
+def _path(path: str, one: Record, tree: _Tree, read: ReadBytes) -> str:
+    name = {b"\0": ".", b"\1": ".."}.get(one.name, "")
+    with suppress(FormatError):
+        name = name or read_attributes(one.system_use[tree.skip :], read).name
+    return f"{path}/{name or plain_name(one.name, tree.joliet)}".removeprefix("/")
 
 
 def _area(
@@ -178,11 +180,12 @@ def _area(
     return area
 
 
-def _records(path: str, found: list[Record]) -> Layout:
-    def spans(_: Image) -> Iterator[Span]:
-        for one in found:
-            inner = f"{path}/{one.name}".removeprefix("/")
-            yield Span(one.start, one.size, f"directory record of {inner}", record_spans)
+def _records(start: int, found: list[tuple[str, Record]]) -> Layout:
+    def spans(directory: Image) -> Iterator[Span]:
+        for path, one in found:
+            at = one.offset - start
+            (size,) = unpack("<B", directory, at, "ISO 9660: directory record")
+            yield Span(at, size, f"directory record of {path}", record_spans)
 
     return spans
 

@@ -3,18 +3,12 @@
 Specifications: ECMA-119 §9.1 "Format of a Directory Record", IEEE P1281 (SUSP), IEEE P1282 (Rock Ridge)
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline.compare import values
 from pipeline.compare.span import Span, fields, size_of, table
-from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
-from pipeline.formats.rock_ridge import read_attributes
-
-SECTOR_SIZE = 2048  # bytes
-IS_DIRECTORY = 0x02
-
 
 RECORD = table("""
     length 1; extended attribute length 1; *location 4 both; *data length 4 both
@@ -29,61 +23,6 @@ ENTRIES = {
     "TF": table("flags 1 hex;" + "".join(f"time {number} 7 record_time;" for number in range(1, 8))),
     "NM": table("flags 1 hex"),
 }
-Continue = Callable[[int, int, int], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A directory record: its place in the directory's bytes, and what it points to (in blocks, bytes)."""
-
-    start: int
-    size: int
-    name: str
-    block: int
-    length: int
-    is_directory: bool
-
-
-def records(data: bytes, read: Continue, skip: int, *, joliet: bool) -> Iterator[Record]:
-    """Yield the records of a directory, `.` and `..` too; FormatError where one is damaged.
-
-    `read` gives Rock Ridge's continuation areas, `skip` is what lies in front of its fields.
-    """
-    at = 0
-    while at + RECORD_SIZE <= len(data):
-        length, name_size = data[at], data[at + RECORD_SIZE - 1]
-        if not length:
-            at += SECTOR_SIZE - at % SECTOR_SIZE
-            continue
-        end = RECORD_SIZE + name_size
-        if length < end:
-            raise FormatError(f"ISO 9660: no directory record at offset {at:#x}", "make the ISO again")
-        head = data[at : at + length]
-        identifier = head[RECORD_SIZE:end]
-        name = {b"\0": ".", b"\1": ".."}.get(identifier) or _rock_ridge(
-            head[end + (name_size + 1) % 2 :], read, skip
-        )
-        yield Record(
-            start=at,
-            size=length,
-            name=name or _plain(identifier, joliet),
-            block=int.from_bytes(head[2:6], "little") + head[1],
-            length=int.from_bytes(head[10:14], "little"),
-            is_directory=bool(head[25] & IS_DIRECTORY),
-        )
-        at += length
-
-
-def _rock_ridge(area: bytes, read: Continue, skip: int) -> str:
-    try:
-        return read_attributes(area[skip:], read).name
-    except FormatError:
-        return ""
-
-
-def _plain(identifier: bytes, joliet: bool) -> str:
-    text = identifier.decode("utf-16-be" if joliet else "ascii", errors="replace")
-    return text.partition(";")[0].removesuffix("" if joliet else ".")
 
 
 def record_spans(image: Image) -> Iterator[Span]:

@@ -112,7 +112,7 @@ def find_rock_ridge(reader: Reader, root: Record) -> int | None:
 
     Raises FormatError when it does not start with a record of itself (§6.8.2.2).
     """
-    first = next(_records(reader, "/", replace(root, size=min(root.size, SECTOR_SIZE))), None)
+    first = next(records(reader, "/", replace(root, size=min(root.size, SECTOR_SIZE))), None)
     if first is None or first.name != b"\0":
         raise FormatError(
             f"ISO 9660: there is no root directory at offset {root.block * reader.block_size:#x}",
@@ -155,7 +155,7 @@ def _members(reader: Reader, path: str, directory: Record) -> Iterator[tuple[Mem
     """Yield the members of a directory, and where their own members are; the root with itself."""
     extents: list[tuple[int, int]] = []
     above = "" if path == "/" else path
-    for record in _records(reader, path, directory):
+    for record in records(reader, path, directory):
         if record.name == b"\1" or record.flags & ASSOCIATED or (record.name == b"\0" and above):
             continue
         found = Attributes()
@@ -178,7 +178,7 @@ def _members(reader: Reader, path: str, directory: Record) -> Iterator[tuple[Mem
                 continue
         is_root = record.name == b"\0"
         member = Member(
-            path="/" if is_root else f"{above}/{found.name or _name(record.name, reader.joliet)}",
+            path="/" if is_root else f"{above}/{found.name or plain_name(record.name, reader.joliet)}",
             time=reader.time(record.date),
             owner=found.owner,
             mode=found.mode,
@@ -205,7 +205,7 @@ def _child(reader: Reader, path: str, record: Record, found: Attributes) -> Reco
     return Record(start, block, size, b"", DIRECTORY, b"\0", b"")
 
 
-def _records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
+def records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
     """Yield the records of a directory; none of them crosses the end of a sector (§6.8.1)."""
     start = directory.block * reader.block_size
     reader.scanned += directory.size
@@ -248,7 +248,7 @@ def differs(what: str, little: int, big: bytes) -> str:
     return f"{what} is {little} in one byte order, {int.from_bytes(big, 'big')} in the other"
 
 
-def _name(raw: bytes, joliet: bool) -> str:
+def plain_name(raw: bytes, joliet: bool) -> str:
     """Return a name without its version, and without the dot that stands for no extension (§7.5)."""
     text = raw.decode("utf-16-be" if joliet else "ascii", errors="replace")
     stem, semicolon, version = text.rpartition(";")
