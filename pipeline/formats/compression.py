@@ -179,16 +179,22 @@ def parts_of(image: Image, consumed: list[int]) -> Iterator[bytes]:
         return lz4_parts(image, consumed)
     if name == "lzo":
         return lzo.parts(image, consumed)
-    if bytes(image[:4]) == LZ4_FRAME:
-        raise FormatError(
-            "lz4: this is the frame format, which Linux does not unpack", "pack it with `lz4 -l`"
-        )
     if not name:
-        raise FormatError(
-            f"no stream that Linux unpacks: it starts with {legible(bytes(image[:8]))}",
-            "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
-        )
+        raise unknown(bytes(image[:8]))
     return _parts(image, DECODERS[name], name, consumed)
+
+
+def unknown(head: bytes) -> FormatError:
+    """Return why Linux unpacks no stream that begins like this."""
+    if head.startswith(LZ4_FRAME):
+        return FormatError(
+            "lz4: this is the frame format, which Linux does not unpack",
+            "pack it with `lz4 -l`: `lz4 -dc OLD | lz4 -l > NEW`",
+        )
+    return FormatError(
+        f"no stream that Linux unpacks: it starts with {legible(head[:8])}",
+        "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
+    )
 
 
 def deflate_parts(image: Image, consumed: list[int]) -> Iterator[bytes]:

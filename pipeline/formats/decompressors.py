@@ -11,16 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats.compression import (
-    LIMIT,
-    LZ4_FRAME,
-    MAX_WINDOW,
-    Cut,
-    deflate_parts,
-    lz4_parts,
-    parts_of,
-)
-from pipeline.formats.fields import Image, budget_of, legible, spool
+from pipeline.formats.compression import LIMIT, MAX_WINDOW, Cut, deflate_parts, lz4_parts, parts_of, unknown
+from pipeline.formats.fields import Image, budget_of, spool
 
 METHODS = {
     b"\x1f\x8b": "gzip",
@@ -136,22 +128,10 @@ def _kept(name: str, head: bytes, fault: FormatError, size: int) -> int:
 def _refusal(name: str, head: bytes) -> FormatError | None:
     """Return why Linux does not unpack a stream that may be sound."""
     if not name:
-        return _unknown(head)
+        return unknown(head)
     refuse = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name)
     message, hint = refuse(head) if refuse else ("", "")
     return FormatError(f"{name}: {message}", hint) if message else None
-
-
-def _unknown(head: bytes) -> FormatError:
-    if head.startswith(LZ4_FRAME):
-        return FormatError(
-            "lz4: this is the frame format, which Linux does not unpack",
-            "pack it with `lz4 -l`: `lz4 -dc OLD | lz4 -l > NEW`",
-        )
-    return FormatError(
-        f"no stream that Linux unpacks: it starts with {legible(head[:8])}",
-        "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
-    )
 
 
 def _gzip_header(head: bytes) -> int:

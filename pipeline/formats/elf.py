@@ -147,8 +147,7 @@ def _records(
     smallest = {"program headers": {32: 32, 64: 56}, "section headers": {32: 40, 64: 64}}[what][bits]
     if not smallest <= size <= 256 or count > limit:
         raise FormatError(
-            f"ELF: {count} {what} of {size} bytes are not possible",
-            "the file is damaged: make it again",
+            f"ELF: {count} {what} of {size} bytes are not possible", "the file is damaged: make it again"
         )
     table = bytes(cut(image, offset, size * count, f"ELF: {what}"))
     for at in range(0, len(table), size):

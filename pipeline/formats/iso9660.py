@@ -25,10 +25,9 @@ from pipeline.formats.iso9660_directory import (
     walk,
 )
 
-__all__ = ["Iso9660", "Member", "contents", "has_udf", "is_iso9660", "read_iso9660"]
+__all__ = ["Iso9660", "Member", "contents", "has_udf", "read_iso9660"]
 
 FIRST_SECTOR = 16
-MAGIC_OFFSET = FIRST_SECTOR * SECTOR_SIZE + 1
 PRIMARY, SUPPLEMENTARY, TERMINATOR = 1, 2, 255
 JOLIET = (b"%/@", b"%/C", b"%/E")  # escape sequences of UCS-2, levels 1 to 3
 RECOGNITION = (b"CD001", b"BEA01", b"BOOT2", b"NSR02", b"NSR03", b"TEA01", b"CDW02")
@@ -52,11 +51,6 @@ class Iso9660:
     members: tuple[Member, ...]
     oddities: tuple[str, ...]  # what readers get over, one sentence each
     complete: bool = True  # whether these are all members, and the budget was not spent before
-
-
-def is_iso9660(image: Image) -> bool:
-    """Say whether there is a volume descriptor in sector 16."""
-    return bytes(image[MAGIC_OFFSET : MAGIC_OFFSET + 5]) == b"CD001"
 
 
 def has_udf(image: Image) -> bool:

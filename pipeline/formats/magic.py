@@ -87,7 +87,7 @@ def recognise(image: Image) -> Format | None:
     for offset, mark, known in MARKS:
         inside = offset + len(mark) <= len(head)
         found = head[offset : offset + len(mark)] if inside else bytes(image[offset : offset + len(mark)])
-        if found == mark and not (known is Format.PE and _is_iso9660(image)):
+        if found == mark and not (known is Format.PE and is_iso9660(image)):
             return known
     if head[510:512] == b"\x55\xaa":
         if _looks_like_fat(head):
@@ -96,7 +96,8 @@ def recognise(image: Image) -> Format | None:
     return Format.CPIO_BINARY if _looks_like_old_cpio(head) else None
 
 
-def _is_iso9660(image: Image) -> bool:
+def is_iso9660(image: Image) -> bool:
+    """Say whether there is a volume descriptor in sector 16."""
     return bytes(image[0x8001:0x8006]) == b"CD001"
 
 

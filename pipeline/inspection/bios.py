@@ -24,12 +24,7 @@ LOADERS = (
     (b"iPXE", "iPXE"),
     (b"Memtest86+", "Memtest86+"),
 )
-REFUSES = (
-    b"This is not a bootable disk",
-    b"Non-System disk",
-    b"not a bootable partition",
-    bios_notice.MARK,
-)
+REFUSES = (b"This is not a bootable disk", b"Non-System disk", b"not a bootable partition", bios_notice.MARK)
 
 BLOCK = 512  # bytes
 GRUB_CORE = ((b"\x66\x8b\x1e\x5c\x7c", 0x5C), (b"\x66\x8b\x1e\xb0\x7d", 0x1B0))

@@ -84,10 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 no errors, 1 errors, or nothing boots, 2 a file that cannot be read.",
     )
     parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="an ISO, a disk image, a UKI, a kernel, an initramfs …",
+        "files", nargs="*", metavar="FILE", help="an ISO, a disk image, a UKI, a kernel, an initramfs …"
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="all of it, as docs/inspect.schema.json says")

@@ -84,13 +84,7 @@ class Inspection:
 def problems(name: str, node: Node) -> list[Problem]:
     """Return what is wrong with the artifact `name` and with all inside it."""
     return [
-        Problem(
-            finding.code,
-            finding.severity.value,
-            path_of(path, name),
-            finding.message,
-            finding.hint,
-        )
+        Problem(finding.code, finding.severity.value, path_of(path, name), finding.message, finding.hint)
         for path, each in node.walk()
         for finding in each.findings
     ]

@@ -36,7 +36,7 @@ def _of_its_disk(rule: Rule[Partitions]) -> Rule[Iso]:
 )
 def system_partition_is_boot_image(iso: Iso) -> Iterator[Fault]:
     """A CD and a stick must boot the same: the same blocks, found in two ways."""
-    partition, boot = iso.system_partition, iso.efi_image
+    partition, boot = iso.partitions.system_partition, iso.efi_image
     if partition is None or boot is None:
         return
     first, end = partition.first_lba * SECTOR_SIZE, (partition.last_lba + 1) * SECTOR_SIZE

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pipeline.checks.medium.partitions import Partitions, attempt, read_partitions
 from pipeline.errors import FormatError
-from pipeline.formats import eltorito, gpt
+from pipeline.formats import eltorito
 from pipeline.formats.eltorito import BootEntry
 from pipeline.formats.fat import read_volume
 from pipeline.formats.fields import Image
-from pipeline.formats.iso9660 import Iso9660, is_iso9660, read_iso9660
-from pipeline.formats.magic import describe
+from pipeline.formats.iso9660 import Iso9660, read_iso9660
+from pipeline.formats.magic import describe, is_iso9660
 from pipeline.formats.udf import Udf, has_udf, read_udf
 
 SECTOR_SIZE = 512  # bytes; of a disk, for the GPT
@@ -48,21 +48,6 @@ class Iso:
     catalog: tuple[BootEntry, ...] | FormatError
     partitions: Partitions
     udf: Udf | FormatError | None = None
-
-    @property
-    def mbr(self) -> tuple[gpt.MbrPartition, ...] | FormatError:
-        """The partitions of the MBR."""
-        return self.partitions.mbr
-
-    @property
-    def table(self) -> gpt.Table | FormatError:
-        """The GPT that firmware goes by."""
-        return self.partitions.table
-
-    @property
-    def sector_size(self) -> int:
-        """Bytes in a block of the partition tables."""
-        return self.partitions.sector_size
 
     @property
     def size(self) -> int:
@@ -106,11 +91,6 @@ class Iso:
     def efi_image(self) -> BootImage | None:
         """What UEFI firmware boots from a CD."""
         return next((one for one in self.boot_images if one.entry == self.efi_entry), None)
-
-    @property
-    def system_partition(self) -> gpt.Partition | None:
-        """The EFI system partition."""
-        return self.partitions.system_partition
 
 
 def volume_size(image: Image) -> int:

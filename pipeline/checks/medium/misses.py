@@ -219,9 +219,7 @@ def _of_tables(node: Node, disk: Partitions) -> Miss:
             )
     if disk.is_protected and isinstance(disk.table, FormatError):
         return Miss(
-            f"neither GPT can be read; {disk.lost}",
-            disk.rescue,
-            code=_of_family(node, "ISO010", "DISK003"),
+            f"neither GPT can be read; {disk.lost}", disk.rescue, code=_of_family(node, "ISO010", "DISK003")
         )
     if mbr_partitions(disk, by_rules=True):
         return Miss(

@@ -56,9 +56,7 @@ def from_disk(node: Node) -> Start | Miss:
 
 
 def _from_disk(node: Node, block: int) -> Start | Miss:
-    return _both(
-        lambda by_rules: _from(node, on_disk(node, block, by_rules=by_rules), misses.of_disk),
-    )
+    return _both(lambda by_rules: _from(node, on_disk(node, block, by_rules=by_rules), misses.of_disk))
 
 
 def _both(find: Callable[[bool], Start | Miss]) -> Start | Miss:
