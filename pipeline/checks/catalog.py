@@ -28,24 +28,8 @@ from pipeline.formats.fields import Image, charged
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        ISO,
-        DISK,
-        FAT,
-        UKI,
-        EFI,
-        KERNEL,
-        BZIMAGE,
-        CMDLINE,
-        INITRAMFS,
-        INITTAB,
-        ELF,
-        COMPRESSED,
-        *uki_parts.KINDS,
-    )
-}
+_KINDS = (ISO, DISK, FAT, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED)
+KINDS = {kind.name: kind for kind in (*_KINDS, *uki_parts.KINDS)}
 
 BY_FORMAT = {
     Format.ISO9660: "iso",

@@ -45,14 +45,10 @@ def read_description(image: Image) -> Description:
     return Description(said.get("ID", ""), said.get("TITLE", ""))
 
 
-def _read_policies(image: Image) -> Policies:
-    return Policies(read_policies(image))
-
-
 KINDS = (
     Kind("devicetree", "device tree", "DTB000", read_devicetree, ()),
     Kind("hwids", "hardware ids", "HWI000", read_hwids, ()),
-    Kind("pcrsig", "signed PCR policies", "PCR000", _read_policies, ()),
+    Kind("pcrsig", "signed PCR policies", "PCR000", lambda image: Policies(read_policies(image)), ()),
     Kind("profile", "UKI profile", "", read_description, ()),
 )
 BY_SECTION = {
