@@ -3,6 +3,7 @@
 The list is the field's own: https://reproducible-builds.org/docs/env-variations/
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,40 +14,17 @@ from pipeline.sandbox.environment import USER
 
 HOME = "/tmp/two"  # noqa: S108  a container's own
 
-HOSTILE = MappingProxyType(
-    {
-        "AR": "false",
-        "CARGO_BUILD_JOBS": "7",
-        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
-        "CARGO_TARGET_DIR": "/nonexistent",
-        "CC": "false",
-        "CFLAGS": "-O0 -g",
-        "CROSS_COMPILE": "nonexistent-",
-        "GZIP": "-1",
-        "KBUILD_BUILD_HOST": "hostile",
-        "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
-        "KBUILD_BUILD_USER": "hostile",
-        "KCFLAGS": "-g3",
-        "KCONFIG_CONFIG": "/nonexistent",
-        "LDFLAGS": "-Wl,--build-id",
-        "MAKEFLAGS": "--silent --keep-going",
-        "MTOOLSRC": "/nonexistent",
-        "MTOOLS_LOWER_CASE": "1",
-        "MTOOLS_NO_VFAT": "1",
-        "PERL5OPT": "-MNonexistent",
-        "POSIXLY_CORRECT": "1",
-        "PYTHONOPTIMIZE": "2",
-        "RUSTC_WRAPPER": "false",
-        "RUSTFLAGS": "-Cdebuginfo=2",
-        "SOURCE_DATE_EPOCH": "1",
-        "TAR_OPTIONS": "--numeric-owner --owner=hostile",
-        "TMPDIR": "/nonexistent",
-        "XORRISO_RC": "/nonexistent",
-        "XZ_DEFAULTS": "-0",
-        "ZSTD_CLEVEL": "1",
-        "ZSTD_NBTHREADS": "3",
-    }
-)
+_HOSTILE = """
+    AR=false; CARGO_BUILD_JOBS=7; CARGO_PROFILE_RELEASE_OPT_LEVEL=1; CARGO_TARGET_DIR=/nonexistent; CC=false
+    CFLAGS=-O0 -g; CROSS_COMPILE=nonexistent-; GZIP=-1; KBUILD_BUILD_HOST=hostile
+    KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970; KBUILD_BUILD_USER=hostile; KCFLAGS=-g3
+    KCONFIG_CONFIG=/nonexistent; LDFLAGS=-Wl,--build-id; MAKEFLAGS=--silent --keep-going
+    MTOOLSRC=/nonexistent; MTOOLS_LOWER_CASE=1; MTOOLS_NO_VFAT=1; PERL5OPT=-MNonexistent; POSIXLY_CORRECT=1
+    PYTHONOPTIMIZE=2; RUSTC_WRAPPER=false; RUSTFLAGS=-Cdebuginfo=2; SOURCE_DATE_EPOCH=1
+    TAR_OPTIONS=--numeric-owner --owner=hostile; TMPDIR=/nonexistent; XORRISO_RC=/nonexistent
+    XZ_DEFAULTS=-0; ZSTD_CLEVEL=1; ZSTD_NBTHREADS=3
+"""
+HOSTILE = MappingProxyType(dict(row.strip().split("=", 1) for row in re.split("[;\n]", _HOSTILE.strip())))
 """Variables that tools of the build read; with any of them in force, it would fail or make other bytes."""
 
 CONFIGS = MappingProxyType(
@@ -122,13 +100,15 @@ VARIATIONS = (
 def chosen(names: str) -> tuple[Variation, ...]:
     """Return the variations that a list with commas names, all for an empty one.
 
-    Raises PipelineError for a name that there is not.
+    Raises PipelineError for an unknown name.
     """
     known = {variation.name: variation for variation in VARIATIONS}
     wanted = [name.strip() for name in names.split(",")] if names else list(known)
     for name in wanted:
         if name not in known:
-            raise PipelineError(f"--vary {names}: {name!r} is no variation", f"there are {', '.join(known)}")
+            raise PipelineError(
+                f"--vary {names}: unknown variation {name!r}", f"choose from {', '.join(known)}"
+            )
     return tuple(known[name] for name in known if name in wanted)
 
 

@@ -14,10 +14,10 @@ def test_all_are_chosen_unless_some_are() -> None:
     assert [each.name for each in chosen("order, clock")] == ["clock", "order"]
 
 
-def test_a_name_of_none_is_told() -> None:
+def test_an_unknown_name_is_told() -> None:
     with pytest.raises(PipelineError) as caught:
         chosen("clock,tide")
-    assert str(caught.value) == f"--vary clock,tide: 'tide' is no variation\n  hint: there are {NAMES}"
+    assert str(caught.value) == f"--vary clock,tide: unknown variation 'tide'\n  hint: choose from {NAMES}"
 
 
 @pytest.mark.parametrize("name", [each.name for each in VARIATIONS])
