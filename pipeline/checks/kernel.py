@@ -65,12 +65,12 @@ class Kernel:
             return ()
 
     def option(self, name: str) -> str:
-        """Return an option's value, `n` where it is not set, "" where nobody knows."""
+        """Return an option's value, `n` where it is not set, "" if unknown."""
         return self.config.get(name, "n") if isinstance(self.config, Mapping) else ""
 
     @property
     def has_own_initramfs(self) -> bool:
-        """Whether it was built with an initramfs in it; what that holds nobody knows."""
+        """Whether it was built with an initramfs in it; its contents are unknown."""
         return self.option("INITRAMFS_SOURCE") not in ("", "n", '""')
 
 

@@ -102,7 +102,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All kinds by name, and how content is recognised: "" for what is of none."""
+    """All kinds by name, and how content is recognised: "" if unknown."""
 
     kinds: Mapping[str, Kind[Any]]
     recognise: Callable[[Image], str]

@@ -13,7 +13,7 @@ def escaped(text: str) -> str:
 
 
 def shown(text: str, longest: int = LONGEST) -> str:
-    """Return a stranger's text escaped, and no longer than so many letters: its middle is left out."""
+    """Return a stranger's text escaped, and cut to that many letters, in the middle."""
     if len(text) <= longest and len(found := escaped(text)) <= longest:
         return found
     # what is far from both ends need not be escaped

@@ -93,7 +93,7 @@ def _entries(found: Volume, table: Sequence[int]) -> list[Entry]:
 
 
 def _chain(found: Volume, table: Sequence[int], first: int) -> Iterator[int]:
-    """Yield a chain of clusters, as far as it is sound."""
+    """Yield the sound part of a chain of clusters."""
     try:
         yield from chain(found, table, first) if first else ()
     except FormatError:

@@ -52,7 +52,7 @@ class Budget:
         self.end = time.thread_time() + self.seconds
 
     def spend(self, what: str, amount: int = 1) -> None:
-        """Pay for something. Raises Spent when there is not as much left, or no time."""
+        """Pay for something. Raises Spent if too little, or no time, is left."""
         left = self.left.get(what)
         if left is None:
             return
@@ -91,7 +91,7 @@ ENDLESS = Budget({}, 0)
 
 
 def for_file(size: int) -> Budget:
-    """Return the budget of an inspection of a file of so many bytes."""
+    """Return the budget of an inspection of a file of that size."""
     return Budget(
         {
             MEMBERS: min(10_000 + size // 32, MAX_MEMBERS),

@@ -37,11 +37,11 @@ LIMIT = MAX_UNPACKED  # bytes; what is unpacked lives in memory when Linux does 
 MAX_WINDOW = 1 << 27  # bytes, of zstd; what Linux takes
 MAX_MEMORY = 160_000_000  # bytes, of lzma and xz; enough for the dictionary of 128 MiB that kernels have
 LZ4_BLOCK = 8 << 20  # bytes; what a block of the legacy format unpacks to, at most
-LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; what a block has that could not be packed
+LZ4_PACKED = LZ4_BLOCK + LZ4_BLOCK // 255 + 16  # bytes; the size of an incompressible block
 
 OUTPUT = 1 << 18  # bytes unpacked at once
 FEW = 1 << 12  # bytes unpacked at once near damage; what Linux asks for of bzip2 and xz
-INPUT = 1 << 12  # bytes; so few are soon given one by one, where they are damaged
+INPUT = 1 << 12  # bytes; few enough to be retried one by one near damage
 ZSTD_SINGLE_SEGMENT = 0x20  # a flag of a frame that has no window of its own
 ZSTD_WINDOW = 0x88  # MAX_WINDOW, as frames have it (RFC 8878, §3.1.1.1.2)
 ZSTD_BLOCK = 1 << 18  # bytes; the first block is smaller
@@ -53,7 +53,7 @@ class Cut(FormatError):  # noqa: N818  says where, not what went wrong
 
 
 class Decoder(Protocol):
-    """What bz2 and lzma offer: a stream of which bytes are given, and at most so many asked for."""
+    """What bz2 and lzma offer: a stream that takes bytes, and returns no more than asked for."""
 
     @property
     def eof(self) -> bool:
@@ -192,7 +192,7 @@ def unknown(head: bytes) -> FormatError:
             "pack it with `lz4 -l`: `lz4 -dc OLD | lz4 -l > NEW`",
         )
     return FormatError(
-        f"no stream that Linux unpacks: it starts with {legible(head[:8])}",
+        f"not a format that Linux unpacks: it starts with {legible(head[:8])}",
         "pack it with zstd, gzip, xz --check=crc32, lz4 -l, lzop, lzma or bzip2",
     )
 

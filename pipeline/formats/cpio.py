@@ -40,7 +40,7 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Symlink:
-    """A symbolic link; `target` is stored as it is."""
+    """A symbolic link; `target` is stored unchanged."""
 
     name: str
     target: str

@@ -221,7 +221,7 @@ def _no_member(archive: Image, at: int, header: bytes) -> FormatError:
 
 
 def other_format(image: Image) -> FormatError | None:
-    """Return what something is instead of a newc archive, None where nobody knows."""
+    """Return what something is instead of a newc archive, None if unknown."""
     known = recognise(image)
     if known in FOREIGN:
         message = f"cpio: this is {known.value}; Linux takes cpio's format newc only"

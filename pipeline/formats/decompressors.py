@@ -213,7 +213,7 @@ def _zstd(head: bytes) -> tuple[str, str]:
     at = 5 if is_whole else 6
     dictionary = (0, 1, 2, 4)[descriptor & 3]
     if any(head[at : at + dictionary]):
-        return "it needs a dictionary, and Linux has none", again
+        return "it needs a dictionary, which Linux does not have", again
     at += dictionary
     size = int.from_bytes(head[at : at + (1, 2, 4, 8)[descriptor >> 6]], "little")
     window = size if is_whole else (1 << (10 + (head[5] >> 3))) // 8 * (8 + (head[5] & 7))

@@ -32,7 +32,7 @@ class Value:
             at += len(value.whole)
 
     def child(self, index: int, tag: int | None = None) -> "Value":
-        """Return one of them; FormatError when there are not as many, or it has another tag."""
+        """Return one of them; FormatError if there are fewer, or it has another tag."""
         for number, value in enumerate(self.inside()):
             if number == index and tag in (None, value.tag):
                 return value
@@ -47,7 +47,7 @@ class Value:
         return next((value for value in self.inside() if value.tag == tag), None)
 
     def oid(self) -> str:
-        """Return an object identifier in dots; FormatError when it is none."""
+        """Return an object identifier in dots; FormatError for anything else."""
         if self.tag != OID or not 0 < len(self.body) <= MAX_OID:
             raise FormatError(
                 f"DER: tag {self.tag:#04x} of {len(self.body)} bytes is no object identifier",

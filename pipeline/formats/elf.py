@@ -49,7 +49,7 @@ class Elf:
     bits: int
     machine: str  # `x86-64`, `AArch64`, …
     kind: str  # `ET_EXEC`, `ET_DYN` (also static-pie), `ET_REL`, `ET_CORE`
-    entry: int  # address; 0 where there is none
+    entry: int  # address; 0 without one
     interpreter: str  # the dynamic loader it asks for, or ""
     needed: tuple[str, ...]  # shared libraries
     stripped: bool

@@ -76,7 +76,7 @@ class Volume:
 
 
 def read_volume(image: Image) -> Volume:
-    """Read the boot sector (§3.1 to §3.3). Raises FormatError where it is none or contradicts itself.
+    """Read the boot sector (§3.1 to §3.3). Raises FormatError for one that is missing or contradicts itself.
 
     The signature at its end, which Linux and EDK II do not ask for, is no condition of it.
     """

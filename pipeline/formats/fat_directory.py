@@ -62,7 +62,7 @@ class Entry:
 class Directory:
     """A directory: its path, its clusters' first and its parent's, 0 for the root, and its entries.
 
-    `links` are the entries named `.` and `..`; with so many, `leading`, it begins.
+    `links` are the entries named `.` and `..`; it begins with `leading` of them.
     """
 
     path: str

@@ -105,7 +105,7 @@ def logical_partitions(
 
 
 def find_sector_size(image: Image) -> int | None:
-    """Return the bytes in a block, by where a header stands, primary or backup; None where there is none."""
+    """Return the bytes in a block, by where a header stands, primary or backup; None without one."""
     for size in SECTOR_SIZES:
         for offset in (size, (len(image) // size - 1) * size):
             if bytes(image[offset : offset + 8]) == SIGNATURE:

@@ -1,4 +1,4 @@
-"""Takes an initramfs apart as Linux does: archives in a row, each as it is or packed.
+"""Takes an initramfs apart as Linux does: archives in a row, each compressed or not.
 
 Specification: Linux, init/initramfs.c (`unpack_to_rootfs`), and
 Documentation/driver-api/early-userspace/buffer-format.rst
@@ -33,8 +33,8 @@ class Segment:
 
     offset: int  # bytes, from the start of the file
     size: int  # bytes in the file
-    compression: str  # "" for an archive as it is
-    archive: Image  # as it is, or unpacked; the entries' offsets are in it
+    compression: str  # "" for an uncompressed archive
+    archive: Image  # unpacked; the entries' offsets are in it
     entries: tuple[Entry, ...]
     is_first: bool = False  # whether nothing packed comes before it, nor is it
 
@@ -209,7 +209,7 @@ def _not_packed(image: Image, at: int) -> FormatError | None:
         found = recognise(image[at:])
         return other_format(image[at:]) if found in FOREIGN else None
     return FormatError(
-        "an archive that is not packed has to start at a multiple of 4",
+        "an uncompressed archive has to start at a multiple of 4",
         "fill up what is in front of it before they are joined: `truncate -s %4 FIRST`",
     )
 

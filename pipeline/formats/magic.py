@@ -141,7 +141,7 @@ def _describe_pe(image: Image) -> str:
     try:
         parsed = read_pe(image)
     except FormatError:
-        return "a file that starts like an EFI program, but is none"
+        return "a file that starts like an EFI program, but is not one"
     names = {section.name for section in parsed.sections}
     kind = "a UKI" if ".linux" in names else "an EFI program"
     return f"{kind} for {machine_name(parsed.machine)}"

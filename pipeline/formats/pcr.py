@@ -67,7 +67,7 @@ def policy_digest(bank: str, value: bytes, pcr: int = KERNEL_BOOT) -> bytes:
 
 
 def read_policies(image: Image) -> tuple[Policy, ...]:
-    """Read a .pcrsig. Raises FormatError for what is none."""
+    """Read a .pcrsig. Raises FormatError for anything else."""
     if len(image) > MAX_SIZE:
         raise FormatError(f".pcrsig: {len(image)} bytes are too many", HINT)
     try:

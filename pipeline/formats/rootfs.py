@@ -18,7 +18,7 @@ BUILT_IN = ("dev", "root")
 KNOWN = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK, stat.S_ISCHR, stat.S_ISBLK, stat.S_ISFIFO, stat.S_ISSOCK)
 
 Lost = tuple[tuple[Entry, str], ...]
-"""Members that Linux leaves out, silently, and what is in their way: "" for a directory that is not there."""
+"""Members that Linux leaves out, silently, and what is in their way: "" for a missing directory."""
 
 
 def plain(name: str) -> str:

@@ -97,7 +97,7 @@ def _issued(issuer: "Certificate", certificate: "Certificate") -> bool:
 
 
 def _may_issue(certificate: "Certificate", below: int) -> bool:
-    """Tell whether it is that of a CA, which may have so many CAs between itself and the signer."""
+    """Tell whether it is that of a CA, which may have that many CAs between itself and the signer."""
     from cryptography.x509 import BasicConstraints, KeyUsage, Version
 
     found = {type(each.value): each.value for each in _extensions(certificate)}

@@ -160,9 +160,7 @@ def _contents(volume: _Volume, block: int, path: str) -> bytes:
     """Return a directory's identifiers."""
     extents = list(_extents(volume, block, path))
     if sum(size for _, size in extents) > MAX_DIRECTORY:
-        raise FormatError(
-            f"UDF: {path}: a directory of so many bytes is not possible", "make the image again"
-        )
+        raise FormatError(f"UDF: {path}: a directory of that size is not possible", "make the image again")
     for offset, size in extents:
         cut(volume.image, offset, size, f"UDF: directory {path}")
     return bytes(joined(volume.image, extents)) if extents else b""

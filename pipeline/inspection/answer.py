@@ -24,8 +24,8 @@ QUESTIONS = {
 }
 """By the name that stands in JSON and stays: what a person reads, in the order in which it is read."""
 
-UNSEEN, PARTLY = "it takes more looking than is done for one file", "not all of it was looked at"
-"""Why nobody knows an answer: none of what it is about was looked at, or a part of it."""
+UNSEEN, PARTLY = "inspecting it exceeds the limits for one file", "only part of it was inspected"
+"""Why an answer is unknown: all or part of what it is about was not inspected."""
 
 WAYS = frozenset({"uefi_cd", "uefi_disk", "bios_cd", "bios_disk"})
 """The ways of booting a medium."""

@@ -45,7 +45,7 @@ def without_core(image: Image) -> str:
 
 
 def boot_code(image: Image) -> str | None:
-    """Return what a BIOS would run in the first block, "" where nobody knows, None where there is none."""
+    """Return what a BIOS would run in the first block, "" if unknown, or None."""
     block = bytes(image[:512])
     if block[510:] != b"\x55\xaa" or is_empty(image):
         return None

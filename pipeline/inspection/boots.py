@@ -118,7 +118,7 @@ def by_bios_from_disk(node: Node) -> Said:
         return Said("no", because=because, hint="run grub-install or grub-mkrescue again")
     if code:
         return Said("yes", because=f"its first block has {code}")
-    return Said("unknown", because="its first block has boot code of a make that is not known here")
+    return Said("unknown", because="its first block has unknown boot code")
 
 
 def boot_programs(node: Node) -> list[Program]:

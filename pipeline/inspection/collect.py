@@ -31,7 +31,7 @@ from pipeline.inspection import facts
 
 
 def facts_of(node: Node) -> facts.Facts | None:
-    """Return the facts of what was taken apart, None where there are none, or stand elsewhere already."""
+    """Return the facts of an artifact, or None if there are none, or they stand elsewhere."""
     find = FINDERS.get(type(node.artifact)) if node.same_as is None else None
     try:
         return find(node.artifact) if find else None

@@ -17,7 +17,7 @@ SPARE = 60  # seconds
 def confine(files: int, *, extracts: bool) -> None:
     """Limit memory, processor time and the size of files for the rest of this process.
 
-    It is about to look at so many files; what it extracts may be as large as it is.
+    It is about to read that many `files`; what it extracts may be as large as it is.
     """
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_AS, MAX_MEMORY)

@@ -56,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a file could not be looked at, and what to do."""
+    """Why a file could not be read, and what to do."""
 
     message: str
     hint: str

@@ -76,7 +76,7 @@ def _tables(node: Node, block: int) -> Iterator[Step]:
         if isinstance(table, FormatError):
             yield Step(lba * block, f"{name} GPT: {table.message}")
             continue
-        announced = "" if has_gpt(disk) else ", of which the MBR says nothing: it is not looked at"
+        announced = "" if has_gpt(disk) else ", which the MBR does not announce: it is ignored"
         yield Step(table.lba * block, f"{name} GPT, good, partitions: {len(table.partitions)}{announced}")
         return
 

@@ -64,7 +64,7 @@ def _inside(member: Member, names: Sequence[str]) -> tuple[Member, int]:
     kind = CATALOG.kinds.get(name)
     if kind is None:
         raise PipelineError(
-            f"nothing can be taken out of {describe(member.image)}",
+            f"cannot extract anything from {describe(member.image)}",
             f"leave out {SEPARATOR}{SEPARATOR.join(names)}",
         )
     best: tuple[int, int, Member] | None = None
@@ -108,7 +108,7 @@ def write(member: Member, destination: str) -> None:
     try:
         file = path.open("xb")
     except FileExistsError as error:
-        raise PipelineError(f"{path}: is there already", "name a file that is not") from error
+        raise PipelineError(f"{path}: already exists", "choose another name") from error
     except OSError as error:
         raise _unwritable(path, error) from error
     try:

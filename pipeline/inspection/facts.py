@@ -38,7 +38,7 @@ class Partition:
 class IsoFacts:
     """Of an ISO 9660 image; `volume` is null where its file system cannot be read.
 
-    `udf` is the name of the UDF volume that it is, too, null where it is none.
+    `udf` is the name of the UDF volume that it is, too, null without one.
     """
 
     kind: Literal["iso"]
@@ -51,7 +51,7 @@ class IsoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """An ISO 9660 file system; times are as they are recorded."""
+    """An ISO 9660 file system; times are as recorded."""
 
     label: str
     size: int
@@ -241,7 +241,7 @@ class InitramfsFacts:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive as it stands in an initramfs; `compression` is "" for one that is not packed.
+    """An archive as it stands in an initramfs; `compression` is "" for an uncompressed one.
 
     `early` tells whether Linux looks into it before anything else, for microcode and ACPI tables.
     """

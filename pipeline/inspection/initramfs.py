@@ -21,7 +21,7 @@ FALLBACKS = (OTHER_INIT, "/etc/init", "/bin/init", "/bin/sh")
 UNPACK_CODES = ("UKI012", "CPIO000")
 LACK_CODES = (*UNPACK_CODES, "UKI008", "CPIO019", "UKI013", "UKI003")
 START_CODES = ("UKI013", "UKI014")
-"""Which findings decide that a UKI's kernel starts nothing: the first of them that there is."""
+"""Which findings decide that a UKI's kernel starts nothing: the first that is there."""
 
 FOR_PCS = ("x86-64", "x86")
 MAX_SEARCHED = 1 << 24  # bytes of a program that are searched for its version

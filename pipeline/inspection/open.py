@@ -44,7 +44,7 @@ def open_file(name: str) -> Image:
 
 
 def _of_pipe(path: Path) -> Image:
-    """Return what comes out of a pipe, kept in a temporary file for as long as it is looked at."""
+    """Return what comes out of a pipe, kept in a temporary file while it is read."""
     with path.open("rb") as pipe:
         file = tempfile.TemporaryFile()  # noqa: SIM115  the last image of it closes it
         shutil.copyfileobj(pipe, file)

@@ -61,8 +61,8 @@ MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
 def answers(node: Node) -> tuple[Answer, ...]:
     """Return the answers for what was taken apart, to every question there is, in their order.
 
-    What is only packed answers for what is packed. Strangers' words in them are escaped, and cut. Where the
-    budget is spent over a question, nobody knows.
+    What is only packed answers for what is packed. Strangers' words in them are escaped, and cut. Where a
+    question spends the budget, its answer is unknown.
     """
     if isinstance(node.artifact, Packed) and node.children:
         return answers(node.children[0])
@@ -102,7 +102,7 @@ def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
 
 
 def _unreadable(node: Node) -> Said:
-    """Answer for a medium of which nothing can be read."""
+    """Answer for a medium that cannot be read."""
     found = node.findings[-1]
     return Said("no", because=found.message, finding=found.code, hint=found.hint)
 
@@ -121,7 +121,7 @@ def _said(ask: Ask, node: Node, unsure: bool) -> Said:
     if said is None:
         return Said("unknown", because=UNSEEN)
     if said.verdict == "no" and unsure and ask not in OF_ITSELF:
-        return Said("unknown", because=f"{PARTLY}; as far as it was, {said.because}")
+        return Said("unknown", because=f"{PARTLY}; so far, {said.because}")
     return said
 
 

@@ -46,11 +46,11 @@ def prepared(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def select(steps: Sequence[Step], only: str, without: str) -> tuple[Step, ...]:
-    """Return the steps that `--step` and `--without` leave. Raises PipelineError for a name of none."""
+    """Return the steps that `--step` and `--without` leave. Raises PipelineError for an unknown name."""
     kinds = list(dict.fromkeys(_kind(step) for step in steps))
     for option, name in (("--step", only), ("--without", without)):
         if name and not any(_is(step, name) for step in steps):
-            raise PipelineError(f"{option} {name}: there is no such step", f"there are {', '.join(kinds)}")
+            raise PipelineError(f"{option} {name}: unknown step", f"choose from {', '.join(kinds)}")
     return tuple(step for step in steps if not _is(step, without) and (not only or _is(step, only)))
 
 

@@ -112,8 +112,8 @@ def test_much_is_unpacked_into_a_file() -> None:
             "lz4: this is the frame format, which Linux does not unpack",
         ),
         (b"\x89LZO\0\r\n\x1a\n", "lzo: header: 2 bytes at offset 0x9 do not lie inside the 9 bytes given"),
-        (b"hello", "no stream that Linux unpacks: it starts with 'hello'"),
-        (b"", "no stream that Linux unpacks: it starts with ''"),
+        (b"hello", "not a format that Linux unpacks: it starts with 'hello'"),
+        (b"", "not a format that Linux unpacks: it starts with ''"),
     ],
 )
 def test_damage_is_told(packed: bytes, message: str) -> None:

@@ -83,7 +83,7 @@ def test_linux_takes_it(packed: bytes) -> None:
         ),
         (
             b"\x28\xb5\x2f\xfd\x01\x58\x07" + bytes(20),
-            "zstd: it needs a dictionary, and Linux has none",
+            "zstd: it needs a dictionary, which Linux does not have",
             "pack it again",
         ),
         (
@@ -107,7 +107,7 @@ def test_linux_takes_it(packed: bytes) -> None:
             "pack it again: `gz",
         ),
         (b"\x1f\x9e" + GZIP[2:], "gzip: the header 1f9e0800 is not one that Linux takes", "pack it again"),
-        (b"hello", "no stream that Linux unpacks: it starts with 'hello'", "pack it with zstd"),
+        (b"hello", "not a format that Linux unpacks: it starts with 'hello'", "pack it with zstd"),
     ],
 )
 def test_linux_refuses_it(packed: bytes, message: str, hint: str) -> None:

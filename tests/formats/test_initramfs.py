@@ -118,8 +118,7 @@ TAR = bytes(257) + b"ustar" + bytes(250)
         ),
         (
             ODD + LAST,
-            f"initramfs: at offset {len(ODD):#x}: "
-            "an archive that is not packed has to start at a multiple of 4",
+            f"initramfs: at offset {len(ODD):#x}: an uncompressed archive has to start at a multiple of 4",
             NAMES,
         ),
         (

@@ -194,7 +194,7 @@ ROWS = (
     Row(
         with_code(b"\xfa\x31\xc0"),
         "bios_disk",
-        "unknown: its first block has boot code of a make that is not known here",
+        "unknown: its first block has unknown boot code",
     ),
     Row(
         patch(with_code(b"\xfa\x31\xc0"), 446, b"\x80"),

@@ -155,7 +155,7 @@ def test_a_member_in_a_new_file(inspect: Inspect, folder: Path) -> None:
     assert inspect("--extract", INITTAB_IN_ISO, "new").stdout == ""
     assert (folder / "new").read_text() == INITTAB
     again = inspect("--extract", INITTAB_IN_ISO, "new")
-    assert again.stderr == f"error: {folder}/new: is there already\n  hint: name a file that is not\n"
+    assert again.stderr == f"error: {folder}/new: already exists\n  hint: choose another name\n"
 
 
 def test_the_rules_of_a_policy_are_asked_for(inspect: Inspect) -> None:

@@ -81,7 +81,7 @@ def test_a_member(folder: Path, path: str, contents: bytes) -> None:
         ),
         (
             f"x.iso!efi.img!{PROGRAM}!.osrel!x!y",
-            f"x.iso!efi.img!{PROGRAM}!.osrel: nothing can be taken out of a file of no known format "
+            f"x.iso!efi.img!{PROGRAM}!.osrel: cannot extract anything from a file of no known format "
             "(it starts with 49443d7472757468)",
             "leave out !x!y",
         ),
@@ -127,7 +127,7 @@ def test_nothing_is_overwritten(folder: Path) -> None:
     (folder / "out").write_text("mine")
     with pytest.raises(PipelineError) as caught:
         write(find("odd!.img!twice"), "out")
-    assert str(caught.value) == f"{folder}/out: is there already\n  hint: name a file that is not"
+    assert str(caught.value) == f"{folder}/out: already exists\n  hint: choose another name"
     assert (folder / "out").read_text() == "mine"
 
 

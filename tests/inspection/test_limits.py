@@ -168,11 +168,11 @@ def test_what_was_looked_at_is_answered() -> None:
     assert said["secure_boot"] == ("no", "it is not signed")
     assert said["cmdline"] == (
         "unknown",
-        "not all of it was looked at; as far as it was, no UKI inside has a .cmdline that can be read",
+        "only part of it was inspected; so far, no UKI inside has a .cmdline that can be read",
     )
     alone = take_apart(MULTIPLIERS["archives in a stream"](), "it")
     assert [answer.because for answer in answers(alone) if answer.question == "init"] == [
-        "it takes more looking than is done for one file"
+        "inspecting it exceeds the limits for one file"
     ]
 
 

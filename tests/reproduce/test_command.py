@@ -40,15 +40,12 @@ def test_steps_are_selected(steps: tuple[Step, ...]) -> None:
 @pytest.mark.parametrize(
     ("only", "without", "said"), [("is", "", "--step is"), ("", "kernelz", "--without kernelz")]
 )
-def test_a_step_that_there_is_not_is_told(
-    steps: tuple[Step, ...], only: str, without: str, said: str
-) -> None:
+def test_an_unknown_step_is_told(steps: tuple[Step, ...], only: str, without: str, said: str) -> None:
     with pytest.raises(PipelineError) as caught:
         select(steps, only, without)
     assert str(caught.value) == (
-        f"{said}: there is no such step\n  hint: there are kernel-config, kernel, rust-std, crates, "
-        "dependencies, appliance, node, packages, initramfs, uki, installer, kernels-apart, hardening, "
-        "efi-img, iso"
+        f"{said}: unknown step\n  hint: choose from kernel-config, kernel, rust-std, crates, dependencies, "
+        "appliance, node, packages, initramfs, uki, installer, kernels-apart, hardening, efi-img, iso"
     )
 
 

@@ -75,7 +75,7 @@ def follow(volume: Volume, table: Sequence[int], entries: Iterable[Entry]) -> Ch
 
 
 def _is_one_run(volume: Volume, table: Sequence[int], first: int, count: int, taken: bytearray) -> bool:
-    """Say whether a chain is so many clusters one after the other, as most are, and all its own."""
+    """Say whether a chain is contiguous, as most are, of that length, and shared with no other."""
     last = first + count - 1
     if count < 1 or first < 2 or last >= len(table) or table[last] < END[volume.variant] or taken[last]:
         return False
@@ -103,7 +103,7 @@ def _owners(volume: Volume, entries: Iterable[Entry]) -> Iterator[_Owner]:
 
 
 def _of(volume: Volume, table: Sequence[int], owners: Iterable[_Owner], wanted: int) -> str | None:
-    """Return the path that a cluster belongs to first, None when it is none of these."""
+    """Return the path that a cluster belongs to first, None if none of them has it."""
     for owner in owners:
         try:
             if wanted in chain(volume, table, owner.first):

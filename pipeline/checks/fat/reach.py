@@ -28,7 +28,7 @@ def refused(efi: EfiImage) -> tuple[str, str]:
     if volume.variant == "FAT16" and volume.cluster_count >= MIN_FAT32:
         return f"is FAT16 with {count}, and firmware takes none of {MIN_FAT32:,} or more", "FAT001"
     if any(media_is_known(efi)):
-        return "has a media descriptor that none has", "FAT012"
+        return "has an invalid media descriptor", "FAT012"
     if volume.variant == "FAT32":
         (flags,) = bytes(volume.image[MIRRORING_OFFSET : MIRRORING_OFFSET + 1])
         if flags & NO_MIRROR:

@@ -57,7 +57,7 @@ class EfiImage:
 
 
 def read_efi_image(image: Image) -> EfiImage:
-    """Read the volume. Raises FormatError when it is none, or one that ends before its first cluster."""
+    """Read the volume. Raises FormatError for anything else, or one that ends before its first cluster."""
     volume = read_volume(image)
     if volume.data_offset > len(image):
         raise FormatError(
@@ -135,7 +135,7 @@ def volume_is_inside(efi: EfiImage) -> Iterator[Fault]:
 
 
 def cut_off(efi: EfiImage) -> str:
-    """Return what is told of a volume that is not all there."""
+    """Return what is said of a volume that is cut off."""
     volume = efi.volume
     return (
         f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(volume.image)}"
@@ -164,7 +164,7 @@ def is_signed(efi: EfiImage) -> Iterator[Fault]:
 
 @rule(
     "FAT012",
-    "its media descriptor is one that there is",
+    "its media descriptor is valid",
     spec=f"{SPEC}, §3.1 (BPB_Media)",
     fix="set the byte at offset 21 of the boot sector to 0xf8, or make the volume again",
 )
@@ -172,7 +172,7 @@ def media_is_known(efi: EfiImage) -> Iterator[Fault]:
     """Firmware and Linux take a volume with another media descriptor for something else, and leave it."""
     (media,) = bytes(efi.volume.image[MEDIA_OFFSET : MEDIA_OFFSET + 1])
     if media not in MEDIA:
-        yield f"the FAT volume's media descriptor is {media:#04x}, which is not a valid one"
+        yield f"the FAT volume's media descriptor is {media:#04x}, which is not valid"
 
 
 @rule("FAT002", "both tables are equal", lenient=True, spec=f"{SPEC}, §4", fix=AGAIN)

@@ -58,7 +58,7 @@ class Started:
 def start(initramfs: Node, path: str, kernel: Node | None = None) -> Started:
     """Return what Linux starts for a path.
 
-    `kernel` is the node of the kernel that does, None where nobody knows. Raises Refused with the reason.
+    `kernel` is the node of the kernel that does, None if unknown. Raises Refused with the reason.
     """
     tree: Tree = initramfs.artifact.tree
     entry = first = _file(tree, path)
@@ -240,7 +240,7 @@ def _check_machine(entry: Entry, elf: Elf, kernel: Node | None) -> None:
 
 
 def _machine(kernel: Node | None) -> int:
-    """Return the kernel's machine by its PE header, 0 where nobody knows."""
+    """Return the kernel's machine by its PE header, 0 if unknown."""
     found = kernel.artifact if kernel else None
     pe = found.pe if isinstance(found, Kernel) else found
     return pe.machine if isinstance(pe, Pe) else 0

@@ -25,7 +25,7 @@ FLOPPY = {1: 1_228_800, 2: 1_474_560, 3: 2_949_120}  # bytes of what a catalog's
 class BootImage:
     """What an entry of the boot catalog points at: the bytes that are there, FAT to its own end.
 
-    `number` counts from 1; `volume` is the size of the FAT volume that begins there, 0 when there is none.
+    `number` counts from 1; `volume` is the size of the FAT volume that begins there, 0 without one.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Iso:
 
     @property
     def boot_images(self) -> tuple[BootImage, ...]:
-        """What the entries point at, as far as it is inside the file; those that are not used at none."""
+        """What the entries point at, as far as it is inside the file; unused entries at nothing."""
         return tuple(
             _boot_image(self, number, entry)
             for number, entry in enumerate(self.entries, start=1)
@@ -94,7 +94,7 @@ class Iso:
 
 
 def volume_size(image: Image) -> int:
-    """Return the bytes that the FAT volume at the start of an image says it has, 0 when there is none."""
+    """Return the bytes that the FAT volume at the start of an image says it has, 0 without one."""
     try:
         return read_volume(image[:BOOT_SECTOR]).size
     except FormatError:

@@ -125,7 +125,7 @@ class Partitions:
 
     @property
     def places(self) -> Iterator[Place]:
-        """All partitions that begin inside the image, the GPT's first; protective ones are none."""
+        """All partitions but protective ones that begin inside the image, the GPT's first."""
         unit, end = self.sector_size, len(self.image)
         for one in () if isinstance(self.table, FormatError) else self.table.partitions:
             size = (one.last_lba - one.first_lba + 1) * unit

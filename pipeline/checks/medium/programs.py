@@ -92,7 +92,7 @@ def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
 
 
 def _wanted(entry: Entry) -> str:
-    """Return the name by which firmware finds an entry, long or short, "" where it looks for no such one."""
+    """Return the name by which firmware finds an entry, long or short, "" if it does not look for it."""
     return _name(entry.path.upper()) or _name(entry.short_path)
 
 
@@ -115,12 +115,12 @@ def _fault(node: Node, machine: int) -> tuple[str, str]:
 
 
 def not_loaded(node: Node) -> Finding | None:
-    """Return the finding for which firmware does not load a program, None where there is none."""
+    """Return the finding for which firmware does not load a program, or None."""
     return next((one for one in node.findings if one.code in STOPS and one.severity is Severity.ERROR), None)
 
 
 def image_of(node: Node) -> Pe | None:
-    """Return the headers of an EFI program, whatever else it is; None when it is none."""
+    """Return the headers of an EFI program of any kind, None for anything else."""
     try:
         return node.artifact if isinstance(node.artifact, Pe) else read_pe(node.member.image)
     except FormatError:

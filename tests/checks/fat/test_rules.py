@@ -229,7 +229,7 @@ CASES = (
     Case(
         "FAT012",
         patch(GOOD, 21, b"\x42"),
-        ("the FAT volume's media descriptor is 0x42, which is not a valid one",),
+        ("the FAT volume's media descriptor is 0x42, which is not valid",),
     ),
 )
 
