@@ -8,18 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.compare import values
-from pipeline.compare.span import Field, Layout, Span, opaque, record
+from pipeline.compare.span import Field, Layout, Span, opaque, record, table
 from pipeline.formats.fields import Image, cut, unpack
 
 NOBITS, SYMTAB, RELOCATABLE = 8, 2, 1
 MAX_SECTIONS = 65_536
-PLACES = frozenset(
-    [
-        *("e_phoff", "e_shoff", "e_shnum", "e_shstrndx", "p_offset", "p_vaddr", "p_paddr", "p_filesz"),
-        *("p_memsz", "sh_name", "sh_addr", "sh_offset", "sh_size", "sh_link", "sh_info"),
-    ]
-)  # what follows from the sizes of other things
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +26,28 @@ class _Section:
     link: int
 
 
-def _numbers(names: str, size: int) -> tuple[Field, ...]:
-    return tuple(Field(name, size, values.little_hex, name in PLACES) for name in names.split())
-
-
 def _header(word: int) -> tuple[Field, ...]:
-    return (
-        Field("magic", 4, values.text),
-        *_numbers("class data version osabi abiversion", 1),
-        Field("padding", 7, values.raw),
-        *_numbers("e_type e_machine", 2),
-        *_numbers("e_version", 4),
-        *_numbers("e_entry e_phoff e_shoff", word),
-        *_numbers("e_flags", 4),
-        *_numbers("e_ehsize e_phentsize e_phnum e_shentsize e_shnum e_shstrndx", 2),
-    )
+    return table(f"""
+        magic 4 text; class 1 hex; data 1 hex; version 1 hex; osabi 1 hex; abiversion 1 hex; padding 7 raw
+        e_type 2 hex; e_machine 2 hex; e_version 4 hex; e_entry {word} hex; *e_phoff {word} hex
+        *e_shoff {word} hex; e_flags 4 hex; e_ehsize 2 hex; e_phentsize 2 hex; e_phnum 2 hex
+        e_shentsize 2 hex; *e_shnum 2 hex; *e_shstrndx 2 hex
+    """)
 
 
 def _program_header(word: int) -> tuple[Field, ...]:
-    if word == 8:
-        return (
-            *_numbers("p_type p_flags", 4),
-            *_numbers("p_offset p_vaddr p_paddr p_filesz p_memsz p_align", 8),
-        )
-    return _numbers("p_type p_offset p_vaddr p_paddr p_filesz p_memsz p_flags p_align", 4)
+    early, late = ("p_flags 4 hex", "") if word == 8 else ("", "p_flags 4 hex")
+    return table(f"""
+        p_type 4 hex; {early}; *p_offset {word} hex; *p_vaddr {word} hex; *p_paddr {word} hex
+        *p_filesz {word} hex; *p_memsz {word} hex; {late}; p_align {word} hex
+    """)
 
 
 def _section_header(word: int) -> tuple[Field, ...]:
-    return (
-        *_numbers("sh_name sh_type", 4),
-        *_numbers("sh_flags sh_addr sh_offset sh_size", word),
-        *_numbers("sh_link sh_info", 4),
-        *_numbers("sh_addralign sh_entsize", word),
-    )
+    return table(f"""
+        *sh_name 4 hex; sh_type 4 hex; sh_flags {word} hex; *sh_addr {word} hex; *sh_offset {word} hex
+        *sh_size {word} hex; *sh_link 4 hex; *sh_info 4 hex; sh_addralign {word} hex; sh_entsize {word} hex
+    """)
 
 
 def program(image: Image) -> Iterator[Span]:

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import FormatError
-from pipeline.formats.compression import LIMIT, MAX_WINDOW, Cut, deflate_parts, lz4_parts, parts_of, unknown
+from pipeline.formats.compression import (
+    LIMIT,
+    MAGICS,
+    MAX_WINDOW,
+    Cut,
+    deflate_parts,
+    lz4_parts,
+    parts_of,
+    unknown,
+)
 from pipeline.formats.fields import Image, budget_of, spool
 
-METHODS = {
-    b"\x1f\x8b": "gzip",
-    b"\x1f\x9e": "gzip",
-    b"BZ": "bzip2",
-    b"\x5d\0": "lzma",
-    b"\xfd7": "xz",
-    b"\x89L": "lzo",
-    b"\x02\x21": "lz4",
-    b"\x28\xb5": "zstd",
-}
+METHODS = {magic[:2]: name for name, magic in MAGICS.items()} | {b"\x1f\x9e": "gzip"}
 """By what a stream starts with, how Linux unpacks it (compressed_formats)."""
 
 HEAD = 4096  # bytes: more than any header has that is looked into

@@ -72,8 +72,5 @@ def read_hwids(image: Image) -> Hwids:
 
 def _text(image: Image, offset: int) -> str:
     """Return the text at an offset, "" where none is named."""
-    return (
-        bytes(image[offset : offset + MAX_TEXT]).partition(b"\0")[0].decode(errors="replace")
-        if offset
-        else ""
-    )
+    raw = bytes(image[offset : offset + MAX_TEXT]) if offset else b""
+    return raw.partition(b"\0")[0].decode(errors="replace")

@@ -52,8 +52,6 @@ class Condition:
     """What must hold for a yes, of the machine or of what starts Linux: `what`, one of those in `CONDITIONS`,
     has to be `value`. A no that has conditions is a yes where they hold.
 
-    A no that has conditions is a yes where they hold.
-
     For `db`, `value` names who is trusted; of the entries in `one_of`, db has to hold one, and dbx none. Each
     is `certificate` and its SHA-256, `issuer` and its name, or an algorithm such as `sha256` and the digest
     that the program has by it.

@@ -3,11 +3,8 @@
 Specification: El Torito 1.0, §2 and §3
 """
 
-from pipeline.checks.medium.programs import image_of
 from pipeline.formats import bios_notice
 from pipeline.formats.fields import Image
-
-__all__ = ["boot_code", "image_of", "is_empty", "refuses", "without_core"]
 
 BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
 PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one

@@ -7,13 +7,13 @@ from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso
 from pipeline.checks.medium.misses import CODE, EMULATIONS, Miss, of_catalog
 from pipeline.checks.medium.places import DISK_BLOCKS, on_cd, on_disk
-from pipeline.checks.medium.programs import Program, not_loaded
+from pipeline.checks.medium.programs import Program, image_of, not_loaded
 from pipeline.checks.medium.starting import PICKY, Start, from_cd, from_disk, startable
 from pipeline.checks.pe.sections import is_addon
 from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.inspection.answer import Condition, Said
-from pipeline.inspection.bios import boot_code, image_of, is_empty, refuses, without_core
+from pipeline.inspection.bios import boot_code, is_empty, refuses, without_core
 
 BIOS = 0
 EDK2 = "EDK II"

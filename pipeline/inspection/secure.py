@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.checks.kind import Node
+from pipeline.checks.medium.programs import image_of
 from pipeline.checks.pe.signatures import in_dbx, refused
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import Signature, read_signatures
@@ -15,7 +16,6 @@ from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.trust import by_digest
 from pipeline.inspection.answer import Condition, Said
-from pipeline.inspection.bios import image_of
 from pipeline.inspection.boots import boot_programs
 
 IDENT = b"UEFI SHIM"

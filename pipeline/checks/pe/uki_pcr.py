@@ -10,19 +10,9 @@ from itertools import product
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.pe.uki_profiles import CHOSEN, KNOWN, Profile, profiles
 from pipeline.errors import FormatError
+from pipeline.formats import pcr
 from pipeline.formats.budget import READ, STEPS
 from pipeline.formats.fields import CHUNK, budget_of, chunks
-from pipeline.formats.pcr import (
-    BANKS,
-    KERNEL_BOOT,
-    Policy,
-    extended,
-    initial,
-    is_signed,
-    phases,
-    policy_digest,
-    read_policies,
-)
 from pipeline.formats.pe import Pe, Section
 
 NOT_MEASURED = ".pcrsig"  # it is made of the values
@@ -38,7 +28,7 @@ def values(uki: Pe, profile: Profile, bank: str, digests: Digests) -> Iterator[b
     """
     for chosen in product(*([None, *(one for one, _ in profile.takes.get(name, ()))] for name in CHOSEN)):
         takes = dict(zip(CHOSEN, chosen, strict=True))
-        value = initial(bank)
+        value = pcr.initial(bank)
         for name in KNOWN:
             section = takes[name] if name in takes else profile.one(name)
             if section is None or not section.virtual_size or name == NOT_MEASURED:
@@ -47,7 +37,7 @@ def values(uki: Pe, profile: Profile, bank: str, digests: Digests) -> Iterator[b
             if (bank, section) not in digests:
                 digests[bank, section] = _digest_in_memory(uki, section, bank)
             named = hashlib.new(bank, name.encode() + b"\0", usedforsecurity=False).digest()
-            value = extended(bank, value, [named, digests[bank, section]])
+            value = pcr.extended(bank, value, [named, digests[bank, section]])
         yield value
 
 
@@ -68,7 +58,7 @@ def expected(uki: Pe, profile: Profile, bank: str = "sha256") -> dict[str, str]:
     stub chooses nothing. FormatError as of `values`.
     """
     value = next(values(uki, profile, bank, {}))
-    return {path: after.hex() for path, after in phases(bank, value).items()}
+    return {path: after.hex() for path, after in pcr.phases(bank, value).items()}
 
 
 rule = Rules[Pe]()
@@ -101,31 +91,31 @@ def is_for_this_file(uki: Pe) -> Iterator[Fault]:
                 "will not unlock"
             )
         key = profile.one(".pcrpkey")
-        if key and fitting and not any(is_signed(policy, uki.contents_of(key)) for policy in fitting):
+        if key and fitting and not any(pcr.is_signed(policy, uki.contents_of(key)) for policy in fitting):
             yield (
                 f"{where}no policy in the UKI's .pcrsig was signed with the key of its .pcrpkey",
                 "give ukify the public half of the key that signs as --pcr-public-key",
             )
 
 
-def _policies(uki: Pe, profile: Profile) -> list[Policy]:
+def _policies(uki: Pe, profile: Profile) -> list[pcr.Policy]:
     """Return the policies of a profile that are for PCR 11 alone: of others nobody knows."""
     section = profile.one(NOT_MEASURED)
     if section is None:
         return []
     try:
-        every = read_policies(uki.contents_of(section))
+        every = pcr.read_policies(uki.contents_of(section))
     except FormatError:
         return []  # it is a part of its own, of which that is said
-    return [one for one in every if one.pcrs == (KERNEL_BOOT,) and one.bank in BANKS]
+    return [one for one in every if one.pcrs == (pcr.KERNEL_BOOT,) and one.bank in pcr.BANKS]
 
 
-def _fitting(uki: Pe, profile: Profile, policies: list[Policy], digests: Digests) -> Iterator[Policy]:
+def _fitting(uki: Pe, profile: Profile, policies: list[pcr.Policy], digests: Digests) -> Iterator[pcr.Policy]:
     """Yield the policies that hold at some time of a machine that starts the profile."""
     for bank in dict.fromkeys(policy.bank for policy in policies):
         right = {
-            policy_digest(bank, after)
+            pcr.policy_digest(bank, after)
             for value in values(uki, profile, bank, digests)
-            for after in phases(bank, value).values()
+            for after in pcr.phases(bank, value).values()
         }
         yield from (policy for policy in policies if policy.bank == bank and policy.digest in right)
