@@ -23,8 +23,9 @@ from pipeline.errors import FormatError
 from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
-from pipeline.formats.cpio_reader import FOREIGN, MAGICS, skip_zeros
+from pipeline.formats.cpio_reader import MAGICS, skip_zeros
 from pipeline.formats.fields import Image, charged
+from pipeline.formats.initramfs import FOREIGN
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
 

@@ -9,24 +9,26 @@ https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS
 from pipeline.formats.fields import CHUNK, Image, budget_of, chunks, legible
-from pipeline.formats.magic import Format, recognise
 
 MAGICS = (b"070701", b"070702")
 HEADER_SIZE = 110  # bytes: a magic of 6, then 13 fields of 8 hex digits
 NUMBER = re.compile(rb"(?:0[xX](?=[0-9A-Fa-f]))?([0-9A-Fa-f]*)")  # how simple_strtoul reads one
 TRAILER = "TRAILER!!!"
-FOREIGN = (Format.CPIO_ODC, Format.CPIO_BINARY, Format.TAR)
-"""What others make of many files, and Linux does not take."""
-
 MAX_LINK = 4096  # bytes: PATH_MAX
+MAX_MEMBERS = 100_000
 MAX_NAME = 4096  # bytes, with the NUL; Linux skips members with longer ones
 MAX_NAMES = 1 << 25  # characters, of an archive's names
 READ_AHEAD = 512  # bytes; a header and almost every name
+
+
+class NoMember(FormatError):  # noqa: N818  says what, not what went wrong
+    """Something else stands where a member has to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ class _Reading:
     @property
     def is_over(self) -> bool:
         return bool(self.has_trailer or self.fault or self.cut)
+
+
+def read(archive: Image) -> Iterator[Entry]:
+    """Yield the members of archives in a row. Raises FormatError where Linux would not take all of them."""
+    at = skip_zeros(archive, 0)
+    while at < len(archive):
+        run = read_run(archive, at, MAX_MEMBERS)
+        yield from run.entries
+        if not run.has_trailer:
+            no_trailer = FormatError(f"cpio: no trailer, at {len(archive)} bytes", "make the archive again")
+            raise run.fault or run.cut or no_trailer
+        at = skip_zeros(archive, run.end)
 
 
 def skip_zeros(image: Image, offset: int) -> int:
@@ -146,7 +160,10 @@ def _read_member(archive: Image, ahead: bytes, run: _Reading) -> Entry | None:
         _end(archive, run, "header", HEADER_SIZE, at)
         return None
     if header[:6] not in MAGICS:
-        run.fault = _no_member(archive, at, header)
+        run.fault = NoMember(
+            f"cpio: no newc member at offset {at:#x}: it starts with {legible(header[:6])}, not '070701'",
+            "make the archive with `cpio -H newc`",
+        )
         return None
     inode, mode, uid, gid, nlink, mtime, size, source_major, source_minor, major, minor, name_size, sum_ = (
         _number(header[start : start + 8]) for start in range(6, HEADER_SIZE, 8)
@@ -211,27 +228,6 @@ def _end(archive: Image, run: _Reading, what: str, size: int, at: int) -> None:
 def _number(digits: bytes) -> int:
     found = NUMBER.match(digits)
     return int(found[1] or b"0", 16) if found else 0
-
-
-def _no_member(archive: Image, at: int, header: bytes) -> FormatError:
-    return other_format(archive[at:]) or FormatError(
-        f"cpio: no newc member at offset {at:#x}: it starts with {legible(header[:6])}, not '070701'",
-        "make the archive with `cpio -H newc`",
-    )
-
-
-def other_format(image: Image) -> FormatError | None:
-    """Return what something is instead of a newc archive, None if unknown."""
-    known = recognise(image)
-    if known in FOREIGN:
-        message = f"cpio: this is {known.value}; Linux takes cpio's format newc only"
-        return FormatError(message, "convert it: `bsdtar -cf NEW --format=newc @OLD`")
-    if known is None or known is Format.CPIO:
-        return None
-    return FormatError(
-        f"cpio: this is {known.value}, no archive",
-        "give an archive in cpio's format newc: `find . | cpio -o -H newc`",
-    )
 
 
 def _linked(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -5,19 +5,21 @@ Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import FormatError
 from pipeline.formats import decompressors
 from pipeline.formats.budget import ARCHIVES
 from pipeline.formats.compression import LIMIT, LZ4_FRAME
-from pipeline.formats.cpio_reader import FOREIGN, Entry, Run, other_format, read_run, skip_zeros
+from pipeline.formats.cpio_reader import MAX_MEMBERS, Entry, NoMember, Run, read_run, skip_zeros
 from pipeline.formats.fields import Image, budget_of, legible
-from pipeline.formats.magic import recognise
+from pipeline.formats.magic import Format, recognise
 
 MAX_SEGMENTS = 256
-MAX_MEMBERS = 100_000
 EARLY = "kernel/"
+FOREIGN = (Format.CPIO_ODC, Format.CPIO_BINARY, Format.TAR)
+"""What others make of many files, and Linux does not take."""
+
 TOOLS = {name: name for name in decompressors.METHODS.values()} | {
     "xz": "xz --check=crc32",
     "lz4": "lz4 -l",
@@ -112,7 +114,7 @@ def _take_archive(image: Image, start: int, room: int, is_first: bool) -> _Taken
     """Read the archive at `start`: it ends at its trailer."""
     where = f"in the archive at offset {start:#x}"
     try:
-        run = read_run(image[start:], 0, room)
+        run = _read_run(image[start:], 0, room)
     except FormatError as error:
         raise _at(where, error) from error
     size = min(run.end, len(image) - start)
@@ -162,6 +164,26 @@ def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool
     return _Taken(segment, skip_zeros(image, end), None, doubts)
 
 
+def _read_run(archive: Image, at: int, room: int) -> Run:
+    run = read_run(archive, at, room)
+    other = _other_format(archive[run.end :]) if isinstance(run.fault, NoMember) else None
+    return replace(run, fault=other) if other else run
+
+
+def _other_format(image: Image) -> FormatError | None:
+    """Return what something is instead of a newc archive, None if unknown."""
+    known = recognise(image)
+    if known in FOREIGN:
+        message = f"cpio: this is {known.value}; Linux takes cpio's format newc only"
+        return FormatError(message, "convert it: `bsdtar -cf NEW --format=newc @OLD`")
+    if known is None or known is Format.CPIO:
+        return None
+    return FormatError(
+        f"cpio: this is {known.value}, no archive",
+        "give an archive in cpio's format newc: `find . | cpio -o -H newc`",
+    )
+
+
 def _members(
     archive: Image, room: int, *, is_first: bool
 ) -> tuple[tuple[Entry, ...], FormatError | None, FormatError | None]:
@@ -179,7 +201,7 @@ def _members(
         fault = _misplaced(archive, end)
         if fault:
             break
-        run = read_run(archive, end, room - len(entries))
+        run = _read_run(archive, end, room - len(entries))
         entries += run.entries
         fault = run.fault or run.cut
         if not fault and run.end > len(archive):
@@ -207,7 +229,7 @@ def _not_packed(image: Image, at: int) -> FormatError | None:
         return None
     if bytes(image[at : at + 4]) != b"0707":
         found = recognise(image[at:])
-        return other_format(image[at:]) if found in FOREIGN else None
+        return _other_format(image[at:]) if found in FOREIGN else None
     return FormatError(
         "an uncompressed archive has to start at a multiple of 4",
         "fill up what is in front of it before they are joined: `truncate -s %4 FIRST`",

@@ -11,9 +11,8 @@ import pytest
 from pipeline.errors import FormatError
 from pipeline.formats import cpio
 from pipeline.formats.cpio import CharDevice, Directory, File, Member, Symlink
-from pipeline.formats.cpio_reader import Entry
+from pipeline.formats.cpio_reader import Entry, read
 from tests.fixtures.gnu_cpio import ARCHIVE as GNU_ARCHIVE
-from tests.fixtures.newc import read
 
 EPOCH = 1_700_000_000
 

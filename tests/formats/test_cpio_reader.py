@@ -1,8 +1,9 @@
 import pytest
 
-from pipeline.formats.cpio_reader import read_run
+from pipeline.errors import FormatError
+from pipeline.formats.cpio_reader import read, read_run
 from tests.fixtures import patch
-from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, Raw, newc, read
+from tests.fixtures.newc import DEVICE, DIRECTORY, FILE, Raw, newc
 
 ONE = newc([Raw("bin", DIRECTORY), Raw("bin/sh", FILE | 0o111, b"hello")])
 OTHER = newc([Raw("dev", DEVICE, device=(5, 1), uid=1, gid=2, mtime=3)])
@@ -70,3 +71,17 @@ def test_damage_is_told(archive: bytes, message: str) -> None:
 )
 def test_what_linux_makes_of_odd_members(archive: bytes, kept: list[str]) -> None:
     assert [entry.name for entry in read_run(archive, 0, 100).entries] == kept
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (ONE[:244], "cpio: no trailer, at 244 bytes"),
+        (ONE[:236], "cpio: bin/sh: 5 bytes at offset 0xec do not lie inside the 236 bytes given"),
+        (ONE + b"x", "cpio: no newc member at offset 0x170: it starts with 'x', not '070701'"),
+    ],
+)
+def test_all_of_it_is_read_or_none_is_taken_for_whole(archive: bytes, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        list(read(archive))
+    assert caught.value.message == message

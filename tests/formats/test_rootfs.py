@@ -4,8 +4,9 @@ import pytest
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import ENDLESS
+from pipeline.formats.cpio_reader import read
 from pipeline.formats.rootfs import grow
-from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc, read
+from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
 
 LIB = (Raw("usr", DIRECTORY), Raw("usr/lib", DIRECTORY), Raw("lib", LINK, b"usr/lib"))
 

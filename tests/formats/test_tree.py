@@ -1,8 +1,9 @@
 import pytest
 
 from pipeline.errors import FormatError
+from pipeline.formats.cpio_reader import read
 from pipeline.formats.tree import Tree
-from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc, read
+from tests.fixtures.newc import DIRECTORY, FILE, LINK, Raw, newc
 
 TREE = Tree(
     {

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.formats import elf
-from pipeline.formats.cpio_reader import Entry
+from pipeline.formats.cpio_reader import Entry, read
 from pipeline.formats.initramfs import read_initramfs
-from tests.fixtures.newc import read
 from tests.fixtures.world import ARCHIVES, PROGRAMS, World, mtree
 from tests.fixtures.world_tools import PACKED
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pipeline.checks.finding import Fault, Rules
 from pipeline.errors import FormatError
 from pipeline.formats.compression import LZ4_FRAME, compression_of
-from pipeline.formats.cpio_reader import FOREIGN, Entry, skip_zeros
+from pipeline.formats.cpio_reader import Entry, skip_zeros
 from pipeline.formats.fields import Image, budget_of
-from pipeline.formats.initramfs import EARLY, Segment, unpack
+from pipeline.formats.initramfs import EARLY, FOREIGN, Segment, unpack
 from pipeline.formats.magic import describe, recognise
 from pipeline.formats.rootfs import Lost, grow, plain
 from pipeline.formats.tree import Tree
