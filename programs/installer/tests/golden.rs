@@ -212,7 +212,7 @@ fn keys_are_shown_in_the_last_row() {
         let serial = row(draw_serial(&state), 0);
         let keys = serial.matches('[').count();
         let expected = match state {
-            State::BootSplash(_) | State::Progress(_) | State::Exit(_) => 0..=0,
+            State::BootSplash | State::Progress(_) | State::Exit(_) => 0..=0,
             _ => 1..=5,
         };
         assert!(expected.contains(&keys), "{name}: {serial}");

@@ -30,8 +30,8 @@ use crate::worker::Worker;
 use self::search::Search;
 use self::wait::Source;
 
-/// How long the splash is shown, if no key is pressed.
-const SPLASH: Duration = Duration::from_millis(800);
+/// How long nothing is called lacking because no disk was found yet.
+const SETTLING: Duration = Duration::from_millis(800);
 /// How often devices are looked for while the machine is still starting.
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often devices are looked for later.
@@ -66,12 +66,12 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
         stopped,
         started,
         next_tick: started,
-        splash: Some(started + SPLASH),
+        settling: Some(started + SETTLING),
         second: None,
     };
-    app.tick();
-    app.draw();
     app.carry_out(effect);
+    app.tick(); // opens what is drawn on: until then the UKI's splash is shown
+    app.draw();
     app.run()
 }
 
@@ -103,8 +103,8 @@ struct App {
     stopped: Arc<AtomicBool>,
     started: Instant,
     next_tick: Instant,
-    /// When the splash is over, while it is shown.
-    splash: Option<Instant>,
+    /// Until when Linux gets the time to find disks.
+    settling: Option<Instant>,
     /// When the next second is over, while seconds are counted.
     second: Option<Instant>,
 }
@@ -162,9 +162,9 @@ impl App {
 
     fn handle_time(&mut self) -> Result<(), Fatal> {
         let now = Instant::now();
-        if self.splash.is_some_and(|end| end <= now) {
-            self.splash = None;
-            self.feed(Event::SplashOver);
+        if self.settling.is_some_and(|end| end <= now) {
+            self.settling = None;
+            self.feed(Event::Settled);
         }
         if self.second.is_some_and(|end| end <= now) {
             self.second = Some(now + Duration::from_secs(1));

@@ -99,8 +99,7 @@ mod tests {
             fs::write(path, content).unwrap();
         }
         let scanned = Event::Scanned(Hardware::scan(root.path()));
-        let state = next(State::start().0, scanned).0;
-        next(state, Event::SplashOver).0
+        next(State::start().0, scanned).0
     }
 
     fn with(state: &State, change: impl FnOnce(&mut Hardware)) -> State {

@@ -33,7 +33,7 @@ impl App {
             sources.push(Source::Line(index));
             fds.push(PollFd::new(line, line.interest()));
         }
-        let timers = [self.splash, self.second, self.consoles.deadline()];
+        let timers = [self.settling, self.second, self.consoles.deadline()];
         let until = timers.into_iter().flatten().min();
         let until = until.map_or(self.next_tick, |it| it.min(self.next_tick));
         let timeout = timespec(until.saturating_duration_since(Instant::now()));

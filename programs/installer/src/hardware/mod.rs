@@ -167,10 +167,15 @@ impl Hardware {
     /// What this computer lacks of what is needed, a sentence each.
     pub fn lacking(&self) -> Vec<String> {
         let mut lacking = self.unmet();
-        if !self.disks.iter().any(|disk| self.obstacle(disk).is_none()) {
+        if !self.has_target() {
             lacking.push("It has no disk that can be installed to.".to_owned());
         }
         lacking
+    }
+
+    /// Whether there is a disk that can be installed to.
+    pub fn has_target(&self) -> bool {
+        self.disks.iter().any(|disk| self.obstacle(disk).is_none())
     }
 }
 

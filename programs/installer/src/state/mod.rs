@@ -38,7 +38,6 @@ pub use failure::{Cause, Failure};
 pub use form::{Field, Form};
 pub use input::Input;
 pub use key::Key;
-pub use splash::Splash;
 pub use tools::{Tool, Tools};
 pub use unattended::{Plan, Refused, Unattended};
 pub use validation::Validation;
@@ -53,7 +52,7 @@ const EXPORTING: &str = "Looking for a stick to export the logs to...";
 #[allow(clippy::large_enum_variant)] // there is one at a time
 pub enum State {
     /// Showing the name while the hardware is looked at.
-    BootSplash(Splash),
+    BootSplash,
     /// Showing the machine.
     Welcome(Welcome),
     /// Offering everything but a new installation.
@@ -126,8 +125,8 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // there is one at a time
 pub enum Event {
-    /// The splash was shown for long enough.
-    SplashOver,
+    /// Linux had the time that it needs to find its first disks.
+    Settled,
     /// A second is over. Comes only while [`State::counts_seconds`].
     Second,
     /// The hardware was looked at.
@@ -189,13 +188,13 @@ type Next = (State, Option<Effect>);
 impl State {
     /// The state to start in, and what to do first.
     pub fn start() -> (Self, Option<Effect>) {
-        (Self::BootSplash(Splash::default()), Some(Effect::Scan))
+        (Self::BootSplash, Some(Effect::Scan))
     }
 
     /// Its name in the log.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::BootSplash(_) => "BootSplash",
+            Self::BootSplash => "BootSplash",
             Self::Welcome(_) => "Welcome",
             Self::Tools(_) => "Tools",
             Self::Disk(_) => "Disk",
@@ -220,7 +219,7 @@ impl State {
             | Self::Confirm(_)
             | Self::Unattended(_) => true,
             Self::Error(failure) => !matches!(failure.cause, Cause::Scan { .. }),
-            Self::BootSplash(_)
+            Self::BootSplash
             | Self::Progress(_)
             | Self::Done(_)
             | Self::Validate(_)
@@ -256,7 +255,7 @@ impl State {
 /// What `event` makes of `state`, and what to do outside.
 pub fn next(state: State, event: Event) -> (State, Option<Effect>) {
     match state {
-        State::BootSplash(splash) => splash::next(splash, event),
+        State::BootSplash => splash::next(event),
         State::Welcome(welcome) => welcome::next(welcome, event),
         State::Tools(tools) => tools::next(tools, event),
         State::Disk(choices) => choices::next(choices, event),

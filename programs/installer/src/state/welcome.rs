@@ -12,6 +12,8 @@ use crate::hardware::{Hardware, Problem};
 pub struct Welcome {
     /// What is shown.
     pub hardware: Hardware,
+    /// Linux had the time that it needs to find disks: what is not there now is lacking.
+    pub settled: bool,
     /// How many lines are scrolled away.
     pub scroll: u16,
     /// Somebody pressed a key, so no answer file is followed any more.
@@ -28,6 +30,7 @@ impl Welcome {
     pub(super) fn new(hardware: Hardware, attended: bool) -> Self {
         Self {
             hardware,
+            settled: true,
             scroll: 0,
             attended,
             dismissed: None,
@@ -67,6 +70,7 @@ pub(super) fn next(mut welcome: Welcome, event: Event) -> Next {
             welcome.pass_over(source.or(why).unwrap_or_default());
         }
         Event::NoAnswers(almost) => welcome.almost = almost,
+        Event::Settled => welcome.settled = true,
         _ => {}
     }
     State::Welcome(welcome).alone()

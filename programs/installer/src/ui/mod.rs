@@ -41,7 +41,7 @@ impl View<'_> {
     /// the better.
     pub fn fewest_cells(&self) -> (usize, usize) {
         match self.state {
-            State::BootSplash(_) | State::Exit(_) => (40, 12),
+            State::BootSplash | State::Exit(_) => (40, 12),
             _ => (80, 25),
         }
     }
@@ -58,7 +58,7 @@ impl Widget for View<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
         buffer.set_style(area, self.look.text);
         match self.state {
-            State::BootSplash(_) => splash::starting(self.look, area, buffer),
+            State::BootSplash => splash::starting(self.look, area, buffer),
             State::Welcome(state) => welcome::render(state, self.look, area, buffer),
             State::Tools(state) => tools::render(state, self.look, area, buffer),
             State::Disk(state) => disk::render(state, self.look, area, buffer),

@@ -44,7 +44,16 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     page.fact("Memory", &machine::memory(hardware.machine.memory));
     page.fact("Firmware", &machine::firmware(&hardware.machine));
     page.fact("Started from", &machine::started_from(hardware));
-    page.fact("Disks", &machine::disks(hardware));
+    let looking = !state.settled && !hardware.has_target();
+    let disks = machine::disks(hardware);
+    page.fact(
+        "Disks",
+        if looking {
+            "looking for them..."
+        } else {
+            &disks
+        },
+    );
     page.heading(&format!("What {name} needs"));
     page.say(
         &format!(
@@ -54,8 +63,12 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         ),
         look.text,
     );
-    let lacking = hardware.lacking();
-    if lacking.is_empty() {
+    let lacking = if looking {
+        hardware.unmet()
+    } else {
+        hardware.lacking()
+    };
+    if lacking.is_empty() && !looking {
         page.say("This computer has all of that.", look.good);
     }
     for sentence in &lacking {
@@ -78,19 +91,19 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         let text = "This may be out of date: the last look failed. Press R to look again.";
         page.say(text, look.note);
     } else {
-        page.say(&next_step(hardware), look.text);
+        page.say(&next_step(hardware, &lacking), look.text);
     }
 }
 
 /// What to press, given what is missing.
-fn next_step(hardware: &Hardware) -> String {
+fn next_step(hardware: &Hardware, lacking: &[String]) -> String {
     let name = &product().name;
     if !hardware.unmet().is_empty() {
         format!(
             "Without that, {name} does not start on this computer. To install it all the same, for \
              another one, press I."
         )
-    } else if hardware.lacking().is_empty() {
+    } else if lacking.is_empty() {
         "Press Enter to choose a disk to install to.".to_owned()
     } else {
         format!("Without that, {name} cannot be installed.")

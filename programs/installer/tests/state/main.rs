@@ -12,7 +12,7 @@ mod work;
 
 use installer::hardware::{Hardware, Problem};
 use installer::install::{Stage, Task};
-use installer::state::{Cause, Effect, Event, Failure, Key, Splash, State, next};
+use installer::state::{Cause, Effect, Event, Failure, Key, State, next};
 use support::states::{self, after, begun, hardware, named};
 
 const ENTER: Event = Event::Key(Key::Enter);
@@ -43,7 +43,7 @@ fn step(state: State, event: Event) -> (&'static str, Option<Effect>) {
 /// Every event, each with details that no state waits for in particular.
 fn every_event() -> Vec<Event> {
     let mut events = vec![
-        Event::SplashOver,
+        Event::Settled,
         Event::Second,
         scanned(&hardware()),
         Event::Scanned(Err(states::problem())),
@@ -133,31 +133,21 @@ fn keys_that_mean_nothing_change_nothing() {
 
 #[test]
 fn the_first_thing_is_to_look_at_the_hardware() {
-    let splash = State::BootSplash(Splash::default());
-    assert_eq!(State::start(), (splash, Some(Effect::Scan)));
+    assert_eq!(State::start(), (State::BootSplash, Some(Effect::Scan)));
 }
 
 #[test]
-fn the_splash_ends_when_the_scan_is_done_and_it_was_shown_or_a_key_pressed() {
-    let start = || State::start().0;
-    let failed = Event::Scanned(Err(states::problem()));
+fn the_splash_ends_when_the_scan_is_done() {
     let rows = [
-        (vec![Event::SplashOver], "BootSplash"),
-        (vec![scanned(&hardware())], "BootSplash"),
-        (vec![failed.clone()], "BootSplash"),
-        (vec![scanned(&hardware()), Event::SplashOver], "Welcome"),
-        (vec![Event::SplashOver, scanned(&hardware())], "Welcome"),
-        // Any key skips the splash, and does nothing else: nobody can know yet what it would do.
-        (vec![key('q'), scanned(&hardware())], "Welcome"),
-        (vec![scanned(&hardware()), ENTER], "Welcome"),
-        (vec![failed, Event::SplashOver], "Error"),
+        // Nobody can know yet what a key would do.
+        (key('q'), "BootSplash"),
+        (Event::Settled, "BootSplash"),
+        (scanned(&hardware()), "Welcome"),
+        (Event::Scanned(Err(states::problem())), "Error"),
     ];
-    for (events, expected) in rows {
-        assert_eq!(
-            after(start(), events.clone()).name(),
-            expected,
-            "{events:?}"
-        );
+    for (event, expected) in rows {
+        let start = State::start().0;
+        assert_eq!(step(start, event.clone()), (expected, None), "{event:?}");
     }
 }
 
@@ -172,7 +162,7 @@ fn welcome_leads_everywhere() {
         (key('q'), "Exit", None),
         (ESC, "Welcome", None),
         (DOWN, "Welcome", None),
-        (Event::SplashOver, "Welcome", None),
+        (Event::Settled, "Welcome", None),
         (states::exported(), "Welcome", None),
     ];
     for (event, state, effect) in rows {

@@ -42,8 +42,12 @@ pub fn typing(text: &str) -> Vec<Key> {
 
 /// Welcome on a machine.
 pub fn welcome(hardware: Hardware) -> State {
-    let events = [Event::SplashOver, Event::Scanned(Ok(hardware))];
-    after(State::start().0, events)
+    after(arrived(hardware), [Event::Settled])
+}
+
+/// Welcome on a machine that just started.
+fn arrived(hardware: Hardware) -> State {
+    after(State::start().0, [Event::Scanned(Ok(hardware))])
 }
 
 /// The choice of a disk for a purpose, with the pointer `down` rows below the first one that fits.
@@ -115,6 +119,7 @@ fn before_confirm() -> Vec<(&'static str, State)> {
     vec![
         ("welcome", welcome(hardware())),
         ("welcome-lacking", welcome(poor_machine())),
+        ("welcome-looking", arrived(no_disk.clone())),
         (
             "welcome-out-of-date",
             after(
@@ -421,10 +426,7 @@ fn key_event(letter: char) -> Event {
 }
 
 fn errors() -> Vec<(&'static str, State)> {
-    let scan = after(
-        State::start().0,
-        [Event::SplashOver, Event::Scanned(Err(problem()))],
-    );
+    let scan = after(State::start().0, [Event::Scanned(Err(problem()))]);
     let failed = after(
         begun(),
         [
