@@ -8,98 +8,23 @@ import io
 import json
 import os
 import resource
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
+from pipeline.cli.bench_checkout import Figure, copied
+from pipeline.cli.bench_edits import edits, products
 from pipeline.cli.workers import workers
 from pipeline.debian.lock import REPOSITORY
+from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
-from pipeline.plan.programs import built_crate
-from pipeline.project.checkout import copy_sources
-from pipeline.report import size_text
-from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
+from pipeline.vm.stages import Stage
 
-INSTALLATION = "nvme"
-"""The story of the boot test that is measured: unattended, to an NVMe disk, which then starts."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement; `unit` is seconds, bytes or MiB."""
-
-    what: str
-    value: float
-    unit: str
-
-    def text(self) -> str:
-        """Return the value as people read it."""
-        return size_text(int(self.value)) if self.unit == "bytes" else f"{self.value:.2f} {self.unit}"
-
-
-class Checkout:
-    """A copy of the repository with its own artifacts; the cache is `cache`, or the usual one."""
-
-    def __init__(self, folder: Path, image: str, cache: Path | None = None) -> None:
-        self.folder, self.image = folder, image
-        self.env = os.environ | ({"INSTALLER_ISO_CACHE": str(cache)} if cache else {})
-
-    def doit(self, *arguments: str) -> float:
-        """Run `./doit` and return the seconds it took. Raises StepError when it fails."""
-        started = time.monotonic()
-        done = subprocess.run(
-            ["./doit", *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise StepError(f"./doit {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-        return time.monotonic() - started
-
-    def append(self, path: str, text: str) -> None:
-        """Add a line to a file of the checkout."""
-        with (self.folder / path).open("a", encoding="utf-8") as file:
-            file.write(text)
-
-    @property
-    def artifacts(self) -> Path:
-        """The image's outputs."""
-        return self.folder / "artifacts" / self.image
-
-
-@contextmanager
-def _copy(session: Session, image: str, *, empty_cache: bool = False) -> Iterator[Checkout]:
-    with tempfile.TemporaryDirectory(prefix="installer-iso-bench-") as name:
-        folder = Path(name) / "checkout"
-        copy_sources(session.root, folder)
-        (folder / ".venv").symlink_to(sys.prefix)
-        yield Checkout(folder, image, Path(name) / "cache" if empty_cache else None)
-
-
-def _warm(session: Session, image: str) -> Iterator[Figure]:
-    """Measure the edits of every day, with everything else in the cache."""
-    with _copy(session, image) as checkout:
-        checkout.doit("iso")
-        yield Figure("nothing changed", checkout.doit("iso"), "seconds")
-        checkout.append(f"recipes/{image}/rootfs/etc/inittab", f"# {time.time()}\n")
-        yield Figure("inittab changed, to the ISO", checkout.doit("iso"), "seconds")
-        for recipe in filter(None, (image, session.project.recipes[image].image.carries)):
-            for called in session.project.recipes[recipe].programs:
-                crate = built_crate(session.project, recipe, called)
-                if crate is not None and crate.tree == session.project.root:
-                    main = crate.folder / "src/main.rs"
-                    checkout.append(crate.place(main), f"// {time.time()}\n")
-                    yield Figure(f"{called} changed, to the ISO", checkout.doit("iso"), "seconds")
-        iso = checkout.artifacts / f"{image}.iso"
-        yield Figure("size of the ISO", iso.stat().st_size, "bytes")
+EFI, WELCOME, SCREEN = map(str, (Stage.LOADER, Stage.SERIAL, Stage.SCREEN))
 
 
 class _Sparse(io.FileIO):
@@ -140,7 +65,7 @@ def write_large_iso(efi_image: Path, path: Path) -> None:
 
 def _inspect(session: Session, image: str) -> Iterator[Figure]:
     """Measure what `./doit inspect` takes, its start included."""
-    with _copy(session, image) as checkout:
+    with copied(session, image) as checkout:
         checkout.doit("iso")
         iso = checkout.artifacts / f"{image}.iso"
         yield Figure("inspect the ISO", checkout.doit("inspect", str(iso)), "seconds")
@@ -151,7 +76,7 @@ def _inspect(session: Session, image: str) -> Iterator[Figure]:
 
 def _reproduce(session: Session, image: str) -> Iterator[Figure]:
     """Measure two hostile rebuilds and their comparison."""
-    with _copy(session, image) as checkout:
+    with copied(session, image) as checkout:
         checkout.doit("iso")
         yield Figure(
             "reproduce --without kernel", checkout.doit("reproduce", "--without", "kernel"), "seconds"
@@ -159,16 +84,28 @@ def _reproduce(session: Session, image: str) -> Iterator[Figure]:
 
 
 def _boot(session: Session, image: str) -> Iterator[Figure]:
-    """Measure power-on to Welcome, to Done, and to the answer of what was installed."""
-    with _copy(session, image) as checkout:
-        checkout.doit("boot-test", "--only", f"{','.join(WAYS)},{INSTALLATION}")
+    """Measure power-on to Welcome, and from Install to the answer of what was installed."""
+    acceptance = session.project.recipes[image].acceptance
+    story = acceptance.measured if acceptance else None
+    with copied(session, image) as checkout:
+        checkout.doit("boot-test", "--only", ",".join(filter(None, (*WAYS, story))))
         for path in sorted((checkout.artifacts / "boot-test").glob("*/result.json")):
-            result = json.loads(path.read_text())
-            what = f"power-on to Welcome on the screen, {result['way']}, {result['accel']}"
-            yield Figure(what, result["seconds"]["Welcome on screen"], "seconds")
-        story = json.loads((checkout.artifacts / f"boot-test/install/{INSTALLATION}/result.json").read_text())
-        for what, seconds in story["times"].items():
-            yield Figure(f"{what}, {story['story']}", seconds, "seconds")
+            yield from _boot_figures(json.loads(path.read_text()))
+        if story:
+            result = checkout.artifacts / f"boot-test/install/{story}/result.json"
+            for what, seconds in json.loads(result.read_text())["times"].items():
+                yield Figure(f"{what}, {story}", seconds, "seconds")
+
+
+def _boot_figures(result: Mapping[str, Any]) -> Iterator[Figure]:
+    """Yield how long one way of booting took, and what that is of the time that firmware took."""
+    where, seconds = f"{result['way']}, {result['accel']}", result["seconds"]
+    for stage in (EFI, WELCOME, SCREEN):
+        if stage in seconds:
+            yield Figure(f"power-on to {stage}, {where}", seconds[stage], "seconds")
+    if EFI in seconds and WELCOME in seconds:
+        ratio = seconds[WELCOME] / seconds[EFI]
+        yield Figure(f"what {WELCOME} takes of {EFI}, {where}", ratio, "times")
 
 
 def _cold(session: Session, image: str) -> Iterator[Figure]:
@@ -178,7 +115,7 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     engine = session.containers.engine
     for tag in engine.images(REPOSITORY):
         engine.remove_image(tag)
-    with _copy(session, image, empty_cache=True) as checkout:
+    with copied(session, image, empty_cache=True) as checkout:
         yield Figure("kernels, from an empty cache", checkout.doit("-n", at_once, *kernels), "seconds")
         yield Figure("everything else, from an empty cache", checkout.doit("iso"), "seconds")
     # Of all processes started here, ./doit is by far the largest; ru_maxrss is in KiB on Linux.
@@ -186,12 +123,35 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     yield Figure("peak memory of a Python process", peak, "MiB")
 
 
-def measure(session: Session) -> None:
-    """Measure all, show each figure when it is there, and write artifacts/bench.json."""
+PARTS: Mapping[str, Callable[[Session, str], Iterator[Figure]]] = {
+    "edits": edits,
+    "products": products,
+    "inspect": _inspect,
+    "boot": _boot,
+    "reproduce": _reproduce,
+    "cold": _cold,
+}
+"""What is measured, in this order: the last one empties the engine of images."""
+
+
+def judge(only: str) -> list[str]:
+    """Return the parts that a list names, all for an empty one. Raises PipelineError for an unknown name."""
+    wanted = [name.strip() for name in only.split(",")] if only else list(PARTS)
+    for name in wanted:
+        if name not in PARTS:
+            raise PipelineError(f"--only: {name!r} is not measured", f"choose from {', '.join(PARTS)}")
+    return [name for name in PARTS if name in wanted]
+
+
+def measure(session: Session, only: str) -> None:
+    """Measure the parts that are named, show each figure when it is there, and write artifacts/bench.json."""
     figures: list[Figure] = []
+    parts = judge(only)
+    if not session.media:
+        raise PipelineError("no recipe ends in an ISO", "give one an [iso]")
     image = next(iter(session.media))
-    for part in (_warm, _inspect, _boot, _reproduce, _cold):
-        for figure in part(session, image):
+    for part in parts:
+        for figure in PARTS[part](session, image):
             figures.append(figure)
             session.report.print(f"{figure.what:60} {figure.text():>14}")
     path = session.root / "artifacts" / "bench.json"

@@ -294,8 +294,15 @@ def test(session: Session, fast: bool) -> bool:
     return run_tests(session, fast=fast)
 
 
-def bench(session: Session) -> None:
+def judge_bench(only: str) -> None:
+    """Raise PipelineError for what is not measured."""
+    from pipeline.cli.bench import judge
+
+    judge(only)
+
+
+def bench(session: Session, only: str) -> None:
     """Measure, and write artifacts/bench.json."""
     from pipeline.cli.bench import measure
 
-    measure(session)
+    measure(session, only)

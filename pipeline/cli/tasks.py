@@ -203,7 +203,12 @@ COMMANDS = {
         (_option("product", "", "what the product is called"),),
         words="arguments",
     ),
-    "bench": Command("measure", commands.bench),
+    "bench": Command(
+        "measure",
+        commands.bench,
+        (_option("only", "", "measure these only: edits, products, inspect, boot, reproduce, cold"),),
+        judge=commands.judge_bench,
+    ),
     "gc": Command(
         "show what the cache holds and remove what no recent build used",
         commands.gc,

@@ -119,10 +119,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The stories that prove the product: a Python package in the recipe's folder."""
+    """The stories that prove the product: a Python package in the recipe's folder.
+
+    `measured` is the one whose times `./doit bench` takes.
+    """
 
     __pydantic_config__ = STRICT
     package: PackageName
+    measured: Name | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +16,11 @@ import pytest
 from acceptance import STORIES
 from pipeline.build.session import Session
 from pipeline.checks.catalog import take_apart
-from pipeline.cli import bench, boot_test
-from pipeline.cli.bench import Checkout, Figure, write_large_iso
+from pipeline.cli import bench, bench_checkout, bench_edits, boot_test
+from pipeline.cli.bench import write_large_iso
+from pipeline.cli.bench_checkout import Checkout, Figure
 from pipeline.cli.workers import MOST
+from pipeline.errors import PipelineError
 from pipeline.formats.fields import open_image
 from pipeline.project.manifest import Artifact
 from pipeline.sandbox.run import StepError
@@ -108,7 +112,9 @@ class Said:
 @pytest.fixture
 def said(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Said:
     made = Said(tmp_path, session)
-    monkeypatch.setattr(bench, "_copy", made.copy)
+    monkeypatch.setattr(bench, "copied", made.copy)
+    monkeypatch.setattr(bench_checkout, "copied", made.copy)
+    monkeypatch.setattr(bench_edits, "_by_hand", lambda *_: 1e9)
     return made
 
 
@@ -128,15 +134,51 @@ def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
     assert said.removed == ["a"]
 
 
-def test_each_edit_is_of_a_program_that_is_built(said: Said) -> None:
-    changed = [figure.what for figure in bench._warm(said.session, IMAGE) if "changed, to" in figure.what]
+def test_each_edit_is_of_a_file_that_goes_into_the_image(said: Said) -> None:
+    figures = list(bench_edits.edits(said.session, IMAGE))
+    changed = [figure.what for figure in figures if "changed, to" in figure.what]
     programs = ("installer", "appliance", "service")
-    assert changed == [f"{what} changed, to the ISO" for what in ("inittab", *programs)]
+    assert changed == [f"{what} changed, to the ISO" for what in ("a file of the rootfs", *programs)]
     assert said.asked() == ["iso"] * 6
+    assert (said.folder / f"recipes/{IMAGE}/rootfs/edited").read_text()
+    [ratio] = [figure.value for figure in figures if figure.unit == "times"]
+    assert 0 < ratio < 1e-6
     project = said.session.project
     pins = replace(project.manifest, payload={"service": Artifact("0" * 64, 1, path="x")})
     said.session.project = replace(project, manifest=pins)
-    assert not any("service" in figure.what for figure in bench._warm(said.session, IMAGE))
+    assert not any("service" in figure.what for figure in bench_edits.edits(said.session, IMAGE))
+
+
+def test_a_second_product_is_a_copy_of_the_recipes_of_the_first(said: Said) -> None:
+    recipes = said.folder / "recipes"
+    shutil.rmtree(recipes, ignore_errors=True)
+    shutil.copytree(ROOT / "recipes", recipes)
+    figures = list(bench_edits.products(said.session, IMAGE))
+    assert [figure.unit for figure in figures] == ["seconds", "seconds", "times"]
+    assert said.asked() == ["iso"] * 3
+    for name in (IMAGE, "truthdb-runtime"):
+        edited = {(recipes / each / "rootfs/edited").read_text() for each in (name, f"{name}-second")}
+        assert len(edited) == 2
+    second = tomllib.loads((recipes / f"{IMAGE}-second/recipe.toml").read_text())["image"]
+    assert (second["carries"], second["product"]) == ("truthdb-runtime-second", "product.toml")
+    carried = tomllib.loads((recipes / "truthdb-runtime-second/recipe.toml").read_text())["image"]
+    assert carried["product"] == f"../{IMAGE}-second/product.toml"
+
+
+@pytest.mark.parametrize(
+    ("only", "parts"),
+    [("", list(bench.PARTS)), ("cold, edits", ["edits", "cold"]), ("boot", ["boot"])],
+)
+def test_parts_are_chosen_by_name(only: str, parts: list[str]) -> None:
+    assert bench.judge(only) == parts
+
+
+def test_a_part_that_there_is_not() -> None:
+    with pytest.raises(PipelineError) as caught:
+        bench.judge("edits,all")
+    assert str(caught.value) == (
+        "--only: 'all' is not measured\n  hint: choose from edits, products, inspect, boot, reproduce, cold"
+    )
 
 
 def test_what_else_is_asked_of_doit(said: Said) -> None:
@@ -148,19 +190,30 @@ def test_what_else_is_asked_of_doit(said: Said) -> None:
 
 
 def test_boots_are_measured_by_what_the_boot_test_leaves(said: Said) -> None:
+    seconds = {"EFI program": 2.0, "Welcome on serial": 4.0, "Welcome on screen": 5.0}
     results = {
-        "cd": {"way": "cd", "accel": "tcg", "seconds": {"Welcome on screen": 5.0}},
-        f"install/{bench.INSTALLATION}": {"story": bench.INSTALLATION, "times": {"Done": 9.0}},
+        "cd": {"way": "cd", "accel": "tcg", "seconds": seconds},
+        "usb": {"way": "usb", "accel": "tcg", "seconds": {"EFI program": 2.0}},
+        "install/nvme": {"story": "nvme", "times": {"Done": 9.0}},
     }
     for name, result in results.items():
         path = said.folder / "artifacts/truthdb-installer/boot-test" / name / "result.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(result))
-    assert [(figure.what, figure.value) for figure in bench._boot(said.session, IMAGE)] == [
-        ("power-on to Welcome on the screen, cd, tcg", 5.0),
-        ("Done, nvme", 9.0),
+    boots = [
+        ("power-on to EFI program, cd, tcg", 2.0),
+        ("power-on to Welcome on serial, cd, tcg", 4.0),
+        ("power-on to Welcome on screen, cd, tcg", 5.0),
+        ("what Welcome on serial takes of EFI program, cd, tcg", 2.0),
+        ("power-on to EFI program, usb, tcg", 2.0),
     ]
-    [asked] = said.asked()
-    only = asked.removeprefix("boot-test --only ")
-    ways, stories = boot_test.chosen(only.split(","), list(STORIES))
-    assert (list(ways), list(stories)) == (list(WAYS), [bench.INSTALLATION])
+    figures = [(figure.what, figure.value) for figure in bench._boot(said.session, IMAGE)]
+    assert figures == [*boots, ("Done, nvme", 9.0)]
+    recipe = said.session.project.recipes[IMAGE]
+    said.session.project = replace(said.session.project, recipes={IMAGE: replace(recipe, acceptance=None)})
+    figures = [(figure.what, figure.value) for figure in bench._boot(said.session, IMAGE)]
+    assert figures == boots
+    first, second = (asked.removeprefix("boot-test --only ") for asked in said.asked())
+    for asked, expected in ((first, ["nvme"]), (second, [])):
+        ways, stories = boot_test.chosen(asked.split(","), list(STORIES))
+        assert (list(ways), list(stories)) == (list(WAYS), expected)
