@@ -113,8 +113,9 @@ def _programs_of(project: Project, workspace: Path) -> tuple[str, ...]:
 def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tuple[Step, ...]:
     """Return the steps from a crate to the program `called` of the recipe `name`.
 
-    Dependencies are compiled once for all programs of a workspace.
+    Dependencies are compiled once for all programs of a workspace; each takes its own of them.
     """
+    place = crate.place(crate.folder)
     lock = project.lock_of("rust")
     library = Step(
         name="rust-std",
@@ -125,15 +126,16 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         params={"epoch": lock.epoch},
         run=rust.standard_library,
     )
+    sysroot: dict[str, Input] = {"sysroot.tar": library.output("sysroot.tar")}
     crates = fetched_crates(project, crate)
-    tools = {"sysroot.tar": library.output("sysroot.tar"), "crates.tar": crates.output("crates.tar")}
+    built = _programs_of(project, crate.workspace)
     dependencies = Step(
         name=f"dependencies:{_called(project, crate)}",
         summary="Compile the crates.",
         container=lock,
-        inputs=_manifests(crate) | tools,
-        outputs=("target.tar",),
-        params={"epoch": lock.epoch, "crates": _programs_of(project, crate.workspace)},
+        inputs=_manifests(crate) | sysroot | {"crates.tar": crates.output("crates.tar")},
+        outputs=("crates.tar", *(f"{place}.tar" for place in built)),
+        params={"epoch": lock.epoch, "crates": built},
         run=rust.dependencies,
     )
     program = Step(
@@ -141,13 +143,14 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         summary="Build a static program.",
         container=lock,
         inputs={
-            **tools,
-            "target.tar": dependencies.output("target.tar"),
+            **sysroot,
+            "crates.tar": dependencies.output("crates.tar"),
+            "target.tar": dependencies.output(f"{place}.tar"),
             **crate_inputs(crate),
         },
         params={
             "epoch": lock.epoch,
-            "crate": crate.place(crate.folder),
+            "crate": place,
             "binary": project.recipes[name].programs[called].binary or called,
             "program": called,
         },

@@ -1,11 +1,12 @@
 """Packs folders into tars that are the same for the same files, and unpacks them again."""
 
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 
-def pack(folder: Path, target: Path, epoch: int) -> None:
-    """Write all that lies in `folder` to the tar `target`: sorted, root's, and of one date.
+def pack(folder: Path, target: Path, epoch: int, wanted: Callable[[Path], bool] = lambda _: True) -> None:
+    """Write what is `wanted` of all in `folder` to the tar `target`: sorted, root's, and of one date.
 
     One date for all also keeps cargo content, which takes an output as stale that is older than
     what it was made from.
@@ -19,7 +20,7 @@ def pack(folder: Path, target: Path, epoch: int) -> None:
         return info
 
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(folder.rglob("*")):
+        for path in filter(wanted, sorted(folder.rglob("*"))):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=plain)
 
 

@@ -8,12 +8,14 @@ import itertools
 import re
 import shutil
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.steps import archive, cargo_config
 from pipeline.steps.cargo_config import TARGET
+from pipeline.steps.cargo_units import belongs, looked_at, units_of
 from pipeline.steps.runner import Context
 
 LIBRARY = Path("/usr/lib/rustlib/src/rust/library")
@@ -273,18 +275,29 @@ RELEASE = ("--release", "--offline", f"--target={TARGET}")
 
 
 def dependencies(ctx: Context) -> None:
-    """Compile all that `params.crates` depend on: `target.tar`, the folder that cargo goes on from.
+    """Compile all that `params.crates` depend on: for each a tar of the folder that cargo goes on from.
 
     One crate after the other: each gets its own choice of its dependencies' features, as when it is built.
+    `crates.tar` has what cargo looks at then of crates that it does not compile again.
     """
     root, names = _skeleton(ctx)
     _unpack(ctx)
     env, packages = environment(ctx.work), [f"--package={name}" for name in names]
-    for crate in [root / each for each in ctx.params["crates"]]:
+    target, units = ctx.work / "target", {}
+    for place in ctx.params["crates"]:
+        crate = root / place
         given = _given(ctx, crate)
         cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
+        listing = ["cargo", *given, "build", *RELEASE, "--locked", "--message-format=json"]
+        units[place] = units_of(ctx.run(listing, env=env, cwd=crate))
         ctx.run(["cargo", *given, "clean", *RELEASE, *packages], env=env, cwd=crate)
-    archive.pack(ctx.work / "target", ctx.out / "target.tar", ctx.params["epoch"])
+    epoch = ctx.params["epoch"]
+    for place, own in units.items():
+        made = ctx.out / f"{place}.tar"
+        made.parent.mkdir(parents=True, exist_ok=True)
+        archive.pack(target, made, epoch, partial(belongs, units=own))
+    crates = ctx.work / "crates"
+    archive.pack(crates, ctx.out / "crates.tar", epoch, looked_at(crates, target).__contains__)
 
 
 def program(ctx: Context) -> None:

@@ -133,7 +133,13 @@ def test_a_module_that_is_not_there_is_none() -> None:
 PIPELINE = Path(pipeline.__file__).parent
 TRAVELS = {
     "kernel": ("errors.py", "formats/__init__.py", "formats/kconfig.py", "steps/runner.py"),
-    "rust": ("errors.py", "steps/runner.py", "steps/archive.py", "steps/cargo_config.py"),
+    "rust": (
+        "errors.py",
+        "steps/runner.py",
+        "steps/archive.py",
+        "steps/cargo_config.py",
+        "steps/cargo_units.py",
+    ),
 }
 """Modules that go into a container besides the step's own; each costs a build of it when it changes."""
 

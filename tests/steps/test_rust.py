@@ -80,7 +80,7 @@ def given(tmp_path: Path) -> Path:
     (folder / "ca.pem").touch()
     packed = tmp_path / "packed"
     for name, file in (
-        ("crates", "serde/lib.rs"),
+        ("crates", "serde/Cargo.toml"),
         ("sysroot", "lib/std.rlib"),
         ("target", "deps/serde.rlib"),
     ):
@@ -153,10 +153,12 @@ def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
 
     def tool(argv: list[str], cwd: Path) -> str:
         folders.append(cwd)
-        target = given / "work/target"
-        target.mkdir(exist_ok=True)
-        (target / argv[5]).touch()
-        return ""
+        own = "1" if cwd.name == "toy" else "2"
+        for unit in (own, "3"):
+            made = given / f"work/target/deps/serde-{unit * 16}.d"
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.touch()
+        return f"/deps/serde-{own * 16}.d /deps/serde-{'3' * 16}.d" if "--message-format=json" in argv else ""
 
     ctx = played(given, tool, epoch=EPOCH, crates=[CRATE, "programs/disks"])
     rust.dependencies(ctx)
@@ -166,15 +168,18 @@ def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
         ctx.calls
         == [
             [*cargo, "build", *RELEASE, "--locked"],
+            [*cargo, "build", *RELEASE, "--locked", "--message-format=json"],
             [*cargo, "clean", *RELEASE, *packages],
         ]
         * 2
     )
-    assert folders == [ctx.work / "repository" / each for each in (CRATE, "programs/disks") for _ in "bc"]
-    assert ctx.envs == [environment(ctx.work)] * 4
+    assert folders == [ctx.work / "repository" / each for each in (CRATE, "programs/disks") for _ in "blc"]
+    assert ctx.envs == [environment(ctx.work)] * 6
     assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
-    assert names(ctx.out / "target.tar") == ["build", "clean"]
+    for place, own in ((CRATE, "1"), ("programs/disks", "2")):
+        assert names(ctx.out / f"{place}.tar") == [f"deps/serde-{unit * 16}.d" for unit in (own, "3")]
+    assert names(ctx.out / "crates.tar") == ["serde/Cargo.toml"]
 
 
 @pytest.mark.container
@@ -183,10 +188,11 @@ def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
     steps = [step for image in session.images.values() for step in image if step.run is rust.dependencies]
     for step in steps:
         result = session.builder.result(step)
-        path = session.store.find(result.outputs["target.tar"]) if result else None
-        if path is None:
-            lacking(f"{step.name} has not been built: run `./doit iso`")
-        assert ".rustc_info.json" not in names(path)
+        for output in step.outputs:
+            path = session.store.find(result.outputs[output]) if result else None
+            if path is None:
+                lacking(f"{step.name} has not been built: run `./doit iso`")
+            assert ".rustc_info.json" not in names(path)
 
 
 MAIN = "fn main() {}\n"

@@ -181,8 +181,9 @@ def test_a_crate_becomes_a_static_program(
     assert (out / "crates.tar").is_file(), said
     inputs["crates.tar"] = out / "crates.tar"
     out, said = workshop.run("rust", rust.dependencies, inputs, **params)
-    assert (out / "target.tar").is_file(), said
-    inputs |= {"target.tar": out / "target.tar", "sources": tmp_path / "repository"}
+    assert (out / "crates.tar").is_file(), said
+    inputs |= {"crates.tar": out / "crates.tar", "target.tar": out / f"{crate.folder}.tar"}
+    inputs |= {"sources": tmp_path / "repository"}
     out, said = workshop.run("rust", rust.program, inputs, **params)
     assert (out / "made").is_file(), said
     found = Gate("elf")(out / "made")
