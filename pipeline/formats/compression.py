@@ -46,6 +46,7 @@ ZSTD_SINGLE_SEGMENT = 0x20  # a flag of a frame that has no window of its own
 ZSTD_WINDOW = 0x88  # MAX_WINDOW, as frames have it (RFC 8878, §3.1.1.1.2)
 ZSTD_BLOCK = 1 << 18  # bytes; the first block is smaller
 ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
+ZSTD_PACKED = 1 << 17  # bytes, of a block
 
 
 class Cut(FormatError):  # noqa: N818  says where, not what went wrong
@@ -215,14 +216,18 @@ DAMAGE = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, Va
 def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[int]) -> Iterator[bytes]:
     """Yield what is unpacked, then leave in `consumed` how many bytes the stream has."""
     decoder, offset, step = new(), 0, ZSTD_INPUT if name == "zstd" else INPUT
-    last = size = 0  # where the last input began, and how much has come out
+    ends = _block_ends(image) if name == "zstd" else iter(())
+    last = size = 0  # where the last step of the input began, and how much has come out
     try:
         while not decoder.eof:
-            data = bytes(image[offset : offset + step]) if decoder.needs_input else b""
+            # inside of one block it is not a few bytes that unpack to many
+            end = next((end for end in ends if end > offset), 0) if decoder.needs_input else 0
+            room = max(step, min(-(-end // step) * step - offset, ZSTD_PACKED))
+            data = bytes(image[offset : offset + room]) if decoder.needs_input else b""
             if decoder.needs_input and not data:
                 raise Cut(f"{name}: the stream is cut off, at {len(image)} bytes", "make it again")
-            last = offset if data else last
             offset += len(data)
+            last = (offset - 1) // step * step if data else last
             part = decoder.decompress(data, OUTPUT)
             size += len(part)
             yield part
@@ -233,6 +238,21 @@ def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[i
             "make it again",
         ) from error
     consumed.append(offset - len(decoder.unused_data))
+
+
+def _block_ends(image: Image) -> Iterator[int]:
+    """Yield where each block of a zstd frame ends, as far as their headers say (RFC 8878, §3.1.1)."""
+    descriptor = int.from_bytes(bytes(image[4:5]), "little")
+    single = descriptor & ZSTD_SINGLE_SEGMENT
+    content_size = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    offset = 5 + (not single) + (0, 1, 2, 4)[descriptor & 3] + content_size
+    while len(header := bytes(image[offset : offset + 3])) == 3:
+        fields = int.from_bytes(header, "little")
+        repeats = fields >> 1 & 3 == 1  # one byte that is there many times
+        offset += 3 + (1 if repeats else fields >> 3)
+        yield offset
+        if fields & 1:
+            return
 
 
 def _until_damage(image: Image, decoder: Decoder, step: int, last: int, size: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FormatError
+from pipeline.formats import compression
 from pipeline.formats.compression import compression_of, decompress, peek
 from pipeline.formats.fields import Extents, open_image
 from tests.fixtures import patch
@@ -140,3 +141,29 @@ def test_what_expands_without_end_is_cut(name: str) -> None:
     with pytest.raises(FormatError) as caught:
         decompress(packed, 30 << 20)
     assert caught.value.message == f"{name}: the stream unpacks to more than {30 << 20} bytes"
+
+
+def test_zstd_is_read_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given at once is one block, or so few bytes that they cannot unpack to many."""
+    given: list[int] = []
+
+    class Spy(compression._Zstd):
+        def decompress(self, data: bytes, most: int) -> bytes:
+            given.append(len(data))
+            return super().decompress(data, most)
+
+    monkeypatch.setitem(compression.DECODERS, "zstd", Spy)
+    large = random.Random(1).randbytes(1 << 20)  # noqa: S311 - bytes that do not shrink
+    assert bytes(decompress(PACK["zstd"](large))[0]) == large
+    assert len(given) < 2 * (1 << 20) // compression.ZSTD_PACKED
+    assert max(given) <= compression.ZSTD_PACKED + compression.ZSTD_INPUT
+    given.clear()
+    repeats = PACK["zstd"](bytes(40 << 20))
+    decompress(repeats)
+    assert max(given) <= compression.ZSTD_INPUT
+    lies = bytearray(repeats)
+    lies[10:13] = (0xFFFFFC).to_bytes(3, "little")  # 2 MiB, which is more than a block has
+    given.clear()
+    with pytest.raises(FormatError):
+        decompress(bytes(lies) + bytes(4 << 20))
+    assert max(given) <= compression.ZSTD_PACKED + compression.ZSTD_INPUT
