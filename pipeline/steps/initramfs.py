@@ -17,7 +17,7 @@ from pipeline.steps.packages import TAR
 from pipeline.steps.runner import Context
 
 BUSYBOX = "/usr/bin/busybox"
-LEVEL = 12  # 18 makes it 8 % smaller, and takes half a second of every edit
+LEVEL = 10  # 12 makes it 0.2 % smaller and 18 8 %, at twice and ten times the time, in each edit
 
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
