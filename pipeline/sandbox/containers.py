@@ -62,6 +62,7 @@ class Containers:
     def run(self, work: Work, out: Path, on_line: Callable[[str], None]) -> int:
         """Run the step in a container; see `Sandbox`."""
         job = self._job(work)
+        self.engine.expect(job)  # it starts while its files are read
         with self._tree(work) as files:
             return self.engine.run(job, files, out, on_line, again=work.again, wanted=work.step.outputs)
 

@@ -66,7 +66,7 @@ class Engine:
     def __init__(self, client: docker.DockerClient, address: str, warning: str = "") -> None:
         self.client, self.address, self.warning = client, address, warning
         self.swept = self.stopped = False
-        self.starters = ThreadPoolExecutor(1)
+        self.starters, self.removers = ThreadPoolExecutor(2), ThreadPoolExecutor(1)
         self.guard = threading.Lock()
         self.expected: dict[Job, Future[Container]] = {}
 
@@ -274,8 +274,9 @@ class Engine:
 
         The tar `files` is unpacked in its place while the command runs already: it has to wait for what
         comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
-        failed are copied, too: they may say why. Whatever happens, the container is gone afterwards.
-        `again` says that an equal job comes next, whose container can be started meanwhile.
+        failed are copied, too: they may say why. Whatever happens, the container is removed then, while this
+        process goes on; it does not end before. `again` says that an equal job comes next, whose container
+        can be started meanwhile.
         """
         container = self._take(job)
         try:
@@ -289,7 +290,7 @@ class Engine:
                 chunks, _ = container.get_archive(f"{job.place}/out")
                 extract(chunks, out, wanted)
         finally:
-            _remove(container)
+            self.removers.submit(_remove, container)
         return status
 
 

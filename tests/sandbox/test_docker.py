@@ -86,7 +86,7 @@ def test_a_link_among_the_outputs_points_nowhere(engine: Engine, imager: str, tm
 
 def containers_of(engine: Engine) -> dict[str, str]:
     """Return the containers that processes of this program left: ids to what they belong to."""
-    found = engine.client.containers.list(all=True, filters={"label": LABEL})
+    found = engine.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
     return {str(container.id): str(container.labels[LABEL]) for container in found}
 
 
@@ -97,6 +97,7 @@ def test_nothing_is_left_when_it_is_interrupted(engine: Engine, imager: str, tmp
     containers, volumes = containers_of(engine), len(engine.client.volumes.list())
     with pytest.raises(KeyboardInterrupt):
         engine.run(job(imager, "echo started; sleep 60"), tree(), tmp_path, interrupt)
+    engine.removers.submit(lambda: None).result()
     assert containers_of(engine).items() <= containers.items()
     assert len(engine.client.volumes.list()) <= volumes
 
@@ -108,7 +109,7 @@ def test_an_expected_container_serves_one_job_and_no_other(
     before = containers_of(engine)
     engine.expect(what)
     engine.expect(what)
-    engine.starters.submit(lambda: None).result()
+    engine.expected[what].result()
     [started] = containers_of(engine).keys() - before.keys()
     _, first = run(engine, what, tmp_path)
     _, second = run(engine, what, tmp_path)

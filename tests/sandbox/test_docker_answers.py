@@ -59,6 +59,31 @@ def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPat
     assert engine.expected == {}
 
 
+def test_a_job_is_over_before_its_container_is_removed(tmp_path: Path) -> None:
+    removed, patient = list[str](), threading.Event()
+
+    def remove(**_: object) -> None:
+        patient.wait(10)
+        removed.append("it")
+
+    made = Answers(
+        start=lambda: None,
+        put_archive=lambda *_: None,
+        logs=lambda **_: [b"done\n"],
+        wait=lambda: {"StatusCode": 0},
+        get_archive=lambda _: ([bytes(10240)], {}),
+        remove=remove,
+    )
+    containers = Answers(create=lambda *_, **__: made)
+    engine = Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+    engine.swept = True
+    assert engine.run(JOB, io.BytesIO(), tmp_path, print) == 0
+    assert removed == []
+    patient.set()
+    engine.removers.shutdown()
+    assert removed == ["it"]
+
+
 def test_an_engine_that_is_stopped_keeps_no_container_and_makes_none() -> None:
     removed: list[str] = []
     asked: list[dict[str, str]] = []
