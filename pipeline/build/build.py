@@ -109,7 +109,7 @@ def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line,
             f"`./doit reproduce --step {step.name}` tells what it depends on; if the lock is what is wrong, "
             "delete the lines of this step from it, build, and run `./doit lock outputs`",
         )
-    return Result(blobs, round(time.monotonic() - started, 2), step.checks_digest(), commands)
+    return Result(blobs, round(time.monotonic() - started, 2), builder.checks_digest(step), commands)
 
 
 def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, checked: bool = True) -> bool:
@@ -125,9 +125,9 @@ def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, chec
     if not checked:
         _check(step, intact, Line.silent())
     key = builder.key(step)
-    if key is not None and result.checked != step.checks_digest():
+    if key is not None and result.checked != builder.checks_digest(step):
         with contextlib.suppress(PipelineError):  # a cache may be for reading only
-            store.record(key, replace(result, checked=step.checks_digest()))
+            store.record(key, replace(result, checked=builder.checks_digest(step)))
     for blob in result.outputs.values():
         store.touch(blob)
     return all(store.copy(result.outputs[name], folder / name, mode) for name, mode in step.published.items())
