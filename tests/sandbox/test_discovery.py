@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,21 @@ def test_a_folder_that_this_user_cannot_look_into(monkeypatch: pytest.MonkeyPatc
         "no container engine answers:\n    unix:///run/podman/podman.sock: this user has no right to use it"
     )
     assert caught.value.hint == START
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "loaded"),
+    [
+        ("DOCKER_HOST", "unix:///x", False),
+        ("DOCKER_HOST", "", False),
+        ("DOCKER_HOST", "ssh://there", True),
+        ("CONTAINER_HOST", "ssh://there", True),
+    ],
+)
+def test_what_speaks_ssh_is_loaded_for_it_alone(variable: str, address: str, *, loaded: bool) -> None:
+    program = "import sys, pipeline.sandbox.discovery; print(bool(sys.modules.get('paramiko')))"
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_HOST")}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=env | {variable: address}, capture_output=True, check=True
+    )
+    assert said.stdout.split() == [str(loaded).encode()]
