@@ -11,7 +11,7 @@ from pipeline.formats import fat
 from pipeline.formats.fields import open_image
 from pipeline.plan.roots import packages_step
 from pipeline.report import Line
-from pipeline.steps import efi_image, initramfs, iso, packages, uki
+from pipeline.steps import by_hand, efi_image, initramfs, iso, packages, uki
 from pipeline.steps.packages import TAR
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
@@ -128,3 +128,14 @@ def test_two_images_of_one_epoch_differ_in_their_guids(workshop: Workshop) -> No
     guid = slice(512 + 56, 512 + 72)  # UEFI 2.10, table 5.5: DiskGUID in the header at LBA 1
     assert first[512:520] == second[512:520] == b"EFI PART"
     assert first[guid] != second[guid]
+
+
+def test_a_script_makes_a_medium_of_the_same_files(workshop: Workshop) -> None:
+    inputs: dict[str, Content] = {
+        "vmlinuz": bzimage(),
+        "initramfs.cpio.zst": changed(),
+        "splash.bmp": b"BM",
+    }
+    params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE}
+    seconds = workshop.make(by_hand.build, "seconds", inputs, **params)
+    assert float(seconds) > 0
