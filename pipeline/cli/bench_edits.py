@@ -1,4 +1,4 @@
-"""Owns what `bench` measures of edits: how long one changed file takes to the ISO, and a second product.
+"""What `bench` edits in a copy of the checkout: one file of each kind; and a second product, which it adds.
 
 What is compared is measured in the same run, so that a ratio holds on any machine.
 """
@@ -37,7 +37,7 @@ def edits(session: Session, image: str) -> Iterator[Figure]:
         yield Figure("a file of the rootfs changed, to the ISO", edited, "seconds")
         script = _by_hand(session, image)
         yield Figure("the same by find, cpio, zstd -19, ukify, mtools and xorriso", script, "seconds")
-        yield Figure("what the former takes of the latter", edited / script, "times")
+        yield Figure("ratio of the two", edited / script, "times")
         for recipe in filter(None, (image, session.project.recipes[image].image.carries)):
             for called in session.project.recipes[recipe].programs:
                 crate = built_crate(session.project, recipe, called)
@@ -58,20 +58,11 @@ def _by_hand(session: Session, image: str) -> float:
         return float((scratch / "seconds").read_text())
 
 
-def products(session: Session, image: str) -> Iterator[Figure]:
-    """Measure a second product with the same kernels and programs, which the cache has."""
+def add_product(session: Session, checkout: Checkout, image: str) -> None:
+    """Give a checkout a second product, of the same kernels and programs."""
     names = [each for each in (image, session.project.recipes[image].image.carries) if each]
-    with bench_checkout.copied(session, image) as checkout:
-        checkout.doit("iso")
-        _differ(session, checkout, names)
-        one = checkout.doit("iso")
-        yield Figure("one product, kernels and programs cached", one, "seconds")
-        for name in names:
-            _copy_recipe(checkout.folder / "recipes", name, names)
-        _differ(session, checkout, names)
-        both = checkout.doit("iso")
-        yield Figure("two products, kernels and programs cached", both, "seconds")
-        yield Figure("what two take of one", both / one, "times")
+    for name in names:
+        _copy_recipe(checkout.folder / "recipes", name, names)
 
 
 def _copy_recipe(recipes: Path, name: str, names: list[str]) -> None:
@@ -85,11 +76,3 @@ def _copy_recipe(recipes: Path, name: str, names: list[str]) -> None:
     shutil.copytree(recipes / name, copy, symlinks=True)
     recipe = copy / "recipe.toml"
     recipe.write_text(REFERENCE.sub(renamed, recipe.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def _differ(session: Session, checkout: Checkout, names: list[str]) -> None:
-    """Give all images, and their copies, content of their own that the cache does not have."""
-    for name in names:
-        rootfs = session.project.recipes[name].image.rootfs
-        for folder in (checkout.folder / "recipes").glob(f"{name}*/{rootfs}"):
-            (folder / "edited").write_text(f"{folder.parent.name} {time.time()}\n", encoding="utf-8")

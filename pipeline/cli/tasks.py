@@ -206,7 +206,7 @@ COMMANDS = {
     "bench": Command(
         "measure",
         commands.bench,
-        (_option("only", "", "measure these only: edits, products, inspect, boot, reproduce, cold"),),
+        (_option("only", "", "measure these only: edits, inspect, boot, reproduce, cold"),),
         judge=commands.judge_bench,
     ),
     "gc": Command(

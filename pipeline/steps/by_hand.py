@@ -23,7 +23,7 @@ zstandard.ZstdCompressor(level=19).copy_stream(sys.stdin.buffer, sys.stdout.buff
 
 SCRIPT = """\
 cd "$1/root"
-busybox find . | busybox cpio -o -H newc 2>/dev/null | python3 -c "$2" > "$1/initramfs.cpio.zst"
+bin/busybox find . | bin/busybox cpio -o -H newc 2>/dev/null | python3 -c "$2" > "$1/initramfs.cpio.zst"
 """
 
 
