@@ -1,8 +1,7 @@
 """Which kinds of artifacts there are, and how they are recognised by their content."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from types import MappingProxyType
 
 from pipeline.checks import whole
 from pipeline.checks.cmdline import CMDLINE
@@ -91,12 +90,12 @@ def take_apart(
     kind: str | None = None,
     policies: Collection[PolicyName] = (),
     *,
-    programs: Mapping[str, str] = MappingProxyType({}),
+    programs: tuple[str, ...] = (),
     budget: Budget | None = None,
 ) -> Node:
     """Examine an image with all kinds there are; `kind` names what it has to be.
 
-    `programs` are those that an initramfs is for, as `Inittab` has them. It ends within a budget, that of a
+    `programs` are the paths of those that an initramfs is for. It ends within a budget, that of a
     file of its size unless another is given. Who asks about the node afterwards has the budget once more.
     """
     budget = budget or for_file(len(image))

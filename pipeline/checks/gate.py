@@ -1,7 +1,6 @@
 """The build's gates: what a step's artifact has to be before anybody may use it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checks.finding import POLICIES, Finding, PolicyName
@@ -14,7 +13,7 @@ class Gate:
     kind: str
     allowed: tuple[str, ...] = ()
     policies: tuple[PolicyName, ...] = tuple(POLICIES)
-    programs: Mapping[str, str] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
 
     def __call__(self, path: Path) -> list[Finding]:
         """Return what is wrong with the file. OSError when it cannot be read."""

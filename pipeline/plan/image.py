@@ -146,7 +146,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
 
 def _gate(kind: str, recipe: Recipe) -> Gate:
     """Return the check of what has the recipe's initramfs in it."""
-    programs = {f"/bin/{called}": program.on_success or "" for called, program in recipe.programs.items()}
+    programs = tuple(f"/bin/{called}" for called in recipe.programs)
     return Gate(kind, policies=recipe.policy.checks, programs=programs)
 
 

@@ -1,7 +1,6 @@
 """`recipes/*/recipe.toml`: what goes into an image, as people write it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import model_validator
 
@@ -46,8 +45,7 @@ class Program:
     It is built from a Rust crate: a `builtin` one that comes with the pipeline, or `crate`, by its path from
     the recipe's folder. Or it is a finished file that the manifest pins: an `artifact`, or a `payload`, which
     stands in for the crate as soon as the manifest names one. `binary` is what the crate calls it, where
-    that is not the key. `on_success` is what init does when the program exits with 0 (SuccessAction= in
-    systemd.unit(5)); one without runs for ever.
+    that is not the key. The rootfs' inittab starts it.
     """
 
     __pydantic_config__ = STRICT
@@ -56,7 +54,6 @@ class Program:
     artifact: Name | None = None
     payload: Name | None = None
     binary: FileName | None = None
-    on_success: Literal["reboot", "poweroff", "halt"] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Program":

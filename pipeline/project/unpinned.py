@@ -36,9 +36,7 @@ def with_unpinned(project: Project, files: Mapping[str, Path]) -> Project:
         if KERNEL in files:
             recipe = replace(recipe, kernel=Kernel(artifact=f"unpinned-{KERNEL}"))
         if INSTALLER in files and INSTALLER in recipe.programs:
-            program = Program(
-                artifact=f"unpinned-{INSTALLER}", on_success=recipe.programs[INSTALLER].on_success
-            )
+            program = Program(artifact=f"unpinned-{INSTALLER}")
             recipe = replace(recipe, programs=recipe.programs | {INSTALLER: program})
         recipes[name] = recipe
     product = replace(project.manifest.product, version=f"{project.manifest.product.version}{MARK}")

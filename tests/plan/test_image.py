@@ -381,8 +381,8 @@ def test_what_people_get_is_checked(checkout: Project) -> None:
 
 def test_every_artifact_has_a_gate(checkout: Project) -> None:
     programs = {
-        NAME: {"/bin/installer": "reboot"},
-        RUNTIME: {"/bin/appliance": "", "/bin/service": ""},
+        NAME: ("/bin/installer",),
+        RUNTIME: ("/bin/appliance", "/bin/service"),
     }
     kinds = {
         NAME: ("kernel", "elf", "initramfs", "uki", "fat", "iso"),

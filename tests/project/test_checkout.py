@@ -76,8 +76,8 @@ EDITS = [
     (
         RECIPE,
         CRATE,
-        CRATE + '\non_success = "explode"',
-        "programs.toy.on_success: 'explode' is not 'reboot', 'poweroff' or 'halt'",
+        CRATE + '\non_success = "reboot"',
+        "programs.toy.on_success: unknown key",
     ),
     (
         RECIPE,

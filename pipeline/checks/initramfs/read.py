@@ -1,6 +1,6 @@
 """What an initramfs is to the rules: its archives, their members, and the tree that Linux makes of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.finding import Fault, Rules
@@ -21,7 +21,7 @@ class Initramfs:
     """The archives that it is made of, their members in order, and the tree that Linux makes of them.
 
     `lost` are the members that it leaves out, `fault` is why it stops before the end, None where it does not,
-    `doubts` is damage that it does not notice, and `programs` what it is for, as an `Inittab` has them.
+    `doubts` is damage that it does not notice, and `programs` the paths of what it is for.
     """
 
     segments: tuple[Segment, ...]
@@ -30,7 +30,7 @@ class Initramfs:
     lost: Lost
     fault: FormatError | None
     doubts: tuple[FormatError, ...]
-    programs: Mapping[str, str]
+    programs: tuple[str, ...]
 
     @property
     def is_early(self) -> bool:
@@ -46,7 +46,7 @@ def is_archive(image: Image) -> bool:
     return bool(compression_of(start)) or head in (b"0707", LZ4_FRAME) or recognise(start) in FOREIGN
 
 
-def read_initramfs(image: Image, programs: Mapping[str, str]) -> Initramfs:
+def read_initramfs(image: Image, programs: tuple[str, ...]) -> Initramfs:
     """Unpack and read, as Linux does. Raises FormatError when nothing comes out of it."""
     if not is_archive(image):
         raise FormatError(

@@ -170,7 +170,7 @@ def facts(entry: Entry) -> Mapping[str, str | int]:
     return found
 
 
-def initramfs_of(programs: Mapping[str, str]) -> Kind[Initramfs]:
+def initramfs_of(programs: tuple[str, ...]) -> Kind[Initramfs]:
     """Return the kind of an initramfs that is for these programs, as `Inittab` has them."""
     return Kind(
         "initramfs",
@@ -184,4 +184,4 @@ def initramfs_of(programs: Mapping[str, str]) -> Kind[Initramfs]:
     )
 
 
-INITRAMFS = initramfs_of({})
+INITRAMFS = initramfs_of(())

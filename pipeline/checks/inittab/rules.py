@@ -4,7 +4,7 @@ BusyBox `init` itself is described by `pipeline.formats.inittab`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 from pipeline.checks.finding import Fault, Rules
@@ -192,7 +192,7 @@ def terminals_are_there(inittab: Inittab) -> Iterator[Fault]:
             yield f"line {line.number}: {line.tty!r} is not a terminal of Linux"
 
 
-def read(image: Image, tree: Tree, programs: Mapping[str, str]) -> Inittab:
+def read(image: Image, tree: Tree, programs: tuple[str, ...]) -> Inittab:
     """Read the lines of an inittab in the archive `tree`. FormatError when it is larger than any is."""
     if len(image) > MAX_SIZE:
         raise FormatError(
@@ -206,6 +206,6 @@ INITTAB = Kind(
     "inittab",
     "BusyBox inittab",
     "INIT000",
-    partial(read, tree=Tree({}), programs={}),
+    partial(read, tree=Tree({}), programs=()),
     (*program.rule.table, *rule.table),
 )

@@ -9,7 +9,7 @@ pub enum Fatal {
     NothingToDrawOn,
     /// A signal asked for it.
     Stopped,
-    /// Init was asked to switch the computer off, and did not.
+    /// Init was asked to restart the computer, or to switch it off, and did neither.
     StillOn,
     /// The kernel refused something without which there is no event loop.
     System(&'static str, io::Error),
@@ -23,7 +23,9 @@ impl fmt::Display for Fatal {
                  console in /sys/class/tty/console/active, and /dev/console cannot be opened",
             ),
             Self::Stopped => formatter.write_str("stopped by a signal"),
-            Self::StillOn => formatter.write_str("init did not switch the computer off"),
+            Self::StillOn => {
+                formatter.write_str("init neither restarted the computer nor switched it off")
+            }
             Self::System(what, error) => write!(formatter, "{what}: {error}"),
         }
     }

@@ -17,6 +17,7 @@
 //! | [`keyboard`], [`prober`], `worker` | what happens outside: keys, disks that were read, work that is done |
 //! | [`app`], [`headless`], [`fatal`] | the event loop that connects these, and what can end it |
 //! | [`log`], [`restore`], `sys` | the log, the way back to a sane terminal, four ioctls |
+//! | [`respawn`] | the pause before it begins again |
 //! | `fat` | files that are added to a FAT volume |
 //! | `grown` | where a disk ended before it was made larger |
 //! | `untrusted` | whether what is on a disk is fit to be read |
@@ -36,6 +37,7 @@ pub mod log;
 pub mod medium;
 mod patience;
 pub mod prober;
+pub mod respawn;
 pub mod restore;
 pub mod screen;
 pub mod serial;

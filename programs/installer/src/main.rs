@@ -1,11 +1,11 @@
-//! `installer`: see the library. Exit status 0 means that the user chose to leave; any
-//! other is a fatal error, with one line on standard error.
+//! `installer`: see the library. When the user chose to leave, init ends it together with everything else;
+//! an exit status other than 0 is a fatal error, with one line on standard error.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use common::text::program_name;
-use installer::{answers, app, headless, log::Log, restore};
+use installer::{answers, app, headless, log::Log, respawn, restore};
 
 const USAGE: &str = "usage: installer [--version] [--root DIR] [--check-answers FILE | --install FILE]\n\
     \n\
@@ -61,6 +61,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    respawn::pause(&root);
     if let Err(error) = common::product::load(&root) {
         eprintln!("{}: {error}", program_name());
         return ExitCode::FAILURE;

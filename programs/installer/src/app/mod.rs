@@ -126,10 +126,7 @@ impl App {
             self.handle_time()?;
         };
         self.say_goodbye();
-        if power_off {
-            power::off(&self.root)?;
-        }
-        Ok(())
+        power::end(&self.root, power_off)
     }
 
     fn handle(&mut self, source: Source, events: PollFlags) {

@@ -1,4 +1,4 @@
-//! Switching the computer off, which only init can do.
+//! Ending the computer's work, which only init can do.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -11,18 +11,26 @@ use crate::fatal::Fatal;
 /// How long init may take to end everything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes `BusyBox` init switch the computer off that `root` is the root of: SIGUSR2 is its word for
-/// that (`init/init.c`, `halt_reboot_pwoff`). Then waits to be killed, since returning would make
-/// /etc/inittab restart the computer. Below another root there is no computer, and nothing happens.
-pub(super) fn off(root: &Path) -> Result<(), Fatal> {
+/// Has `BusyBox` init restart the computer that `root` is the root of, or switch it off: SIGTERM and
+/// SIGUSR2 are its words for that (`init/init.c`, `check_delayed_sigs`). Then waits to be killed, since
+/// init would start again what returns. Below another root there is no computer, and nothing happens.
+pub(super) fn end(root: &Path, power_off: bool) -> Result<(), Fatal> {
     if root != Path::new("/") {
         return Ok(());
     }
-    tracing::info!("asking init to switch the computer off");
-    kill_process(Pid::INIT, Signal::USR2)
-        .map_err(|error| Fatal::System("cannot ask init to switch off", error.into()))?;
+    tracing::info!(power_off, "asking init to end everything");
+    kill_process(Pid::INIT, signal(power_off))
+        .map_err(|error| Fatal::System("cannot ask init to end everything", error.into()))?;
     sleep(PATIENCE);
     Err(Fatal::StillOn)
+}
+
+fn signal(power_off: bool) -> Signal {
+    if power_off {
+        Signal::USR2
+    } else {
+        Signal::TERM
+    }
 }
 
 #[cfg(test)]
@@ -30,8 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn init_is_told_by_the_signals_that_it_knows() {
+        assert_eq!((signal(false), signal(true)), (Signal::TERM, Signal::USR2));
+    }
+
+    #[test]
     fn nothing_is_switched_off_in_a_test() {
         let root = tempfile::tempdir().unwrap();
-        assert!(off(root.path()).is_ok());
+        assert!(end(root.path(), true).is_ok());
     }
 }
