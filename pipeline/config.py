@@ -82,6 +82,11 @@ PartitionName = Annotated[
 
 GptName = Annotated[str, _matches("a name in a GPT (at most 36 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,36}")]
 FatLabel = Annotated[str, _matches("a FAT label (at most 11 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,11}")]
+LogoName = Annotated[str, _matches("the name of a .bmp file", r"[A-Za-z0-9][A-Za-z0-9._-]*\.bmp")]
+FontName = Annotated[str, _matches("the name of a .psf file", r"[A-Za-z0-9][A-Za-z0-9._-]*\.psf")]
+Sentence = Annotated[str, _matches("a text of at most 200 printable ASCII characters", r"[!-~][ -~]{0,199}")]
+"""What a serial console shows as it is."""
+
 Colour = Annotated[str, _matches("a colour such as #0f151d", r"#[0-9A-Fa-f]{6}")]
 DebianVersion = Annotated[str, _matches("a Debian version", r"([0-9]+:)?[A-Za-z0-9.+~-]+")]
 Suite = Annotated[str, _matches("a suite (trixie, trixie-updates)", r"[a-z][a-z0-9.-]*(/[a-z0-9.-]+)*")]

@@ -14,6 +14,7 @@ from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.roots import packages_step
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
+from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
 from pipeline.project.recipe import Recipe
@@ -25,6 +26,7 @@ PRETTY_NAME="{title}"
 ID={id}
 VERSION_ID={version}
 """
+VENDOR = 'VENDOR_NAME="{}"\n'
 README = """\
 {product} {version} installer
 
@@ -96,7 +98,10 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     folder = project.root / "recipes" / name
     imager = project.lock_of("imager")
     title = f"{product.name} {product.version}" + (" Installer" if recipe.iso else "")
-    os_release = OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title)
+    about, vendor = _about(project, name)
+    os_release = (
+        OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title) + vendor
+    )
     cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
 
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
@@ -106,14 +111,12 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     }
     if carried is not None:
         inputs[CARRIED] = carried
-    if (about := product_of(project.root, name, recipe)) is not None:
-        inputs[PRODUCT] = Source(about)
-
     initramfs_step = Step(
         name=f"initramfs:{name}",
         summary="Pack BusyBox, the programs and the recipe's files.",
         container=imager,
         inputs=inputs
+        | about
         | {packages.TAR: unpacked.output(packages.TAR), "rootfs": Source(folder / image.rootfs)},
         params={
             "programs": tuple(programs),
@@ -121,6 +124,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
             "packaged": image.packaged,
             "recipe": f"recipes/{name}/recipe.toml",
             "carried": f"{CARRIED}/{carried.name}" if carried else "",
+            "about": tuple(about),
             "os_release": os_release,
             "epoch": epoch,
         },
@@ -142,6 +146,16 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     )
     before = (step for steps in programs.values() for step in steps)
     return (*kernel, *before, unpacked, initramfs_step, uki_step)
+
+
+def _about(project: Project, name: str) -> tuple[dict[str, Source], str]:
+    """Return the files that say what a recipe's image is for, and who makes it as a line of os-release(5)."""
+    path = product_of(project.root, name, project.recipes[name])
+    if path is None:
+        return {}, ""
+    product = about_product.read(path)
+    files = {file: Source(path.with_name(file)) for file in product.look.files}
+    return {PRODUCT: Source(path), **files}, VENDOR.format(product.vendor)
 
 
 def _gate(kind: str, recipe: Recipe) -> Gate:

@@ -57,10 +57,9 @@ def crate_inputs(crate: Crate) -> dict[str, Input]:
 
 
 def check_inputs(crate: Crate) -> dict[str, Input]:
-    """Return what rustfmt, clippy and tests take besides a crate: its workspace's settings, a product."""
-    settings = (crate.workspace / name for name in CHECKED_BY)
-    files = (*(each for each in settings if each.is_file()), *crate.tree.glob("recipes/*/product.toml"))
-    return _placed(crate, "manifests", map(Source, sorted(files)))
+    """Return what rustfmt, clippy and tests take besides a crate: its workspace's settings."""
+    files = (crate.workspace / name for name in sorted(CHECKED_BY))
+    return _placed(crate, "manifests", (Source(each) for each in files if each.is_file()))
 
 
 def fetched_crates(project: Project, crate: Crate) -> Step:

@@ -5,7 +5,7 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +13,21 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline import config
-from pipeline.config import STRICT, Colour, FatLabel, FileName, GptName, HostName, PartitionName, PlainText
+from pipeline.config import (
+    STRICT,
+    Colour,
+    FatLabel,
+    FileName,
+    FontName,
+    GptName,
+    HostName,
+    LogoName,
+    PartitionName,
+    PlainText,
+    Sentence,
+)
+from pipeline.errors import ConfigError
+from pipeline.project.look import wrong_font, wrong_logo
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Recipe
 
@@ -28,13 +42,16 @@ Setting = Literal[
     "name_servers",
 ]
 Positive = Annotated[int, Field(gt=0)]
+EfiSize = Annotated[int, Field(ge=288, le=4096)]
+"""MiB in which two systems have room, and clusters of 4096 bytes are enough to be FAT32."""
 
 
 @dataclass(frozen=True)
 class Disk:
     """An installed disk: its `folder` in the EFI partition, and what GPT and ext4 call other partitions.
 
-    Data partitions after the first have a digit behind its name; none is smaller than `least_data_mib`.
+    Data partitions after the first have a digit behind its name; none is smaller than `least_data_mib`. The
+    EFI partition has `efi_mib`.
     """
 
     __pydantic_config__ = STRICT
@@ -42,6 +59,7 @@ class Disk:
     data: PartitionName
     unfinished: GptName
     least_data_mib: Positive
+    efi_mib: EfiSize = 512
 
     @model_validator(mode="after")
     def _told_apart(self) -> "Disk":
@@ -110,24 +128,63 @@ class Colours:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Sentences in the product's own words: first of all, when all is done, and whom to ask for help."""
+
+    __pydantic_config__ = STRICT
+    welcome: Sentence | None = None
+    done: Sentence | None = None
+    support: Sentence | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """Files beside product.toml, here and in images: a picture for Welcome, and the monitor's font."""
+
+    __pydantic_config__ = STRICT
+    logo: LogoName | None = None
+    font: FontName | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of those that there are."""
+        return tuple(name for name in (self.logo, self.font) if name is not None)
+
+
+@dataclass(frozen=True)
 class Product:
-    """What is installed: `name` is for people, `id` for files, kernel parameters and SMBIOS strings."""
+    """What is installed: `name` is for people, `id` for files, kernel parameters and SMBIOS strings.
+
+    `vendor` is who makes it.
+    """
 
     __pydantic_config__ = STRICT
     name: PlainText
     id: HostName
+    vendor: PlainText
     disk: Disk
     needs: Needs
     medium: Medium
     service: Service
     settings: Settings
     colours: Colours
+    texts: Texts = Texts()
+    look: Look = Look()
 
 
 def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
     """Return the file that says what the programs of the recipe `name` are for, None where there is none."""
     path = recipe.image.product
     return None if path is None else Path(os.path.normpath(root / "recipes" / name / path))
+
+
+def read(path: Path) -> Product:
+    """Read a product's file, in which `mistakes_in` has found nothing. Raises ConfigError where there is."""
+    mistakes: list[str] = []
+    product = config.read(Product, path, path.name, mistakes)
+    if product is None:
+        raise ConfigError(mistakes, "correct the file")
+    return product
 
 
 def mistakes_in(root: Path, recipes: Mapping[str, Recipe], pins: Manifest) -> list[str]:
@@ -146,8 +203,22 @@ def mistakes_in(root: Path, recipes: Mapping[str, Recipe], pins: Manifest) -> li
         product = config.read(Product, path, where, found)
         mistakes += [each for each in found if each not in mistakes]
         if product is not None:
-            mistakes += [f"{where}: {wrong}" for wrong in _unlike(product, name, recipe, recipes, pins)]
+            wrong = [*_unlike(product, name, recipe, recipes, pins), *_wrong_files(product.look, path.parent)]
+            mistakes += [line for each in wrong if (line := f"{where}: {each}") not in mistakes]
     return mistakes
+
+
+def _wrong_files(look: Look, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the files that a look names."""
+    for key, name, wrong in (("logo", look.logo, wrong_logo), ("font", look.font, wrong_font)):
+        if name is None:
+            continue
+        try:
+            fault = wrong((folder / name).read_bytes())
+        except OSError as error:
+            fault = f"cannot be read: {error.strerror}"
+        if fault:
+            yield f"look.{key}: {name} {fault}"
 
 
 def _unlike(

@@ -70,9 +70,9 @@ def build(ctx: Context) -> None:
     """Make `initramfs.cpio.zst`.
 
     Inputs: `programs` with each of `params.programs`, `rootfs`, `payload`, which becomes the file
-    `params.carried`, if that is not empty, and `product.toml`, if there is one. BusyBox comes from TAR, the
-    packages of the set `params.packages`, and so do the files `params.packaged`; of programs come the
-    libraries, too. `params.recipe` is the path of the recipe, for messages.
+    `params.carried`, if that is not empty, and each of `params.about`, which go to `/etc`. BusyBox comes from
+    TAR, the packages of the set `params.packages`, and so do the files `params.packaged`; of programs come
+    the libraries, too. `params.recipe` is the path of the recipe, for messages.
     """
     params = ctx.params
     programs = [
@@ -90,7 +90,6 @@ def build(ctx: Context) -> None:
     carried = (
         carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
     )
-    about = ctx.inputs.get("product.toml")
     members = with_folders(
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),
@@ -100,7 +99,7 @@ def build(ctx: Context) -> None:
             *used,
             *carried,
             cpio.File("etc/os-release", params["os_release"].encode()),
-            *([cpio.File("etc/product.toml", about.read_bytes())] if about else []),
+            *(cpio.File(f"etc/{name}", ctx.inputs[name].read_bytes()) for name in params["about"]),
             *files_below(ctx.inputs["rootfs"]),
         ]
     )

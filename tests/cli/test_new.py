@@ -46,6 +46,7 @@ def test_nothing_in_it_is_called_as_ours(acme: Path) -> None:
 def test_its_product(acme: Path) -> None:
     product = tomllib.loads((acme / "recipes/acme-installer/product.toml").read_text())
     assert (product["name"], product["id"]) == ("ACME Vault", "acme")
+    assert product["vendor"] == "ACME Vault"
     assert len(product["medium"]["answers"]) <= 11
     with Image.open(acme / "recipes/acme-installer/splash.bmp") as splash:
         assert splash.getpixel((0, 0)) == (0x0F, 0x15, 0x1D)

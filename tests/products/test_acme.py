@@ -20,9 +20,20 @@ from pipeline.cli.pin import pin
 from pipeline.formats.bzimage import unpack_kernel
 from pipeline.report import Line, Report
 from tests.conftest import ROOT
+from tests.fixtures import look
 
 HERE = Path(__file__).parent / "acme"
 IMAGE, RUNTIME = "acme-installer", "acme-runtime"
+MORE = """
+[texts]
+welcome = "A vault for whatever has to last."
+done = "Take the key out, and put the vault into its rack."
+support = "Call ACME at 555-0100."
+
+[look]
+logo = "acme.bmp"
+font = "acme.psf"
+"""
 DOIT = """
 import sys
 from pathlib import Path
@@ -77,7 +88,13 @@ def acme(tmp_path_factory: pytest.TempPathFactory, monkeypatch_module: pytest.Mo
         ("disk = 8_000_000_000", "disk = 6_000_000_000"),
         ("port = 8080", "port = 9090"),
         ('ground = "#0f151d"', 'ground = "#301020"'),
+        ('vendor = "ACME Vault"', 'vendor = "ACME Corporation"'),
+        ("efi_mib = 512", "efi_mib = 300"),
     )
+    about = recipes / IMAGE / "product.toml"
+    about.write_text(about.read_text() + MORE)
+    about.with_name("acme.bmp").write_bytes(look.logo(48, 32))
+    about.with_name("acme.psf").write_bytes(look.font())
     edit(recipes / IMAGE / "acceptance/installation.py", ('"ACME_DATA"', '"ACME_STORE"'))
     shutil.copy(HERE / "stories.py", recipes / IMAGE / "acceptance/__init__.py")
     shutil.copytree(HERE / "service", root / "service", ignore=shutil.ignore_patterns("target"))

@@ -1,18 +1,19 @@
 """What a recipe says of its product, and what of it contradicts what else is there."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import ConfigError
+from pipeline.plan.image import plan
+from pipeline.plan.step import Source
 from pipeline.project.checkout import load
 from pipeline.project.product import product_of
 from tests.conftest import ROOT
-from tests.fixtures import checkout
+from tests.fixtures import checkout, look
 
 SAID: dict[str, dict[str, object]] = {
-    "": {"name": "Toy", "id": "toy"},
+    "": {"name": "Toy", "id": "toy", "vendor": "Toy Makers"},
     "disk": {"folder": "Toy", "data": "TOY_DATA", "unfinished": "TOY_PART", "least_data_mib": 64},
     "needs": {"disk": 1_000_000, "memory_mib": 512},
     "medium": {"payload": "Inside.efi", "answers": "TOY_CFG"},
@@ -29,6 +30,7 @@ PRODUCT = "\n".join(
         "\n".join(f'{key} = "{it}"' if isinstance(it, str) else f"{key} = {it}" for key, it in said.items())
     ]
 )
+NO_SENTENCE = "is not a text of at most 200 printable ASCII characters"
 RECIPE = "recipes/toy/recipe.toml"
 OURS = "recipes/toy/product.toml"
 
@@ -95,6 +97,19 @@ def test_what_is_right(root: Path) -> None:
             "disk: data, unfinished and EFI begin alike: then partitions are not told apart",
         ),
         (OURS, "port = 80", "", "service.port: this key is missing"),
+        (OURS, 'vendor = "Toy Makers"', "", "vendor: this key is missing"),
+        (
+            OURS,
+            "least_data_mib = 64",
+            "least_data_mib = 64\nefi_mib = 287",
+            "disk.efi_mib: 287: Input should be greater than or equal to 288",
+        ),
+        (
+            OURS,
+            "least_data_mib = 64",
+            "least_data_mib = 64\nefi_mib = 4097",
+            "disk.efi_mib: 4097: Input should be less than or equal to 4096",
+        ),
         (RECIPE, '"product.toml"', '"../../../x"', "image.product: '../../../x' leads out of the repository"),
     ],
 )
@@ -103,6 +118,63 @@ def test_what_is_wrong(root: Path, file: str, old: str, new: str, said: str) -> 
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     assert mistakes(root)[:1] == [f"{file}: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "said"),
+    [
+        ("texts", 'welcome = "Grüezi"', f"texts.welcome: 'Grüezi' {NO_SENTENCE}"),
+        ("texts", f'done = "{"x" * 201}"', f"texts.done: '{'x' * 201}' {NO_SENTENCE}"),
+        ("texts", 'support = ""', f"texts.support: '' {NO_SENTENCE}"),
+        ("texts", 'other = "x"', "texts.other: unknown key"),
+        ("look", 'logo = "it.png"', "look.logo: 'it.png' is not the name of a .bmp file"),
+        ("look", 'font = "../it.psf"', "look.font: '../it.psf' is not the name of a .psf file"),
+        ("look", 'logo = "it.bmp"', "look.logo: it.bmp cannot be read: No such file or directory"),
+    ],
+)
+def test_texts_and_files_are_looked_at(root: Path, table: str, row: str, said: str) -> None:
+    (root / OURS).write_text(f"{PRODUCT}\n[{table}]\n{row}\n")
+    assert mistakes(root) == [f"{OURS}: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "said"),
+    [
+        ("logo", look.logo(320, 120), None),
+        ("logo", look.logo(321, 120), "has 321 by 120 pixels, not 1 by 1 to 320 by 120"),
+        ("logo", look.logo(1, 121), "has 1 by 121 pixels, not 1 by 1 to 320 by 120"),
+        ("logo", look.logo(0, 1), "has 0 by 1 pixels, not 1 by 1 to 320 by 120"),
+        ("logo", look.logo(bits=32), "is a BMP picture of 32 bits a pixel, compression 0, not 24 and none"),
+        ("logo", look.logo()[:-1], "ends before its last row"),
+        ("logo", look.logo()[:20], "is not a BMP picture"),
+        ("logo", b"\x89PNG" + bytes(99), "is not a BMP picture"),
+        ("font", look.font(), None),
+        ("font", look.font(width=16, height=32), None),
+        ("font", look.font(width=17), "has glyphs of 17 by 16 pixels, not 6 by 10 to 16 by 32"),
+        ("font", look.font(height=9), "has glyphs of 8 by 9 pixels, not 6 by 10 to 16 by 32"),
+        ("font", look.font()[:20] + b"\x0f" + look.font()[21:], "has glyphs of 15 bytes, which take 16"),
+        ("font", look.font(without="q"), "has no glyph for 'q'"),
+        ("font", look.font(unicode=False), "has no glyph for '_'"),
+        ("font", look.font(unicode=False)[:-1], "ends before its last glyph"),
+        ("font", b"\x36\x04" + bytes(99), "is not a PSF2 font"),
+        ("font", look.font()[:31], "is not a PSF2 font"),
+    ],
+)
+def test_logo_and_font_are_looked_at(root: Path, key: str, data: bytes, said: str | None) -> None:
+    name = {"logo": "it.bmp", "font": "it.psf"}[key]
+    (root / OURS).write_text(f'{PRODUCT}\n[look]\n{key} = "{name}"\n')
+    (root / OURS).with_name(name).write_bytes(data)
+    assert mistakes(root) == ([f"{OURS}: look.{key}: {name} {said}"] if said else [])
+
+
+def test_images_carry_what_the_product_names_and_say_who_makes_it(root: Path) -> None:
+    (root / OURS).write_text(f'{PRODUCT}\n[look]\nlogo = "it.bmp"\n')
+    (root / OURS).with_name("it.bmp").write_bytes(look.logo())
+    steps = {step.name: step for step in plan(load(root), "toy")}
+    made = steps["initramfs:toy"]
+    assert made.params["about"] == ("product.toml", "it.bmp")
+    assert made.inputs["it.bmp"] == Source(root / "recipes/toy/it.bmp")
+    assert 'VENDOR_NAME="Toy Makers"\n' in made.params["os_release"]
 
 
 def test_the_payload_is_what_the_recipe_carries(root: Path) -> None:
@@ -132,14 +204,19 @@ def test_both_of_our_images_are_of_one_product() -> None:
 
 
 def test_no_program_knows_the_product() -> None:
-    """The node apart, which is this product's own, and what stands behind `cfg(test)`."""
-    sources = [
+    """Nor do their tests, in name or content: the node apart, which is this product's own."""
+    programs = ROOT / "programs"
+    files = [
         path
-        for program in ("appliance", "common", "installer")
-        for path in (ROOT / "programs" / program / "src").rglob("*.rs")
-        if path.name != "tests.rs"
+        for program in programs.iterdir()
+        if program.is_dir() and program.name not in ("node", "target")
+        for path in program.rglob("*")
+        if path.is_file()
+    ] + [path for path in programs.iterdir() if path.is_file()]
+    assert len(files) > 300
+    said = [
+        path.relative_to(programs)
+        for path in files
+        if "truthdb" in path.name.lower() or b"truthdb" in path.read_bytes().lower()
     ]
-    assert len(sources) > 100
-    tests = re.compile(r"#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod tests \{")
-    said = {str(path): tests.split(path.read_text(encoding="utf-8"))[0].lower() for path in sources}
-    assert [path for path, text in said.items() if "truthdb" in text] == []
+    assert said == []

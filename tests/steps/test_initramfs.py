@@ -50,6 +50,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in/programs/toy").write_bytes(b"PROGRAM")
     (tmp_path / "in/payload").write_bytes(b"abc")
     (tmp_path / "in/product.toml").write_bytes(b'name = "X"')
+    (tmp_path / "in/logo.bmp").write_bytes(b"BM")
     written: list[tuple[list[cpio.Member], int]] = []
     write = cpio.write
 
@@ -66,6 +67,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         packaged=("/usr/share/x",),
         recipe="recipes/toy/recipe.toml",
         carried="payload/Toy.efi",
+        about=("product.toml", "logo.bmp"),
         os_release="ID=x\n",
         epoch=EPOCH,
     )
@@ -86,6 +88,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.File("payload/Toy.efi.sha256", f"{ABC}  Toy.efi\n".encode()),
         cpio.File("etc/os-release", b"ID=x\n"),
         cpio.File("etc/product.toml", b'name = "X"'),
+        cpio.File("etc/logo.bmp", b"BM"),
         cpio.File("etc/inittab", b"tab", 0o644),
     ]
     folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}

@@ -109,7 +109,9 @@ def _fill(target: Path, names: Names, session: Session) -> None:
         if file.suffix in (".toml", ".py"):  # as people read it, also where `word` is all that was there
             text = renamed(file.read_text(encoding="utf-8"))
             whole = rf'\1"{names.name}"'
-            file.write_text(re.sub(rf'(?mi)^(name = )"{names.word}"', whole, text), encoding="utf-8")
+            file.write_text(
+                re.sub(rf'(?mi)^((?:name|vendor) = )"{names.word}"', whole, text), encoding="utf-8"
+            )
     wheel = pinned_wheel(session.root, target / "wheels")
     lock = (root / "requirements.lock").read_text(encoding="utf-8")
     (target / "requirements.lock").write_text(f"{lock}{wheel}\n", encoding="utf-8")

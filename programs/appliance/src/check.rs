@@ -50,10 +50,13 @@ pub fn run(root: &Path) -> io::Result<()> {
                 problem: None,
             }
         }
-        Err(problem) => DataState {
-            problem: Some(problem),
-            ..DataState::default()
-        },
+        Err(problem) => {
+            tracing::error!(%problem, "no disk with data");
+            DataState {
+                problem: Some(problem),
+                ..DataState::default()
+            }
+        }
     };
     state.write(root)
 }
@@ -117,6 +120,7 @@ fn find(root: &Path) -> Result<Disk, Problem> {
 /// does.
 fn check(root: &Path, label: String, device: &str) -> Partition {
     let (exit_code, output) = e2fsck(root, "-p", device, LAST_WORDS);
+    tracing::info!(label, device, exit_code, output, "checked a file system");
     let mut partition = Partition {
         label,
         device: device.to_owned(),
@@ -137,6 +141,7 @@ fn look_closer(root: &Path, partition: &mut Partition) {
     let (exit_code, output) = e2fsck(root, "-nf", &partition.device, 0);
     let result = CheckResult::of(exit_code);
     if !result.is_good() {
+        tracing::error!(partition.label, output, "a closer look found damage");
         partition.result = result;
         partition.exit_code = exit_code;
         partition.output = output;

@@ -149,7 +149,7 @@ version = 1
 [node]
 id = "8f3c0000000000000000000000000001"
 name = "node-1"
-host_name = "truthdb"
+host_name = "example"
 
 [machine]
 identity = "uuid:4c4c4544-0000-1000-8000-000000000000"
@@ -157,7 +157,7 @@ identity = "uuid:4c4c4544-0000-1000-8000-000000000000"
 [disk]
 model = "QEMU NVMe Ctrl"
 serial = "S1"
-data = ["TRUTHDB_DATA"]
+data = ["EXAMPLE_DATA"]
 
 [network]
 address = "dhcp"
@@ -167,7 +167,7 @@ address = "dhcp"
     fn reads_what_the_installer_writes() {
         let config = parse(DHCP).unwrap();
         assert_eq!(config.node_name, "node-1");
-        assert_eq!(config.labels, ["TRUTHDB_DATA"]);
+        assert_eq!(config.labels, ["EXAMPLE_DATA"]);
         assert_eq!(config.address, Address::Dhcp);
         let fixed = "address = \"192.0.2.10/24\"\ngateway = \"192.0.2.1\"\n\
             name_servers = [\"192.0.2.2\", \"2001:db8::1\"]\ntime_server = \"Time.example.org\"";
@@ -213,9 +213,9 @@ address = "dhcp"
                 dashes",
             ),
             (
-                "\"truthdb\"",
-                "\"Truth DB\"",
-                "node.host_name is 'Truth DB', not 1 to 63 small \
+                "\"example\"",
+                "\"Exam ple\"",
+                "node.host_name is 'Exam ple', not 1 to 63 small \
                 letters, digits and dashes",
             ),
             (

@@ -2,6 +2,7 @@
 //! of them is needed, and none is waited for.
 
 use common::product::product;
+use common::{cmdline, terminals};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,8 +16,6 @@ use crate::text::clean;
 /// Clears the screen, hides the cursor, and switches blanking and powering down off:
 /// `console_codes(4)`.
 const PREPARE: &str = "\x1b[2J\x1b[?25l\x1b[9;0]\x1b[14;0]";
-/// Where the kernel lists its consoles, below the root.
-const ACTIVE: &str = "sys/class/tty/console/active";
 /// proc(5): messages less important than the first number go to no console. Below the root.
 const PRINTK: &str = "proc/sys/kernel/printk";
 
@@ -32,13 +31,14 @@ impl Console {
     /// Opens what there is below `root`. If the kernel writes its messages to the screen, too, it
     /// is told to keep them to itself.
     pub fn open(root: &Path) -> Self {
-        let active = std::fs::read_to_string(root.join(ACTIVE)).unwrap_or_default();
-        if active.split_whitespace().any(is_screen) {
+        if terminals::consoles(root)
+            .iter()
+            .any(|it| terminals::is_virtual(it))
+        {
             // Where that fails, the page is drawn over the message at the next change.
             let _ = std::fs::write(root.join(PRINTK), "1 4 1 7");
         }
-        let names = active.split_whitespace().filter(|name| !is_screen(name));
-        let serial = names.filter_map(|name| open(root, name)).collect();
+        let serial = serial(root);
         let mut screen = open(root, "tty1");
         if let Some(screen) = &mut screen {
             let _ = screen.write_all(PREPARE.as_bytes());
@@ -79,10 +79,11 @@ impl Console {
     }
 }
 
-/// Whether a console of this name is the screen: `tty0`, or one of its terminals.
-fn is_screen(name: &str) -> bool {
-    name.strip_prefix("tty")
-        .is_some_and(|rest| rest.bytes().all(|it| it.is_ascii_digit()))
+/// Opens the serial consoles, unless the kernel's command line leaves them to others.
+pub fn serial(root: &Path) -> Vec<File> {
+    let mut names = terminals::serial_consoles(root);
+    names.retain(|_| cmdline::has_serial(root));
+    names.iter().filter_map(|name| open(root, name)).collect()
 }
 
 /// Opens a terminal for writing, without waiting and without becoming its session's leader.
@@ -99,6 +100,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use common::terminals::ACTIVE;
 
     fn root(active: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -119,7 +121,7 @@ mod tests {
 
     fn page(value: &str) -> Page {
         Page {
-            title: "TruthDB 1".to_owned(),
+            title: "Example 1".to_owned(),
             rows: vec![("Service", value.to_owned())],
             problems: Vec::new(),
         }
@@ -132,8 +134,8 @@ mod tests {
         console.show(&page("running"));
         console.show(&page("running"));
         console.show(&page("stopped"));
-        let expected = "truthdb: TruthDB 1\r\ntruthdb: Service: running\r\n\
-            truthdb: Service: stopped\r\n";
+        let expected = "example: Example 1\r\nexample: Service: running\r\n\
+            example: Service: stopped\r\n";
         assert_eq!(read(&root, "dev/ttyS0"), expected);
         assert_eq!(read(&root, "dev/hvc0"), expected);
         let screen = read(&root, "dev/tty1");
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!(drawn[0], PREPARE);
         assert_eq!(
             drawn[2],
-            "\x1b[K\r\n  TruthDB 1\x1b[K\r\n\x1b[K\r\n  Service     stopped\x1b[K\r\n\x1b[J"
+            "\x1b[K\r\n  Example 1\x1b[K\r\n\x1b[K\r\n  Service     stopped\x1b[K\r\n\x1b[J"
         );
         assert_eq!(read(&root, PRINTK), "7\t4\t1\t7\n");
     }
@@ -152,8 +154,17 @@ mod tests {
         let root = root("tty0 ttyS0\n");
         Console::open(root.path()).say("a\x1bb");
         assert_eq!(read(&root, PRINTK), "1 4 1 7");
-        assert_eq!(read(&root, "dev/ttyS0"), "truthdb: a?b\r\n");
+        assert_eq!(read(&root, "dev/ttyS0"), "example: a?b\r\n");
         assert_eq!(read(&root, "dev/tty0"), "");
+    }
+
+    #[test]
+    fn serial_consoles_are_left_to_others_where_the_command_line_says_so() {
+        let root = root("tty0 ttyS0\n");
+        fs::write(root.path().join("proc/cmdline"), "example.serial=off\n").unwrap();
+        Console::open(root.path()).show(&page("running"));
+        assert_eq!(read(&root, "dev/ttyS0"), "");
+        assert!(read(&root, "dev/tty1").contains("running"));
     }
 
     #[test]

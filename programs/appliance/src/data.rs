@@ -176,12 +176,12 @@ mod tests {
         assert!(
             problem
                 .message
-                .starts_with("The data was not checked: /run/truthdb/data.state")
+                .starts_with("The data was not checked: /run/example/data.state")
         );
-        std::fs::create_dir_all(root.path().join("run/truthdb")).unwrap();
+        std::fs::create_dir_all(root.path().join("run/example")).unwrap();
         let state = DataState {
             disk: Some("sda".to_owned()),
-            partitions: vec![partition("TRUTHDB_DATA", Some(1))],
+            partitions: vec![partition("EXAMPLE_DATA", Some(1))],
             problem: None,
         };
         state.write(root.path()).unwrap();
@@ -193,19 +193,19 @@ mod tests {
 
     #[test]
     fn only_good_and_complete_data_may_be_used() {
-        let labels = ["TRUTHDB_DATA".to_owned(), "TRUTHDB_DATA2".to_owned()];
+        let labels = ["EXAMPLE_DATA".to_owned(), "EXAMPLE_DATA2".to_owned()];
         let mut state = DataState {
             disk: Some("sda".to_owned()),
-            partitions: vec![partition("TRUTHDB_DATA", Some(0))],
+            partitions: vec![partition("EXAMPLE_DATA", Some(0))],
             problem: None,
         };
         assert_eq!(state.problem(&labels[..1]), None);
         let message = |state: &DataState| state.problem(&labels).unwrap().message;
-        assert_eq!(message(&state), "The partition TRUTHDB_DATA2 is missing.");
-        state.partitions.push(partition("TRUTHDB_DATA2", Some(4)));
+        assert_eq!(message(&state), "The partition EXAMPLE_DATA2 is missing.");
+        state.partitions.push(partition("EXAMPLE_DATA2", Some(4)));
         assert_eq!(
             message(&state),
-            "TRUTHDB_DATA2 on sda2 is damaged, and repairing it by itself could lose data. e2fsck \
+            "EXAMPLE_DATA2 on sda2 is damaged, and repairing it by itself could lose data. e2fsck \
              says: words."
         );
         state.partitions[1].result = CheckResult::Unchecked;

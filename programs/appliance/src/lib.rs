@@ -7,7 +7,7 @@
 //! - [`supervisor`] is the loop behind `run`: [`network`], [`service`] and [`child`] do its parts.
 //! - [`panics`] keeps what the kernel said when it stopped for good.
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
-//!   [`log`] keeps what programs say.
+//!   [`log`] keeps what programs say, [`events`] what this one does.
 //! - [`settings`] takes new settings from the installer, [`config`] reads `metadata/node.toml`,
 //!   [`os_release`] the name of this system.
 //! - [`helper`] is what the kernel may start.
@@ -23,6 +23,7 @@ pub mod config;
 pub mod console;
 pub mod data;
 pub mod disk;
+pub mod events;
 pub mod helper;
 pub mod log;
 pub mod mounts;

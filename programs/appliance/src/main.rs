@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use appliance::{check, clock, helper, panics, stop, supervisor};
+use appliance::{check, clock, events, helper, panics, stop, supervisor};
 use common::text::program_name;
 
 const USAGE: &str = "usage: appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
@@ -37,6 +37,10 @@ fn main() -> ExitCode {
     if let Err(error) = common::product::load(&root) {
         eprintln!("{}: {error}", program_name());
         return ExitCode::FAILURE;
+    }
+    let has_page = matches!(words.as_slice(), ["check" | "recheck" | "run"]);
+    if has_page || matches!(words.as_slice(), ["panics" | "stop"] | ["time", _]) {
+        events::start(&root, has_page);
     }
     let outcome = match words.as_slice() {
         ["check"] => check::run(&root),

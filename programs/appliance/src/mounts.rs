@@ -47,7 +47,7 @@ mod tests {
         let line = |options: &str, super_options: &str| {
             format!(
                 "15 1 0:5 / /proc rw - proc proc rw\n22 1 259:2 / /data {options} shared:1 - ext4 \
-                 /run/truthdb/data-device {super_options}\n"
+                 /run/example/data-device {super_options}\n"
             )
         };
         let rows = [

@@ -25,15 +25,15 @@ mod tests {
     #[test]
     fn reads_name_and_the_most_exact_version() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(name(root.path()), "TruthDB");
+        assert_eq!(name(root.path()), "Example");
         std::fs::create_dir(root.path().join("etc")).unwrap();
         let rows = [
             (
-                "NAME=\"Truth DB\"\nVERSION_ID=1\nIMAGE_VERSION='1.2.0'\n",
-                "Truth DB 1.2.0",
+                "NAME=\"Exam ple\"\nVERSION_ID=1\nIMAGE_VERSION='1.2.0'\n",
+                "Exam ple 1.2.0",
             ),
             ("NAME=x\x1b\nVERSION=\"1 (one)\"\n", "x? 1 (one)"),
-            ("NAME=\"\"\n", "TruthDB"),
+            ("NAME=\"\"\n", "Example"),
         ];
         for (text, expected) in rows {
             std::fs::write(root.path().join("etc/os-release"), text).unwrap();

@@ -111,9 +111,9 @@ mod tests {
 
     fn page() -> Page {
         Page {
-            title: "TruthDB 1.2.0".to_owned(),
+            title: "Example 1.2.0".to_owned(),
             rows: vec![
-                ("Host name", "truthdb".to_owned()),
+                ("Host name", "example".to_owned()),
                 ("Network", "eth0: 192.0.2.10/24".to_owned()),
                 ("", "eth1: no cable".to_owned()),
                 ("Service", "running".to_owned()),
@@ -126,15 +126,15 @@ mod tests {
     fn the_page_is_plain_text_in_two_columns() {
         let mut page = page();
         page.problems.push(Problem::new(
-            "TRUTHDB_DATA on sda2 is damaged. e2fsck says: UNEXPECTED INCONSISTENCY; RUN fsck \
+            "EXAMPLE_DATA on sda2 is damaged. e2fsck says: UNEXPECTED INCONSISTENCY; RUN fsck \
              MANUALLY.\n(i.e., without -a or -p options)",
             "Start a rescue system.",
         ));
         assert_eq!(
             page.lines().join("\n"),
-            "\n  TruthDB 1.2.0\n\n  Host name   truthdb\n  Network     eth0: 192.0.2.10/24\n\
+            "\n  Example 1.2.0\n\n  Host name   example\n  Network     eth0: 192.0.2.10/24\n\
              \x20             eth1: no cable\n  Service     running\n\n\
-             \x20 TRUTHDB_DATA on sda2 is damaged. e2fsck says: UNEXPECTED INCONSISTENCY; RUN\n\
+             \x20 EXAMPLE_DATA on sda2 is damaged. e2fsck says: UNEXPECTED INCONSISTENCY; RUN\n\
              \x20 fsck MANUALLY. (i.e., without -a or -p options).\n  Start a rescue system."
         );
     }

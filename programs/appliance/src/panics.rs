@@ -56,6 +56,7 @@ pub fn run(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root.join(product().run("")))?;
     let said: Vec<u8> = parts.iter().flat_map(Part::kept).collect();
     let reason = reason(&String::from_utf8_lossy(&said));
+    tracing::warn!(reason, place, "the kernel stopped for good last time");
     fs::write(
         root.join(product().run("panic")),
         format!("{reason} ({place})"),

@@ -75,12 +75,14 @@ impl Service {
         match change {
             None => {}
             Some(Change::Started) => {
+                tracing::info!("the service runs");
                 "running".clone_into(&mut self.state);
                 self.last_words.clear();
             }
             Some(Change::NotStarted(reason, pause)) => {
                 let seconds = pause.as_secs();
                 self.state = format!("cannot be started: {reason}; again in {seconds} s");
+                tracing::error!(reason, "the service cannot be started");
             }
             Some(Change::Ended(status, pause)) => self.ended(status, pause),
         }
@@ -100,6 +102,7 @@ impl Service {
             self.program = None;
         }
         // Of a signal it knew nothing: whatever it said last was not about that.
+        tracing::warn!(how, last_words = self.last_words, "the service ended");
         let is_silent = status.code().is_none() || self.last_words.is_empty();
         self.state = if is_silent {
             state

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn new_settings_are_taken_once_and_the_old_ones_are_kept() {
         let wanted = DHCP
-            .replace("\"truthdb\"", "\"db-7\"")
+            .replace("\"example\"", "\"db-7\"")
             .trim_start()
             .to_owned();
         let root = root(DHCP, &compose(DHCP, &wanted).unwrap());
@@ -156,7 +156,7 @@ mod tests {
                 Some("they are damaged, or not whole"),
             ),
             (
-                compose("another", &DHCP.replace("\"truthdb\"", "\"db-7\"")).unwrap(),
+                compose("another", &DHCP.replace("\"example\"", "\"db-7\"")).unwrap(),
                 Some("they were made for another /data/metadata/node.toml"),
             ),
             (

@@ -15,19 +15,19 @@ const HERE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
 
 fn link(machine: &Machine, name: &str) -> Option<PathBuf> {
-    fs::read_link(machine.path("run/truthdb").join(name)).ok()
+    fs::read_link(machine.path("run/example").join(name)).ok()
 }
 
 #[test]
 fn the_data_of_the_disk_that_was_booted_is_checked_and_linked() {
     for block in [512, 4096] {
         let machine = Machine::new();
-        machine.disk("sda", OTHER, block, &["TRUTHDB_DATA"]);
+        machine.disk("sda", OTHER, block, &["EXAMPLE_DATA"]);
         machine.disk(
             "vda",
             HERE,
             block,
-            &["TRUTHDB_DATA", "TRUTHDB_DATA2", "swap"],
+            &["EXAMPLE_DATA", "EXAMPLE_DATA2", "swap"],
         );
         machine.booted_from(HERE);
         machine.check();
@@ -39,7 +39,7 @@ fn the_data_of_the_disk_that_was_booted_is_checked_and_linked() {
             .iter()
             .map(|it| it.label.as_str())
             .collect();
-        assert_eq!(labels, ["TRUTHDB_DATA", "TRUTHDB_DATA2"]);
+        assert_eq!(labels, ["EXAMPLE_DATA", "EXAMPLE_DATA2"]);
         assert!(
             state
                 .partitions
@@ -63,7 +63,7 @@ fn the_data_of_the_disk_that_was_booted_is_checked_and_linked() {
 #[test]
 fn the_only_disk_is_taken_even_if_nothing_says_that_it_was_booted() {
     let machine = Machine::new();
-    machine.disk("nvme0n1p", HERE, 512, &["TRUTHDB_DATA"]);
+    machine.disk("nvme0n1p", HERE, 512, &["EXAMPLE_DATA"]);
     machine.check();
     assert_eq!(link(&machine, "data-device"), Some("/dev/nvme0n1p2".into()));
     // Once more, as after a crash: the same again.
@@ -110,7 +110,7 @@ fn what_e2fsck_says_decides() {
     ];
     for (script, result, exit_code, output) in rows {
         let machine = Machine::new();
-        machine.disk("sda", HERE, 512, &["TRUTHDB_DATA", "TRUTHDB_DATA2"]);
+        machine.disk("sda", HERE, 512, &["EXAMPLE_DATA", "EXAMPLE_DATA2"]);
         machine.booted_from(HERE);
         machine.write("e2fsck.sda2", script);
         machine.check();
@@ -126,7 +126,7 @@ fn what_e2fsck_says_decides() {
 #[test]
 fn of_many_words_the_first_and_the_last_are_kept() {
     let machine = Machine::new();
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA"]);
     machine.booted_from(HERE);
     let script =
         "echo first; for n in $(seq 20000); do echo inode $n is bad; done; echo last; exit 4";
@@ -157,7 +157,7 @@ fn of_many_words_the_first_and_the_last_are_kept() {
 #[test]
 fn what_did_not_mount_is_looked_at_again_and_nothing_else() {
     let machine = Machine::new();
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA", "TRUTHDB_DATA2"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA", "EXAMPLE_DATA2"]);
     machine.booted_from(HERE);
     machine.check();
     machine.mounted(&["data", "data2"]);
@@ -180,12 +180,12 @@ fn what_did_not_mount_is_looked_at_again_and_nothing_else() {
     assert_eq!(results, [CheckResult::Clean, CheckResult::Damaged]);
     assert_eq!(
         state.problem(&[]).unwrap().message,
-        "TRUTHDB_DATA2 on sda3 is damaged, and repairing it by itself could lose data. e2fsck \
+        "EXAMPLE_DATA2 on sda3 is damaged, and repairing it by itself could lose data. e2fsck \
          says: no root folder."
     );
     let serial = machine.read("dev/ttyS0");
-    let doing = "truthdb: Data: checking all of TRUTHDB_DATA2 on sda3\r\n";
-    assert!(serial.ends_with(doing), "{serial}");
+    let doing = "example: Data: checking all of EXAMPLE_DATA2 on sda3\r\n";
+    assert!(serial.contains(doing), "{serial}");
 }
 
 #[test]
@@ -193,13 +193,13 @@ fn without_a_check_there_is_nothing_to_look_at_again() {
     let machine = Machine::new();
     machine.recheck();
     assert_eq!(machine.read("calls"), "");
-    assert!(!machine.path("run/truthdb/data.state").exists());
+    assert!(!machine.path("run/example/data.state").exists());
 }
 
 #[test]
 fn a_link_of_an_earlier_check_does_not_outlive_the_damage() {
     let machine = Machine::new();
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA"]);
     machine.booted_from(HERE);
     machine.check();
     machine.write("e2fsck.sda2", "exit 4");
@@ -210,7 +210,7 @@ fn a_link_of_an_earlier_check_does_not_outlive_the_damage() {
 #[test]
 fn without_e2fsck_nothing_is_linked() {
     let machine = Machine::new();
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA"]);
     machine.booted_from(HERE);
     fs::remove_file(machine.path("usr/sbin/e2fsck")).unwrap();
     machine.check();
@@ -227,8 +227,8 @@ fn without_e2fsck_nothing_is_linked() {
 #[test]
 fn two_disks_that_could_be_meant_are_refused() {
     let machine = Machine::new();
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA"]);
-    machine.disk("sdb", OTHER, 512, &["TRUTHDB_DATA"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA"]);
+    machine.disk("sdb", OTHER, 512, &["EXAMPLE_DATA"]);
     machine.check();
     let problem = DataState::read(machine.root()).problem.unwrap();
     assert!(
@@ -244,7 +244,7 @@ fn two_disks_that_could_be_meant_are_refused() {
 fn two_paths_to_the_disk_that_was_booted_are_one_disk() {
     let machine = Machine::new();
     for name in ["sda", "sdb"] {
-        machine.disk(name, HERE, 512, &["TRUTHDB_DATA"]);
+        machine.disk(name, HERE, 512, &["EXAMPLE_DATA"]);
         let folder = format!("sys/devices/pci/{name}");
         for (file, text) in [
             ("wwid", "naa.600a0980383034\n"),
@@ -276,11 +276,11 @@ fn a_disk_that_comes_late_is_waited_for() {
     let mut check = machine.appliance("check").spawn().unwrap();
     std::thread::sleep(Duration::from_millis(400));
     assert!(check.try_wait().unwrap().is_none());
-    machine.disk("sda", HERE, 512, &["TRUTHDB_DATA"]);
+    machine.disk("sda", HERE, 512, &["EXAMPLE_DATA"]);
     assert!(check.wait().unwrap().success());
     assert_eq!(DataState::read(machine.root()).disk.as_deref(), Some("sda"));
     let serial = machine.read("dev/ttyS0");
-    let expected = "truthdb: TruthDB 1.2.0\r\ntruthdb: Data: looking for the disk\r\n\
-        truthdb: Data: checking TRUTHDB_DATA on sda2\r\n";
+    let expected = "example: Example 1.2.0\r\nexample: Data: looking for the disk\r\n\
+        example: Data: checking EXAMPLE_DATA on sda2\r\n";
     assert_eq!(serial, expected);
 }

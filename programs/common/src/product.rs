@@ -27,6 +27,8 @@ pub struct Product {
     pub name: String,
     /// What it is called in the names of files and of parameters.
     pub id: String,
+    /// Who makes it.
+    pub vendor: String,
     /// How a disk is laid out.
     pub disk: Disk,
     /// What it needs of a computer.
@@ -39,6 +41,12 @@ pub struct Product {
     pub settings: Settings,
     /// How the installer's screen looks.
     pub colours: Colours,
+    /// What it says in its own words.
+    #[serde(default)]
+    pub texts: Texts,
+    /// Files that it looks like.
+    #[serde(default)]
+    pub look: Look,
 }
 
 /// How a disk is laid out.
@@ -53,6 +61,14 @@ pub struct Disk {
     pub unfinished: String,
     /// The fewest MiB of a data partition.
     pub least_data_mib: u64,
+    /// MiB of the partition that firmware reads.
+    #[serde(default = "efi_mib")]
+    pub efi_mib: u64,
+}
+
+/// What the partition has of which nothing is said: room for several systems.
+fn efi_mib() -> u64 {
+    512
 }
 
 /// What it needs of a computer.
@@ -97,6 +113,28 @@ pub struct Settings {
     pub asked: Vec<Field>,
     /// What is asked for besides, of those who want to see it. What is in neither list stays as it is.
     pub advanced: Vec<Field>,
+}
+
+/// Sentences that people set; each is printable ASCII.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Texts {
+    /// What is said first of all.
+    pub welcome: Option<String>,
+    /// What to do when all is done.
+    pub done: Option<String>,
+    /// Whom to ask where something went wrong.
+    pub support: Option<String>,
+}
+
+/// Files beside this one, for a monitor.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Look {
+    /// A picture, for the first screen.
+    pub logo: Option<String>,
+    /// The font of all screens.
+    pub font: Option<String>,
 }
 
 /// The colours of a monitor.
@@ -154,7 +192,7 @@ fn read(path: &Path) -> Result<Product, Problem> {
         .map_err(|error| wrong(format!("is wrong: {}", error.message().trim())).because(error))
 }
 
-/// The product of this image. Tests, which load none, have that of the first recipe with one.
+/// The product of this image. Tests, which load none, have one of their own.
 ///
 /// # Panics
 ///
@@ -166,11 +204,7 @@ pub fn product() -> &'static Product {
 
 #[cfg(debug_assertions)]
 fn of_tests() -> Option<Product> {
-    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
-    let folders = std::fs::read_dir(recipes).ok()?.flatten();
-    let mut files: Vec<_> = folders.map(|it| it.path().join("product.toml")).collect();
-    files.sort();
-    files.iter().find_map(|file| read(file).ok())
+    toml::from_str(include_str!("product/example.toml")).ok()
 }
 
 #[cfg(not(debug_assertions))]
@@ -187,7 +221,7 @@ mod tests {
         let colours = colours.iter().chain(&["amber", "red", "dim"]);
         let colours: Vec<_> = colours.map(|it| format!("{it} = \"#0a0B0c\"\n")).collect();
         format!(
-            "name = \"ACME Store\"\nid = \"acme\"\n\
+            "name = \"ACME Store\"\nid = \"acme\"\nvendor = \"ACME\"\n\
              [disk]\nfolder = \"ACME\"\ndata = \"ACME_DATA\"\nunfinished = \"ACME_PART\"\n\
              least_data_mib = 64\n\
              [needs]\ndisk = 1\nmemory_mib = 512\n\
@@ -211,12 +245,25 @@ mod tests {
         assert_eq!(product.run("data.state"), "run/acme/data.state");
         assert_eq!(product.colours.dim, Colour([10, 11, 12]));
         assert_eq!(product.settings.asked, [Field::HostName]);
+        assert_eq!(
+            (product.vendor.as_str(), product.disk.efi_mib),
+            ("ACME", 512)
+        );
+        assert_eq!((product.texts.support, product.look.logo), (None, None));
+        let more = text().replace("[needs]", "efi_mib = 300\n[needs]")
+            + "[texts]\nsupport = \"Call 555.\"\n[look]\nfont = \"acme.psf\"\n";
+        std::fs::write(&path, more).unwrap();
+        let product = read(&path).unwrap();
+        assert_eq!(product.disk.efi_mib, 300);
+        assert_eq!(product.texts.support.as_deref(), Some("Call 555."));
+        assert_eq!(product.look.font.as_deref(), Some("acme.psf"));
     }
 
     #[test]
     fn what_is_wrong_is_said_with_its_reason() {
         let rows = [
             ("port = 80", "", "missing field `port`"),
+            ("vendor = \"ACME\"", "", "missing field `vendor`"),
             (
                 "port = 80",
                 "port = 80\nx = 1",

@@ -3,14 +3,17 @@
 //! ```text
 //! cargo run --example screenshot -- disk disk.ppm [WIDTH HEIGHT]
 //! cargo run --example screenshot            # the names of the states
+//! PRODUCT=DIR cargo run --example screenshot -- welcome welcome.ppm
 //! ```
 //!
-//! The states are those of the tests, on the machine that the tests make up.
+//! The states are those of the tests, on the machine that the tests make up. With PRODUCT the product is that
+//! of `DIR/etc/product.toml`, with the logo and the font beside it.
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
-use installer::screen::{Cells, Geometry, PixelFormat};
+use installer::screen::{Cells, Geometry, Own, PixelFormat, draw};
 use installer::state::State;
 use installer::ui::{Look, View};
 
@@ -33,13 +36,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         [name, file, width, height] => (name, file, (width.parse()?, height.parse()?)),
         _ => return Err("usage: screenshot [STATE FILE [WIDTH HEIGHT]]".into()),
     };
+    let root = PathBuf::from(std::env::var_os("PRODUCT").unwrap_or_default());
+    common::product::load(&root)?;
     let state = support::states::named(name).ok_or_else(|| format!("no state is called {name}"))?;
-    std::fs::write(file, picture(&state, size)?)?;
+    std::fs::write(file, picture(&root, &state, size)?)?;
     Ok(())
 }
 
 /// The picture of a state, as a PPM file.
-fn picture(state: &State, (width, height): (usize, usize)) -> Result<Vec<u8>, Infallible> {
+fn picture(
+    root: &Path,
+    state: &State,
+    (width, height): (usize, usize),
+) -> Result<Vec<u8>, Infallible> {
     let geometry = Geometry {
         width,
         height,
@@ -51,11 +60,10 @@ fn picture(state: &State, (width, height): (usize, usize)) -> Result<Vec<u8>, In
             ..PixelFormat::RGB888
         },
     };
-    let look = &Look::screen();
-    let view = View { state, look };
-    let mut cells = Cells::fitting(width, height, view.fewest_cells());
-    let (columns, rows) = cells.size();
-    cells.draw(view.draw(columns, rows));
+    let (own, mut look) = (Own::read(root), Look::screen());
+    let fewest = View { state, look: &look }.fewest_cells();
+    let mut cells = Cells::of(own.font, width, height, fewest);
+    draw(state, &mut look, &own, &mut cells);
     let mut picture = format!("P6\n{width} {height}\n255\n").into_bytes();
     let (scale, canvas) = (cells.scale(), cells.canvas());
     let changed = canvas.take_changed();

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
                 };
             }
             (Some("--install"), Some(file)) if arguments.len() == 0 => {
+                Log::to_stderr(&root);
                 return match headless::run(&root, Path::new(&file)) {
                     Ok(()) => ExitCode::SUCCESS,
                     Err(message) => {

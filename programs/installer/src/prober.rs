@@ -175,7 +175,7 @@ mod tests {
     fn machine() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let files = [
-            ("etc/os-release", "NAME=TruthDB\nVERSION_ID=1\n"),
+            ("etc/os-release", "NAME=Example\nVERSION_ID=1\n"),
             ("proc/cpuinfo", ""),
             ("proc/meminfo", "MemTotal: 1048576 kB\n"),
             ("sys/class/nvme/nvme0/state", "connecting\n"),

@@ -369,14 +369,14 @@ fn what_is_on_a_disk_is_erased_only_if_the_file_says_so() {
             with(Some(installation())),
             FOREIGN,
             Some(
-                "nvme0n1 holds TruthDB 0.1.0 already, with data. If all of that may be erased, add replace_installation = true to [disk] in the answer file.",
+                "nvme0n1 holds Example 0.1.0 already, with data. If all of that may be erased, add replace_installation = true to [disk] in the answer file.",
             ),
         ),
         (with(Some(installation())), REPLACE, None),
         (
             cut_off,
             FOREIGN,
-            Some("nvme0n1 holds an unfinished installation of TruthDB already"),
+            Some("nvme0n1 holds an unfinished installation of Example already"),
         ),
         (
             with(Some(with_more.clone())),

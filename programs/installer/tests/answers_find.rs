@@ -1,4 +1,4 @@
-//! Where an answer file is looked for: the SMBIOS table, FAT volumes called `TRUTHDB_CFG`, the
+//! Where an answer file is looked for: the SMBIOS table, FAT volumes called `EXAMPLE_CFG`, the
 //! medium that the machine was started from. Disks are images made here.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -89,7 +89,7 @@ fn a_labelled_volume_is_found_wherever_it_lies() {
     let large = fat(
         40 * MIB,
         FatType::Fat32,
-        "TRUTHDB_CFG",
+        "EXAMPLE_CFG",
         &[("INSTALL.TOML", TEXT.as_bytes())],
     );
     let other = fat(MIB, FatType::Fat12, "DATA", &[("install.toml", b"no")]);
@@ -115,7 +115,7 @@ fn a_labelled_volume_is_found_wherever_it_lies() {
     for (name, block_size, content, place) in rows {
         assert_eq!(
             source(name, block_size, &content, false),
-            Some(format!("/install.toml on {place} (TRUTHDB_CFG)"))
+            Some(format!("/install.toml on {place} (EXAMPLE_CFG)"))
         );
     }
 }
@@ -125,14 +125,14 @@ fn a_label_in_the_boot_sector_alone_counts_where_the_root_has_none() {
     let mut config = config();
     let in_root = config
         .windows(12)
-        .rposition(|it| it == b"TRUTHDB_CFG\x08")
+        .rposition(|it| it == b"EXAMPLE_CFG\x08")
         .unwrap();
     config[in_root] = 0xe5; // deleted
     assert!(source("sda", "512", &config, false).is_some());
     let mut renamed = fat(
         MIB,
         FatType::Fat12,
-        "TRUTHDB_CFG",
+        "EXAMPLE_CFG",
         &[("install.toml", TEXT.as_bytes())],
     );
     renamed[in_root..in_root + 11].copy_from_slice(b"OTHER      ");
@@ -173,7 +173,7 @@ fn the_boot_mediums_own_efi_system_partition_counts() {
     );
     assert_eq!(
         source("sdb", "512", &as_medium(labelled), true).as_deref(),
-        Some("/install.toml on sdb1 (TRUTHDB_CFG)")
+        Some("/install.toml on sdb1 (EXAMPLE_CFG)")
     );
 }
 
@@ -181,16 +181,16 @@ fn the_boot_mediums_own_efi_system_partition_counts() {
 fn the_firmware_hands_over_text_or_base64() {
     let rows: [(&[u8], &str); 3] = [
         (
-            b"truthdb.install.toml=version = 1\n",
-            "SMBIOS OEM string truthdb.install.toml",
+            b"example.install.toml=version = 1\n",
+            "SMBIOS OEM string example.install.toml",
         ),
         (
-            b"truthdb.install.toml.base64=dmVyc2lvbiA9IDEK",
-            "SMBIOS OEM string truthdb.install.toml.base64",
+            b"example.install.toml.base64=dmVyc2lvbiA9IDEK",
+            "SMBIOS OEM string example.install.toml.base64",
         ),
         (
-            b"truthdb.install.toml.base64=dmVyc2lv\nbiA9IDEK\n",
-            "SMBIOS OEM string truthdb.install.toml.base64",
+            b"example.install.toml.base64=dmVyc2lv\nbiA9IDEK\n",
+            "SMBIOS OEM string example.install.toml.base64",
         ),
     ];
     for (string, source) in rows {
@@ -202,7 +202,7 @@ fn the_firmware_hands_over_text_or_base64() {
     let machine = FakeMachine::new();
     add_strings(
         &machine,
-        &[b"truthdb.install=x", b"xtruthdb.install.toml=y"],
+        &[b"example.install=x", b"xexample.install.toml=y"],
     );
     assert_eq!(search(&machine, None), Ok(None));
 }
@@ -214,15 +214,15 @@ fn refusal(machine: &FakeMachine) -> String {
 #[test]
 fn what_is_no_base64_is_refused() {
     let strings: [&[u8]; 2] = [
-        b"truthdb.install.toml.base64=dmVyc2lvbiA9IDE",
-        b"truthdb.install.toml.base64=\xff",
+        b"example.install.toml.base64=dmVyc2lvbiA9IDE",
+        b"example.install.toml.base64=\xff",
     ];
     for string in strings {
         let machine = FakeMachine::new();
         add_strings(&machine, &[string]);
         assert_eq!(
             refusal(&machine),
-            "The answer file is not base64: SMBIOS OEM string truthdb.install.toml.base64. Make it \
+            "The answer file is not base64: SMBIOS OEM string example.install.toml.base64. Make it \
              with: base64 -w0 install.toml"
         );
     }
@@ -233,7 +233,7 @@ fn of_a_file_that_is_too_large_just_enough_is_read_to_tell() {
     for (length, expected) in [(LARGEST, LARGEST), (3 * LARGEST, LARGEST + 1)] {
         let content = vec![b'#'; length];
         let files = [("install.toml", &content[..])];
-        let volume = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &files);
+        let volume = fat(MIB, FatType::Fat12, "EXAMPLE_CFG", &files);
         let machine = machine(&[("sda", "512", &volume)]);
         let found = search(&machine, None).unwrap().unwrap();
         assert_eq!(found.bytes.len(), expected);
@@ -247,26 +247,26 @@ fn a_volume_that_is_almost_right_is_followed_or_told() {
     let (right, text) = (("install.toml", TEXT.as_bytes()), TEXT.as_bytes());
     let rows: [Row<'_>; 5] = [
         (
-            "truthdb_cfg",
+            "example_cfg",
             &[right],
-            Some("/install.toml on sda (TRUTHDB_CFG)"),
+            Some("/install.toml on sda (EXAMPLE_CFG)"),
         ),
         (
-            "TruthDB_Cfg",
+            "Example_Cfg",
             &[("INSTALL.TOML", text)],
-            Some("/install.toml on sda (TRUTHDB_CFG)"),
+            Some("/install.toml on sda (EXAMPLE_CFG)"),
         ),
         (
-            "TRUTHDB_CFG",
+            "EXAMPLE_CFG",
             &[("Install.toml.txt", text)],
-            Some("/install.toml.txt on sda (TRUTHDB_CFG)"),
+            Some("/install.toml.txt on sda (EXAMPLE_CFG)"),
         ),
         (
-            "TRUTHDB_CFG",
+            "EXAMPLE_CFG",
             &[("install.toml.txt", b"an older one"), right],
-            Some("/install.toml on sda (TRUTHDB_CFG)"),
+            Some("/install.toml on sda (EXAMPLE_CFG)"),
         ),
-        ("TRUTHDB_CF", &[right], None),
+        ("EXAMPLE_CF", &[right], None),
     ];
     for (label, files, expected) in rows {
         let volume = fat(MIB, FatType::Fat12, label, files);
@@ -292,15 +292,15 @@ fn a_volume_that_is_almost_right_is_followed_or_told() {
         (
             Some(1),
             "exFAT",
-            "Basic data partition, truthdb_cfg",
+            "Basic data partition, example_cfg",
             "sda1",
         ),
-        (None, "ext4", "TRUTHDB_CFG", "sda"),
+        (None, "ext4", "EXAMPLE_CFG", "sda"),
     ] {
         assert_eq!(
             of_kind(number, kind, label).unwrap_err().to_string(),
             format!(
-                "TRUTHDB_CFG on {name} is not FAT but {kind}. Format it as FAT32 with this label, and put \
+                "EXAMPLE_CFG on {name} is not FAT but {kind}. Format it as FAT32 with this label, and put \
                  install.toml on it."
             )
         );
@@ -316,7 +316,7 @@ fn a_volume_with_another_label_is_told_and_never_followed() {
         let partitions: [(_, &[u8]); 1] = [(partition_types::BASIC, content)];
         with_named(name, LogicalBlockSize::Lb512, &partitions)
     };
-    let label_it = " To have it followed, label the file system TRUTHDB_CFG.";
+    let label_it = " To have it followed, label the file system EXAMPLE_CFG.";
     let rows = [
         (
             volume("DATA", files),
@@ -327,13 +327,13 @@ fn a_volume_with_another_label_is_told_and_never_followed() {
             "/install.toml.txt on sda1 is not followed: its file system has no label.",
         ),
         (
-            partition("truthdb_cfg", &volume("DATA", files)),
-            "/install.toml.txt on sda1 is not followed: TRUTHDB_CFG is only the name of the partition; \
+            partition("example_cfg", &volume("DATA", files)),
+            "/install.toml.txt on sda1 is not followed: EXAMPLE_CFG is only the name of the partition; \
              its file system has the label DATA.",
         ),
         (
-            partition("TRUTHDB_CFG", &volume("", &[])),
-            "sda1 is not searched for an answer file: TRUTHDB_CFG is only the name of the partition; \
+            partition("EXAMPLE_CFG", &volume("", &[])),
+            "sda1 is not searched for an answer file: EXAMPLE_CFG is only the name of the partition; \
              its file system has no label.",
         ),
     ];
@@ -352,7 +352,7 @@ fn a_volume_with_another_label_is_told_and_never_followed() {
         };
         assert_eq!(why.to_string(), format!("{expected}{label_it}"));
         // One that is right is enough.
-        add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+        add_strings(&machine, &[b"example.install.toml=version = 1\n"]);
         assert!(matches!(sought(&machine), Ok(Sought::File(_))));
     }
     let other = partition("x", &volume("DATA", &[]));
@@ -365,24 +365,24 @@ fn a_volume_that_was_prepared_in_vain_is_told() {
     let misnamed = fat(
         MIB,
         FatType::Fat12,
-        "TRUTHDB_CFG",
+        "EXAMPLE_CFG",
         &[("answers.toml", TEXT.as_bytes())],
     );
     let machine = machine(&[("sda", "512", &misnamed)]);
     assert_eq!(
         refusal(&machine),
-        "TRUTHDB_CFG on sda has no /install.toml. Put the answer file there, under just this name, or \
-         take TRUTHDB_CFG away."
+        "EXAMPLE_CFG on sda has no /install.toml. Put the answer file there, under just this name, or \
+         take EXAMPLE_CFG away."
     );
     let mut hardware = machine.scan(&[]);
-    hardware.disks[0].volume = Volume::Iso("TRUTHDB_CFG".to_owned());
+    hardware.disks[0].volume = Volume::Iso("EXAMPLE_CFG".to_owned());
     assert_eq!(
         find(machine.root(), &hardware).unwrap_err().to_string(),
-        "TRUTHDB_CFG on sda is an ISO 9660 file system. Put install.toml on a FAT file system with \
+        "EXAMPLE_CFG on sda is an ISO 9660 file system. Put install.toml on a FAT file system with \
          this label."
     );
     // Another one that is right is enough.
-    add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+    add_strings(&machine, &[b"example.install.toml=version = 1\n"]);
     assert!(search(&machine, None).unwrap().is_some());
 }
 
@@ -390,12 +390,12 @@ fn a_volume_that_was_prepared_in_vain_is_told() {
 fn more_than_one_is_refused() {
     let config = config();
     let machine = machine(&[("sda", "512", &config), ("sdb", "512", &config)]);
-    add_strings(&machine, &[b"truthdb.install.toml=x"]);
+    add_strings(&machine, &[b"example.install.toml=x"]);
     assert_eq!(
         refusal(&machine),
         "There are 3 answer files, and none says that it counts: SMBIOS OEM string \
-         truthdb.install.toml; /install.toml on sda (TRUTHDB_CFG); /install.toml on sdb \
-         (TRUTHDB_CFG). Leave one of them, and restart this computer."
+         example.install.toml; /install.toml on sda (EXAMPLE_CFG); /install.toml on sdb \
+         (EXAMPLE_CFG). Leave one of them, and restart this computer."
     );
 }
 
@@ -462,7 +462,7 @@ fn where_a_disk_cannot_be_searched_no_file_counts_that_came_after_the_start() {
             };
             let machine = machine(&[("sda", "512", &nothing), ("sdb", "512", other)]);
             if place == "firmware" {
-                add_strings(&machine, &[b"truthdb.install.toml=version = 1\n"]);
+                add_strings(&machine, &[b"example.install.toml=version = 1\n"]);
             }
             let is_medium = ("sdb", Volume::Iso(MEDIUM.to_owned()));
             let volumes = [is_medium].into_iter().filter(|_| place == "medium");
@@ -488,13 +488,13 @@ fn where_a_disk_cannot_be_searched_no_file_counts_that_came_after_the_start() {
 fn a_damaged_volume_has_been_searched() {
     let long = vec![b'#'; 40_000];
     let files = [("install.toml", &long[..])];
-    let mut damaged = fat(MIB, FatType::Fat12, "TRUTHDB_CFG", &files);
+    let mut damaged = fat(MIB, FatType::Fat12, "EXAMPLE_CFG", &files);
     // Nothing follows the file's first cluster.
     damaged[512 + 3] = 0xff;
     damaged[512 + 4] |= 0x0f;
     let machine = machine(&[("sda", "512", &damaged), ("sdb", "512", &config())]);
     let found = search(&machine, None).unwrap().unwrap();
-    assert_eq!(found.source, "/install.toml on sdb (TRUTHDB_CFG)");
+    assert_eq!(found.source, "/install.toml on sdb (EXAMPLE_CFG)");
 }
 
 /// Flips bits of the structures that are read first; whatever comes of it, it ends.

@@ -230,14 +230,14 @@ fn a_table_that_was_written_for_another_block_size_is_told() {
         (512, 4096, "GPT for blocks of 512"),
     ] {
         let mut image = Image::new(written);
-        image.gpt(&[("EFI", EFI, 1, 8), ("TRUTHDB_DATA", LINUX_FS, 9, 20)]);
+        image.gpt(&[("EFI", EFI, 1, 8), ("EXAMPLE_DATA", LINUX_FS, 9, 20)]);
         for (offset, data) in EXT4 {
             image.write(9 * MIB + offset, data);
         }
         image.block_size = read;
         let found = image.read();
         assert_eq!((found.table, found.earlier), (Some(name), None));
-        let expected = ["Some(1) 8 \"EFI\" EFI", "Some(2) 20 \"TRUTHDB_DATA\" ext4"];
+        let expected = ["Some(1) 8 \"EFI\" EFI", "Some(2) 20 \"EXAMPLE_DATA\" ext4"];
         assert_eq!(image.lines(), expected);
     }
 }
@@ -258,7 +258,7 @@ fn a_table_that_was_put_over_another_one_does_not_hide_it() {
 fn a_disk_of_which_one_end_cannot_be_read_still_has_its_table() {
     let image = Image::new(512);
     assert!(image.read_as(SIZE + MIB).is_err());
-    image.gpt(&[("EFI", EFI, 1, 8), ("TRUTHDB_DATA", LINUX_FS, 9, 20)]);
+    image.gpt(&[("EFI", EFI, 1, 8), ("EXAMPLE_DATA", LINUX_FS, 9, 20)]);
     let found = image.read_as(SIZE + MIB).unwrap();
     assert_eq!((found.table, found.parts.len()), (Some("GPT"), 2));
     assert!(found.earlier.is_some());
@@ -381,7 +381,7 @@ fn partitions_of_an_mbr_are_told_with_logical_ones_and_a_chain_that_bites_its_ta
 fn an_earlier_installation_is_told_with_its_version() {
     let image = Image::new(512);
     let names = |first, second| image.gpt(&[(first, EFI, 1, 40), (second, LINUX_FS, 41, 10)]);
-    names("EFI", "TRUTHDB_DATA");
+    names("EFI", "EXAMPLE_DATA");
     let mut file = File::options()
         .read(true)
         .write(true)
@@ -396,9 +396,9 @@ fn an_earlier_installation_is_told_with_its_version() {
         let folder = root
             .create_dir("EFI")
             .unwrap()
-            .create_dir("TruthDB")
+            .create_dir("Example")
             .unwrap();
-        for name in ["truthdb-1.10.0.efi", "truthdb-1.2.3.efi", "other.efi"] {
+        for name in ["example-1.10.0.efi", "example-1.2.3.efi", "other.efi"] {
             folder.create_file(name).unwrap();
         }
     }
@@ -407,15 +407,15 @@ fn an_earlier_installation_is_told_with_its_version() {
     drop(file);
     let version = Some("1.10.0".to_owned());
     let rows = [
-        ("EFI", "TRUTHDB_DATA", Some((false, true))),
-        ("TRUTHDB_UNFINISHED", "TRUTHDB_DATA", Some((true, true))),
+        ("EFI", "EXAMPLE_DATA", Some((false, true))),
+        ("EXAMPLE_UNFINISHED", "EXAMPLE_DATA", Some((true, true))),
         (
-            "TRUTHDB_UNFINISHED",
-            "TRUTHDB_UNFINISHED",
+            "EXAMPLE_UNFINISHED",
+            "EXAMPLE_UNFINISHED",
             Some((true, false)),
         ),
         ("EFI", "root", None),
-        ("EFI system", "TRUTHDB_DATA", None),
+        ("EFI system", "EXAMPLE_DATA", None),
     ];
     let earlier = |(unfinished, has_data)| Earlier {
         version: version.clone(),
@@ -432,7 +432,7 @@ fn an_earlier_installation_is_told_with_its_version() {
         );
     }
     // A table that another one was put over is not in effect.
-    names("EFI", "TRUTHDB_DATA");
+    names("EFI", "EXAMPLE_DATA");
     assert_eq!(image.read().earlier, Some(earlier((false, true))));
     image.write(446, &entry(0x83, 2048, 2048));
     image.write(510, &[0x55, 0xaa]);
@@ -443,7 +443,7 @@ fn an_earlier_installation_is_told_with_its_version() {
 #[test]
 fn no_damage_makes_it_fail_or_hang() {
     let image = Image::new(512);
-    image.gpt(&[("EFI", EFI, 1, 8), ("TRUTHDB_DATA", LINUX_FS, 9, 20)]);
+    image.gpt(&[("EFI", EFI, 1, 8), ("EXAMPLE_DATA", LINUX_FS, 9, 20)]);
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..300 {
         // xorshift64: Marsaglia, "Xorshift RNGs", 2003

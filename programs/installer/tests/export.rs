@@ -64,7 +64,7 @@ fn logs_and_receipts_are_written_into_a_folder_of_their_own_each_time() {
     machine.write("dev/kmsg", "6,1,0,-;Linux version 6\n");
     plug_fat(&machine, USB, SIZE);
     for number in 1..=2 {
-        let said = format!("The logs are on sdb, in truthdb-logs-{number}.");
+        let said = format!("The logs are on sdb, in example-logs-{number}.");
         assert_eq!(export(&machine), Ok(said));
     }
     let expected = |number| {
@@ -74,7 +74,7 @@ fn logs_and_receipts_are_written_into_a_folder_of_their_own_each_time() {
             ("install-receipt-1.json", "{1}\n"),
             ("install-receipt-2.json", "{2}\n"),
         ]
-        .map(|(name, text)| (format!("truthdb-logs-{number}/{name}"), text.to_owned()))
+        .map(|(name, text)| (format!("example-logs-{number}/{name}"), text.to_owned()))
     };
     assert_eq!(files(&machine, "sdb"), [expected(1), expected(2)].concat());
 }
@@ -99,7 +99,7 @@ fn neither_the_boot_medium_nor_a_fixed_disk_nor_the_target_is_written_to() {
     assert!(files(&machine, "nvme0n1").is_empty());
     assert!(fs::read(device(&machine, "nvme0n1")).unwrap() == before);
     plug_fat(&machine, OTHER, SIZE);
-    let said = "The logs are on sdd, in truthdb-logs-1.".to_owned();
+    let said = "The logs are on sdd, in example-logs-1.".to_owned();
     assert_eq!(export(&machine), Ok(said));
     let hardware = machine.scan(&[]);
     let target = hardware.disks.iter().find(|disk| disk.name == "sdd");
@@ -181,7 +181,7 @@ fn logs_are_written_into_a_partition() {
     bytes.resize(usize::try_from(START).unwrap(), 0);
     bytes.extend(volume.get_ref());
     fs::write(device(&machine, "sdb"), &bytes).unwrap();
-    let said = "The logs are on sdb, in truthdb-logs-1.".to_owned();
+    let said = "The logs are on sdb, in example-logs-1.".to_owned();
     assert_eq!(export(&machine), Ok(said));
     let after = fs::read(device(&machine, "sdb")).unwrap();
     let start = usize::try_from(START).unwrap();

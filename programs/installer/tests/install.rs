@@ -45,7 +45,7 @@ impl Machine {
         fs::create_dir_all(machine.variables()).unwrap();
         fs::write(
             path.join("etc/os-release"),
-            "NAME=TruthDB\nVERSION_ID=1.2.3\n",
+            "NAME=Example\nVERSION_ID=1.2.3\n",
         )
         .unwrap();
         let identity = path.join("sys/class/dmi/id/product_uuid");
@@ -88,11 +88,11 @@ impl Machine {
         let hex = digest
             .iter()
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let path = self.path().join("payload/TruthDB.efi");
+        let path = self.path().join("payload/Example.efi");
         fs::write(&path, payload).unwrap();
         fs::write(
             path.with_extension("efi.sha256"),
-            format!("{hex}  TruthDB.efi\n"),
+            format!("{hex}  Example.efi\n"),
         )
         .unwrap();
     }
@@ -239,7 +239,7 @@ fn an_installation_is_whole_and_a_second_one_changes_nothing() {
         assert!(
             report
                 .receipt
-                .contains("\"TRUTHDB_DATA: superblock and group")
+                .contains("\"EXAMPLE_DATA: superblock and group")
         );
         assert!(machine.holds(&report.receipt), "the receipt is on the disk");
         let inodes = machine.number(DATA_START + 1024);
@@ -308,7 +308,7 @@ fn nothing_tells_of_what_was_on_the_disk_before() {
     );
     assert_eq!(
         outcome.unwrap_err().message,
-        "sda does not have what was written to it: TRUTHDB_DATA looks like RAID member and ext4."
+        "sda does not have what was written to it: EXAMPLE_DATA looks like RAID member and ext4."
     );
 }
 
@@ -366,7 +366,7 @@ fn the_version_is_told_by_the_systems_name_or_its_receipt_or_not_at_all() {
     };
     let installed = version();
     assert!(installed.is_some());
-    let long_name: Vec<u8> = "db-".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let long_name: Vec<u8> = "le-".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let system = machine.read(1 << 20, 32 << 20);
     let at = system
         .windows(long_name.len())
@@ -478,7 +478,7 @@ fn a_damaged_medium_is_noticed_before_anything_is_written() {
     let machine = Machine::new(512);
     let before = machine.digest(0, 4 << 20);
     fs::write(
-        machine.path().join("payload/TruthDB.efi"),
+        machine.path().join("payload/Example.efi"),
         b"something else",
     )
     .unwrap();
@@ -509,7 +509,7 @@ fn a_failing_mke2fs_leaves_an_unfinished_disk_that_a_retry_finishes() {
     assert_eq!(failure.stage, Stage::Data);
     assert_eq!(
         failure.message,
-        "Making the file system TRUTHDB_DATA on sda failed: mke2fs: Input/output error."
+        "Making the file system EXAMPLE_DATA on sda failed: mke2fs: Input/output error."
     );
     assert!(failure.disk.contains("unfinished"), "{}", failure.disk);
     assert!(machine.holds(&failure.receipt.unwrap()));
@@ -628,7 +628,7 @@ fn flipped_bytes_of_new_data_are_noticed() {
     for (what, at) in rows {
         let failure = machine.run_with_flip(Task::Install, at).expect_err(what);
         assert_eq!(failure.stage, Stage::Verify, "{what}");
-        let said = "TRUTHDB_DATA on sda is not as it was made: ";
+        let said = "EXAMPLE_DATA on sda is not as it was made: ";
         assert!(failure.message.starts_with(said), "{what}: {failure}");
     }
 }
@@ -665,7 +665,7 @@ fn validate_notices_every_kind_of_damage() {
             &[0; 8192],
             "is not what was installed",
         ),
-        (DATA_START + 1024 + 0x38, &[0; 2], "TRUTHDB_DATA is damaged"),
+        (DATA_START + 1024 + 0x38, &[0; 2], "EXAMPLE_DATA is damaged"),
         (1 << 20, &[0; 512], "install-receipt.json cannot be read"),
     ];
     for (offset, data, expected) in rows {
@@ -704,7 +704,7 @@ fn an_installation_is_started_next_whether_the_firmware_still_knows_it_or_not() 
     let size = usize::try_from(SIZE).unwrap();
     let before = machine.digest(0, size);
     let entry = machine.variable("Boot0000").unwrap();
-    let words = Ok("TruthDB is started from sda.".to_owned());
+    let words = Ok("Example is started from sda.".to_owned());
     assert_eq!(start(), words);
     assert_eq!(machine.variable("BootNext"), Some(vec![0, 0]));
     // Reset to what it was when it left the factory.
@@ -800,7 +800,7 @@ fn settings_change_in_one_cluster_and_data_stay() {
                 .find(|line| line.starts_with("id = "))
                 .cloned()
         };
-        let same = change("truthdb").unwrap();
+        let same = change("example").unwrap();
         assert_eq!(settings(), Some(Settings::default()));
         // Of a file that is lost, what else lies there says which node it is, whatever it is called now.
         let volume = format!("{}?offset={}", machine.disk_path().display(), 513 << 20);

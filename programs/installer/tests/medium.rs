@@ -20,7 +20,7 @@ use installer::prober::Prober;
 use rustix::pipe::pipe;
 use support::{FakeMachine, NVME, USB};
 
-const OS_RELEASE: &str = "NAME=\"TruthDB\"\nID=truthdb-installer\nVERSION_ID=0.1.0\n";
+const OS_RELEASE: &str = "NAME=\"Example\"\nID=example-installer\nVERSION_ID=0.1.0\n";
 const KERNEL: &str = "6.12.48-installer";
 
 /// A program with these sections.

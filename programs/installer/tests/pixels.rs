@@ -18,9 +18,11 @@ use installer::state::{Purpose, State};
 use installer::ui::{Look, View};
 use profont::PROFONT_24_POINT;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Color;
 use support::compare_golden;
 use support::states::{self, hardware};
+use tinybmp::Bmp;
 
 const GEOMETRY: Geometry = Geometry {
     width: 1280,
@@ -173,6 +175,59 @@ fn bands_reach_every_edge_of_the_screen() {
         assert_eq!(pixel(&memory, x, y), band, "at {x},{y}");
     }
     assert_eq!(pixel(&memory, right, bottom / 2), ground);
+}
+
+/// A BMP picture of 32 by 20 pixels, all of them magenta.
+fn logo() -> Bmp<'static, Rgb888> {
+    let mut bytes = b"BM".to_vec();
+    for word in [54 + 96 * 20, 0, 54, 40, 32, 20, 0x0018_0001_u32, 0, 96 * 20] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.resize(54, 0);
+    bytes.extend([255, 0, 255].repeat(32 * 20));
+    Bmp::from_slice(bytes.leak()).unwrap()
+}
+
+#[test]
+fn a_logo_stands_beside_the_text_of_the_first_screen_alone() {
+    let mut look = Look::screen();
+    look.logo = Some((2, 1));
+    let mut cells = cells();
+    let (columns, rows) = cells.size();
+    let mut memory = vec![0; GEOMETRY.stride * GEOMETRY.height];
+    let mut draw = |state: &State| {
+        let view = View { state, look: &look };
+        let area = view.logo_area(columns, rows);
+        cells.draw_with(view.draw(columns, rows), area.map(|area| (logo(), area)));
+        scan_out(&mut cells, &mut memory);
+        let pixels = memory.chunks_exact(4);
+        let magenta = pixels.filter(|it| it[..3] == [255, 0, 255]).count();
+        (area, magenta)
+    };
+    let (area, magenta) = draw(&welcome());
+    assert_eq!(area, Some(Rect::new(columns - 4, 4, 2, 1)));
+    assert_eq!(magenta, 32 * 20);
+    assert_eq!(draw(&disk(0)), (None, 0));
+    assert_eq!(draw(&welcome()).1, 32 * 20);
+    let state = &welcome();
+    for (logo, room) in [((26, 1), true), ((27, 1), false), ((2, 19), false)] {
+        look.logo = Some(logo);
+        let view = View { state, look: &look };
+        assert_eq!(view.logo_area(80, 25).is_some(), room, "{logo:?}");
+    }
+}
+
+#[test]
+fn a_font_of_the_product_s_own_is_taken_where_it_fits() {
+    let own = Some(profont::PROFONT_14_POINT);
+    for ((width, height), expected) in [
+        ((1280, 800), ((10, 17), 1)),
+        ((1920, 1080), ((10, 17), 2)),
+        ((640, 480), ((7, 15), 1)),
+    ] {
+        let cells = Cells::of(own, width, height, (80, 25));
+        assert_eq!((cells.cell_size(), cells.scale()), expected, "{width}");
+    }
 }
 
 #[test]

@@ -28,6 +28,11 @@ struct Console {
 impl Console {
     /// Starts the program on `machine`; `None` where there are no pseudo-terminals.
     fn start(machine: &FakeMachine) -> Option<Self> {
+        Self::start_told(machine, "example.log=off")
+    }
+
+    /// The same, with more on the kernel's command line.
+    fn start_told(machine: &FakeMachine, more: &str) -> Option<Self> {
         let Ok(terminal) = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY) else {
             assert!(std::env::var_os("CI").is_none(), "no pseudo-terminals here");
             eprintln!("skipped: no pseudo-terminals here");
@@ -39,6 +44,8 @@ impl Console {
         symlink(name.to_str().unwrap(), machine.root().join("dev/ttyS0")).unwrap();
         machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
         machine.write("run/.keep", "");
+        let cmdline = format!("quiet example.medium={MEDIUM} {more}\n");
+        machine.write("proc/cmdline", &cmdline);
         let program = Command::new(env!("CARGO_BIN_EXE_installer"))
             .arg("--root")
             .arg(machine.root())
@@ -126,7 +133,7 @@ fn shows_the_machine_follows_its_disks_and_leaves() {
     let Some(mut console) = Console::start(&machine) else {
         return;
     };
-    console.wait_for("TruthDB");
+    console.wait_for("Example");
     console.wait_for("Welcome");
     console.wait_for(&format!("{MEDIUM} on sdb"));
     console.wait_for("Leave and restart");
@@ -152,6 +159,56 @@ fn shows_the_machine_follows_its_disks_and_leaves() {
 }
 
 #[test]
+fn what_is_logged_stands_above_the_keys_and_on_standard_error() {
+    let machine = FakeMachine::new();
+    let Some(mut console) = Console::start_told(&machine, "example.log=info") else {
+        return;
+    };
+    // Nobody had a terminal yet, so it is a line of its own.
+    console.wait_for("] INFO installer: starting version=");
+    console.wait_for("\r\n");
+    console.wait_for("\x1b[23;1H\x1b[0m\x1b[2K[");
+    console.wait_for("] INFO installer::app: changed state state=\"welcome\"");
+    console.wait_for("Leave and restart");
+    machine.remove("sys");
+    console
+        .wait_for("] ERROR installer::app: cannot look at the machine problem=/sys is not mounted");
+    console.wait_for("/sys is not mounted");
+    console.press(b"q");
+    let (status, errors) = console.end();
+    assert_eq!(status.code(), Some(0));
+    let lines: Vec<_> = errors.lines().collect();
+    let is_whole =
+        |it: &&str| it.starts_with('[') && (it.contains(" INFO ") || it.contains(" ERROR "));
+    assert!(lines.len() > 4 && lines.iter().all(is_whole), "{errors}");
+}
+
+#[test]
+fn serial_consoles_can_be_left_to_others() {
+    let machine = FakeMachine::new();
+    let Some(mut console) = Console::start_told(&machine, "example.log=info example.serial=off")
+    else {
+        return;
+    };
+    let log = machine.root().join("run/example-installer.log");
+    let is_welcome = || std::fs::read_to_string(&log).is_ok_and(|it| it.contains("welcome"));
+    while !is_welcome() {
+        assert!(console.program.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut fds = [PollFd::new(&console.terminal, PollFlags::IN)];
+    let soon = Timespec {
+        tv_sec: 0,
+        tv_nsec: 300_000_000,
+    };
+    assert_eq!(
+        poll(&mut fds, Some(&soon)).unwrap(),
+        0,
+        "it wrote something"
+    );
+}
+
+#[test]
 fn leads_to_an_installation_and_back() {
     let machine = machine();
     let Some(mut console) = Console::start(&machine) else {
@@ -164,12 +221,12 @@ fn leads_to_an_installation_and_back() {
     console.press(b"\r");
     console.wait_for("Settings");
     console.press(b"-9");
-    console.wait_for("truthdb-9");
+    console.wait_for("example-9");
     console.press(b"\x1bOQ");
     console.wait_for("Name servers");
     console.press(b"\r");
     console.wait_for("Confirm: install");
-    console.wait_for("Host name truthdb-9");
+    console.wait_for("Host name example-9");
     console.press(b"\x1b");
     console.wait_for("Settings");
     console.press(b"\r");
@@ -203,9 +260,9 @@ fn a_problem_stays_on_the_screen_until_it_is_mended() {
     console.press(b"r");
     console.wait_for("Tried again: nothing has changed.");
     console.press(b"e");
-    console.wait_for("begin of the log of truthdb-installer");
+    console.wait_for("begin of the log of example-installer");
     console.wait_for("/proc/meminfo cannot be read");
-    console.wait_for("end of the log of truthdb-installer");
+    console.wait_for("end of the log of example-installer");
     console.wait_for("Press any key to go back.");
     // This key only ends the log, whatever it is.
     console.press(b"q");

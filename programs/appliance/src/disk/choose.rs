@@ -168,11 +168,11 @@ mod tests {
         let rows = [
             (
                 vec![disk("sda", false)],
-                "sda has a partition TRUTHDB_DATA, but is another disk.",
+                "sda has a partition EXAMPLE_DATA, but is another disk.",
             ),
             (
                 vec![disk("sda", false), disk("sdc", false)],
-                "sda and sdc have a partition TRUTHDB_DATA, but are other disks.",
+                "sda and sdc have a partition EXAMPLE_DATA, but are other disks.",
             ),
         ];
         for (mut disks, others) in rows {
@@ -196,7 +196,7 @@ mod tests {
         for (disks, boot_known) in [(disks, false), (twins, true)] {
             assert_eq!(
                 message(choose(&disks, boot_known, PATIENCE)),
-                "sda and sdb all have a partition TRUTHDB_DATA, and nothing says which one is \
+                "sda and sdb all have a partition EXAMPLE_DATA, and nothing says which one is \
                  meant."
             );
         }
@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             message(choose(&[], true, PATIENCE)),
-            "No disk has a partition TRUTHDB_DATA."
+            "No disk has a partition EXAMPLE_DATA."
         );
         let cut_off = Disk {
             name: "vda".to_owned(),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(look(&booted, early), Choice::Wait);
         assert_eq!(
             message(look(&booted, PATIENCE)),
-            "sdb, which this system was started from, has no partition TRUTHDB_DATA."
+            "sdb, which this system was started from, has no partition EXAMPLE_DATA."
         );
         booted.unfinished = true;
         assert_eq!(

@@ -143,14 +143,14 @@ mod tests {
         }
         let others = [
             "",
-            "TRUTHDB",
-            "TRUTHDB_DATA0",
-            "TRUTHDB_DATA1",
-            "TRUTHDB_DATA9",
-            "TRUTHDB_DATA02",
-            "TRUTHDB_DATA10",
-            "truthdb_data",
-            "TRUTHDB_DATA ",
+            "EXAMPLE",
+            "EXAMPLE_DATA0",
+            "EXAMPLE_DATA1",
+            "EXAMPLE_DATA9",
+            "EXAMPLE_DATA02",
+            "EXAMPLE_DATA10",
+            "example_data",
+            "EXAMPLE_DATA ",
         ];
         for other in others {
             assert_eq!(number(other), None, "{other}");

@@ -70,7 +70,7 @@ fn every_link_with_a_cable_gets_a_dhcp_client() {
     machine.write("sys/class/net/dummy0/type", "1\n");
     machine.link("vf0", "1\n");
     machine.write("sys/class/net/vf0/master/type", "1\n");
-    let mut network = Network::new(machine.0.path(), "truthdb", Address::Dhcp, Instant::now());
+    let mut network = Network::new(machine.0.path(), "example", Address::Dhcp, Instant::now());
     let mut calls = machine.wait(&mut network, 4);
     // The client runs beside the rest.
     calls.sort();
@@ -80,7 +80,7 @@ fn every_link_with_a_cable_gets_a_dhcp_client() {
             "ip link set dev lo up",
             "ip link set dev net0 up",
             "ip link set dev net1 up",
-            "udhcpc -f -R -i net0 -t 3 -T 2 -A 5 -x hostname:truthdb -O 121 -s /etc/udhcpc.script",
+            "udhcpc -f -R -i net0 -t 3 -T 2 -A 5 -x hostname:example -O 121 -s /etc/udhcpc.script",
         ]
     );
     let addresses = vec![
@@ -106,7 +106,7 @@ fn every_link_with_a_cable_gets_a_dhcp_client() {
 fn a_cable_that_comes_back_has_the_address_asked_for_anew() {
     let machine = Machine::new();
     machine.link("net0", "1\n");
-    let mut network = Network::new(machine.0.path(), "truthdb", Address::Dhcp, Instant::now());
+    let mut network = Network::new(machine.0.path(), "example", Address::Dhcp, Instant::now());
     machine.wait(&mut network, 3);
     machine.link("net0", "0\n");
     network.look(Instant::now(), &mut Vec::new());
@@ -128,7 +128,7 @@ fn a_fixed_address_goes_to_the_first_link_with_a_cable() {
     machine.link("net0", "1\n");
     machine.link("net1", "1\n");
     let start = Instant::now();
-    let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
+    let mut network = Network::new(machine.0.path(), "example", fixed("192.0.2.1"), start);
     network.look(start, &mut Vec::new());
     network.look(start, &mut Vec::new());
     assert_eq!(
@@ -153,7 +153,7 @@ fn another_link_gets_it_when_the_first_had_its_time() {
     machine.link("net0", "0\n");
     machine.link("net1", "1\n");
     let start = Instant::now();
-    let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
+    let mut network = Network::new(machine.0.path(), "example", fixed("192.0.2.1"), start);
     network.look(start, &mut Vec::new());
     assert_eq!(machine.calls().len(), 3);
     network.look(start + SETTLE, &mut Vec::new());
@@ -173,7 +173,7 @@ fn without_any_cable_it_waits_for_one_however_long() {
     machine.link("net0", "0\n");
     machine.link("net1", "0\n");
     let start = Instant::now();
-    let mut network = Network::new(machine.0.path(), "truthdb", fixed("192.0.2.1"), start);
+    let mut network = Network::new(machine.0.path(), "example", fixed("192.0.2.1"), start);
     network.look(start, &mut Vec::new());
     network.look(start + 20 * SETTLE, &mut Vec::new());
     assert_eq!(machine.calls().len(), 3);
@@ -190,7 +190,7 @@ fn without_any_cable_it_waits_for_one_however_long() {
 fn a_link_that_is_taken_away_leaves_no_client_behind() {
     let machine = Machine::new();
     machine.link("net0", "1\n");
-    let mut network = Network::new(machine.0.path(), "truthdb", Address::Dhcp, Instant::now());
+    let mut network = Network::new(machine.0.path(), "example", Address::Dhcp, Instant::now());
     machine.wait(&mut network, 3);
     fs::remove_dir_all(machine.0.path().join("sys/class/net/net0")).unwrap();
     network.look(Instant::now(), &mut Vec::new());
@@ -208,7 +208,7 @@ fn what_ip_says_when_it_fails_is_kept() {
         "sbin/ip",
         "#!/bin/sh\necho 'ip: no such device' >&2\nexit 1\n",
     );
-    let network = Network::new(machine.0.path(), "truthdb", Address::Dhcp, Instant::now());
+    let network = Network::new(machine.0.path(), "example", Address::Dhcp, Instant::now());
     assert_eq!(
         network.problem(),
         Some("`ip link set dev lo up` failed: ip: no such device.")

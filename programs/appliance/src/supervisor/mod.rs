@@ -103,6 +103,9 @@ impl Machine {
         if let Ok(Some(said)) = &taken {
             console.say(said);
         }
+        if let Err(problem) = &taken {
+            tracing::warn!(%problem, "new settings are not taken");
+        }
         let config = config::read(root);
         let data = DataState::read(root);
         let (host_name, address, labels, time_server) = match &config {
@@ -119,6 +122,10 @@ impl Machine {
                 None,
             ),
         };
+        if let Err(problem) = &config {
+            tracing::error!(problem, "cannot read the configuration");
+        }
+        tracing::info!(host_name, ?address, ?labels, ?time_server, "starting");
         // proc(5): the same as sethostname(2). Without it the kernel says "(none)".
         let _ = std::fs::write(root.join("proc/sys/kernel/hostname"), host_name);
         let clock = time_server.map(|server| {
@@ -159,6 +166,7 @@ impl Machine {
             let _ = clock.look(now, &mut lines);
         }
         for line in lines {
+            tracing::debug!(line, "time");
             self.log.write(&format!("time: {line}"));
         }
     }
@@ -168,6 +176,7 @@ impl Machine {
         let mut lines = Vec::new();
         self.network.look(now, &mut lines);
         for line in lines {
+            tracing::debug!(line, "network");
             self.log.write(&line);
         }
         let page = self.page();
@@ -215,6 +224,7 @@ impl Machine {
     /// Ends all programs, the service first.
     fn stop(mut self) {
         self.console.say("stopping");
+        tracing::info!("stopping the service, then the rest");
         let mut lines = Vec::new();
         if let Ok(service) = self.service {
             service.stop(&mut lines);
@@ -237,11 +247,10 @@ fn start_service(
     labels: &[String],
     now: Instant,
 ) -> Result<Service, Problem> {
-    if let Some(problem) = state.problem(labels) {
-        return Err(problem);
-    }
     let data = Data::look(root, state);
-    if let Some(problem) = data.mount_problem(root) {
+    let problem = state.problem(labels).or_else(|| data.mount_problem(root));
+    if let Some(problem) = problem {
+        tracing::error!(%problem, "the service is not started");
         return Err(problem);
     }
     Service::start(root, &data.further(), now).map_err(|error| {

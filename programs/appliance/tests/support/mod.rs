@@ -27,7 +27,7 @@ identity = "uuid:4c4c4544-0000-1000-8000-000000000000"
 [disk]
 model = "QEMU NVMe Ctrl"
 serial = "S1"
-data = ["TRUTHDB_DATA"]
+data = ["EXAMPLE_DATA"]
 
 [network]
 address = "dhcp"
@@ -58,7 +58,7 @@ impl Machine {
         let here = std::env::current_exe().unwrap();
         let machine = Self(tempfile::tempdir_in(here.parent().unwrap()).unwrap());
         fs::set_permissions(machine.root(), Permissions::from_mode(0o755)).unwrap();
-        machine.write("etc/os-release", "NAME=TruthDB\nIMAGE_VERSION=1.2.0\n");
+        machine.write("etc/os-release", "NAME=Example\nIMAGE_VERSION=1.2.0\n");
         machine.write("sys/class/tty/console/active", "ttyS0\n");
         machine.write("proc/sys/kernel/hostname", "(none)\n");
         machine.write("etc/resolv.conf", "");
@@ -165,7 +165,7 @@ impl Machine {
     pub fn mounted(&self, names: &[&str]) {
         let line = |name: &&str| {
             self.write(&format!("{name}/.keep"), "");
-            format!("22 1 8:2 / /{name} rw,noatime - ext4 /run/truthdb/{name}-device rw\n")
+            format!("22 1 8:2 / /{name} rw,noatime - ext4 /run/example/{name}-device rw\n")
         };
         let text: String = names.iter().map(line).collect();
         self.write("proc/self/mountinfo", &text);

@@ -56,7 +56,7 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
         log: log.clone(),
         state,
         screen: Screen::new(root),
-        consoles: Consoles::new(root),
+        consoles: Consoles::new(root, log),
         keyboards: Keyboards::new(root),
         worker: Worker::new(root, wake_of(&waker)?),
         prober: Prober::new(root, waker),
@@ -73,6 +73,7 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
     app.tick(); // opens what is drawn on: until then the UKI's splash is shown
     app.draw();
     app.run()
+        .inspect_err(|error| tracing::error!(%error, "cannot go on"))
 }
 
 /// Makes signals that end a program wake the loop instead.
@@ -176,7 +177,8 @@ impl App {
             if self.state.wants_rescans() {
                 self.scan();
             }
-            let nothing = !self.screen.is_open() && self.consoles.is_empty();
+            let nothing =
+                !self.screen.is_open() && self.consoles.is_empty() && !self.consoles.are_left();
             if nothing && now - self.started > STARTING {
                 return Err(Fatal::NothingToDrawOn);
             }
@@ -281,7 +283,7 @@ fn note(before: &State, after: &State) {
     if before.name() == after.name() {
         return;
     }
-    tracing::info!(state = after.name(), "changed state");
+    tracing::info!(state = after.name().to_lowercase(), "changed state");
     if let State::Error(failure) = after {
         match &failure.cause {
             Cause::Scan { problem, .. } => tracing::error!(%problem, "cannot look at the machine"),

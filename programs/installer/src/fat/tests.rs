@@ -94,7 +94,7 @@ fn what_is_added_is_read_by_others_and_judged_to_be_right() {
         let mut image = stick(shape);
         let content = vec![0x5a; 100_000];
         for number in 1..=3 {
-            add(&mut image, &format!("truthdb-logs-{number}"), &content).unwrap();
+            add(&mut image, &format!("example-logs-{number}"), &content).unwrap();
         }
         judged(&image);
         assert_eq!(
@@ -102,13 +102,13 @@ fn what_is_added_is_read_by_others_and_judged_to_be_right() {
             b"kept"
         );
         for number in 1..=3 {
-            let folder = format!("truthdb-logs-{number}");
+            let folder = format!("example-logs-{number}");
             assert!(opened(&mut image).unwrap().unwrap().has(&folder));
             let path = format!("{folder}/installer.log");
             assert_eq!(read(&mut image, &path).unwrap(), content);
             assert_eq!(read(&mut image, &format!("{folder}/empty")).unwrap(), b"");
         }
-        assert!(!opened(&mut image).unwrap().unwrap().has("truthdb-logs-4"));
+        assert!(!opened(&mut image).unwrap().unwrap().has("example-logs-4"));
     }
 }
 
@@ -149,14 +149,14 @@ fn deleted_names_are_used_again_and_what_is_behind_the_end_stays_out_of_view() {
     // Behind the label and the two records of `Folder`: garbage behind the end, in view if it is not cut off.
     let end = root + 3 * record::RECORD;
     image.get_mut()[end + record::RECORD..end + 1024].fill(b'G');
-    add(&mut image, "truthdb-logs-1", b"text").unwrap();
+    add(&mut image, "example-logs-1", b"text").unwrap();
     let volume = by_fatfs(&mut image).unwrap();
     let names: Vec<_> = volume
         .root_dir()
         .iter()
         .map(|it| it.unwrap().file_name())
         .collect();
-    assert_eq!(names, ["Folder", "truthdb-logs-1"]);
+    assert_eq!(names, ["Folder", "example-logs-1"]);
     drop(volume);
     let mut image = stick(SHAPES[1]);
     for number in 1..=3 {
@@ -176,9 +176,9 @@ fn deleted_names_are_used_again_and_what_is_behind_the_end_stays_out_of_view() {
             top.remove(path).unwrap();
         }
     }
-    add(&mut image, "truthdb", b"text").unwrap();
+    add(&mut image, "example", b"text").unwrap();
     let again = &image.get_ref()[root + 3 * record::RECORD..];
-    assert_eq!(again[record::RECORD..][..11], *b"TRUTHDB    ");
+    assert_eq!(again[record::RECORD..][..11], *b"EXAMPLE    ");
 }
 
 fn root_of(image: &Image) -> usize {
@@ -259,7 +259,7 @@ fn a_stick_that_is_pulled_out_whatever_arrived_of_the_last_writes_has_lost_nothi
             image: image.clone(),
             batches: vec![Vec::new()],
         };
-        let nodes = [("truthdb-logs-1".to_owned(), Node::File(&content))];
+        let nodes = [("example-logs-1".to_owned(), Node::File(&content))];
         let volume = opened(&mut recorded).unwrap().unwrap();
         { volume }.add(&nodes, Stamp::now()).unwrap();
         assert!(recorded.batches.len() > 4);
@@ -271,7 +271,7 @@ fn a_stick_that_is_pulled_out_whatever_arrived_of_the_last_writes_has_lost_nothi
                 let old = put(&mut image, &arrived);
                 let kept = read(&mut image, "folder/a long name.text").unwrap();
                 assert_eq!(kept, b"kept", "{choice:b}");
-                if let Ok(found) = read(&mut image, "truthdb-logs-1") {
+                if let Ok(found) = read(&mut image, "example-logs-1") {
                     assert!(found == content, "{choice:b}");
                 }
                 match opened(&mut image) {
@@ -283,7 +283,7 @@ fn a_stick_that_is_pulled_out_whatever_arrived_of_the_last_writes_has_lost_nothi
             put(&mut image, batch);
         }
         assert!(image.get_ref() == recorded.image.get_ref());
-        assert_eq!(read(&mut image, "truthdb-logs-1").unwrap(), content);
+        assert_eq!(read(&mut image, "example-logs-1").unwrap(), content);
     }
 }
 
@@ -355,7 +355,7 @@ fn a_damaged_volume_is_refused_and_not_written_to() {
             image.get_mut()[*at..at + bytes.len()].copy_from_slice(bytes);
         }
         let before = image.clone();
-        let error = add(&mut image, "truthdb-logs-1", b"text").expect_err(expected);
+        let error = add(&mut image, "example-logs-1", b"text").expect_err(expected);
         assert!(error.to_string().contains(expected), "{writes:?}: {error}");
         assert!(image.get_ref() == before.get_ref(), "{writes:?}");
     }
@@ -366,14 +366,14 @@ fn short_names_are_those_that_others_make() {
     let rows = [
         ("EFI", "EFI        ", 1),
         ("BOOTX64.EFI", "BOOTX64 EFI", 1),
-        ("TruthDB", "TRUTHDB    ", 2),
-        ("truthdb-1.2.3.efi", "TRUTHD~2EFI", 3),
+        ("Example", "EXAMPLE    ", 2),
+        ("example-1.2.3.efi", "EXAMPL~2EFI", 3),
         ("install-receipt.json", "INSTAL~1JSO", 3),
         ("installer.log", "INSTAL~1LOG", 2),
         (".hidden", "~1      HID", 2),
     ];
     for (name, expected, count) in rows {
-        let short = record::short_name(name, &[*b"TRUTHD~1EFI"]).unwrap();
+        let short = record::short_name(name, &[*b"EXAMPL~1EFI"]).unwrap();
         assert_eq!(short, *expected.as_bytes(), "{name}");
         assert_eq!(record::count(name, &short), count, "{name}");
     }

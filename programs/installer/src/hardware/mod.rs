@@ -14,7 +14,7 @@ pub use common::problem::Problem;
 use common::product::product;
 use std::path::Path;
 
-pub use boot::{boot_volume, read_volume};
+pub use boot::read_volume;
 pub use common::disks::Bus;
 pub(crate) use common::text::natural;
 pub(crate) use contents::marks;
@@ -62,7 +62,7 @@ impl Hardware {
         Ok(Self {
             product,
             machine,
-            boot_volume: boot_volume(root),
+            boot_volume: common::cmdline::parameter(root, "medium"),
             pending: discovery::pending(root, &disks),
             disks,
             silent: Vec::new(),

@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn reads_name_and_the_most_exact_version() {
-        let text = "# comment\nNAME=\"TruthDB Installer\"\nVERSION_ID=1\nVERSION='1 (one)'\n";
+        let text = "# comment\nNAME=\"Example Installer\"\nVERSION_ID=1\nVERSION='1 (one)'\n";
         let product = Release::parse(text).unwrap();
-        assert_eq!(product.name, "TruthDB Installer");
+        assert_eq!(product.name, "Example Installer");
         assert_eq!(product.version, "1");
         let text = format!("{text}IMAGE_VERSION=1.2.3+abc\n");
         assert_eq!(Release::parse(&text).unwrap().version, "1.2.3+abc");

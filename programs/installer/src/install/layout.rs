@@ -12,9 +12,6 @@ use super::request::Settings;
 
 /// What every partition begins at a multiple of, in bytes.
 pub(super) const MIB: u64 = 1 << 20;
-/// Bytes of the partition that the firmware reads: room for several systems of some MiB each, and
-/// enough clusters of 4096 bytes to be FAT32 by the rule that counts them.
-pub(super) const SYSTEM_SIZE: u64 = 512 * MIB;
 /// Name of the partition that the firmware reads.
 pub(super) const SYSTEM: &str = "EFI";
 
@@ -62,7 +59,8 @@ impl Layout {
         let least_data = product().disk.least_data_mib * MIB;
         // The last MiB is the second table's.
         let end = size.saturating_sub(MIB).saturating_sub(settings.reserved) / MIB * MIB;
-        let first = MIB + SYSTEM_SIZE;
+        let system = product().disk.efi_mib * MIB;
+        let first = MIB + system;
         let each = end.saturating_sub(first) / count.max(1) / MIB * MIB;
         if each < least_data {
             let needed = (first + count * least_data + MIB).saturating_add(settings.reserved);
@@ -79,7 +77,7 @@ impl Layout {
             name: SYSTEM.to_owned(),
             guid: uuid_of(&[seed, SYSTEM]),
             start: MIB,
-            size: SYSTEM_SIZE,
+            size: system,
         }];
         for index in 0..u32::from(settings.data_partitions) {
             let name = data_name(index);
@@ -140,7 +138,7 @@ mod tests {
         let names: Vec<_> = layout.places.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(
             names,
-            ["EFI", "TRUTHDB_DATA", "TRUTHDB_DATA2", "TRUTHDB_DATA3"]
+            ["EFI", "EXAMPLE_DATA", "EXAMPLE_DATA2", "EXAMPLE_DATA3"]
         );
         let mut end = MIB;
         for place in &layout.places {

@@ -123,7 +123,7 @@ mod tests {
 
     fn option() -> LoadOption {
         LoadOption {
-            description: "TruthDB".to_owned(),
+            description: "Example".to_owned(),
             partition: 1,
             start: 2048,
             blocks: 0x10_0000,
@@ -137,7 +137,7 @@ mod tests {
         let expected: Vec<u8> = [
             &[1, 0, 0, 0][..],
             &[64, 0],
-            b"T\0r\0u\0t\0h\0D\0B\0\0\0",
+            b"E\0x\0a\0m\0p\0l\0e\0\0\0",
             &[4, 1, 42, 0, 1, 0, 0, 0],
             &[0, 8, 0, 0, 0, 0, 0, 0],
             &[0, 0, 0x10, 0, 0, 0, 0, 0],

@@ -217,7 +217,7 @@ mod tests {
             warnings: Vec::new(),
         };
         let id = node_id("uuid:1", &request);
-        let present = node_toml(&request, "uuid:1", &id, vec!["TRUTHDB_DATA"]).unwrap();
+        let present = node_toml(&request, "uuid:1", &id, vec!["EXAMPLE_DATA"]).unwrap();
         assert_eq!(id_in(&present), Some(id.clone()));
         assert_eq!(id_in(&present.replace(&id, "8f3c")), None);
         assert_eq!(settings_of(&present), Some(Settings::default()));
@@ -242,7 +242,7 @@ mod tests {
             .collect();
         let expected = [
             "address = \"dhcp\"",
-            "host_name = \"truthdb\"",
+            "host_name = \"example\"",
             "name = \"node-1\"",
         ];
         assert_eq!(gone, expected);
@@ -253,7 +253,7 @@ mod tests {
         assert!(changed(&more, &other).unwrap().contains("colour = \"red\""));
         assert!(changed("version = 1", &other).is_err());
         request.settings = other;
-        let fresh = node_toml(&request, "uuid:1", &id, vec!["TRUTHDB_DATA"]).unwrap();
+        let fresh = node_toml(&request, "uuid:1", &id, vec!["EXAMPLE_DATA"]).unwrap();
         assert_eq!(settings_of(&fresh), Some(request.settings));
     }
 }

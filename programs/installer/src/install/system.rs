@@ -175,7 +175,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::super::layout::{MIB, SYSTEM_SIZE};
+    use super::super::layout::MIB;
     use super::*;
 
     fn place() -> Place {
@@ -184,7 +184,7 @@ mod tests {
             name: "EFI".to_owned(),
             guid: Uuid::from_u128(0x1234_5678_0000_0000_0000_0000_0000_0000),
             start: MIB,
-            size: SYSTEM_SIZE,
+            size: product().disk.efi_mib * MIB,
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
             assert_eq!(volume.volume_id(), 0x1234_5678);
             let mut found = Vec::new();
             let root = volume.root_dir();
-            let mut file = root.open_file("efi/truthdb/TRUTHDB-1.2.3.EFI").unwrap();
+            let mut file = root.open_file("efi/example/EXAMPLE-1.2.3.EFI").unwrap();
             file.read_to_end(&mut found).unwrap();
             assert_eq!(found, content);
             drop(file);

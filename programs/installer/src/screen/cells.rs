@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use embedded_graphics::Drawable;
+use embedded_graphics::geometry::Point;
+use embedded_graphics::image::Image;
 use embedded_graphics::mono_font::MonoFont;
 use embedded_graphics::pixelcolor::Rgb888;
 use mousefood::{EmbeddedBackend, EmbeddedBackendConfig};
@@ -10,6 +13,7 @@ use profont::{PROFONT_12_POINT, PROFONT_14_POINT, PROFONT_18_POINT, PROFONT_24_P
 use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use tinybmp::Bmp;
 
 use super::canvas::Canvas;
 
@@ -22,9 +26,26 @@ pub struct Cells {
     scale: usize,
     canvas: Canvas,
     shown: Buffer,
+    /// The cells that a picture is drawn over.
+    pictured: Option<Rect>,
 }
 
 impl Cells {
+    /// The grid of a font of the product's own, where `fewest` columns and rows of that fit; else one of
+    /// those that are built in.
+    pub fn of(
+        own: Option<MonoFont<'static>>,
+        width: usize,
+        height: usize,
+        fewest: (usize, usize),
+    ) -> Self {
+        own.and_then(|font| largest(&[font], width, height, fewest))
+            .map_or_else(
+                || Self::fitting(width, height, fewest),
+                |(font, scale)| Self::new(font, scale, width, height),
+            )
+    }
+
     /// The grid with the largest cells that still has `fewest` columns and rows on a screen of
     /// `width` by `height` pixels; on a very small screen, the grid with the smallest cells.
     pub fn fitting(width: usize, height: usize, fewest: (usize, usize)) -> Self {
@@ -34,17 +55,12 @@ impl Cells {
             PROFONT_18_POINT,
             PROFONT_24_POINT,
         ];
-        let choices = (1..=LARGEST_SCALE).flat_map(|scale| fonts.map(|font| (font, scale)));
-        let (font, scale) = choices
-            .filter(|(font, scale)| {
-                let (columns, rows) = grid(font, *scale, width, height);
-                columns >= fewest.0 && rows >= fewest.1
-            })
-            .max_by_key(|(font, scale)| {
-                let size = font.character_size;
-                size.width * size.height * u32::try_from(scale * scale).unwrap_or(1)
-            })
-            .unwrap_or((PROFONT_12_POINT, 1));
+        let best = largest(&fonts, width, height, fewest);
+        let (font, scale) = best.unwrap_or((PROFONT_12_POINT, 1));
+        Self::new(font, scale, width, height)
+    }
+
+    fn new(font: MonoFont<'static>, scale: usize, width: usize, height: usize) -> Self {
         let (columns, rows) = grid(&font, scale, width, height);
         let size = font.character_size;
         let cells = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
@@ -53,6 +69,7 @@ impl Cells {
             scale,
             canvas: Canvas::new(columns * size.width as usize, rows * size.height as usize),
             shown: Buffer::empty(Rect::new(0, 0, cells(columns), cells(rows))),
+            pictured: None,
         }
     }
 
@@ -75,6 +92,27 @@ impl Cells {
     /// What is drawn so far.
     pub fn canvas(&mut self) -> &mut Canvas {
         &mut self.canvas
+    }
+
+    /// Draws `buffer`, and a picture over the cells in an area of it, which have no text.
+    pub fn draw_with(&mut self, buffer: Buffer, picture: Option<(Bmp<'static, Rgb888>, Rect)>) {
+        let area = picture.map(|(_, area)| area);
+        let is_new = area != self.pictured;
+        if let Some(before) = self.pictured.filter(|_| is_new) {
+            for position in before.positions() {
+                // So that it is another symbol, and drawn.
+                self.shown[position].set_symbol("#");
+            }
+        }
+        self.draw(buffer);
+        if let Some((picture, area)) = picture.filter(|_| is_new) {
+            let (width, height) = self.cell_size();
+            let pixels =
+                |cells: u16, size: u32| i32::try_from(u32::from(cells) * size).unwrap_or(0);
+            let corner = Point::new(pixels(area.x, width), pixels(area.y, height));
+            let Ok(()) = Image::new(&picture, corner).draw(&mut self.canvas);
+        }
+        self.pictured = area;
     }
 
     /// Draws `buffer`, which must have this grid's size.
@@ -105,6 +143,25 @@ impl fmt::Debug for Cells {
             .field("scale", &self.scale)
             .finish_non_exhaustive()
     }
+}
+
+/// The font and the scale with the largest cells of which there are `fewest` on a screen, if there are any.
+fn largest(
+    fonts: &[MonoFont<'static>],
+    width: usize,
+    height: usize,
+    fewest: (usize, usize),
+) -> Option<(MonoFont<'static>, usize)> {
+    let of_scale = |scale| fonts.iter().map(move |font| (*font, scale));
+    let fits = |(font, scale): &(MonoFont<'_>, usize)| {
+        let (columns, rows) = grid(font, *scale, width, height);
+        columns >= fewest.0 && rows >= fewest.1
+    };
+    let choices = (1..=LARGEST_SCALE).flat_map(of_scale);
+    choices.filter(fits).max_by_key(|(font, scale)| {
+        let size = font.character_size;
+        size.width * size.height * u32::try_from(scale * scale).unwrap_or(1)
+    })
 }
 
 /// Columns and rows that cells of `font`, `scale` times as large, have on a screen.

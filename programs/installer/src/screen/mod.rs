@@ -4,6 +4,7 @@ mod canvas;
 mod cells;
 mod drm;
 mod fbdev;
+mod own;
 mod scanout;
 mod vt;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use canvas::Canvas;
 pub use cells::Cells;
+pub use own::Own;
 pub use scanout::{Geometry, PixelFormat};
 
 use self::drm::DrmScreen;
@@ -25,6 +27,7 @@ use crate::ui::{Look, View};
 pub struct Screen {
     root: PathBuf,
     look: Look,
+    own: Own,
     open: Option<Open>,
     /// What there was to draw on at the last look.
     seen: Seen,
@@ -64,6 +67,7 @@ impl Screen {
         Self {
             root: root.to_owned(),
             look: Look::screen(),
+            own: Own::read(root),
             open: None,
             seen: Seen::default(),
             retry: false,
@@ -94,13 +98,12 @@ impl Screen {
 
     /// Draws `state`. A monitor that fails is given up until the next [`Screen::refresh`].
     pub fn draw(&mut self, state: &State) {
-        if let Some(open) = &mut self.open {
-            let look = &self.look;
-            if let Err(error) = open.draw(View { state, look }) {
-                tracing::warn!(%error, "the screen failed");
-                self.open = None;
-                self.retry = true;
-            }
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.draw(state, &mut self.look, &self.own)
+        {
+            tracing::warn!(%error, "the screen failed");
+            self.open = None;
+            self.retry = true;
         }
     }
 
@@ -172,20 +175,28 @@ fn names(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     paths
 }
 
+/// Draws `state` into cells, with what the product has of its own.
+pub fn draw(state: &State, look: &mut Look, own: &Own, cells: &mut Cells) {
+    let (columns, rows) = cells.size();
+    look.logo = own.logo_cells(cells.cell_size());
+    let view = View { state, look };
+    let logo = own.logo.zip(view.logo_area(columns, rows));
+    cells.draw_with(view.draw(columns, rows), logo);
+}
+
 impl Open {
-    fn draw(&mut self, view: View<'_>) -> io::Result<()> {
-        let fewest = view.fewest_cells();
+    fn draw(&mut self, state: &State, look: &mut Look, own: &Own) -> io::Result<()> {
+        let fewest = View { state, look }.fewest_cells();
         let (width, height) = self.device.size();
         let cells = match &mut self.cells {
             Some((for_fewest, cells)) if *for_fewest == fewest => cells,
             other => {
-                let cells = Cells::fitting(width, height, fewest);
+                let cells = Cells::of(own.font, width, height, fewest);
                 tracing::debug!(?cells, "laid out the screen");
                 &mut other.insert((fewest, cells)).1
             }
         };
-        let (columns, rows) = cells.size();
-        cells.draw(view.draw(columns, rows));
+        draw(state, look, own, cells);
         let scale = cells.scale();
         let canvas = cells.canvas();
         let changed = canvas.take_changed();

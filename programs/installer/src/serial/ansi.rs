@@ -35,6 +35,13 @@ pub fn encode_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Writes a line of the log over the rule above the keys. What does not fit in the row is sent all the same:
+/// without line wrap it changes nothing but the last column.
+pub fn encode_log(line: &str) -> Vec<u8> {
+    let line: String = line.chars().map(ascii).collect();
+    format!("\x1b[{};1H\x1b[0m\x1b[2K{line}", super::LOG_ROW).into_bytes()
+}
+
 fn encode_row(row: &[Cell], text: &mut String) {
     let blank = |cell: &Cell| cell.symbol() == " " && style(cell) == Style::default();
     let end = row

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -20,12 +21,37 @@ use crate::state::Key;
 /// How long after an escape the rest of a sequence may come: at 1200 baud a byte takes 8 ms.
 const ESCAPE: Duration = Duration::from_millis(100);
 
+/// The device, and what still has to go out on it: the part of a line that every thread can write its log to.
+#[derive(Debug)]
+pub struct Wire {
+    device: File,
+    outbox: Mutex<Outbox>,
+}
+
+impl Wire {
+    /// Puts something in, and sends what the line takes now.
+    fn write(&self, put: impl FnOnce(&mut Outbox)) -> io::Result<()> {
+        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&mut outbox);
+        outbox.send(&self.device)
+    }
+
+    /// Sends a line of the log. What is wrong with the device is found by whoever draws on it.
+    pub fn log(&self, line: &str) {
+        let _ = self.write(|outbox| outbox.put_line(line));
+    }
+
+    fn is_idle(&self) -> bool {
+        let outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        outbox.is_empty()
+    }
+}
+
 /// A terminal line that is drawn on.
 #[derive(Debug)]
 pub struct Line {
     name: String,
-    device: File,
-    outbox: Outbox,
+    wire: Arc<Wire>,
     decoder: Decoder,
     /// When an escape that was received is a key of its own.
     escape: Option<Instant>,
@@ -56,8 +82,10 @@ impl Line {
         });
         Ok(Self {
             name,
-            device,
-            outbox: Outbox::default(),
+            wire: Arc::new(Wire {
+                device,
+                outbox: Mutex::default(),
+            }),
             decoder: Decoder::default(),
             escape: None,
             held: false,
@@ -69,9 +97,14 @@ impl Line {
         &self.name
     }
 
+    /// Where lines of the log are sent to.
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
+    }
+
     /// What to wait for.
     pub fn interest(&self) -> PollFlags {
-        if self.outbox.is_empty() {
+        if self.is_idle() {
             PollFlags::IN
         } else {
             PollFlags::IN | PollFlags::OUT
@@ -83,15 +116,13 @@ impl Line {
         if self.held {
             return Ok(());
         }
-        self.outbox.put(screen.to_vec());
-        self.send()
+        self.wire.write(|outbox| outbox.put_screen(screen))
     }
 
     /// Sends text, and shows no screen before a key is pressed on this line.
     pub fn hold(&mut self, text: &[u8]) -> io::Result<()> {
         self.held = true;
-        self.outbox.put(text.to_vec());
-        self.send()
+        self.wire.write(|outbox| outbox.put_text(text))
     }
 
     /// Ends what [`Line::hold`] began; returns whether there was something to end.
@@ -101,18 +132,18 @@ impl Line {
 
     /// Sends what the line takes now.
     pub fn send(&mut self) -> io::Result<()> {
-        self.outbox.send(&self.device)
+        self.wire.write(|_| {})
     }
 
     /// Whether everything is sent.
     pub fn is_idle(&self) -> bool {
-        self.outbox.is_empty()
+        self.wire.is_idle()
     }
 
     /// The keys that were pressed. Fails when the line is hung up.
     pub fn keys(&mut self) -> io::Result<Vec<Key>> {
         let mut bytes = [0; 64];
-        match (&self.device).read(&mut bytes) {
+        match (&self.wire.device).read(&mut bytes) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 let bytes = bytes[..count].iter();
@@ -148,7 +179,7 @@ impl Line {
 
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.device.as_fd()
+        self.wire.device.as_fd()
     }
 }
 

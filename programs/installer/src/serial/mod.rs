@@ -12,16 +12,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use common::{cmdline, terminals};
 use rustix::event::PollFlags;
 
 pub use ansi::{encode, encode_lines};
-pub use line::Line;
+pub use line::{Line, Wire};
 
+use crate::log::Log;
 use crate::state::{Key, State};
 use crate::ui::{Look, View};
 
 /// Columns and rows of a serial console: what a VT100 has, since nothing says otherwise.
 pub const SIZE: (u16, u16) = (80, 24);
+
+/// The row, counted from 1, that shows the newest line of the log: that of the rule above the keys.
+const LOG_ROW: u16 = SIZE.1 - 1;
 
 /// All serial consoles, and the screen that is on them.
 #[derive(Debug)]
@@ -31,25 +36,40 @@ pub struct Consoles {
     lines: Vec<Line>,
     screen: Vec<u8>,
     losses: Losses,
+    log: Log,
+    /// Whether serial consoles are ours to draw on.
+    is_on: bool,
 }
 
 impl Consoles {
-    /// The serial consoles that the kernel below `root` names. Opened in [`Consoles::refresh`].
-    pub fn new(root: &Path) -> Self {
+    /// The serial consoles that the kernel below `root` names, unless its command line leaves them to others.
+    /// Opened in [`Consoles::refresh`]; `log` is shown on them, too.
+    pub fn new(root: &Path, log: &Log) -> Self {
         Self {
             root: root.to_owned(),
             look: Look::serial(),
             lines: Vec::new(),
             screen: Vec::new(),
             losses: Losses::default(),
+            log: log.clone(),
+            is_on: cmdline::has_serial(root),
         }
+    }
+
+    /// Whether serial consoles are left to others.
+    pub fn are_left(&self) -> bool {
+        !self.is_on
     }
 
     /// Opens every serial console that is not open, and `/dev/console` if there is none and
     /// `alone`, which says that nothing else is drawn on.
     pub fn refresh(&mut self, alone: bool) {
-        for name in serial_consoles(&self.root) {
-            self.open(&name);
+        if self.is_on {
+            for name in terminals::serial_consoles(&self.root) {
+                self.open(&name);
+            }
+        } else if terminals::console_is_serial(&self.root) {
+            return;
         }
         let stand_in = self.root.join("dev/console").display().to_string();
         let others = self.lines.iter().any(|line| line.name() != stand_in);
@@ -175,6 +195,7 @@ impl Consoles {
                 if !self.losses.are_usual(&known) {
                     tracing::info!(name = known, "drawing on a terminal line");
                 }
+                self.log.show_on(line.wire());
                 self.lines.push(line);
             }
             Err(error) => self.losses.note(&known, &error),
@@ -228,46 +249,5 @@ impl Losses {
 
     fn are_usual(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|count| *count >= Self::LOGGED)
-    }
-}
-
-/// The names of the consoles that the kernel uses and that are not virtual terminals.
-fn serial_consoles(root: &Path) -> Vec<String> {
-    let active = root.join("sys/class/tty/console/active");
-    std::fs::read_to_string(active)
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter(|name| !is_virtual_terminal(name))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Whether this is `tty` and a number, or the kernel's log without a device behind it.
-fn is_virtual_terminal(name: &str) -> bool {
-    name.strip_prefix("tty")
-        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-        || name.starts_with("netcon")
-        || name.starts_with("pstore")
-        || name.starts_with("ttynull")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn only_serial_consoles_count() {
-        let root = tempfile::tempdir().unwrap();
-        assert!(serial_consoles(root.path()).is_empty());
-        let folder = root.path().join("sys/class/tty/console");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(
-            folder.join("active"),
-            "tty0 tty1 ttyS0 hvc0 ttyAMA1 ttynull\n",
-        )
-        .unwrap();
-        assert_eq!(serial_consoles(root.path()), ["ttyS0", "hvc0", "ttyAMA1"]);
     }
 }

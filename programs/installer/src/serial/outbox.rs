@@ -1,30 +1,60 @@
-//! What still has to go out on a line that may be slow or stuck: at most the screen that is being
-//! sent and the newest one. Bounded, and never cuts a screen in the middle.
+//! What still has to go out on a line that may be slow or stuck: the screen that is being sent, lines of the
+//! log, and the newest screen. Bounded, and never cuts a screen or a line in the middle.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
+
+use super::ansi;
+
+/// How many lines of the log wait at most; the oldest are dropped for more.
+const MOST_LINES: usize = 500;
 
 /// Bytes on their way out.
 #[derive(Debug, Default)]
 pub struct Outbox {
     sending: Vec<u8>,
     sent: usize,
+    lines: VecDeque<Vec<u8>>,
     newest: Option<Vec<u8>>,
+    /// What was logged last, which each screen shows.
+    logged: Option<String>,
+    /// Whether a screen is shown, and not text that scrolls.
+    has_screen: bool,
 }
 
 impl Outbox {
     /// Puts in a whole screen. One that waits and was not begun is dropped for it.
-    pub fn put(&mut self, screen: Vec<u8>) {
-        if self.sent < self.sending.len() {
-            self.newest = Some(screen);
-        } else {
-            self.sending = screen;
-            self.sent = 0;
+    pub fn put_screen(&mut self, screen: &[u8]) {
+        let mut bytes = screen.to_vec();
+        if let Some(line) = &self.logged {
+            bytes.extend(ansi::encode_log(line));
         }
+        self.has_screen = !screen.is_empty();
+        self.newest = Some(bytes);
+    }
+
+    /// Puts in text that stays until the next screen.
+    pub fn put_text(&mut self, text: &[u8]) {
+        self.has_screen = false;
+        self.newest = Some(text.to_vec());
+    }
+
+    /// Puts in a line of the log: on the screen in its place, else below what was written last.
+    pub fn put_line(&mut self, line: &str) {
+        if self.lines.len() == MOST_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(if self.has_screen {
+            ansi::encode_log(line)
+        } else {
+            format!("{line}\r\n").into_bytes()
+        });
+        self.logged = Some(line.to_owned());
     }
 
     /// Whether everything is out.
     pub fn is_empty(&self) -> bool {
-        self.sent == self.sending.len() && self.newest.is_none()
+        self.sent == self.sending.len() && self.lines.is_empty() && self.newest.is_none()
     }
 
     /// Writes as much as the line takes now. Fails only when the line is gone.
@@ -39,10 +69,11 @@ impl Outbox {
                     Err(error) => return Err(error),
                 }
             }
-            let Some(newest) = self.newest.take() else {
+            let next = self.lines.pop_front().or_else(|| self.newest.take());
+            let Some(next) = next else {
                 return Ok(());
             };
-            self.sending = newest;
+            self.sending = next;
             self.sent = 0;
         }
     }
@@ -82,11 +113,11 @@ mod tests {
             got: Vec::new(),
         };
         assert!(outbox.is_empty());
-        outbox.put(b"first".to_vec());
+        outbox.put_screen(b"first");
         outbox.send(&mut line).unwrap();
         assert_eq!(line.got, b"fir");
-        outbox.put(b"second".to_vec());
-        outbox.put(b"third".to_vec());
+        outbox.put_screen(b"second");
+        outbox.put_screen(b"third");
         outbox.send(&mut line).unwrap();
         assert!(!outbox.is_empty());
         line.room = 100;
@@ -96,9 +127,44 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_the_log_are_whole_and_the_newest_stays_on_the_screen() {
+        let mut outbox = Outbox::default();
+        let mut line = Line {
+            room: 6,
+            got: Vec::new(),
+        };
+        outbox.put_line("early");
+        outbox.put_screen(b"SCREEN");
+        outbox.send(&mut line).unwrap();
+        line.room = 3;
+        outbox.send(&mut line).unwrap();
+        outbox.put_line("one");
+        outbox.put_line("two");
+        outbox.put_screen(b"NEXT");
+        line.room = 1000;
+        outbox.send(&mut line).unwrap();
+        outbox.put_text(b"text\r\n");
+        outbox.send(&mut line).unwrap();
+        outbox.put_line("below");
+        outbox.send(&mut line).unwrap();
+        let [early, one, two] =
+            ["early", "one", "two"].map(|it| String::from_utf8(ansi::encode_log(it)).unwrap());
+        let got = String::from_utf8(line.got).unwrap();
+        assert_eq!(
+            got,
+            format!("early\r\nSCREEN{early}{one}{two}NEXT{two}text\r\nbelow\r\n")
+        );
+        for number in 0..=MOST_LINES {
+            outbox.put_line(&number.to_string());
+        }
+        assert_eq!(outbox.lines.len(), MOST_LINES);
+        assert_eq!(outbox.lines[0], b"1\r\n");
+    }
+
+    #[test]
     fn a_line_that_is_gone_is_reported() {
         let mut outbox = Outbox::default();
-        outbox.put(b"x".to_vec());
+        outbox.put_screen(b"x");
         let error = outbox.send(&mut [][..]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }

@@ -12,12 +12,15 @@ use crate::state::Done;
 /// Draws [`crate::state::State::Done`].
 pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer) {
     let keys = [("R", "Reboot"), ("P", "Power off"), ("E", "Export logs")];
-    let product = Some(&state.origin.hardware().product);
-    let area = frame::render(product, &keys, look, area, buffer);
+    let release = Some(&state.origin.hardware().product);
+    let area = frame::render(release, &keys, look, area, buffer);
     let report = &state.report;
     let mut page = Page::new(look, area);
     page.heading("Done");
     page.say(&sentence(report), look.good);
+    if let Some(done) = &product().texts.done {
+        page.say(done, look.text);
+    }
     if let Some((what, left)) = state.ending {
         page.say(&ending::sentence(what, left), look.note);
     } else {

@@ -23,8 +23,8 @@ pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buff
         leave = "Restart";
     }
     keys.extend([("E", "Export logs"), ("Q", leave)]);
-    let product = state.hardware().map(|hardware| &hardware.product);
-    let area = frame::render(product, &keys, look, area, buffer);
+    let release = state.hardware().map(|hardware| &hardware.product);
+    let area = frame::render(release, &keys, look, area, buffer);
     let mut page = Page::new(look, area);
     match &state.cause {
         Cause::Scan { problem, .. } => scan(problem, look, &mut page),
@@ -32,6 +32,10 @@ pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buff
             failure, request, ..
         } => install(failure, request, look, &mut page),
         Cause::Answers { refused, .. } => answers(refused, look, &mut page),
+    }
+    if let Some(support) = &product().texts.support {
+        page.blank();
+        page.say(support, look.text);
     }
     if let Some((what, left)) = state.ending {
         page.blank();

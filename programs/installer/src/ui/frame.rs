@@ -21,13 +21,7 @@ pub(super) fn render(
     buffer: &mut Buffer,
 ) -> Rect {
     let ruled = !look.rule.is_empty();
-    let band = if ruled { 2 } else { 3 };
-    let [top, middle, bottom] = Layout::vertical([
-        Constraint::Length(band),
-        Constraint::Fill(1),
-        Constraint::Length(band),
-    ])
-    .areas(area);
+    let [top, middle, bottom] = parts(look, area);
     for band in [top, bottom] {
         Block::new().style(look.band).render(band, buffer);
     }
@@ -41,6 +35,19 @@ pub(super) fn render(
     title_line(product, look, column(title), buffer);
     keys_line(keys, look).render(column(hints), buffer);
     column(middle)
+}
+
+/// The room between the bands of `area`.
+pub(super) fn room(look: &Look, area: Rect) -> Rect {
+    let [_, middle, _] = parts(look, area);
+    column(middle)
+}
+
+/// The band at the top, what is between, and the band at the bottom.
+fn parts(look: &Look, area: Rect) -> [Rect; 3] {
+    let band = if look.rule.is_empty() { 3 } else { 2 };
+    let band = Constraint::Length(band);
+    Layout::vertical([band, Constraint::Fill(1), band]).areas(area)
 }
 
 /// The part of `area` that text is put in: not to the edge, and not wider than is good to read.
@@ -76,7 +83,8 @@ fn rule(look: &Look, area: Rect, buffer: &mut Buffer) {
 
 fn title_line(product: Option<&Release>, look: &Look, area: Rect, buffer: &mut Buffer) {
     if let Some(product) = product {
-        let version = format!("Version {}", product.version);
+        let vendor = &common::product::product().vendor;
+        let version = format!("Version {} from {vendor}", product.version);
         Line::styled(version, look.band_quiet)
             .right_aligned()
             .render(area, buffer);

@@ -53,6 +53,8 @@ pub struct Look {
     pub pointer: &'static str,
     /// The line that separates a band where colours do not; empty where they do.
     pub rule: &'static str,
+    /// Columns and rows of the picture on the first screen, if there is one.
+    pub logo: Option<(u16, u16)>,
 }
 
 impl Look {
@@ -82,6 +84,7 @@ impl Look {
             bar: "",
             pointer: "> ",
             rule: "-",
+            logo: None,
         }
     }
 
@@ -115,6 +118,7 @@ impl Look {
             bar: "▌ ",
             pointer: "▌ ",
             rule: "",
+            logo: None,
         }
     }
 }

@@ -46,6 +46,13 @@ impl View<'_> {
         }
     }
 
+    /// The cells of a screen of `width` by `height` that are left free for the picture.
+    pub fn logo_area(&self, width: u16, height: u16) -> Option<Rect> {
+        let is_first = matches!(self.state, State::Welcome(_));
+        let room = frame::room(self.look, Rect::new(0, 0, width, height));
+        welcome::logo(self.look, room).filter(|_| is_first)
+    }
+
     /// Draws a whole screen of `width` by `height` cells.
     pub fn draw(&self, width: u16, height: u16) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));

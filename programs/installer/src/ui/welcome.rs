@@ -9,6 +9,10 @@ use super::{Look, frame, machine};
 use crate::hardware::{Hardware, Problem, decimal_size, least_memory};
 use crate::state::Welcome;
 
+/// Columns between text and picture, and the fewest for text beside one.
+const GAP: u16 = 2;
+const LEAST_TEXT: u16 = 48;
+
 /// Draws [`crate::state::State::Welcome`].
 pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buffer) {
     let unmet = state.hardware.unmet();
@@ -25,15 +29,31 @@ pub(super) fn render(state: &Welcome, look: &Look, area: Rect, buffer: &mut Buff
     ];
     let product = Some(&state.hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
+    let area = logo(look, area).map_or(area, |logo| Rect {
+        width: logo.x - area.x - GAP,
+        ..area
+    });
     let mut page = Page::new(look, area);
     fill(state, look, &mut page);
     page.render_scrolled(state.scroll, area, buffer);
 }
 
+/// Where the picture is, in the upper right corner of the room for text; `None` where too little is left.
+pub(super) fn logo(look: &Look, room: Rect) -> Option<Rect> {
+    let (width, height) = look.logo?;
+    let fits = room.width >= width + GAP + LEAST_TEXT && room.height > height;
+    fits.then(|| Rect::new(room.right() - width, room.y + 1, width, height))
+}
+
 fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     let hardware = &state.hardware;
     page.heading("Welcome");
-    let Product { name, needs, .. } = product();
+    let Product {
+        name, needs, texts, ..
+    } = product();
+    if let Some(welcome) = &texts.welcome {
+        page.say(welcome, look.text);
+    }
     page.say(
         &format!("This program puts {name} on a disk. Nothing is written before you confirm."),
         look.text,

@@ -35,7 +35,7 @@ pub fn config() -> Vec<u8> {
     fat(
         MIB,
         FatType::Fat12,
-        "TRUTHDB_CFG",
+        "EXAMPLE_CFG",
         &[("install.toml", TEXT.as_bytes())],
     )
 }

@@ -147,7 +147,7 @@ fn settings_are_changed_from_what_they_are() {
     let texts = choices.form.inputs.iter().map(Input::text);
     let texts: Vec<&str> = texts.collect();
     let present = [
-        "truthdb",
+        "example",
         "node-1",
         "1",
         "0",
@@ -166,7 +166,7 @@ fn settings_are_changed_from_what_they_are() {
         panic!("{effect:?}");
     };
     assert_eq!(request.task, Task::ChangeSettings);
-    assert_eq!(request.settings.host_name, "truthdb");
+    assert_eq!(request.settings.host_name, "example");
     assert_eq!(
         request.settings.time_server.as_deref(),
         Some("ntp.example.org")

@@ -43,7 +43,7 @@ fn tools_are_chosen_by_letter_or_by_arrow() {
 
 #[test]
 fn only_disks_without_an_obstacle_are_chosen() {
-    // nvme0n1 with another system, sda with TruthDB, sdb the boot medium, sdc and sr0 are empty.
+    // nvme0n1 with another system, sda with Example, sdb the boot medium, sdc and sr0 are empty.
     let rows = [
         (
             Purpose::Install,
@@ -132,7 +132,7 @@ fn the_reason_says_what_a_tool_needs() {
     assert_eq!(reason(&hardware, Purpose::Validate), "");
     hardware.disks[1].contents = None;
     for purpose in [Purpose::KeepData, Purpose::RepairBoot, Purpose::Validate] {
-        assert_eq!(reason(&hardware, purpose), "no TruthDB on it");
+        assert_eq!(reason(&hardware, purpose), "no Example on it");
     }
     hardware.disks[1].read_only = true;
     assert_ne!(reason(&hardware, Purpose::Install), "");
@@ -164,7 +164,7 @@ fn back_works_everywhere_before_progress_and_loses_nothing() {
             let State::Settings(choices) = press(state.clone(), [Key::Enter]) else {
                 panic!("the same disk can be chosen again");
             };
-            assert_eq!(choices.form.inputs[0].text(), "truthdb-7");
+            assert_eq!(choices.form.inputs[0].text(), "example-7");
         }
         state = press(state, [Key::Esc]);
     }

@@ -55,7 +55,7 @@ fn every_event() -> Vec<Event> {
         Event::Finished(Ok(states::report(Task::Install))),
         Event::Finished(Err(states::failure())),
         Event::Validated("sda".to_owned(), states::findings(true)),
-        Event::Starting(Ok("TruthDB is started from sda.".to_owned())),
+        Event::Starting(Ok("Example is started from sda.".to_owned())),
         Event::Starting(Err(states::not_started())),
         states::exported(),
     ];

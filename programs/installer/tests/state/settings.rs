@@ -10,7 +10,7 @@ fn settings_are_written_into_fields() {
     let State::Settings(choices) = press(settings(), [Key::Backspace, Key::Char('Q')]) else {
         panic!("letters are text here");
     };
-    assert_eq!(choices.form.inputs[0].text(), "truthdQ");
+    assert_eq!(choices.form.inputs[0].text(), "examplQ");
     let focus = |keys: &[Key]| match press(settings(), keys.iter().copied()) {
         State::Settings(choices) => (choices.form.focus, choices.form.advanced),
         other => panic!("{}", other.name()),

@@ -250,7 +250,7 @@ fn the_receipt_is_told_what_the_wizard_shows() {
             states::ANSWERS,
             "It erased what was on the disk: EFI (FAT32) (EFI System Partition), ext4 (boot), LVM member.",
         ),
-        (&again, "It replaced TruthDB 0.1.0, and erased its data."),
+        (&again, "It replaced Example 0.1.0, and erased its data."),
     ];
     for (text, erased) in rows {
         let text = format!("ignore_requirements = true\n{text}");
@@ -278,7 +278,7 @@ fn a_finished_installation_is_started_instead_of_erased() {
         let (asked, effect) = next(state, event);
         assert_eq!(effect, start);
         assert!(!asked.counts_seconds(), "it is asked once");
-        let words = "TruthDB is started from sda.".to_owned();
+        let words = "Example is started from sda.".to_owned();
         let State::Exit(exit) = after(asked.clone(), [Event::Starting(Ok(words.clone()))]) else {
             panic!("it is not left");
         };
@@ -482,7 +482,7 @@ fn settings_that_a_file_does_not_name_stay() {
     assert_eq!(work.request.task, Task::ChangeSettings);
     assert_eq!(
         (&*settings.host_name, &*settings.node_name),
-        ("truthdb", "node-7")
+        ("example", "node-7")
     );
     assert_eq!(settings.address, Address::Dhcp);
 }

@@ -43,7 +43,7 @@ fn the_rate_forgets_what_is_long_ago() {
 #[test]
 fn done_waits_for_somebody_to_leave() {
     let done = || named("done").unwrap();
-    let last_words = Some("TruthDB 0.1.0 is on nvme0n1.".to_owned());
+    let last_words = Some("Example 0.1.0 is on nvme0n1.".to_owned());
     for (letter, power_off) in [('r', false), ('R', false), ('p', true)] {
         let last_words = last_words.clone();
         let exit = State::Exit(Exit {

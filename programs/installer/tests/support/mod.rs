@@ -12,7 +12,7 @@ use installer::hardware::{Contents, Disk, Earlier, Hardware, Part, Volume};
 use tempfile::TempDir;
 
 /// The volume identifier of the medium that the fake machine was started from.
-pub const MEDIUM: &str = "TRUTHDB_INSTALLER";
+pub const MEDIUM: &str = "EXAMPLE_INSTALLER";
 
 pub struct FakeMachine {
     folder: TempDir,
@@ -98,14 +98,14 @@ impl FakeMachine {
         };
         machine.write(
             "etc/os-release",
-            "NAME=\"TruthDB\"\nID=truthdb-installer\nVERSION_ID=0.1.0\n",
+            "NAME=\"Example\"\nID=example-installer\nVERSION_ID=0.1.0\n",
         );
         let processor = "processor\t: 0\nmodel name\t: AMD EPYC 7443P 24-Core Processor\n\n";
         machine.write("proc/cpuinfo", &processor.repeat(8));
         machine.write("proc/meminfo", "MemTotal:       65843212 kB\n");
         machine.write(
             "proc/cmdline",
-            &format!("rdinit=/sbin/init quiet truthdb.medium={MEDIUM}\n"),
+            &format!("rdinit=/sbin/init quiet example.medium={MEDIUM}\n"),
         );
         machine.write("sys/firmware/efi/fw_platform_size", "64\n");
         for (name, text) in [
@@ -178,7 +178,7 @@ impl FakeMachine {
 }
 
 /// A machine with a disk of each kind, started from its USB stick. Somebody has looked at all of
-/// them: on the first is another system, on the second is TruthDB.
+/// them: on the first is another system, on the second is Example.
 pub fn machine_with_disks() -> (FakeMachine, Hardware) {
     let machine = FakeMachine::new();
     for disk in [NVME, SATA, USB, CARD_READER, OPTICAL] {
@@ -230,7 +230,7 @@ version = 1
 [node]
 id = \"8f3c0000000000000000000000000001\"
 name = \"node-1\"
-host_name = \"truthdb\"
+host_name = \"example\"
 
 [network]
 address = \"192.0.2.10/24\"
@@ -243,7 +243,7 @@ pub fn installation() -> Contents {
         table: Some("GPT"),
         parts: vec![
             part(1, 536_870_912, "EFI (FAT32)", "EFI"),
-            part(2, 17_999_668_969_472, "ext4", "TRUTHDB_DATA"),
+            part(2, 17_999_668_969_472, "ext4", "EXAMPLE_DATA"),
         ],
         earlier: Some(Earlier {
             version: Some("0.1.0".to_owned()),

@@ -90,14 +90,14 @@ mod tests {
             (None, &[(None, "tank")], false, 1, false),
             (
                 finished,
-                &[(Some(1), "EFI"), (Some(2), "TRUTHDB_DATA")],
+                &[(Some(1), "EFI"), (Some(2), "EXAMPLE_DATA")],
                 true,
                 0,
                 false,
             ),
             (
                 finished,
-                &[(Some(1), "EFI, EFI"), (Some(2), "TRUTHDB_DATA2, x")],
+                &[(Some(1), "EFI, EFI"), (Some(2), "EXAMPLE_DATA2, x")],
                 true,
                 0,
                 false,
@@ -113,8 +113,8 @@ mod tests {
             (
                 cut_off,
                 &[
-                    (Some(1), "TRUTHDB_UNFINISHED"),
-                    (Some(2), "TRUTHDB_UNFINISHED"),
+                    (Some(1), "EXAMPLE_UNFINISHED"),
+                    (Some(2), "EXAMPLE_UNFINISHED"),
                 ],
                 false,
                 0,
@@ -122,7 +122,7 @@ mod tests {
             ),
             (
                 Some((true, true)),
-                &[(Some(1), "TRUTHDB_UNFINISHED")],
+                &[(Some(1), "EXAMPLE_UNFINISHED")],
                 true,
                 0,
                 false,

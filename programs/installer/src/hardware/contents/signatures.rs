@@ -171,13 +171,13 @@ mod tests {
     #[test]
     fn ext_tells_its_generation_and_its_label() {
         let magic = (1024 + 0x38, &[0x53, 0xef][..]);
-        let label = (1024 + 0x78, &b"TRUTHDB_DATA"[..]);
+        let label = (1024 + 0x78, &b"EXAMPLE_DATA"[..]);
         let ext4 = (1024 + 0x60, &[0xc2, 2, 0, 0][..]);
         let journal = (1024 + 0x5c, &[4, 0, 0, 0][..]);
         assert_eq!(kind(&[magic]), Some("ext2"));
         assert_eq!(kind(&[magic, journal]), Some("ext3"));
         let found = told(&[magic, journal, ext4, label]);
-        assert_eq!(found, Some(("ext4", "TRUTHDB_DATA".to_owned(), false)));
+        assert_eq!(found, Some(("ext4", "EXAMPLE_DATA".to_owned(), false)));
         let no_such_block_size = (1024 + 0x18, &[7][..]);
         assert_eq!(kind(&[magic, no_such_block_size]), None);
     }

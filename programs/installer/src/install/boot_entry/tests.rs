@@ -6,7 +6,7 @@ use super::*;
 
 fn option(guid: u128, file: &str) -> LoadOption {
     LoadOption {
-        description: "TruthDB 1.0".to_owned(),
+        description: "Example 1.0".to_owned(),
         partition: 1,
         start: 2048,
         blocks: 1 << 20,
@@ -38,9 +38,9 @@ fn firmware(entries: &[(u16, LoadOption)], order: &[u16]) -> Firmware {
 #[test]
 fn the_new_entry_is_first_and_all_others_stay() {
     let other = option(7, "\\EFI\\OTHER\\grub.efi");
-    let elsewhere = option(8, "\\EFI\\TruthDB\\truthdb-1.0.efi");
+    let elsewhere = option(8, "\\EFI\\Example\\example-1.0.efi");
     let machine = firmware(&[(0, other.clone()), (2, elsewhere.clone())], &[2, 0]);
-    let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
+    let new = option(1, "\\EFI\\Example\\example-1.0.efi");
     assert_eq!(machine.variables.install(&new).unwrap(), "Boot0001");
     assert_eq!(machine.variables.order().unwrap(), [1, 2, 0]);
     let entries = machine.variables.entries().unwrap();
@@ -53,12 +53,12 @@ fn the_new_entry_is_first_and_all_others_stay() {
 
 #[test]
 fn a_second_install_makes_no_duplicate_and_removes_old_ones() {
-    let old = option(1, "\\efi\\truthdb\\truthdb-0.9.efi");
+    let old = option(1, "\\efi\\example\\example-0.9.efi");
     let machine = firmware(
         &[(3, old.clone()), (5, old), (4, option(9, "\\x"))],
         &[5, 4, 3],
     );
-    let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
+    let new = option(1, "\\EFI\\Example\\example-1.0.efi");
     for _ in 0..2 {
         assert_eq!(machine.variables.install(&new).unwrap(), "Boot0003");
         assert_eq!(machine.variables.order().unwrap(), [3, 4]);
@@ -72,7 +72,7 @@ fn an_order_that_cannot_be_read_is_not_overwritten() {
     let machine = firmware(&[(0, option(7, "\\x"))], &[0]);
     let path = machine.variables.path("BootOrder");
     fs::write(&path, [7, 0]).unwrap();
-    let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
+    let new = option(1, "\\EFI\\Example\\example-1.0.efi");
     assert!(machine.variables.install(&new).is_err());
     assert_eq!(fs::read(&path).unwrap(), [7, 0]);
     fs::write(&path, []).unwrap();
@@ -98,7 +98,7 @@ fn an_order_that_cannot_be_written_is_not_told_as_an_entry_that_was_not_taken() 
     let path = machine.variables.path("BootOrder");
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("nowhere/at/all", &path).unwrap();
-    let new = option(1, "\\EFI\\TruthDB\\truthdb-1.0.efi");
+    let new = option(1, "\\EFI\\Example\\example-1.0.efi");
     let refusal = machine.variables.install(&new).unwrap_err();
     assert!(
         matches!(&refusal, Refusal::Order(name, _) if name == "Boot0000"),

@@ -160,7 +160,7 @@ fn before_confirm() -> Vec<(&'static str, State)> {
 /// The settings with something wrong in every field.
 pub fn mistaken(advanced: State) -> State {
     let rows = [
-        "TruthDB",
+        "Example",
         "-node",
         "9",
         "20 TB",
@@ -267,7 +267,7 @@ pub fn all_longest() -> Vec<(&'static str, State)> {
     let tools = press(welcome(hardware.clone()), typing("te"));
     let mut settings = press(choose(Purpose::Install), [Key::Enter, Key::Function(2)]);
     for row in [
-        "TruthDB",
+        "Example",
         "-node",
         "99",
         "20 TB",

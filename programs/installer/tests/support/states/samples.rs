@@ -20,7 +20,7 @@ erase = \"S6Z2NJ0TB04321A\"
 erase_foreign_data = true
 ";
 
-/// The same for the second disk, on which TruthDB is.
+/// The same for the second disk, on which Example is.
 pub const AGAIN: &str = "\
 version = 1
 task = \"install\"
@@ -61,8 +61,8 @@ pub fn report(task: Task) -> Report {
         model: "Samsung SSD 990 PRO 2TB, serial S6Z2NJ0TB04321A".to_owned(),
         version: "0.1.0".to_owned(),
         layout: vec![
-            "1  EFI             536.9 MB  TruthDB 0.1.0".to_owned(),
-            "2  TRUTHDB_DATA      2.0 TB  new, for data".to_owned(),
+            "1  EFI             536.9 MB  Example 0.1.0".to_owned(),
+            "2  EXAMPLE_DATA      2.0 TB  new, for data".to_owned(),
         ],
         warnings: Vec::new(),
         stages: Stage::ALL.into_iter().zip(times).collect(),
@@ -74,7 +74,7 @@ pub fn report(task: Task) -> Report {
 pub fn long_report() -> Report {
     let data = (2..=8).map(|number| {
         format!(
-            "{}  TRUTHDB_DATA{number}   250.0 GB  new, for data",
+            "{}  EXAMPLE_DATA{number}   250.0 GB  new, for data",
             number + 1
         )
     });
@@ -85,7 +85,7 @@ pub fn long_report() -> Report {
          starts this disk by itself only if no other system comes first; else choose the disk in \
          its menu."
             .to_owned(),
-        "TRUTHDB_DATA4 cannot be read: its superblock is not one of an ext4 file system made here. \
+        "EXAMPLE_DATA4 cannot be read: its superblock is not one of an ext4 file system made here. \
          The appliance checks it when it starts, and says what it finds."
             .to_owned(),
     ];
@@ -117,14 +117,14 @@ pub fn plan() -> Plan {
 
 pub fn plan_of(text: &str) -> Plan {
     Plan {
-        source: "/install.toml on sdb1 (TRUTHDB_CFG)".to_owned(),
+        source: "/install.toml on sdb1 (EXAMPLE_CFG)".to_owned(),
         answers: answers::parse(text).unwrap(),
     }
 }
 
 pub fn refused() -> Refused {
     Refused {
-        source: Some("/install.toml on sdb1 (TRUTHDB_CFG)".to_owned()),
+        source: Some("/install.toml on sdb1 (EXAMPLE_CFG)".to_owned()),
         problems: vec![
             Problem::new(
                 "Line 2: tusk: This key is unknown.",
@@ -174,11 +174,11 @@ pub fn findings(bad: bool) -> Vec<Finding> {
         },
         finding(
             true,
-            "/EFI/TruthDB/truthdb-0.1.0.efi is TruthDB 0.1.0, byte for byte.",
+            "/EFI/Example/example-0.1.0.efi is Example 0.1.0, byte for byte.",
         ),
         finding(
             true,
-            "/EFI/BOOT/BOOTX64.EFI is TruthDB 0.1.0, byte for byte.",
+            "/EFI/BOOT/BOOTX64.EFI is Example 0.1.0, byte for byte.",
         ),
         if bad {
             finding(false, "The firmware starts something else before Boot0003.")
@@ -187,7 +187,7 @@ pub fn findings(bad: bool) -> Vec<Finding> {
         },
         finding(
             true,
-            "TRUTHDB_DATA is an ext4 file system that can be read.",
+            "EXAMPLE_DATA is an ext4 file system that can be read.",
         ),
     ]
 }
@@ -247,6 +247,6 @@ pub fn longest_plan(key: &str, value: &str) -> Plan {
 pub fn of_other_label() -> Problem {
     Problem::new(
         "/install.toml on sdb1 is not followed: its file system has the label DATA.",
-        "To have it followed, label the file system TRUTHDB_CFG.",
+        "To have it followed, label the file system EXAMPLE_CFG.",
     )
 }

@@ -1,0 +1,74 @@
+//! The kernel's command line: the parameters `ID.NAME=VALUE`, in which `ID` is the product's.
+
+use std::path::Path;
+
+use crate::product::product;
+use crate::text::clean;
+
+/// What the command line below `root` gives the product's parameter `name`; `None` where it is absent or empty.
+pub fn parameter(root: &Path, name: &str) -> Option<String> {
+    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).ok()?;
+    let parameter = format!("{}.{name}=", product().id);
+    let value = words(&cmdline).find_map(|word| {
+        word.trim_start_matches('"')
+            .strip_prefix(&parameter)
+            .map(|value| clean(&value.replace('"', "")))
+    });
+    value.filter(|value| !value.is_empty())
+}
+
+/// Whether serial consoles are for programs of ours: `ID.serial=off` leaves them to others.
+pub fn has_serial(root: &Path) -> bool {
+    parameter(root, "serial").as_deref() != Some("off")
+}
+
+/// Splits a kernel command line at blanks outside of double quotes, as the kernel does.
+fn words(cmdline: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    cmdline
+        .split(move |c: char| {
+            quoted ^= c == '"';
+            c.is_ascii_whitespace() && !quoted
+        })
+        .filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_told_apart_as_the_kernel_does() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(parameter(root.path(), "medium"), None);
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        let rows = [
+            ("quiet console=ttyS0\n", None),
+            ("quiet example.medium=EXAMPLE_1 x=y\n", Some("EXAMPLE_1")),
+            ("example.medium=\"AN EXAMPLE\" quiet\n", Some("AN EXAMPLE")),
+            ("\"example.medium=AN EXAMPLE\"\n", Some("AN EXAMPLE")),
+            ("example.medium= quiet\n", None),
+            ("notexample.medium=X\n", None),
+        ];
+        for (cmdline, expected) in rows {
+            std::fs::write(root.path().join("proc/cmdline"), cmdline).unwrap();
+            let found = parameter(root.path(), "medium");
+            assert_eq!(found.as_deref(), expected, "{cmdline}");
+        }
+    }
+
+    #[test]
+    fn serial_consoles_are_left_alone_where_the_command_line_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        for (cmdline, expected) in [
+            ("quiet", true),
+            ("example.serial=on", true),
+            ("example.serial=off", false),
+            ("other.serial=off", true),
+        ] {
+            std::fs::write(root.path().join("proc/cmdline"), cmdline).unwrap();
+            assert_eq!(has_serial(root.path()), expected, "{cmdline}");
+        }
+    }
+}
