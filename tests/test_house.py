@@ -1,6 +1,9 @@
 """The layers of the program: each folder imports only from those that come after it."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -55,3 +58,9 @@ def test_each_folder_imports_from_those_below_it_alone() -> None:
 def test_every_folder_has_its_layer() -> None:
     found = {path.stem for path in (ROOT / "pipeline").iterdir()} - {"__init__", "__pycache__"}
     assert found == set(LAYERS)
+
+
+def test_what_only_the_boot_container_has_is_not_needed_to_plan() -> None:
+    code = "import sys; sys.modules['pyte'] = None; import pipeline.cli.boot_test, acceptance"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "recipes/truthdb-installer")])
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})

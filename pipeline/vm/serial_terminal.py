@@ -3,8 +3,6 @@
 import codecs
 import re
 
-import pyte
-
 from pipeline.vm.stages import plain
 
 COLUMNS, ROWS = 80, 24
@@ -27,6 +25,8 @@ class Terminal:
     """A screen that bytes are written to. Reads may end anywhere, also inside a character."""
 
     def __init__(self) -> None:
+        import pyte  # which the boot container has, and a host that only names stories need not
+
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.Stream(self._screen)
