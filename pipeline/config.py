@@ -67,6 +67,17 @@ FileName = Annotated[str, _matches("a file name (letters, digits and . _ -)", r"
 PackageName = Annotated[
     str, _matches("a Python package's name (small letters, digits and _)", r"[a-z][a-z0-9_]*")
 ]
+StoryName = Annotated[
+    str,
+    _matches(
+        "the name of a story (small letters, digits and dashes, no way of booting)",
+        r"(?!(cd|usb|disk|esp)$)[a-z0-9][a-z0-9-]*",
+    ),
+]
+Keys = Annotated[
+    str, _matches("keys without Shift (small letters, digits, blank . - \\n)", r"[a-z0-9 .\n-]+")
+]
+Size = Annotated[str, _matches("the size of a disk (20G, 512M)", r"[1-9][0-9]{0,5}[MGT]")]
 VolumeId = Annotated[str, _matches("a volume identifier (at most 16 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,16}")]
 """What both ISO 9660 (d-characters) and Joliet (16 characters) can hold."""
 

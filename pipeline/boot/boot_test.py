@@ -3,28 +3,29 @@
 import asyncio
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from pipeline.boot.drive import drive
+from pipeline.boot.drive import Greeting, drive
 from pipeline.boot.outcome import Outcome, summary, write
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
 from pipeline.vm import machine, symptoms
 from pipeline.vm.machine import Firmware, Way
 from pipeline.vm.session import NotSeenError, Session
+from pipeline.vm.stages import Stage
 from pipeline.vm.watch import Watch
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the boots of a test have in common: `words` must stand on the screen, `timeout` is in seconds."""
+    """What the boots of a test have in common: `media` by what ways are `of`; `timeout` is in seconds."""
 
-    medium: Path
+    media: Mapping[str, Path]
     firmware: Firmware
-    words: tuple[str, ...]
+    greeting: Greeting
     timeout: float
     out: Path
     work: Path
@@ -36,12 +37,16 @@ async def boot(scenario: Scenario, way: Way, accel: str) -> Outcome:
     folder = scenario.out / way.name
     if folder.exists():
         shutil.rmtree(folder)
-    watch = Watch(lambda stage, seconds: scenario.note(f"{way.name}: {stage} {seconds:.1f} s"))
-    booting = machine.booting(way, scenario.medium, scenario.firmware, scenario.work, accel)
+
+    def tell(stage: Stage, seconds: float) -> None:
+        scenario.note(f"{way.name}: {stage} {seconds:.1f} s")
+
+    watch = Watch(tell, scenario.greeting.welcome)
+    booting = machine.booting(way, scenario.media[way.of], scenario.firmware, scenario.work, accel)
     failure, cause = "", None
     try:
         async with Session(booting, folder, watch).running() as vm:
-            await drive(vm, scenario.words, scenario.timeout)
+            await drive(vm, scenario.greeting, scenario.timeout)
     except NotSeenError as error:
         failure, cause = str(error), error.cause or symptoms.OFF
     outcome = Outcome(way.name, accel, watch.times, watch.timeline, failure, cause)
@@ -67,17 +72,19 @@ async def boot_all(scenario: Scenario, ways: Sequence[Way], accelerators: Sequen
 
 
 def run(ctx: Context) -> None:
-    """Boot the ISO in `inputs.iso` each of `params.ways`; raise PipelineError when any of them fails.
+    """Boot the ISO in `inputs.iso`, or its UKI `inputs.uki`, each of `params.ways`.
+
+    Raises PipelineError when any of them fails.
 
     Parameters: `ways` (names of machine.WAYS), `accel` (auto, kvm or tcg), `timeout` (seconds for each
-    way), `product` and `version` (must stand on the screen beside Welcome), `folder` (what the user calls
-    the output folder). Writes `<way>/` with serial.log, screenshots, timeline.json and result.json.
+    way), `welcome`, `words` and `leave` (see Greeting), `folder` (what the user calls the output folder).
+    Writes `<way>/` with serial.log, screenshots, timeline.json and result.json.
     """
     params = ctx.params
     scenario = Scenario(
-        medium=ctx.inputs["iso"],
+        media=ctx.inputs,
         firmware=machine.find_firmware(),
-        words=("Welcome", *params["product"].split(), params["version"]),
+        greeting=Greeting(params["welcome"], tuple(params["words"]), params["leave"]),
         timeout=params["timeout"],
         out=ctx.out,
         work=ctx.work,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.vm import symptoms
 from pipeline.vm.session import TICK, NotSeenError, Session
@@ -18,17 +19,33 @@ def stopped(cause: Cause, more: str = "") -> NotSeenError:
     return NotSeenError(cause.sentence + more, cause)
 
 
-async def drive(vm: Session, words: Sequence[str], timeout: float) -> None:
-    """Wait for the greeting, find `words` on the screen, press Q, see the reboot.
+@dataclass(frozen=True)
+class Greeting:
+    """How a program says that it is ready: `welcome` on the serial line, `words` on the screen.
+
+    The key `leave` has it reboot then. All are empty where nothing is known of the program.
+    """
+
+    welcome: str = ""
+    words: tuple[str, ...] = ()
+    leave: str = ""
+
+
+async def drive(vm: Session, greeting: Greeting, timeout: float) -> None:
+    """Wait for the greeting, find its words on the screen, press the key, see the reboot.
+
+    Where there is no greeting, wait until the kernel runs.
 
     Raises NotSeenError as soon as that cannot succeed any more, at the latest after `timeout` seconds.
     """
     lacking: list[str] = []
     try:
         async with asyncio.timeout(timeout):
-            await _greeting_on_serial(vm)
-            await _greeting_on_screen(vm, words, lacking)
-            await _leave(vm)
+            await _reach(vm, Stage.SERIAL if greeting.welcome else Stage.KERNEL)
+            if greeting.welcome:
+                await _greeting_on_screen(vm, greeting.words, lacking)
+            if greeting.leave:
+                await _leave(vm, greeting.leave)
     except TimeoutError:
         missing = f" Missing on the screen: {', '.join(map(repr, lacking))}." if lacking else ""
         raise stopped(symptoms.STUCK[vm.watch.stage], missing) from None
@@ -53,11 +70,12 @@ def judge(vm: Session, *, rebooting: bool = False) -> None:
                 raise stopped(symptom.cause)
 
 
-async def _greeting_on_serial(vm: Session) -> None:
+async def _reach(vm: Session, stage: Stage) -> None:
+    """Wait for a stage that shows on the serial line, or in the processor."""
     watch = vm.watch
     looked = 0.0
     photographed = False
-    while Stage.SERIAL not in watch.times:
+    while watch.stage < stage:
         await asyncio.sleep(TICK)
         judge(vm)
         started = watch.times.get(Stage.LOADER)
@@ -84,13 +102,13 @@ async def _greeting_on_screen(vm: Session, words: Sequence[str], lacking: list[s
             return
 
 
-async def _leave(vm: Session) -> None:
+async def _leave(vm: Session, key: str) -> None:
     pressed = -PRESS_EVERY
     while Stage.REBOOT not in vm.watch.times:
         if vm.now > pressed + PRESS_EVERY:
             # A keyboard may come later than the greeting, so one key press may go nowhere.
-            await vm.monitor.press("q")
+            await vm.monitor.press(key)
             pressed = vm.now
-            vm.watch.note("pressed Q")
+            vm.watch.note(f"pressed {key}")
         await asyncio.sleep(TICK)
         judge(vm, rebooting=True)

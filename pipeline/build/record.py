@@ -49,16 +49,23 @@ def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
 
 
 def build_record(
-    steps: Sequence[Step], builder: Builder, path: Path, cached: set[str], unpinned: Mapping[str, Path]
+    steps: Sequence[Step],
+    builder: Builder,
+    path: Path,
+    cached: set[str],
+    unpinned: Mapping[str, Path],
+    *,
+    debug: bool = False,
 ) -> None:
     """Write `path`: for every step its key, container, inputs, outputs (SHA-256, bytes) and seconds.
 
     `cached` names the steps whose results were found and not made; their seconds are those of then. What has
-    `unpinned` files in it is not releasable.
+    `unpinned` files in it is not releasable, nor is a `debug` image.
     """
     record = {
         "version": VERSION,
-        "releasable": not unpinned,
+        "releasable": not (unpinned or debug),
+        "debug": debug,
         "unpinned": {what: str(path) for what, path in unpinned.items()},
         "steps": [_record(step, builder, step.name in cached) for step in steps],
     }

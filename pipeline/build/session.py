@@ -10,8 +10,9 @@ from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plans
 from pipeline.plan.step import Step, distinct
-from pipeline.project import checkout, outputs
+from pipeline.project import checkout, debug, outputs
 from pipeline.project.checkout import Project
+from pipeline.project.debug import with_debug
 from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
@@ -24,12 +25,14 @@ class Session:
     """What all commands share; `cached` are the names of steps whose results this run found.
 
     `said` are the errors that have been told: steps that are made at once may meet the same one. `unpinned`
-    are files that take the place of a kernel or an installer in this run.
+    are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
     """
 
-    def __init__(self, root: Path, report: Report, unpinned: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self, root: Path, report: Report, unpinned: Mapping[str, Path] | None = None, *, debug: bool = False
+    ) -> None:
         self.root, self.report = root, report
-        self.unpinned = unpinned or {}
+        self.unpinned, self.debug = unpinned or {}, debug
         self.store = Store(default_root())
         self.cached: set[str] = set()
         self.stopping = False
@@ -39,7 +42,8 @@ class Session:
     @cached_property
     def project(self) -> Project:
         """The checkout's files. Raises ConfigError with all their mistakes."""
-        return with_unpinned(checkout.load(self.root), self.unpinned)
+        project = with_unpinned(checkout.load(self.root), self.unpinned)
+        return with_debug(project) if self.debug else project
 
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:
@@ -91,7 +95,8 @@ class Session:
 
     def folder(self, image: str) -> Path:
         """Return where an image's artifacts go."""
-        return self.root / "artifacts" / image
+        artifacts = self.root / "artifacts"
+        return (artifacts / debug.FOLDER if self.debug else artifacts) / image
 
     def shown(self, path: Path) -> str:
         """Return a path as a person would write it at the prompt that ./doit was called at."""

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.boot import boot_test, interactive, probe
+from pipeline.boot import boot_test, probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import kvm
@@ -14,11 +14,12 @@ from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
 from pipeline.plan.step import Input, Output, Step
 from pipeline.project import acceptance
+from pipeline.project.recipe import Acceptance
 from pipeline.report import Line
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
-from pipeline.vm import disks, machine
+from pipeline.vm import machine
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
@@ -26,9 +27,11 @@ INSTALLS = "install"
 MOST_SEEDS = 1 << 32
 
 
-def _iso(steps: tuple[Step, ...]) -> Output:
-    last = steps[-1]
-    return last.output(last.outputs[0])
+def media(steps: tuple[Step, ...]) -> dict[str, Output]:
+    """Return what a machine can be started from, by what a way of booting calls it."""
+    iso, efi_image = steps[-1], steps[-2]
+    uki = efi_image.inputs["BOOTX64.EFI"]
+    return {"iso": iso.output(iso.outputs[0])} | ({"uki": uki} if isinstance(uki, Output) else {})
 
 
 def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:
@@ -48,7 +51,7 @@ def _step(
         name=name,
         summary="Boot the ISO in a virtual machine.",
         container=session.project.lock_of("boot"),
-        inputs={"iso": _iso(steps)} | _parts(steps),
+        inputs=media(steps) | _parts(steps),
         outputs=(),
         params=params,
         run=run,
@@ -63,25 +66,39 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
     to chance; 0 leaves that to chance, too. Raises StepError that says how far it came and why it failed,
     PipelineError where a story's package cannot be loaded.
     """
-    proof = acceptance.of(session.project, image)
-    ways, stories = chosen(only, proof.stories if proof else ())
-    accel = _accelerator(session, image, accel, line)
+    proofs = acceptance.of(session.project, image)
+    ways, stories = chosen(only, [name for proof in proofs for name in proof.stories])
+    accel = accelerator(session, image, accel, line)
     target = session.folder(image) / "boot-test"
-    product = session.project.manifest.product
-    common = {"accel": accel, "version": product.version}
-    booting = {"ways": ways, "timeout": TIMEOUT, "product": product.name, "folder": str(target)}
     seed = seed or secrets.randbelow(MOST_SEEDS) + 1
-    installing = {"stories": stories, "seed": seed, "folder": str(target / INSTALLS)}
     with explained(target, "write", cache=False):
         if target.exists():
             shutil.rmtree(target)
         target.mkdir(parents=True)
     if ways:
-        step = _step(session, image, "boot-test", boot_test.run, common | booting)
+        booting = {"ways": ways, "accel": accel, "timeout": TIMEOUT, "folder": str(target)}
+        step = _step(session, image, "boot-test", boot_test.run, booting | _greeting(session, image))
         _play(session, image, step, target, line)
-    if stories and proof:
-        step = _step(session, image, "install-test", proof.run, common | installing)
-        _play(session, image, step, target / INSTALLS, line)
+    for proof in proofs:
+        installing: dict[str, object] = {
+            "stories": [name for name in stories if name in proof.stories],
+            "accel": accel,
+            "version": session.project.manifest.product.version,
+            "seed": seed,
+            "folder": str(target / INSTALLS),
+        }
+        if installing["stories"]:
+            step = _step(session, image, "install-test", proof.run, installing | dict(proof.params))
+            _play(session, image, step, target / INSTALLS, line)
+
+
+def _greeting(session: Session, image: str) -> dict[str, object]:
+    """Return what the image's recipe says of its first screen, as parameters of the boot test."""
+    said = session.project.recipes[image].acceptance or Acceptance()
+    product = session.project.manifest.product
+    shown = " ".join(said.shows).replace("{product}", product.name).replace("{version}", product.version)
+    words = f"{said.welcome or ''} {shown}".split()
+    return {"welcome": said.welcome or "", "words": words, "leave": said.leave or ""}
 
 
 def rows(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -103,7 +120,7 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
+def accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
     """Return the accelerator to ask for, after trying KVM if nobody has. Raises as `test` does."""
     lock, store = session.project.lock_of("boot"), session.store
 
@@ -139,8 +156,8 @@ def chosen(only: Sequence[str], stories: Sequence[str]) -> tuple[list[str], list
 def judge(session: Session, only: Sequence[str], accel: str) -> None:
     """Raise PipelineError for an accelerator, or a way or story of any image, that there is not."""
     machine.accelerators(accel, kvm=True)
-    proofs = (acceptance.of(session.project, image) for image in session.media)
-    known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs if proof for name in proof.stories)])
+    proofs = (proof for image in session.media for proof in acceptance.of(session.project, image))
+    known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs for name in proof.stories)])
     for name in only:
         if name not in known:
             raise PipelineError(
@@ -154,24 +171,3 @@ def _play(session: Session, image: str, step: Step, target: Path, line: Line) ->
     with explained(target, "write", cache=False):
         target.mkdir(exist_ok=True)
     run_uncached(step, session.builder, target, log, line, known_as=step.name, device=KVM)
-
-
-def judge_attached(way: str, accel: str, disk: str) -> int:
-    """Return the bytes of the disk; raise PipelineError for what is no way, no accelerator or no size."""
-    machine.way(way or "cd")
-    machine.accelerators(accel, kvm=True)
-    return disks.size_of(disk) if disk else 0
-
-
-def look_around(session: Session, image: str, way: str, accel: str, disk: str, line: Line) -> int:
-    """Boot the image's ISO with this terminal as its serial console; return QEMU's exit status.
-
-    `way` is how the ISO is attached, a CD where it is empty; `disk` is the size of a disk to install to, if
-    any. Raises PipelineError as `judge_attached` and `test` do.
-    """
-    size = judge_attached(way, accel, disk)
-    accel = _accelerator(session, image, accel, line)
-    params = {"way": way or "cd", "accel": accel, "disk": size}
-    step = _step(session, image, "boot", interactive.run, params)
-    builder = session.builder
-    return builder.sandbox.attach(builder.work(step, line, device=KVM))

@@ -24,6 +24,8 @@ def tell_untracked(session: Session) -> None:
     """
     from pipeline.plan import tracked
 
+    if session.debug:  # whose files are copies
+        return
     project = session.project
     if wrong := versions.commit_mistakes(session.root, project.recipes, project.manifest.versions):
         raise ConfigError(wrong, "check out and clean what the manifest names, or name what is checked out")
@@ -38,7 +40,9 @@ def summarise(session: Session, **_options: object) -> None:
     report = session.report
     for image, steps in session.images.items():
         folder = session.folder(image)
-        build_record(steps, session.builder, folder / RECORD, session.cached, session.unpinned)
+        build_record(
+            steps, session.builder, folder / RECORD, session.cached, session.unpinned, debug=session.debug
+        )
         report.print("")
         report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
         if session.project.recipes[image].iso is None:
@@ -51,7 +55,11 @@ def summarise(session: Session, **_options: object) -> None:
     report.print("")
     for what, path in session.unpinned.items():
         report.print(f"unpinned, not releasable: the {what} is {path}", style="yellow")
-    if not session.unpinned:
+    if session.debug:
+        report.print(
+            "a debug image, not releasable: it talks, and gives a shell to everybody", style="yellow"
+        )
+    if not (session.unpinned or session.debug):
         verify_outputs(session)
 
 
@@ -153,11 +161,11 @@ def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -
     boots.judge(session, _names(only), accel)
 
 
-def judge_boot(_session: Session, way: str, accel: str, disk: str, **_other: object) -> None:
-    """Raise PipelineError for a way, an accelerator or a size that is none."""
-    from pipeline.cli import boot_test as boots
+def judge_boot(session: Session, **options: object) -> None:
+    """Raise PipelineError for options that are wrong, or do not go together."""
+    from pipeline.cli import by_hand
 
-    boots.judge_attached(way, accel, disk)
+    by_hand.Wish(**options).judge(session)  # type: ignore[arg-type]
 
 
 def judge_answers(_session: Session, check: str, **_other: object) -> None:
@@ -175,12 +183,11 @@ def tell_boots(session: Session, folder: Path) -> None:
     session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
-def boot(session: Session, way: str, accel: str, disk: str) -> bool:
+def boot(session: Session, **options: object) -> bool:
     """Boot the first image in this terminal."""
-    from pipeline.cli import boot_test as boots
+    from pipeline.cli import by_hand
 
-    image, line = next(iter(session.media)), Line("boot", session.report)
-    return boots.look_around(session, image, way, accel, disk, line) == 0
+    return by_hand.look_around(session, by_hand.Wish(**options)) == 0  # type: ignore[arg-type]
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:

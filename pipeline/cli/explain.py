@@ -142,9 +142,7 @@ def _origin(session: Session, source: Input) -> str:
 def _prepare(session: Session, name: str) -> None:
     """Make what a step needs, one after the other."""
     image, step = next(iter(session.steps[name].items()))
-    for needed in before(session.images[image], [step]):
-        if not realise.is_current(session, needed.name):
-            realise.realise_step(session, needed.name)
+    realise.realise(session, before(session.images[image], [step]))
 
 
 def _commands(session: Session, name: str) -> tuple[CommandLine, ...]:

@@ -48,6 +48,9 @@ FORGETTING = ("forget", "clean")
 PINNED = {"lock", "reproduce", "bench"}
 """Commands that prove or write down what is built of pins alone."""
 
+DEBUG = "--debug"
+"""What has any command work on images that talk."""
+
 NAMING = ("pin", "new")
 """Commands whose words name files, not tasks."""
 
@@ -134,12 +137,14 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         name, rest = "run", arguments
     report = Report()
     unpinned, rest = unpinned_files(rest)
-    if unpinned and (name != "run" or PINNED & set(rest)):
-        option = f"--{next(iter(unpinned))}"
+    debug = DEBUG in rest
+    rest = [word for word in rest if word != DEBUG]
+    if (unpinned or debug) and (name != "run" or PINNED & set(rest)):
+        option = f"--{next(iter(unpinned))}" if unpinned else DEBUG
         report.error(PipelineError(f"{option} is for trying something out by `./doit iso`", "leave it out"))
         return 3
     try:
-        session = Session(root, report, unpinned)
+        session = Session(root, report, unpinned, debug=debug)
         (root / "artifacts").mkdir(exist_ok=True)
         tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:

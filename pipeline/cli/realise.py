@@ -56,6 +56,13 @@ def realise_step(session: Session, name: str) -> None:
         session.cached.add(name)
 
 
+def realise(session: Session, steps: Iterable[Step]) -> None:
+    """Make those of `steps` that are not current, one after the other."""
+    for step in steps:
+        if not is_current(session, step.name):
+            realise_step(session, step.name)
+
+
 def forget(session: Session, names: Iterable[str]) -> None:
     """Drop the results of the steps of these names from the cache: they are made again."""
     keys = {name: session.builder.key(next(iter(steps.values()))) for name, steps in session.steps.items()}

@@ -65,7 +65,8 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
         params=[
             _option(what, "", f"for a try: take this file as the {what} that is in it; it is no release then")
             for what in UNPINNED
-        ],
+        ]
+        + [DEBUG],
     )
 
 
@@ -119,6 +120,9 @@ class Command:
 
 
 ACCEL = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
+DEBUG = _option("debug", False, "an image that talks and gives a shell on the serial line; it is no release")
+"""An option that `program` has taken, too."""
+
 COMMANDS = {
     "test": Command(
         "all tests; --fast for those that need no container",
@@ -140,11 +144,18 @@ COMMANDS = {
         "boot it in the terminal, to look around",
         commands.boot,
         (
-            _option("way", "", "boot in one way only: cd, usb or disk"),
+            _option(
+                "way", "", "how it is attached: cd, usb, disk, or esp for a FAT folder with the UKI alone"
+            ),
             ACCEL,
             _option("disk", "", "give it an empty disk of this size to install to: 20G"),
+            _option(
+                "keep", False, "keep that disk, and the firmware's variables, in artifacts/<recipe>/boot/"
+            ),
+            _option("installed", False, "start the disk that was kept, without the medium"),
+            _option("display", "none", "where its screen is shown: none, or vnc, on this machine's loopback"),
+            DEBUG,
         ),
-        needs=_iso,
         judge=commands.judge_boot,
     ),
     "inspect": Command(

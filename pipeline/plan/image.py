@@ -44,7 +44,7 @@ PRODUCT = "product.toml"
 PROGRAMS = "programs"
 """Below which inputs of an initramfs its programs are, so that they may be called as they like."""
 
-LEFT = ("build.json", "logs", "boot-test")
+LEFT = ("build.json", "logs", "boot", "boot-test")
 """What builds and tests leave in an image's folder beside its artifacts."""
 
 

@@ -1,64 +1,81 @@
-"""The stories that prove a product: a Python package below its recipe's folder.
+"""The stories that prove a product: rows of its recipe, or a Python package in the recipe's folder.
 
-It has `STORIES`, which are called by name, and `run`, a step's function that plays those of `params.stories`.
+The package has `STORIES`, which are called by name, and `run`, a step's function that plays those of
+`params.stories`.
 """
 
 import importlib
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.boot import play
 from pipeline.errors import PipelineError
+from pipeline.project import recipe
 from pipeline.project.checkout import Project
+from pipeline.vm import disks
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The names of a product's stories, and the step's function that plays some of them."""
+    """The names of stories, and the step's function that plays some of them, with parameters of its own."""
 
     stories: tuple[str, ...]
     run: Callable[[Any], None]
+    params: Mapping[str, object] = field(default_factory=dict)
 
 
-def of(project: Project, recipe: str) -> Acceptance | None:
-    """Return what a recipe's `acceptance.package` has, None where it names none.
+def of(project: Project, name: str) -> tuple[Acceptance, ...]:
+    """Return the stories that a recipe tells, and those of its package.
 
-    Raises PipelineError when the package is none of stories, or has the name of another one.
+    Raises PipelineError when the package is none of stories, or has the name of another one, or a story's.
     """
-    named = project.recipes[recipe].acceptance
-    if named is None:
-        return None
-    module = _load(project.root / "recipes", recipe, named.package)
-    try:
-        return Acceptance(tuple(module.STORIES), module.run)
-    except AttributeError as error:
-        mistake = f"recipes/{recipe}/{named.package}: {error}"
-        raise PipelineError(mistake, "it needs STORIES and run") from None
+    named = project.recipes[name].acceptance or recipe.Acceptance()
+    found = []
+    if named.play:
+        plays = {story: _as_params(told) for story, told in named.play.items()}
+        found.append(Acceptance(tuple(plays), play.run, {"plays": plays}))
+    if named.package:
+        module = _load(project.root / "recipes", name, named.package)
+        try:
+            found.append(Acceptance(tuple(module.STORIES), module.run))
+        except AttributeError as error:
+            mistake = f"recipes/{name}/{named.package}: {error}"
+            raise PipelineError(mistake, "it needs STORIES and run") from None
+        if twice := sorted(set(named.play) & set(module.STORIES)):
+            mistake = f"recipes/{name}/recipe.toml: acceptance.play.{twice[0]}: {named.package} has a story"
+            raise PipelineError(f"{mistake} of this name, too", "give one another name")
+    return tuple(found)
 
 
-def _load(recipes: Path, recipe: str, package: str) -> ModuleType:
+def _as_params(told: recipe.Play) -> dict[str, object]:
+    """Return a play as a step's parameter, its disk in bytes."""
+    return asdict(told) | {"disk": disks.size_of(told.disk) if told.disk else 0}
+
+
+def _load(recipes: Path, name: str, package: str) -> ModuleType:
     """Import a recipe's package. One of the same name that another recipe brought is forgotten: only one of
     them can be there at a time.
     """
-    folder = (recipes / recipe).resolve()
+    folder = (recipes / name).resolve()
     known = sys.modules.get(package)
     if known is not None and _place(known).parent == folder.parent and _place(known) != folder:
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            del sys.modules[name]
+        for each in [each for each in sys.modules if each.partition(".")[0] == package]:
+            del sys.modules[each]
     sys.path.append(str(folder))  # behind all others, so that it takes no other package's place
     try:
         module = importlib.import_module(package)
     except Exception as error:  # whatever is wrong with it, it is theirs to mend
         said = f"{type(error).__name__}: {error}"
-        raise PipelineError(f"recipes/{recipe}/{package}: {said}", "mend the stories") from error
+        raise PipelineError(f"recipes/{name}/{package}: {said}", "mend the stories") from error
     finally:
         sys.path.remove(str(folder))
     if _place(module) != folder:
         raise PipelineError(
-            f"recipes/{recipe}/recipe.toml: acceptance.package: there is another package {package!r}, in"
+            f"recipes/{name}/recipe.toml: acceptance.package: there is another package {package!r}, in"
             f" {_place(module)}",
             "give it another name",
         )

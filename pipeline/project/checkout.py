@@ -86,7 +86,7 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     for key, file in (("kernels", recipe.policy.kernels), ("hardening", recipe.policy.hardening)):
         if file is not None:
             paths[f"policy.{key}"] = root / "recipes" / file
-    if recipe.acceptance is not None:
+    if recipe.acceptance is not None and recipe.acceptance.package is not None:
         paths["acceptance.package"] = folder / recipe.acceptance.package / "__init__.py"
     for index, fragment in enumerate(recipe.kernel.fragments):
         paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"

@@ -10,9 +10,12 @@ from pipeline.config import (
     AbsolutePath,
     AnyRelativePath,
     FileName,
+    Keys,
     Name,
     PackageName,
     RelativePath,
+    Size,
+    StoryName,
     Text,
     VolumeId,
 )
@@ -115,15 +118,76 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """The stories that prove the product: a Python package in the recipe's folder.
+class Row:
+    """One thing that is waited for, or done, at a machine: exactly one of these, within `seconds`.
 
+    The machine says `sees` on its serial line after whatever was typed or pressed last, or `shows` words on
+    its screen. `line` is typed on the serial line, with Enter behind it; `types` and `presses` (QEMU's
+    QKeyCodes: ret, esc, f2) on its keyboard. It `resets`, or is `off`.
+    """
+
+    __pydantic_config__ = STRICT
+    sees: Text | None = None
+    shows: Text | None = None
+    line: str | None = None
+    types: Keys | None = None
+    presses: tuple[Name, ...] = ()
+    resets: bool = False
+    off: bool = False
+    seconds: int = 400
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "Row":
+        texts = (self.sees, self.shows, self.line, self.types)
+        given = [text is not None for text in texts] + [bool(self.presses), self.resets, self.off]
+        if given.count(True) != 1:
+            raise ValueError("needs one of sees, shows, line, types, presses, resets and off")
+        return self
+
+
+@dataclass(frozen=True)
+class Play:
+    """A story told in rows, from power-on. `then` is one of the `disk` alone, without the medium.
+
+    `way` is how the medium is attached; the disk, if there is one, is empty.
+    """
+
+    __pydantic_config__ = STRICT
+    rows: tuple[Row, ...]
+    then: tuple[Row, ...] = ()
+    way: Literal["cd", "usb", "disk"] = "cd"
+    disk: Size | None = None
+
+    @model_validator(mode="after")
+    def _installs(self) -> "Play":
+        if self.then and self.disk is None:
+            raise ValueError("then is about what was installed: disk is required for it")
+        return self
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What `boot-test` waits for, and the stories that prove the product.
+
+    The image says `welcome` on its serial line when its program is ready, and shows it on its screen, with
+    the words of `shows`, in which `{product}` and `{version}` stand for the manifest's; the key `leave`
+    reboots it then. Stories are `play`, told in rows, and a Python `package` in the recipe's folder;
     `measured` is the one whose times `./doit bench` takes.
     """
 
     __pydantic_config__ = STRICT
-    package: PackageName
+    welcome: Text | None = None
+    shows: tuple[Text, ...] = ()
+    leave: Name | None = None
+    play: dict[StoryName, Play] = field(default_factory=dict)
+    package: PackageName | None = None
     measured: Name | None = None
+
+    @model_validator(mode="after")
+    def _begins_with_welcome(self) -> "Acceptance":
+        if self.welcome is None and (self.shows or self.leave):
+            raise ValueError("shows and leave are about the first screen: welcome is required for them")
+        return self
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pipeline.sandbox.docker import Engine, Job
 from pipeline.sandbox.environment import Conditions
 from pipeline.sandbox.run import Work
 from pipeline.sandbox.terminal import attach
-from pipeline.sandbox.transfer import add_bytes, add_file, add_folder
+from pipeline.sandbox.transfer import add_bytes, add_file, add_folder, extract
 from pipeline.steps.runner import ENVIRONMENT
 from pipeline.store.cache import Store
 from pipeline.store.download import ca_bundle
@@ -66,7 +66,7 @@ class Containers:
         with self._tree(work) as files:
             return self.engine.run(job, files, out, on_line, again=work.again, wanted=work.step.outputs)
 
-    def attach(self, work: Work) -> int:
+    def attach(self, work: Work, out: Path | None = None) -> int:
         """Run the step in a container that has this terminal; see `Sandbox`.
 
         Raises PipelineError where the engine is reached through ssh, whose channel cannot be waited for.
@@ -78,7 +78,10 @@ class Containers:
             )
         job = self._job(work, tty=True)
         with self._tree(work) as files, self.engine.container(job, files) as container:
-            return attach(container)
+            status = attach(container)
+            if out is not None:
+                extract(container.get_archive(f"{job.place}/out")[0], out)
+        return status
 
     def stop(self) -> None:
         """Remove this process's containers, and make no more."""
@@ -102,6 +105,7 @@ class Containers:
             env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
             network=step.network,
             device=device,
+            port=work.port,
             tty=tty,
             place=given.place,
             user=given.user,

@@ -44,8 +44,9 @@ class EngineError(PipelineError):
 class Job:
     """One command in a container; `env` are names and values. Equal jobs may use the same container.
 
-    `device` is given to it where the engine has such a device; the command has to look. Files cross at
-    `place`; `tmpfs` are folders in memory, with their mount options.
+    `device` is given to it where the engine has such a device; the command has to look. `port` of the
+    loopback of the engine's machine leads to the same one in it. Files cross at `place`; `tmpfs` are folders
+    in memory, with their mount options.
     """
 
     image: str
@@ -53,6 +54,7 @@ class Job:
     env: tuple[tuple[str, str], ...]
     network: bool = False
     device: str = ""
+    port: int = 0
     tty: bool = False
     place: str = BUILD
     user: int = USER
@@ -143,7 +145,8 @@ class Engine:
                 user=f"{job.user}:{job.user}",
                 hostname=job.hostname or None,
                 working_dir=job.place,
-                network_mode="bridge" if job.network else "none",
+                network_mode="bridge" if job.network or job.port else "none",
+                ports={f"{job.port}/tcp": ("127.0.0.1", job.port)} if job.port else {},
                 read_only=True,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],

@@ -45,7 +45,8 @@ class Work:
 
     `expect_read` is called with what was read of each input and of each module, before the step can begin;
     it raises StepError where that is not what the step's key stands for. `line` is told of its progress.
-    `device` is one of the machine's, given where there is one; `again` says that a like sandbox comes next.
+    `device` is one of the machine's, given where there is one; `port` is one of its loopback that leads into
+    the sandbox; `again` says that a like sandbox comes next.
     """
 
     step: Step
@@ -53,6 +54,7 @@ class Work:
     expect_read: Callable[[Mapping[str, Mapping[str, Entry]], Mapping[str, str]], None]
     line: Line
     device: str = ""
+    port: int = 0
     again: bool = False
 
 
@@ -67,8 +69,11 @@ class Sandbox(Protocol):
         Returns its exit status.
         """
 
-    def attach(self, work: Work) -> int:
-        """Run the step with this process's terminal as its own; return its exit status."""
+    def attach(self, work: Work, out: Path | None = None) -> int:
+        """Run the step with this process's terminal as its own; return its exit status.
+
+        What it makes comes to the folder `out`, if there is one.
+        """
 
     def stop(self) -> None:
         """Have what runs end now, with an error, and let nothing begin any more."""

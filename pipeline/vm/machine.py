@@ -58,6 +58,7 @@ KEYBOARDS: dict[str, tuple[str, ...]] = {
 class Disk:
     """A disk of the machine: a raw image on a bus. `turn` is its place in the boot order, from 0 on.
 
+    `kind` is what the image is: raw, qcow2, or a folder that is shown as a FAT volume, only to be read.
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
     one that `can_hang` does so once the monitor says it.
@@ -68,6 +69,7 @@ class Disk:
     bus: str
     serial: str = ""
     block: int = 512
+    kind: str = "raw"
     read_only: bool = False
     turn: int | None = None
     forgets: int = 0
@@ -107,13 +109,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Way:
-    """A way of booting a medium: the bus it is on, and which keyboard and screen go with it."""
+    """A way of booting a medium: the bus it is on, and which keyboard and screen go with it.
+
+    What lies on the medium is the `iso`, or the `uki` alone.
+    """
 
     name: str
     medium: str
     bus: str
     keyboard: str
     screen: str
+    of: str = "iso"
 
 
 WAYS = {
@@ -122,6 +128,7 @@ WAYS = {
         Way("cd", "a CD on AHCI", "cd", "PS/2", "VGA"),
         Way("usb", "a USB stick on xHCI", "usb", "USB", "VGA"),
         Way("disk", "a virtio disk", "virtio-blk", "virtio", "virtio-vga"),
+        Way("esp", "a FAT folder", "virtio-blk", "PS/2", "VGA", of="uki"),
     )
 }
 LEAST_MEMORY = 1024  # MiB in which a medium has to boot
@@ -164,8 +171,11 @@ def fresh_variables(firmware: Firmware, folder: Path) -> Path:
 
 def booting(way: Way, medium: Path, firmware: Firmware, folder: Path, accel: str) -> Machine:
     """Return a new machine without a network that boots `medium`; its variables lie in `folder`."""
+    kind = "raw"
+    if way.of == "uki":
+        medium, kind = esp(medium, folder), "folder"
     return Machine(
-        (Disk("medium", medium, way.bus, read_only=True, turn=0),),
+        (Disk("medium", medium, way.bus, kind=kind, read_only=True, turn=0),),
         firmware.code,
         fresh_variables(firmware, folder),
         accel,
@@ -173,6 +183,14 @@ def booting(way: Way, medium: Path, firmware: Firmware, folder: Path, accel: str
         screen=way.screen,
         memory=LEAST_MEMORY,
     )
+
+
+def esp(uki: Path, folder: Path) -> Path:
+    """Return what an EFI system partition has to hold, as a folder: the UKI where firmware looks for it."""
+    program = folder / "esp/EFI/BOOT/BOOTX64.EFI"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(uki, program)
+    return folder / "esp"
 
 
 def can_open_kvm(device: Path = KVM) -> bool:
@@ -201,8 +219,8 @@ def accelerators(wanted: str, *, kvm: bool) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _blockdev(node: str, file: Mapping[str, object], *, read_only: bool) -> list[str]:
-    description = {"driver": "raw", "node-name": node, "read-only": read_only, "file": file}
+def _blockdev(node: str, file: Mapping[str, object], *, read_only: bool, driver: str = "raw") -> list[str]:
+    description = {"driver": driver, "node-name": node, "read-only": read_only, "file": file}
     return ["-blockdev", json.dumps(description)]
 
 
@@ -211,6 +229,8 @@ def _disk(disk: Disk, port: int) -> list[str]:
     if disk.bus not in BUSES:
         raise PipelineError(f"{disk.bus!r} is not a bus", f"choose from {', '.join(BUSES)}")
     file: dict[str, object] = {"driver": "file", "filename": str(disk.image), "cache": {"no-flush": True}}
+    if disk.kind == "folder":
+        file = {"driver": "vvfat", "dir": str(disk.image), "fat-type": 16, "rw": False}
     if disk.forgets:
         file = {"driver": "null-co", "size": disk.forgets, "read-zeroes": True}
     if disk.faults:
@@ -228,7 +248,8 @@ def _disk(disk: Disk, port: int) -> list[str]:
         "boot": f",bootindex={disk.turn}" if disk.turn is not None else "",
     }
     devices = (template.format_map(values) for template in BUSES[disk.bus])
-    return [*_blockdev(disk.node, file, read_only=disk.read_only), *_devices(*devices)]
+    driver = "qcow2" if disk.kind == "qcow2" else "raw"
+    return [*_blockdev(disk.node, file, read_only=disk.read_only, driver=driver), *_devices(*devices)]
 
 
 def _devices(*devices: str) -> list[str]:
@@ -304,6 +325,9 @@ def watched(qmp: int) -> list[str]:
     return ["-S", "-display", "none", "-serial", "stdio", *monitor]
 
 
-def terminal() -> list[str]:
-    """Return a console for a person: serial port and QEMU's monitor share the terminal."""
-    return ["-display", "none", "-serial", "mon:stdio"]
+def terminal(display: str = "none") -> list[str]:
+    """Return a console for a person: serial port and QEMU's monitor share the terminal.
+
+    `display` is where the screen is shown, as QEMU's option of that name has it.
+    """
+    return ["-display", display, "-serial", "mon:stdio"]

@@ -28,7 +28,7 @@ SETTLE = 0.5  # for the rest of a panic to arrive
 
 PANIC = "Kernel panic - not syncing"
 
-QCODES = {"enter": "ret", "-": "minus", ".": "dot", " ": "spc"}
+QCODES = {"enter": "ret", "\n": "ret", "-": "minus", ".": "dot", " ": "spc"}
 """QEMU's names of keys (QKeyCode) that are not their character."""
 
 

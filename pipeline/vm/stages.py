@@ -5,7 +5,10 @@ from enum import IntEnum
 
 
 class Stage(IntEnum):
-    """What a machine passes on its way from power-on to the reboot that a key press asks for."""
+    """What a machine passes on its way from power-on to the reboot that a key press asks for.
+
+    It greets when its program is ready, with what the recipe says that it does.
+    """
 
     POWER = 0
     FIRMWARE = 1
@@ -26,8 +29,8 @@ TITLES = {
     Stage.LOADER: "EFI program",
     Stage.KERNEL: "kernel",
     Stage.INIT: "init",
-    Stage.SERIAL: "Welcome on serial",
-    Stage.SCREEN: "Welcome on screen",
+    Stage.SERIAL: "greeting on serial",
+    Stage.SCREEN: "greeting on screen",
     Stage.REBOOT: "rebooted",
 }
 
@@ -35,7 +38,6 @@ SIGNS = (
     (Stage.LOADER, re.compile(r'BdsDxe: starting Boot\w+ "(?!EFI Internal Shell)[^"]*"')),
     (Stage.KERNEL, re.compile(r"(?m)^EFI stub: |^\[ *\d+\.\d{6}\] |Linux version ")),
     (Stage.INIT, re.compile(r"init started: BusyBox|Run \S+ as init process")),
-    (Stage.SERIAL, re.compile("Welcome")),
 )
 
 OVERLAP = 256
@@ -56,9 +58,10 @@ def plain(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def reached(history: str, before: int) -> list[Stage]:
+def reached(history: str, before: int, welcome: str) -> list[Stage]:
     """Return the stages of which a sign stands in what was said since `history` had `before` characters,
-    or across that point.
+    or across that point. `welcome` is what the program says when it is ready, "" where nobody knows.
     """
     window = plain(history[max(0, before - OVERLAP) :])
-    return [Stage.FIRMWARE] + [stage for stage, sign in SIGNS if sign.search(window)]
+    found = [Stage.FIRMWARE] + [stage for stage, sign in SIGNS if sign.search(window)]
+    return [*found, Stage.SERIAL] if welcome and welcome in window else found

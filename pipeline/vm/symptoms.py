@@ -221,7 +221,7 @@ STUCK = {
         "check the kernel's drivers for simpledrm, bochs and virtio-gpu, and look at the screenshot",
     ),
     Stage.SCREEN: Cause(
-        "Q was pressed and the machine did not reboot: the kernel lacks the keyboard's driver, or the"
+        "The key was pressed and the machine did not reboot: the kernel lacks the keyboard's driver, or the"
         " installer left without BusyBox init rebooting.",
         "check the kernel's keyboard drivers and the restart line in /etc/inittab",
     ),

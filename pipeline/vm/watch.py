@@ -16,10 +16,13 @@ FIRST_COMPLAINTS = 8  # lines: what follows is a register dump
 class Watch:
     """Seconds count from `start`, when the machine's processors begin to run.
 
-    `listener` is told of each stage when it is reached first, with its time.
+    `listener` is told of each stage when it is reached first, with its time; `welcome` is how the machine's
+    program greets, if it is waited for.
     """
 
-    def __init__(self, listener: Callable[[Stage, float], object] = lambda *_: None) -> None:
+    def __init__(
+        self, listener: Callable[[Stage, float], object] = lambda *_: None, welcome: str = ""
+    ) -> None:
         self.times: dict[Stage, float] = {Stage.POWER: 0.0}
         self.timeline: list[tuple[float, str]] = []
         self.terminal = Terminal()
@@ -28,7 +31,7 @@ class Watch:
         self.processors = ""
         self.quiet_since = 0.0
         self.is_news = False
-        self._listener = listener
+        self._listener, self._welcome = listener, welcome
         self._start = time.monotonic()
 
     def start(self) -> None:
@@ -61,7 +64,7 @@ class Watch:
         before = len(self.terminal.history)
         self.terminal.feed(data)
         self.quiet_since, self.is_news = self.now, True
-        for stage in reached(self.terminal.history, before):
+        for stage in reached(self.terminal.history, before, self._welcome):
             self.reach(stage)
 
     def overhear(self, line: str) -> None:
@@ -91,7 +94,7 @@ class Watch:
         for title, lines in (
             ("QEMU says:", self.complaints.splitlines()[:FIRST_COMPLAINTS]),
             ("the screen reads:", self.screen.splitlines()),
-            ("the serial console shows:", self.terminal.text().splitlines()),
+            ("the serial console shows (serial.log has all of it):", self.terminal.text().splitlines()),
         ):
             parts += [title, *_indented(lines)] if any(map(str.strip, lines)) else []
         if not self.terminal.history:

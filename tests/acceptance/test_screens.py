@@ -61,7 +61,7 @@ def test_an_installation_that_fails_says_what_the_screen_says(make_guest: MakeGu
     with pytest.raises(NotSeenError) as caught:
         played(make_guest(serial=[WELCOME], replies=[*TO_CONFIRM, ["\r", FAILED]]), tmp_path, install)
     assert re.search(
-        r"then failed: the installation failed\nthe serial console shows:\n"
+        r"then failed: the installation failed\nthe serial console shows \(serial.log has all of it\):\n"
         r" +Something went wrong\n +Writing to nvme0n1 failed",
         str(caught.value),
     )

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.boot import drive
 from pipeline.boot.boot_test import Scenario
+from pipeline.boot.drive import Greeting
 from pipeline.vm import session
 from pipeline.vm.machine import CODE, VARIABLES, Firmware
 
@@ -27,9 +28,9 @@ def make_scenario(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatc
     def make(timeout: float = 10, **medium: Any) -> Scenario:
         (tmp_path / "iso").write_text(json.dumps(medium))
         return Scenario(
-            medium=tmp_path / "iso",
+            media={"iso": tmp_path / "iso", "uki": tmp_path / "iso"},
             firmware=Firmware(tmp_path / CODE, tmp_path / VARIABLES),
-            words=("Welcome", "TruthDB", "0.1.0"),
+            greeting=Greeting("Welcome", ("Welcome", "TruthDB", "0.1.0"), "q"),
             timeout=timeout,
             out=tmp_path / "out",
             work=tmp_path / "work",

@@ -99,11 +99,10 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Any:
             "ways": ["cd", "disk"],
             "accel": "tcg",
             "timeout": 10,
-            "version": "0.1.0",
             "folder": "boot-test",
         }
-        product = {"product": "TruthDB Installer"}
-        return Context({"iso": scenario.medium}, given | product | params, scenario.out, scenario.work)
+        greeting = {"welcome": "Welcome", "words": ["Welcome", "TruthDB", "Installer"], "leave": "q"}
+        return Context(scenario.media, given | greeting | params, scenario.out, scenario.work)
 
     return make
 
@@ -126,12 +125,10 @@ def test_run_reports_every_failed_way(make_scenario: MakeScenario, context: Any)
     assert caught.value.hint.endswith("; logs and screenshots: boot-test/cd")
 
 
-def test_run_demands_product_and_version(make_scenario: MakeScenario, context: Any) -> None:
+def test_run_demands_the_words_of_the_recipe(make_scenario: MakeScenario, context: Any) -> None:
     with pytest.raises(PipelineError) as caught:
         run(
-            context(
-                make_scenario(**GOOD), ways=["usb"], timeout=1.0, product="OtherDB Installer", version="0.2.0"
-            )
+            context(make_scenario(**GOOD), ways=["usb"], timeout=1.0, words=["OtherDB", "Installer", "0.2.0"])
         )
     assert "Missing on the screen: 'OtherDB', '0.2.0'." in caught.value.message
 

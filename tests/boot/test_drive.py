@@ -39,8 +39,8 @@ def test_from_power_on_to_the_reboot(make_scenario: MakeScenario) -> None:
     ]
     assert [event for _, event in outcome.timeline][3:] == [
         "screenshot welcome.png",
-        "Welcome on screen",
-        "pressed Q",
+        "greeting on screen",
+        "pressed q",
         "rebooted",
     ]
 

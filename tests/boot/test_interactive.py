@@ -1,36 +1,88 @@
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.boot import interactive
 from pipeline.steps.runner import Context
-from pipeline.vm import machine
-from pipeline.vm.machine import Disk, Firmware
+from pipeline.vm import disks, machine
+from pipeline.vm.machine import Firmware
+
+GIVEN: dict[str, Any] = {"way": "usb", "accel": "tcg", "disk": 0, "keep": False, "display": "none", "port": 0}
+LEAVE = "Ctrl-A X ends the machine"
+
+ROWS: list[tuple[dict[str, Any], bool, str, list[str]]] = [
+    # parameters, whether there is a kept disk, what is said, devices in the order in which they are tried
+    ({}, False, "Booting from a USB stick on xHCI with tcg.", ["medium"]),
+    ({"way": "esp"}, False, "Booting from a FAT folder with tcg.", ["medium"]),
+    (
+        {"disk": 1 << 30},
+        False,
+        "Booting from a USB stick on xHCI, beside an empty disk of 1073741824 bytes that is gone afterwards",
+        ["target", "medium"],
+    ),
+    (
+        {"disk": 1 << 30, "keep": True},
+        False,
+        "Booting from a USB stick on xHCI, beside an empty disk of 1073741824 bytes that is kept afterwards",
+        ["target", "medium"],
+    ),
+    (
+        {"disk": 1 << 30, "keep": True},
+        True,
+        "Booting from a USB stick on xHCI, beside the disk that was kept",
+        ["medium", "target"],
+    ),
+    ({"way": "", "keep": True}, True, "Booting from the disk that was kept with tcg.", ["target"]),
+    (
+        {"display": "vnc", "port": 5907},
+        False,
+        "Its screen is at vnc://127.0.0.1:5907.\nBooting from a USB stick on xHCI with tcg.",
+        ["medium"],
+    ),
+]
 
 
-@pytest.mark.parametrize("size", [0, 1 << 30])
+@pytest.mark.parametrize(("params", "is_kept", "said", "order"), ROWS)
 def test_it_becomes_qemu_on_the_terminal(
-    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    params: dict[str, Any],
+    is_kept: bool,
+    said: str,
+    order: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    factory = tmp_path / "factory.fd"
-    factory.write_bytes(b"as shipped")
-    became: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(machine, "find_firmware", lambda: Firmware(tmp_path / "code.fd", factory))
-    monkeypatch.setattr(os, "execvp", lambda program, argv: became.append((program, argv)))
-    params = {"way": "usb", "accel": "tcg", "disk": size}
-    interactive.run(Context({"iso": tmp_path / "iso"}, params, tmp_path, tmp_path))
-    [(program, argv)] = became
-    assert program == "qemu-system-x86_64"
-    firmware = Firmware(tmp_path / "code.fd", factory)
-    booting = machine.booting(machine.way("usb"), tmp_path / "iso", firmware, tmp_path, "tcg")
-    if size:
-        disk = Disk("target", tmp_path / "disk.img", "nvme", serial="DISK0001", turn=0)
-        assert disk.image.stat().st_size == size
-        medium = replace(booting.disks[0], turn=1)
-        booting = replace(booting, disks=(disk, medium), memory=1536)
-    assert argv == machine.argv(booting, ["-display", "none", "-serial", "mon:stdio"])
-    also = f", beside an empty disk of {size} bytes that is gone afterwards" if size else ""
-    said = capsys.readouterr().out
-    assert said.startswith(f"Booting from a USB stick on xHCI with tcg{also}. Ctrl-A X ends the machine")
+    for folder in ("in", "out", "work"):
+        (tmp_path / folder).mkdir()
+    for name in ("factory.fd", "iso", "uki", *interactive.KEPT):
+        (tmp_path / "in" / name).write_text(name)
+    became: list[list[str]] = []
+    made: list[tuple[str, ...]] = []
+    firmware = Firmware(tmp_path / "code.fd", tmp_path / "in/factory.fd")
+    monkeypatch.setattr(machine, "find_firmware", lambda: firmware)
+    monkeypatch.setattr(os, "execvp", lambda _, argv: became.append(argv))
+    monkeypatch.setattr(disks, "run", lambda *argv: made.append(argv))
+    inputs = {name: tmp_path / "in" / name for name in ("iso", "uki", *(interactive.KEPT if is_kept else ()))}
+    params = GIVEN | params
+    interactive.run(Context(inputs, params, tmp_path / "out", tmp_path / "work"))
+
+    assert capsys.readouterr().out.startswith(said)
+    [argv] = became
+    turns = {int(word.partition("bootindex=")[2][0]): word for word in argv if ",bootindex=" in word}
+    assert [name for turn in sorted(turns) for name in order if f"drive={name}," in turns[turn]] == order
+    display = f"vnc=0.0.0.0:{params['port'] - 5900}" if params["port"] else "none"
+    assert argv[-4:] == ["-display", display, "-serial", "mon:stdio"]
+
+    place = tmp_path / ("out" if params["keep"] else "work")
+    disk = place / interactive.DISK
+    create = ("qemu-img", "create", "-q", "-f", "qcow2", str(disk), str(params["disk"]))
+    assert made == ([create] if params["disk"] and not is_kept else [])
+    variables = (place / machine.VARIABLES).read_text()
+    assert variables == (machine.VARIABLES if is_kept else "factory.fd")
+    assert f'"{place / machine.VARIABLES}"' in " ".join(argv)
+    if is_kept:
+        assert disk.read_text() == interactive.DISK
+    if params["way"] == "esp":
+        assert (tmp_path / "work/esp/EFI/BOOT/BOOTX64.EFI").read_text() == "uki"

@@ -29,7 +29,7 @@ FAILED = replace(
 
 
 def test_summary() -> None:
-    line = "cd: firmware 1.2 s · kernel 3.1 s · Welcome on serial 4.4 s · Welcome on screen 4.9 s"
+    line = "cd: firmware 1.2 s · kernel 3.1 s · greeting on serial 4.4 s · greeting on screen 4.9 s"
     assert summary(PASSED) == line + " · rebooted 6.2 s (tcg)"
     assert summary(FAILED) == "cd: firmware 1.2 s · failed (tcg)"
 

@@ -185,7 +185,7 @@ def test_what_else_is_asked_of_doit(said: Said) -> None:
 
 
 def test_boots_are_measured_by_what_the_boot_test_leaves(said: Said) -> None:
-    seconds = {"EFI program": 2.0, "Welcome on serial": 4.0, "Welcome on screen": 5.0}
+    seconds = {"EFI program": 2.0, "greeting on serial": 4.0, "greeting on screen": 5.0}
     results = {
         "cd": {"way": "cd", "accel": "tcg", "seconds": seconds},
         "usb": {"way": "usb", "accel": "tcg", "seconds": {"EFI program": 2.0}},
@@ -197,9 +197,9 @@ def test_boots_are_measured_by_what_the_boot_test_leaves(said: Said) -> None:
         path.write_text(json.dumps(result))
     boots = [
         ("power-on to EFI program, cd, tcg", 2.0),
-        ("power-on to Welcome on serial, cd, tcg", 4.0),
-        ("power-on to Welcome on screen, cd, tcg", 5.0),
-        ("ratio of Welcome on serial to EFI program, cd, tcg", 2.0),
+        ("power-on to greeting on serial, cd, tcg", 4.0),
+        ("power-on to greeting on screen, cd, tcg", 5.0),
+        ("ratio of greeting on serial to EFI program, cd, tcg", 2.0),
         ("power-on to EFI program, usb, tcg", 2.0),
     ]
     figures = [(figure.what, figure.value) for figure in bench._boot(said.session, IMAGE)]

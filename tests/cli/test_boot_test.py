@@ -7,10 +7,12 @@ import pytest
 from acceptance import STORIES
 from pipeline.build.session import Session
 from pipeline.cli import boot_test
+from pipeline.config import validate
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Output, Source
 from pipeline.project.checkout import load
+from pipeline.project.recipe import Acceptance
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
 
@@ -61,6 +63,13 @@ def test_a_name_that_is_neither(session: Session) -> None:
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"
     )
+
+
+def test_no_row_is_told_under_the_name_of_a_way() -> None:
+    told: dict[str, object] = {"play": {name: {"rows": []} for name in (*WAYS, "usb-2")}}
+    mistakes: list[str] = []
+    validate(Acceptance, told, "x", mistakes)
+    assert len(mistakes) == len(WAYS), mistakes
 
 
 def test_no_story_has_the_name_of_a_way() -> None:

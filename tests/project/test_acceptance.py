@@ -37,14 +37,13 @@ def named(root: Path, name: str, recipe: str = "toy") -> None:
 
 
 def test_a_recipe_without_stories(root: Path) -> None:
-    assert acceptance.of(load(root), "toy") is None
+    assert acceptance.of(load(root), "toy") == ()
 
 
 def test_stories_travel_with_the_modules_that_they_import(root: Path) -> None:
     named(root, "first")
     path = list(sys.path)
-    found = acceptance.of(load(root), "toy")
-    assert found
+    (found,) = acceptance.of(load(root), "toy")
     assert found.stories == ("first",)
     assert sys.path == path
     folder = root / "recipes/toy/toy_stories"
@@ -58,7 +57,7 @@ def test_two_recipes_may_have_a_package_of_one_name(root: Path) -> None:
     named(root, "second", "other")
     project = load(root)
     names = [acceptance.of(project, recipe) for recipe in ("toy", "other", "toy")]
-    assert [found and found.stories for found in names] == [("first",), ("second",), ("first",)]
+    assert [found.stories for (found,) in names] == [("first",), ("second",), ("first",)]
 
 
 def test_a_name_that_another_package_has(root: Path) -> None:
@@ -85,4 +84,24 @@ def test_stories_that_cannot_be_loaded(root: Path) -> None:
     assert str(caught.value) == (
         "recipes/toy/toy_stories: ModuleNotFoundError: No module named 'nothing_of_this_name'\n"
         "  hint: mend the stories"
+    )
+
+
+def test_rows_are_stories_beside_those_of_the_package(root: Path) -> None:
+    named(root, "first")
+    recipe = root / "recipes/toy/recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(text + 'play.second = { rows = [{ off = true }], disk = "1G" }\n')
+    told, packaged = acceptance.of(load(root), "toy")
+    assert (told.stories, packaged.stories) == (("second",), ("first",))
+    plays = told.params["plays"]
+    assert isinstance(plays, dict)
+    assert (plays["second"]["disk"], plays["second"]["way"]) == (1 << 30, "cd")
+    assert plays["second"]["rows"][0]["off"] is True
+
+    recipe.write_text(text + "play.first = { rows = [{ off = true }] }\n")
+    with pytest.raises(PipelineError) as caught:
+        acceptance.of(load(root), "toy")
+    assert caught.value.message == (
+        "recipes/toy/recipe.toml: acceptance.play.first: toy_stories has a story of this name, too"
     )

@@ -59,6 +59,9 @@ NO_NAME = "is not a name (small letters, digits, dots and dashes)"
 NO_STAMP = "is not a snapshot time stamp such as 20261121T000000Z"
 NO_VOLUME_ID = "is not a volume identifier (at most 16 of A-Z, 0-9 and _)"
 NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
+NO_STORY = "is not the name of a story (small letters, digits and dashes, no way of booting)"
+NO_KEYS = "is not keys without Shift (small letters, digits, blank . - \\n)"
+ONE_OF = "needs one of sees, shows, line, types, presses, resets and off"
 NO_LOCK = "programs.toy.crate: there is no programs/disks/Cargo.lock"
 CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
@@ -84,6 +87,25 @@ EDITS = [
         "[kernel]",
         '[policy]\nchecks = ["loose"]\n[kernel]',
         "policy.checks.0: 'loose' is not 'strict', 'reproducible', 'appliance' or 'medium'",
+    ),
+    *(
+        (RECIPE, "[kernel]", f"[acceptance]\n{given}\n[kernel]", f"acceptance{said}")
+        for given, said in (
+            ('leave = "q"', ": shows and leave are about the first screen: welcome is required for them"),
+            ("play.one.rows = [{}]", f".play.one.rows.0: {ONE_OF}"),
+            ('play.one.rows = [{ sees = "a", line = "b" }]', f".play.one.rows.0: {ONE_OF}"),
+            ('play.one.rows = [{ types = "A" }]', f".play.one.rows.0.types: 'A' {NO_KEYS}"),
+            ("play.one.rows = [{ waits = 1 }]", ".play.one.rows.0.waits: unknown key"),
+            (
+                'play.one = { rows = [], then = [] , disk = "9" }',
+                ".play.one.disk: '9' is not the size of a disk (20G, 512M)",
+            ),
+            (
+                "play.one = { rows = [], then = [{ off = true }] }",
+                ".play.one: then is about what was installed: disk is required for it",
+            ),
+            ("play.usb.rows = []", f".play.usb.[key]: 'usb' {NO_STORY}"),
+        )
     ),
     (MANIFEST, "source_date_epoch = 1795219200\n", "", "source_date_epoch: this key is missing"),
     (MANIFEST, "1795219200", '"now"', "source_date_epoch: 'now' is not a whole number"),
@@ -195,7 +217,8 @@ EDITS = [
         RECIPE,
         'crate = "installer"',
         'builtin = "x"',
-        "programs.toy.builtin: 'x' does not come with the pipeline (known: appliance, installer, node)",
+        "programs.toy.builtin: 'x' does not come with the pipeline"
+        " (known: appliance, console, installer, node)",
     ),
     (RECIPE, '"installer"', '"/x"', "programs.toy.crate: '/x' is not a path from this file's folder"),
     (

@@ -170,6 +170,7 @@ def test_a_machine_that_starts_by_bios_has_no_flash() -> None:
     ("given", "file"),
     [
         (with_disk(forgets=1 << 30), {"driver": "null-co", "size": 1 << 30, "read-zeroes": True}),
+        (with_disk(kind="folder"), {"driver": "vvfat", "dir": "/t", "fat-type": 16, "rw": False}),
         (with_disk(faults=RULE), {"driver": "blkdebug", "image": FILE, **RULE}),
         (with_disk(can_hang=True), {"driver": "throttle", "throttle-group": "throttle", "file": FILE}),
         (
@@ -209,6 +210,7 @@ BOOTED_BY = {
         "virtio-keyboard-pci",
         "virtio-vga",
     ],
+    "esp": [f"virtio-blk-pci,drive=medium{SECTORS},bootindex=0,werror=report,rerror=report", "VGA"],
 }
 
 
@@ -216,13 +218,30 @@ BOOTED_BY = {
 def test_each_way_has_its_devices_and_one_keyboard(way: str, tmp_path: Path) -> None:
     factory = tmp_path / "factory.fd"
     factory.write_bytes(b"as shipped")
-    given = machine.booting(machine.way(way), Path("/a,b"), Firmware(Path("/c"), factory), tmp_path, "tcg")
+    medium = tmp_path / "medium"
+    medium.write_bytes(b"program")
+    given = machine.booting(machine.way(way), medium, Firmware(Path("/c"), factory), tmp_path, "tcg")
     devices = values(given, "-device")
     assert devices == BOOTED_BY[way]
     ps2 = "i8042=off" not in values(given, "-machine")[0]
     assert ps2 + sum("kbd" in device or "keyboard-pci" in device for device in devices) == 1
     assert given.variables.read_bytes() == b"as shipped"
     assert values(given, "-m") == ["1024M"]
+
+
+def test_a_folder_is_what_firmware_looks_for(tmp_path: Path) -> None:
+    (tmp_path / "uki").write_bytes(b"program")
+    folder = machine.esp(tmp_path / "uki", tmp_path)
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*")} == {
+        "EFI",
+        "EFI/BOOT",
+        "EFI/BOOT/BOOTX64.EFI",
+    }
+
+
+def test_a_disk_in_qemus_own_format() -> None:
+    description = json.loads(values(with_disk(kind="qcow2"), "-blockdev")[-1])
+    assert (description["driver"], description["file"]) == ("qcow2", FILE)
 
 
 def test_a_terminal() -> None:
@@ -301,4 +320,4 @@ def test_rejected_accelerators(wanted: str, message: str) -> None:
 def test_unknown_way() -> None:
     with pytest.raises(PipelineError) as caught:
         machine.way("floppy")
-    assert str(caught.value) == "'floppy' is not a way of booting\n  hint: choose from cd, usb, disk"
+    assert str(caught.value) == "'floppy' is not a way of booting\n  hint: choose from cd, usb, disk, esp"

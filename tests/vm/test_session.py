@@ -33,9 +33,9 @@ def test_what_is_waited_for_must_stand_there_at_once(make_guest: MakeGuest, tmp_
     with pytest.raises(NotSeenError) as caught:
         played(make_guest(serial=["gone\x1b[2J\x1b[H  Welcome\r\n[Enter] Install"]), tmp_path, scene)
     assert re.sub(r"after .* s, then", "after 0.0 s, then", str(caught.value)) == (
-        "run: reached 'Welcome on serial' after 0.0 s, then failed: "
+        "run: reached 'firmware' after 0.0 s, then failed: "
         "'Welcome' and 'nowhere' did not come within 0 s\n"
-        "the serial console shows:\n      Welcome\n    [Enter] Install"
+        "the serial console shows (serial.log has all of it):\n      Welcome\n    [Enter] Install"
     )
     assert b"Welcome" in (tmp_path / "run/serial.log").read_bytes()
 

@@ -20,18 +20,18 @@ QEMU says:
 the screen reads:
     a word
     another
-the serial console shows:
+the serial console shows (serial.log has all of it):
     last words
 processors: 0 at 7e5d3b2a (ring 0)"""
 
 
 def test_serial_output_moves_the_stages() -> None:
     told: list[Stage] = []
-    watch = Watch(lambda stage, _: told.append(stage))
+    watch = Watch(lambda stage, _: told.append(stage), "Welcome")
     watch.hear((excerpts.LOADED + excerpts.GREETING).encode())
     assert told == [Stage.FIRMWARE, Stage.LOADER, Stage.SERIAL]
     assert watch.stage is Stage.SERIAL
-    assert [event for _, event in watch.timeline] == ["firmware", "EFI program", "Welcome on serial"]
+    assert [event for _, event in watch.timeline] == ["firmware", "EFI program", "greeting on serial"]
     assert watch.showing() == []
 
 

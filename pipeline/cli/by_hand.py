@@ -1,0 +1,158 @@
+"""Owns `./doit boot`: what somebody wishes to look at, and what is kept of it."""
+
+import shutil
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.boot import interactive
+from pipeline.build.session import Session
+from pipeline.cli import boot_test, realise
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Input, Source, Step
+from pipeline.report import Line
+from pipeline.reproduce.builds import before
+from pipeline.store.files import explained
+from pipeline.vm import disks, machine
+
+FOLDER = "boot"
+"""In an image's folder: the disk and the firmware's variables that are kept."""
+
+PORTS = range(interactive.VNC_PORT, interactive.VNC_PORT + 100)
+DISPLAYS = ("none", "vnc")
+NO_WINDOW = (
+    "--display gtk: the QEMU in the container has no window of its own",
+    "`--display vnc`, and a viewer such as GNOME Connections or TigerVNC",
+)
+SIZE_AT = slice(24, 32)
+"""Of a qcow2's header: the bytes of the disk in it, big endian (QEMU, docs/interop/qcow2.rst)."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of `./doit boot`, as people give them."""
+
+    way: str = ""
+    accel: str = "auto"
+    disk: str = ""
+    keep: bool = False
+    installed: bool = False
+    display: str = "none"
+    debug: bool = False  # the session knows
+
+    @property
+    def size(self) -> int:
+        """The bytes of the disk, 0 for none. Raises PipelineError for what is no size."""
+        return disks.size_of(self.disk) if self.disk else 0
+
+    def judge(self, session: Session) -> None:
+        """Raise PipelineError for options that are wrong, or do not go together."""
+        machine.way(self.way or "cd")
+        machine.accelerators(self.accel, kvm=True)
+        if self.display == "gtk":
+            raise PipelineError(*NO_WINDOW)
+        if self.display not in DISPLAYS:
+            raise PipelineError(f"{self.display!r} is not a display", f"choose from {', '.join(DISPLAYS)}")
+        size = self.size
+        others = {"--way": self.way, "--disk": self.disk, "--keep": self.keep, "--debug": session.debug}
+        if self.installed and (given := [option for option, value in others.items() if value]):
+            raise PipelineError(f"--installed starts the kept disk alone: {given[0]} does not go with it")
+        if self.keep and not size:
+            raise PipelineError("--keep is about a disk: --disk is required for it", "add `--disk 20G`")
+        kept = _kept(session)
+        if self.installed and kept is None:
+            raise PipelineError(
+                f"nothing is kept in {_folder(session)}", "install first: `./doit boot --disk 20G --keep`"
+            )
+        if self.keep and kept is not None and size != (there := _size(kept)):
+            raise PipelineError(
+                f"{kept}: the disk that is kept has {there} bytes, not {size}",
+                "give it the same size, remove it, or leave out --keep for one that is gone afterwards",
+            )
+
+
+def _folder(session: Session) -> Path:
+    return session.folder(next(iter(session.media))) / FOLDER
+
+
+def _kept(session: Session) -> Path | None:
+    """Return the disk that is kept, if there is one."""
+    disk = _folder(session) / interactive.DISK
+    return disk if disk.is_file() else None
+
+
+def _size(disk: Path) -> int:
+    """Return how many bytes the disk in a qcow2 image has."""
+    with disk.open("rb") as file:
+        return int(struct.unpack(">Q", file.read(SIZE_AT.stop)[SIZE_AT])[0])
+
+
+def look_around(session: Session, wish: Wish) -> int:
+    """Boot the first image with this terminal as its serial console; return QEMU's exit status.
+
+    What its way of booting needs is made first, and nothing else. Raises PipelineError as `judge` does, and
+    StepError where that cannot be made.
+    """
+    image, steps = next(iter(session.media.items()))
+    line = Line("boot", session.report)
+    way = "" if wish.installed else wish.way or "cd"
+    inputs: dict[str, Input] = {}
+    if way:
+        of = machine.way(way).of
+        inputs[of] = boot_test.media(steps)[of]
+    if (wish.keep or wish.installed) and _kept(session):
+        inputs |= {name: Source(_folder(session) / name) for name in interactive.KEPT}
+    port = free_port() if wish.display == "vnc" else 0
+    step = Step(
+        name="boot",
+        summary="Boot the image in a virtual machine.",
+        container=session.project.lock_of("boot"),
+        inputs=inputs,
+        outputs=(),
+        params={
+            "way": way,
+            "accel": boot_test.accelerator(session, image, wish.accel, line),
+            "disk": wish.size,
+            "keep": wish.keep or wish.installed,
+            "display": wish.display,
+            "port": port,
+        },
+        run=interactive.run,
+    )
+    realise.realise(session, before(steps, [*step.needs()]) + step.needs())
+    return _attached(session, step, line, port)
+
+
+def _attached(session: Session, step: Step, line: Line, port: int) -> int:
+    """Run a step in this terminal; keep what it leaves, all of it or nothing."""
+    builder, folder = session.builder, _folder(session)
+    with session.store.scratch() as out:
+        status = builder.sandbox.attach(builder.work(step, line, device=boot_test.KVM, port=port), out)
+        if all((out / name).is_file() for name in interactive.KEPT):
+            with explained(folder, "write", cache=False):
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in interactive.KEPT:
+                    _move(out / name, folder / name)
+            session.report.print(f"kept: {session.shown(folder)}; `./doit boot --installed` starts it")
+    return status
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file to where it may have to be copied; what lies there is replaced at once."""
+    beside = target.with_name(f".{target.name}")
+    shutil.move(source, beside)
+    beside.replace(target)
+
+
+def free_port() -> int:
+    """Return a port of this machine's loopback on which nobody listens, for a display."""
+    for port in PORTS:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise PipelineError(f"all ports from {PORTS[0]} to {PORTS[-1]} are in use", "end another display")

@@ -1,0 +1,68 @@
+"""Images that talk: what differs from the real ones, and that they are no release."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.build.record import build_record
+from pipeline.build.session import Session
+from pipeline.formats.inittab import read_inittab
+from pipeline.plan.image import plan
+from pipeline.project.checkout import Project
+from pipeline.report import Report
+from tests.fixtures import checkout as toy
+
+IMAGE = "truthdb-installer"
+ALWAYS = "earlyprintk=ttyS0,115200 ignore_loglevel loglevel=7"
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Session:
+    return Session(toy.write(tmp_path), Report(), debug=True)
+
+
+def edit(root: Path, old: str, new: str) -> None:
+    path = root / "recipes/toy/recipe.toml"
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("rdinit=/sbin/init", f"console=ttyS0,115200 rdinit=/sbin/init medium=TOY {ALWAYS}"),
+        ('console=ttyS0", "quiet", "loglevel=3', f"console=ttyS0 medium=TOY {ALWAYS}"),
+    ],
+)
+def test_the_command_line_hides_nothing(toys: Session, given: str, said: str) -> None:
+    edit(toys.root, "rdinit=/sbin/init", given)
+    steps = {step.name: step for step in toys.images["toy"]}
+    assert steps["uki:toy"].params["cmdline"] == said
+    assert "VERSION_ID=1.0+debug\n" in steps["uki:toy"].params["os_release"]
+
+
+def test_a_shell_is_on_the_serial_line_and_the_recipe_stays_as_it_is(toys: Session) -> None:
+    rootfs = Path(toys.project.recipes["toy"].image.rootfs)
+    assert rootfs == toys.root / "artifacts/debug/toy.rootfs"
+    lines = read_inittab((rootfs / "etc/inittab").read_text())
+    assert [(line.tty, line.action, line.command) for line in lines][1:] == [("ttyS0", "respawn", "-/bin/sh")]
+    own = (toys.root / "recipes/toy/rootfs/etc/inittab").read_text()
+    assert own == toy.FILES["recipes/toy/rootfs/etc/inittab"]
+
+
+def test_the_installer_leaves_the_line_and_what_it_installs_is_the_same(checkout: Project) -> None:
+    talking = Session(checkout.root, Report(), debug=True).project
+    before, after = ({step.name: step for step in plan(each, IMAGE)} for each in (checkout, talking))
+    assert after[f"uki:{IMAGE}"].params["cmdline"].endswith(" truthdb.serial=off")
+    same = [name for name in before if name.startswith(("kernel:", "installer:"))]
+    assert len(same) == 3
+    assert all(before[name] == after[name] for name in same)
+    cmdlines = [steps["uki:truthdb-runtime"].params["cmdline"] for steps in (before, after)]
+    assert cmdlines[0] == cmdlines[1]
+
+
+def test_it_lies_apart_and_is_not_releasable(toys: Session, tmp_path: Path) -> None:
+    assert toys.folder("toy") == toys.root / "artifacts/debug/toy"
+    build_record((), toys.builder, tmp_path / "build.json", set(), {}, debug=True)
+    record = json.loads((tmp_path / "build.json").read_text())
+    assert (record["releasable"], record["debug"]) == (False, True)
