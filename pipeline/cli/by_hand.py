@@ -57,17 +57,19 @@ class Wish:
         size = self.size
         others = {"--way": self.way, "--disk": self.disk, "--keep": self.keep, "--debug": session.debug}
         if self.installed and (given := [option for option, value in others.items() if value]):
-            raise PipelineError(f"--installed starts the kept disk alone: {given[0]} does not go with it")
+            wrong = f"--installed starts the kept disk alone: {given[0]} does not go with it"
+            raise PipelineError(wrong, "leave one of them out")
         if self.keep and not size:
             raise PipelineError("--keep is about a disk: --disk is required for it", "add `--disk 20G`")
         kept = _kept(session)
         if self.installed and kept is None:
             raise PipelineError(
-                f"nothing is kept in {_folder(session)}", "install first: `./doit boot --disk 20G --keep`"
+                f"nothing is kept in {session.shown(_folder(session))}",
+                "install first: `./doit boot --disk 20G --keep`",
             )
         if self.keep and kept is not None and size != (there := _size(kept)):
             raise PipelineError(
-                f"{kept}: the disk that is kept has {there} bytes, not {size}",
+                f"{session.shown(kept)}: the disk that is kept has {there} bytes, not {size}",
                 "give it the same size, remove it, or leave out --keep for one that is gone afterwards",
             )
 

@@ -25,7 +25,7 @@ def with_debug(project: Project) -> Project:
     """Return the project with images whose kernel talks, and which give a shell on the serial line.
 
     They are those with an ISO. Their root file systems are copied to artifacts/debug/, with a line more in
-    /etc/inittab. All else, and what they carry, is as it is.
+    /etc/inittab. Of all images the version says it; nothing else is changed.
     """
     recipes = dict(project.recipes)
     for name, recipe in project.recipes.items():

@@ -61,7 +61,7 @@ def test_a_kept_disk_is_not_replaced_by_one_of_another_size(session: Session) ->
     Wish(installed=True, display="vnc").judge(session)
     with pytest.raises(PipelineError) as caught:
         Wish(disk="2G", keep=True).judge(session)
-    said = f"{disk}: the disk that is kept has {GIB} bytes, not {2 * GIB}"
+    said = f"{session.shown(disk)}: the disk that is kept has {GIB} bytes, not {2 * GIB}"
     assert caught.value.message == said
 
 
