@@ -69,6 +69,7 @@ def _said(ctx: Context, way: Way | None) -> str:
         return "the disk that was kept"
     if not ctx.params["disk"]:
         return way.medium
-    which = "the disk that was kept" if DISK in ctx.inputs else f"an empty disk of {ctx.params['disk']} bytes"
+    if DISK in ctx.inputs:
+        return f"{way.medium}, beside the disk that was kept"
     fate = "kept" if ctx.params["keep"] else "gone"
-    return f"{way.medium}, beside {which} that is {fate} afterwards".replace("kept that is kept", "kept")
+    return f"{way.medium}, beside an empty disk of {ctx.params['disk']} bytes that is {fate} afterwards"
