@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -377,3 +378,17 @@ def test_an_event_that_is_none_is_a_sentence(line: str) -> None:
 )
 def test_an_engine_over_a_plain_network_is_warned_of(address: str, *, warned: bool) -> None:
     assert bool(plain_tcp(address)) is warned
+
+
+@pytest.mark.parametrize(
+    ("port", "network", "ports"), [(0, "none", {}), (5901, "bridge", {"5901/tcp": ("127.0.0.1", 5901)})]
+)
+def test_a_port_leads_in_from_the_loopback_alone(
+    port: int, network: str, ports: dict[str, tuple[str, int]]
+) -> None:
+    client = Mock()
+    engine = Engine(client, "nowhere")
+    engine.swept = True
+    engine._create(Job("image", ("/bin/true",), (), port=port))
+    given = client.containers.create.call_args.kwargs
+    assert (given["network_mode"], given["ports"]) == (network, ports)
