@@ -1,5 +1,6 @@
 """Stories that a recipe tells in rows: what is waited for, typed and pressed, without a line of code."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,7 +30,7 @@ async def act(vm: Session, rows: Sequence[Row]) -> None:
 async def _do(vm: Session, row: Row, name: str, since: int) -> int:
     """Do what one row says; return from where on what the serial line says counts."""
     given = {
-        what: value for what, value in row.items() if value not in (None, False, []) and what != "seconds"
+        what: value for what, value in row.items() if value not in (None, False, [], 0) and what != "seconds"
     }
     ((what, value),) = given.items()
     seconds, before = row["seconds"], len(vm.terminal.history)
@@ -44,6 +45,9 @@ async def _do(vm: Session, row: Row, name: str, since: int) -> int:
             await vm.resets(seconds)
         case "off":
             await vm.is_off(seconds)
+        case "waits":
+            await asyncio.sleep(value)
+            return since
         case "line":
             await vm.write(value.encode() + b"\r")
         case "types":

@@ -123,7 +123,8 @@ class Row:
 
     The machine says `sees` on its serial line after whatever was typed or pressed last, or `shows` words on
     its screen. `line` is typed on the serial line, with Enter behind it; `types` and `presses` (QEMU's
-    QKeyCodes: ret, esc, f2) on its keyboard. It `resets`, or is `off`.
+    QKeyCodes: ret, esc, f2) on its keyboard, which Linux may find after a program's first words: `waits` is
+    for how many seconds nothing is done. It `resets`, or is `off`.
     """
 
     __pydantic_config__ = STRICT
@@ -134,14 +135,20 @@ class Row:
     presses: tuple[Name, ...] = ()
     resets: bool = False
     off: bool = False
+    waits: int = 0
     seconds: int = 400
 
     @model_validator(mode="after")
     def _one_thing(self) -> "Row":
         texts = (self.sees, self.shows, self.line, self.types)
-        given = [text is not None for text in texts] + [bool(self.presses), self.resets, self.off]
+        given = [text is not None for text in texts] + [
+            bool(self.presses),
+            self.resets,
+            self.off,
+            self.waits > 0,
+        ]
         if given.count(True) != 1:
-            raise ValueError("needs one of sees, shows, line, types, presses, resets and off")
+            raise ValueError("needs one of sees, shows, line, types, presses, waits, resets and off")
         return self
 
 

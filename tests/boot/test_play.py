@@ -38,6 +38,7 @@ def played(make_guest: MakeGuest, folder: Path, given: list[dict[str, Any]], **m
 def test_what_is_asked_is_answered_on_either_console(make_guest: MakeGuest, tmp_path: Path) -> None:
     given = rows(
         {"sees": "Name?"},
+        {"waits": 1},
         {"line": "box"},
         {"sees": "Hello box"},
         {"shows": "Hello box"},
@@ -54,7 +55,7 @@ def test_what_is_asked_is_answered_on_either_console(make_guest: MakeGuest, tmp_
     )
     keys = [line.split('"')[-2] for line in heard if line.startswith("send-key")]
     assert keys == ["y", "minus", "1", "spc", "dot", "ret", "f2", "esc"]
-    assert (tmp_path / "run/row-4.png").exists()
+    assert (tmp_path / "run/row-5.png").exists()
 
 
 def test_the_machine_starts_anew(make_guest: MakeGuest, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ NO_VOLUME_ID = "is not a volume identifier (at most 16 of A-Z, 0-9 and _)"
 NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
 NO_STORY = "is not the name of a story (small letters, digits and dashes, no way of booting)"
 NO_KEYS = "is not keys without Shift (small letters, digits, blank . - \\n)"
-ONE_OF = "needs one of sees, shows, line, types, presses, resets and off"
+ONE_OF = "needs one of sees, shows, line, types, presses, waits, resets and off"
 NO_LOCK = "programs.toy.crate: there is no programs/disks/Cargo.lock"
 CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
@@ -95,7 +95,7 @@ EDITS = [
             ("play.one.rows = [{}]", f".play.one.rows.0: {ONE_OF}"),
             ('play.one.rows = [{ sees = "a", line = "b" }]', f".play.one.rows.0: {ONE_OF}"),
             ('play.one.rows = [{ types = "A" }]', f".play.one.rows.0.types: 'A' {NO_KEYS}"),
-            ("play.one.rows = [{ waits = 1 }]", ".play.one.rows.0.waits: unknown key"),
+            ("play.one.rows = [{ pauses = 1 }]", ".play.one.rows.0.pauses: unknown key"),
             (
                 'play.one = { rows = [], then = [] , disk = "9" }',
                 ".play.one.disk: '9' is not the size of a disk (20G, 512M)",
