@@ -24,7 +24,7 @@ from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.vm.machine import WAYS
 from pipeline.vm.stages import Stage
 
-EFI, WELCOME, SCREEN = map(str, (Stage.LOADER, Stage.SERIAL, Stage.SCREEN))
+EFI, GREETING, SCREEN = map(str, (Stage.LOADER, Stage.SERIAL, Stage.SCREEN))
 
 
 class _Sparse(io.FileIO):
@@ -100,12 +100,12 @@ def _boot(session: Session, image: str) -> Iterator[Figure]:
 def _boot_figures(result: Mapping[str, Any]) -> Iterator[Figure]:
     """Yield how long one way of booting took, and what that is of the time that firmware took."""
     where, seconds = f"{result['way']}, {result['accel']}", result["seconds"]
-    for stage in (EFI, WELCOME, SCREEN):
+    for stage in (EFI, GREETING, SCREEN):
         if stage in seconds:
             yield Figure(f"power-on to {stage}, {where}", seconds[stage], "seconds")
-    if EFI in seconds and WELCOME in seconds:
-        ratio = seconds[WELCOME] / seconds[EFI]
-        yield Figure(f"ratio of {WELCOME} to {EFI}, {where}", ratio, "times")
+    if EFI in seconds and GREETING in seconds:
+        ratio = seconds[GREETING] / seconds[EFI]
+        yield Figure(f"ratio of {GREETING} to {EFI}, {where}", ratio, "times")
 
 
 def _cold(session: Session, image: str) -> Iterator[Figure]:

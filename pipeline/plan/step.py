@@ -18,9 +18,9 @@ from pipeline.store.files import is_folder, sha256_of
 
 RUNNER = "pipeline.steps.runner"
 
-PIPELINE = "pipeline"
-"""The package whose modules go into a container with the step that imports them, as do those of the step's
-own package; all else is in the container's image."""
+TRAVELLING = ("pipeline", "qemu")
+"""Packages whose modules go into a container with the step that imports them, as do those of the step's own
+package; all else is in the container's image. Debian has no package of qemu.qmp."""
 
 
 @dataclass(frozen=True)
@@ -226,12 +226,12 @@ def digests_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def modules_of(names: Iterable[str]) -> dict[str, Path]:
-    """Return these modules and all that they import of PIPELINE and of their own packages, sorted: name to
+    """Return these modules and all that they import of TRAVELLING and of their own packages, sorted: name to
     source file.
     """
     found: dict[str, Path] = {}
     waiting = list(names)
-    packages = {PIPELINE, *(name.partition(".")[0] for name in waiting)}
+    packages = {*TRAVELLING, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
         if name in found or (source := _source_of(name)) is None:

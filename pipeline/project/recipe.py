@@ -1,6 +1,7 @@
 """`recipes/*/recipe.toml`: what goes into an image, as people write it."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import model_validator
 

@@ -1,18 +1,19 @@
-"""The control channel to a running QEMU: power, keys, screenshots, events.
+"""Owns the control channel to a running QEMU: power, keys, screenshots, events. Must not judge what it sees.
 
 QEMU Machine Protocol: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 """
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+
+from qemu.qmp import EventListener, Message, QMPClient, QMPError
 
 from pipeline.errors import PipelineError
 from pipeline.vm.machine import THROTTLE
-from pipeline.vm.qmp import Client, QMPError, connected
 
 KERNEL_ADDRESS = re.compile(r"\b[RE]IP=ffff[89a-f][0-9a-f]{11}\b")
 """An instruction pointer in the upper half of the address space: Linux lives there, firmware never does."""
@@ -25,8 +26,6 @@ UNCORRECTED = 0b1011001 << 57
 IN_PROGRESS = 0b101
 """IA32_MCG_STATUS: a machine check is in progress, at an instruction that could go on (17.3.1.2)."""
 
-EVENTS = ("RESET", "SHUTDOWN", "STOP")
-
 PATIENCE = 30.0  # seconds in which QEMU must greet
 
 
@@ -37,13 +36,14 @@ class MonitorError(PipelineError):
 class Monitor:
     """A machine's monitor. Every method raises MonitorError when QEMU hangs up or refuses."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: QMPClient, events: EventListener) -> None:
         self._client = client
+        self._events = events
 
     async def _execute(self, command: str, **arguments: object) -> object:
         try:
             return await self._client.execute(command, arguments or None)
-        except QMPError as error:
+        except (QMPError, OSError, EOFError) as error:
             raise MonitorError(f"QEMU's monitor did not do {command!r}: {error}") from error
 
     async def power_on(self) -> None:
@@ -106,9 +106,9 @@ class Monitor:
         """Report an error that nobody can correct to the first processor, as failing hardware does."""
         await self._ask(f"mce 0 0 {UNCORRECTED:#x} {IN_PROGRESS:#x} 0 0")
 
-    def events(self) -> list[dict[str, Any]]:
-        """Return the events since the last call that tell of the machine's power: EVENTS."""
-        return [event for event in self._client.events() if event["event"] in EVENTS]
+    def events(self) -> list[Message]:
+        """Return the events since the last call: RESET, SHUTDOWN, STOP."""
+        return self._events.clear()
 
 
 @asynccontextmanager
@@ -117,13 +117,19 @@ async def attached(channel: socket.socket) -> AsyncIterator[Monitor]:
 
     Raises MonitorError when nobody answers, as when QEMU refused its command line.
     """
-    async with AsyncExitStack() as stack:
-        try:
-            client = await stack.enter_async_context(connected(channel, PATIENCE))
-        except TimeoutError:
-            raise MonitorError(
-                f"QEMU does not answer on its monitor: no greeting within {PATIENCE} s"
-            ) from None
-        except QMPError as error:
-            raise MonitorError(f"QEMU does not answer on its monitor: {error}") from error
-        yield Monitor(client)
+    client = QMPClient("boot")
+    listener = EventListener(("RESET", "SHUTDOWN", "STOP"))
+    client.register_listener(listener)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await client.connect(channel)
+    except TimeoutError:
+        raise MonitorError(f"QEMU does not answer on its monitor: no greeting within {PATIENCE} s") from None
+    except (QMPError, OSError, EOFError) as error:
+        raise MonitorError(f"QEMU does not answer on its monitor: {error}") from error
+    try:
+        yield Monitor(client, listener)
+    finally:
+        # A QEMU that is gone already has hung up first, which is no news here.
+        with suppress(QMPError, OSError, EOFError):
+            await client.disconnect()
