@@ -215,7 +215,7 @@ def in_conflict(mistakes: Iterable[str]) -> bool:
 
 
 def _conflict(text: str) -> int:
-    """Return the line at which git left the first mark of a conflict, 0 where there is none."""
+    """Return the line at which git left the first mark of a conflict, or 0."""
     marks = (number for number, line in enumerate(text.splitlines(), 1) if line.startswith("<<<<<<< "))
     return next(marks, 0)
 
@@ -238,7 +238,7 @@ def read(kind: type[T], path: Path, name: str, mistakes: list[str]) -> T | None:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        mistakes.append(f"{name}: there is no such file")
+        mistakes.append(f"{name}: no such file")
         return None
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{name}: cannot be read: {error}")

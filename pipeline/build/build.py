@@ -54,7 +54,7 @@ def build_step(
         made = _make_checked(step, key, builder, log, line, again=again)
         builder.store.record(key, made)
         if not _publish(step, made, builder, folder):
-            raise StepError(f"step {step.name}: the cache lost what was just put into it", "look at its disk")
+            raise StepError(f"step {step.name}: the cache lost what was just stored", "look at its disk")
 
 
 def run_uncached(

@@ -66,7 +66,7 @@ def file_called(name: str) -> Path:
         raise PipelineError("no file is named", "name one: `./doit answers --check install.toml`")
     path = located(name)
     if not path.is_file():
-        raise PipelineError(f"{name}: there is no such file", "name an answer file that is there")
+        raise PipelineError(f"{name}: no such file", "name an existing answer file")
     return path
 
 

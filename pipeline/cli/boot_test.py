@@ -154,7 +154,7 @@ def chosen(only: Sequence[str], stories: Sequence[str]) -> tuple[list[str], list
 
 
 def judge(session: Session, only: Sequence[str], accel: str) -> None:
-    """Raise PipelineError for an accelerator, or a way or story of any image, that there is not."""
+    """Raise PipelineError for an unknown accelerator, way or story."""
     machine.accelerators(accel, kvm=True)
     proofs = (proof for image in session.media for proof in acceptance.of(session.project, image))
     known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs for name in proof.stories)])

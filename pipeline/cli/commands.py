@@ -155,7 +155,7 @@ def _names(only: str) -> list[str]:
 
 
 def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -> None:
-    """Raise PipelineError for a name or an accelerator that there is not."""
+    """Raise PipelineError for an unknown name or accelerator."""
     from pipeline.cli import boot_test as boots
 
     boots.judge(session, _names(only), accel)
@@ -271,7 +271,7 @@ def gc(session: Session, days: int) -> None:
 
     store, report = session.store, session.report
     if days < 0:
-        raise PipelineError(f"--days {days}: is less than 0", "`./doit gc --days 0` empties the cache")
+        raise PipelineError(f"--days {days}: is negative", "`./doit gc --days 0` empties the cache")
     before = store.usage()
     report.print(f"{store.root}: {before.results} results, {before.blobs} blobs, {size_text(before.size)}")
     gone = store.clean(older_than=days * 86400)
@@ -280,7 +280,7 @@ def gc(session: Session, days: int) -> None:
     try:
         engine = connect()
     except EngineError:
-        report.print("no container engine answers: its images stay as they are")
+        report.print("no container engine answers: its images are kept")
         return
     unused = store.unused_images(older_than=days * 86400)
     for tag in engine.images(REPOSITORY):

@@ -81,7 +81,7 @@ def shell(session: Session, names: Sequence[str]) -> None:
         )
     step = next(iter(session.steps[found[0]].values()))
     if step.run is None:
-        raise PipelineError(f"step {step.name} runs nothing: it takes files as they are", LIST)
+        raise PipelineError(f"step {step.name} runs nothing: it only copies files", LIST)
     if not sys.stdin.isatty():
         raise PipelineError(
             "standard input is not a terminal", f"`./doit explain {step.name}` prints what to run in one"

@@ -1,6 +1,6 @@
-"""Owns `doit lock`: from what containers and images need to exactly which packages that is.
+"""`doit lock`: from what containers and images need to exactly which packages that is.
 
-Must not know doit. The only part of the program that may look at something that is not pinned yet.
+The only part of the program that may look at something that is not pinned yet.
 """
 
 import json
@@ -29,7 +29,7 @@ RESOLVER = "resolver"
 
 @dataclass(frozen=True)
 class Consent:
-    """What somebody says yes to: packages that become older, a mirror that nobody can vouch for."""
+    """What the user accepts: older packages, an unverified mirror."""
 
     older: bool = False
     mirror: bool = False

@@ -53,10 +53,10 @@ def _file(root: Path, source: str) -> tuple[dict[str, str], Blob]:
     """Return the place below the checkout of a file, as it is called where ./doit was called, and its pin."""
     path = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", root), source).absolute()
     if not path.is_file():
-        raise PipelineError(f"{source}: there is no such file", USAGE)
+        raise PipelineError(f"{source}: no such file", USAGE)
     if not path.parent.resolve().is_relative_to(root.resolve()):
         raise PipelineError(
-            f"{source}: lies outside of the checkout, where nobody else has it",
+            f"{source}: is outside the checkout, so nobody else has it",
             f"copy it into the checkout first, such as to vendor/{path.name}, or name a URL",
         )
     relative = (path.parent.resolve() / path.name).relative_to(root.resolve()).as_posix()

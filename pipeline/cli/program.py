@@ -141,7 +141,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     rest = [word for word in rest if word != DEBUG]
     if (unpinned or debug) and (name != "run" or PINNED & set(rest)):
         option = f"--{next(iter(unpinned))}" if unpinned else DEBUG
-        report.error(PipelineError(f"{option} is for trying something out by `./doit iso`", "leave it out"))
+        report.error(PipelineError(f"{option} works with `./doit iso` only", "leave it out"))
         return 3
     try:
         session = Session(root, report, unpinned, debug=debug)
@@ -194,7 +194,7 @@ def _parsed(command: Command, rest: list[str], session: Session, tasks: list[Tas
 
 
 def unknown(name: str, tasks: Iterable[Task]) -> PipelineError:
-    """Return what is said of a task that there is not, with the one that was meant, if one looks so."""
+    """Return what is said of an unknown task, with the likely one, if any."""
     known = [task.name for task in tasks if not task.name.startswith("_")]
     known += [kind.get_name() for kind in KINDS]
     import difflib  # it takes longer to load than most tasks to look at

@@ -1,6 +1,6 @@
-"""Owns `manifests/*.lock.json`: exactly which Debian packages a builder container, or a package set, is.
+"""`manifests/*.lock.json`: exactly which Debian packages a builder container, or a package set, is.
 
-Must not know doit or engines: `resolve` makes locks, this module reads, writes and matches them.
+`resolve` makes locks; this module reads, writes and matches them.
 """
 
 import calendar

@@ -25,7 +25,7 @@ WAY_OUT = (
 def download(
     packages: Sequence[Package], sources: Sequence[Source], store: Store, progress: Progress
 ) -> list[Path]:
-    """Return the paths of the packages in the store, downloading what is not there.
+    """Return the paths of the packages in the store, downloading what is missing.
 
     `progress` gets the bytes so far, the bytes in all, and their unit. Raises FetchError for the
     first package that no source has.

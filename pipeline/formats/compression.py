@@ -45,7 +45,7 @@ INPUT = 1 << 12  # bytes; few enough to be retried one by one near damage
 ZSTD_SINGLE_SEGMENT = 0x20  # a flag of a frame that has no window of its own
 ZSTD_WINDOW = 0x88  # MAX_WINDOW, as frames have it (RFC 8878, §3.1.1.1.2)
 ZSTD_BLOCK = 1 << 18  # bytes; the first block is smaller
-ZSTD_INPUT = 1 << 10  # bytes; so few cannot unpack to more than some 32 MiB at once
+ZSTD_INPUT = 1 << 10  # bytes; few enough to unpack to no more than some 32 MiB at once
 ZSTD_PACKED = 1 << 17  # bytes, of a block
 
 

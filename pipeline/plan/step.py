@@ -205,7 +205,7 @@ def source_digest(source: Source, name: str) -> str:
     Of a mode only the owner's x bit counts: git keeps nothing else of it.
     """
     if not source.path.exists():
-        raise PipelineError(f"{source.path}: there is no such file or folder, {name} needs it")
+        raise PipelineError(f"{source.path}: no such file or folder; {name} needs it")
     entries: dict[str, Entry] = {}
     for relative, path in source.files().items():
         if relative and path.is_symlink():  # below a folder; a single file is what the link points to

@@ -45,8 +45,8 @@ def tell(root: Path, sources: Iterable[Source], note: Callable[[str], None]) -> 
         return
     if found and os.environ.get("CI"):
         raise PipelineError(
-            "git does not know these files, and the image is made of them:\n    " + "\n    ".join(found),
+            "the image contains files that git does not track:\n    " + "\n    ".join(found),
             "add them to git or remove them; where CI is not set this is a note",
         )
     for name in found:
-        note(f"git does not know {name!r}, and the image is made of it")
+        note(f"the image contains {name!r}, which git does not track")

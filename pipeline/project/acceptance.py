@@ -70,7 +70,7 @@ def _load(recipes: Path, name: str, package: str) -> ModuleType:
         module = importlib.import_module(package)
     except Exception as error:  # whatever is wrong with it, it is theirs to mend
         said = f"{type(error).__name__}: {error}"
-        raise PipelineError(f"recipes/{name}/{package}: {said}", "mend the stories") from error
+        raise PipelineError(f"recipes/{name}/{package}: {said}", "fix the stories") from error
     finally:
         sys.path.remove(str(folder))
     if _place(module) != folder:

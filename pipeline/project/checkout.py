@@ -23,7 +23,7 @@ RESTORE = (
 )
 
 MADE = (".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis")
-"""What lies in a checkout and is none of its files."""
+"""What lies in a checkout without being one of its files."""
 
 
 def copy_sources(root: Path, target: Path) -> None:
@@ -60,13 +60,13 @@ class Project:
     def lock_of(self, container: str) -> Lock:
         """Return a container's lock. Raises ConfigError where intent or lock are not there."""
         if container not in self.locks:
-            mistake = f"{lock.path_of(container)}: there is no such file"
+            mistake = f"{lock.path_of(container)}: no such file"
             raise ConfigError([mistake], f"run `./doit lock {container}`")
         return self.locks[container]
 
 
 def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> list[str]:
-    """Return what the recipe names and what is not there."""
+    """Return what the recipe names and is missing."""
     where, folder = f"recipes/{name}/recipe.toml", root / "recipes" / name
     mistakes = []
     artifacts = {f"programs.{key}.artifact": each.artifact for key, each in recipe.programs.items()}

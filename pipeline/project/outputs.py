@@ -60,7 +60,7 @@ def read(root: Path) -> Outputs:
     hint = f"`./doit lock {NAME}` writes it anew, of what was built last"
     path = root / PATH
     if not path.exists():
-        raise StaleError([f"{PATH}: there is no such file"], hint)
+        raise StaleError([f"{PATH}: no such file"], hint)
     mistakes: list[str] = []
     header = config.read(Header, path, PATH, mistakes)
     if header is not None and header.version < VERSION:

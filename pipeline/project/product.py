@@ -173,7 +173,7 @@ class Product:
 
 
 def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
-    """Return the file that says what the programs of the recipe `name` are for, None where there is none."""
+    """Return the file that says what the programs of the recipe `name` are for, or None."""
     path = recipe.image.product
     return None if path is None else Path(os.path.normpath(root / "recipes" / name / path))
 

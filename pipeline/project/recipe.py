@@ -105,7 +105,7 @@ class Iso:
 
 @dataclass(frozen=True)
 class Policy:
-    """What is wanted of this image beyond what any image that boots must obey.
+    """What is asked of this image beyond what any bootable image must obey.
 
     `checks` names the policies that its artifacts are held to (docs/checks.md). The others are files below
     `recipes/`, about its kernel and that of the image it carries: `kernels` says what one of the two has and

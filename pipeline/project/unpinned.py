@@ -26,7 +26,7 @@ def with_unpinned(project: Project, files: Mapping[str, Path]) -> Project:
     pins, recipes = dict(project.manifest.artifacts), dict(project.recipes)
     for what, path in files.items():
         if not path.is_file():
-            raise PipelineError(f"--{what} {path}: there is no such file", "name a file that is there")
+            raise PipelineError(f"--{what} {path}: no such file", "name an existing file")
         pins[f"unpinned-{what}"] = Artifact(sha256_of(path), path.stat().st_size, str(path))
     media = [name for name, recipe in recipes.items() if recipe.iso is not None]
     if INSTALLER in files and not any(INSTALLER in recipes[name].programs for name in media):

@@ -49,7 +49,7 @@ class Containers:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine. Raises EngineError where there is none."""
+        """The engine. Raises EngineError if none answers."""
         with self.guard:  # steps may run at the same time
             if "engine" not in vars(self):
                 vars(self)["engine"] = discovery.connect()

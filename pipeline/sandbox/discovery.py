@@ -42,7 +42,7 @@ def _why_not(address: str, error: Exception) -> str:
         try:
             Path(path).stat()
         except FileNotFoundError:
-            return f"{address}: there is no such socket"
+            return f"{address}: no such socket"
         except PermissionError:
             return f"{address}: {NO_RIGHT}"
         if not os.access(path, os.R_OK | os.W_OK):

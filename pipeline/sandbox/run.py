@@ -95,7 +95,7 @@ class Outcome:
 
 
 def read_event(step: str, line: str) -> Mapping[str, Any]:
-    """Return the event of a line that begins as one. Raises StepError for what is none."""
+    """Return the event of a line that begins as one. Raises StepError for anything else."""
     try:
         event = json.loads(line[1:])
         good = all(isinstance(event[name], kind) for name, kind in EVENTS[event["event"]].items())

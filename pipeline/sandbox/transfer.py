@@ -50,7 +50,7 @@ def add_file(tar: tarfile.TarFile, name: str, path: Path) -> Entry:
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise PipelineError(f"{path}: became shorter while it was read", "run it again") from error
+            raise PipelineError(f"{path}: shrank while it was read", "run it again") from error
     return "x" if executable else "-", reader.sha256
 
 

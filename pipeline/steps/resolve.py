@@ -90,7 +90,7 @@ def parse_uris(text: str, urls: Mapping[str, str]) -> list[dict[str, Any]]:
             continue
         match = URI.match(line)
         if match is None or match["base"] not in archives:
-            raise PipelineError(f"apt prints a package in a form that is not known here: {line!r}")
+            raise PipelineError(f"apt printed a package in an unknown format: {line!r}")
         packages.append(
             {
                 "name": match["file"],
@@ -151,7 +151,7 @@ def snapshot_dates(
                     with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
                         text = answer.read(RELEASE_LIMIT).decode("utf-8", "replace")
                 except (OSError, HTTPException) as error:
-                    raise PipelineError(f"the snapshot archive cannot be asked: {error}") from None
+                    raise PipelineError(f"the snapshot archive cannot be reached: {error}") from None
                 found[f"{archive}/{suite}"] = stamp(text, f"{archive}/{suite}")
     return found
 

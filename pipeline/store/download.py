@@ -53,7 +53,7 @@ class _WrongBytesError(Exception):
 
 
 class _TooSlowError(Exception):
-    """A source that trickles, or says nothing any more."""
+    """A source that trickles, or has stopped sending."""
 
 
 class _GiveUpError(Exception):
@@ -284,7 +284,7 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
         try:
             status, reason = answer.status()
             if status != HTTPStatus.OK:
-                raise FetchError(f"{url}: HTTP {status} {reason}", "name a URL that is there")
+                raise FetchError(f"{url}: HTTP {status} {reason}", "check the URL")
             done = 0
             with (scratch / "file").open("wb") as file:
                 for data in answer.pieces():

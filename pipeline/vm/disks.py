@@ -29,7 +29,7 @@ def run(*argv: str, stdin: str = "", errors: bool = False) -> str:
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=LONGEST)
     except subprocess.TimeoutExpired:
-        raise PipelineError(f"{' '.join(argv)} did not end within {LONGEST:.0f} s") from None
+        raise PipelineError(f"{' '.join(argv)} timed out after {LONGEST:.0f} s") from None
     except FileNotFoundError:
         raise PipelineError(
             f"{argv[0]!r} is not installed",
@@ -41,7 +41,7 @@ def run(*argv: str, stdin: str = "", errors: bool = False) -> str:
 
 
 def size_of(text: str) -> int:
-    """Return how many bytes a size such as 20G is (MiB, GiB, TiB); raise PipelineError for what is none."""
+    """Return how many bytes a size such as 20G is (MiB, GiB, TiB); raise PipelineError for anything else."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})([MGT])", text)
     if not found:
         raise PipelineError(f"{text!r} is not the size of a disk", "give a number and M, G or T: 20G")

@@ -143,9 +143,9 @@ class Firmware:
 
 
 def way(name: str) -> Way:
-    """Return the way of booting called `name`; raise PipelineError when there is none."""
+    """Return the way of booting called `name`; raise PipelineError for an unknown one."""
     if name not in WAYS:
-        raise PipelineError(f"{name!r} is not a way of booting", f"choose from {', '.join(WAYS)}")
+        raise PipelineError(f"{name!r} is an unknown way of booting", f"choose from {', '.join(WAYS)}")
     return WAYS[name]
 
 
@@ -208,7 +208,7 @@ def accelerators(wanted: str, *, kvm: bool) -> tuple[str, ...]:
     Raises PipelineError for an unknown `wanted`, or when KVM is demanded and is not there.
     """
     if wanted not in ("auto", "kvm", "tcg"):
-        raise PipelineError(f"{wanted!r} is not an accelerator", "choose from auto, kvm, tcg")
+        raise PipelineError(f"{wanted!r} is an unknown accelerator", "choose from auto, kvm, tcg")
     if wanted == "kvm" and not kvm:
         raise PipelineError(
             f"{KVM} cannot be opened for reading and writing",

@@ -1,4 +1,4 @@
-"""Owns the control channel to a running QEMU: power, keys, screenshots, events. Must not judge what it sees.
+"""The control channel to a running QEMU: power, keys, screenshots, events.
 
 QEMU Machine Protocol: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 """
@@ -44,7 +44,7 @@ class Monitor:
         try:
             return await self._client.execute(command, arguments or None)
         except (QMPError, OSError, EOFError) as error:
-            raise MonitorError(f"QEMU's monitor did not do {command!r}: {error}") from error
+            raise MonitorError(f"QEMU's monitor refused {command!r}: {error}") from error
 
     async def power_on(self) -> None:
         """Let the processors of a machine that was started with `-S` run."""

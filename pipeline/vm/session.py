@@ -148,9 +148,9 @@ class Session:
     def _is_alive(self, what: str) -> None:
         """Raise NotSeenError when it is in vain to wait for something."""
         if PANIC in self.terminal.history and not self.may_panic:
-            raise NotSeenError(f"Linux panicked while it was waited for {what}")
+            raise NotSeenError(f"Linux panicked while waiting for {what}")
         if self._process.returncode is not None:
-            raise NotSeenError(f"the machine ended while it was waited for {what}")
+            raise NotSeenError(f"the machine ended while waiting for {what}")
 
     async def see(self, *texts: str, timeout: float = PATIENCE) -> float:
         """Wait until all texts stand on the serial console's screen at once."""

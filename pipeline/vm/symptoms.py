@@ -141,7 +141,7 @@ SYMPTOMS = (
         r"Failed to execute \S+ \(error -\d+\)|No working init found",
         Cause(
             "Linux could not start init: the file that rdinit= names is for another CPU, not executable, or"
-            " needs a library that is not there.",
+            " needs a missing library.",
             "check rdinit= in the recipe's cmdline, and that BusyBox is static and for x86-64",
         ),
         final=False,

@@ -136,4 +136,4 @@ def test_run_demands_the_words_of_the_recipe(make_scenario: MakeScenario, contex
 def test_run_refuses_an_unknown_way(make_scenario: MakeScenario, context: Any) -> None:
     with pytest.raises(PipelineError) as caught:
         run(context(make_scenario(**GOOD), ways=["floppy"]))
-    assert caught.value.message == "'floppy' is not a way of booting"
+    assert caught.value.message == "'floppy' is an unknown way of booting"

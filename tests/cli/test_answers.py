@@ -128,8 +128,8 @@ def test_a_file_with_mistakes(shop: Session, screen: io.StringIO, tmp_path: Path
     ("name", "message"),
     [
         ("", "no file is named\n  hint: name one: `./doit answers --check install.toml`"),
-        ("x.toml", "x.toml: there is no such file\n  hint: name an answer file that is there"),
-        (".", ".: there is no such file\n  hint: name an answer file that is there"),
+        ("x.toml", "x.toml: no such file\n  hint: name an existing answer file"),
+        (".", ".: no such file\n  hint: name an existing answer file"),
         (
             "broken",
             "the installer's check of answer files ended with status 101\n"

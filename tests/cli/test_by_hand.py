@@ -36,8 +36,8 @@ def keep(session: Session, size: int) -> Path:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"way": "floppy"}, "'floppy' is not a way of booting"),
-    ({"accel": "xen"}, "'xen' is not an accelerator"),
+    ({"way": "floppy"}, "'floppy' is an unknown way of booting"),
+    ({"accel": "xen"}, "'xen' is an unknown accelerator"),
     ({"disk": "large"}, "'large' is not the size of a disk"),
     ({"display": "sdl"}, "'sdl' is not a display"),
     ({"display": "gtk"}, "--display gtk: the QEMU in the container has no window of its own"),

@@ -130,7 +130,7 @@ def test_a_build_is_compared_with_what_is_locked(session: Session, screen: io.St
         leave(session, step, 1)
     assert commands.verify_outputs(session) is False
     assert screen.getvalue() == (
-        "not compared with what is locked: manifests/outputs.lock.json: there is no such file\n"
+        "not compared with what is locked: manifests/outputs.lock.json: no such file\n"
         "  hint: `./doit lock outputs` writes it anew, of what was built last\n"
     )
     commands.lock(session, ["outputs"])
@@ -225,7 +225,7 @@ def test_no_record_of_what_was_not_made(session: Session) -> None:
 def test_gc_refuses_a_negative_age(session: Session) -> None:
     with pytest.raises(PipelineError) as caught:
         commands.gc(session, -1)
-    assert str(caught.value) == ("--days -1: is less than 0\n  hint: `./doit gc --days 0` empties the cache")
+    assert str(caught.value) == ("--days -1: is negative\n  hint: `./doit gc --days 0` empties the cache")
 
 
 def test_gc_removes_what_is_old_and_images_that_no_recent_build_used(
@@ -262,7 +262,7 @@ def test_gc_without_an_engine(session: Session, screen: io.StringIO, monkeypatch
 
     monkeypatch.setattr("pipeline.sandbox.discovery.connect", nowhere)
     commands.gc(session, 0)
-    assert screen.getvalue().splitlines()[-1] == ("no container engine answers: its images stay as they are")
+    assert screen.getvalue().splitlines()[-1] == ("no container engine answers: its images are kept")
 
 
 def test_a_build_forgets_what_was_said_of_the_last_image(session: Session) -> None:

@@ -130,7 +130,7 @@ def test_a_command_can_be_pasted(command: CommandLine, line: str) -> None:
         (
             explain.shell,
             ["taken"],
-            "step taken:x runs nothing: it takes files as they are\n  hint: `./doit list` shows all",
+            "step taken:x runs nothing: it only copies files\n  hint: `./doit list` shows all",
         ),
         (
             explain.shell,

@@ -80,4 +80,4 @@ def test_kvm_that_is_demanded_and_does_not_work() -> None:
 def test_nothing_is_tried_for_an_unknown_accelerator() -> None:
     with pytest.raises(PipelineError) as caught:
         kvm.settled("xen", lambda: pytest.fail("tried"), print)
-    assert caught.value.message == "'xen' is not an accelerator"
+    assert caught.value.message == "'xen' is an unknown accelerator"

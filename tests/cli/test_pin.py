@@ -80,8 +80,8 @@ def test_a_recipe_may_name_it_before_it_is_pinned(session: Session, screen: io.S
     [
         ([], "pin takes two arguments, got 0"),
         (["My Kernel", "vmlinuz"], "'My Kernel' is not a name (small letters, digits, dots and dashes)"),
-        (["x", "gone"], "gone: there is no such file"),
-        (["x", "/etc/passwd"], "/etc/passwd: lies outside of the checkout, where nobody else has it"),
+        (["x", "gone"], "gone: no such file"),
+        (["x", "/etc/passwd"], "/etc/passwd: is outside the checkout, so nobody else has it"),
         (["x", "empty"], "empty: is empty"),
         (["x", "{server}"], "{server}: HTTP 404 Not Found"),
     ],

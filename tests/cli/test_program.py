@@ -192,7 +192,7 @@ def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> N
     (root / "text").unlink()
     status, _, errors = doit()
     assert status == 1
-    assert errors == f"error: {root}/text: there is no such file or folder, step kernel:base needs it\n"
+    assert errors == f"error: {root}/text: no such file or folder; step kernel:base needs it\n"
 
 
 def test_help_of_a_task(doit: Doit) -> None:
@@ -216,7 +216,7 @@ def test_what_proves_or_writes_down_pins_takes_no_unpinned_file(
     monkeypatch.setattr(Watch, "_execute", lambda _: pytest.fail("it watches, which ends with Ctrl-C alone"))
     status, _, said = doit(*arguments, "--kernel", "text")
     assert status == 3
-    assert said == "error: --kernel is for trying something out by `./doit iso`\n  hint: leave it out\n"
+    assert said == "error: --kernel works with `./doit iso` only\n  hint: leave it out\n"
 
 
 def test_a_file_to_pin_is_no_task_though_it_is_a_target() -> None:

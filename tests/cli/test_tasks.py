@@ -95,14 +95,14 @@ def test_a_mistake_fails_iso_alone(copy: Path) -> None:
     assert not (copy / "artifacts/truthdb-installer").exists()
     assert listed(doit(copy, "list")) == NAMES
     done = doit(copy, "gc", "--days", "-1")
-    assert done.stderr.startswith("error: --days -1: is less than 0\n")
+    assert done.stderr.startswith("error: --days -1: is negative\n")
 
 
 def test_no_records_are_kept_that_could_be_locked_or_damaged(copy: Path) -> None:
     (copy / "artifacts").mkdir()
     (copy / "artifacts/.doit.db").write_text("not what it was")
     asked = ("gc", "--days", "-1")
-    assert doit(copy, *asked).stderr.startswith("error: --days -1: is less than 0\n")
+    assert doit(copy, *asked).stderr.startswith("error: --days -1: is negative\n")
     (copy / "artifacts/.doit.db").unlink()
     doit(copy, *asked)
     assert list((copy / "artifacts").iterdir()) == []
@@ -184,7 +184,7 @@ def test_an_engine_that_is_not_there(copy: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.splitlines() == [
         "error: no container engine answers:",
-        f"    unix://{copy}/none.sock: there is no such socket",
+        f"    unix://{copy}/none.sock: no such socket",
         "  hint: start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
     ]
 
@@ -206,7 +206,7 @@ def test_a_file_that_git_does_not_know_stops_a_build_in_ci(copy: Path) -> None:
         check=False,
     )
     assert done.stderr.splitlines()[:2] == [
-        "error: git does not know these files, and the image is made of them:",
+        "error: the image contains files that git does not track:",
         f"    {stray.relative_to(copy)}",
     ]
     assert "no container engine answers" not in done.stderr

@@ -76,7 +76,7 @@ def test_what_a_source_s_digest_sees(folder: Path) -> None:
 def test_a_source_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PipelineError) as caught:
         source_digest(Source(tmp_path / "x"), "step y")
-    assert str(caught.value) == f"{tmp_path}/x: there is no such file or folder, step y needs it"
+    assert str(caught.value) == f"{tmp_path}/x: no such file or folder; step y needs it"
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:

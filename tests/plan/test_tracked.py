@@ -61,7 +61,7 @@ def told(root: Path) -> list[str]:
 
 
 def test_they_are_named_ignored_ones_too(root: Path) -> None:
-    assert told(root) == [f"git does not know {name!r}, and the image is made of it" for name in STRANGE]
+    assert told(root) == [f"the image contains {name!r}, which git does not track" for name in STRANGE]
 
 
 def test_a_checkout_in_the_checkout_knows_its_own_files(root: Path) -> None:
@@ -95,7 +95,7 @@ def test_they_are_refused_where_ci_is_set(root: Path, monkeypatch: pytest.Monkey
     with pytest.raises(PipelineError) as caught:
         told(root)
     assert caught.value.message == (
-        "git does not know these files, and the image is made of them:\n    " + "\n    ".join(STRANGE)
+        "the image contains files that git does not track:\n    " + "\n    ".join(STRANGE)
     )
     for name in STRANGE:
         (root / name).unlink()

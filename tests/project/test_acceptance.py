@@ -83,7 +83,7 @@ def test_stories_that_cannot_be_loaded(root: Path) -> None:
         acceptance.of(load(root), "toy")
     assert str(caught.value) == (
         "recipes/toy/toy_stories: ModuleNotFoundError: No module named 'nothing_of_this_name'\n"
-        "  hint: mend the stories"
+        "  hint: fix the stories"
     )
 
 

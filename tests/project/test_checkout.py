@@ -388,7 +388,7 @@ def test_comments_and_order_do_not(root: Path) -> None:
 @pytest.mark.parametrize("file", [MANIFEST, LOCK])
 def test_a_file_that_is_missing(root: Path, file: str) -> None:
     (root / file).unlink()
-    assert mistakes(root)[0] == [f"{file}: there is no such file"]
+    assert mistakes(root)[0] == [f"{file}: no such file"]
 
 
 def test_a_file_that_is_not_text(root: Path) -> None:
@@ -433,7 +433,7 @@ def test_mistakes_of_intent_and_locks_at_once(root: Path) -> None:
     assert found == [
         f"{RECIPE}: image.splash: there is no recipes/toy/x",
         STALE,
-        "manifests/rust.lock.json: there is no such file",
+        "manifests/rust.lock.json: no such file",
     ]
     assert hint == ""
 
@@ -454,9 +454,7 @@ def test_but_not_a_mistake_in_what_people_wrote(root: Path) -> None:
 def test_a_container_that_nobody_locked(root: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(root).lock_of("boot")
-    assert str(caught.value) == (
-        "manifests/boot.lock.json: there is no such file\n  hint: run `./doit lock boot`"
-    )
+    assert str(caught.value) == ("manifests/boot.lock.json: no such file\n  hint: run `./doit lock boot`")
 
 
 def test_a_lock_of_another_container_in_its_place(root: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_merge_conflict_is_not_solved_by_what_was_built_here(root: Path) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", f"{PATH}: there is no such file"),
+        ("", f"{PATH}: no such file"),
         (
             '{"version": 2, "product": "x", "artifacts": [{"step": "y"}]}',
             f"{PATH}: version 2 does not say from which inputs artifacts were made",

@@ -194,7 +194,7 @@ def test_the_payload_is_what_the_recipe_carries(root: Path) -> None:
 
 def test_a_product_that_is_not_there(root: Path) -> None:
     (root / OURS).unlink()
-    assert mistakes(root) == [f"{OURS}: there is no such file"]
+    assert mistakes(root) == [f"{OURS}: no such file"]
 
 
 def test_both_of_our_images_are_of_one_product() -> None:

@@ -92,7 +92,7 @@ def test_all_that_was_tried_is_told(home: Path, monkeypatch: pytest.MonkeyPatch)
         discovery.connect()
     assert caught.value.message.splitlines() == [
         "no container engine answers:",
-        f"    {tried[0]}: there is no such socket",
+        f"    {tried[0]}: no such socket",
         f"    {tried[1]}: Connection refused",
     ]
 

@@ -74,7 +74,7 @@ def test_packages_of_a_snapshot() -> None:
 def test_a_line_of_another_form(line: str) -> None:
     with pytest.raises(PipelineError) as caught:
         resolve.parse_uris(f"{EXPAT}\n{line}\n", MIRROR)
-    assert caught.value.message == f"apt prints a package in a form that is not known here: {line!r}"
+    assert caught.value.message == f"apt printed a package in an unknown format: {line!r}"
 
 
 SATURDAY = "Sat, 21 Nov 2026 00:00:00 UTC"
@@ -188,7 +188,7 @@ def test_no_source_has_one(tmp_path: Path) -> None:
 
 NEWER = "its index of debian/trixie is of 20261121T000000Z, newer than the snapshot"
 OLDER = "its index of debian/trixie is of 20261115T220000Z, the snapshot's is of 20261121T000000Z"
-NO_WORD = "its index may be an old one: the snapshot archive cannot be asked: "
+NO_WORD = "its index may be an old one: the snapshot archive cannot be reached: "
 ONLY_MIRROR = ("https://127",)
 
 

@@ -308,7 +308,7 @@ def test_accelerators(wanted: str, kvm: bool, tried: tuple[str, ...]) -> None:
     ("wanted", "message"),
     [
         ("kvm", "/dev/kvm cannot be opened for reading and writing"),
-        ("xen", "'xen' is not an accelerator"),
+        ("xen", "'xen' is an unknown accelerator"),
     ],
 )
 def test_rejected_accelerators(wanted: str, message: str) -> None:
@@ -320,4 +320,6 @@ def test_rejected_accelerators(wanted: str, message: str) -> None:
 def test_unknown_way() -> None:
     with pytest.raises(PipelineError) as caught:
         machine.way("floppy")
-    assert str(caught.value) == "'floppy' is not a way of booting\n  hint: choose from cd, usb, disk, esp"
+    assert (
+        str(caught.value) == "'floppy' is an unknown way of booting\n  hint: choose from cd, usb, disk, esp"
+    )

@@ -155,13 +155,13 @@ def test_a_refusal() -> None:
     answers = {"send-key": {"error": {"class": "GenericError", "desc": "no such key"}}}
     with pytest.raises(MonitorError) as caught:
         converse(lambda monitor: monitor.press("q"), answers)
-    assert caught.value.message == "QEMU's monitor did not do 'send-key': no such key"
+    assert caught.value.message == "QEMU's monitor refused 'send-key': no such key"
 
 
 def test_qemu_hangs_up() -> None:
     with pytest.raises(MonitorError) as caught:
         converse(lambda monitor: monitor.press("q"), {})
-    assert caught.value.message.startswith("QEMU's monitor did not do 'send-key': ")
+    assert caught.value.message.startswith("QEMU's monitor refused 'send-key': ")
 
 
 def test_nobody_answers() -> None:

@@ -15,7 +15,7 @@ RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
 class Inittab:
     """The lines, the tree in which their commands are looked up, and the programs that the image is for.
 
-    `programs` are paths. An image of which nobody said what it is for has none.
+    `programs` are paths. An image whose purpose is unknown has none.
     """
 
     lines: tuple[Line, ...]

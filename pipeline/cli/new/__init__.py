@@ -65,7 +65,7 @@ def new(session: Session, arguments: list[str], product: str) -> None:
     here = os.environ.get("INSTALLER_ISO_CALLED_FROM", str(session.root))
     target = Path(os.path.normpath(Path(here, arguments[0])))
     if os.path.lexists(target):
-        raise PipelineError(f"{arguments[0]}: is there already", "name a folder that is not")
+        raise PipelineError(f"{arguments[0]}: already exists", "choose another folder")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
