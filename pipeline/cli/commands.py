@@ -301,7 +301,7 @@ def test(session: Session, fast: bool) -> bool:
     return run_tests(session, fast=fast)
 
 
-def judge_bench(only: str) -> None:
+def judge_bench(_session: Session, only: str) -> None:
     """Raise PipelineError for what is not measured."""
     from pipeline.cli.bench import judge
 

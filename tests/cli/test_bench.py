@@ -19,6 +19,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.cli import bench, bench_checkout, bench_edits, boot_test
 from pipeline.cli.bench import write_large_iso
 from pipeline.cli.bench_checkout import Checkout, Figure
+from pipeline.cli.tasks import COMMANDS
 from pipeline.cli.workers import MOST
 from pipeline.errors import PipelineError
 from pipeline.formats.fields import open_image
@@ -168,9 +169,11 @@ def test_parts_are_chosen_by_name(only: str, parts: list[str]) -> None:
     assert bench.judge(only) == parts
 
 
-def test_a_part_that_there_is_not() -> None:
+def test_an_unknown_part(session: Session) -> None:
+    judge = COMMANDS["bench"].judge
+    assert judge
     with pytest.raises(PipelineError) as caught:
-        bench.judge("edits,all")
+        judge(session, only="edits,all")
     assert str(caught.value) == (
         "--only: 'all' is not measured\n  hint: choose from edits, inspect, boot, reproduce, cold"
     )
