@@ -4,6 +4,7 @@ Specification: Linux, Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
+import re
 from collections.abc import Iterator
 
 from pipeline.compare import values
@@ -59,11 +60,11 @@ def _name(image: Image, start: int) -> str:
 
 def _sizes(image: Image, start: int) -> tuple[int, int]:
     """Return the sizes of contents and name."""
-    size, name_size = unpack("8s32x8s", image, start + 54, "cpio: header")
-    try:
-        return int(size, 16), int(name_size, 16)
-    except ValueError as error:
-        raise FormatError(f"cpio: no sizes in the header at offset {start:#x}", "make it again") from error
+    sizes = unpack("8s32x8s", image, start + 54, "cpio: header")
+    if not all(re.fullmatch(rb"[0-9A-Fa-f]{8}", digits) for digits in sizes):
+        raise FormatError(f"cpio: no sizes in the header at offset {start:#x}", "make it again")
+    size, name_size = (int(digits, 16) for digits in sizes)
+    return size, name_size
 
 
 def _size(image: Image, start: int) -> int:

@@ -90,8 +90,13 @@ class _Reading:
 
 
 def read(archive: Image) -> Iterator[Entry]:
-    """Yield the members of archives in a row. Raises FormatError where Linux would not take all of them."""
+    """Yield the members of archives in a row.
+
+    Raises FormatError where there is none, or Linux would not take all of them.
+    """
     at = skip_zeros(archive, 0)
+    if at == len(archive):
+        raise FormatError(f"cpio: no archive in {len(archive)} bytes", "give a newc archive")
     while at < len(archive):
         run = read_run(archive, at, MAX_MEMBERS)
         yield from run.entries

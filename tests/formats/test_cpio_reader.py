@@ -76,6 +76,8 @@ def test_what_linux_makes_of_odd_members(archive: bytes, kept: list[str]) -> Non
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
+        (b"", "cpio: no archive in 0 bytes"),
+        (bytes(512), "cpio: no archive in 512 bytes"),
         (ONE[:244], "cpio: no trailer, at 244 bytes"),
         (ONE[:236], "cpio: bin/sh: 5 bytes at offset 0xec do not lie inside the 236 bytes given"),
         (ONE + b"x", "cpio: no newc member at offset 0x170: it starts with 'x', not '070701'"),
