@@ -23,12 +23,16 @@ KEYWORDS = frozenset(
 
 @dataclass(frozen=True)
 class Line:
-    """One line, numbered from 1; fields that are missing are empty."""
+    """One line, numbered from 1; fields that are missing are empty.
+
+    `has_console` says that `console` is the builtin program, which runs the command behind its options.
+    """
 
     number: int
     tty: str
     action: str
     command: str
+    has_console: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -58,15 +62,21 @@ class Line:
     def scripts(self) -> tuple[tuple["Command", ...], ...]:
         """The command as BusyBox runs it, then the scripts inside it."""
         command = self.command.removeprefix("-")
-        if not self.needs_shell:
-            return ((Command("", tuple(command.split()), is_exec=True),),) if command.split() else ()
-        outer = _split(f"exec {command}")
+        words = tuple(command.split())
+        plain = (Command("", words, is_exec=True),) if words else ()
+        outer = self._with_what_runs(_split(f"exec {command}") if self.needs_shell else plain)
         inner = (
-            _split(command.words[command.words.index("-c") + 1])
+            self._with_what_runs(_split(command.words[command.words.index("-c") + 1]))
             for command in outer
             if command.applet in ("sh", "ash") and "-c" in command.words[:-1]
         )
         return (outer, *inner)
+
+    def _with_what_runs(self, script: tuple["Command", ...]) -> tuple["Command", ...]:
+        """Return the commands, each `console` followed by the one that it runs."""
+        if not self.has_console:
+            return script
+        return tuple(each for command in script for each in (command, command.run_by_console) if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +98,14 @@ class Command:
         base = self.name.rpartition("/")[2]
         return self.words[1] if base == "busybox" and len(self.words) > 1 else base
 
+    @property
+    def run_by_console(self) -> "Command | None":
+        """What `console [--on-success ENDING] COMMAND` runs; None where this is no such command."""
+        words = self.words[3 if self.words[1:2] == ("--on-success",) else 1 :]
+        return Command("", words, self.is_exec) if self.applet == "console" and words else None
 
-def read_inittab(text: str) -> tuple[Line, ...]:
+
+def read_inittab(text: str, *, has_console: bool = False) -> tuple[Line, ...]:
     """Return the lines that are neither empty nor comments; a `#` starts a comment anywhere in a line.
 
     A terminal is named with or without `/dev/`.
@@ -104,7 +120,7 @@ def read_inittab(text: str) -> tuple[Line, ...]:
         line, pending = pending.partition("#")[0], ""
         if line:
             tty, _, action, command = [*line.split(":", 3), "", "", ""][:4]
-            lines.append(Line(number, tty.removeprefix("/dev/"), action, command))
+            lines.append(Line(number, tty.removeprefix("/dev/"), action, command, has_console))
     return tuple(lines)
 
 

@@ -9,6 +9,8 @@ from pipeline.formats.tree import Tree
 
 BUSYBOX = "BusyBox 1.37, init/init.c"
 RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
+CONSOLE = "/bin/console"
+"""The builtin program, which runs another one on all consoles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Inittab:
         """The lines that BusyBox takes."""
         return tuple(line for line in self.lines if line.is_good)
 
+    @property
+    def to_start(self) -> tuple[str, ...]:
+        """The programs that it has to start: `console` is a means, where there are others."""
+        return tuple(program for program in self.programs if program != CONSOLE) or self.programs
+
 
 rule = Rules[Inittab]()
 
@@ -40,7 +47,7 @@ rule = Rules[Inittab]()
 )
 def starts_a_program(inittab: Inittab) -> Iterator[Fault]:
     """An inittab may be fine and start nothing."""
-    programs = inittab.programs
+    programs = inittab.to_start
     is_one_started = any(_lines_of(program, inittab) for program in programs)
     if not (is_one_started if programs else any(line.action in RUNS for line in inittab.good_lines)):
         actions = ", ".join(sorted({line.action for line in inittab.good_lines})) or "nothing"
@@ -56,13 +63,13 @@ def starts_a_program(inittab: Inittab) -> Iterator[Fault]:
 )
 def a_crash_restarts_it(inittab: Inittab) -> Iterator[Fault]:
     """Only respawn does. What a program does before it runs, it may do by other lines."""
-    for program in inittab.programs:
+    for program in inittab.to_start:
         lines = _lines_of(program, inittab)
         if not any(line.action == "respawn" for line in lines):
             for line in lines:
                 yield (
                     f"line {line.number}: {line.action} does not start {program} again after a crash",
-                    f"write `::respawn:{program}`",
+                    f"write `{line.tty}::respawn:{line.command}`",
                 )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.inittab import program
-from pipeline.checks.inittab.program import BUSYBOX, RUNS, Inittab
+from pipeline.checks.inittab.program import BUSYBOX, CONSOLE, RUNS, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
@@ -199,7 +199,8 @@ def read(image: Image, tree: Tree, programs: tuple[str, ...]) -> Inittab:
             f"the inittab has {len(image)} bytes, more than any needs ({MAX_SIZE})", "shorten it"
         )
     budget_of(image).spend(STEPS, len(image) // LETTERS_A_STEP)
-    return Inittab(read_inittab(bytes(image).decode(errors="replace")), tree, programs)
+    text = bytes(image).decode(errors="replace")
+    return Inittab(read_inittab(text, has_console=CONSOLE in programs), tree, programs)
 
 
 INITTAB = Kind(

@@ -7,6 +7,7 @@ from tests.fixtures.elf import elf
 from tests.fixtures.initramfs import INITTAB, changed
 from tests.fixtures.newc import FILE, LINK, Raw
 
+CONSOLE_TOO = ("/bin/console", "/bin/daemon")
 START = "::respawn:/bin/sh -c '/bin/installer && reboot'"
 
 
@@ -155,6 +156,7 @@ def test_an_empty_inittab_starts_nothing() -> None:
             ["etc/inittab: line 4: once does not start /bin/daemon again after a crash"],
         ),
         ("::respawn:/bin/sh -c '/bin/daemon && poweroff'", ("/bin/daemon",), []),
+        ("::respawn:/bin/sh -c /bin/daemon", ("/bin/daemon",), []),
         ("::respawn:/bin/daemon", ("/bin/daemon", "/bin/tool"), []),
         ("::respawn:/bin/daemon", (), []),
         (
@@ -167,6 +169,36 @@ def test_an_empty_inittab_starts_nothing() -> None:
             ("/bin/daemon", "/bin/tool"),
             ["etc/inittab: no line starts /bin/daemon or /bin/tool: its lines are for once, sysinit"],
         ),
+        ("::respawn:/bin/console --on-success reboot /bin/daemon", CONSOLE_TOO, []),
+        ("::respawn:/bin/console /bin/sh -c 'exec /bin/daemon --all'", CONSOLE_TOO, []),
+        ("::respawn:/bin/sh -c '/bin/console /bin/daemon && poweroff'", CONSOLE_TOO, []),
+        (
+            "::once:/bin/sh",
+            ("/bin/console",),
+            ["etc/inittab: no line starts /bin/console: its lines are for once, sysinit"],
+        ),
+        (
+            "::respawn:/bin/console --on-success reboot /bin/demon",
+            CONSOLE_TOO,
+            [
+                "etc/inittab: no line starts /bin/daemon: its lines are for respawn, sysinit",
+                "etc/inittab: line 4: /bin/demon is not in the archive",
+            ],
+        ),
+        (
+            "::once:/bin/console /bin/daemon",
+            CONSOLE_TOO,
+            ["etc/inittab: line 4: once does not start /bin/daemon again after a crash"],
+        ),
+        (
+            "::respawn:/bin/console /bin/daemon && poweroff",
+            CONSOLE_TOO,
+            [
+                "etc/inittab: line 4: poweroff never runs: an exec before it replaces the shell; "
+                "BusyBox init itself adds one, `exec /bin/console /bin/daemon && poweroff`"
+            ],
+        ),
+        ("::respawn:/bin/console --stranger /bin/daemon", (), []),
     ],
 )
 def test_what_an_inittab_has_to_start_is_said_by_whoever_asks(
@@ -179,7 +211,7 @@ def test_what_an_inittab_has_to_start_is_said_by_whoever_asks(
             FILE,
             INITTAB.replace("# what BusyBox init does\n", "").replace(START, lines).encode(),
         ),
-        *(Raw(f"bin/{name}", FILE | 0o111, elf()) for name in ("daemon", "tool")),
+        *(Raw(f"bin/{name}", FILE | 0o111, elf()) for name in ("console", "daemon", "tool")),
         Raw("bin/poweroff", LINK, b"busybox"),
     )
     node = take_apart(image, "it", "initramfs", tuple(POLICIES), programs=programs)
