@@ -54,6 +54,12 @@ PLAIN_TEXT = r"[A-Za-z0-9][A-Za-z0-9 ._+~-]*"
 PlainText = Annotated[str, _matches("a plain text (letters, digits, blanks and . _ + ~ -)", PLAIN_TEXT)]
 """What os-release(5), the ISO's descriptors and a screen can all show as it is."""
 
+SHORT_TEXT = r"[A-Za-z0-9][A-Za-z0-9 ._+~-]{0,29}"
+ShortText = Annotated[
+    str, _matches("a plain text (at most 30 letters, digits, blanks and . _ + ~ -)", SHORT_TEXT)
+]
+"""Names that a screen's title has to have room for."""
+
 RelativePath = Annotated[
     str,
     _matches("a path below this file's folder", r"(?!/)(?!(.*/)?\.\.(/|$)).+"),

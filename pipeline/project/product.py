@@ -23,8 +23,8 @@ from pipeline.config import (
     HostName,
     LogoName,
     PartitionName,
-    PlainText,
     Sentence,
+    ShortText,
 )
 from pipeline.errors import ConfigError
 from pipeline.project.look import wrong_font, wrong_logo
@@ -159,9 +159,9 @@ class Product:
     """
 
     __pydantic_config__ = STRICT
-    name: PlainText
+    name: ShortText
     id: HostName
-    vendor: PlainText
+    vendor: ShortText
     disk: Disk
     needs: Needs
     medium: Medium

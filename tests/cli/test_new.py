@@ -81,6 +81,7 @@ def test_what_a_product_is_called(name: str, word: str, id_: str) -> None:
         (["x"], "", "'' cannot name a product"),
         (["x"], "7 Up", "'7 Up' cannot name a product"),
         (["x"], "a/b", "'a/b' cannot name a product"),
+        (["x"], "a" * 31, f"'{'a' * 31}' cannot name a product"),
         (["there"], "ACME", "there: already exists"),
         (["file/x"], "ACME", "file/x: File exists"),
         (["x", "--product", "a/b"], "", "'a/b' cannot name a product"),

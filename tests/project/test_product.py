@@ -31,6 +31,7 @@ PRODUCT = "\n".join(
     ]
 )
 NO_SENTENCE = "is not a text of at most 200 printable ASCII characters"
+NO_TEXT = "is not a plain text (at most 30 letters, digits, blanks and . _ + ~ -)"
 RECIPE = "recipes/toy/recipe.toml"
 OURS = "recipes/toy/product.toml"
 
@@ -62,7 +63,9 @@ def test_what_is_right(root: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        (OURS, '"Toy"', '"Töy"', "name: 'Töy' is not a plain text (letters, digits, blanks and . _ + ~ -)"),
+        (OURS, '"Toy"', '"Töy"', f"name: 'Töy' {NO_TEXT}"),
+        (OURS, '"Toy"', f'"{"x" * 31}"', f"name: '{'x' * 31}' {NO_TEXT}"),
+        (OURS, '"Toy Makers"', f'"{"x" * 31}"', f"vendor: '{'x' * 31}' {NO_TEXT}"),
         (OURS, '"Toy"', '"Other"', "name: 'Other' is not the manifest's 'Toy'"),
         (
             OURS,

@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.build.session import Session
 from pipeline.cli.new.splash import splash
 from pipeline.cli.new.wheel import pinned_wheel
-from pipeline.config import PLAIN_TEXT
+from pipeline.config import SHORT_TEXT
 from pipeline.errors import PipelineError
 from pipeline.project import checkout, engine, manifest, outputs
 
@@ -43,10 +43,10 @@ class Names:
         words = re.findall("[A-Za-z0-9]+", name)
         whole = "".join(words)
         short = (whole if len(whole) <= LONGEST_ID else (words or [""])[0]).lower()[:LONGEST_ID]
-        if not re.fullmatch(PLAIN_TEXT, name) or not re.match("[a-z]", short):
+        if not re.fullmatch(SHORT_TEXT, name) or not re.match("[a-z]", short):
             raise PipelineError(
                 f"{name!r} cannot name a product",
-                f"take letters, digits, blanks and . _ + ~ -, a letter first: {USAGE}",
+                f"take at most 30 letters, digits, blanks and . _ + ~ -, a letter first: {USAGE}",
             )
         return Names(name, whole, short)
 
