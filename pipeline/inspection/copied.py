@@ -34,13 +34,15 @@ def by_copied_files(node: Node) -> Said:
         return Said("no", because=because, hint=WRITE_IT) if others else Said("not applicable")
     if not good:
         return Said("no", because=f"the ISO's files include {programs[0].path}, but that {programs[0].fault}")
-    files = iso.udf if isinstance(iso.udf, Udf) else iso.files
-    if fault := unfit(files.members if isinstance(files, Udf | Iso9660) else ()):
+    tree = iso.udf if isinstance(iso.udf, Udf) else iso.files
+    files = tree.members if isinstance(tree, Udf | Iso9660) else ()
+    if fault := unfit(files):
         return Said("no", because=fault, hint=WRITE_IT)
+    lost = "; its symbolic links are lost" if any(file.target for file in files) else ""
     is_only_32_bit = all(program.machine == IA32 for program in good)
     return Said(
         "yes",
-        because=f"the ISO's files include {paths(good)}, and fit on FAT",
+        because=f"the ISO's files include {paths(good)}, and fit on FAT{lost}",
         conditions=(Condition("firmware_bits", "32"),) if is_only_32_bit else (),
     )
 

@@ -172,6 +172,11 @@ ROWS = (
         "uefi_copied",
         f"no: the ISO's files include {PROGRAM}, but that is for arm64, which is not what its name says",
     ),
+    Row(
+        iso_of({PROGRAM: uki()}, {"latest": PROGRAM}),
+        "uefi_copied",
+        f"yes: the ISO's files include {PROGRAM}, and fit on FAT; its symbolic links are lost",
+    ),
     Row(iso_of({PROGRAM: uki(), "a:b": b""}), "uefi_copied", "no: FAT has no name like a:b"),
     Row(udf({PROGRAM: uki(), "a:b": b""}), "uefi_copied", "no: FAT has no name like a:b"),
     Row(disk(), "uefi_copied", "not applicable"),
