@@ -1,6 +1,6 @@
-"""Which programs dbx refuses by their digests: dbx.txt has the first half of each, by when it was published.
+"""Which programs dbx refuses by their digests: dbx.txt has 64 bits of each, by when it was published.
 
-Half of a SHA-256 is enough to know a program by, and nobody is refused for it: firmware has them whole.
+They are the first of a SHA-256, enough to know a program by; nobody is refused for it: firmware has all 256.
 
 Source: https://github.com/microsoft/secureboot_objects, dbx_info_msft_01_06_25.csv, Authenticode digests: of
 loaders, nearly all of a time before SBAT. Windows' own boot managers are left out. `AS_OF` is its date.
