@@ -117,7 +117,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         container=imager,
         inputs=inputs
         | about
-        | {packages.TAR: unpacked.output(packages.TAR), "rootfs": Source(folder / image.rootfs)},
+        | {"packages.tar": unpacked.output(packages.TAR), "rootfs": Source(folder / image.rootfs)},
         params={
             "programs": tuple(programs),
             "packages": image.packages,

@@ -133,7 +133,7 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         summary="Compile the crates.",
         container=lock,
         inputs=_manifests(crate) | sysroot | {"crates.tar": crates.output("crates.tar")},
-        outputs=("crates.tar", *(f"{place}.tar" for place in built)),
+        outputs=("crates.tar", *(f"target/{place}.tar" for place in built)),
         params={"epoch": lock.epoch, "crates": built},
         run=rust.dependencies,
     )
@@ -144,7 +144,7 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         inputs={
             **sysroot,
             "crates.tar": dependencies.output("crates.tar"),
-            "target.tar": dependencies.output(f"{place}.tar"),
+            "target.tar": dependencies.output(f"target/{place}.tar"),
             **crate_inputs(crate),
         },
         params={

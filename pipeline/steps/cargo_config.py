@@ -1,4 +1,4 @@
-"""Owns how this project's settings for cargo join those of a crate's own `.cargo/config.toml`.
+"""How this project's settings for cargo join those of a crate's own `.cargo/config.toml`.
 
 Reference: https://doc.rust-lang.org/cargo/reference/config.html
 """

@@ -1,4 +1,4 @@
-"""Owns what cargo looks at again of what it has compiled: a crate's units, and files of its dependencies.
+"""What cargo looks at again of what it has compiled: a crate's units, and files of its dependencies.
 
 A unit is one call of rustc, or of a build script: its files have its hash in their names. Reference:
 https://doc.rust-lang.org/nightly/nightly-rustc/cargo/core/compiler/fingerprint/

@@ -13,7 +13,6 @@ import zstandard
 
 from pipeline.formats import cpio
 from pipeline.steps.packaged import Packages, with_libraries
-from pipeline.steps.packages import TAR
 from pipeline.steps.runner import Context
 
 BUSYBOX = "/usr/bin/busybox"
@@ -71,21 +70,21 @@ def build(ctx: Context) -> None:
 
     Inputs: `programs` with each of `params.programs`, `rootfs`, `payload`, which becomes the file
     `params.carried`, if that is not empty, and each of `params.about`, which go to `/etc`. BusyBox comes from
-    TAR, the packages of the set `params.packages`, and so do the files `params.packaged`; of programs come
-    the libraries, too. `params.recipe` is the path of the recipe, for messages.
+    `packages.tar`, those of the set `params.packages`, and so do the files `params.packaged`; of all programs
+    come the libraries, too. `params.recipe` is the path of the recipe, for messages.
     """
     params = ctx.params
     programs = [
         cpio.File(f"bin/{name}", (ctx.inputs["programs"] / name).read_bytes(), 0o755)
         for name in params["programs"]
     ]
-    with tarfile.open(ctx.inputs[TAR]) as tar:
+    with tarfile.open(ctx.inputs["packages.tar"]) as tar:
         packages, recipe = Packages(tar, params["packages"]), params["recipe"]
         packaged = [packages.file(path, f"{recipe}: image.packaged") for path in params["packaged"]]
-        used = with_libraries([*programs, *packaged], packages)
-        busybox = packages.file(BUSYBOX, f"{recipe}: image.packages").data
+        busybox = cpio.File("bin/busybox", packages.file(BUSYBOX, f"{recipe}: image.packages").data, 0o755)
+        used = with_libraries([*programs, *packaged, busybox], packages)
     runnable = ctx.work / "busybox"
-    runnable.write_bytes(busybox)
+    runnable.write_bytes(busybox.data)
     runnable.chmod(0o755)
     carried = (
         carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
@@ -94,7 +93,6 @@ def build(ctx: Context) -> None:
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),
             *DEVICES,
-            cpio.File("bin/busybox", busybox, 0o755),
             *applets(ctx.run([str(runnable), "--list-full"])),
             *used,
             *carried,

@@ -1,4 +1,4 @@
-"""Owns how this project calls cargo: for static x86_64-unknown-linux-musl programs, without network.
+"""How this project calls cargo: for static x86_64-unknown-linux-musl programs, without network.
 
 Debian has no standard library for musl, so `standard_library` builds one from rust-src; the crates that it
 needs come with that package. All else comes from `crates`, the one step that uses the network.
@@ -275,7 +275,7 @@ RELEASE = ("--release", "--offline", f"--target={TARGET}")
 
 
 def dependencies(ctx: Context) -> None:
-    """Compile all that `params.crates` depend on: for each a tar of the folder that cargo goes on from.
+    """Compile all that `params.crates` depend on: in `target/`, for each a tar that cargo goes on from.
 
     One crate after the other: each gets its own choice of its dependencies' features, as when it is built.
     `crates.tar` has what cargo looks at then of crates that it does not compile again.
@@ -293,7 +293,7 @@ def dependencies(ctx: Context) -> None:
         ctx.run(["cargo", *given, "clean", *RELEASE, *packages], env=env, cwd=crate)
     epoch = ctx.params["epoch"]
     for place, own in units.items():
-        made = ctx.out / f"{place}.tar"
+        made = ctx.out / f"target/{place}.tar"
         made.parent.mkdir(parents=True, exist_ok=True)
         archive.pack(target, made, epoch, partial(belongs, units=own))
     crates = ctx.work / "crates"

@@ -457,6 +457,15 @@ def test_what_runs_in_a_container_imports_only_what_is_there(checkout: Project) 
             assert foreign <= CONTAINERS_BRING, name
 
 
+def test_how_packages_are_unpacked_is_in_the_key_of_that_step_alone(checkout: Project) -> None:
+    debian = {
+        step.name
+        for step in plan(checkout, NAME)
+        if any(name.startswith("pipeline.debian") for name in step.modules())
+    }
+    assert debian == {"packages:initramfs"}
+
+
 def test_a_lock_of_the_checkout_is_one_of_its_containers(checkout: Project) -> None:
     for name, found in checkout.locks.items():
         assert lock.path_of(found.container) == lock.path_of(name)

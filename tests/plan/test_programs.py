@@ -1,11 +1,12 @@
 """Programs of other people's projects that come with the pipeline."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline.plan.programs import program_steps
-from pipeline.plan.step import Source
+from pipeline.plan.step import Output, Source
 from pipeline.project import engine
 from pipeline.project.checkout import load
 from tests.fixtures import checkout
@@ -41,3 +42,19 @@ def test_a_builtin_program_is_built_where_the_pipeline_lies(
     assert made.inputs["sources/programs/clock"] == Source(
         tree / "programs/clock", exclude=("target", ".git")
     )
+
+
+def test_a_crate_may_lie_in_a_folder_called_crates(tmp_path: Path) -> None:
+    root = checkout.write(tmp_path)
+    shutil.move(root / "recipes/toy/installer", root / "crates")
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"installer"', '"../../crates"'))
+    manifest = root / "crates/Cargo.toml"
+    manifest.write_text(manifest.read_text().replace("../../../programs", "../programs"))
+    dependencies, program = program_steps(load(root), "toy", "toy")[-2:]
+    assert dependencies.outputs == ("crates.tar", "target/crates.tar")
+    assert {name: each.name for name, each in program.inputs.items() if isinstance(each, Output)} == {
+        "sysroot.tar": "sysroot.tar",
+        "crates.tar": "crates.tar",
+        "target.tar": "target/crates.tar",
+    }

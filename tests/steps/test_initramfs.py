@@ -5,11 +5,14 @@ import zstandard
 
 from pipeline.formats import cpio
 from pipeline.steps import initramfs
-from pipeline.steps.packages import TAR
+from pipeline.steps.packaged import LIBRARIES
 from tests.fixtures.context import played
 from tests.fixtures.deb import data_tar
+from tests.fixtures.elf import elf
 
 EPOCH = 1795219200
+BUSYBOX = elf(needed=("libc.so.6",))
+LIBC = f"{LIBRARIES}/libc.so.6"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
@@ -43,8 +46,10 @@ def test_folders_are_there_for_every_member_and_later_members_win() -> None:
 
 def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in/rootfs/etc").mkdir(parents=True)
-    unpacked = data_tar([("usr/bin/busybox", b"BUSYBOX", 0o755), ("usr/share/x", b"X", 0o644)])
-    (tmp_path / "in" / TAR).write_bytes(unpacked)
+    unpacked = data_tar(
+        [("usr/bin/busybox", BUSYBOX, 0o755), ("usr/share/x", b"X", 0o644), (LIBC, b"LIBC", 0o644)]
+    )
+    (tmp_path / "in/packages.tar").write_bytes(unpacked)
     (tmp_path / "in/rootfs/etc/inittab").write_text("tab")
     (tmp_path / "in/programs").mkdir()
     (tmp_path / "in/programs/toy").write_bytes(b"PROGRAM")
@@ -79,11 +84,12 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [m for m in members if not isinstance(m, cpio.Directory)] == [
         cpio.CharDevice("dev/console", 5, 1, 0o600),
         cpio.CharDevice("dev/null", 1, 3, 0o666),
-        cpio.File("bin/busybox", b"BUSYBOX", 0o755),
         cpio.Symlink("bin/sh", "/bin/busybox"),
         cpio.Symlink("sbin/init", "/bin/busybox"),
         cpio.File("bin/toy", b"PROGRAM", 0o755),
         cpio.File("usr/share/x", b"X", 0o644),
+        cpio.File("bin/busybox", BUSYBOX, 0o755),
+        cpio.File(LIBC, b"LIBC", 0o644),
         cpio.File("payload/Toy.efi", b"abc"),
         cpio.File("payload/Toy.efi.sha256", f"{ABC}  Toy.efi\n".encode()),
         cpio.File("etc/os-release", b"ID=x\n"),
@@ -92,7 +98,8 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cpio.File("etc/inittab", b"tab", 0o644),
     ]
     folders = {m.name: m.mode for m in members if isinstance(m, cpio.Directory)}
-    assert folders == dict.fromkeys([*initramfs.FOLDERS, "payload", "usr/share"], 0o755) | {"tmp": 0o1777}
+    more = ["payload", "usr/share", "usr/lib", LIBRARIES]
+    assert folders == dict.fromkeys([*initramfs.FOLDERS, *more], 0o755) | {"tmp": 0o1777}
     frame = (ctx.out / "initramfs.cpio.zst").read_bytes()
     raw = (ctx.work / "initramfs.cpio").read_bytes()
     assert zstandard.get_frame_parameters(frame).content_size == len(raw)

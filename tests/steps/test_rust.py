@@ -178,7 +178,7 @@ def test_dependencies_are_compiled_without_the_program(given: Path) -> None:
     assert (ctx.work / "cargo/config.toml").read_text() == config(ctx.work / "crates")
     assert (ctx.work / "sysroot/lib/std.rlib").exists()
     for place, own in ((CRATE, "1"), ("programs/disks", "2")):
-        assert names(ctx.out / f"{place}.tar") == [f"deps/serde-{unit * 16}.d" for unit in (own, "3")]
+        assert names(ctx.out / f"target/{place}.tar") == [f"deps/serde-{unit * 16}.d" for unit in (own, "3")]
     assert names(ctx.out / "crates.tar") == ["serde/Cargo.toml"]
 
 

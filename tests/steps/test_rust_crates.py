@@ -182,7 +182,7 @@ def test_a_crate_becomes_a_static_program(
     inputs["crates.tar"] = out / "crates.tar"
     out, said = workshop.run("rust", rust.dependencies, inputs, **params)
     assert (out / "crates.tar").is_file(), said
-    inputs |= {"crates.tar": out / "crates.tar", "target.tar": out / f"{crate.folder}.tar"}
+    inputs |= {"crates.tar": out / "crates.tar", "target.tar": out / f"target/{crate.folder}.tar"}
     inputs |= {"sources": tmp_path / "repository"}
     out, said = workshop.run("rust", rust.program, inputs, **params)
     assert (out / "made").is_file(), said
