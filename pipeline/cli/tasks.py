@@ -82,6 +82,11 @@ def _iso(_session: Session, _names: dict[str, str]) -> list[str]:
     return [ISO]
 
 
+def _tracked(_session: Session, names: dict[str, str]) -> list[str]:
+    """Return the task that looks at git; a mistake that keeps steps from being known keeps it away, too."""
+    return [TRACKED] if names else []
+
+
 def _installer_task(session: Session, names: dict[str, str]) -> list[str]:
     """Return the name of the task that makes the installer.
 
@@ -156,6 +161,7 @@ COMMANDS = {
             _option("display", "none", "where its screen is shown: none, or vnc, on this machine's loopback"),
             DEBUG,
         ),
+        needs=_tracked,
         judge=commands.judge_boot,
     ),
     "inspect": Command(
@@ -179,16 +185,19 @@ COMMANDS = {
             _option("without", "", "leave one step out, such as kernel"),
             _option("diffoscope", False, "where something differs, add diffoscope's full report"),
         ),
+        needs=_tracked,
     ),
     "explain": Command(
         "STEP: print the command lines of a step, its container, inputs and environment",
         commands.explain,
         words="names",
+        needs=_tracked,
     ),
     "shell": Command(
         "STEP: a shell in this terminal, in a container that holds all that a step finds",
         commands.shell,
         words="names",
+        needs=_tracked,
     ),
     "doctor": Command("say whether this machine can do all that, and what to change if not", commands.doctor),
     "lock": Command(

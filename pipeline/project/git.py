@@ -1,7 +1,4 @@
-"""Owns what git says of a checkout: the project's own, or that of a crate in it.
-
-Must not know what is asked for what.
-"""
+"""What git says of a checkout: the project's own, or that of a crate in it."""
 
 import os
 import shlex

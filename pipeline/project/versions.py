@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.debian import lock
 from pipeline.debian.lock import Lock
@@ -14,6 +14,10 @@ LINUX = "linux"
 CONTAINER = "kernel"
 COMMIT = re.compile("[0-9a-f]{40}")
 """What names a commit: shorter ones may name another one tomorrow."""
+
+STATUS = ("status", "--porcelain", "-z", "--no-renames", "--ignored")
+EVERYTHING = ("--untracked-files=normal", "--ignore-submodules=none")
+"""What the settings of whoever asks may have git leave out."""
 
 
 def found(root: Path, recipes: Mapping[str, Recipe], locks: Mapping[str, Lock]) -> dict[str, tuple[str, str]]:
@@ -59,7 +63,8 @@ def mistakes(said: Mapping[str, str], there: Mapping[str, tuple[str, str]]) -> l
 def commit_mistakes(root: Path, recipes: Mapping[str, Recipe], said: Mapping[str, str]) -> list[str]:
     """Return for which crates not the commit that `said` in the manifest names is checked out, and clean.
 
-    Raises PipelineError where git does not answer.
+    Of a project's crate in no checkout at all, as in an archive of its sources, nobody can say that. Raises
+    PipelineError where git does not answer.
     """
     wrong = []
     for name, recipe in recipes.items():
@@ -73,13 +78,16 @@ def commit_mistakes(root: Path, recipes: Mapping[str, Recipe], said: Mapping[str
 def _not_at(root: Path, crate: Crate, commit: str) -> str:
     """Return why what a crate is built from is not that of a commit; "" where it is."""
     top, place = git.checkout_of(crate.folder), crate.place(crate.folder)
+    if top is None and crate.tree == root:
+        return ""
     if top is None or top == root or not top.is_relative_to(root):
         return f"{commit!r} is a commit, but {place} is in no git checkout of its own: name its version"
-    (head,) = git.ask(top, "log", "-1", "--format=%H", "-z")
+    head = git.ask(top, "rev-parse", "--verify", "HEAD")[0].rstrip()
     if head != commit:
         return f"{commit!r} is not {head!r}, which is checked out in {crate.place(top)}"
-    taken = {crate.workspace, *built_from(crate.tree, crate.folder)}
-    places = (str(folder) for folder in taken if folder.is_relative_to(top))
-    states = git.ask(top, "status", "--porcelain", "-z", "--no-renames", "--ignored", "--", *places)
-    strange = [state[3:] for state in states if PurePosixPath(state[3:]).name != "target"]
+    crates = {crate.workspace, *built_from(crate.tree, crate.folder)}
+    taken = [folder for folder in crates if folder.is_relative_to(top)]
+    made = {folder / "target" for folder in taken}
+    states = git.ask(top, *STATUS, *EVERYTHING, "--", *map(str, taken))
+    strange = [state[3:] for state in states if top / state[3:] not in made]
     return f"{strange[0]} in {crate.place(top)} is not as it is in {commit!r}" if strange else ""

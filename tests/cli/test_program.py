@@ -9,6 +9,7 @@ import pytest
 from pipeline.build.session import Session
 from pipeline.cli import program
 from pipeline.cli.watch import Watch
+from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Source, Step
 from tests.fixtures import checkout
 
@@ -217,6 +218,21 @@ def test_what_proves_or_writes_down_pins_takes_no_unpinned_file(
     status, _, said = doit(*arguments, "--kernel", "text")
     assert status == 3
     assert said == "error: --kernel works with `./doit iso` only\n  hint: leave it out\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["iso"], ["boot"], ["reproduce"], ["explain", "kernel"], ["shell", "kernel"]]
+)
+def test_nothing_is_made_of_other_sources_than_the_manifest_names(
+    root: Path, doit: Doit, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(_session: Session) -> None:
+        raise PipelineError("another commit")
+
+    monkeypatch.setattr("pipeline.cli.commands.tell_untracked", other)
+    monkeypatch.setattr(Session, "media", property(lambda self: images(self.root)))
+    assert doit(*arguments) == (1, "", "error: another commit\n")
+    assert there(root) == []
 
 
 def test_a_file_to_pin_is_no_task_though_it_is_a_target() -> None:

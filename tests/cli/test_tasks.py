@@ -82,7 +82,7 @@ def test_the_tasks_and_their_order() -> None:
     assert all(len(line.split()) > 1 for line in done.stdout.splitlines())
 
 
-def test_a_mistake_fails_iso_alone(copy: Path) -> None:
+def test_a_mistake_fails_what_makes_something_alone(copy: Path) -> None:
     recipe = copy / "recipes/truthdb-installer/recipe.toml"
     recipe.write_text(recipe.read_text().replace('"TRUTHDB_INSTALL"', '"no such name"'))
     done = doit(copy, "iso")
@@ -92,6 +92,7 @@ def test_a_mistake_fails_iso_alone(copy: Path) -> None:
         " identifier (at most 16 of A-Z, 0-9 and _)"
     ]
     assert done.stdout == ""
+    assert doit(copy, "explain", "kernel").stderr == done.stderr
     assert not (copy / "artifacts/truthdb-installer").exists()
     assert listed(doit(copy, "list")) == NAMES
     done = doit(copy, "gc", "--days", "-1")

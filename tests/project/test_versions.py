@@ -9,7 +9,7 @@ import pytest
 from pipeline.build.session import Session
 from pipeline.cli import commands
 from pipeline.errors import ConfigError
-from pipeline.project import versions
+from pipeline.project import engine, versions
 from pipeline.project.checkout import Project, load
 from pipeline.report import Report
 from tests.fixtures import checkout
@@ -68,6 +68,7 @@ TOOL = "vendor/tool"
         ("target/debug/x", "", ""),
         ("../elsewhere", "", ""),
         ("", OTHER, f"'{OTHER}' is not '{{commit}}', which is checked out in {TOOL}"),
+        ("src/target/x.rs", "", f"src/target/ in {TOOL} is not as it is in '{{commit}}'"),
         ("src/main.rs", "", f"src/main.rs in {TOOL} is not as it is in '{{commit}}'"),
         ("src/new.rs", "", f"src/new.rs in {TOOL} is not as it is in '{{commit}}'"),
         (".env", "", f".env in {TOOL} is not as it is in '{{commit}}'"),
@@ -76,6 +77,8 @@ TOOL = "vendor/tool"
 def test_a_crate_in_a_checkout_of_its_own_is_at_a_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, touched: str, said: str, wrong: str
 ) -> None:
+    (tmp_path / "gitconfig").write_text("[status]\nshowUntrackedFiles = no\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     root, tool = checkout.write(tmp_path), tmp_path / TOOL
     shutil.copytree(root / CRATE, tool)
     manifest = '[package]\nname = "toy"\n[dependencies]\ndisks = { path = "../../programs/disks" }\n'
@@ -105,10 +108,26 @@ def test_a_crate_in_a_checkout_of_its_own_is_at_a_commit(
 
 def test_a_crate_of_the_project_is_at_no_commit(tmp_path: Path) -> None:
     found = load(checkout.write(tmp_path))
+    assert versions.commit_mistakes(tmp_path, found.recipes, {"toy": OTHER}) == []  # of an archive
     git(tmp_path, "init", "-q")
     assert versions.commit_mistakes(tmp_path, found.recipes, {"toy": OTHER}) == [
         f"manifests/manifest.toml: versions.toy: '{OTHER}' is a commit, but {CRATE} is in no git checkout of "
         "its own: name its version"
+    ]
+
+
+def test_a_crate_of_the_pipeline_is_at_no_commit_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, root = tmp_path / "site-packages", checkout.write(tmp_path / "project")
+    monkeypatch.setattr(engine, "TREE", tree)
+    monkeypatch.setattr(engine, "PROGRAMS", tree / "programs")
+    shutil.copytree(root / CRATE, tree / "programs/installer")
+    recipe = root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace("crate =", "builtin ="))
+    assert versions.commit_mistakes(root, load(root).recipes, {"toy": OTHER}) == [
+        f"manifests/manifest.toml: versions.toy: '{OTHER}' is a commit, but programs/installer is in no git "
+        "checkout of its own: name its version"
     ]
 
 
