@@ -18,7 +18,6 @@ from pipeline.build.session import Session
 from pipeline.cli.bench_checkout import Figure, copied
 from pipeline.cli.bench_edits import add_product, edits
 from pipeline.cli.workers import workers
-from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.vm.machine import WAYS
@@ -113,8 +112,9 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     kernels = [each.name for each in session.images[image] if each.name.startswith("kernel:")]
     at_once = str(workers())  # as many as in `./doit iso`, which makes them first, too
     engine = session.containers.engine
-    for tag in engine.images(REPOSITORY):
-        engine.remove_image(tag)
+    for lock in session.project.locks.values():
+        if engine.image_id(lock.tag, lock.layer):
+            engine.remove_image(lock.tag)
     with copied(session, image, empty_cache=True) as checkout:
         first = checkout.doit("-n", at_once, *kernels)
         yield Figure("kernels, from an empty cache", first, "seconds")
@@ -136,7 +136,7 @@ PARTS: Mapping[str, Callable[[Session, str], Iterator[Figure]]] = {
     "reproduce": _reproduce,
     "cold": _cold,
 }
-"""What is measured, in this order: the last one empties the engine of images."""
+"""What is measured, in this order: the last one removes this project's images from the engine."""
 
 
 def judge(only: str) -> list[str]:

@@ -41,8 +41,9 @@ def edits(session: Session, image: str) -> Iterator[Figure]:
         for recipe in filter(None, (image, session.project.recipes[image].image.carries)):
             for called in session.project.recipes[recipe].programs:
                 crate = built_crate(session.project, recipe, called)
-                if crate is not None and crate.tree == session.project.root:
-                    main = crate.folder / "src/main.rs"
+                if crate is None or crate.tree != session.project.root:
+                    continue
+                if (main := crate.folder / "src/main.rs").is_file():
                     checkout.append(crate.place(main), f"// {time.time()}\n")
                     yield Figure(f"{called} changed, to the ISO", checkout.doit("iso"), "seconds")
         iso = checkout.artifacts / f"{image}.iso"
