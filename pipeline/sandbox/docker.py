@@ -293,7 +293,10 @@ class Engine:
                 chunks, _ = container.get_archive(f"{job.place}/out")
                 extract(chunks, out, wanted)
         finally:
-            self.removers.submit(_remove, container)
+            try:
+                self.removers.submit(_remove, container)
+            except RuntimeError:  # this process ends, and starts no more threads
+                _try_to_remove(container)
         return status
 
 

@@ -60,6 +60,23 @@ def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPat
     assert engine.expected == {}
 
 
+def ending(remove: Callable[..., None]) -> Engine:
+    """Return an engine whose containers end at once."""
+    made = Answers(
+        start=lambda: None,
+        put_archive=lambda *_: None,
+        logs=lambda **_: [b"done\n"],
+        wait=lambda: {"StatusCode": 0},
+        get_archive=lambda _: ([bytes(10240)], {}),
+        kill=lambda: None,
+        remove=remove,
+    )
+    client = Answers(containers=Answers(create=lambda *_, **__: made))
+    engine = Engine(client, "unix:///x")  # type: ignore[arg-type]
+    engine.swept = True
+    return engine
+
+
 def test_a_job_is_over_before_its_container_is_removed(tmp_path: Path) -> None:
     removed, patient = list[str](), threading.Event()
 
@@ -67,21 +84,19 @@ def test_a_job_is_over_before_its_container_is_removed(tmp_path: Path) -> None:
         patient.wait(10)
         removed.append("it")
 
-    made = Answers(
-        start=lambda: None,
-        put_archive=lambda *_: None,
-        logs=lambda **_: [b"done\n"],
-        wait=lambda: {"StatusCode": 0},
-        get_archive=lambda _: ([bytes(10240)], {}),
-        remove=remove,
-    )
-    containers = Answers(create=lambda *_, **__: made)
-    engine = Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
-    engine.swept = True
+    engine = ending(remove)
     assert engine.run(JOB, io.BytesIO(), tmp_path, print) == 0
     assert removed == []
     patient.set()
     engine.removers.shutdown()
+    assert removed == ["it"]
+
+
+def test_a_job_that_outlasts_its_process_s_threads_removes_its_container_itself(tmp_path: Path) -> None:
+    removed: list[str] = []
+    engine = ending(lambda **_: removed.append("it"))
+    engine.removers.shutdown()
+    assert engine.run(JOB, io.BytesIO(), tmp_path, print) == 0
     assert removed == ["it"]
 
 
