@@ -35,6 +35,13 @@ def tell_untracked(session: Session) -> None:
     tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
 
 
+def judge_iso(**options: object) -> None:
+    """Raise PipelineError for options that `program` has left to doit, which takes abbreviations, too."""
+    for name, value in options.items():
+        if value:
+            raise PipelineError(f"--{name} is abbreviated, or there twice", f"write `--{name}` once, in full")
+
+
 def summarise(session: Session, **_options: object) -> None:
     """Write build.json, and print what there is now and what to do with it."""
     report = session.report
@@ -161,10 +168,11 @@ def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -
     boots.judge(session, _names(only), accel)
 
 
-def judge_boot(session: Session, **options: object) -> None:
+def judge_boot(session: Session, debug: bool, **options: object) -> None:
     """Raise PipelineError for options that are wrong, or do not go together."""
     from pipeline.cli import by_hand
 
+    judge_iso(debug=debug)
     by_hand.Wish(**options).judge(session)  # type: ignore[arg-type]
 
 

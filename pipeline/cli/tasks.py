@@ -67,6 +67,7 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
             for what in UNPINNED
         ]
         + [DEBUG],
+        meta={JUDGE: commands.judge_iso},
     )
 
 

@@ -235,6 +235,26 @@ def test_nothing_is_made_of_other_sources_than_the_manifest_names(
     assert there(root) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["iso", "--deb"], "debug"),
+        (["boot", "--deb"], "debug"),
+        (["iso", "--kern", "text"], "kernel"),
+        (["iso", "--installer", "text", "--installer=text"], "installer"),
+    ],
+)
+def test_an_option_that_decides_what_is_built_is_written_once_in_full(
+    root: Path, doit: Doit, arguments: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        doit(*arguments)
+    assert (caught.value.code, there(root)) == (1, [])
+    assert capsys.readouterr().err == (
+        f"error: --{option} is abbreviated, or there twice\n  hint: write `--{option}` once, in full\n"
+    )
+
+
 def test_a_file_to_pin_is_no_task_though_it_is_a_target() -> None:
     names = {"/here/artifacts/one.iso": "iso:one", "iso:one": "iso:one"}
     assert program.called(["pin", "x", "/here/artifacts/one.iso"], names) == [
