@@ -1,4 +1,4 @@
-"""Owns the copy of the checkout in which `bench` edits files and calls `./doit`, as a person would."""
+"""The copy of the checkout in which `bench` edits files and calls `./doit`, as a person would."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Owns `./doit boot`: what somebody wishes to look at, and what is kept of it."""
+"""`./doit boot`: what somebody wishes to look at, and what is kept of it."""
 
 import shutil
 import socket

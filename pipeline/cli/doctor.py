@@ -59,9 +59,9 @@ def files(session: Session) -> Iterator[Answer]:
     except PipelineError as error:
         yield Answer(Mark.BAD, "files", error.message, error.hint)
     else:
-        yield Answer(
-            Mark.GOOD, "files", f"{len(checkout.recipes)} recipes, {len(checkout.locks)} locked containers"
-        )
+        containers, sets = len(checkout.locks), len(checkout.set_locks)
+        locked = f"{containers} locked containers, {sets} locked package sets"
+        yield Answer(Mark.GOOD, "files", f"{len(checkout.recipes)} recipes, {locked}")
 
 
 def engine(session: Session) -> Iterator[Answer]:

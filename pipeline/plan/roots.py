@@ -1,7 +1,4 @@
-"""Where files of Debian packages in images come from: the package sets of `roots/`.
-
-Must not know engines, caches or doit.
-"""
+"""Where files of Debian packages in images come from: the package sets of `roots/`."""
 
 from pipeline.debian import lock
 from pipeline.plan.step import LockedPackage, Step

@@ -73,7 +73,9 @@ def test_python(session: Session) -> None:
 
 
 def test_files(session: Session) -> None:
-    assert list(doctor.files(session)) == [Answer(Mark.GOOD, "files", "1 recipes, 4 locked containers")]
+    assert list(doctor.files(session)) == [
+        Answer(Mark.GOOD, "files", "1 recipes, 4 locked containers, 1 locked package sets")
+    ]
 
 
 def test_files_with_a_mistake(session: Session) -> None:
