@@ -14,8 +14,11 @@ DISK = "disk.qcow2"
 VNC_PORT = 5900
 """Of the container's display :0 (RFC 6143)."""
 
-KEPT = (DISK, machine.VARIABLES)
-"""What is kept of a machine: inputs where there was one, and outputs where it is to be kept."""
+KEPT = (machine.VARIABLES, DISK)
+"""What is kept of a machine: inputs where there was one, and outputs where it is to be kept.
+
+In the order in which they appear: where the disk is, all is.
+"""
 
 
 def run(ctx: Context) -> None:
@@ -53,7 +56,7 @@ def _machine(ctx: Context, way: Way | None, accel: str) -> Machine:
     image = place / DISK
     if DISK in ctx.inputs:
         for name in KEPT:
-            shutil.copyfile(ctx.inputs[name], place / name)
+            shutil.copyfile(ctx.inputs[name], ctx.work / name).replace(place / name)
     else:
         disks.run("qemu-img", "create", "-q", "-f", "qcow2", str(image), str(ctx.params["disk"]))
     # An empty disk is tried first, so that what is installed to it starts; one with something on it is not.

@@ -64,13 +64,15 @@ class Builder:
         if "sandbox" in vars(self):
             self.sandbox.stop()
 
-    def work(self, step: Step, line: Line, *, device: str = "", port: int = 0, again: bool = False) -> Work:
+    def work(
+        self, step: Step, line: Line, *, device: str = "", port: int = 0, again: bool = False, room: int = 0
+    ) -> Work:
         """Return what a sandbox is given to run the step, its inputs fetched if need be; see `Work`."""
 
         def expect_read(read: Mapping[str, Mapping[str, Entry]], modules: Mapping[str, str]) -> None:
             self.expect_read(step, read, modules)
 
-        return Work(step, self.files(step, line), expect_read, line, device, port, again)
+        return Work(step, self.files(step, line), expect_read, line, device, port, again, room)
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""

@@ -73,6 +73,13 @@ class Session:
         recipes = self.project.recipes
         return {name: steps for name, steps in self.images.items() if recipes[name].iso is not None}
 
+    @property
+    def first_medium(self) -> tuple[str, tuple[Step, ...]]:
+        """The first image that has an ISO, and its plan. Raises PipelineError where there is none."""
+        for image, steps in self.media.items():
+            return image, steps
+        raise PipelineError("no recipe ends in an ISO", "give one an [iso]")
+
     @cached_property
     def containers(self) -> "Containers":
         """Where steps run: containers of an engine, which is looked for when the first one needs it."""

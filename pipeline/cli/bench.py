@@ -152,9 +152,7 @@ def measure(session: Session, only: str) -> None:
     """Measure the parts that are named, show each figure when it is there, and write artifacts/bench.json."""
     figures: list[Figure] = []
     parts = judge(only)
-    if not session.media:
-        raise PipelineError("no recipe ends in an ISO", "give one an [iso]")
-    image = next(iter(session.media))
+    image, _ = session.first_medium
     for part in parts:
         for figure in PARTS[part](session, image):
             figures.append(figure)

@@ -1,5 +1,6 @@
 """`./doit boot`: what somebody wishes to look at, and what is kept of it."""
 
+import hashlib
 import shutil
 import socket
 import struct
@@ -13,11 +14,12 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Source, Step
 from pipeline.report import Line
 from pipeline.reproduce.builds import before
+from pipeline.sandbox.terminal import expect_terminal
 from pipeline.store.files import explained
 from pipeline.vm import disks, machine
 
 FOLDER = "boot"
-"""In an image's folder: the disk and the firmware's variables that are kept."""
+"""In an image's folder, that of the release: the disk and the firmware's variables that are kept."""
 
 PORTS = range(interactive.VNC_PORT, interactive.VNC_PORT + 100)
 DISPLAYS = ("none", "vnc")
@@ -46,8 +48,14 @@ class Wish:
         """The bytes of the disk, 0 for none. Raises PipelineError for what is no size."""
         return disks.size_of(self.disk) if self.disk else 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the machine's disk is kept: this time or an earlier one has asked for it."""
+        return self.keep or self.installed
+
     def judge(self, session: Session) -> None:
-        """Raise PipelineError for options that are wrong, or do not go together."""
+        """Raise PipelineError for options that are wrong, or do not go together, or lack a terminal."""
+        expect_terminal()
         machine.way(self.way or "cd")
         machine.accelerators(self.accel, kvm=True)
         if self.display == "gtk":
@@ -75,7 +83,8 @@ class Wish:
 
 
 def _folder(session: Session) -> Path:
-    return session.folder(next(iter(session.media))) / FOLDER
+    image, _ = session.first_medium
+    return session.root / "artifacts" / image / FOLDER
 
 
 def _kept(session: Session) -> Path | None:
@@ -93,18 +102,34 @@ def _size(disk: Path) -> int:
 def look_around(session: Session, wish: Wish) -> int:
     """Boot the first image with this terminal as its serial console; return QEMU's exit status.
 
-    What its way of booting needs is made first, and nothing else. Raises PipelineError as `judge` does, and
-    StepError where that cannot be made.
+    What its way of booting needs is made first, and nothing else. A disk that is kept has one machine at a
+    time; the next one waits. Raises PipelineError as `judge` does, and StepError where that cannot be made.
     """
-    image, steps = next(iter(session.media.items()))
+    if not wish.keeps:
+        return _booted(session, wish)
+
+    def waiting() -> None:
+        session.report.print("another `./doit boot` has the kept disk; waiting for it to end")
+
+    name = hashlib.sha256(str(_folder(session)).encode()).hexdigest()
+    with session.store.lock(f"boot-{name}", waiting):
+        wish.judge(session)  # what is kept may be another one by now
+        return _booted(session, wish)
+
+
+def _booted(session: Session, wish: Wish) -> int:
+    """Boot as `look_around` does."""
+    image, steps = session.first_medium
     line = Line("boot", session.report)
     way = "" if wish.installed else wish.way or "cd"
     inputs: dict[str, Input] = {}
     if way:
         of = machine.way(way).of
         inputs[of] = boot_test.media(steps)[of]
-    if (wish.keep or wish.installed) and _kept(session):
+    size, kept = wish.size, _kept(session)
+    if wish.keeps and kept:
         inputs |= {name: Source(_folder(session) / name) for name in interactive.KEPT}
+        size = _size(kept)
     port = free_port() if wish.display == "vnc" else 0
     step = Step(
         name="boot",
@@ -116,35 +141,37 @@ def look_around(session: Session, wish: Wish) -> int:
             "way": way,
             "accel": boot_test.accelerator(session, image, wish.accel, line),
             "disk": wish.size,
-            "keep": wish.keep or wish.installed,
+            "keep": wish.keeps,
             "display": wish.display,
             "port": port,
         },
         run=interactive.run,
     )
     realise.realise(session, before(steps, [*step.needs()]) + step.needs())
-    return _attached(session, step, line, port)
-
-
-def _attached(session: Session, step: Step, line: Line, port: int) -> int:
-    """Run a step in this terminal; keep what it leaves, all of it or nothing."""
-    builder, folder = session.builder, _folder(session)
+    # A qcow2 image has tables besides, and what `savevm` in QEMU's monitor wrote.
+    work = session.builder.work(step, line, device=boot_test.KVM, port=port, room=2 * size)
+    status = 0
     with session.store.scratch() as out:
-        status = builder.sandbox.attach(builder.work(step, line, device=boot_test.KVM, port=port), out)
-        if all((out / name).is_file() for name in interactive.KEPT):
-            with explained(folder, "write", cache=False):
-                folder.mkdir(parents=True, exist_ok=True)
-                for name in interactive.KEPT:
-                    _move(out / name, folder / name)
-            session.report.print(f"kept: {session.shown(folder)}; `./doit boot --installed` starts it")
+        try:
+            status = session.builder.sandbox.attach(work, out)
+        finally:
+            if status == 0 or kept:  # a machine that never ran has an empty disk
+                _keep(session, out)
     return status
 
 
-def _move(source: Path, target: Path) -> None:
-    """Move a file to where it may have to be copied; what lies there is replaced at once."""
-    beside = target.with_name(f".{target.name}")
-    shutil.move(source, beside)
-    beside.replace(target)
+def _keep(session: Session, out: Path) -> None:
+    """Keep what a machine left, all of it or nothing: it is moved to where it may have to be copied."""
+    folder = _folder(session)
+    if not all((out / name).is_file() for name in interactive.KEPT):
+        return
+    with explained(folder, "write", cache=False):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in interactive.KEPT:
+            shutil.move(out / name, folder / f".{name}")
+        for name in interactive.KEPT:
+            (folder / f".{name}").replace(folder / name)
+    session.report.print(f"kept: {session.shown(folder)}; `./doit boot --installed` starts it")
 
 
 def free_port() -> int:

@@ -129,6 +129,8 @@ def unpinned_files(arguments: Sequence[str]) -> tuple[dict[str, Path], list[str]
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _hang_up)
     kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS} | {"auto": Watch})
     name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
     if name in ("help", "--help", "-h") and not rest:
@@ -165,6 +167,12 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         checker_cls=Unchanging,
     )
     return _parsed(command, list(rest), session, tasks)
+
+
+def _hang_up(number: int, _frame: object) -> None:
+    """End as Ctrl-C does, once: of a terminal that hangs up both kernel and shell send a signal."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _forget(session: Session, tasks: Iterable[Task], name: str | None) -> None:

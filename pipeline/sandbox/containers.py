@@ -78,10 +78,12 @@ class Containers:
             )
         job = self._job(work, tty=True)
         with self._tree(work) as files, self.engine.container(job, files) as container:
-            status = attach(container)
-            if out is not None:
-                extract(container.get_archive(f"{job.place}/out")[0], out)
-        return status
+            try:
+                return attach(container)
+            finally:
+                if out is not None:
+                    container.stop()  # one that has ended is left as it is
+                    extract(container.get_archive(f"{job.place}/out")[0], out, room=work.room)
 
     def stop(self) -> None:
         """Remove this process's containers, and make no more."""

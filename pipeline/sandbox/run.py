@@ -46,7 +46,8 @@ class Work:
     `expect_read` is called with what was read of each input and of each module, before the step can begin;
     it raises StepError where that is not what the step's key stands for. `line` is told of its progress.
     `device` is one of the machine's, given where there is one; `port` is one of its loopback that leads into
-    the sandbox; `again` says that a like sandbox comes next.
+    the sandbox; `again` says that a like sandbox comes next; `room` is how many bytes it may leave
+    beyond what any step makes.
     """
 
     step: Step
@@ -56,6 +57,7 @@ class Work:
     device: str = ""
     port: int = 0
     again: bool = False
+    room: int = 0
 
 
 class Sandbox(Protocol):
@@ -72,7 +74,7 @@ class Sandbox(Protocol):
     def attach(self, work: Work, out: Path | None = None) -> int:
         """Run the step with this process's terminal as its own; return its exit status.
 
-        What it makes comes to the folder `out`, if there is one.
+        What it makes comes to the folder `out`, if there is one, also where an exception ends it.
         """
 
     def stop(self) -> None:

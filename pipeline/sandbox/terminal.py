@@ -26,7 +26,8 @@ def _raw(descriptor: int) -> Iterator[None]:
         tty.setraw(descriptor)
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it may have hung up
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _resize(container: Container) -> None:
@@ -53,15 +54,20 @@ def _pump(channel: socket.socket, keys: int, screen: int) -> None:
                 sources.remove(keys)
 
 
+def expect_terminal() -> None:
+    """Raise PipelineError when standard input is no terminal."""
+    if not sys.stdin.isatty():
+        raise PipelineError(
+            "standard input is not a terminal", "run this in a terminal, or use `./doit boot-test`"
+        )
+
+
 def attach(container: Container) -> int:
     """Start the container, be its terminal until it ends, and return its exit status.
 
     Raises PipelineError when standard input is no terminal.
     """
-    if not sys.stdin.isatty():
-        raise PipelineError(
-            "standard input is not a terminal", "run this in a terminal, or use `./doit boot-test`"
-        )
+    expect_terminal()
     stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
     channel: socket.socket = getattr(stream, "_sock", stream)  # type: ignore[arg-type]
     before = signal.signal(signal.SIGWINCH, lambda *_: _resize(container))

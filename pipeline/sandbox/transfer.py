@@ -55,7 +55,7 @@ def add_file(tar: tarfile.TarFile, name: str, path: Path) -> Entry:
 
 
 MOST = 16 << 30
-"""Bytes of an archive that are read: a step makes less, whatever it is."""
+"""Bytes of an archive that are read: a step that says nothing else makes less, whatever it is."""
 
 MOST_HEADER = 1 << 20
 """Bytes of a name, or of a member's further fields."""
@@ -76,8 +76,8 @@ NAMES = (
 class _Reader(io.RawIOBase):
     """A file made of the chunks in which an answer arrives."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self.chunks, self.rest, self.left = iter(chunks), b"", MOST
+    def __init__(self, chunks: Iterable[bytes], most: int) -> None:
+        self.chunks, self.rest, self.most, self.read_so_far = iter(chunks), b"", most, 0
 
     def readable(self) -> bool:
         return True
@@ -86,9 +86,9 @@ class _Reader(io.RawIOBase):
         self.rest = self.rest or next(self.chunks, b"")
         size = min(len(buffer), len(self.rest))
         buffer[:size], self.rest = self.rest[:size], self.rest[size:]
-        self.left -= size
-        if self.left < 0:
-            raise tarfile.ReadError(f"it has more than {MOST} bytes")
+        self.read_so_far += size
+        if self.read_so_far > self.most:
+            raise tarfile.ReadError(f"it has more than {self.most} bytes")
         return size
 
 
@@ -103,14 +103,15 @@ class _Member(tarfile.TarInfo):
         return member
 
 
-def extract(chunks: Iterable[bytes], out: Path, wanted: Collection[str] = ()) -> None:
+def extract(chunks: Iterable[bytes], out: Path, wanted: Collection[str] = (), *, room: int = 0) -> None:
     """Write the regular files of a tar of `out/` below `out`: only those `wanted`, if any are named.
 
-    Nothing in it can point elsewhere. Raises PipelineError for what is no archive, or has too much in it.
+    A file is there when all of it is. Nothing in it can point elsewhere. Raises PipelineError for what is no
+    archive, or has more than MOST bytes and `room` in it.
     """
     try:
         with tarfile.open(
-            fileobj=io.BufferedReader(_Reader(chunks), 1 << 20), mode="r|", tarinfo=_Member
+            fileobj=io.BufferedReader(_Reader(chunks, MOST + room), 1 << 20), mode="r|", tarinfo=_Member
         ) as tar:
             for member in tar:
                 _extract(tar, member, out, wanted)
@@ -131,8 +132,10 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, out: Path, wanted: C
     target = out / name
     with explained(target, "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
+        part = target.with_name(f"{target.name}.part")
+        with part.open("wb") as file:
             shutil.copyfileobj(data, file)
+        part.replace(target)
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:

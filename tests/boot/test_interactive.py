@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,27 @@ def test_it_becomes_qemu_on_the_terminal(
         assert disk.read_text() == interactive.DISK
     if params["way"] == "esp":
         assert (tmp_path / "work/esp/EFI/BOOT/BOOTX64.EFI").read_text() == "uki"
+
+
+def test_a_copy_that_is_cut_short_is_nothing_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = {name: tmp_path / "in" / name for name in interactive.KEPT}
+    for folder in ("in", "out", "work"):
+        (tmp_path / folder).mkdir()
+    for path in (*inputs.values(), tmp_path / "factory.fd"):
+        path.write_text(path.name)
+    copy = shutil.copyfile
+
+    def cut(source: Path, target: Path) -> Path:
+        if source.name == interactive.DISK:
+            target.write_text("half")
+            raise KeyboardInterrupt
+        return copy(source, target)
+
+    monkeypatch.setattr(machine, "find_firmware", lambda: Firmware(tmp_path, tmp_path / "factory.fd"))
+    monkeypatch.setattr(shutil, "copyfile", cut)
+    with pytest.raises(KeyboardInterrupt):
+        interactive.run(
+            Context(inputs, GIVEN | {"way": "", "keep": True}, tmp_path / "out", tmp_path / "work")
+        )
+    left = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert left == {machine.VARIABLES: machine.VARIABLES}

@@ -1,6 +1,9 @@
+import contextlib
 import re
 import socket
 import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 
 from pipeline.boot import interactive
 from pipeline.build.session import Session
-from pipeline.cli import boot_test, by_hand
+from pipeline.cli import bench, boot_test, by_hand
 from pipeline.cli.by_hand import Wish
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Source, Step
@@ -23,13 +26,14 @@ GIB = 1 << 30
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     return Session(checkout.write(tmp_path / "toy"), Report())
 
 
 def keep(session: Session, size: int) -> Path:
     """Have a disk, as an earlier machine left it."""
     folder = session.root / "artifacts/toy/boot"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / interactive.DISK).write_bytes(b"QFI\xfb" + bytes(20) + struct.pack(">Q", size) + b"it")
     (folder / "OVMF_VARS_4M.fd").write_bytes(b"entries")
     return folder
@@ -65,20 +69,34 @@ def test_a_kept_disk_is_not_replaced_by_one_of_another_size(session: Session) ->
     assert caught.value.message == said
 
 
-class Machine:
-    """A sandbox in which somebody installs to the disk, where there is one."""
+def test_there_must_be_a_terminal(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(PipelineError, match=r"^standard input is not a terminal"):
+        Wish().judge(session)
 
-    def __init__(self, fails: bool = False) -> None:
-        self.fails, self.work = fails, SimpleNamespace()
+
+@pytest.mark.parametrize("doing", [lambda session: Wish().judge(session), lambda s: bench.measure(s, "boot")])
+def test_there_must_be_a_medium(session: Session, doing: Callable[[Session], None]) -> None:
+    recipe = session.root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().partition("\n[iso]")[0].replace(', "medium={volume_id}"', ""))
+    with pytest.raises(PipelineError, match=r"^no recipe ends in an ISO"):
+        doing(session)
+
+
+class Machine:
+    """A sandbox in which somebody installs to the disk, where there is one, and which ends as `end` says."""
+
+    def __init__(
+        self, end: Callable[[], int] = lambda: 0, leaves: tuple[str, ...] = interactive.KEPT
+    ) -> None:
+        self.end, self.leaves, self.work = end, leaves, SimpleNamespace()
 
     def attach(self, work: Any, out: Path) -> int:
         self.work = work
-        if self.fails:
-            raise PipelineError("the container engine went away")
         if work.step.params["keep"]:
-            for name in interactive.KEPT:
+            for name in self.leaves:
                 (out / name).write_text("installed")
-        return 0
+        return self.end()
 
 
 def looked(session: Session, monkeypatch: pytest.MonkeyPatch, machine: Machine, **options: Any) -> Step:
@@ -93,7 +111,7 @@ def looked(session: Session, monkeypatch: pytest.MonkeyPatch, machine: Machine, 
     builder = SimpleNamespace(sandbox=machine, work=lambda step, _line, **more: work(step=step, **more))
     vars(session)["builder"] = builder
     try:
-        assert by_hand.look_around(session, Wish(**options)) == 0
+        by_hand.look_around(session, Wish(**options))
     finally:
         machine.work.made = made
     step = machine.work.step
@@ -129,18 +147,62 @@ def test_what_was_installed_is_kept_and_started(planned: Session, monkeypatch: p
     assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
         interactive.KEPT, "installed"
     )
-    again = looked(planned, monkeypatch, Machine(), installed=True)
-    assert again.inputs == {name: Source(folder / name) for name in interactive.KEPT}
-    assert (again.params["way"], again.params["keep"]) == ("", True)
 
 
-def test_a_machine_that_is_lost_leaves_what_was_kept(
-    planned: Session, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_kept_disk_is_started(planned: Session, monkeypatch: pytest.MonkeyPatch, *, debug: bool) -> None:
+    folder, machine = keep(planned, GIB), Machine()
+    planned.debug = debug
+    options = {"disk": "1G", "keep": True} if debug else {"installed": True}
+    step = looked(planned, monkeypatch, machine, **options)
+    kept = {name: Source(folder / name) for name in interactive.KEPT}
+    assert {name: step.inputs[name] for name in interactive.KEPT} == kept
+    assert (step.params["way"], step.params["keep"]) == ("cd" if debug else "", True)
+    assert machine.work.room == 2 * GIB
+
+
+def interrupted() -> int:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("was_kept", "machine", "is_kept"),
+    [
+        (False, Machine(lambda: 1), ""),
+        (True, Machine(lambda: 1), "installed"),
+        (False, Machine(interrupted), "installed"),
+        (True, Machine(interrupted), "installed"),
+        (False, Machine(interrupted, interactive.KEPT[:1]), ""),
+        (True, Machine(interrupted, interactive.KEPT[:1]), "it"),
+    ],
+)
+def test_what_is_kept_of_a_machine_that_ends_early(
+    planned: Session, monkeypatch: pytest.MonkeyPatch, was_kept: bool, machine: Machine, is_kept: str
 ) -> None:
-    folder = keep(planned, GIB)
-    with pytest.raises(PipelineError):
-        looked(planned, monkeypatch, Machine(fails=True), installed=True)
-    assert (folder / interactive.DISK).read_bytes().endswith(b"it")
+    folder = keep(planned, GIB) if was_kept else planned.root / "artifacts/toy/boot"
+    with contextlib.suppress(KeyboardInterrupt):
+        looked(planned, monkeypatch, machine, disk="1G", keep=True)
+    disk = folder / interactive.DISK
+    assert disk.exists() == bool(is_kept)
+    assert not is_kept or disk.read_bytes().endswith(is_kept.encode())
+
+
+def test_a_kept_disk_has_one_machine_at_a_time(
+    planned: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_another_terminal() -> int:
+        other = Session(planned.root, Report())
+        other.store.stopped.set()
+        vars(other)["images"] = planned.images
+        with ThreadPoolExecutor() as pool, pytest.raises(PipelineError, match=r"^stopped"):
+            pool.submit(by_hand.look_around, other, Wish(installed=True)).result()
+        assert "another `./doit boot` has the kept disk; waiting for it to end" in capsys.readouterr().out
+        return 0
+
+    looked(planned, monkeypatch, Machine(in_another_terminal), disk="1G", keep=True)
+    keep(planned, 0)
+    with pytest.raises(PipelineError, match=f"has 0 bytes, not {GIB}"):
+        by_hand.look_around(planned, Wish(disk="1G", keep=True))
 
 
 def test_a_display_has_a_port_that_nobody_uses(planned: Session, monkeypatch: pytest.MonkeyPatch) -> None:

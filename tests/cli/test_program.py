@@ -1,8 +1,10 @@
 """What a user of doit finds: steps as tasks, with files they depend on and targets."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -196,6 +198,20 @@ def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> N
     assert errors == f"error: {root}/text: no such file or folder; step kernel:base needs it\n"
 
 
+def test_a_terminal_that_hangs_up_ends_it_once(doit: Doit) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        doit("list")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        doit("list")  # as nohup has it
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def test_help_of_a_task(doit: Doit) -> None:
     assert doit("help", "iso")[1].startswith("iso  build artifacts/<recipe>/<recipe>.iso")
     assert doit("help", "kernel:base")[1] == "kernel  Make vmlinuz.\n"
@@ -229,6 +245,7 @@ def test_nothing_is_made_of_other_sources_than_the_manifest_names(
     def other(_session: Session) -> None:
         raise PipelineError("another commit")
 
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("pipeline.cli.commands.tell_untracked", other)
     monkeypatch.setattr(Session, "media", property(lambda self: images(self.root)))
     assert doit(*arguments) == (1, "", "error: another commit\n")

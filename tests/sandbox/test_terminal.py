@@ -61,6 +61,23 @@ def test_keys_go_in_and_output_comes_out_while_it_runs(monkeypatch: pytest.Monke
     os.close(far)
 
 
+class HangsUp(EchoContainer):
+    """Speaks to a terminal that is gone."""
+
+    def start(self) -> None:
+        os.close(self.keyboard)
+        self.ours.sendall(b"hello")
+
+
+def test_a_terminal_that_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = pty.openpty()
+    with os.fdopen(near) as stdin, os.fdopen(os.dup(near), "w") as stdout:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(OSError, match="Input/output error"):
+            attach(HangsUp(far))  # type: ignore[arg-type]
+
+
 def test_there_must_be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", nothing)
