@@ -43,7 +43,7 @@ class Session:
     def project(self) -> Project:
         """The checkout's files. Raises ConfigError with all their mistakes."""
         project = with_unpinned(checkout.load(self.root), self.unpinned)
-        return with_debug(project) if self.debug else project
+        return with_debug(project, self.report.print) if self.debug else project
 
     @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:

@@ -28,7 +28,7 @@ from pipeline.cli import realise
 from pipeline.cli.graph import ISO
 from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
-from pipeline.cli.tasks import UNPINNED, all_tasks
+from pipeline.cli.tasks import COMMANDS, UNPINNED, all_tasks
 from pipeline.cli.watch import Watch
 from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
@@ -49,7 +49,10 @@ PINNED = {"lock", "reproduce", "bench"}
 """Commands that prove or write down what is built of pins alone."""
 
 DEBUG = "--debug"
-"""What has any command work on images that talk."""
+"""What has a command work on images that talk."""
+
+TALKING = {ISO, "boot"}
+"""Commands that --debug goes with, besides steps."""
 
 NAMING = ("pin", "new")
 """Commands whose words name files, not tasks."""
@@ -141,9 +144,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     unpinned, rest = unpinned_files(rest)
     debug = DEBUG in rest
     rest = [word for word in rest if word != DEBUG]
-    if (unpinned or debug) and (name != "run" or PINNED & set(rest)):
-        option = f"--{next(iter(unpinned))}" if unpinned else DEBUG
-        report.error(PipelineError(f"{option} works with `./doit iso` only", "leave it out"))
+    if wrong := _misplaced(name, rest, unpinned, debug=debug):
+        report.error(PipelineError(wrong, "leave it out"))
         return 3
     try:
         session = Session(root, report, unpinned, debug=debug)
@@ -173,6 +175,17 @@ def _hang_up(number: int, _frame: object) -> None:
     """End as Ctrl-C does, once: of a terminal that hangs up both kernel and shell send a signal."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _misplaced(name: str, rest: Sequence[str], unpinned: Iterable[str], *, debug: bool) -> str:
+    """Return what is wrong with an option for images that are no release, given to a command of doit."""
+    commands = COMMANDS.keys() & set(rest)
+    for option in unpinned:
+        if name != "run" or PINNED & commands:
+            return f"--{option} works with `./doit iso` only"
+    if debug and (name != "run" or commands - TALKING):
+        return f"{DEBUG} works with `./doit iso` and `./doit boot` only"
+    return ""
 
 
 def _forget(session: Session, tasks: Iterable[Task], name: str | None) -> None:

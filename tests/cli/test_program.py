@@ -198,6 +198,17 @@ def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> N
     assert errors == f"error: {root}/text: no such file or folder; step kernel:base needs it\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [["boot-test", "--debug"], ["--debug", "iso", "bench"], ["clean", "--debug"]]
+)
+def test_images_that_talk_are_for_those_who_look(root: Path, doit: Doit, arguments: list[str]) -> None:
+    said = "error: --debug works with `./doit iso` and `./doit boot` only\n  hint: leave it out\n"
+    assert doit(*arguments) == (3, "", said)
+    for allowed in ([], ["iso"], ["kernel"]):
+        assert doit(*allowed, "--debug")[0] == 0
+    assert (root / "artifacts/debug/one/one.iso").exists()
+
+
 def test_a_terminal_that_hangs_up_ends_it_once(doit: Doit) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
     try:
