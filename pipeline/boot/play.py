@@ -9,7 +9,7 @@ from pipeline.boot import stories
 from pipeline.boot.stories import Lab, Story
 from pipeline.steps.runner import Context
 from pipeline.vm import machine
-from pipeline.vm.machine import Disk
+from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.session import NotSeenError, Session
 from pipeline.vm.stages import plain
 
@@ -66,11 +66,14 @@ def story(play: Mapping[str, Any]) -> Story:
         way = machine.way(play["way"])
         medium = lab.medium(way.bus)
         target: list[Disk] = [lab.disk(size=play["disk"])] if play["disk"] else []
-        installing = replace(lab.machine(*target, medium), keyboard=way.keyboard, screen=way.screen)
-        async with lab.start(installing) as vm:
+
+        def board(booting: Machine) -> Machine:
+            return replace(booting, keyboard=way.keyboard, screen=way.screen)
+
+        async with lab.start(board(lab.machine(*target, medium))) as vm:
             await act(vm, play["rows"])
         if play["then"]:
-            async with lab.start(lab.machine(*target, fresh=False), "boot") as vm:
+            async with lab.start(board(lab.machine(*target, fresh=False)), "boot") as vm:
                 await act(vm, play["then"])
 
     return told

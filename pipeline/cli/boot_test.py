@@ -16,6 +16,7 @@ from pipeline.plan.step import Input, Output, Step
 from pipeline.project import acceptance
 from pipeline.project.recipe import Acceptance
 from pipeline.report import Line
+from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained
@@ -64,7 +65,7 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
     `only` names ways and stories, none of them stands for all; logs and pictures come to boot-test in the
     image's folder, those of stories below `install`. `accel` is auto, kvm or tcg. `seed` decides what is left
     to chance; 0 leaves that to chance, too. Raises StepError that says how far it came and why it failed,
-    PipelineError where a story's package cannot be loaded.
+    of all stories together, PipelineError where a story's package cannot be loaded.
     """
     proofs = acceptance.of(session.project, image)
     ways, stories = chosen(only, [name for proof in proofs for name in proof.stories])
@@ -79,6 +80,7 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
         booting = {"ways": ways, "accel": accel, "timeout": TIMEOUT, "folder": str(target)}
         step = _step(session, image, "boot-test", boot_test.run, booting | _greeting(session, image))
         _play(session, image, step, target, line)
+    failures: list[StepError] = []
     for proof in proofs:
         installing: dict[str, object] = {
             "stories": [name for name in stories if name in proof.stories],
@@ -88,8 +90,15 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
             "folder": str(target / INSTALLS),
         }
         if installing["stories"]:
-            step = _step(session, image, "install-test", proof.run, installing | dict(proof.params))
-            _play(session, image, step, target / INSTALLS, line)
+            step = _step(session, image, proof.name, proof.run, installing | dict(proof.params))
+            try:
+                _play(session, image, step, target / INSTALLS, line)
+            except StepError as error:
+                failures.append(error)
+    if failures:
+        raise StepError(
+            "\n".join(error.message for error in failures), "; ".join(error.hint for error in failures)
+        )
 
 
 def _greeting(session: Session, image: str) -> dict[str, object]:

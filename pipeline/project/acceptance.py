@@ -21,8 +21,9 @@ from pipeline.vm import disks
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The names of stories, and the step's function that plays some of them, with parameters of its own."""
+    """The names of stories, and the step that plays some of them: its name, function and own parameters."""
 
+    name: str
     stories: tuple[str, ...]
     run: Callable[[Any], None]
     params: Mapping[str, object] = field(default_factory=dict)
@@ -37,11 +38,11 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
     found = []
     if named.play:
         plays = {story: _as_params(told) for story, told in named.play.items()}
-        found.append(Acceptance(tuple(plays), play.run, {"plays": plays}))
+        found.append(Acceptance("play-test", tuple(plays), play.run, {"plays": plays}))
     if named.package:
         module = _load(project.root / "recipes", name, named.package)
         try:
-            found.append(Acceptance(tuple(module.STORIES), module.run))
+            found.append(Acceptance("install-test", tuple(module.STORIES), module.run))
         except AttributeError as error:
             mistake = f"recipes/{name}/{named.package}: {error}"
             raise PipelineError(mistake, "it needs STORIES and run") from None

@@ -11,6 +11,7 @@ from pipeline.config import (
     AbsolutePath,
     AnyRelativePath,
     FileName,
+    KeyName,
     Keys,
     Name,
     PackageName,
@@ -133,7 +134,7 @@ class Row:
     shows: Text | None = None
     line: str | None = None
     types: Keys | None = None
-    presses: tuple[Name, ...] = ()
+    presses: tuple[KeyName, ...] = ()
     resets: bool = False
     off: bool = False
     waits: int = 0
@@ -186,7 +187,7 @@ class Acceptance:
     __pydantic_config__ = STRICT
     welcome: Text | None = None
     shows: tuple[Text, ...] = ()
-    leave: Name | None = None
+    leave: KeyName | None = None
     play: dict[StoryName, Play] = field(default_factory=dict)
     package: PackageName | None = None
     measured: Name | None = None

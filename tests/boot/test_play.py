@@ -1,8 +1,11 @@
 """Stories in rows, on a machine whose QEMU is a stand-in."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from pipeline.boot import play
 from pipeline.config import validate
 from pipeline.project.acceptance import _as_params
 from pipeline.project.recipe import Play
+from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.session import NotSeenError, Session
 from tests.fixtures.stand_ins import MakeGuest
 
@@ -61,6 +65,34 @@ def test_what_is_asked_is_answered_on_either_console(make_guest: MakeGuest, tmp_
 def test_the_machine_starts_anew(make_guest: MakeGuest, tmp_path: Path) -> None:
     given = rows({"sees": "Ready"}, {"presses": ["q"]}, {"resets": True})
     played(make_guest, tmp_path, given, serial=["Ready"], resets_on="send-key")
+
+
+@pytest.mark.parametrize(("way", "parts"), [("cd", ("PS/2", "VGA")), ("disk", ("virtio", "virtio-vga"))])
+def test_what_was_installed_runs_on_the_machine_that_it_was_installed_on(
+    tmp_path: Path, way: str, parts: tuple[str, str]
+) -> None:
+    started: list[Machine] = []
+
+    @contextlib.asynccontextmanager
+    async def start(machine: Machine, _name: str = "") -> AsyncIterator[Any]:
+        started.append(machine)
+        yield SimpleNamespace(terminal=SimpleNamespace(history=""))
+
+    lab: Any = SimpleNamespace(
+        medium=lambda bus: Disk("medium", tmp_path, bus),
+        disk=lambda **_: Disk("target", tmp_path, "nvme"),
+        machine=lambda *disks, **_: Machine(disks, tmp_path, tmp_path, "tcg"),
+        start=start,
+    )
+    rows: list[play.Row] = [{"waits": 0.001, "seconds": 1}]
+    told = play.story({"way": way, "disk": 1 << 30, "rows": rows, "then": rows})
+
+    async def whole() -> None:
+        await told(lab)
+
+    asyncio.run(whole())
+    assert [(each.keyboard, each.screen) for each in started] == [parts, parts]
+    assert [len(each.disks) for each in started] == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,15 @@ from pipeline.cli import boot_test
 from pipeline.config import validate
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
-from pipeline.plan.step import Output, Source
+from pipeline.plan.step import Output, Source, Step
+from pipeline.project import recipe
+from pipeline.project.acceptance import Acceptance
 from pipeline.project.checkout import load
-from pipeline.project.recipe import Acceptance
+from pipeline.report import Line, Report
+from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
+from tests.fixtures import checkout as toy
 
 RESULTS: list[tuple[str, dict[str, object]]] = [
     ("usb", {"way": "usb", "passed": True, "seconds": {"power on": 0.0, "firmware": 1.25, "rebooted": 9.0}}),
@@ -65,10 +69,47 @@ def test_a_name_that_is_neither(session: Session) -> None:
     )
 
 
+def test_rows_and_package_are_both_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(toy.write(tmp_path), Report())
+    played: list[tuple[str, Path]] = []
+
+    def unused(_ctx: object) -> None: ...
+
+    def fail(step: Step, _builder: object, _out: Path, log: Path, *_: object, **__: object) -> None:
+        played.append((step.name, log))
+        raise StepError(f"{step.name} failed", f"its log: {log.name}")
+
+    proofs = [Acceptance(name, (name,), unused) for name in ("play-test", "install-test")]
+    monkeypatch.setattr("pipeline.project.acceptance.of", lambda *_: proofs)
+    monkeypatch.setattr(boot_test, "accelerator", lambda *_: "tcg")
+    monkeypatch.setattr(boot_test, "run_uncached", fail)
+    assert session.images
+    monkeypatch.setattr(type(session.project), "lock_of", lambda *_: None)
+    with pytest.raises(StepError) as caught:
+        boot_test.test(session, "toy", ["play-test", "install-test"], "auto", 1, Line.silent())
+    logs = session.folder("toy") / "logs"
+    assert played == [(name, logs / f"{name}.log") for name in ("play-test", "install-test")]
+    assert str(caught.value) == (
+        "play-test failed\ninstall-test failed\n  hint: its log: play-test.log; its log: install-test.log"
+    )
+
+
+@pytest.mark.parametrize(("key", "good"), [("meta_l", True), ("ret", True), ("a-b", False), ("F2", False)])
+def test_keys_are_called_as_qemu_has_them(key: str, *, good: bool) -> None:
+    told: dict[str, object] = {
+        "welcome": "Hello",
+        "leave": key,
+        "play": {"x": {"rows": [{"presses": [key]}]}},
+    }
+    mistakes: list[str] = []
+    validate(recipe.Acceptance, told, "x", mistakes)
+    assert len(mistakes) == (0 if good else 2), mistakes
+
+
 def test_no_row_is_told_under_the_name_of_a_way() -> None:
     told: dict[str, object] = {"play": {name: {"rows": []} for name in (*WAYS, "usb-2")}}
     mistakes: list[str] = []
-    validate(Acceptance, told, "x", mistakes)
+    validate(recipe.Acceptance, told, "x", mistakes)
     assert len(mistakes) == len(WAYS), mistakes
 
 

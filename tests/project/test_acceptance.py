@@ -93,6 +93,7 @@ def test_rows_are_stories_beside_those_of_the_package(root: Path) -> None:
     text = recipe.read_text()
     recipe.write_text(text + 'play.second = { rows = [{ off = true }], disk = "1G" }\n')
     told, packaged = acceptance.of(load(root), "toy")
+    assert (told.name, packaged.name) == ("play-test", "install-test")
     assert (told.stories, packaged.stories) == (("second",), ("first",))
     plays = told.params["plays"]
     assert isinstance(plays, dict)
