@@ -1,4 +1,4 @@
-//! The kernel's command line: the parameters `ID.NAME=VALUE`, in which `ID` is the product's.
+//! The kernel's command line: parameters `OWNER.NAME=VALUE`, in which the owner is a program or the product's `ID`.
 
 use std::path::Path;
 
@@ -7,19 +7,29 @@ use crate::text::clean;
 
 /// What the command line below `root` gives the product's parameter `name`; `None` where it is absent or empty.
 pub fn parameter(root: &Path, name: &str) -> Option<String> {
-    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).ok()?;
-    let parameter = format!("{}.{name}=", product().id);
-    let value = words(&cmdline).find_map(|word| {
-        word.trim_start_matches('"')
-            .strip_prefix(&parameter)
-            .map(|value| clean(&value.replace('"', "")))
-    });
-    value.filter(|value| !value.is_empty())
+    value(root, &product().id, name)
 }
 
 /// Whether serial consoles are for programs of ours: `ID.serial=off` leaves them to others.
 pub fn has_serial(root: &Path) -> bool {
-    parameter(root, "serial").as_deref() != Some("off")
+    serial_is_for(root, &product().id)
+}
+
+/// Whether serial consoles are for `owner`: `OWNER.serial=off` leaves them to others.
+pub fn serial_is_for(root: &Path, owner: &str) -> bool {
+    value(root, owner, "serial").as_deref() != Some("off")
+}
+
+/// The value of `OWNER.NAME`: the last one, as for the kernel's own parameters.
+fn value(root: &Path, owner: &str, name: &str) -> Option<String> {
+    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).ok()?;
+    let parameter = format!("{owner}.{name}=");
+    let values = words(&cmdline).filter_map(|word| {
+        word.trim_start_matches('"')
+            .strip_prefix(&parameter)
+            .map(|value| clean(&value.replace('"', "")))
+    });
+    values.last().filter(|value| !value.is_empty())
 }
 
 /// Splits a kernel command line at blanks outside of double quotes, as the kernel does.
@@ -48,6 +58,8 @@ mod tests {
             ("example.medium=\"AN EXAMPLE\" quiet\n", Some("AN EXAMPLE")),
             ("\"example.medium=AN EXAMPLE\"\n", Some("AN EXAMPLE")),
             ("example.medium= quiet\n", None),
+            ("example.medium=A quiet example.medium=B\n", Some("B")),
+            ("example.medium=A example.medium=\n", None),
             ("notexample.medium=X\n", None),
         ];
         for (cmdline, expected) in rows {

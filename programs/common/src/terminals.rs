@@ -11,16 +11,17 @@ pub const ACTIVE: &str = "sys/class/tty/console/active";
 /// Device number of `/dev/console`: major 5, minor 1.
 const CONSOLE: u64 = 0x501;
 
-/// The names of the kernel's consoles.
+/// The names of the kernel's consoles, without those that only take its log.
 pub fn consoles(root: &Path) -> Vec<String> {
     let active = std::fs::read_to_string(root.join(ACTIVE)).unwrap_or_default();
-    active.split_whitespace().map(str::to_owned).collect()
+    let names = active.split_whitespace().filter(|name| !is_log(name));
+    names.map(str::to_owned).collect()
 }
 
-/// The names of those that have a line behind them: neither a virtual terminal nor only the kernel's log.
+/// The names of those that have a line behind them, and are no virtual terminals.
 pub fn serial_consoles(root: &Path) -> Vec<String> {
     let mut names = consoles(root);
-    names.retain(|name| !is_virtual(name) && !is_log(name));
+    names.retain(|name| !is_virtual(name));
     names
 }
 

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use common::text::program_name;
+use console::consoles::Consoles;
 use console::ending::{Ending, follow, pause};
 use console::session;
-use console::terminal::consoles;
 use rustix::process::Pid;
 
 const USAGE: &str = "usage: console [--on-success reboot|poweroff|halt] PROGRAM [ARGUMENT...]\n\
@@ -40,13 +40,13 @@ fn main() -> ExitCode {
         Some(option) if option.starts_with('-') => return misused(),
         _ => {}
     }
-    let mut terminals = consoles(Path::new("/"));
-    let outcome = session::run(&command, &mut terminals)
-        .and_then(|status| follow(status, ending, Pid::INIT, &mut terminals));
+    let mut consoles = Consoles::open(Path::new("/"));
+    let outcome = session::run(&command, &mut consoles)
+        .and_then(|status| follow(status, ending, Pid::INIT, &mut consoles.terminals));
     if let Err(problem) = outcome {
         pause(
             &format!("\r\n{}: {problem}\r\n", program_name()),
-            &mut terminals,
+            &mut consoles.terminals,
         );
     }
     ExitCode::FAILURE

@@ -12,7 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::terminal::Terminal;
+use crate::consoles::Consoles;
+use crate::terminal::{Terminal, is_passing};
 
 /// How often it is looked whether a screen has another size, and a slow console has room again.
 const TICK: Timespec = Timespec {
@@ -24,8 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What both a serial terminal and a Linux screen understand; `BusyBox` init says it of serial lines, too.
 const TERM: &str = "vt102";
 
-/// Runs the program `command` on `terminals` until it ends. Fails where it cannot be started.
-pub fn run(command: &[OsString], terminals: &mut [Terminal]) -> Result<ExitStatus, Problem> {
+/// Runs the program `command` on `consoles` until it ends, whatever it leaves running. Fails where it cannot be
+/// started.
+pub fn run(command: &[OsString], consoles: &mut Consoles) -> Result<ExitStatus, Problem> {
     let (mut pty, pts) = open().map_err(|error| {
         Problem::new(
             format!("there is no terminal to run a program on: {error}"),
@@ -33,7 +35,7 @@ pub fn run(command: &[OsString], terminals: &mut [Terminal]) -> Result<ExitStatu
         )
     })?;
     prepare(&pty, &pts);
-    let mut size = resize(&pty, terminals, (0, 0));
+    let mut size = resize(&pty, &consoles.terminals, (0, 0));
     let mut child = Command::new(&command[0])
         .args(&command[1..])
         .env("TERM", TERM)
@@ -45,20 +47,30 @@ pub fn run(command: &[OsString], terminals: &mut [Terminal]) -> Result<ExitStatu
             )
         })?;
     let mut is_open = true;
+    let mut ended: Option<(ExitStatus, Instant)> = None;
     loop {
+        let terminals = &mut consoles.terminals;
         let has_room = terminals.iter().all(Terminal::has_room);
-        if wait((is_open && has_room).then_some(&pty), terminals) {
+        let is_ready = wait((is_open && has_room).then_some(&pty), terminals);
+        if is_ready {
             is_open = show(&mut pty, terminals);
-        } else if has_room && let Ok(Some(status)) = child.try_wait() {
-            finish(terminals);
-            return Ok(status);
+        }
+        if let Some((status, give_up)) = ended {
+            let all_is_shown = !is_ready && !terminals.iter().any(Terminal::is_behind);
+            if all_is_shown || Instant::now() > give_up {
+                return Ok(status);
+            }
+        } else if let Ok(Some(status)) = child.try_wait() {
+            // What it printed before is still to be shown.
+            ended = Some((status, Instant::now() + LAST_WORDS));
         }
         for terminal in &mut *terminals {
             terminal.flush();
             // What a program that does not read has no room for is lost, as on any terminal.
             let _ = pty.write(&terminal.typed());
         }
-        size = resize(&pty, terminals, size);
+        consoles.refresh();
+        size = resize(&pty, &consoles.terminals, size);
     }
 }
 
@@ -88,11 +100,10 @@ fn resize(pty: &Pty, terminals: &[Terminal], size: (u16, u16)) -> (u16, u16) {
 
 /// Waits a moment for something to do; tells whether the program has printed something, or ended.
 fn wait(pty: Option<&Pty>, terminals: &[Terminal]) -> bool {
-    let watched = terminals.iter().filter_map(|terminal| {
-        let mut events = PollFlags::empty();
-        events.set(PollFlags::IN, terminal.is_heard());
+    let watched = terminals.iter().map(|terminal| {
+        let mut events = PollFlags::IN;
         events.set(PollFlags::OUT, terminal.is_behind());
-        (!events.is_empty()).then(|| PollFd::new(terminal, events))
+        PollFd::new(terminal, events)
     });
     let program = pty.map(|pty| PollFd::new(pty, PollFlags::IN));
     let mut all: Vec<_> = program.into_iter().chain(watched).collect();
@@ -104,20 +115,13 @@ fn wait(pty: Option<&Pty>, terminals: &[Terminal]) -> bool {
 /// Copies what the program printed to all terminals; `false` when it has closed its own.
 fn show(pty: &mut Pty, terminals: &mut [Terminal]) -> bool {
     let mut bytes = [0; 4096];
-    let Ok(read) = pty.read(&mut bytes) else {
-        return false;
-    };
-    for terminal in terminals {
-        terminal.say(&bytes[..read]);
-    }
-    true
-}
-
-/// Writes what is left to consoles that are slow, as long as there is hope.
-fn finish(terminals: &mut [Terminal]) {
-    let give_up = Instant::now() + LAST_WORDS;
-    while terminals.iter().any(Terminal::is_behind) && Instant::now() < give_up {
-        wait(None, terminals);
-        terminals.iter_mut().for_each(Terminal::flush);
+    match pty.read(&mut bytes) {
+        Ok(read) => {
+            for terminal in terminals {
+                terminal.say(&bytes[..read]);
+            }
+            true
+        }
+        Err(error) => is_passing(error.kind()),
     }
 }

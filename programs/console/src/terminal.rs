@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
-use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    ControlModes, InputModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr,
+};
 
-/// Where the kernel lists its consoles, below the root.
-const ACTIVE: &str = "sys/class/tty/console/active";
 /// Bytes that may wait for a console.
 const MOST_PENDING: usize = 1 << 16;
 /// For how long a console may take nothing before nobody waits for it: a line may have flow control.
@@ -23,54 +23,47 @@ const USUAL: (u16, u16) = (80, 24);
 /// A console that is open. It gets its old modes back when it is dropped.
 #[derive(Debug)]
 pub struct Terminal {
+    path: PathBuf,
     file: File,
     before: Option<Termios>,
     pending: VecDeque<u8>,
     /// When it last took something, or had taken all.
     took: Instant,
-    is_heard: bool,
-}
-
-/// Opens all consoles that the kernel has below `root`; where it lists none, `/dev/console`.
-pub fn consoles(root: &Path) -> Vec<Terminal> {
-    let active = std::fs::read_to_string(root.join(ACTIVE)).unwrap_or_default();
-    let mut names: Vec<_> = active.split_whitespace().collect();
-    if names.is_empty() {
-        names.push("console");
-    }
-    let devices = names.into_iter().map(device);
-    devices.filter_map(|name| open(root, name)).collect()
-}
-
-/// The device behind a console's name: `tty0` is whichever virtual terminal is in front, and the program
-/// stays on the first.
-fn device(console: &str) -> &str {
-    if console == "tty0" { "tty1" } else { console }
-}
-
-fn open(root: &Path, name: &str) -> Option<Terminal> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
-        .open(root.join("dev").join(name))
-        .ok()?;
-    let before = tcgetattr(&file).ok();
-    if let Some(mut modes) = before.clone() {
-        // The program's own terminal echoes, edits lines and knows ^C.
-        modes.make_raw();
-        let _ = tcsetattr(&file, OptionalActions::Now, &modes);
-    }
-    Some(Terminal {
-        file,
-        before,
-        pending: VecDeque::new(),
-        took: Instant::now(),
-        is_heard: true,
-    })
+    is_gone: bool,
 }
 
 impl Terminal {
+    /// Opens the console at `path`, if it is there. A line need not have a modem's carrier.
+    pub fn open(path: PathBuf) -> Option<Self> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+            .open(&path)
+            .ok()?;
+        let before = tcgetattr(&file).ok();
+        if let Some(mut modes) = before.clone() {
+            // The program's own terminal echoes, edits lines and knows ^C, but ^S is to hold up one console alone.
+            modes.make_raw();
+            modes.input_modes |= InputModes::IXON;
+            modes.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
+            let _ = tcsetattr(&file, OptionalActions::Now, &modes);
+        }
+        Some(Self {
+            path,
+            file,
+            before,
+            pending: VecDeque::new(),
+            took: Instant::now(),
+            is_gone: false,
+        })
+    }
+
+    /// Its device.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether more may be said: a console that is slow is waited for, and one that is stuck is not.
     pub fn has_room(&self) -> bool {
         self.pending.len() < MOST_PENDING || self.took.elapsed() > STUCK
@@ -109,18 +102,18 @@ impl Terminal {
         !self.pending.is_empty()
     }
 
-    /// Whether somebody may still type there.
-    pub fn is_heard(&self) -> bool {
-        self.is_heard
+    /// Whether it hung up.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
-    /// Returns what was typed. A line that hung up is heard no more.
+    /// Returns what was typed, and notices where the line hung up.
     pub fn typed(&mut self) -> Vec<u8> {
-        let mut bytes = vec![0; if self.is_heard { 1024 } else { 0 }];
+        let mut bytes = vec![0; 1024];
         let read = match self.file.read(&mut bytes) {
             Err(error) if is_passing(error.kind()) => 0,
             Ok(0) | Err(_) => {
-                self.is_heard = false;
+                self.is_gone = true;
                 0
             }
             Ok(read) => read,
@@ -138,7 +131,8 @@ impl Terminal {
     }
 }
 
-fn is_passing(kind: ErrorKind) -> bool {
+/// Whether reading may go well later.
+pub(crate) fn is_passing(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 

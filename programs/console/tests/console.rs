@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use console::consoles::Consoles;
 use console::ending::{Ending, follow};
 use console::session;
-use console::terminal::consoles;
+use console::terminal::Terminal;
 use rustix::process::{Pid, Signal};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{ControlModes, LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// Seconds that a program may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +31,7 @@ struct Person {
 impl Person {
     /// Has the console `name` below `root`, with a window of so many columns and rows.
     fn at(root: &Path, name: &str, columns: u16, rows: u16) -> Self {
-        let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&end).unwrap();
         unlockpt(&end).unwrap();
         let path = ptsname(&end, Vec::new()).unwrap();
@@ -81,20 +82,22 @@ impl Machine {
         for folder in ["dev", "sys/class/tty/console"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
+        // The kernel's log has no reader, and nobody has a ttyS7 yet.
         let active = root.path().join("sys/class/tty/console/active");
-        fs::write(active, "tty0 ttyS0 ttyS7\n").unwrap(); // nobody has a ttyS7
+        fs::write(active, "tty0 ttyS0 ttyS7 ttynull\n").unwrap();
         let screen = Person::at(root.path(), "tty1", 100, 37);
         let line = Person::at(root.path(), "ttyS0", 0, 0);
+        symlink("/dev/null", root.path().join("dev/ttynull")).unwrap();
         Self { root, screen, line }
     }
 
     /// Starts a shell script on the consoles; how it ended comes from the receiver.
     fn run(&self, script: &str) -> Receiver<ExitStatus> {
         let command: Vec<OsString> = ["/bin/sh", "-c", script].map(Into::into).into();
-        let mut terminals = consoles(self.root.path());
-        assert_eq!(terminals.len(), 2);
+        let mut consoles = Consoles::open(self.root.path());
+        assert_eq!(consoles.terminals.len(), 2);
         let (sender, receiver) = channel();
-        thread::spawn(move || sender.send(session::run(&command, &mut terminals).unwrap()));
+        thread::spawn(move || sender.send(session::run(&command, &mut consoles).unwrap()));
         receiver
     }
 }
@@ -165,15 +168,85 @@ fn a_line_that_takes_nothing_holds_up_nobody() {
 }
 
 #[test]
+fn control_s_of_a_line_holds_up_that_line_alone() {
+    let mut machine = Machine::new();
+    let ended = machine.run("read a; echo \"<$a>\"");
+    machine.line.types("\x13");
+    machine.screen.types("yes\r");
+    assert_eq!(machine.screen.sees(">\r\n"), "yes\r\n<yes>\r\n");
+    machine.line.types("\x11");
+    machine.line.sees("<yes>\r\n");
+    assert!(ended.recv_timeout(PATIENCE).unwrap().success());
+}
+
+#[test]
+fn a_console_that_hung_up_or_comes_late_is_opened() {
+    let mut machine = Machine::new();
+    let ended = machine.run("while read a; do echo \"<$a>\"; done");
+    machine.screen.types("one\r");
+    machine.line.sees("<one>\r\n");
+    fs::remove_file(machine.root.path().join("dev/ttyS0")).unwrap();
+    machine.line = Person::at(machine.root.path(), "ttyS0", 0, 0); // the other one's end is closed
+    machine.line.types("two\r");
+    machine.screen.sees("<two>\r\n");
+    let mut late = Person::at(machine.root.path(), "ttyS7", 0, 0);
+    late.types("three\r");
+    machine.screen.sees("<three>\r\n");
+    machine.screen.types("four\r");
+    machine.line.sees("<four>\r\n");
+    late.sees("<four>\r\n");
+    late.types("\x04");
+    assert!(ended.recv_timeout(PATIENCE).unwrap().success());
+}
+
+#[test]
+fn a_program_has_ended_though_others_print() {
+    let mut machine = Machine::new();
+    let script = "trap '' HUP; while echo noise; do sleep 0.02; done & echo last words; exit 5";
+    let ended = machine.run(script);
+    machine.screen.sees("last words");
+    let drain = |mut person: Person| {
+        thread::spawn(move || std::io::copy(&mut person.end, &mut std::io::sink()))
+    };
+    let _readers = [machine.screen, machine.line].map(drain);
+    assert_eq!(ended.recv_timeout(PATIENCE).unwrap().code(), Some(5));
+}
+
+#[test]
+fn serial_consoles_can_be_left_to_others() {
+    let machine = Machine::new();
+    let root = machine.root.path();
+    fs::create_dir(root.join("proc")).unwrap();
+    for (cmdline, active, expected) in [
+        ("quiet", "tty0 ttyS0", &["tty1", "ttyS0"][..]),
+        ("console.serial=on", "ttyS0", &["ttyS0"]),
+        ("console.serial=off", "tty0 ttyS0", &["tty1"]),
+        ("console.serial=off", "ttyS0", &[]),
+    ] {
+        fs::write(root.join("proc/cmdline"), cmdline).unwrap();
+        fs::write(root.join("sys/class/tty/console/active"), active).unwrap();
+        let consoles = Consoles::open(root);
+        let paths: Vec<_> = consoles.terminals.iter().map(Terminal::path).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|it| root.join("dev").join(it))
+            .collect();
+        assert_eq!(paths, expected, "{cmdline} {active}");
+    }
+}
+
+#[test]
 fn consoles_are_raw_for_as_long_as_they_are_used() {
     let machine = Machine::new();
     let is_echoing = |person: &Person| {
         let modes = tcgetattr(&person.device).unwrap();
         modes.local_modes.contains(LocalModes::ECHO)
     };
-    let terminals = consoles(machine.root.path());
+    let consoles = Consoles::open(machine.root.path());
     assert!(!is_echoing(&machine.screen) && !is_echoing(&machine.line));
-    drop(terminals);
+    let modes = tcgetattr(&machine.line.device).unwrap().control_modes;
+    assert!(modes.contains(ControlModes::CLOCAL | ControlModes::CREAD));
+    drop(consoles);
     assert!(is_echoing(&machine.screen) && is_echoing(&machine.line));
 }
 
@@ -181,15 +254,16 @@ fn consoles_are_raw_for_as_long_as_they_are_used() {
 fn where_the_kernel_lists_none_it_is_the_console() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("dev")).unwrap();
-    assert!(consoles(root.path()).is_empty());
+    assert!(Consoles::open(root.path()).terminals.is_empty());
     let _person = Person::at(root.path(), "console", 80, 25);
-    assert_eq!(consoles(root.path()).len(), 1);
+    assert_eq!(Consoles::open(root.path()).terminals.len(), 1);
 }
 
 #[test]
 fn a_program_that_cannot_be_started_is_told() {
     let command = ["/nowhere/setup".into()];
-    let problem = session::run(&command, &mut []).unwrap_err();
+    let mut consoles = Consoles::open(Path::new("/nowhere"));
+    let problem = session::run(&command, &mut consoles).unwrap_err();
     let said = "/nowhere/setup cannot be started: No such file or directory (os error 2).";
     assert_eq!(problem.message, said);
 }
@@ -221,7 +295,7 @@ fn success_asks_init_and_nothing_else_does() {
 fn how_it_ended_stands_on_every_console() {
     let mut machine = Machine::new();
     let status = Command::new("sh").args(["-c", "exit 4"]).status().unwrap();
-    let mut terminals = consoles(machine.root.path());
+    let mut terminals = Consoles::open(machine.root.path()).terminals;
     follow(status, Some(Ending::Halt), Pid::INIT, &mut terminals).unwrap();
     machine
         .line
