@@ -39,16 +39,17 @@ pub fn undo_all() {
     }
 }
 
-/// Makes a panic log itself, restore every terminal and then say one clear line on standard error.
+/// Makes a panic restore every terminal, say one clear line on standard error, and only then log itself: the
+/// log may be what panicked.
 pub fn on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
             .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let message = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(place, message, "internal error");
         undo_all();
         eprintln!("{}: internal error at {place}: {message}", program_name());
+        tracing::error!(place, message, "internal error");
     }));
 }
 

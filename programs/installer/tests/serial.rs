@@ -9,8 +9,13 @@ use std::os::unix::fs::symlink;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use installer::log::Log;
+use installer::serial::Consoles;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+use support::states::named;
 use support::{FakeMachine, MEDIUM, NVME, USB};
 
 /// How long the program may say nothing before a test gives up on it.
@@ -18,6 +23,21 @@ const PATIENCE: Timespec = Timespec {
     tv_sec: 20,
     tv_nsec: 0,
 };
+
+/// Gives `machine` a serial console; returns its other end. `None` where there are no pseudo-terminals.
+fn plug_line(machine: &FakeMachine) -> Option<File> {
+    let Ok(terminal) = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY) else {
+        assert!(std::env::var_os("CI").is_none(), "no pseudo-terminals here");
+        eprintln!("skipped: no pseudo-terminals here");
+        return None;
+    };
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    symlink(name.to_str().unwrap(), machine.root().join("dev/ttyS0")).unwrap();
+    machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
+    Some(File::from(terminal))
+}
 
 struct Console {
     program: Child,
@@ -33,16 +53,7 @@ impl Console {
 
     /// The same, with more on the kernel's command line.
     fn start_told(machine: &FakeMachine, more: &str) -> Option<Self> {
-        let Ok(terminal) = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY) else {
-            assert!(std::env::var_os("CI").is_none(), "no pseudo-terminals here");
-            eprintln!("skipped: no pseudo-terminals here");
-            return None;
-        };
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap();
-        symlink(name.to_str().unwrap(), machine.root().join("dev/ttyS0")).unwrap();
-        machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
+        let terminal = plug_line(machine)?;
         machine.write("run/.keep", "");
         let cmdline = format!("quiet example.medium={MEDIUM} {more}\n");
         machine.write("proc/cmdline", &cmdline);
@@ -56,7 +67,7 @@ impl Console {
             .unwrap();
         Some(Self {
             program,
-            terminal: File::from(terminal),
+            terminal,
             seen: Vec::new(),
         })
     }
@@ -164,13 +175,13 @@ fn what_is_logged_stands_above_the_keys_and_on_standard_error() {
     let Some(mut console) = Console::start_told(&machine, "example.log=info") else {
         return;
     };
-    // Nobody had a terminal yet, so it is a line of its own.
+    // Nobody had a terminal yet, so these are lines of their own.
     console.wait_for("] INFO installer: starting version=");
-    console.wait_for("\r\n");
-    console.wait_for("\x1b[23;1H\x1b[0m\x1b[2K[");
     console.wait_for("] INFO installer::app: changed state state=\"welcome\"");
+    console.wait_for("\r\n");
     console.wait_for("Leave and restart");
     machine.remove("sys");
+    console.wait_for("\x1b[23;1H\x1b[0m\x1b[2K[");
     console
         .wait_for("] ERROR installer::app: cannot look at the machine problem=/sys is not mounted");
     console.wait_for("/sys is not mounted");
@@ -181,6 +192,50 @@ fn what_is_logged_stands_above_the_keys_and_on_standard_error() {
     let is_whole =
         |it: &&str| it.starts_with('[') && (it.contains(" INFO ") || it.contains(" ERROR "));
     assert!(lines.len() > 4 && lines.iter().all(is_whole), "{errors}");
+}
+
+#[test]
+fn to_be_stopped_is_no_error_in_the_log() {
+    let machine = FakeMachine::new();
+    let Some(mut console) = Console::start(&machine) else {
+        return;
+    };
+    console.wait_for("Leave and restart");
+    kill_process(Pid::from_child(&console.program), Signal::TERM).unwrap();
+    console.wait_for("\x1b[?25h");
+    let (status, errors) = console.end();
+    let said = "installer: stopped by a signal\n";
+    assert_eq!((status.code(), errors.as_str()), (Some(1), said));
+    let log = std::fs::read_to_string(machine.root().join("run/example-installer.log")).unwrap();
+    let last = log.lines().last().unwrap();
+    assert!(
+        last.ends_with("] INFO installer::app: stopped by a signal"),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_line_that_is_given_back_echoes_and_shows_its_cursor() {
+    let machine = FakeMachine::new();
+    let Some(mut line) = plug_line(&machine) else {
+        return;
+    };
+    let is_echoing = |line: &File| {
+        tcgetattr(line)
+            .unwrap()
+            .local_modes
+            .contains(LocalModes::ECHO)
+    };
+    let mut consoles = Consoles::new(machine.root(), &Log::open(machine.root()));
+    consoles.refresh(true);
+    consoles.draw(&named("exit").unwrap());
+    assert!(consoles.flush() && !is_echoing(&line));
+    consoles.close();
+    assert!(is_echoing(&line));
+    let mut seen = [0; 4096];
+    let count = line.read(&mut seen).unwrap();
+    let seen = String::from_utf8_lossy(&seen[..count]);
+    assert!(seen.ends_with("\x1b[?25h\r\n"), "{seen:?}");
 }
 
 #[test]

@@ -72,8 +72,13 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
     app.carry_out(effect);
     app.tick(); // opens what is drawn on: until then the UKI's splash is shown
     app.draw();
-    app.run()
-        .inspect_err(|error| tracing::error!(%error, "cannot go on"))
+    app.run().inspect_err(|error| {
+        if matches!(error, Fatal::Stopped) {
+            tracing::info!("{error}");
+        } else {
+            tracing::error!(%error, "cannot go on");
+        }
+    })
 }
 
 /// Makes signals that end a program wake the loop instead.
@@ -256,7 +261,8 @@ impl App {
         self.consoles.draw(&self.state)
     }
 
-    /// Gives slow lines some time to show the last screen, and a stick to take the logs.
+    /// Gives slow lines some time to show the last screen, and a stick to take the logs. Then gives the lines
+    /// back, since init kills this program; a monitor keeps its last screen.
     fn say_goodbye(&mut self) {
         self.consoles.release();
         let start = Instant::now();
@@ -268,6 +274,7 @@ impl App {
         while is_busy(self) {
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.consoles.close();
     }
 }
 
