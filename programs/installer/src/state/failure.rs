@@ -138,6 +138,8 @@ impl Failure {
                 State::Welcome(Welcome {
                     dismissed,
                     attended: true,
+                    // It may have happened meanwhile.
+                    settled: true,
                     ..*welcome
                 })
                 .alone()

@@ -110,7 +110,7 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     if state.dismissed.is_some() {
         let text = "This may be out of date: the last look failed. Press R to look again.";
         page.say(text, look.note);
-    } else {
+    } else if !looking {
         page.say(&next_step(hardware, &lacking), look.text);
     }
 }
