@@ -60,6 +60,10 @@ fn file<T>(root: &Path, name: Option<&str>, made: fn(Vec<u8>) -> Result<T, Strin
 /// A BMP picture of 24 bits a pixel.
 fn logo(mut bytes: Vec<u8>) -> Result<Bmp<'static, Rgb888>, String> {
     let said = |error| format!("{error:?}");
+    // The crate goes by that length, which a header may leave out or have wrong. It follows from the size.
+    if let Some(length) = bytes.get_mut(LENGTH) {
+        length.fill(0);
+    }
     let header = *RawBmp::from_slice(&bytes).map_err(said)?.header();
     let size = header.image_size;
     if size.width > MOST_LOGO.width || size.height > MOST_LOGO.height || header.bpp != Bpp::Bits24 {
@@ -67,11 +71,8 @@ fn logo(mut bytes: Vec<u8>) -> Result<Bmp<'static, Rgb888>, String> {
             "it is too large, or of too few colours: {header:?}"
         ));
     }
-    // Nothing is compressed then, and the header may leave out how long that is, by which the crate goes.
     let length = (size.width * 3).next_multiple_of(4) * size.height;
-    if let Some(said) = bytes.get_mut(LENGTH) {
-        said.copy_from_slice(&length.to_le_bytes());
-    }
+    bytes[LENGTH].copy_from_slice(&length.to_le_bytes());
     Bmp::from_slice(bytes.leak()).map_err(said)
 }
 
@@ -104,9 +105,9 @@ fn font(bytes: Vec<u8>) -> Result<MonoFont<'static>, String> {
     let indices = if flags & 1 == 0 {
         (0..count).filter_map(char::from_u32).zip(0..).collect()
     } else {
-        characters(&bytes[start + glyphs.len()..])
+        characters(&bytes[start + glyphs.len()..], count as usize)
     };
-    let lacking = (' '..='~').find(|it| indices.get(it).is_none_or(|at| *at >= count as usize));
+    let lacking = (' '..='~').find(|it| !indices.contains_key(it));
     if let Some(lacking) = lacking {
         return Err(format!("it has no glyph for {lacking:?}"));
     }
@@ -121,10 +122,11 @@ fn font(bytes: Vec<u8>) -> Result<MonoFont<'static>, String> {
     })
 }
 
-/// The glyph of each character: for each glyph UTF-8 up to 0xff, in which 0xfe begins sequences of several.
-fn characters(table: &[u8]) -> BTreeMap<char, usize> {
+/// The glyph of each character: for each of `count` glyphs UTF-8 up to 0xff, in which 0xfe begins sequences of
+/// several.
+fn characters(table: &[u8], count: usize) -> BTreeMap<char, usize> {
     let mut indices = BTreeMap::new();
-    for (index, entry) in table.split(|it| *it == 0xff).enumerate() {
+    for (index, entry) in table.split(|it| *it == 0xff).take(count).enumerate() {
         let single = entry.split(|it| *it == 0xfe).next().unwrap_or_default();
         for character in String::from_utf8_lossy(single).chars() {
             indices.entry(character).or_insert(index);
@@ -179,6 +181,8 @@ mod tests {
         let ascii: String = (' '..='~').collect();
         let good = psf2(8, 16, &ascii);
         let cut = good[..good.len() - 100].to_vec();
+        let mut beyond = psf2(8, 16, "abc");
+        beyond.extend(ascii.bytes().flat_map(|byte| [byte, 0xff]));
         let short = psf2(8, 16, &ascii)[..40].to_vec();
         let mut endless = good.clone();
         endless[16..20].fill(0xff);
@@ -197,6 +201,7 @@ mod tests {
             (endless, "it ends before its last glyph"),
             (cut, "it has no glyph for '"),
             (psf2(8, 16, "abc"), "it has no glyph for ' '"),
+            (beyond, "it has no glyph for ' '"),
         ] {
             let error = font(bytes).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
@@ -214,6 +219,9 @@ mod tests {
             bytes.resize(54 + (row * height) as usize, 0);
             bytes
         };
+        let mut lying = bmp(320, 33);
+        lying[LENGTH].fill(0xff);
+        assert_eq!(logo(lying).unwrap().pixels().count(), 320 * 33);
         let picture = logo(bmp(320, 33)).unwrap();
         assert_eq!(picture.pixels().count(), 320 * 33);
         let own = Own {

@@ -1,6 +1,7 @@
 //! What every screen after the splash has in common: the band at the top with the product's name
 //! and version, the band at the bottom with the keys, and the room between them.
 
+use common::product::Product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Margin, Rect};
 use ratatui::text::{Line, Span};
@@ -11,6 +12,8 @@ use crate::hardware::Release;
 
 /// Wider lines than this are hard to read, so the content of a wide screen stays in its middle.
 const WIDEST: u16 = 104;
+/// Columns between name and version, at least.
+const GAP: usize = 2;
 
 /// Draws both bands and returns the room between them.
 pub(super) fn render(
@@ -81,18 +84,20 @@ fn rule(look: &Look, area: Rect, buffer: &mut Buffer) {
     Line::styled(line, look.band_quiet).render(area, buffer);
 }
 
-fn title_line(product: Option<&Release>, look: &Look, area: Rect, buffer: &mut Buffer) {
-    if let Some(product) = product {
-        let vendor = &common::product::product().vendor;
-        let version = format!("Version {} from {vendor}", product.version);
-        Line::styled(version, look.band_quiet)
-            .right_aligned()
-            .render(area, buffer);
+/// The name, and to the right as much of version and vendor as there is room for.
+fn title_line(release: Option<&Release>, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let Product { name, vendor, .. } = common::product::product();
+    let name = brand(release.map_or(name, |it| &it.name), look);
+    if let Some(Release { version, .. }) = release {
+        let room = usize::from(area.width).saturating_sub(name.width() + GAP);
+        let whole = format!("Version {version} from {vendor}");
+        let version = format!("Version {version}");
+        let lines = [whole, version].map(|it| Line::styled(it, look.band_quiet).right_aligned());
+        if let Some(line) = lines.into_iter().find(|it| it.width() <= room) {
+            line.render(area, buffer);
+        }
     }
-    let name = product.map_or(common::product::product().name.as_str(), |it| {
-        it.name.as_str()
-    });
-    brand(name, look).render(area, buffer);
+    name.render(area, buffer);
 }
 
 /// The product's name, with the bar of colour that is its mark.
@@ -111,4 +116,42 @@ fn keys_line<'a>(keys: &[(&'a str, &'a str)], look: &Look) -> Line<'a> {
         spans.push(Span::styled(format!(" {meaning}   "), look.band_quiet));
     }
     Line::from(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::buffer::Cell;
+
+    use super::*;
+
+    #[test]
+    fn the_title_says_no_more_than_there_is_room_for() {
+        let area = Rect::new(0, 0, 58, 1);
+        for (name, version, expected) in [
+            ("Store", "1.2", "Version 1.2 from Example Makers"),
+            (
+                "Store",
+                "1.2+of-today-and-20-more",
+                "Version 1.2+of-today-and-20-more",
+            ),
+            (
+                "A store of all that people want to have",
+                "1.2",
+                "Version 1.2",
+            ),
+            (
+                "A store of all that people want to have",
+                "1.2-and-more",
+                "",
+            ),
+        ] {
+            let [name, version] = [name, version].map(str::to_owned);
+            let release = Release { name, version };
+            let mut buffer = Buffer::empty(area);
+            title_line(Some(&release), &Look::serial(), area, &mut buffer);
+            let found: String = buffer.content().iter().map(Cell::symbol).collect();
+            let rest = found.strip_prefix(&release.name).unwrap();
+            assert_eq!(rest.trim_start(), expected);
+        }
+    }
 }
