@@ -17,6 +17,9 @@ MARK = "+debug"
 """Behind the version of a product whose image is one: screens and /etc/os-release show it."""
 
 SERIAL = "ttyS0"
+CONSOLE = "console"
+"""The builtin program that runs another on all consoles."""
+
 TALKATIVE = (f"earlyprintk={SERIAL},115200", "ignore_loglevel", "loglevel=7")
 SHELL = "-/bin/sh"
 """BusyBox init makes the line the shell's controlling terminal where a dash comes first."""
@@ -26,20 +29,24 @@ def with_debug(project: Project, note: Callable[[str], None]) -> Project:
     """Return the project with images whose kernel talks, and which give a shell on the serial line.
 
     They are those with an ISO. Their root file systems are copied to artifacts/debug/, with a line more in
-    /etc/inittab. Only programs of a product can be told to leave the serial line to a shell: `note` gets a
-    sentence for each image without one, which has no shell. Of all images the version says it; nothing else
-    is changed. Raises PipelineError for a root file system without /etc/inittab.
+    /etc/inittab. Only the programs of a product, and `console`, can be told to leave the serial line to a
+    shell: `note` gets a sentence for each image that has neither, and no shell. Of all images the version
+    says it; nothing else is changed. Raises PipelineError for a root file system without /etc/inittab.
     """
     recipes = dict(project.recipes)
     for name, recipe in project.recipes.items():
         if recipe.iso is None:
             continue
         rootfs, cmdline = recipe.image.rootfs, _talking(recipe.image.cmdline)
-        if about := product.product_of(project.root, name, recipe):
+        about = product.product_of(project.root, name, recipe)
+        ids = [product.read(about).id] if about else []
+        if any(program.builtin == CONSOLE for program in recipe.programs.values()):
+            ids.append(CONSOLE)
+        if ids:
             rootfs = str(_with_shell(project, name, recipe))
-            cmdline = (*cmdline, f"{product.read(about).id}.serial=off")
+            cmdline = (*cmdline, *(f"{each}.serial=off" for each in ids))
         else:
-            note(f"recipes/{name}: no shell on the serial line: image.product is required to free it")
+            note(f"recipes/{name}: no shell on the serial line: only image.product or {CONSOLE} can free it")
         recipes[name] = replace(recipe, image=replace(recipe.image, rootfs=rootfs, cmdline=cmdline))
     marked = replace(project.manifest.product, version=f"{project.manifest.product.version}{MARK}")
     return replace(project, manifest=replace(project.manifest, product=marked), recipes=recipes)
@@ -48,8 +55,10 @@ def with_debug(project: Project, note: Callable[[str], None]) -> Project:
 def _talking(cmdline: tuple[str, ...]) -> tuple[str, ...]:
     """Return a command line that hides nothing, and has the serial line among its consoles."""
     words = [word for word in cmdline if word != "quiet" and not word.startswith("loglevel=")]
-    has_serial = any(word.startswith(f"console={SERIAL}") for word in words)
-    return (*(() if has_serial else (f"console={SERIAL},115200",)), *words, *TALKATIVE)
+    consoles = [word for word in words if word.startswith("console=")]
+    screen = [] if consoles else ["console=tty0"]  # which is the kernel's own choice as long as none is named
+    has_serial = any(word.startswith(f"console={SERIAL}") for word in consoles)
+    return (*([] if has_serial else [f"console={SERIAL},115200"]), *screen, *words, *TALKATIVE)
 
 
 def _with_shell(project: Project, name: str, recipe: Recipe) -> Path:

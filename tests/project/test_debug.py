@@ -33,7 +33,7 @@ def edit(root: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("rdinit=/sbin/init", f"console=ttyS0,115200 rdinit=/sbin/init medium=TOY {ALWAYS}"),
+        ("rdinit=/sbin/init", f"console=ttyS0,115200 console=tty0 rdinit=/sbin/init medium=TOY {ALWAYS}"),
         ('console=ttyS0", "quiet", "loglevel=3', f"console=ttyS0 medium=TOY {ALWAYS}"),
     ],
 )
@@ -71,8 +71,15 @@ def test_programs_that_know_no_product_keep_the_serial_line(
     toys: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert toys.project.recipes["toy"].image.rootfs == "rootfs"
-    said = "recipes/toy: no shell on the serial line: image.product is required to free it\n"
+    said = "recipes/toy: no shell on the serial line: only image.product or console can free it\n"
     assert capsys.readouterr().out == said
+
+
+def test_console_leaves_the_line_to_a_shell(toys: Session) -> None:
+    edit(toys.root, "[programs.", '[programs.console]\nbuiltin = "console"\n\n[programs.')
+    image = toys.project.recipes["toy"].image
+    assert image.rootfs == str(toys.root / "artifacts/debug/toy.rootfs")
+    assert image.cmdline[-1] == "console.serial=off"
 
 
 @pytest.mark.parametrize("lost", ["etc/inittab", "etc"])
