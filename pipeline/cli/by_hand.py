@@ -55,7 +55,6 @@ class Wish:
 
     def judge(self, session: Session) -> None:
         """Raise PipelineError for options that are wrong, or do not go together, or lack a terminal."""
-        expect_terminal()
         machine.way(self.way or "cd")
         machine.accelerators(self.accel, kvm=True)
         if self.display == "gtk":
@@ -80,6 +79,7 @@ class Wish:
                 f"{session.shown(kept)}: the disk that is kept has {there} bytes, not {size}",
                 "give it the same size, remove it, or leave out --keep for one that is gone afterwards",
             )
+        expect_terminal()
 
 
 def _folder(session: Session) -> Path:

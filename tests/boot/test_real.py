@@ -37,11 +37,12 @@ def boot(workshop: Workshop, medium: Path, way: str, timeout: float = TIMEOUT) -
         "ways": [way],
         "accel": "auto",
         "timeout": timeout,
-        "product": "TruthDB",
-        "version": "0.1.0",
+        "welcome": "Welcome",
+        "words": ["TruthDB", "0.1.0"],
+        "leave": "q",
         "folder": "boot-test",
     }
-    return workshop.run("boot", scenario.run, {"iso": medium}, **params)
+    return workshop.run("boot", scenario.run, {machine.way(way).of: medium}, **params)
 
 
 def made(session: Session, name: str) -> Path:
