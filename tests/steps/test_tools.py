@@ -62,6 +62,7 @@ def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
         "packaged": ("/usr/sbin/mke2fs",),
         "recipe": "recipes/toy/recipe.toml",
         "carried": "",
+        "about": (),
         "os_release": OS_RELEASE,
     } | changes
     return workshop.make(initramfs.build, "initramfs.cpio.zst", inputs, **params)
