@@ -4,6 +4,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -34,7 +35,13 @@ def entries(world: World, name: str) -> list[Entry]:
 def raw_entries(world: World, name: str) -> list[Entry]:
     """Return the entries as they stand in the archive: hard links with no data are left so."""
     (segment,) = read_initramfs(world.image(name))
-    return list(read(segment.archive))
+    archive = segment.archive
+
+    def own(entry: Entry) -> Entry:
+        size = int(bytes(archive[entry.offset + 54 : entry.offset + 62]), 16)  # c_filesize
+        return replace(entry, data=archive[entry.start : entry.start + size])
+
+    return [own(entry) for entry in read(archive)]
 
 
 def is_device(entry: Entry) -> bool:
