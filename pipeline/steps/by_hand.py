@@ -5,7 +5,6 @@
 
 import stat
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import zstandard
@@ -49,7 +48,9 @@ def build(ctx: Context) -> None:
     tree = ctx.work / "tree"
     tree.mkdir()
     uki, image = f"{ctx.work}/uki.efi", f"{tree}/efi.img"
-    again = replace(ctx, inputs={**ctx.inputs, "initramfs.cpio.zst": ctx.work / "initramfs.cpio.zst"})
+    again = Context(
+        {**ctx.inputs, "initramfs.cpio.zst": ctx.work / "initramfs.cpio.zst"}, ctx.params, ctx.out, ctx.work
+    )
     started = time.monotonic()
     ctx.run(["sh", "-c", SCRIPT, "by-hand", str(ctx.work), COMPRESS])
     ctx.run(ukify_argv(again, uki))

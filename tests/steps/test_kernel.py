@@ -1,8 +1,8 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,13 +25,14 @@ BUILD_ENV = {
 Tool = Callable[[Sequence[str], Mapping[str, str], Path], str]
 
 
-@dataclass(frozen=True)
 class Recorder(Context):
     """A context whose commands are played by `tool`, and recorded as (argv, env, cwd)."""
 
-    tool: Tool
-    calls: list[tuple[list[str], dict[str, str], Path]] = field(default_factory=list)
-    shown: list[tuple[int, int, str]] = field(default_factory=list)
+    def __init__(self, *given: Any, tool: Tool) -> None:
+        super().__init__(*given)
+        self.tool = tool
+        self.calls: list[tuple[list[str], dict[str, str], Path]] = []
+        self.shown: list[tuple[int, int, str]] = []
 
     def run(
         self,
@@ -64,7 +65,7 @@ def folders(tmp_path: Path) -> Path:
 
 def recorder(folders: Path, tool: Tool, **params: object) -> Recorder:
     inputs = {path.name: path for path in (folders / "in").iterdir()}
-    return Recorder(inputs, PARAMS | params, folders / "out", folders / "work", tool)
+    return Recorder(inputs, PARAMS | params, folders / "out", folders / "work", tool=tool)
 
 
 def tree(folders: Path) -> Path:

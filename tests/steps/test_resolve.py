@@ -1,6 +1,5 @@
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import certifi
@@ -159,8 +158,9 @@ def test_packages_that_apt_does_not_know(tmp_path: Path, said: str, message: str
             raise PipelineError(f"apt-get failed with status 100:\n{said}")
         return tool(argv, cwd)
 
+    ctx.tool = apt
     with pytest.raises(PipelineError) as caught:
-        resolve.resolve(replace(ctx, tool=apt))
+        resolve.resolve(ctx)
     assert caught.value.message == message
 
 

@@ -114,7 +114,7 @@ def test_a_step_that_says_why_it_fails(root: Path, capsys: pytest.CaptureFixture
 def test_a_container_of_another_machine(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", "6", "1", "aarch64")))
     assert main(root, "good") == runner.FAILED
     assert events(capsys.readouterr().out) == [
         {
