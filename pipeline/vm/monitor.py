@@ -106,6 +106,14 @@ class Monitor:
         """Report an error that nobody can correct to the first processor, as failing hardware does."""
         await self._ask(f"mce 0 0 {UNCORRECTED:#x} {IN_PROGRESS:#x} 0 0")
 
+    async def memory(self, start: int, size: int, file: Path) -> bytes:
+        """Return `size` bytes of the machine's memory from address `start` on; they cross in `file`."""
+        await self._execute("pmemsave", val=start, size=size, filename=str(file))
+        try:
+            return file.read_bytes()
+        finally:
+            file.unlink()
+
     def events(self) -> list[Message]:
         """Return the events since the last call: RESET, SHUTDOWN, STOP."""
         return self._events.clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from pipeline.errors import PipelineError
-from pipeline.vm import screen
+from pipeline.vm import kernel_log, screen
 from pipeline.vm.film import Film, filming
 from pipeline.vm.machine import Machine, argv, watched
 from pipeline.vm.monitor import Monitor, MonitorError, attached
@@ -23,8 +23,14 @@ from pipeline.vm.watch import Watch
 
 TICK = 0.05
 PATIENCE = 400.0  # seconds for whatever must come at last: a busy machine without KVM is slow, not wrong
-LAST_LOOK = 10.0  # seconds that a look at what failed may take
+LAST_LOOK = 30.0  # seconds that a look at what failed may take
 SETTLE = 0.5  # for the rest of a panic to arrive
+
+BELOW = 2 << 30
+"""Bytes of memory that lie in one piece from address 0 on, if there are as many (QEMU, hw/i386/pc_q35.c)."""
+PIECE = 1 << 27
+OVERLAP = 1 << 20
+"""Bytes of memory that are looked at at once, and how many of those again with the next: no log is longer."""
 
 PANIC = "Kernel panic - not syncing"
 
@@ -125,6 +131,17 @@ class Session:
                 await self.lacks("failure", ())
                 if self.watch.stage < Stage.KERNEL and await self.monitor.in_kernel():
                     self.watch.reach(Stage.KERNEL)
+                await self._read_kernel_log()
+
+    async def _read_kernel_log(self) -> None:
+        """Keep what Linux has logged as kernel.log, if its log is in the machine's memory."""
+        memory = min(self.machine.memory << 20, BELOW)
+        for start in range(0, memory, PIECE):
+            size = min(PIECE + OVERLAP, memory - start)
+            if lines := kernel_log.find(await self.monitor.memory(start, size, self.folder / "memory")):
+                self.watch.kernel_log = lines
+                (self.folder / "kernel.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+                return
 
     def _end(self) -> None:
         if self._process.returncode is None:

@@ -11,6 +11,7 @@ from pipeline.vm.stages import Stage, reached
 from pipeline.vm.symptoms import Cause, Symptom
 
 FIRST_COMPLAINTS = 8  # lines: what follows is a register dump
+LAST_LOGGED = 12  # lines
 
 
 class Watch:
@@ -29,6 +30,7 @@ class Watch:
         self.screen = ""
         self.complaints = ""
         self.processors = ""
+        self.kernel_log: list[str] = []
         self.quiet_since = 0.0
         self.is_news = False
         self._listener, self._welcome = listener, welcome
@@ -78,7 +80,7 @@ class Watch:
 
     def showing(self) -> list[Symptom]:
         """Return the symptoms on the serial console, on the screen and in QEMU's messages, best first."""
-        texts = (self.complaints, self.terminal.said(), self.screen)
+        texts = (self.complaints, self.terminal.said(), self.screen, "\n".join(self.kernel_log))
         found = {symptom for text in texts for symptom in symptoms.find(text, self.stage)}
         return [symptom for symptom in symptoms.SYMPTOMS if symptom in found]
 
@@ -95,6 +97,7 @@ class Watch:
             ("QEMU says:", self.complaints.splitlines()[:FIRST_COMPLAINTS]),
             ("the screen reads:", self.screen.splitlines()),
             ("the serial console shows (serial.log has all of it):", self.terminal.text().splitlines()),
+            ("Linux logged last (kernel.log has all of it):", self.kernel_log[-LAST_LOGGED:]),
         ):
             parts += [title, *_indented(lines)] if any(map(str.strip, lines)) else []
         if not self.terminal.history:

@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - machines do not wrap their lines
 
+import struct
+
 CLEAR = "\x1b[2J\x1b[01;01H\x1b[=3h\x1b[2J\x1b[01;01H"
 
 LOADED = (
@@ -47,3 +49,16 @@ NO_ROOT = (
 NO_ROOT_BY_OCR = (
     "[ 1.386768] Kernel panic ~ not syncing: UFS: Unable to mount root fs on unknoun-block(@,0)\n"
 )
+
+FIRST_RECORD = (1 << 62) - 3
+"""A number like the first record's: two records later they begin at 0."""
+
+
+def kernel_log(*texts: str, first: int = FIRST_RECORD) -> bytes:
+    """Return these records as Linux keeps them in memory, and what is not used yet."""
+    blocks = b""
+    for index, text in enumerate(texts):
+        number = struct.pack("<Q", (first + index) % (1 << 62))
+        data = text.encode()
+        blocks += number + data + bytes(-len(data) % 8)
+    return blocks + bytes(64)

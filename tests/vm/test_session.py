@@ -114,6 +114,18 @@ def test_what_failed_is_photographed_and_says_where_it_was(make_guest: MakeGuest
     assert (tmp_path / "run/failure.png").read_text() == "black"
 
 
+def test_what_a_quiet_kernel_logged_is_found_in_its_memory(make_guest: MakeGuest, tmp_path: Path) -> None:
+    lines = ["Linux version 6.12.1", "smp: Bringing up CPUs ...", "Initramfs unpacking failed: junk"]
+    guest = make_guest(memory=(bytes(4096) + excerpts.kernel_log(*lines)).hex())
+    words = r"\nLinux logged last .*:\n    Linux version 6.12.1\n    smp: Br.*\n    Initramfs unpacking fail"
+    with pytest.raises(NotSeenError, match=words) as caught:
+        played(guest, tmp_path, lambda vm: vm.see("Welcome", timeout=0.05))
+    assert caught.value.cause
+    assert caught.value.cause.sentence.startswith("Linux could not unpack the initramfs")
+    assert (tmp_path / "run/kernel.log").read_text().splitlines() == lines
+    assert not (tmp_path / "run/memory").exists()
+
+
 def test_a_symptom_says_why(make_guest: MakeGuest, tmp_path: Path) -> None:
     guest = make_guest(serial=[excerpts.LOADED, excerpts.NO_ROOT], registers="RIP=ffffffff81a3c0de")
     with pytest.raises(
