@@ -51,14 +51,18 @@ NO_ROOT_BY_OCR = (
 )
 
 FIRST_RECORD = (1 << 62) - 3
-"""A number like the first record's: two records later they begin at 0."""
+"""A number like the first record's: three records later they begin at 0."""
 
 
-def kernel_log(*texts: str, first: int = FIRST_RECORD) -> bytes:
-    """Return these records as Linux keeps them in memory, and what is not used yet."""
-    blocks = b""
+def kernel_log(*texts: str, first: int = FIRST_RECORD, infos: int = 64) -> bytes:
+    """Return these records as Linux keeps them in memory: what it cut off remains, as does unused room.
+
+    A record comes every 1.5 s.
+    """
+    blocks = described = b""
     for index, text in enumerate(texts):
-        number = struct.pack("<Q", (first + index) % (1 << 62))
         data = text.encode()
-        blocks += number + data + bytes(-len(data) % 8)
-    return blocks + bytes(64)
+        blocks += struct.pack("<Q", (first + index) % (1 << 62)) + data
+        blocks += b"xx\n" + bytes(-(len(data) + 3) % 8)
+        described += struct.pack("<QQH70x", index, index * 1_500_000_000, len(data))
+    return blocks + bytes(5000) + described[: infos * 88] + bytes(500)

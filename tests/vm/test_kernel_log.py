@@ -3,19 +3,30 @@ import pytest
 from pipeline.vm import kernel_log
 from tests.vm.excerpts import kernel_log as ring
 
-LINES = ["Linux version 6.12.1 (x)", "Command line: quiet", "12345678", "", "last"]
+LINES = ["Linux version 6.12.1 (x)", "Command line: quiet", "12345678", "", "two\nlines"]
 BANNER = b"%s version %s\0Linux version 6.12.1 (x)\n\0"
+STAMPED = [
+    "[    0.000000] Linux version 6.12.1 (x)",
+    "[    1.500000] Command line: quiet",
+    "[    3.000000] 12345678",
+    "[    6.000000] two",
+    "[    6.000000] lines",
+]
 
 
 @pytest.mark.parametrize(
     ("memory", "lines"),
     [
-        (ring(*LINES), [line for line in LINES if line]),
-        (BANNER + bytes(-len(BANNER) % 8 + 800) + ring(*LINES), [line for line in LINES if line]),
-        (ring("Linux version 6.12.1", "two\nlines"), ["Linux version 6.12.1", "two", "lines"]),
-        # The number of the next record, where none can begin.
-        (ring("Linux version 6", "ab" + "\4\0\0\0\0\0\0\0", "c", first=2), ["Linux version 6", "ab\4", "c"]),
-        (ring("Linux version 6.12.1"), []),  # the same text elsewhere, and nothing behind it
+        (ring(*LINES), STAMPED),
+        (BANNER + bytes(-len(BANNER) % 8 + 800) + ring(*LINES), STAMPED),
+        (ring(*LINES, first=7), STAMPED),
+        # A text that holds the next record's number, where none can begin.
+        (
+            ring(*LINES[:2], "ab\5\0\0\0\0\0\0\0", "", first=2),
+            [*STAMPED[:2], "[    3.000000] ab\5" + "\0" * 7],
+        ),
+        (ring(*LINES, infos=2), []),  # nothing says how long they are
+        (ring(LINES[0]), []),
         (BANNER, []),
         (b"Linux version 6", []),
         (b"", []),
