@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from pipeline.checks import whole
+from pipeline.checks.attempt import or_none
 from pipeline.checks.cmdline import CMDLINE
 from pipeline.checks.compressed import COMPRESSED
 from pipeline.checks.disk import DISK
@@ -18,7 +19,6 @@ from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
 from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
-from pipeline.errors import FormatError
 from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
@@ -49,7 +49,8 @@ def recognise(image: Image) -> str:
     """Return the name of the kind that the content is of, "" for none."""
     known = magic.recognise(image)
     if known is Format.PE:
-        return _recognise_pe(image)
+        pe = or_none(read_pe, image)
+        return "" if pe is None else "uki" if pe.section(".linux") else "efi"
     if known in PACKED:
         return "initramfs" if peek(image, 6) in MAGICS else "packed"
     return BY_FORMAT.get(known, "") if known else ""
@@ -71,14 +72,6 @@ def _as_a_whole(image: Image) -> str | None:
         if start and recognise(image[start:]) == "initramfs":
             return "initramfs"
     return "initramfs" if known in FOREIGN else None
-
-
-def _recognise_pe(image: Image) -> str:
-    try:
-        pe = read_pe(image)
-    except FormatError:
-        return ""
-    return "uki" if pe.section(".linux") else "efi"
 
 
 CATALOG = Catalog(KINDS, recognise)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Node
 from pipeline.checks.medium import partition_rules, views
 from pipeline.checks.medium.members import of_disk
 from pipeline.checks.medium.partition_rules import REWRITE, UEFI
-from pipeline.checks.medium.partitions import Partitions, attempt, read_partitions
+from pipeline.checks.medium.partitions import Partitions, read_partitions
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
@@ -34,8 +35,7 @@ def read_disk(image: Image) -> Partitions:
 
 def _size_by_mbr(image: Image) -> int:
     """Return the bytes in a block with which a partition of the MBR begins with FAT, else 512."""
-    mbr = attempt(lambda: gpt.read_mbr(image))
-    firsts = [one.first_lba for one in (() if isinstance(mbr, FormatError) else mbr) if one.first_lba]
+    firsts = [one.first_lba for one in or_none(gpt.read_mbr, image) or () if one.first_lba]
     for size in gpt.SECTOR_SIZES:
         if any(recognise(image[first * size :]) is Format.FAT for first in firsts):
             return size
@@ -71,8 +71,7 @@ def primary_is_good(disk: Partitions) -> Iterator[Fault]:
 )
 def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
     """What lies behind the end, or in two partitions, cannot be what was put there."""
-    mbr = () if isinstance(disk.mbr, FormatError) else disk.mbr
-    used = sorted((one for one in mbr if one.kind != gpt.PROTECTIVE), key=lambda one: one.first_lba)
+    used = sorted((one for one in disk.records if one.kind != gpt.PROTECTIVE), key=lambda one: one.first_lba)
     for one in used:
         last = one.first_lba + one.size - 1
         if last > disk.last_lba:
@@ -84,7 +83,7 @@ def mbr_is_sound(disk: Partitions) -> Iterator[Fault]:
     for one, other in pairwise(used):
         if other.first_lba < one.first_lba + one.size:
             yield f"MBR partitions {one.number} and {other.number} overlap, from LBA {other.first_lba} on"
-    active = [str(one.number) for one in mbr if one.bootable]
+    active = [str(one.number) for one in disk.records if one.bootable]
     if len(active) > 1:
         yield (
             f"MBR partitions {' and '.join(active)} are marked as active; a BIOS takes one, or none",

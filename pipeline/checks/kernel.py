@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
@@ -76,11 +77,8 @@ class Kernel:
 
 def read_kernel(image: Image) -> Kernel:
     """Read both headers. Raises FormatError for a boot header that is damaged or too old."""
-    try:
-        pe = read_pe(image)
-    except FormatError:
-        pe = None
-    return Kernel(image, read_bzimage(image) if is_bzimage(image) else None, pe)
+    header = read_bzimage(image) if is_bzimage(image) else None
+    return Kernel(image, header, or_none(read_pe, image))
 
 
 def _uki_sections(kernel: Kernel) -> list[str]:

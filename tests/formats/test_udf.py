@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.checks.medium.partitions import attempt
+from pipeline.checks.attempt import attempt
 from pipeline.errors import FormatError
 from pipeline.formats.iso9660 import contents
 from pipeline.formats.udf import BLOCK, Udf, has_two_anchors, has_udf, read_udf
@@ -31,7 +31,7 @@ def test_what_is_one() -> None:
 
 @pytest.mark.parametrize("length", range(257 * BLOCK, len(GOOD), 7 * BLOCK))
 def test_one_that_is_cut_off_is_told(length: int) -> None:
-    found = attempt(lambda: read_udf(GOOD[:length]))
+    found = attempt(read_udf, GOOD[:length])
     assert isinstance(found, Udf) or found.message.startswith("UDF: ")
 
 

@@ -4,6 +4,7 @@ Specification: Microsoft FAT Specification (2005), §4
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.checks.finding import Fault
@@ -105,11 +106,9 @@ def _owners(volume: Volume, entries: Iterable[Entry]) -> Iterator[_Owner]:
 def _of(volume: Volume, table: Sequence[int], owners: Iterable[_Owner], wanted: int) -> str | None:
     """Return the path that a cluster belongs to first, None if none of them has it."""
     for owner in owners:
-        try:
+        with suppress(FormatError):
             if wanted in chain(volume, table, owner.first):
                 return owner.path
-        except FormatError:
-            continue
     return None
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.elf import Program
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.initramfs.loader_paths import usual_folders
 from pipeline.checks.kind import Node
-from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS, Budget
 from pipeline.formats.elf import Elf
 from pipeline.formats.tree import Tree
@@ -113,10 +113,8 @@ def _archive(tree: Tree, programs: Mapping[str, Elf]) -> _Archive:
 
 
 def _led_to(tree: Tree, path: str) -> str:
-    try:
-        return tree.resolve(path).name
-    except FormatError:
-        return ""
+    entry = or_none(tree.resolve, path)
+    return entry.name if entry else ""
 
 
 def _started(name: str, program: Elf, archive: _Archive, reached: set[str]) -> Iterator[tuple[str, str]]:

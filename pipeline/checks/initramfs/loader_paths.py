@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterator
 from itertools import islice
 
-from pipeline.errors import FormatError
+from pipeline.checks.attempt import or_none
 from pipeline.formats.budget import STEPS
 from pipeline.formats.tree import MAX_TARGET, Tree
 
@@ -74,7 +74,5 @@ def _text(tree: Tree, path: str) -> str:
 
 
 def _content(tree: Tree, path: str, limit: int) -> bytes:
-    try:
-        return bytes(tree.resolve(path).data[:limit])
-    except FormatError:
-        return b""
+    entry = or_none(tree.resolve, path)
+    return bytes(entry.data[:limit]) if entry else b""

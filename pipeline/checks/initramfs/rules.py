@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.elf import read_companion
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.initramfs import closure, members, microcode, read
@@ -16,7 +17,6 @@ from pipeline.checks.initramfs.startable import Refused, start
 from pipeline.checks.inittab.program import BUSYBOX
 from pipeline.checks.inittab.rules import read as read_inittab
 from pipeline.checks.kind import Kind, Member, Node
-from pipeline.errors import FormatError
 from pipeline.formats import elf
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.tree import MAX_TARGET
@@ -71,17 +71,8 @@ def has_something_to_start(node: Node) -> Iterator[Fault]:
     try:
         start(node, DEFAULT_INIT)
     except Refused as refused:
-        if refused.lack == "nothing there" and _can_start(node, INIT):
-            return
-        yield f"Linux would start {DEFAULT_INIT}, but {refused.message}", refused.hint
-
-
-def _can_start(node: Node, path: str) -> bool:
-    try:
-        start(node, path)
-    except Refused:
-        return False
-    return True
+        if refused.lack != "nothing there" or or_none(start, node, INIT) is None:
+            yield f"Linux would start {DEFAULT_INIT}, but {refused.message}", refused.hint
 
 
 @rule(
@@ -135,7 +126,8 @@ def own_links_lead_somewhere(initramfs: Initramfs) -> Iterator[Fault]:
 def members_of(initramfs: Initramfs) -> Iterator[Member]:
     """Yield its files: programs are looked into, and the inittab, whose commands lie in the archive."""
     paths = (INIT, *initramfs.programs)
-    programs = {id(entry.data) for path in paths if (entry := _program(initramfs, path))}
+    found = (or_none(initramfs.tree.resolve_program, path) for path in paths)
+    programs = {id(entry.data) for entry in found if entry}
     read_as = partial(read_inittab, tree=initramfs.tree, programs=initramfs.programs)
     for entry in initramfs.entries:
         if entry.name == INITTAB.lstrip("/"):
@@ -147,13 +139,6 @@ def members_of(initramfs: Initramfs) -> Iterator[Member]:
             read_elf = None if is_own else read_companion
             kind = "elf" if is_program else ""
             yield Member(entry.name, entry.data, None, kind, read_elf if is_program else None, facts(entry))
-
-
-def _program(initramfs: Initramfs, path: str) -> Entry | None:
-    try:
-        return initramfs.tree.resolve_program(path)
-    except FormatError:
-        return None
 
 
 def facts(entry: Entry) -> Mapping[str, str | int]:

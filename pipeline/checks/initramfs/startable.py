@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.initramfs.closure import missing_for
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
@@ -155,23 +156,18 @@ def _check_env(tree: Tree, script: Entry, argument: str) -> None:
     wanted = words[0] if argument.startswith("-S") and words else argument
     if wanted.startswith("-") or "=" in wanted:
         return
-    for place in PATH:
-        try:
-            tree.resolve_program(posixpath.join(place, wanted))
-        except FormatError:
-            continue
-        return
-    raise Refused(
-        f"/{script.name} is a script for env, which does not find {wanted!r}",
-        f"name the program itself, such as `#!/bin/{words[0] if words else 'sh'}`",
-    )
+    if not any(or_none(tree.resolve_program, posixpath.join(place, wanted)) for place in PATH):
+        raise Refused(
+            f"/{script.name} is a script for env, which does not find {wanted!r}",
+            f"name the program itself, such as `#!/bin/{words[0] if words else 'sh'}`",
+        )
 
 
 def _program(initramfs: Node, entry: Entry, path: str, kernel: Node | None) -> Elf:
     """Return the headers of a program whose loader and libraries are there."""
     if bytes(entry.data[: len(MAGIC)]) != MAGIC:
-        target = _link_target(initramfs.artifact.tree, entry)
-        raise Refused(f"{path} is {_instead(entry, target)}", _remedy(entry, target))
+        what, remedy = _instead(entry, _link_target(initramfs.artifact.tree, entry))
+        raise Refused(f"{path} is {what}", remedy)
     elf = _loadable(entry, kernel)
     if elf.interpreter:
         tree: Tree = initramfs.artifact.tree
@@ -250,16 +246,29 @@ def _option(kernel: Node | None, name: str) -> str:
     return kernel.artifact.option(name) if kernel and isinstance(kernel.artifact, Kernel) else ""
 
 
-def _instead(entry: Entry, target: str) -> str:
-    """Return what a file is that is neither script nor program, as a noun phrase."""
+def _instead(entry: Entry, target: str) -> tuple[str, str]:
+    """Return what a file is that is neither script nor program, as a noun phrase, and what to do with it."""
+    name, head = entry.name, bytes(entry.data[:BINPRM_BUF_SIZE])
     if target:
-        return f"a text file that says {target!r}: a symbolic link that became a file"
-    head = bytes(entry.data[:BINPRM_BUF_SIZE])
-    if head.startswith(BYTE_ORDER_MARK + b"#!"):
-        return "a script with a byte order mark in front of its `#!`, which is not a program"
+        return (
+            f"a text file that says {target!r}: a symbolic link that became a file",
+            f"make it a link again, `ln -sf {target} {name}`, and pack the initramfs again",
+        )
+    is_like = f"{describe(entry.data)}, which is not a program"
+    if head.startswith(BYTE_ORDER_MARK):
+        if head.startswith(BYTE_ORDER_MARK + b"#!"):
+            is_like = "a script with a byte order mark in front of its `#!`, which is not a program"
+        return is_like, rf"run `sed -i '1s/^\xef\xbb\xbf//' {name}`, and pack the initramfs again"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return is_like, f"run `iconv -f UTF-16 -t UTF-8 {name}`, and pack what that prints"
     if head.lstrip().startswith(b"#!"):
-        return "a script with blanks in front of its `#!`, which is not a program"
-    return f"{describe(entry.data)}, which is not a program"
+        return (
+            "a script with blanks in front of its `#!`, which is not a program",
+            f"take away what stands in front of `#!` in {name}",
+        )
+    if not head:
+        return is_like, f"copy a program there: `cp busybox {name}`"
+    return is_like, "put a program there, or a script that begins with `#!/bin/sh`"
 
 
 def _link_target(tree: Tree, entry: Entry) -> str:
@@ -273,25 +282,5 @@ def _link_target(tree: Tree, entry: Entry) -> str:
     if not target or not target.isprintable():
         return ""
     folder = "" if target.startswith("/") else f"/{entry.name}".rpartition("/")[0]
-    try:
-        found = tree.resolve(f"{folder}/{target}")
-    except FormatError:
-        return target if mark else ""
-    return target if found is not entry else ""
-
-
-def _remedy(entry: Entry, target: str) -> str:
-    """Return what to do with a file that is neither script nor program."""
-    head = bytes(entry.data[:BINPRM_BUF_SIZE])
-    name = entry.name
-    if target:
-        return f"make it a link again, `ln -sf {target} {name}`, and pack the initramfs again"
-    if head.startswith(BYTE_ORDER_MARK):
-        return rf"run `sed -i '1s/^\xef\xbb\xbf//' {name}`, and pack the initramfs again"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return f"run `iconv -f UTF-16 -t UTF-8 {name}`, and pack what that prints"
-    if head.lstrip().startswith(b"#!"):
-        return f"take away what stands in front of `#!` in {name}"
-    if not head:
-        return f"copy a program there: `cp busybox {name}`"
-    return "put a program there, or a script that begins with `#!/bin/sh`"
+    found = or_none(tree.resolve, f"{folder}/{target}")
+    return target if found is not entry and (found or mark) else ""

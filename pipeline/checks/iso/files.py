@@ -11,7 +11,7 @@ from pipeline.checks.medium.iso import Iso
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import stream
-from pipeline.formats.iso9660 import Iso9660, Member, has_udf
+from pipeline.formats.iso9660 import Iso9660, has_udf
 
 ECMA = "ECMA-119 (ISO 9660)"
 AGAIN = "make the ISO again"
@@ -78,7 +78,7 @@ def files_are_inside(iso: Iso) -> Iterator[Fault]:
     end = len(iso.image)
     outside = (
         (member, offset + size)
-        for member in _files(iso)
+        for member in iso.members
         for offset, size in member.extents
         if size and offset + size > end and iso.is_whole
     )
@@ -95,7 +95,7 @@ def files_are_inside(iso: Iso) -> Iterator[Fault]:
 )
 def large_files_are_in_extents(iso: Iso) -> Iterator[Fault]:
     """A size has 32 bits: a file of 4 GiB or more needs several extents, else most of it is out of reach."""
-    for member in _files(iso):
+    for member in iso.members:
         for _, size in member.extents[:-1]:
             if size % BLOCK:
                 yield (
@@ -110,7 +110,7 @@ def _cut_sizes(iso: Iso) -> Iterator[Fault]:
     """Find files behind which 4 GiB belong to nobody; UDF, where there is one, has its own files."""
     if not isinstance(iso.files, Iso9660) or iso.files.size < EXTENT or has_udf(iso.image):
         return
-    pieces = [(at, size, member.path) for member in _files(iso) for at, size in member.extents if size]
+    pieces = [(at, size, member.path) for member in iso.members for at, size in member.extents if size]
     pieces += [(entry.offset, entry.size, "") for entry in iso.entries]
     pieces += [(place.offset, 0, "") for place in iso.partitions.places]
     pieces.sort()
@@ -212,13 +212,7 @@ def times_are_one(iso: Iso) -> Iterator[Fault]:
 )
 def root_owns_all(iso: Iso) -> Iterator[Fault]:
     """Ownership leaks from the user who made it."""
-    if isinstance(iso.files, FormatError):
-        return
-    for member in iso.files.members:
+    for member in iso.members:
         if member.owner and member.owner != (0, 0):
             user, group = member.owner
             yield f"the ISO's {member.path} belongs to {user}:{group}, not to 0:0"
-
-
-def _files(iso: Iso) -> Iterator[Member]:
-    return iter(() if isinstance(iso.files, FormatError) else iso.files.members)

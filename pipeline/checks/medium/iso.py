@@ -5,13 +5,14 @@ Specifications: ECMA-119; El Torito 1.0 (1995); UEFI 2.10, §13.3.2 (partition d
 
 from dataclasses import dataclass
 
-from pipeline.checks.medium.partitions import Partitions, attempt, read_partitions
+from pipeline.checks.attempt import attempt, or_none
+from pipeline.checks.medium.partitions import Partitions, read_partitions
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito
 from pipeline.formats.eltorito import BootEntry
 from pipeline.formats.fat import read_volume
 from pipeline.formats.fields import Image
-from pipeline.formats.iso9660 import Iso9660, read_iso9660
+from pipeline.formats.iso9660 import Iso9660, Member, read_iso9660
 from pipeline.formats.magic import describe, is_iso9660
 from pipeline.formats.udf import Udf, has_udf, read_udf
 
@@ -50,16 +51,24 @@ class Iso:
     udf: Udf | FormatError | None = None
 
     @property
+    def members(self) -> tuple[Member, ...]:
+        """The files and directories of its ISO 9660 file system, none when that cannot be read."""
+        return () if isinstance(self.files, FormatError) else self.files.members
+
+    @property
+    def files_size(self) -> int:
+        """Bytes that its ISO 9660 file system says it has, 0 when that cannot be read."""
+        return 0 if isinstance(self.files, FormatError) else self.files.size
+
+    @property
     def size(self) -> int:
         """Bytes that its own descriptors say it has."""
-        files = self.files.size if isinstance(self.files, Iso9660) else 0
-        return max(files, self.partitions.size)
+        return max(self.files_size, self.partitions.size)
 
     @property
     def is_whole(self) -> bool:
         """Whether all of its file system and of its partitions is there."""
-        files = self.files.size if isinstance(self.files, Iso9660) else 0
-        return files <= len(self.image) and not self.partitions.is_cut_off
+        return self.files_size <= len(self.image) and not self.partitions.is_cut_off
 
     @property
     def has_boot_record(self) -> bool:
@@ -95,10 +104,8 @@ class Iso:
 
 def volume_size(image: Image) -> int:
     """Return the bytes that the FAT volume at the start of an image says it has, 0 without one."""
-    try:
-        return read_volume(image[:BOOT_SECTOR]).size
-    except FormatError:
-        return 0
+    volume = or_none(read_volume, image[:BOOT_SECTOR])
+    return volume.size if volume else 0
 
 
 def _boot_image(iso: Iso, number: int, entry: BootEntry) -> BootImage:
@@ -121,8 +128,8 @@ def read_iso(image: Image) -> Iso:
         raise FormatError(f"this is {describe(image)}, not an ISO 9660 image", "make it with xorriso")
     return Iso(
         image=image,
-        files=attempt(lambda: read_iso9660(image)),
-        catalog=attempt(lambda: eltorito.read_catalog(image)),
+        files=attempt(read_iso9660, image),
+        catalog=attempt(eltorito.read_catalog, image),
         partitions=read_partitions(image, SECTOR_SIZE),
-        udf=attempt(lambda: read_udf(image)) if has_udf(image) else None,
+        udf=attempt(read_udf, image) if has_udf(image) else None,
     )

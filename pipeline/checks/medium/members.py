@@ -10,11 +10,11 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import read_cut_off
 from pipeline.checks.kind import Member
 from pipeline.checks.medium.iso import BootImage, Iso, volume_size
 from pipeline.checks.medium.partitions import Partitions, Place
-from pipeline.errors import FormatError
 from pipeline.formats import eltorito
 from pipeline.formats.budget import MEMBERS, Spent
 from pipeline.formats.fields import Image
@@ -65,11 +65,10 @@ def of_iso(iso: Iso) -> Iterator[Member]:
 
     Raises Spent behind the last, where that has more.
     """
-    files = iso.files.members if isinstance(iso.files, Iso9660) else ()
-    known = {file.path.casefold() for file in files}
+    known = {file.path.casefold() for file in iso.members}
     others = iso.udf.members if isinstance(iso.udf, Udf) else ()
     others = tuple(file for file in others if file.path.casefold() not in known)
-    files = (*files, *others)
+    files = (*iso.members, *others)
     single = [(file.path[1:], *file.extents[0]) for file in files if len(file.extents) == 1]
     names = {offset: path for path, offset, size in reversed(single) if size}
     images = _images(iso, {offset: size for _, offset, size in single if size})
@@ -166,9 +165,8 @@ def _file(iso: Iso, file: File) -> Member | None:
     facts: dict[str, str | int] = {"mode": stat.filemode(mode)}
     if file.target:
         facts["target"] = file.target
-    try:
-        image = contents(iso.image, file) if file.extents else b""
-    except FormatError:
+    image = or_none(contents, iso.image, file) if file.extents else b""
+    if image is None:
         return None
     offset = file.extents[0][0] if len(file.extents) == 1 else None
     return Member(file.path[1:], image, offset, None if file.extents else "", facts=facts)

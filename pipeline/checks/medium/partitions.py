@@ -4,16 +4,13 @@ Specification: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout"
 https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 
+from pipeline.checks.attempt import attempt
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,11 @@ class Partitions:
     mbr: tuple[gpt.MbrPartition, ...] | FormatError
     primary: gpt.Table | FormatError
     backup: gpt.Table | FormatError
+
+    @property
+    def records(self) -> tuple[gpt.MbrPartition, ...]:
+        """The partitions of the MBR, none where it cannot be read."""
+        return () if isinstance(self.mbr, FormatError) else self.mbr
 
     @property
     def table(self) -> gpt.Table | FormatError:
@@ -84,10 +86,10 @@ class Partitions:
     @property
     def former_end(self) -> int:
         """Where the disk ended when its MBR was made, in bytes, if a backup is there; else 0."""
-        for one in () if isinstance(self.mbr, FormatError) else self.mbr:
+        for one in self.records:
             last = one.first_lba + one.size - 1
             if one.kind == gpt.PROTECTIVE:
-                former = attempt(partial(gpt.read_table, self.image, last, self.sector_size))
+                former = attempt(gpt.read_table, self.image, last, self.sector_size)
                 return (last + 1) * self.sector_size if isinstance(former, gpt.Table) else 0
         return 0
 
@@ -99,26 +101,27 @@ class Partitions:
     @property
     def is_protected(self) -> bool:
         """Whether the MBR says that there is a GPT: without that, firmware and Linux look at no GPT."""
-        mbr = () if isinstance(self.mbr, FormatError) else self.mbr
-        return any(one.kind == gpt.PROTECTIVE and one.first_lba == 1 for one in mbr)
+        return any(one.kind == gpt.PROTECTIVE and one.first_lba == 1 for one in self.records)
+
+    @property
+    def partitions(self) -> tuple[gpt.Partition, ...]:
+        """The partitions of the GPT, none where it cannot be read."""
+        return () if isinstance(self.table, FormatError) else self.table.partitions
 
     @property
     def used(self) -> tuple[gpt.Partition, ...]:
         """The partitions of the GPT that firmware goes by, none where it goes by none."""
-        table = self.table
-        return table.partitions if isinstance(table, gpt.Table) and self.is_protected else ()
+        return self.partitions if self.is_protected else ()
 
     @property
     def system_partition(self) -> gpt.Partition | None:
         """The EFI system partition of the GPT."""
-        partitions = () if isinstance(self.table, FormatError) else self.table.partitions
-        return next((one for one in partitions if one.kind == gpt.EFI_SYSTEM_PARTITION), None)
+        return next((one for one in self.partitions if one.kind == gpt.EFI_SYSTEM_PARTITION), None)
 
     @property
     def logical(self) -> tuple[gpt.MbrPartition, ...]:
         """The partitions that lie in extended ones of the MBR."""
-        mbr = () if isinstance(self.mbr, FormatError) else self.mbr
-        extended = (one for one in mbr if one.kind in gpt.EXTENDED)
+        extended = (one for one in self.records if one.kind in gpt.EXTENDED)
         return tuple(
             each for one in extended for each in gpt.logical_partitions(self.image, one, self.sector_size)
         )
@@ -127,29 +130,21 @@ class Partitions:
     def places(self) -> Iterator[Place]:
         """All partitions but protective ones that begin inside the image, the GPT's first."""
         unit, end = self.sector_size, len(self.image)
-        for one in () if isinstance(self.table, FormatError) else self.table.partitions:
+        for one in self.partitions:
             size = (one.last_lba - one.first_lba + 1) * unit
             facts: dict[str, str | int] = {"table": "GPT", "partition": one.number, "type": str(one.kind)}
             if one.first_lba * unit < end:
                 yield Place(one.first_lba * unit, size, {**facts, "label": one.name})
-        for each in (*(() if isinstance(self.mbr, FormatError) else self.mbr), *self.logical):
+        for each in (*self.records, *self.logical):
             facts = {"table": "MBR", "partition": each.number, "type": f"{each.kind:#04x}"}
             if each.kind not in (gpt.PROTECTIVE, *gpt.EXTENDED) and each.first_lba * unit < end:
                 yield Place(each.first_lba * unit, each.size * unit, {**facts, "active": int(each.bootable)})
 
 
-def attempt(read: Callable[[], Result]) -> Result | FormatError:
-    """Return what is read, or why it cannot be."""
-    try:
-        return read()
-    except FormatError as error:
-        return error
-
-
 def read_partitions(image: Image, sector_size: int) -> Partitions:
     """Read the MBR and both GPTs, the backup where the primary one says that it is."""
-    primary = attempt(lambda: gpt.read_table(image, 1, sector_size))
+    primary = attempt(gpt.read_table, image, 1, sector_size)
     last = len(image) // sector_size - 1
     lba = primary.alternate_lba if isinstance(primary, gpt.Table) else max(last, 1)
-    backup = attempt(lambda: gpt.read_table(image, lba, sector_size))
-    return Partitions(image, sector_size, attempt(lambda: gpt.read_mbr(image)), primary, backup)
+    backup = attempt(gpt.read_table, image, lba, sector_size)
+    return Partitions(image, sector_size, attempt(gpt.read_mbr, image), primary, backup)

@@ -5,12 +5,12 @@ Specifications: UEFI 2.10, §13.3.2 "Partition Discovery"; El Torito 1.0;
 EDK II, MdeModulePkg/Universal/Disk/PartitionDxe
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, zip_longest
-from typing import Protocol
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import FLOPPY, Iso
@@ -103,25 +103,27 @@ def on_disk(node: Node, block: int, *, by_rules: bool) -> tuple[Place, ...]:
     if is_fat(node):
         return (Place("the whole medium", 0, len(node.member.image), node, node, is_system=False),)
     disk = tables(node, block)
+    find = finder(node)
     if disk.used if by_rules else has_gpt(disk):
-        return tuple(_of_gpt(node, block, gpt_partitions(disk)))
+        return tuple(
+            find(
+                f"GPT partition {one.number}",
+                one.first_lba * block,
+                (one.last_lba - one.first_lba + 1) * block,
+                one.kind == gpt.EFI_SYSTEM_PARTITION,
+            )
+            for one in gpt_partitions(disk)
+        )
     boots = () if by_rules else tuple(_torito(node, block, by_rules=False))
-    return boots or tuple(_of_mbr(node, block, mbr_partitions(disk, by_rules=by_rules)))
-
-
-def _of_gpt(node: Node, block: int, partitions: tuple[gpt.Partition, ...]) -> Iterator[Place]:
-    find = finder(node)
-    for one in partitions:
-        size = (one.last_lba - one.first_lba + 1) * block
-        is_system = one.kind == gpt.EFI_SYSTEM_PARTITION
-        yield find(f"GPT partition {one.number}", one.first_lba * block, size, is_system=is_system)
-
-
-def _of_mbr(node: Node, block: int, partitions: tuple[gpt.MbrPartition, ...]) -> Iterator[Place]:
-    find = finder(node)
-    for one in partitions:
-        name, is_system = f"MBR partition {one.number}", one.kind == MBR_EFI_SYSTEM
-        yield find(name, one.first_lba * block, one.size * block, is_system=is_system)
+    return boots or tuple(
+        find(
+            f"MBR partition {one.number}",
+            one.first_lba * block,
+            one.size * block,
+            one.kind == MBR_EFI_SYSTEM,
+        )
+        for one in mbr_partitions(disk, by_rules=by_rules)
+    )
 
 
 def tables(node: Node, block: int) -> Partitions:
@@ -133,15 +135,9 @@ def tables(node: Node, block: int) -> Partitions:
 def has_gpt(disk: Partitions) -> bool:
     """Tell whether EDK II goes by a GPT: it does not mind the MBR's signature, which the rules ask for."""
     return isinstance(disk.table, gpt.Table) and any(
-        one.kind == gpt.PROTECTIVE and one.first_lba == 1 for one in _records(disk)
+        one.kind == gpt.PROTECTIVE and one.first_lba == 1
+        for one in or_none(gpt.mbr_partitions, disk.image) or ()
     )
-
-
-def _records(disk: Partitions) -> tuple[gpt.MbrPartition, ...]:
-    try:
-        return gpt.mbr_partitions(disk.image)
-    except FormatError:
-        return ()
 
 
 def gpt_partitions(disk: Partitions) -> tuple[gpt.Partition, ...]:
@@ -170,9 +166,7 @@ def gpt_partitions(disk: Partitions) -> tuple[gpt.Partition, ...]:
 
 def mbr_partitions(disk: Partitions, *, by_rules: bool) -> tuple[gpt.MbrPartition, ...]:
     """Return the MBR's partitions that firmware shows: EDK II none where two overlap, or one runs out."""
-    if isinstance(disk.mbr, FormatError):
-        return ()
-    used = [one for one in disk.mbr if one.size]
+    used = [one for one in disk.records if one.size]
     if not by_rules:
         used.sort(key=lambda one: one.first_lba)
         ends = [one.first_lba + one.size for one in used]
@@ -204,7 +198,7 @@ def _torito(node: Node, block: int, *, by_rules: bool) -> Iterator[Place]:
             is_efi = entry.platform == eltorito.PLATFORM_EFI
             is_taken = entry.bootable and is_efi and entry.media == eltorito.NO_EMULATION
         if is_taken:
-            yield find(name, entry.offset, size, is_system=True)
+            yield find(name, entry.offset, size, True)
 
 
 def edk2_size(iso: Iso, entry: BootEntry, block: int = CD_BLOCK) -> int:
@@ -230,17 +224,11 @@ def volume_end(iso: Iso) -> int:
     return min(int(blocks) * CD_BLOCK, len(iso.image))
 
 
-class Finder(Protocol):
-    """What finds the places on a medium."""
+def finder(medium: Node) -> Callable[[str, int, int, bool], Place]:
+    """Return what finds places on a medium by name, offset, size and whether firmware has to look there.
 
-    def __call__(self, name: str, offset: int, size: int, *, is_system: bool) -> Place:
-        """Return what begins at a byte of a medium, called `name`."""
-
-
-def finder(medium: Node) -> Finder:
-    """Return what finds places on a medium; a FAT file system counts before anything else there.
-
-    However many entries of a table point at the same bytes, they are one place with several names.
+    A FAT file system counts before anything else in the same place. However many entries of a table point at
+    the same bytes, they are one place with several names.
     """
     nodes: dict[int | None, Node] = {}
     for child in medium.children:
@@ -249,7 +237,7 @@ def finder(medium: Node) -> Finder:
             nodes[child.member.offset] = child
     places: dict[tuple[int, int, bool], Place] = {}
 
-    def find(name: str, offset: int, size: int, *, is_system: bool) -> Place:
+    def find(name: str, offset: int, size: int, is_system: bool) -> Place:
         place = Place(name, offset, size, medium, nodes.get(offset), is_system)
         return places.setdefault((offset, size, is_system), place)
 

@@ -7,6 +7,7 @@ https://uefi.org/specs/UEFI/2.10/03_Boot_Manager.html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.reach import files, reach
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Finding, Severity
@@ -121,7 +122,4 @@ def not_loaded(node: Node) -> Finding | None:
 
 def image_of(node: Node) -> Pe | None:
     """Return the headers of an EFI program of any kind, None for anything else."""
-    try:
-        return node.artifact if isinstance(node.artifact, Pe) else read_pe(node.member.image)
-    except FormatError:
-        return None
+    return node.artifact if isinstance(node.artifact, Pe) else or_none(read_pe, node.member.image)

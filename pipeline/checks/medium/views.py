@@ -6,15 +6,15 @@ Specifications: UEFI 2.10, §5.2.3 and §5.3; ECMA-119, §9.1; Microsoft FAT Spe
 from collections.abc import Iterator
 from itertools import islice
 
+from pipeline.checks.attempt import attempt
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso, volume_size
-from pipeline.checks.medium.partitions import Partitions, attempt
+from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.medium.places import edk2_size, volume_end
 from pipeline.errors import FormatError
 from pipeline.formats import eltorito, gpt
 from pipeline.formats.fields import Image
-from pipeline.formats.iso9660 import Iso9660
 
 SECTOR = eltorito.VIRTUAL_SECTOR_SIZE
 MAX_SHOWN = 8
@@ -34,7 +34,7 @@ together = Rules[Node]()
 )
 def protective_is_inactive(disk: Partitions) -> Iterator[Fault]:
     """UEFI ignores the flag, but some firmware (of Dell and Lenovo) then takes the disk for one of a BIOS."""
-    for one in () if isinstance(disk.mbr, FormatError) else disk.mbr:
+    for one in disk.records:
         if one.kind == gpt.PROTECTIVE and one.bootable:
             yield f"the MBR's protective partition {one.number} is marked as active, where 0x00 is prescribed"
 
@@ -52,7 +52,7 @@ def last_block_is_its_own(disk: Partitions) -> Iterator[Fault]:
     table = disk.primary
     if isinstance(table, FormatError) or table.alternate_lba >= disk.last_lba:
         return
-    last = attempt(lambda: gpt.read_table(disk.image, disk.last_lba, disk.sector_size))
+    last = attempt(gpt.read_table, disk.image, disk.last_lba, disk.sector_size)
     if isinstance(last, gpt.Table) and last.disk_guid != table.disk_guid:
         yield f"the last block has the backup of another GPT, of the disk {last.disk_guid}"
 
@@ -139,13 +139,12 @@ def efi_entry_covers_its_fat(iso: Iso) -> Iterator[Fault]:
 )
 def boot_images_are_alone(iso: Iso) -> Iterator[Fault]:
     """A file in a boot image's blocks is what a later session wrote over it, and one of both is damaged."""
-    files = iso.files.members if isinstance(iso.files, Iso9660) else ()
     faults = (
         f"the ISO's {file.path} lies in the blocks of the FAT image that El Torito's entry "
         f"{boot.number} points at"
         for boot in iso.boot_images
         if boot.volume
-        for file in files
+        for file in iso.members
         for offset, size in file.extents
         if _cuts_into(offset, offset + size, boot.entry.offset, boot.entry.offset + boot.volume)
     )

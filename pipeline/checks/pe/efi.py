@@ -9,7 +9,6 @@ from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.kind import Kind, Member
 from pipeline.checks.pe import sections, signatures
 from pipeline.checks.pe.uki_parts import BY_SECTION
-from pipeline.errors import FormatError
 from pipeline.formats.pe import Pe, read_pe
 
 KINDS = {".cmdline": "cmdline", **BY_SECTION}
@@ -32,11 +31,7 @@ def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
 
 def members(pe: Pe) -> Iterator[Member]:
     """Yield the sections; those of an addon are read as what they are."""
-    for section, name in sections.named(pe):
-        try:
-            contents = pe.contents_of(section)
-        except FormatError:
-            continue  # a rule of its own says that it is outside
+    for section, name, contents in sections.readable(pe):
         kind = KINDS.get(section.name, "") if len(contents) else ""
         yield Member(name, contents, section.raw_offset, kind)
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules
-from pipeline.errors import FormatError
+from pipeline.formats.fields import Image
 from pipeline.formats.pe import EFI_APPLICATION, Pe, Section
 
 SUBSYSTEMS = {
@@ -33,12 +34,17 @@ def named(pe: Pe) -> Iterator[tuple[Section, str]]:
         yield section, section.name if count == 1 else f"{section.name} ({count})"
 
 
+def readable(pe: Pe) -> Iterator[tuple[Section, str, Image]]:
+    """Yield each section with its own name and its bytes; `are_inside` tells of those that lie outside."""
+    for section, name in named(pe):
+        contents = or_none(pe.contents_of, section)
+        if contents is not None:
+            yield section, name, contents
+
+
 def is_addon(pe: Pe) -> bool:
     """Tell an addon to a UKI: it has no code, or systemd's, which only says that it is none to start."""
-    try:
-        return not pe.entry_point or ADDON in bytes(pe.contents(".sdmagic")[:MAX_MAGIC])
-    except FormatError:
-        return False
+    return not pe.entry_point or ADDON in bytes((or_none(pe.contents, ".sdmagic") or b"")[:MAX_MAGIC])
 
 
 def called(pe: Pe) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.checks.attempt import attempt, or_none
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.pe import dbx
 from pipeline.checks.pe.revocations import AS_OF, Refusal, refusals
@@ -27,10 +28,9 @@ def are_right(pe: Pe) -> Iterator[Fault]:
     """Under Secure Boot only a signature of these very bytes counts."""
     if sum(pe.certificates) > len(pe.image):
         return  # a rule of its own says so
-    try:
-        signatures = read_signatures(pe)
-    except FormatError as error:
-        yield f"{called(pe)}: {error.message}", error.hint
+    signatures = attempt(read_signatures, pe)
+    if isinstance(signatures, FormatError):
+        yield f"{called(pe)}: {signatures.message}", signatures.hint
         return
     if any(not signature.fault for signature in signatures):
         return  # firmware takes that one; a rule of its own says what is wrong with others
@@ -54,10 +54,7 @@ def are_right(pe: Pe) -> Iterator[Fault]:
 )
 def all_count(pe: Pe) -> Iterator[Fault]:
     """Of several signatures one is enough, where firmware trusts its signer; elsewhere another counts."""
-    try:
-        signatures = read_signatures(pe)
-    except FormatError:
-        return  # a rule of its own says so
+    signatures = or_none(read_signatures, pe) or ()  # a rule of its own says why it cannot be read
     if all(signature.fault for signature in signatures):
         return
     for signature in signatures:
@@ -107,7 +104,5 @@ def in_dbx(pe: Pe) -> str:
     """Return since which month dbx has a signed program, "" where it has not, and for one with .sbat."""
     if pe.certificates == (0, 0) or pe.section(".sbat"):
         return ""
-    try:
-        return dbx.published(image_digest(pe, "sha256"))
-    except FormatError:
-        return ""
+    digest = or_none(image_digest, pe, "sha256")
+    return dbx.published(digest) if digest else ""

@@ -6,6 +6,7 @@ https://uapi-group.org/specifications/specs/unified_kernel_image/
 
 from collections.abc import Iterable, Iterator
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.initramfs.read import is_archive
 from pipeline.checks.kind import Kind, Member
@@ -86,13 +87,13 @@ def sections_are_there(uki: Pe) -> Iterator[Fault]:
 )
 def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
     """What .uname says is shown in boot menus, and taken by tools for the kernel's version."""
-    try:
-        version = read_bzimage(_contents(uki, ".linux")).version
-    except FormatError:
-        return
+    kernel = or_none(read_bzimage, _contents(uki, ".linux"))
     uname = _contents(uki, ".uname").decode(errors="replace").rstrip("\0\n")
-    if uname and version and uname != version:
-        yield f"the UKI's .uname is {uname!r}, its kernel is {version!r}", f"give ukify --uname={version}"
+    if kernel and uname and kernel.version and uname != kernel.version:
+        yield (
+            f"the UKI's .uname is {uname!r}, its kernel is {kernel.version!r}",
+            f"give ukify --uname={kernel.version}",
+        )
 
 
 @rule(
@@ -104,14 +105,8 @@ def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
 )
 def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
     """Linux goes on without what it does not know, to `Unable to mount root fs`."""
-    for section, name in sections.named(uki):
-        if section.name not in (".initrd", ".ucode"):
-            continue
-        try:
-            initrd = uki.contents_of(section)
-        except FormatError:
-            continue  # a rule of its own says that it is outside
-        if len(initrd) and not is_archive(initrd):
+    for section, name, initrd in sections.readable(uki):
+        if section.name in (".initrd", ".ucode") and len(initrd) and not is_archive(initrd):
             yield f"the UKI's {name} is {describe(initrd)}, not an initramfs"
 
 
@@ -134,13 +129,10 @@ def sections_count(uki: Pe) -> Iterator[Fault]:
 
 def _quoted(uki: Pe, name: str) -> str:
     """Return a command line as it is quoted, "" for any other section."""
-    found = {own: section for section, own in sections.named(uki)}[name]
-    if found.name != ".cmdline":
-        return ""
-    try:
-        return f", {bytes(uki.contents_of(found)).decode(errors='replace')!r}"
-    except FormatError:
-        return ""
+    for section, own, contents in sections.readable(uki):
+        if own == name and section.name == ".cmdline":
+            return f", {bytes(contents).decode(errors='replace')!r}"
+    return ""
 
 
 @rule(
@@ -159,10 +151,7 @@ def splash_is_a_bmp(uki: Pe) -> Iterator[Fault]:
 
 def _contents(uki: Pe, name: str) -> bytes:
     """Return a section's bytes, none when it is missing or cut off: other rules say so."""
-    try:
-        return bytes(uki.contents(name))
-    except FormatError:
-        return b""
+    return bytes(or_none(uki.contents, name) or b"")
 
 
 @rule(
@@ -182,11 +171,7 @@ def sbat_can_be_read(uki: Pe) -> Iterable[Fault]:
 def members(uki: Pe) -> Iterator[Member]:
     """Yield the sections; what the stub takes has to be what its name says."""
     kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline", **BY_SECTION}
-    for section, name in sections.named(uki):
-        try:
-            contents = uki.contents_of(section)
-        except FormatError:
-            continue  # a rule of its own says that it is outside
+    for section, name, contents in sections.readable(uki):
         if section.name == ".linux" and section.virtual_size > section.raw_size:
             contents = _without_padding(contents, uki.file_alignment)
         kind = kinds.get(section.name, "") if len(contents) else ""
@@ -200,12 +185,9 @@ def _without_padding(kernel: Image, unit: int) -> Image:
 
     Where the section has the length that the kernel takes in memory, its own headers tell how long it was.
     """
-    try:
-        end = read_pe(kernel).end
-    except FormatError:
-        return kernel
-    rest = kernel[end:]
-    return kernel[:end] if len(rest) < unit and not any(bytes(rest)) else kernel
+    pe = or_none(read_pe, kernel)
+    rest = kernel[pe.end :] if pe else kernel
+    return kernel[: pe.end] if pe and len(rest) < unit and not any(bytes(rest)) else kernel
 
 
 UKI = Kind(

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Faults
 from pipeline.checks.kind import Node
 from pipeline.checks.pe import sections
 from pipeline.checks.pe.uki_parts import read_description
-from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
 from pipeline.formats.fields import budget_of
 from pipeline.formats.pe import Pe, Section
@@ -69,10 +69,7 @@ def known_to_stub(uki: Pe) -> frozenset[str]:
     own = b""
     for section in uki.sections:
         if section.name not in KNOWN and section.size <= MAX_STUB:
-            try:
-                own += bytes(uki.contents_of(section))
-            except FormatError:
-                continue  # a rule of its own says that it is outside
+            own += bytes(or_none(uki.contents_of, section) or b"")
     found = frozenset(name for name in KNOWN if name.encode() + b"\0" in own)
     return found if {".linux", ".initrd"} <= found else frozenset(KNOWN)
 
@@ -122,10 +119,7 @@ def _takes(every: Iterable[Taken]) -> dict[str, tuple[Taken, ...]]:
 
 def _described(uki: Pe, section: Section) -> tuple[str, str]:
     """Return what a profile says that its ID and its TITLE are."""
-    try:
-        found = read_description(uki.contents_of(section))
-    except FormatError:
-        return "", ""
+    found = read_description(or_none(uki.contents_of, section) or b"")
     return found.id, found.title
 
 
