@@ -4,7 +4,6 @@ Specification: UEFI 2.10, §13.3.1, as EDK II has it, from which most firmware i
 (which volumes) and `FatAccessCache` (how much at once)
 """
 
-from collections.abc import Iterator
 from itertools import islice
 
 from pipeline.checks.fat.volume import MIRRORING_OFFSET, EfiImage, media_is_known
@@ -36,11 +35,6 @@ def refused(efi: EfiImage) -> tuple[str, str]:
         if any(bytes(volume.image[VERSION_OFFSET : VERSION_OFFSET + 2])):
             return "is FAT32 of a version other than 0.0, which firmware refuses", ""
     return "", ""
-
-
-def files(efi: EfiImage) -> Iterator[Entry]:
-    """Yield the files of a volume."""
-    return (entry for entry in efi.entries if not entry.is_directory and not entry.is_label)
 
 
 def reach(efi: EfiImage, entry: Entry) -> int:

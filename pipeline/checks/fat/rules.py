@@ -6,8 +6,17 @@ What holds of any FAT volume is in `volume`.
 import stat
 from collections.abc import Iterator
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.fat import volume
-from pipeline.checks.fat.volume import BOOT_PROGRAM, SPEC, EfiImage, cut_off, files_are_inside, read_efi_image
+from pipeline.checks.fat.volume import (
+    BOOT_PROGRAM,
+    SPEC,
+    EfiImage,
+    cut_off,
+    day,
+    files_are_inside,
+    read_efi_image,
+)
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Member, Node
 from pipeline.errors import FormatError
@@ -33,8 +42,8 @@ together = Rules[Node]()
 def boot_program_is_there(efi: EfiImage) -> Iterator[Fault]:
     """Firmware drops to its shell when it is not."""
     if efi.boot_program is None and efi.damage is None and efi.complete:
-        files = [entry.path for entry in efi.entries if not entry.is_directory and not entry.is_label]
-        yield f"the FAT volume has no {BOOT_PROGRAM}; it has {', '.join(files) or 'no files'}"
+        files = ", ".join(entry.path for entry in efi.files)
+        yield f"the FAT volume has no {BOOT_PROGRAM}; it has {files or 'no files'}"
 
 
 @rule(
@@ -77,14 +86,11 @@ def is_no_larger_than_needed(efi: EfiImage) -> Iterator[Fault]:
 def times_are_one(efi: EfiImage) -> Iterator[Fault]:
     """The clock leaks in. The label's time is mkfs.vfat's own."""
     files = [entry for entry in efi.entries if not entry.is_label]
-    times = {f"{_day(day)} {_time(time)}" for entry in files for day, time in (entry.created, entry.written)}
-    days = {_day(entry.accessed) for entry in files} - {time[:10] for time in times}
+    stamps = (stamp for entry in files for stamp in (entry.created, entry.written))
+    times = {f"{day(date)} {_time(time)}" for date, time in stamps}
+    days = {day(entry.accessed) for entry in files} - {time[:10] for time in times}
     if len(times | days) > 1:
         yield f"the FAT volume's files have different times: {', '.join(sorted(times | days))}"
-
-
-def _day(field: int) -> str:
-    return f"{1980 + (field >> 9)}-{field >> 5 & 0xF:02}-{field & 0x1F:02}"
 
 
 def _time(field: int) -> str:
@@ -122,18 +128,16 @@ def members(efi: EfiImage) -> Iterator[Member]:
             continue
         if entry.first_cluster in efi.chains.runs:
             offset = efi.volume.data_offset + (entry.first_cluster - 2) * efi.volume.cluster_size
-            if offset + entry.size > len(efi.volume.image):  # FAT015 says so
-                continue
-            yield Member(entry.path, efi.volume.image[offset : offset + entry.size], offset)
-            continue
-        try:
-            yield Member(entry.path, read_file(efi.volume, efi.table, entry))
-        except FormatError:  # FAT004 says why
-            continue
+            if offset + entry.size <= len(efi.volume.image):  # else FAT015 says so
+                yield Member(entry.path, efi.volume.image[offset : offset + entry.size], offset)
+        else:
+            contents = or_none(read_file, efi.volume, efi.table, entry)
+            if contents is not None:  # else FAT004 says why
+                yield Member(entry.path, contents)
     if not efi.complete:
         raise Spent(MEMBERS)
     if any(files_are_inside(efi)):
-        raise FormatError(cut_off(efi), "copy it again, whole")
+        raise FormatError(cut_off(efi.volume), "copy it again, whole")
 
 
 FAT = Kind(

@@ -48,22 +48,22 @@ class EfiImage:
     is_told: bool = False
 
     @property
+    def files(self) -> tuple[Entry, ...]:
+        """All entries but directories and labels."""
+        return tuple(entry for entry in self.entries if not entry.is_directory and not entry.is_label)
+
+    @property
     def boot_program(self) -> Entry | None:
         """The file that firmware starts when no boot variable says otherwise."""
-        files = (entry for entry in self.entries if not entry.is_directory and not entry.is_label)
-        return next(
-            (entry for entry in files if BOOT_PROGRAM in (entry.short_path, entry.path.upper())), None
-        )
+        found = (entry for entry in self.files if BOOT_PROGRAM in (entry.short_path, entry.path.upper()))
+        return next(found, None)
 
 
 def read_efi_image(image: Image) -> EfiImage:
     """Read the volume. Raises FormatError for anything else, or one that ends before its first cluster."""
     volume = read_volume(image)
     if volume.data_offset > len(image):
-        raise FormatError(
-            f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(image)}",
-            "make it again",
-        )
+        raise FormatError(cut_off(volume), "make it again")
     table = read_table(volume)
     found: list[Directory] = []
     damage, complete = None, True
@@ -115,9 +115,9 @@ def files_are_inside(efi: EfiImage) -> Iterator[Fault]:
     """What lies behind the end cannot be read: a copy may have been cut off."""
     volume = efi.volume
     if volume.size > len(volume.image) and not efi.is_told:
-        last = last_used(efi)
-        if volume.data_offset + (last - 1) * volume.cluster_size > len(volume.image):
-            yield cut_off(efi)
+        used = (at for at in range(len(efi.table) - 1, 1, -1) if efi.table[at])
+        if volume.data_offset + (next(used, 1) - 1) * volume.cluster_size > len(volume.image):
+            yield cut_off(volume)
 
 
 @rule(
@@ -131,21 +131,13 @@ def volume_is_inside(efi: EfiImage) -> Iterator[Fault]:
     """Firmware reads what is there, but Linux mounts no volume that is larger than what it lies in."""
     is_cut_off = efi.volume.size > len(efi.volume.image) and not efi.is_told
     if is_cut_off and not any(files_are_inside(efi)):
-        yield f"{cut_off(efi)}; only free space is missing"
+        yield f"{cut_off(efi.volume)}; only free space is missing"
 
 
-def cut_off(efi: EfiImage) -> str:
+def cut_off(volume: Volume) -> str:
     """Return what is said of a volume that is cut off."""
-    volume = efi.volume
-    return (
-        f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {len(volume.image)}"
-    )
-
-
-def last_used(efi: EfiImage) -> int:
-    """Return the last cluster that is not free; 1 where all are."""
-    table = efi.table
-    return next((at for at in range(len(table) - 1, 1, -1) if table[at]), 1)
+    there = len(volume.image)
+    return f"the FAT volume is cut off: its boot sector says {volume.size} bytes, there are {there}"
 
 
 @rule(
@@ -304,14 +296,12 @@ def _links(efi: EfiImage) -> Iterator[Fault]:
 )
 def dates_exist(efi: EfiImage) -> Iterator[Fault]:
     """Programs that sort or compare by date show such a file as of 1979, or leave it out."""
-    files = (entry for entry in efi.entries if not entry.is_label)
-    for entry in islice((one for one in files if not _is_date(one.written[0])), MAX_SHOWN):
-        date = entry.written[0]
-        yield (
-            f"the FAT volume's {entry.path} was written on "
-            f"{1980 + (date >> 9)}-{date >> 5 & 0xF:02}-{date & 0x1F:02}, which is not a date"
-        )
+    written = ((entry, entry.written[0]) for entry in efi.entries if not entry.is_label)
+    undated = ((one, field) for one, field in written if not (1 <= field >> 5 & 0xF <= 12 and field & 0x1F))
+    for entry, field in islice(undated, MAX_SHOWN):
+        yield f"the FAT volume's {entry.path} was written on {day(field)}, which is not a date"
 
 
-def _is_date(field: int) -> bool:
-    return 1 <= field >> 5 & 0xF <= 12 and field & 0x1F > 0
+def day(field: int) -> str:
+    """Return a date of a directory as people write it, also one that does not exist."""
+    return f"{1980 + (field >> 9)}-{field >> 5 & 0xF:02}-{field & 0x1F:02}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.attempt import or_none
-from pipeline.checks.fat.reach import files, reach
+from pipeline.checks.fat.reach import reach
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Finding, Severity
 from pipeline.checks.kind import Member, Node
@@ -71,7 +71,7 @@ def in_tree(children: Iterable[Node]) -> tuple[Program, ...]:
 
 
 def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
-    for entry in files(efi):
+    for entry in efi.files:
         name = _wanted(entry)
         if not name:
             continue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.checks.fat.reach import files, reach
+from pipeline.checks.fat.reach import reach
 from pipeline.checks.fat.volume import read_efi_image
 from tests.fixtures.fat import SECTOR, fat, layout
 
@@ -24,7 +24,7 @@ def test_it_ends_with_a_page_that_has_the_last_cluster(
 ) -> None:
     image = fat({"EFI/BOOT/A.EFI": bytes(sectors * SECTOR)}, kind=kind, clusters=clusters)
     efi = read_efi_image(image)
-    (entry,) = files(efi)
+    (entry,) = efi.files
     place = layout(kind, clusters)
     used = place.data + (sectors + (3 if kind == "FAT32" else 2)) * SECTOR
     end = reach(efi, entry)
@@ -34,4 +34,4 @@ def test_it_ends_with_a_page_that_has_the_last_cluster(
 
 def test_it_is_no_more_than_there_is() -> None:
     efi = read_efi_image(fat({"A.EFI": bytes(SECTOR)}, clusters=5))
-    assert reach(efi, next(files(efi))) == efi.volume.size
+    assert reach(efi, efi.files[0]) == efi.volume.size
