@@ -12,10 +12,11 @@ from pipeline.checks.elf import ELF
 from pipeline.checks.fat.rules import FAT
 from pipeline.checks.finding import PolicyName, judge
 from pipeline.checks.initramfs.rules import INITRAMFS, initramfs_of
-from pipeline.checks.inittab.rules import INITTAB
+from pipeline.checks.inittab import INITTAB
 from pipeline.checks.iso.rules import ISO
 from pipeline.checks.kernel import BZIMAGE, KERNEL
 from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
+from pipeline.checks.medium.members import PACKED
 from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
@@ -42,7 +43,6 @@ BY_FORMAT = {
 }
 
 HEAD = 1 << 18  # bytes, of what is packed, that tell what it is
-PACKED = (Format.GZIP, Format.ZSTD, Format.XZ, Format.LZMA, Format.BZIP2, Format.LZ4, Format.LZO)
 
 
 def recognise(image: Image) -> str:

@@ -53,7 +53,8 @@ Check = Callable[[Path], list[Finding]]
 Fault = str | tuple[str, str]
 """What is wrong, a sentence; with what to do about it, where that is more than the rule's `fix`."""
 
-Faults = Callable[[Artifact], Iterable[Fault]]
+Said = TypeVar("Said", bound=Iterable[Fault] | None)
+Faults = Callable[[Artifact], Iterable[Fault] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,13 @@ class Rules(Generic[Artifact]):
         severity: Severity = Severity.ERROR,
         policy: PolicyName | None = None,
         lenient: bool = False,
-    ) -> Callable[[Faults[Artifact]], Faults[Artifact]]:
+    ) -> Callable[[Callable[[Artifact], Said]], Callable[[Artifact], Said]]:
         """Return a decorator for the function that yields a rule's faults.
 
         `also` is a second code, under which another kind of artifact has the same rule.
         """
 
-        def add(faults: Faults[Artifact]) -> Faults[Artifact]:
+        def add(faults: Callable[[Artifact], Said]) -> Callable[[Artifact], Said]:
             self.table.extend(
                 Rule(each, holds, faults, spec, fix, severity, policy, lenient)
                 for each in (code, also)
@@ -143,7 +144,7 @@ def _faults(rule: Rule[Artifact], artifact: Artifact, budget: Budget) -> list[tu
     faults: list[tuple[str, str]] = []
     try:
         with budget.half():
-            for fault in islice(rule.faults(artifact), MAX_FAULTS + 1):
+            for fault in islice(rule.faults(artifact) or (), MAX_FAULTS + 1):
                 message, hint = (fault, rule.fix) if isinstance(fault, str) else fault
                 budget.spend(STEPS, 1 + len(message) // LETTERS_A_STEP)
                 faults.append((sentence(message), sentence(hint)))

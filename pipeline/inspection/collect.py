@@ -8,7 +8,7 @@ from pipeline.checks.compressed import Packed
 from pipeline.checks.elf import Program
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.initramfs.read import Initramfs
-from pipeline.checks.inittab.program import Inittab
+from pipeline.checks.inittab import Inittab
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso

@@ -13,10 +13,9 @@ from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.gate import Gate
 from pipeline.checks.medium import starting
 from pipeline.plan.step import modules_of
-from tests.checks import test_cmdline, test_compressed, test_disk, test_elf, test_kernel
+from tests.checks import test_cmdline, test_compressed, test_disk, test_elf, test_inittab, test_kernel
 from tests.checks.fat import test_rules as fat_rules
 from tests.checks.initramfs import test_rules as initramfs_rules
-from tests.checks.inittab import test_rules as inittab_rules
 from tests.checks.iso import test_rules as iso_rules
 from tests.checks.pe import test_efi, test_uki, test_uki_parts
 from tests.conftest import lacking
@@ -32,7 +31,7 @@ TESTS: dict[str, Any] = {
     "elf": test_elf,
     "cmdline": test_cmdline,
     "initramfs": initramfs_rules,
-    "inittab": inittab_rules,
+    "inittab": test_inittab,
     "uki": test_uki,
     "fat": fat_rules,
     "iso": iso_rules,

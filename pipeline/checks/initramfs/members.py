@@ -7,13 +7,10 @@ from itertools import pairwise
 
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.initramfs.read import Initramfs
-from pipeline.errors import FormatError
 from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.tree import MAX_TARGET
 
 DEVICES = ("dev/console", "dev/null")
 REPRODUCIBLE = "reproducible-builds.org, Archives"
-MOUNTED = ("/proc/", "/sys/", "/dev/", "/run/")  # what lies below is there once something is mounted
 
 
 rule = Rules[Initramfs]()
@@ -135,21 +132,6 @@ def nobody_else_writes(initramfs: Initramfs) -> Iterator[Fault]:
         holds_data = stat.S_ISREG(entry.mode) or stat.S_ISDIR(entry.mode)
         if entry.mode & stat.S_IWOTH and holds_data and not sticky:
             yield f"everybody may write to {entry.name!r}, of mode {stat.filemode(entry.mode)}"
-
-
-def links_lead_somewhere(but: tuple[str, ...], initramfs: Initramfs) -> Iterator[Fault]:
-    """Yield links that dangle, except those in `but`."""
-    for entry in initramfs.entries:
-        if not stat.S_ISLNK(entry.mode) or f"/{entry.name}" in but:
-            continue
-        target = bytes(entry.data[:MAX_TARGET]).decode(errors="replace")
-        if target.startswith(MOUNTED):
-            continue
-        try:
-            initramfs.tree.resolve(f"/{entry.name}")
-        except FormatError as error:
-            if "root directory" not in error.message:
-                yield f"the link {entry.name!r} leads nowhere: {error.message}", error.hint
 
 
 @rule(

@@ -4,19 +4,19 @@
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from pipeline.checks.attempt import or_none
 from pipeline.checks.elf import read_companion
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.initramfs import closure, members, microcode, read
-from pipeline.checks.initramfs.members import links_lead_somewhere
 from pipeline.checks.initramfs.read import Initramfs, read_initramfs
 from pipeline.checks.initramfs.startable import Refused, start
-from pipeline.checks.inittab.program import BUSYBOX
-from pipeline.checks.inittab.rules import read as read_inittab
+from pipeline.checks.inittab import BUSYBOX
+from pipeline.checks.inittab import read as read_inittab
 from pipeline.checks.kind import Kind, Member, Node
+from pipeline.errors import FormatError
 from pipeline.formats import elf
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.tree import MAX_TARGET
@@ -24,6 +24,7 @@ from pipeline.formats.tree import MAX_TARGET
 DEFAULT_INIT = "/init"
 INIT = "/sbin/init"
 INITTAB = "/etc/inittab"
+MOUNTED = ("/proc/", "/sys/", "/dev/", "/run/")  # what lies below is there once something is mounted
 
 
 rule = Rules[Initramfs]()
@@ -37,10 +38,9 @@ as_a_whole = Rules[Node]()
     spec="Linux, init/main.c (ramdisk_execute_command)",
     fix=f"add {INIT}, a link to BusyBox",
 )
-def init_can_run(initramfs: Initramfs) -> Iterable[Fault]:
+def init_can_run(initramfs: Initramfs) -> None:
     """A dangling link is as bad as none."""
     initramfs.tree.resolve_program(INIT)
-    return ()
 
 
 @rule(
@@ -50,11 +50,10 @@ def init_can_run(initramfs: Initramfs) -> Iterable[Fault]:
     spec="what /etc/inittab starts",
     fix="add the program",
 )
-def own_programs_can_run(initramfs: Initramfs) -> Iterable[Fault]:
+def own_programs_can_run(initramfs: Initramfs) -> None:
     """They are what all this is for."""
     for path in initramfs.programs:
         initramfs.tree.resolve_program(path)
-    return ()
 
 
 @as_a_whole(
@@ -82,10 +81,9 @@ def has_something_to_start(node: Node) -> Iterator[Fault]:
     spec=f"{BUSYBOX} (parse_inittab)",
     fix=f"add {INITTAB} to the recipe's rootfs/",
 )
-def inittab_is_there(initramfs: Initramfs) -> Iterable[Fault]:
+def inittab_is_there(initramfs: Initramfs) -> None:
     """Without it BusyBox init asks for shells on consoles."""
     initramfs.tree.resolve(INITTAB)
-    return ()
 
 
 def device_is_there(path: str, device: tuple[int, int], initramfs: Initramfs) -> Iterator[Fault]:
@@ -118,9 +116,19 @@ for code, path, device, spec in (
     spec="symlink(7)",
     fix="add what the link leads to, or leave the link out",
 )
-def own_links_lead_somewhere(initramfs: Initramfs) -> Iterator[Fault]:
+def links_lead_somewhere(initramfs: Initramfs) -> Iterator[Fault]:
     """What follows a dangling link fails, long after the boot. Init and programs have rules of their own."""
-    return links_lead_somewhere((INIT, *initramfs.programs), initramfs)
+    for entry in initramfs.entries:
+        if not stat.S_ISLNK(entry.mode) or f"/{entry.name}" in (INIT, *initramfs.programs):
+            continue
+        target = bytes(entry.data[:MAX_TARGET]).decode(errors="replace")
+        if target.startswith(MOUNTED):
+            continue
+        try:
+            initramfs.tree.resolve(f"/{entry.name}")
+        except FormatError as error:
+            if "root directory" not in error.message:
+                yield f"the link {entry.name!r} leads nowhere: {error.message}", error.hint
 
 
 def members_of(initramfs: Initramfs) -> Iterator[Member]:

@@ -7,7 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.checks.attempt import or_none
+from pipeline.checks.attempt import attempt, or_none
 from pipeline.checks.initramfs.closure import missing_for
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
@@ -64,7 +64,11 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Started:
     tree: Tree = initramfs.artifact.tree
     entry = first = _file(tree, path)
     for _ in range(MAX_SCRIPTS + 1):
-        _check_whole(entry)
+        if entry.missing:
+            raise Refused(
+                f"/{entry.name} is cut off: the archive ends {entry.missing} bytes before it does",
+                "make the archive again",
+            )
         interpreter, argument = interpreter_of(entry)
         if not interpreter:
             shown = path if entry is first else f"/{entry.name}"
@@ -87,21 +91,10 @@ def start(initramfs: Node, path: str, kernel: Node | None = None) -> Started:
 
 def _file(tree: Tree, path: str) -> Entry:
     try:
-        tree.resolve(path)
-    except FormatError as error:
-        raise Refused(error.message, error.hint, "nothing there") from error
-    try:
         return tree.resolve_program(path)
     except FormatError as error:
-        raise Refused(error.message, error.hint, "no program") from error
-
-
-def _check_whole(entry: Entry) -> None:
-    if entry.missing:
-        raise Refused(
-            f"/{entry.name} is cut off: the archive ends {entry.missing} bytes before it does",
-            "make the archive again",
-        )
+        is_there = or_none(tree.resolve, path) is not None
+        raise Refused(error.message, error.hint, "no program" if is_there else "nothing there") from error
 
 
 def interpreter_of(entry: Entry) -> tuple[str, str]:
@@ -129,21 +122,20 @@ def interpreter_of(entry: Entry) -> tuple[str, str]:
 
 
 def _interpreter(tree: Tree, script: Entry, path: str) -> Entry:
-    try:
-        return tree.resolve_program(path)
-    except FormatError as error:
-        if path.endswith("\r"):
-            raise Refused(
-                f"/{script.name} is a script for {path!r}, which is not in the archive: {WINDOWS}",
-                _without_cr(script),
-            ) from error
-        if not path.startswith("/"):
-            raise Refused(
-                f"/{script.name} is a script for {path}, which Linux looks for as /{path}: "
-                "it searches no PATH",
-                f"write the whole path: `#!/bin/{path.rpartition('/')[2]}`",
-            ) from error
-        raise Refused(f"/{script.name} is a script for {path}, but {error.message}", error.hint) from error
+    found = attempt(tree.resolve_program, path)
+    if not isinstance(found, FormatError):
+        return found
+    if path.endswith("\r"):
+        raise Refused(
+            f"/{script.name} is a script for {path!r}, which is not in the archive: {WINDOWS}",
+            _without_cr(script),
+        )
+    if not path.startswith("/"):
+        raise Refused(
+            f"/{script.name} is a script for {path}, which Linux looks for as /{path}: it searches no PATH",
+            f"write the whole path: `#!/bin/{path.rpartition('/')[2]}`",
+        )
+    raise Refused(f"/{script.name} is a script for {path}, but {found.message}", found.hint)
 
 
 def _without_cr(script: Entry) -> str:

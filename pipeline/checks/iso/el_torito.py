@@ -3,7 +3,7 @@
 Specifications: El Torito 1.0 (1995); UEFI 2.10, §13.3.2.1 "ISO-9660 and El Torito"
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pipeline.checks.fat.volume import BOOT_PROGRAM
 from pipeline.checks.finding import Fault, Rules
@@ -25,11 +25,10 @@ rule = Rules[Iso]()
     spec=f"{TORITO}, §2 and figure 7; {UEFI}, §13.3.2.1",
     fix="give xorriso a boot image: `-e … -no-emul-boot`",
 )
-def has_a_boot_record(iso: Iso) -> Iterable[Fault]:
+def has_a_boot_record(iso: Iso) -> None:
     """Without El Torito a CD does not boot; its boot record stands in sector 17."""
     if not iso.has_boot_record and isinstance(iso.catalog, FormatError):
         raise iso.catalog
-    return ()
 
 
 @rule(
@@ -38,11 +37,10 @@ def has_a_boot_record(iso: Iso) -> Iterable[Fault]:
     spec=f"{TORITO}, §2.0 to §2.4",
     fix="make the ISO again; something changed its catalog afterwards",
 )
-def boot_catalog_is_good(iso: Iso) -> Iterable[Fault]:
+def boot_catalog_is_good(iso: Iso) -> None:
     """Firmware does not boot by a catalog whose checksum, key or headers are wrong."""
     if iso.has_boot_record and isinstance(iso.catalog, FormatError):
         raise iso.catalog
-    return ()
 
 
 @rule(

@@ -3,7 +3,7 @@
 Specifications: ECMA-119 (ISO 9660), IEEE P1282 (Rock Ridge), Joliet
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from pipeline.checks.finding import Fault, Rules, Severity
@@ -37,11 +37,10 @@ def is_whole(iso: Iso) -> Iterator[Fault]:
 
 
 @rule("ISO002", "its file system can be read", spec=f"{ECMA}, §8 and §9", fix=AGAIN)
-def files_can_be_read(iso: Iso) -> Iterable[Fault]:
+def files_can_be_read(iso: Iso) -> None:
     """What cannot be found in the directories is not there for a kernel either."""
     if isinstance(iso.files, FormatError):
         raise iso.files
-    return ()
 
 
 @rule(
@@ -51,11 +50,10 @@ def files_can_be_read(iso: Iso) -> Iterable[Fault]:
     spec="ECMA-167, parts 3 and 4; OSTA UDF 2.60",
     fix=AGAIN,
 )
-def udf_can_be_read(iso: Iso) -> Iterable[Fault]:
+def udf_can_be_read(iso: Iso) -> None:
     """Windows, and Linux where it is told nothing else, read the files of UDF, not those of ISO 9660."""
     if isinstance(iso.udf, FormatError):
         raise iso.udf
-    return ()
 
 
 @rule("ISO003", "it has Rock Ridge", policy="medium", spec="IEEE P1282", fix="give xorriso -r")
@@ -96,13 +94,12 @@ def files_are_inside(iso: Iso) -> Iterator[Fault]:
 def large_files_are_in_extents(iso: Iso) -> Iterator[Fault]:
     """A size has 32 bits: a file of 4 GiB or more needs several extents, else most of it is out of reach."""
     for member in iso.members:
-        for _, size in member.extents[:-1]:
-            if size % BLOCK:
-                yield (
-                    f"the ISO's {member.path} is in {len(member.extents)} extents, "
-                    f"of which one has {size} bytes, which is not in blocks of {BLOCK}"
-                )
-                break
+        odd = next((size for _, size in member.extents[:-1] if size % BLOCK), 0)
+        if odd:
+            yield (
+                f"the ISO's {member.path} is in {len(member.extents)} extents, "
+                f"of which one has {odd} bytes, which is not in blocks of {BLOCK}"
+            )
     yield from _cut_sizes(iso)
 
 
@@ -149,9 +146,8 @@ def pycdlib_reads_the_same(iso: Iso) -> Iterator[Fault]:
     files = iso.files
     if isinstance(files, FormatError) or files.oddities or not files.has_rock_ridge or not iso.is_whole:
         return
-    if not files.complete:
-        return
-    if len(files.members) > MAX_COMPARED:  # it takes long, and none that is built here has as many
+    # it takes long, and none that is built here has as many
+    if not files.complete or len(files.members) > MAX_COMPARED:
         return
     stumbles = isinstance(iso.catalog, FormatError) or len(iso.boot_images) < len(iso.entries)
     if stumbles or any(files_are_inside(iso)) or any(large_files_are_in_extents(iso)):

@@ -21,8 +21,8 @@ def _of_its_disk(rule: Rule[Partitions]) -> Rule[Iso]:
     """Return a rule of partitions as one of the ISO that has them; one that is cut off lacks the backup."""
 
     @wraps(rule.faults)
-    def faults(iso: Iso) -> Iterable[Fault]:
-        return rule.faults(iso.partitions) if iso.is_whole else ()
+    def faults(iso: Iso) -> Iterable[Fault] | None:
+        return rule.faults(iso.partitions) if iso.is_whole else None
 
     return Rule(rule.code, rule.holds, faults, rule.spec, rule.fix, rule.severity, rule.policy, rule.lenient)
 

@@ -33,11 +33,10 @@ def is_whole(disk: Partitions) -> Iterator[Fault]:
 
 
 @rule("ISO019", "it has a GPT", policy="medium", spec=f"{UEFI}, §5.3", fix=APPENDED)
-def has_a_gpt(disk: Partitions) -> Iterable[Fault]:
+def has_a_gpt(disk: Partitions) -> None:
     """Firmware finds the partitions of a stick in it: without one there is no `FS0:`."""
     if not disk.has_gpt and isinstance(disk.primary, FormatError):
         raise disk.primary
-    return ()
 
 
 @rule("ISO010", "a GPT that is there is good", lenient=True, spec=f"{UEFI}, §5.3.2", fix=REPAIR)

@@ -4,7 +4,7 @@ Specification: UAPI Group, Unified Kernel Image
 https://uapi-group.org/specifications/specs/unified_kernel_image/
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules, Severity
@@ -161,11 +161,10 @@ def _contents(uki: Pe, name: str) -> bytes:
     spec="SBAT.md of shim, Format",
     fix="let ukify write it, from `--sbat` or its own",
 )
-def sbat_can_be_read(uki: Pe) -> Iterable[Fault]:
+def sbat_can_be_read(uki: Pe) -> None:
     """Shim refuses a program whose SBAT it cannot read."""
     if _contents(uki, ".sbat"):
         read_sbat(_contents(uki, ".sbat"))
-    return ()
 
 
 def members(uki: Pe) -> Iterator[Member]:

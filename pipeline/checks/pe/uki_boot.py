@@ -115,11 +115,8 @@ def init_is_there(node: Node) -> Iterator[Fault]:
 
     A UKI without a command line is given one by firmware or an addon: nobody knows what that names.
     """
-    refused, cmdline, kernel = (
-        refused_init(node),
-        _part(node, ".cmdline", Cmdline),
-        _part(node, ".linux", Kernel),
-    )
+    refused = refused_init(node)
+    cmdline, kernel = _part(node, ".cmdline", Cmdline), _part(node, ".linux", Kernel)
     if refused is None or refused.lack == "cannot run" or cmdline is None:
         return
     if refused.lack == "nothing there" and kernel and kernel.has_own_initramfs:

@@ -89,7 +89,8 @@ def profiles(uki: Pe) -> tuple[Profile, ...]:
         both = {name: own.get(name, first.get(name, ())) for name in KNOWN}
         both |= {name: own.get(name, ()) + first.get(name, ()) for name in CHOSEN}
         takes = {name: taken for name, taken in both.items() if taken}
-        found.append(Profile(number, *_described(uki, own[PROFILE][0][0]), takes))
+        said = read_description(or_none(uki.contents_of, own[PROFILE][0][0]) or b"")
+        found.append(Profile(number, said.id, said.title, takes))
     return tuple(found)
 
 
@@ -115,12 +116,6 @@ def _takes(every: Iterable[Taken]) -> dict[str, tuple[Taken, ...]]:
         if section.name in CHOSEN or section.name not in found:
             found.setdefault(section.name, []).append((section, name))
     return {name: tuple(taken) for name, taken in found.items()}
-
-
-def _described(uki: Pe, section: Section) -> tuple[str, str]:
-    """Return what a profile says that its ID and its TITLE are."""
-    found = read_description(or_none(uki.contents_of, section) or b"")
-    return found.id, found.title
 
 
 def left_out(uki: Pe) -> Iterator[tuple[str, str]]:
@@ -164,7 +159,7 @@ def in_every_profile(faults: Faults[Node]) -> Faults[Node]:
         every = views(node)
         found: dict[Fault, list[str]] = {}
         for profile, view in every:
-            for fault in faults(view):
+            for fault in faults(view) or ():
                 found.setdefault(fault, []).append(profile.label)
         for fault, labels in found.items():
             where = "" if len(labels) == len(every) else f"in {', '.join(labels)}: "

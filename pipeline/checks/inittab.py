@@ -5,17 +5,22 @@ BusyBox `init` itself is described by `pipeline.formats.inittab`.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
+from pipeline.checks.attempt import attempt, or_none
 from pipeline.checks.finding import Fault, Rules
-from pipeline.checks.inittab import program
-from pipeline.checks.inittab.program import BUSYBOX, CONSOLE, RUNS, Inittab
 from pipeline.checks.kind import Kind
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
 from pipeline.formats.fields import Image, budget_of
-from pipeline.formats.inittab import ACTIONS, SHELL, read_inittab
+from pipeline.formats.inittab import ACTIONS, SHELL, Line, read_inittab
 from pipeline.formats.tree import Tree
+
+BUSYBOX = "BusyBox 1.37, init/init.c"
+RUNS = frozenset(["respawn", "askfirst", "once", "wait"])
+CONSOLE = "/bin/console"
+"""The builtin program, which runs another one on all consoles."""
 
 MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"))
 PATH = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")  # what BusyBox init sets
@@ -29,7 +34,70 @@ HIDDEN = frozenset(["null", "zero", "full"])
 TERMINAL = r"console|tty\d*|tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|pts/\d+|null|zero|full"
 
 
+@dataclass(frozen=True, slots=True)
+class Inittab:
+    """The lines, the tree in which their commands are looked up, and the programs that the image is for.
+
+    `programs` are paths. An image whose purpose is unknown has none.
+    """
+
+    lines: tuple[Line, ...]
+    tree: Tree
+    programs: tuple[str, ...]
+
+    @property
+    def good_lines(self) -> tuple[Line, ...]:
+        """The lines that BusyBox takes."""
+        return tuple(line for line in self.lines if line.is_good)
+
+    @property
+    def to_start(self) -> tuple[str, ...]:
+        """The programs that it has to start: `console` is a means, where there are others."""
+        return tuple(program for program in self.programs if program != CONSOLE) or self.programs
+
+
 rule = Rules[Inittab]()
+
+
+@rule(
+    "INIT002",
+    "a program of the recipe is started",
+    policy="appliance",
+    spec=f"{BUSYBOX} (run_actions)",
+    fix="add a line `::respawn:` with the program's path",
+)
+def starts_a_program(inittab: Inittab) -> Iterator[Fault]:
+    """An inittab may be fine and start nothing."""
+    programs = inittab.to_start
+    is_one_started = any(_lines_of(program, inittab) for program in programs)
+    if not (is_one_started if programs else any(line.action in RUNS for line in inittab.good_lines)):
+        actions = ", ".join(sorted({line.action for line in inittab.good_lines})) or "nothing"
+        yield f"no line starts {' or '.join(programs) or 'a program'}: its lines are for {actions}"
+
+
+@rule(
+    "INIT007",
+    "a crash restarts the program",
+    policy="appliance",
+    spec=f"{BUSYBOX} (respawn)",
+    fix="start it by respawn",
+)
+def a_crash_restarts_it(inittab: Inittab) -> Iterator[Fault]:
+    """Only respawn does. What a program does before it runs, it may do by other lines."""
+    for program in inittab.to_start:
+        lines = _lines_of(program, inittab)
+        if not any(line.action == "respawn" for line in lines):
+            for line in lines:
+                yield (
+                    f"line {line.number}: {line.action} does not start {program} again after a crash",
+                    f"write `{line.tty}::respawn:{line.command}`",
+                )
+
+
+def _lines_of(program: str, inittab: Inittab) -> list[Line]:
+    """Return the lines that start a program."""
+    name = program.rpartition("/")[2]
+    return [line for line in inittab.good_lines if any(command.applet == name for command in line.commands)]
 
 
 @rule(
@@ -71,15 +139,12 @@ def every_command_exists(inittab: Inittab) -> Iterator[Fault]:
 
 def _missing(tree: Tree, name: str) -> FormatError | None:
     """Return why a command cannot be run, looked up as BusyBox would."""
-    fault = FormatError(f"{name} is in none of {':'.join(PATH)}", f"add {name} to the initramfs")
-    for path in [name] if "/" in name else [f"{folder}/{name}" for folder in PATH]:
-        try:
-            tree.resolve_program(path)
-        except FormatError as error:
-            fault = error if "/" in name else fault
-        else:
-            return None
-    return fault
+    if "/" in name:
+        found = attempt(tree.resolve_program, name)
+        return found if isinstance(found, FormatError) else None
+    if any(or_none(tree.resolve_program, f"{folder}/{name}") for folder in PATH):
+        return None
+    return FormatError(f"{name} is in none of {':'.join(PATH)}", f"add {name} to the initramfs")
 
 
 def _mounted(inittab: Inittab) -> Iterator[tuple[str, str]]:
@@ -208,5 +273,5 @@ INITTAB = Kind(
     "BusyBox inittab",
     "INIT000",
     partial(read, tree=Tree({}), programs=()),
-    (*program.rule.table, *rule.table),
+    tuple(rule.table),
 )
