@@ -1,6 +1,5 @@
 """Packed files that hold no initramfs: what is in them is looked into as if it were not packed."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.checks.kind import Kind, Member
@@ -24,9 +23,6 @@ def read_packed(image: Image) -> Packed:
     return Packed(compression_of(image), contents, size, len(image) - size)
 
 
-def members(packed: Packed) -> Iterator[Member]:
-    """Yield what is in it."""
-    yield Member("contents", packed.contents)
-
-
-COMPRESSED = Kind("packed", "packed file", "PCK000", read_packed, (), members)
+COMPRESSED = Kind(
+    "packed", "packed file", "PCK000", read_packed, (), lambda packed: [Member("contents", packed.contents)]
+)

@@ -11,12 +11,11 @@ from pipeline.checks.medium import partition_rules, views
 from pipeline.checks.medium.members import of_disk
 from pipeline.checks.medium.partition_rules import REWRITE, UEFI
 from pipeline.checks.medium.partitions import Partitions, read_partitions
+from pipeline.checks.medium.programs import BOOT_FOLDER
 from pipeline.errors import FormatError
 from pipeline.formats import gpt
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import Format, describe, recognise
-
-BOOT_FOLDER = "EFI/BOOT/"
 
 rule = Rules[Partitions]()
 together = Rules[Node]()

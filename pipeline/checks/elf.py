@@ -1,7 +1,8 @@
 """What must hold of a program in the initramfs: a static one for x86-64 that needs nothing else."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind
@@ -21,14 +22,13 @@ class Program:
     companion: bool = False
 
 
-def read_program(image: Image) -> Program:
+def read_program(image: Image, *, companion: bool = False) -> Program:
     """Read the ELF headers. Raises FormatError when they are damaged."""
-    return Program(image, read_elf(image) if bytes(image[: len(MAGIC)]) == MAGIC else None)
+    return Program(image, read_elf(image) if bytes(image[: len(MAGIC)]) == MAGIC else None, companion)
 
 
-def read_companion(image: Image) -> Program:
-    """Read a file that lies in an archive beside its libraries, or is one of them."""
-    return replace(read_program(image), companion=True)
+read_companion = partial(read_program, companion=True)
+"""Reads a file that lies in an archive beside its libraries, or is one of them."""
 
 
 rule = Rules[Program]()

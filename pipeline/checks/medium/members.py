@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import read_cut_off
 from pipeline.checks.kind import Member
-from pipeline.checks.medium.iso import BootImage, Iso, volume_size
+from pipeline.checks.medium.iso import HARD_DISK, BootImage, Iso, volume_size
 from pipeline.checks.medium.partitions import Partitions, Place
 from pipeline.formats import eltorito
 from pipeline.formats.budget import MEMBERS, Spent
@@ -27,7 +27,6 @@ EFI_IMAGE = "efi.img"
 VOLUME_DESCRIPTOR = 16 * 2048  # bytes; a partition around it is the ISO itself
 MAX_OTHERS = 2000  # files whose names say nothing of booting, but that may be recognised all the same
 HEAD = 1024  # bytes that are looked at of each of them
-HARD_DISK = 4  # what an entry of El Torito may emulate
 
 BOOTS = re.compile(
     r"\.(efi|img|raw|iso|fat|vfat|cpio|addon)$|(^|/)(vmlinu|linux|bzimage|kernel|zimage|initr|memtest)",

@@ -8,7 +8,12 @@ from pipeline.checks.fat.volume import BOOT_PROGRAM
 from pipeline.checks.kind import Node
 from pipeline.checks.medium import nearby
 from pipeline.checks.medium.iso import Iso
-from pipeline.checks.medium.partition_rules import partitions_are_apart, partitions_are_usable
+from pipeline.checks.medium.partition_rules import (
+    APPENDED,
+    REWRITE,
+    partitions_are_apart,
+    partitions_are_usable,
+)
 from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.medium.places import Place, gpt_partitions, is_fat, mbr_partitions, own_tables
 from pipeline.checks.medium.programs import BOOT_FOLDER, NAMES, Program, image_of
@@ -19,7 +24,6 @@ from pipeline.formats import eltorito, gpt
 SECTOR = 512
 CODE = "BOOT001"
 EMULATIONS = {1: "a 1.2 MB floppy", 2: "a 1.44 MB floppy", 3: "a 2.88 MB floppy", 4: "a hard disk"}
-APPEND = "give xorriso `-append_partition 2 0xef efi.img -appended_part_as_gpt`"
 BY_ENTRY = "-e --interval:appended_partition_2:all:: -no-emul-boot"
 ENTER = "give xorriso `-e efi.img -no-emul-boot`, efi.img being a FAT image that holds " + BOOT_PROGRAM
 
@@ -41,18 +45,24 @@ def of_places(node: Node, places: Sequence[Place]) -> Miss:
             return _of_program(node, place, program)
     for place in places:
         if place.node and is_fat(place.node) and not place.size:
-            return _of_nothing(place)
+            return Miss(
+                f"{place.name} has the load size 0 or 1, which means up to the end of the ISO's volume, "
+                f"and lies behind that",
+                "give xorriso `-boot-load-size full`",
+                code="ISO018",
+            )
     for place in places:
         if place.is_fat and place.node:
             return _of_fat(node, place, place.node)
     system = next((place for place in places if place.is_system), None)
     if system is None:
         found = ", ".join(place.name for place in places)
+        typed = f"`sgdisk --typecode=1:ef00 {shown(node.name)}`, if partition 1 is the one with the program"
         return _in_tree(
             node,
             Miss(
                 f"no EFI system partition, nor a FAT file system with {BOOT_PROGRAM}, is among {found}",
-                APPEND if isinstance(node.artifact, Iso) else _typed(node),
+                _of_family(node, APPENDED, typed),
                 "an EFI system partition",
             ),
         )
@@ -66,10 +76,6 @@ def of_places(node: Node, places: Sequence[Place]) -> Miss:
             "FAT000" if damaged else "ISO008" if "entry" in system.name else "DISK011",
         ),
     )
-
-
-def _typed(node: Node) -> str:
-    return f"`sgdisk --typecode=1:ef00 {shown(node.name)}`, if partition 1 is the one with the program"
 
 
 def _of_program(node: Node, place: Place, program: Program) -> Miss:
@@ -88,7 +94,7 @@ def _of_program(node: Node, place: Place, program: Program) -> Miss:
     return Miss(
         f"{place.name} covers {place.size // SECTOR:,} of the {sectors:,} sectors of its FAT file system, "
         f"and {shown(program.path)} reaches up to sector {program.reach // SECTOR:,}",
-        f"give xorriso `-boot-load-size {sectors}`" if entry else _of_family(node, APPEND, longer),
+        f"give xorriso `-boot-load-size {sectors}`" if entry else _of_family(node, APPENDED, longer),
         code="ISO018" if entry else _of_family(node, "ISO031", "DISK015"),
     )
 
@@ -112,15 +118,6 @@ def _put(node: Node, place: Place, program: Program) -> str:
 def mtools_name(node: Node, place: Place) -> str:
     """Return what mtools call the volume in a place."""
     return shown(node.name) + (f"@@{place.offset}" if place.offset else "")
-
-
-def _of_nothing(place: Place) -> Miss:
-    return Miss(
-        f"{place.name} has the load size 0 or 1, which means up to the end of the ISO's volume, "
-        f"and lies behind that",
-        "give xorriso `-boot-load-size full`",
-        code="ISO018",
-    )
 
 
 def _of_refused(place: Place) -> Miss:
@@ -203,20 +200,17 @@ def _of_tables(node: Node, disk: Partitions) -> Miss:
                 _of_family(node, "ISO028", "DISK002"),
             )
         if disk.table.partitions and not gpt_partitions(disk):
-            if not any(partitions_are_apart(disk)) and not any(partitions_are_usable(disk)):
+            if any(partitions_are_apart(disk)):
+                why, code = "overlap", _of_family(node, "ISO023", "DISK009")
+            elif any(partitions_are_usable(disk)):
+                why, code = "lie outside of usable blocks", _of_family(node, "ISO022", "DISK008")
+            else:
                 return Miss(
                     "its GPT's partitions are marked as none that firmware shows (attribute 1)",
                     f"`sgdisk --attributes=1:clear:1 {shown(node.name)}`",
                     lacks,
                 )
-            overlap = any(partitions_are_apart(disk))
-            return Miss(
-                "firmware leaves out its GPT's partitions: they "
-                + ("overlap" if overlap else "lie outside of usable blocks"),
-                "write the GPT again, for example with `sgdisk`",
-                lacks,
-                _of_family(node, "ISO023", "DISK009") if overlap else _of_family(node, "ISO022", "DISK008"),
-            )
+            return Miss(f"firmware leaves out its GPT's partitions: they {why}", REWRITE, lacks, code)
     if disk.is_protected and isinstance(disk.table, FormatError):
         return Miss(
             f"neither GPT can be read; {disk.lost}", disk.rescue, code=_of_family(node, "ISO010", "DISK003")
@@ -230,8 +224,6 @@ def _of_tables(node: Node, disk: Partitions) -> Miss:
         )
     return Miss(
         "it has neither a GPT nor an MBR with partitions",
-        APPEND
-        if isinstance(node.artifact, Iso)
-        else f"`sgdisk --new=1:0:0 --typecode=1:ef00 {shown(node.name)}`",
+        _of_family(node, APPENDED, f"`sgdisk --new=1:0:0 --typecode=1:ef00 {shown(node.name)}`"),
         lacks,
     )

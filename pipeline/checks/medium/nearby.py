@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.checks.kind import Node
-from pipeline.checks.medium.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of, in_volume
+from pipeline.checks.medium.programs import ARCHITECTURES, BOOT_FOLDER, NAMES, image_of, in_volume, looked_for
 from pipeline.checks.quoting import shown
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.formats.udf import Udf
@@ -67,11 +67,10 @@ def in_tree(iso: Node) -> tuple[str, str]:
     udf = iso.artifact.udf
     in_udf = {one.path[1:].casefold() for one in udf.members} if isinstance(udf, Udf) else set()
     for child in iso.children:
-        folder, _, name = child.name.upper().rpartition("/")
-        if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES:
-            pe = image_of(child)
-            if pe and pe.machine == ARCHITECTURES[name] and pe.subsystem == EFI_APPLICATION:
-                if child.name.casefold() in in_udf:
-                    return child.name, "lies in UDF, which firmware need not read"
-                return child.name, "lies in ISO 9660 only, which firmware does not read"
+        name = looked_for(child.name.upper())
+        pe = image_of(child) if name else None
+        if pe and pe.machine == ARCHITECTURES[name] and pe.subsystem == EFI_APPLICATION:
+            if child.name.casefold() in in_udf:
+                return child.name, "lies in UDF, which firmware need not read"
+            return child.name, "lies in ISO 9660 only, which firmware does not read"
     return "", ""

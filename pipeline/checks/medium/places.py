@@ -13,7 +13,7 @@ from itertools import accumulate, zip_longest
 from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.kind import Node
-from pipeline.checks.medium.iso import FLOPPY, Iso
+from pipeline.checks.medium.iso import FLOPPY, HARD_DISK, Iso
 from pipeline.checks.medium.partitions import Partitions, read_partitions
 from pipeline.checks.medium.programs import Program, in_tree, in_volume
 from pipeline.errors import FormatError
@@ -26,7 +26,6 @@ from pipeline.formats.udf import Udf, has_two_anchors
 CD_BLOCK = eltorito.SECTOR_SIZE
 DISK_BLOCKS = gpt.SECTOR_SIZES  # bytes
 MBR_EFI_SYSTEM = 0xEF
-HARD_DISK = 4
 VOLUME_SIZE = 0x8050  # where the primary volume descriptor says it, in blocks of 2048 bytes
 OS_SPECIFIC = 2  # attribute of a GPT partition that firmware leaves out: no block I/O protocol
 

@@ -13,7 +13,6 @@ from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Finding, Severity
 from pipeline.checks.kind import Member, Node
 from pipeline.errors import FormatError
-from pipeline.formats.fat_directory import Entry
 from pipeline.formats.magic import describe
 from pipeline.formats.pe import EFI_APPLICATION, Pe, machine_name, read_pe
 
@@ -56,13 +55,12 @@ class Program:
 
 def in_volume(fat: Node) -> tuple[Program, ...]:
     """Return the programs that firmware would start from a FAT volume that can be read."""
-    nodes = {child.name: child for child in fat.children}
-    return tuple(_programs(fat.artifact, nodes))
+    return tuple(_programs(fat.artifact, {child.name: child for child in fat.children}))
 
 
 def in_tree(children: Iterable[Node]) -> tuple[Program, ...]:
     """Return the programs that firmware would start from a file system that it reads as it reads FAT."""
-    found = ((child, _name(child.name.upper())) for child in children)
+    found = ((child, looked_for(child.name.upper())) for child in children)
     return tuple(
         Program(child.name, child, ARCHITECTURES[name], 0, *_fault(child, ARCHITECTURES[name]))
         for child, name in found
@@ -72,7 +70,7 @@ def in_tree(children: Iterable[Node]) -> tuple[Program, ...]:
 
 def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
     for entry in efi.files:
-        name = _wanted(entry)
+        name = looked_for(entry.path.upper()) or looked_for(entry.short_path)
         if not name:
             continue
         machine = ARCHITECTURES[name]
@@ -92,12 +90,8 @@ def _programs(efi: EfiImage, nodes: dict[str, Node]) -> Iterator[Program]:
         yield Program(entry.path, node or lost, machine, end, fault, code)
 
 
-def _wanted(entry: Entry) -> str:
-    """Return the name by which firmware finds an entry, long or short, "" if it does not look for it."""
-    return _name(entry.path.upper()) or _name(entry.short_path)
-
-
-def _name(path: str) -> str:
+def looked_for(path: str) -> str:
+    """Return the name of a program that firmware looks for at a path, in capitals; "" if it does not."""
     folder, _, name = path.rpartition("/")
     return name if f"{folder}/" == BOOT_FOLDER and name in ARCHITECTURES else ""
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pipeline.checks.attempt import attempt
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Node
-from pipeline.checks.medium.iso import Iso, volume_size
+from pipeline.checks.medium.iso import SECTOR_SIZE, Iso, volume_size
 from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.medium.places import edk2_size, volume_end
 from pipeline.errors import FormatError
@@ -94,6 +94,28 @@ def sectors_are_no_smaller(node: Node) -> Iterator[Fault]:
                 f'{disk.sector_size}: Linux does not mount it ("logical sector size too small")',
                 f"make it again with `mkfs.vfat -S {disk.sector_size}`",
             )
+
+
+@iso_rule(
+    "ISO013",
+    "the EFI system partition is the boot image, the same blocks",
+    policy="medium",
+    spec="UEFI 2.10, §13.3.2.1",
+    fix="give xorriso `-e --interval:appended_partition_2:all::`",
+)
+def system_partition_is_boot_image(iso: Iso) -> Iterator[Fault]:
+    """A CD and a stick must boot the same: the same blocks, found in two ways."""
+    partition, boot = iso.partitions.system_partition, iso.efi_image
+    if partition is None or boot is None:
+        return
+    first, end = partition.first_lba * SECTOR_SIZE, (partition.last_lba + 1) * SECTOR_SIZE
+    offset = boot.entry.offset
+    size = max(boot.entry.size, boot.volume) if boot.entry.size else end - first
+    if (first, end) != (offset, offset + size) and offset + size <= len(iso.image):
+        yield (
+            f"the EFI system partition is bytes {first} to {end}, "
+            f"El Torito's EFI entry {offset} to {offset + size}"
+        )
 
 
 @iso_rule(

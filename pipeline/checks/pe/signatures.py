@@ -94,10 +94,8 @@ def are_not_revoked(pe: Pe) -> Iterator[Fault]:
 
 def refused(pe: Pe) -> tuple[Refusal, ...]:
     """Return by which published SbatLevels a program is refused; none without an .sbat that can be read."""
-    try:
-        return refusals(read_sbat(pe.contents(".sbat"))) if pe.section(".sbat") else ()
-    except FormatError:
-        return ()
+    components = or_none(lambda: read_sbat(pe.contents(".sbat"))) if pe.section(".sbat") else ()
+    return refusals(components or ())
 
 
 def in_dbx(pe: Pe) -> str:

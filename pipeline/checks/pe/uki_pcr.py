@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterator
 from itertools import product
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.pe.uki_profiles import CHOSEN, KNOWN, Profile, profiles
-from pipeline.errors import FormatError
 from pipeline.formats import pcr
 from pipeline.formats.budget import READ, STEPS
 from pipeline.formats.fields import CHUNK, budget_of, chunks
@@ -103,10 +103,8 @@ def _policies(uki: Pe, profile: Profile) -> list[pcr.Policy]:
     section = profile.one(NOT_MEASURED)
     if section is None:
         return []
-    try:
-        every = pcr.read_policies(uki.contents_of(section))
-    except FormatError:
-        return []  # it is a part of its own, of which that is said
+    # one that cannot be read is a part of its own, of which that is said
+    every = or_none(lambda: pcr.read_policies(uki.contents_of(section))) or ()
     return [one for one in every if one.pcrs == (pcr.KERNEL_BOOT,) and one.bank in pcr.BANKS]
 
 
