@@ -208,7 +208,9 @@ def _loadable(entry: Entry, kernel: Node | None) -> Elf:
 
 
 def _check_machine(entry: Entry, elf: Elf, kernel: Node | None) -> None:
-    machine = _machine(kernel)
+    found = kernel.artifact if kernel else None
+    pe = found.pe if isinstance(found, Kernel) else found
+    machine = pe.machine if isinstance(pe, Pe) else 0
     runs = RUN_BY.get(machine)
     if runs is None:
         return
@@ -225,13 +227,6 @@ def _check_machine(entry: Entry, elf: Elf, kernel: Node | None) -> None:
             f"but the kernel was built without CONFIG_{option}",
             f"build the kernel with CONFIG_{option}=y, or the program for {machine_name(machine)}",
         )
-
-
-def _machine(kernel: Node | None) -> int:
-    """Return the kernel's machine by its PE header, 0 if unknown."""
-    found = kernel.artifact if kernel else None
-    pe = found.pe if isinstance(found, Kernel) else found
-    return pe.machine if isinstance(pe, Pe) else 0
 
 
 def _option(kernel: Node | None, name: str) -> str:

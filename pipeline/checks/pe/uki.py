@@ -129,10 +129,9 @@ def sections_count(uki: Pe) -> Iterator[Fault]:
 
 def _quoted(uki: Pe, name: str) -> str:
     """Return a command line as it is quoted, "" for any other section."""
-    for section, own, contents in sections.readable(uki):
-        if own == name and section.name == ".cmdline":
-            return f", {bytes(contents).decode(errors='replace')!r}"
-    return ""
+    found = {own: section for section, own in sections.named(uki)}[name]
+    contents = or_none(uki.contents_of, found) if found.name == ".cmdline" else None
+    return "" if contents is None else f", {bytes(contents).decode(errors='replace')!r}"
 
 
 @rule(
