@@ -31,7 +31,7 @@ def is_no_half_uki(pe: Pe) -> Iterator[Fault]:
 
 def members(pe: Pe) -> Iterator[Member]:
     """Yield the sections; those of an addon are read as what they are."""
-    for section, name, contents in sections.readable(pe):
+    for section, name, contents in sections.with_contents(pe):
         kind = KINDS.get(section.name, "") if len(contents) else ""
         yield Member(name, contents, section.raw_offset, kind)
 

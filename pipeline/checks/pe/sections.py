@@ -34,7 +34,7 @@ def named(pe: Pe) -> Iterator[tuple[Section, str]]:
         yield section, section.name if count == 1 else f"{section.name} ({count})"
 
 
-def readable(pe: Pe) -> Iterator[tuple[Section, str, Image]]:
+def with_contents(pe: Pe) -> Iterator[tuple[Section, str, Image]]:
     """Yield each section with its own name and its bytes; `are_inside` tells of those that lie outside."""
     for section, name in named(pe):
         contents = or_none(pe.contents_of, section)

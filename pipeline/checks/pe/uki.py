@@ -105,7 +105,7 @@ def uname_is_the_kernels(uki: Pe) -> Iterator[Fault]:
 )
 def initrd_is_an_initramfs(uki: Pe) -> Iterator[Fault]:
     """Linux goes on without what it does not know, to `Unable to mount root fs`."""
-    for section, name, initrd in sections.readable(uki):
+    for section, name, initrd in sections.with_contents(uki):
         if section.name in (".initrd", ".ucode") and len(initrd) and not is_archive(initrd):
             yield f"the UKI's {name} is {describe(initrd)}, not an initramfs"
 
@@ -169,7 +169,7 @@ def sbat_can_be_read(uki: Pe) -> None:
 def members(uki: Pe) -> Iterator[Member]:
     """Yield the sections; what the stub takes has to be what its name says."""
     kinds = {".linux": "kernel" if uki.machine == AMD64 else None, ".cmdline": "cmdline", **BY_SECTION}
-    for section, name, contents in sections.readable(uki):
+    for section, name, contents in sections.with_contents(uki):
         if section.name == ".linux" and section.virtual_size > section.raw_size:
             contents = _without_padding(contents, uki.file_alignment)
         kind = kinds.get(section.name, "") if len(contents) else ""
