@@ -5,15 +5,14 @@ What an answer file may say is for the installer to judge (docs/unattended.md).
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.build.build import run_uncached
-from pipeline.build.builder import Builder
+from pipeline.build.session import Session
+from pipeline.cli.commands import installer
 from pipeline.errors import PipelineError
 from pipeline.inspection.open import located
-from pipeline.plan.step import Output, Source, Step
-from pipeline.project.checkout import Project
+from pipeline.plan.step import Source, Step
 from pipeline.project.product import product_of
 from pipeline.report import Line
 from pipeline.steps import check_answers
@@ -22,39 +21,38 @@ CONTAINER = "imager"
 """Where the program runs: any of our containers will do for a static one, and an ISO needs this one."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the installer would follow a file, and what it says of it."""
-
-    good: bool
-    text: str
+def judge(_session: Session, check: str) -> None:
+    """Raise PipelineError where no file is named, or none that is there."""
+    file_called(check)
 
 
-def check(
-    project: Project, image: str, made: Output, builder: Builder, name: str, log: Path, line: Line
-) -> Verdict:
-    """Have the program `made` of `image` judge the file `name`, as it is called where ./doit was called.
+def answers(session: Session, check: str) -> bool:
+    """Print what the file `check`, as it is called where ./doit was called, makes the installer do, or all
+    that is wrong with it; return whether the installer would follow it.
 
     Raises PipelineError where there is no such file, StepError where the program cannot judge.
     """
-    path = file_called(name)
+    image, program = installer(session)
+    project, path = session.project, file_called(check)
     about = product_of(project.root, image, project.recipes[image])
     step = Step(
         name="answers",
         summary="Check an answer file.",
         container=project.lock_of(CONTAINER),
         inputs={
-            check_answers.PROGRAM: made,
+            check_answers.PROGRAM: program,
             check_answers.FILE: Source(path),
             **({check_answers.ABOUT: Source(about)} if about else {}),
         },
         outputs=(),
         run=check_answers.check,
     )
-    with builder.store.scratch() as out:
-        run_uncached(step, builder, out, log, line, known_as="the check")
-        verdict = Verdict(**json.loads((out / check_answers.VERDICT).read_text()))
-    return Verdict(verdict.good, called(verdict.text, name))
+    log, line = session.folder(image) / "logs" / "answers.log", Line("answers", session.report)
+    with session.store.scratch() as out:
+        run_uncached(step, session.builder, out, log, line, known_as="the check")
+        verdict = json.loads((out / check_answers.VERDICT).read_text())
+    session.report.print(called(verdict["text"], check).rstrip("\n"))
+    return bool(verdict["good"])
 
 
 def file_called(name: str) -> Path:

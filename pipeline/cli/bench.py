@@ -139,7 +139,7 @@ PARTS: Mapping[str, Callable[[Session, str], Iterator[Figure]]] = {
 """What is measured, in this order: the last one removes this project's images from the engine."""
 
 
-def judge(only: str) -> list[str]:
+def judge(_session: Session, only: str) -> list[str]:
     """Return the parts that a list names, all for an empty one. Raises PipelineError for an unknown name."""
     wanted = [name.strip() for name in only.split(",")] if only else list(PARTS)
     for name in wanted:
@@ -151,7 +151,7 @@ def judge(only: str) -> list[str]:
 def measure(session: Session, only: str) -> None:
     """Measure the parts that are named, show each figure when it is there, and write artifacts/bench.json."""
     figures: list[Figure] = []
-    parts = judge(only)
+    parts = judge(session, only)
     image, _ = session.first_medium
     for part in parts:
         for figure in PARTS[part](session, image):

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.boot import boot_test, probe
+from pipeline.boot import boot_test as boots
+from pipeline.boot import probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import kvm
@@ -59,6 +60,33 @@ def _step(
     )
 
 
+def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
+    """Boot each image in virtual machines, and install from it: all ways and stories, or some.
+
+    `seed` repeats what an earlier test left to chance; 0 leaves it to chance. Raises as `test` does.
+    """
+    summary = "boot it in virtual machines, and install from it"
+    for image in session.media:
+        try:
+            with session.report.step(f"boot-test:{image}", summary) as line:
+                test(session, image, names(only), accel, seed, line)
+        except StepError:
+            tell(session, session.folder(image))
+            raise
+        tell(session, session.folder(image))
+
+
+def names(only: str) -> list[str]:
+    """Return the names in a list with commas between them."""
+    return [name for name in only.split(",") if name]
+
+
+def tell(session: Session, folder: Path) -> None:
+    """Print what the boot test of an image found, and where to look."""
+    session.report.table(("boot test", "verdict", "seconds:", "of which"), rows(folder))
+    session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
+
+
 def test(session: Session, image: str, only: Sequence[str], accel: str, seed: int, line: Line) -> None:
     """Boot the image's ISO each of the ways, then install from it as each of the stories tells.
 
@@ -78,7 +106,7 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
         target.mkdir(parents=True)
     if ways:
         booting = {"ways": ways, "accel": accel, "timeout": TIMEOUT, "folder": str(target)}
-        step = _step(session, image, "boot-test", boot_test.run, booting | _greeting(session, image))
+        step = _step(session, image, "boot-test", boots.run, booting | _greeting(session, image))
         _play(session, image, step, target, line)
     failures: list[StepError] = []
     for proof in proofs:
@@ -162,12 +190,12 @@ def chosen(only: Sequence[str], stories: Sequence[str]) -> tuple[list[str], list
     return ways, [name for name in stories if not only or name in only]
 
 
-def judge(session: Session, only: Sequence[str], accel: str) -> None:
+def judge(session: Session, only: str, accel: str, **_other: object) -> None:
     """Raise PipelineError for an unknown accelerator, way or story."""
     machine.accelerators(accel, kvm=True)
     proofs = (proof for image in session.media for proof in acceptance.of(session.project, image))
     known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs for name in proof.stories)])
-    for name in only:
+    for name in names(only):
         if name not in known:
             raise PipelineError(
                 f"{name!r} is neither a way of booting nor an installation", f"choose from {', '.join(known)}"

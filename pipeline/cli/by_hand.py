@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.boot import interactive
 from pipeline.build.session import Session
 from pipeline.cli import boot_test, realise
+from pipeline.cli.commands import judge_iso
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Source, Step
 from pipeline.report import Line
@@ -97,6 +98,17 @@ def _size(disk: Path) -> int:
     """Return how many bytes the disk in a qcow2 image has."""
     with disk.open("rb") as file:
         return int(struct.unpack(">Q", file.read(SIZE_AT.stop)[SIZE_AT])[0])
+
+
+def judge(session: Session, debug: bool, **options: object) -> None:
+    """Raise PipelineError for options that are wrong, or do not go together."""
+    judge_iso(debug=debug)
+    Wish(**options).judge(session)  # type: ignore[arg-type]
+
+
+def boot(session: Session, **options: object) -> bool:
+    """Boot the first image in this terminal, as `look_around` does; return whether QEMU ended well."""
+    return look_around(session, Wish(**options)) == 0  # type: ignore[arg-type]
 
 
 def look_around(session: Session, wish: Wish) -> int:

@@ -3,8 +3,6 @@
 Heavy modules are imported where they are used: doing nothing has to take no time.
 """
 
-from pathlib import Path
-
 from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
 from pipeline.cli.realise import RECORD
@@ -12,8 +10,7 @@ from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source
 from pipeline.project import checkout, outputs, versions
-from pipeline.report import Line, size_text
-from pipeline.sandbox.run import StepError
+from pipeline.report import size_text
 from pipeline.steps.check_answers import PROGRAM
 
 
@@ -137,67 +134,6 @@ def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: 
     return prove(session, vary, step, without, full_report=diffoscope)
 
 
-def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
-    """Boot each image in virtual machines, and install from it: all ways and stories, or some.
-
-    `seed` repeats what an earlier test left to chance; 0 leaves it to chance.
-    """
-    from pipeline.cli import boot_test as boots
-
-    summary = "boot it in virtual machines, and install from it"
-    names = _names(only)
-    for image in session.media:
-        folder = session.folder(image)
-        try:
-            with session.report.step(f"boot-test:{image}", summary) as line:
-                boots.test(session, image, names, accel, seed, line)
-        except StepError:
-            tell_boots(session, folder)
-            raise
-        tell_boots(session, folder)
-
-
-def _names(only: str) -> list[str]:
-    return [name for name in only.split(",") if name]
-
-
-def judge_boot_test(session: Session, only: str, accel: str, **_other: object) -> None:
-    """Raise PipelineError for an unknown name or accelerator."""
-    from pipeline.cli import boot_test as boots
-
-    boots.judge(session, _names(only), accel)
-
-
-def judge_boot(session: Session, debug: bool, **options: object) -> None:
-    """Raise PipelineError for options that are wrong, or do not go together."""
-    from pipeline.cli import by_hand
-
-    judge_iso(debug=debug)
-    by_hand.Wish(**options).judge(session)  # type: ignore[arg-type]
-
-
-def judge_answers(_session: Session, check: str, **_other: object) -> None:
-    """Raise PipelineError where no file is named, or none that is there."""
-    from pipeline.cli import answers
-
-    answers.file_called(check)
-
-
-def tell_boots(session: Session, folder: Path) -> None:
-    """Print what the boot test of an image found, and where to look."""
-    from pipeline.cli import boot_test as boots
-
-    session.report.table(("boot test", "verdict", "seconds:", "of which"), boots.rows(folder))
-    session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
-
-
-def boot(session: Session, **options: object) -> bool:
-    """Boot the first image in this terminal."""
-    from pipeline.cli import by_hand
-
-    return by_hand.look_around(session, by_hand.Wish(**options)) == 0  # type: ignore[arg-type]
-
-
 def inspect(_session: Session, arguments: list[str]) -> None:
     """Say of boot images whether they will boot, confined as `entry` has it do so where it comes first.
 
@@ -218,53 +154,6 @@ def installer(session: Session) -> tuple[str, Output]:
             if PROGRAM in step.outputs:
                 return image, step.output(PROGRAM)
     raise PipelineError(f"no recipe has the program {PROGRAM}", "add one that has to recipes/")
-
-
-def answers(session: Session, check: str) -> bool:
-    """Say what an answer file will make the installer do, or all that is wrong with it."""
-    from pipeline.cli import answers
-
-    image, program = installer(session)
-    log = session.folder(image) / "logs" / "answers.log"
-    line = Line("answers", session.report)
-    verdict = answers.check(session.project, image, program, session.builder, check, log, line)
-    session.report.print(verdict.text.rstrip("\n"))
-    return verdict.good
-
-
-def pin(session: Session, arguments: list[str]) -> None:
-    """Measure a file from outside, and write its pin into the manifest."""
-    from pipeline.cli.pin import pin
-
-    pin(session, arguments)
-
-
-def new(session: Session, product: str, arguments: list[str]) -> None:
-    """Make a project for another product."""
-    from pipeline.cli.new import new
-
-    new(session, arguments, product)
-
-
-def explain(session: Session, names: list[str]) -> None:
-    """Print what a step runs, on what, and where."""
-    from pipeline.cli import explain
-
-    explain.explain(session, names)
-
-
-def shell(session: Session, names: list[str]) -> None:
-    """Give this terminal a shell where a step would run."""
-    from pipeline.cli import explain
-
-    explain.shell(session, names)
-
-
-def doctor(session: Session) -> bool:
-    """Say whether this machine can do all that."""
-    from pipeline.cli.doctor import examine
-
-    return examine(session)
 
 
 def gc(session: Session, days: int) -> None:
@@ -300,24 +189,3 @@ def gc(session: Session, days: int) -> None:
             else:
                 store.forget_image(digits_of(tag))
                 report.print(f"removed: image {tag}")
-
-
-def test(session: Session, fast: bool) -> bool:
-    """Run all tests, or those that need no container."""
-    from pipeline.cli.run_tests import run_tests
-
-    return run_tests(session, fast=fast)
-
-
-def judge_bench(_session: Session, only: str) -> None:
-    """Raise PipelineError for what is not measured."""
-    from pipeline.cli.bench import judge
-
-    judge(only)
-
-
-def bench(session: Session, only: str) -> None:
-    """Measure, and write artifacts/bench.json."""
-    from pipeline.cli.bench import measure
-
-    measure(session, only)

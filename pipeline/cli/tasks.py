@@ -4,6 +4,7 @@
 """
 
 import functools
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -113,16 +114,17 @@ def _option(name: str, default: str | bool | int, explained: str) -> dict[str, A
 class Command:
     """A command that people have besides the steps: what it says of itself, does, and takes.
 
-    `judge` is called with its options before anything is made for it; `words` is what it calls the arguments
-    that are no options; `needs` says which tasks come first.
+    `action` is a function below `pipeline.cli`, `module:name`, and so is `judge`, which is called with the
+    options before anything is made for it. `words` is what it calls the arguments that are no options;
+    `needs` says which tasks come first.
     """
 
     doc: str
-    action: Callable[..., bool | None]
+    action: str
     params: tuple[dict[str, Any], ...] = ()
     words: str | None = None
     needs: Callable[[Session, dict[str, str]], list[str]] = _nothing
-    judge: Callable[..., None] | None = None
+    judge: str = ""
 
 
 ACCEL = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
@@ -132,23 +134,23 @@ DEBUG = _option("debug", False, "an image that talks and gives a shell on the se
 COMMANDS = {
     "test": Command(
         "all tests; --fast for those that need no container",
-        commands.test,
+        "run_tests:run_tests",
         (_option("fast", False, "unit tests only: nothing that needs a container or a virtual machine"),),
     ),
     "boot-test": Command(
         "boot that ISO, install from it, start what was installed, and say what happened",
-        commands.boot_test,
+        "boot_test:boot_test",
         (
             _option("only", "", "ways of booting and installations by name, with commas between them"),
             ACCEL,
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ),
         needs=_iso,
-        judge=commands.judge_boot_test,
+        judge="boot_test:judge",
     ),
     "boot": Command(
         "boot it in the terminal, to look around",
-        commands.boot,
+        "by_hand:boot",
         (
             _option(
                 "way", "", "how it is attached: cd, usb, disk, or esp for a FAT folder with the UKI alone"
@@ -163,23 +165,23 @@ COMMANDS = {
             DEBUG,
         ),
         needs=_tracked,
-        judge=commands.judge_boot,
+        judge="by_hand:judge",
     ),
     "inspect": Command(
         "say of any boot image whether it will boot, and why not; --help says more",
-        commands.inspect,
+        "commands:inspect",
         words="arguments",
     ),
     "answers": Command(
         "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
-        commands.answers,
+        "answers:answers",
         (_option("check", "", "the answer file, see docs/unattended.md"),),
         needs=_installer_task,
-        judge=commands.judge_answers,
+        judge="answers:judge",
     ),
     "reproduce": Command(
         "build twice in surroundings that differ on purpose, and compare every artifact",
-        commands.reproduce,
+        "commands:reproduce",
         (
             _option("vary", "", "vary only these: names with commas between them, such as clock,order"),
             _option("step", "", "build and compare one step only: kernel, uki, iso, ..."),
@@ -190,20 +192,22 @@ COMMANDS = {
     ),
     "explain": Command(
         "STEP: print the command lines of a step, its container, inputs and environment",
-        commands.explain,
+        "explain:explain",
         words="names",
         needs=_tracked,
     ),
     "shell": Command(
         "STEP: a shell in this terminal, in a container that holds all that a step finds",
-        commands.shell,
+        "explain:shell",
         words="names",
         needs=_tracked,
     ),
-    "doctor": Command("say whether this machine can do all that, and what to change if not", commands.doctor),
+    "doctor": Command(
+        "say whether this machine can do all that, and what to change if not", "doctor:examine"
+    ),
     "lock": Command(
         "resolve containers/*.toml and roots/*.toml to new locks in manifests/; or name some, or `outputs`",
-        commands.lock,
+        "commands:lock",
         (
             _option("check", False, "write nothing: say whether the locks are what apt resolves now"),
             _option("downgrade", False, "lock packages that are older than those that are locked"),
@@ -215,27 +219,39 @@ COMMANDS = {
     ),
     "pin": Command(
         "NAME FILE|URL: write where a file from outside comes from, its SHA-256 and size into the manifest",
-        commands.pin,
+        "pin:pin",
         words="arguments",
     ),
     "new": Command(
         "FOLDER --product NAME: make a project of your own, for another product, that builds at once",
-        commands.new,
+        "new:new",
         (_option("product", "", "what the product is called"),),
         words="arguments",
     ),
     "bench": Command(
         "measure",
-        commands.bench,
+        "bench:measure",
         (_option("only", "", "measure these only: edits, inspect, boot, reproduce, cold"),),
-        judge=commands.judge_bench,
+        judge="bench:judge",
     ),
     "gc": Command(
         "show what the cache holds and remove what no recent build used",
-        commands.gc,
+        "commands:gc",
         (_option("days", 30, "keep what a build of the last DAYS days used"),),
     ),
 }
+
+
+def named(where: str) -> Callable[..., Any]:
+    """Return the function `module:name` below `pipeline.cli`."""
+    module, _, name = where.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(f"pipeline.cli.{module}"), name)
+    return function
+
+
+def _later(where: str, session: Session) -> Callable[..., Any]:
+    """Return what calls a function of that name, whose module is loaded then: doing nothing takes no time."""
+    return lambda *args, **options: named(where)(session, *args, **options)
 
 
 def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
@@ -244,9 +260,9 @@ def _command_tasks(session: Session, names: dict[str, str]) -> Iterator[Task]:
             session,
             name,
             command.doc,
-            functools.partial(command.action, session),
+            _later(command.action, session),
             params=list(command.params),
             pos_arg=command.words,
             task_dep=command.needs(session, names),
-            meta={JUDGE: functools.partial(command.judge, session)} if command.judge else None,
+            meta={JUDGE: _later(command.judge, session)} if command.judge else None,
         )

@@ -111,14 +111,14 @@ def shop(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_good_file(shop: Session, screen: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "rack 1.toml").write_text("good\n")
-    assert commands.answers(shop, "rack 1.toml") is True
+    assert answers.answers(shop, "rack 1.toml") is True
     assert screen.getvalue() == "rack 1.toml: this file is right.\n  Task  install\n"
 
 
 def test_a_file_with_mistakes(shop: Session, screen: io.StringIO, tmp_path: Path) -> None:
     path = tmp_path / "[red].toml"
     path.write_text("bad\n")
-    assert commands.answers(shop, str(path)) is False
+    assert answers.answers(shop, str(path)) is False
     assert screen.getvalue() == (
         f"{path}:3: task: It is wrong: install.toml: x\n  hint: Mend it.\n{path}:9: This is not TOML: x.\n"
     )
@@ -140,7 +140,7 @@ def test_a_file_with_mistakes(shop: Session, screen: io.StringIO, tmp_path: Path
 def test_what_cannot_be_checked(shop: Session, tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "broken").write_text("anything\n")
     with pytest.raises(PipelineError) as caught:
-        commands.answers(shop, name)
+        answers.answers(shop, name)
     assert str(caught.value) == message
 
 
@@ -151,14 +151,14 @@ def test_a_container_that_ends_by_itself(
     (tmp_path / "a.toml").write_text("good\n")
     log = shop.folder("toy") / "logs/answers.log"
     with pytest.raises(StepError) as caught:
-        commands.answers(shop, "a.toml")
+        answers.answers(shop, "a.toml")
     assert str(caught.value) == f"the check ended with status 137\n  hint: its log: {log}"
 
 
 def test_a_checkout_without_an_installer(shop: Session) -> None:
     vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)),)}
     with pytest.raises(PipelineError) as caught:
-        commands.answers(shop, "a.toml")
+        answers.answers(shop, "a.toml")
     assert str(caught.value) == ("no recipe has the program installer\n  hint: add one that has to recipes/")
     assert tasks._installer_task(shop, {}) == []
 

@@ -19,7 +19,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.cli import bench, bench_checkout, bench_edits, boot_test
 from pipeline.cli.bench import write_large_iso
 from pipeline.cli.bench_checkout import Checkout, Figure
-from pipeline.cli.tasks import COMMANDS
+from pipeline.cli.tasks import COMMANDS, named
 from pipeline.cli.workers import MOST
 from pipeline.errors import PipelineError
 from pipeline.formats.fields import open_image
@@ -173,15 +173,13 @@ def test_a_second_product_is_a_copy_of_the_recipes_of_the_first(said: Said) -> N
     ("only", "parts"),
     [("", list(bench.PARTS)), ("cold, edits", ["edits", "cold"]), ("boot", ["boot"])],
 )
-def test_parts_are_chosen_by_name(only: str, parts: list[str]) -> None:
-    assert bench.judge(only) == parts
+def test_parts_are_chosen_by_name(session: Session, only: str, parts: list[str]) -> None:
+    assert bench.judge(session, only) == parts
 
 
 def test_an_unknown_part(session: Session) -> None:
-    judge = COMMANDS["bench"].judge
-    assert judge
     with pytest.raises(PipelineError) as caught:
-        judge(session, only="edits,all")
+        named(COMMANDS["bench"].judge)(session, only="edits,all")
     assert str(caught.value) == (
         "--only: 'all' is not measured\n  hint: choose from edits, inspect, boot, reproduce, cold"
     )

@@ -60,9 +60,9 @@ def test_what_is_run(only: list[str], ways: list[str], stories: list[str]) -> No
 
 
 def test_a_name_that_is_neither(session: Session) -> None:
-    boot_test.judge(session, ["usb", "nvme"], "tcg")
+    boot_test.judge(session, "usb,nvme", "tcg")
     with pytest.raises(PipelineError) as caught:
-        boot_test.judge(session, ["usb", "floppy"], "auto")
+        boot_test.judge(session, "usb,floppy", "auto")
     known = ", ".join((*WAYS, *STORIES))
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"

@@ -1,5 +1,6 @@
 """doit itself, on this checkout and on broken copies of it."""
 
+import inspect
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from doit.exceptions import TaskError, TaskFailed
 
 from pipeline.build.session import Session
 from pipeline.cli import reporter
+from pipeline.cli.tasks import COMMANDS, Command, named
 from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
 from pipeline.report import Report
@@ -80,6 +82,15 @@ def test_the_tasks_and_their_order() -> None:
     done = doit(ROOT, "list")
     assert (listed(done), done.stderr) == (NAMES + STEPS, "")
     assert all(len(line.split()) > 1 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_what_a_command_names_takes_its_options(command: Command) -> None:
+    options = {each["name"]: each["default"] for each in command.params}
+    if command.words:
+        options[command.words] = []
+    for where in filter(None, (command.action, command.judge)):
+        inspect.signature(named(where)).bind(None, **options)
 
 
 def test_a_mistake_fails_what_makes_something_alone(copy: Path) -> None:
