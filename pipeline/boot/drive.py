@@ -65,9 +65,9 @@ def judge(vm: Session, *, rebooting: bool = False) -> None:
                 raise stopped(symptoms.OFF)
     if vm.watch.is_news:
         vm.watch.is_news = False
-        for symptom in vm.watch.showing():
-            if symptom.final:
-                raise stopped(symptom.cause)
+        for cause in vm.watch.showing():
+            if cause.final:
+                raise stopped(cause)
 
 
 async def _reach(vm: Session, stage: Stage) -> None:

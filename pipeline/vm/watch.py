@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pipeline.vm import symptoms
 from pipeline.vm.serial_terminal import Terminal
 from pipeline.vm.stages import Stage, reached
-from pipeline.vm.symptoms import Cause, Symptom
+from pipeline.vm.symptoms import Cause
 
 FIRST_COMPLAINTS = 8  # lines: what follows is a register dump
 LAST_LOGGED = 12  # lines
@@ -78,15 +78,15 @@ class Watch:
         """Take in what the screen shows now."""
         self.screen, self.is_news = text, True
 
-    def showing(self) -> list[Symptom]:
+    def showing(self) -> list[Cause]:
         """Return the symptoms on the serial console, on the screen and in QEMU's messages, best first."""
         texts = (self.complaints, self.terminal.said(), self.screen, "\n".join(self.kernel_log))
-        found = {symptom for text in texts for symptom in symptoms.find(text, self.stage)}
-        return [symptom for symptom in symptoms.SYMPTOMS if symptom in found]
+        found = {cause for text in texts for cause in symptoms.find(text, self.stage)}
+        return [cause for cause in symptoms.SYMPTOMS if cause in found]
 
     def diagnose(self, otherwise: Cause | None = None) -> Cause | None:
         """Return why the machine failed: what the best symptom says, else `otherwise`."""
-        return next((symptom.cause for symptom in self.showing()), otherwise)
+        return next(iter(self.showing()), otherwise)
 
     def last_words(self, failure: str, cause: Cause | None) -> str:
         """Return what a person is told of `failure`: how far the machine came, and what there was to see."""
