@@ -66,9 +66,10 @@ class Monitor:
         """Take a device away, at once where its bus allows that."""
         await self._execute("device_del", id=device)
 
-    async def plug_in(self, driver: str, **properties: object) -> None:
-        """Add a device to the running machine."""
-        await self._execute("device_add", driver=driver, **properties)
+    async def plug_in(self, node: str, serial: str) -> None:
+        """Plug the disk `node` into its own USB controller."""
+        names = {"id": f"usb-{node}", "bus": f"xhci-{node}.0", "drive": node, "serial": serial}
+        await self._execute("device_add", driver="usb-storage", removable=True, **names)
 
     async def replace_image(self, node: str, image: Path) -> None:
         """Put the file `image` below the disk `node`, a raw one, in the place of whatever is there."""

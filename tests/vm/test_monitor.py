@@ -71,14 +71,21 @@ def test_power_on_continues_the_stopped_machine() -> None:
 def test_a_device_is_pulled_out_and_plugged_in() -> None:
     async def scene(monitor: Monitor) -> None:
         await monitor.unplug("usb-target")
-        await monitor.plug_in("usb-storage", id="usb-target", removable=True)
+        await monitor.plug_in("target", "S1")
 
     _, heard = converse(scene, {"device_del": {"return": {}}, "device_add": {"return": {}}})
     assert heard == [
         {"execute": "device_del", "arguments": {"id": "usb-target"}},
         {
             "execute": "device_add",
-            "arguments": {"driver": "usb-storage", "id": "usb-target", "removable": True},
+            "arguments": {
+                "driver": "usb-storage",
+                "removable": True,
+                "id": "usb-target",
+                "bus": "xhci-target.0",
+                "drive": "target",
+                "serial": "S1",
+            },
         },
     ]
 

@@ -37,12 +37,10 @@ async def installed_stays(lab: Lab) -> None:
 async def late_disk(lab: Lab) -> None:
     """A disk that fits the rule, too, turns up while it is said when it starts: nothing is written."""
     late = lab.disk("usb", node="late")
-    async with _in_doubt(lab, 'min_size = "8 GB"', lab.disk("virtio-blk"), late) as vm:
+    async with untouched(lab, screens.answers('min_size = "8 GB"'), lab.disk("virtio-blk"), late) as vm:
         await vm.monitor.unplug("usb-late")
         await vm.see(screens.UNATTENDED, "It starts in")
-        await vm.monitor.plug_in(
-            "usb-storage", id="usb-late", bus="xhci-late.0", drive="late", serial=OTHER, removable=True
-        )
+        await vm.monitor.plug_in("late", OTHER)
         await screens.refuses(vm, "2 disks", OTHER)
         await vm.shows("refused", screens.REFUSED, "2 disks")
 
@@ -51,7 +49,7 @@ async def hanging_disk(lab: Lab) -> None:
     """A disk says that it is another one now, and no more: it might fit the rule. Nothing is written."""
     image = disks.foreign_system(lab.work / "other.img", 1 << 30, lab.work)
     other = Disk("other", image, "virtio-blk", serial=OTHER, can_hang=True)
-    async with _in_doubt(lab, "empty = true", lab.disk("virtio-blk"), other) as vm:
+    async with untouched(lab, screens.answers("empty = true"), lab.disk("virtio-blk"), other) as vm:
         await vm.see(screens.UNATTENDED, "It starts in")
         await vm.monitor.hang()
         await vm.monitor.resize("other", 2 << 30)
@@ -61,11 +59,10 @@ async def hanging_disk(lab: Lab) -> None:
 
 
 @asynccontextmanager
-async def _in_doubt(lab: Lab, rule: str, *parts: Disk) -> AsyncIterator[Session]:
+async def untouched(lab: Lab, text: str, *parts: Disk) -> AsyncIterator[Session]:
     """Start the machine with an answer file; when it has switched itself off, no disk was written to."""
     before = [disks.digest(disk.image) for disk in parts]
-    machine = with_answers(lab, lab.machine(lab.medium(), *parts), screens.answers(rule))
-    async with lab.start(machine) as vm:
+    async with lab.start(with_answers(lab, lab.machine(lab.medium(), *parts), text)) as vm:
         yield vm
         await vm.is_off()
     must([disks.digest(disk.image) for disk in parts] == before, "a disk was written to")

@@ -45,13 +45,11 @@ async def tools(lab: Lab) -> None:
     _damage(disk, system)
     stick = Disk("stick", disks.stick(lab.work / "stick.img", "LOGS", {}), "usb", serial="STICK0001")
     async with lab.start(lab.machine(lab.medium(), disk, stick, fresh=False), "tools") as vm:
-        await screens.greet(vm)
-        await vm.press("t")
-        await vm.see(screens.TOOLS)
-        await vm.press("e")
+        await screens.tool(vm, "e")
         await vm.hear("end of the log of truthdb-installer")
         await vm.press("x")
         await vm.see("The logs are on")
+        await vm.press("v")
         await _validate(vm, "BAD")
         await vm.photograph("damaged")
         await vm.press("b")
@@ -69,9 +67,7 @@ async def tools(lab: Lab) -> None:
     judges.volume(stick.image)
     must("installer.log" in listed and "kernel.log" in listed, f"the stick holds {listed!r}")
     async with lab.start(lab.machine(lab.medium(), disk, fresh=False), "validate") as vm:
-        await screens.greet(vm)
-        await vm.press("t")
-        await vm.see(screens.TOOLS)
+        await screens.tool(vm, "v")
         await _validate(vm, "ok ")
         # OVMF forgets entries of disks without a place in QEMU's boot order, as this one beside the medium.
         wrong = [line for line in vm.terminal.text().splitlines() if "BAD" in line]
@@ -82,8 +78,7 @@ async def tools(lab: Lab) -> None:
 
 
 async def _validate(vm: Session, expected: str) -> None:
-    """Validate the disk, and wait for the whole report, with `expected` in it."""
-    await vm.press("v")
+    """Have the tool validate the disk, and wait for the whole report, with `expected` in it."""
     await screens.point_at(vm, "vda")
     await vm.press("enter")
     await vm.see(screens.VALIDATE, expected, screens.BACK)
@@ -143,10 +138,7 @@ async def changes_settings(lab: Lab) -> None:
     before = disks.digest(disk.image, data.start, data.size)
     beside = replace(disk, turn=1)  # else OVMF forgets its entry, as the medium is first
     async with lab.start(lab.machine(lab.medium(), beside, fresh=False), "tool") as vm:
-        await screens.greet(vm)
-        await vm.press("t")
-        await vm.see(screens.TOOLS)
-        await vm.press("c")
+        await screens.tool(vm, "c")
         await screens.point_at(vm, "nvme0n1")
         await vm.press("enter")
         await vm.see(screens.SETTINGS, "truthdb")

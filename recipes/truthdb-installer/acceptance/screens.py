@@ -36,6 +36,14 @@ async def greet(vm: Session, *, on_screen: bool = False) -> None:
         await vm.shows("welcome", "Welcome", "This computer has all of that")
 
 
+async def tool(vm: Session, key: str) -> None:
+    """Choose a tool, from Welcome."""
+    await greet(vm)
+    await vm.press("t")
+    await vm.see(TOOLS)
+    await vm.press(key)
+
+
 async def choose(vm: Session, disk: str, *, on_screen: bool = False) -> None:
     """Go to the list of disks, and put the pointer on `disk`, a kernel name."""
     await vm.press("enter", on_screen=on_screen)
@@ -79,8 +87,8 @@ async def confirm(vm: Session, serial: str, *, on_screen: bool = False, title: s
     await vm.press("enter", on_screen=on_screen)
 
 
-async def install(vm: Session, disk: str, serial: str, *, on_screen: bool = False) -> None:
-    """Install to `disk`, from Welcome to Done."""
+async def begin(vm: Session, disk: str, serial: str, *, on_screen: bool = False) -> None:
+    """Go from Welcome to the moment at which the installation to `disk` starts."""
     await greet(vm, on_screen=on_screen)
     await choose(vm, disk, on_screen=on_screen)
     if on_screen:
@@ -91,6 +99,11 @@ async def install(vm: Session, disk: str, serial: str, *, on_screen: bool = Fals
         await vm.shows("settings", SETTINGS, "Host name")
     await vm.press("enter", on_screen=on_screen)
     await confirm(vm, serial, on_screen=on_screen)
+
+
+async def install(vm: Session, disk: str, serial: str, *, on_screen: bool = False) -> None:
+    """Install to `disk`, from Welcome to Done."""
+    await begin(vm, disk, serial, on_screen=on_screen)
     await done(vm)
     if on_screen:
         await vm.shows("done", DONE[0], "is installed on", "were read back")
@@ -107,8 +120,9 @@ async def done(vm: Session) -> None:
 
 
 async def fails(vm: Session, *words: str) -> None:
-    """Wait for the screen that says what went wrong, with these words on it."""
+    """Wait for the screen that says what went wrong, with these words on it, on the serial line and here."""
     await vm.see(WRONG, *words)
+    await vm.shows("error", WRONG, *words)
 
 
 async def refuses(vm: Session, *words: str) -> None:
