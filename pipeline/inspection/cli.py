@@ -68,12 +68,12 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(error, BrokenPipeError):  # who reads has read enough
             return GOOD
         why = PipelineError(f"cannot be written: {error.strerror}", "write it where there is room")
-        _complain("standard output", why)
+        _complain(why, "standard output")
         return UNREADABLE
     except KeyboardInterrupt:
         return STOPPED
     except Exception as error:
-        _complain("what was found", defect(error))
+        _complain(defect(error), "what was found")
         return UNREADABLE
 
 
@@ -122,7 +122,7 @@ def _inspect(asked: argparse.Namespace) -> int:
         for looked in every:
             statuses.append(looked.status)
             if looked.error:
-                _complain(looked.name, looked.error)
+                _complain(looked.error, looked.name)
             yield looked
 
     if asked.json:
@@ -150,10 +150,11 @@ def _unknown(node: Node) -> PipelineError:
     )
 
 
-def _complain(name: str, error: PipelineError) -> None:
+def _complain(error: PipelineError, name: str | None = None) -> None:
     from pipeline.report import Report
 
-    Report().error(PipelineError(f"{escaped(name)}: {sentence(error.message)}", sentence(error.hint)))
+    about = "" if name is None else f"{escaped(name)}: "
+    Report().error(PipelineError(about + sentence(error.message), sentence(error.hint)))
 
 
 def _as_json(looked: Looked) -> Iterator[str]:
@@ -200,8 +201,6 @@ def _extract(path: str, destination: str) -> int:
     try:
         extract.write(extract.find(path), destination)
     except PipelineError as error:
-        from pipeline.report import Report
-
-        Report().error(PipelineError(sentence(error.message), sentence(error.hint)))
+        _complain(error)
         return UNREADABLE
     return GOOD
