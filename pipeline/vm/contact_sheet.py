@@ -18,10 +18,10 @@ PAPER, INK = (32, 32, 32), (220, 220, 220)
 LONGEST = 2.0  # seconds for which the moving picture stands still
 
 
-def _thumbnail(picture: Path) -> Image.Image:
+def _thumbnail(picture: Path, size: tuple[int, int]) -> Image.Image:
     with Image.open(picture) as image:
         small = image.convert("RGB")
-    small.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    small.thumbnail(size, Image.Resampling.LANCZOS)
     return small
 
 
@@ -38,7 +38,7 @@ def contact_sheet(films: Mapping[str, Film], target: Path) -> None:
         for number, shot in enumerate(film.shots):
             left = MARGIN + number % COLUMNS * tile[0]
             above = top + number // COLUMNS * tile[1]
-            sheet.paste(_thumbnail(shot.picture), (left, above))
+            sheet.paste(_thumbnail(shot.picture, (WIDTH, HEIGHT)), (left, above))
             draw.text((left, above + HEIGHT + 2), f"{shot.at:.1f} s", fill=INK)
         top += -(-len(film.shots) // COLUMNS) * tile[1]
     sheet.crop((0, 0, sheet.width, top)).save(target, optimize=True)
@@ -57,8 +57,6 @@ def moving(film: Film, target: Path) -> None:
 def _framed(picture: Path) -> Image.Image:
     """Return the picture as all frames of a moving picture are: of one size, with few colours."""
     frame = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT))
-    with Image.open(picture) as image:
-        large = image.convert("RGB")
-    large.thumbnail(frame.size, Image.Resampling.LANCZOS)
+    large = _thumbnail(picture, frame.size)
     frame.paste(large, ((frame.width - large.width) // 2, (frame.height - large.height) // 2))
     return frame.quantize(64)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import fat, fat_directory, gpt
 from pipeline.formats.fields import open_image
+from pipeline.vm.processes import not_installed
 
 ANSWERS = "install.toml"
 STICK_SIZE = 16 << 20  # bytes
@@ -31,10 +32,7 @@ def run(*argv: str, stdin: str = "", errors: bool = False) -> str:
     except subprocess.TimeoutExpired:
         raise PipelineError(f"{' '.join(argv)} timed out after {LONGEST:.0f} s") from None
     except FileNotFoundError:
-        raise PipelineError(
-            f"{argv[0]!r} is not installed",
-            "add its package to containers/boot.toml and run `./doit lock boot`",
-        ) from None
+        raise not_installed(argv[0]) from None
     if done.returncode:
         raise PipelineError(f"{' '.join(argv)} failed with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout + (done.stderr if errors else "")

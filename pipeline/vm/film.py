@@ -2,20 +2,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 EVERY = 0.2  # seconds between two frames
 
 
-class Camera(Protocol):
-    """What takes pictures of a screen."""
-
-    async def screenshot(self, file: Path) -> None:
-        """Write what the screen shows to `file` as a PNG."""
+Camera = Callable[[Path], Awaitable[None]]
+"""What writes a picture of a screen to a file, as a PNG."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,12 @@ class Film:
         if not self.shots or self.shots[-1].picture != kept:
             self.shots.append(Shot(at, kept))
 
-    def pictures(self) -> list[Path]:
-        """Return every picture once, in the order in which it came first."""
-        return list(dict.fromkeys(shot.picture for shot in self.shots))
-
 
 async def _roll(film: Film, camera: Camera, clock: Callable[[], float]) -> None:
     frame = film.folder / "frame.png"
     while True:
         at = clock()
-        await camera.screenshot(frame)
+        await camera(frame)
         film.take(at, frame)
         await asyncio.sleep(max(0.0, at + EVERY - clock()))
 

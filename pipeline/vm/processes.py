@@ -8,6 +8,12 @@ from contextlib import asynccontextmanager
 from pipeline.errors import PipelineError
 
 
+def not_installed(program: str) -> PipelineError:
+    """Return the error of a program that the boot container lacks."""
+    hint = "add its package to containers/boot.toml and run `./doit lock boot`"
+    return PipelineError(f"{program!r} is not installed", hint)
+
+
 @asynccontextmanager
 async def running(
     argv: Sequence[str],
@@ -27,10 +33,7 @@ async def running(
             *argv, stdin=PIPE if interactive else DEVNULL, stdout=PIPE, stderr=PIPE, pass_fds=fds, env=env
         )
     except FileNotFoundError:
-        raise PipelineError(
-            f"{argv[0]!r} is not installed",
-            "add its package to containers/boot.toml and run `./doit lock boot`",
-        ) from None
+        raise not_installed(argv[0]) from None
     try:
         yield process
     finally:

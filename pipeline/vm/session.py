@@ -229,7 +229,7 @@ class Session:
 
     def filming(self, name: str) -> AbstractAsyncContextManager[Film]:
         """Return a film of the screen while a block runs; its pictures go to the folder `name`."""
-        return filming(self.monitor, lambda: self.now, self.folder / name)
+        return filming(self.monitor.screenshot, lambda: self.now, self.folder / name)
 
     async def resets(self, timeout: float = PATIENCE) -> None:
         """Wait until the machine starts anew, as after Reboot."""
