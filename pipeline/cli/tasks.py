@@ -76,14 +76,6 @@ def _task(session: Session, name: str, doc: str, action: Callable[..., bool | No
     return Task(name, [told(session, action)], doc=doc, io={"capture": False}, **more)
 
 
-def _nothing(_session: Session, _names: dict[str, str]) -> list[str]:
-    return []
-
-
-def _iso(_session: Session, _names: dict[str, str]) -> list[str]:
-    return [ISO]
-
-
 def _tracked(_session: Session, names: dict[str, str]) -> list[str]:
     """Return the task that looks at git; a mistake that keeps steps from being known keeps it away, too."""
     return [TRACKED] if names else []
@@ -123,7 +115,7 @@ class Command:
     action: str
     params: tuple[dict[str, Any], ...] = ()
     words: str | None = None
-    needs: Callable[[Session, dict[str, str]], list[str]] = _nothing
+    needs: Callable[[Session, dict[str, str]], list[str]] = lambda *_: []
     judge: str = ""
 
 
@@ -145,7 +137,7 @@ COMMANDS = {
             ACCEL,
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ),
-        needs=_iso,
+        needs=lambda *_: [ISO],
         judge="boot_test:judge",
     ),
     "boot": Command(

@@ -68,17 +68,16 @@ def new(session: Session, arguments: list[str], product: str) -> None:
         raise PipelineError(f"{arguments[0]}: already exists", "choose another folder")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=".", dir=target.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            made = Path(scratch, target.name)
+            made.mkdir()
+            made.chmod(0o755)
+            _fill(made, names, session)
+            made.rename(target)
     except OSError as error:
         raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
-    try:
-        made.chmod(0o755)
-        _fill(made, names, session)
-        made.rename(target)
-    except OSError as error:
-        raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     session.report.print(f"{target}: a project for {names.name}", style="bold")
     session.report.print(f"  cd {session.shown(target)} && git init && git add . && ./doit iso")
 
