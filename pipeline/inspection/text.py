@@ -34,8 +34,6 @@ STEP, TEN = 1000, 9.95  # sizes: from one unit to the next, and where they need 
 LINUX = ("kernel", "cmdline", "init", "consoles")
 OF_A_PROGRAM = ("secure_boot", "sbat", "architecture")
 
-STYLES = {"yes": "", "no": "", "unknown": "dim", "not applicable": ""}
-
 Line = tuple[str, str]  # text, style
 
 
@@ -78,7 +76,8 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
             yield f"  {'Linux':{WORDS_WIDTH}}  none was found inside", "dim"
         if answer.verdict == "not applicable" or is_folded:
             continue
-        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {_answered(answer)}", STYLES[answer.verdict]
+        style = "dim" if answer.verdict == "unknown" else ""
+        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {_answered(answer)}", style
         if boots and answer.verdict == "no" and answer.hint:
             yield f"  {'':{WORDS_WIDTH}}  hint: {answer.hint}", "dim"
 
