@@ -10,7 +10,7 @@ import json
 import re
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,16 +21,20 @@ from pydantic_core import ErrorDetails
 T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid", strict=True)
-"""What every dataclass that is read from a file sets: no unknown key, no silent conversion."""
+"""How every dataclass is read from a file, and those in it: no unknown key, no silent conversion."""
 
 
-def _matches(what: str, pattern: str) -> AfterValidator:
+def _fits(what: str, test: Callable[[str], object]) -> AfterValidator:
     def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
+        if not test(value):
             raise ValueError(f"{value!r} is not {what}")
         return value
 
     return AfterValidator(check)
+
+
+def _matches(what: str, pattern: str) -> AfterValidator:
+    return _fits(what, re.compile(pattern).fullmatch)
 
 
 Sha256 = Annotated[str, _matches("a SHA-256 digest (64 hex digits)", r"[0-9a-f]{64}")]
@@ -41,15 +45,14 @@ DebianPackage = Annotated[str, _matches("a Debian package name", r"[a-z0-9][a-z0
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
-def _is_stamp(value: str) -> str:
+def _is_stamp(value: str) -> bool:
     try:
-        time.strptime(value, STAMP_FORMAT)
+        return bool(time.strptime(value, STAMP_FORMAT))
     except ValueError:
-        raise ValueError(f"{value!r} is not a snapshot time stamp such as 20261121T000000Z") from None
-    return value
+        return False
 
 
-Timestamp = Annotated[str, AfterValidator(_is_stamp)]
+Timestamp = Annotated[str, _fits("a snapshot time stamp such as 20261121T000000Z", _is_stamp)]
 PLAIN_TEXT = r"[A-Za-z0-9][A-Za-z0-9 ._+~-]*"
 PlainText = Annotated[str, _matches("a plain text (letters, digits, blanks and . _ + ~ -)", PLAIN_TEXT)]
 """What os-release(5), the ISO's descriptors and a screen can all show as it is."""
@@ -123,20 +126,8 @@ def is_url(text: str) -> bool:
     return good and text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\")
 
 
-def _is_fetched(value: str) -> str:
-    if not is_url(value):
-        raise ValueError(f"{value!r} is not a URL (https://host/path)")
-    return value
-
-
-def _is_line(value: str) -> str:
-    if not value or not value.isprintable():
-        raise ValueError(f"{value!r} is not a line of text")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_is_fetched)]
-Text = Annotated[str, AfterValidator(_is_line)]
+Url = Annotated[str, _fits("a URL (https://host/path)", is_url)]
+Text = Annotated[str, _fits("a line of text", lambda text: text and text.isprintable())]
 """What stays one line wherever it is written: no line feed makes a second one of it."""
 
 KINDS = {
@@ -153,10 +144,6 @@ KINDS = {
 
 DATE = "TOML's date"
 """The key of what stands for a date or a time of TOML, which nothing here wants and JSON does not know."""
-
-
-def _as_json(value: object) -> dict[str, str]:
-    return {DATE: str(value)}
 
 
 def _wrong_date(date: str, wanted: str) -> str:
@@ -189,13 +176,10 @@ def _sentence(error: ErrorDetails) -> str:
     return f"{value!r}: {error['msg']}"
 
 
-def _key_path(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"])
-
-
 @functools.cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what reads a dataclass; `kind | None`, as pydantic takes no settings beside a dataclass."""
+    return TypeAdapter(kind | None, config=STRICT)
 
 
 def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[str]) -> T | None:
@@ -203,11 +187,11 @@ def validate(kind: type[T], data: Mapping[str, Any], name: str, mistakes: list[s
     found: T | None = None
     try:
         # Arrays come as lists in TOML and JSON; strict mode takes them for tuples only from JSON.
-        made = _adapter(kind)  # type: ignore[arg-type]
-        found = made.validate_json(json.dumps(data, default=_as_json))
+        text = json.dumps(data, default=lambda date: {DATE: str(date)})
+        found = adapter(kind).validate_json(text)  # type: ignore[arg-type]
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            path = _key_path(detail)
+            path = ".".join(map(str, detail["loc"]))
             mistakes.append(f"{name}: {path + ': ' if path else ''}{_sentence(detail)}")
     return found
 
@@ -221,12 +205,6 @@ def in_conflict(mistakes: Iterable[str]) -> bool:
     return any(mistake.endswith(CONFLICT) for mistake in mistakes)
 
 
-def _conflict(text: str) -> int:
-    """Return the line at which git left the first mark of a conflict, or 0."""
-    marks = (number for number, line in enumerate(text.splitlines(), 1) if line.startswith("<<<<<<< "))
-    return next(marks, 0)
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -236,6 +214,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _table(path: Path) -> dict[str, Any]:
+    """Return what a file holds. Raises ValueError for a sentence without the file's name."""
+    text = path.read_text(encoding="utf-8")
+    if text.startswith("\ufeff"):
+        raise ValueError("begins with a byte order mark: save it as UTF-8 without one")
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("<<<<<<< "):
+            raise ValueError(f"line {number} {CONFLICT}")
+    data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError(f"holds {type(data).__name__}, want a table")  # noqa: TRY004
+    return data
+
+
 def read(kind: type[T], path: Path, name: str, mistakes: list[str]) -> T | None:
     """Read a TOML or JSON file (by its suffix) as a `kind`; None after adding to `mistakes`.
 
@@ -243,28 +235,13 @@ def read(kind: type[T], path: Path, name: str, mistakes: list[str]) -> T | None:
     is a mistake, as it is of TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return validate(kind, _table(path), name, mistakes)
     except FileNotFoundError:
         mistakes.append(f"{name}: no such file")
-        return None
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{name}: cannot be read: {error}")
-        return None
-    if text.startswith("\ufeff"):
-        mistakes.append(f"{name}: begins with a byte order mark: save it as UTF-8 without one")
-        return None
-    if line := _conflict(text):
-        mistakes.append(f"{name}: line {line} {CONFLICT}")
-        return None
-    try:
-        data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError:
         mistakes.append(f"{name}: is nested too deeply")
-        return None
-    except ValueError as error:  # json's, tomllib's, and that of a number with thousands of digits
+    except ValueError as error:  # ours, json's, tomllib's, and that of a number with thousands of digits
         mistakes.append(f"{name}: {error}")
-        return None
-    if not isinstance(data, dict):
-        mistakes.append(f"{name}: holds {type(data).__name__}, want a table")
-        return None
-    return validate(kind, data, name, mistakes)
+    return None

@@ -16,7 +16,6 @@ from pydantic import Field
 from pipeline import config
 from pipeline.config import (
     STAMP_FORMAT,
-    STRICT,
     DebianPackage,
     DebianVersion,
     Name,
@@ -40,7 +39,6 @@ class Intent:
     patterns of paths that are left out: large, and of no use in there.
     """
 
-    __pydantic_config__ = STRICT
     summary: Text
     packages: tuple[DebianPackage, ...]
     links: dict[RelativePath, Text] = field(default_factory=dict)
@@ -55,7 +53,6 @@ class Intent:
 class SetIntent:
     """`roots/<name>.toml`: the packages that images take files of."""
 
-    __pydantic_config__ = STRICT
     summary: Text
     packages: tuple[DebianPackage, ...]
 
@@ -72,7 +69,6 @@ def _digest(**what: Any) -> str:
 class Package:
     """One binary package: `path` is below the archive (`debian`, `debian-security`), `size` in bytes."""
 
-    __pydantic_config__ = STRICT
     name: DebianPackage
     version: DebianVersion
     archive: Name
@@ -89,7 +85,6 @@ class Lock:
     `indices` are the dates of Debian's indices that it was resolved against, by archive and suite.
     """
 
-    __pydantic_config__ = STRICT
     container: Name
     intent: Sha256
     snapshot: Timestamp
@@ -114,7 +109,6 @@ class Lock:
 class SetLock:
     """A package set, pinned; `intent` and `indices` are those of a container's lock."""
 
-    __pydantic_config__ = STRICT
     set: Name
     intent: Sha256
     snapshot: Timestamp

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config import STRICT, Name, PlainText, RelativePath, Sha256, Suite, Timestamp, Url
+from pipeline.config import Name, PlainText, RelativePath, Sha256, Suite, Timestamp, Url
 
 PATH = "manifests/manifest.toml"
 
@@ -14,7 +14,6 @@ PATH = "manifests/manifest.toml"
 class Product:
     """What the image installs: shown on its screens and in /etc/os-release (os-release(5))."""
 
-    __pydantic_config__ = STRICT
     name: PlainText
     version: PlainText
 
@@ -26,7 +25,6 @@ class Debian:
     `archives` maps an archive (the folder `debian` or `debian-security` of a mirror) to its suites.
     """
 
-    __pydantic_config__ = STRICT
     snapshot: Timestamp
     snapshot_url: Url
     archives: dict[Name, tuple[Suite, ...]]
@@ -36,7 +34,6 @@ class Debian:
 class Artifact:
     """A file from outside, named by recipes: `path` (below the repository) or `url`; `size` in bytes."""
 
-    __pydantic_config__ = STRICT
     sha256: Sha256
     size: Annotated[int, Field(gt=0)]
     path: RelativePath | None = None
@@ -59,7 +56,6 @@ class Manifest:
     programs that recipes bring along, such as `service`.
     """
 
-    __pydantic_config__ = STRICT
     product: Product
     source_date_epoch: Annotated[int, Field(ge=315532800, lt=4354819200)]
     debian: Debian

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from pipeline import config
-from pipeline.config import STRICT, Sha256, Text
+from pipeline.config import Sha256, Text
 from pipeline.errors import ConfigError
 from pipeline.store.cache import Blob
 from pipeline.store.files import write_atomically
@@ -29,7 +29,6 @@ class StaleError(ConfigError):
 class Artifact:
     """One output of a step with this key; `size` in bytes. Images that share a step share what it makes."""
 
-    __pydantic_config__ = STRICT
     step: Text
     key: Sha256
     name: Text
@@ -49,7 +48,6 @@ class Header:
 class Outputs:
     """The artifacts of one version of the product."""
 
-    __pydantic_config__ = STRICT
     version: int
     product: Text
     artifacts: tuple[Artifact, ...]

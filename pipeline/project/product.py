@@ -14,7 +14,6 @@ from pydantic import Field, model_validator
 
 from pipeline import config
 from pipeline.config import (
-    STRICT,
     Colour,
     FatLabel,
     FileName,
@@ -54,7 +53,6 @@ class Disk:
     EFI partition has `efi_mib`.
     """
 
-    __pydantic_config__ = STRICT
     folder: FileName
     data: PartitionName
     unfinished: GptName
@@ -73,7 +71,6 @@ class Disk:
 class Needs:
     """The least `disk` in bytes, and the least memory."""
 
-    __pydantic_config__ = STRICT
     disk: Positive
     memory_mib: Positive
 
@@ -82,7 +79,6 @@ class Needs:
 class Medium:
     """The UKI that gets installed, and the label of a FAT volume with an answer file."""
 
-    __pydantic_config__ = STRICT
     payload: FileName
     answers: FatLabel
 
@@ -91,7 +87,6 @@ class Medium:
 class Service:
     """What the installed system runs, below /bin, and where it answers."""
 
-    __pydantic_config__ = STRICT
     program: FileName
     port: Annotated[int, Field(ge=1, le=65535)]
 
@@ -103,7 +98,6 @@ class Settings:
     `advanced` is shown to those who want it; a setting in neither list stays as it is.
     """
 
-    __pydantic_config__ = STRICT
     host_name: HostName
     node_name: HostName
     asked: tuple[Setting, ...]
@@ -114,7 +108,6 @@ class Settings:
 class Colours:
     """The installer's screen on a monitor."""
 
-    __pydantic_config__ = STRICT
     ground: Colour
     band: Colour
     raised: Colour
@@ -131,7 +124,6 @@ class Colours:
 class Texts:
     """Sentences in the product's own words: first of all, when all is done, and whom to ask for help."""
 
-    __pydantic_config__ = STRICT
     welcome: Sentence | None = None
     done: Sentence | None = None
     support: Sentence | None = None
@@ -141,7 +133,6 @@ class Texts:
 class Look:
     """Files beside product.toml, here and in images: a picture for Welcome, and the monitor's font."""
 
-    __pydantic_config__ = STRICT
     logo: LogoName | None = None
     font: FontName | None = None
 
@@ -158,7 +149,6 @@ class Product:
     `vendor` is who makes it.
     """
 
-    __pydantic_config__ = STRICT
     name: ShortText
     id: HostName
     vendor: ShortText

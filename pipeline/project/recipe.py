@@ -7,7 +7,6 @@ from pydantic import model_validator
 
 from pipeline.checks.finding import POLICIES, PolicyName
 from pipeline.config import (
-    STRICT,
     AbsolutePath,
     AnyRelativePath,
     FileName,
@@ -31,7 +30,6 @@ class Kernel:
     the recipe's folder; or a bzImage of the manifest.
     """
 
-    __pydantic_config__ = STRICT
     fragments: tuple[Name, ...] = ()
     config: RelativePath | None = None
     artifact: Name | None = None
@@ -53,7 +51,6 @@ class Program:
     that is not the key. The rootfs' inittab starts it.
     """
 
-    __pydantic_config__ = STRICT
     builtin: Name | None = None
     crate: AnyRelativePath | None = None
     artifact: Name | None = None
@@ -79,7 +76,6 @@ class Image:
     recipe's folder.
     """
 
-    __pydantic_config__ = STRICT
     uki: FileName
     cmdline: tuple[Text, ...]
     rootfs: RelativePath
@@ -100,7 +96,6 @@ class Image:
 class Iso:
     """The medium that the UKI is put on."""
 
-    __pydantic_config__ = STRICT
     volume_id: VolumeId
 
 
@@ -113,7 +108,6 @@ class Policy:
     the other must not have, `hardening` which recommendations hold for the carried one; each with reasons.
     """
 
-    __pydantic_config__ = STRICT
     kernels: RelativePath | None = None
     hardening: RelativePath | None = None
     checks: tuple[PolicyName, ...] = tuple(POLICIES)
@@ -129,7 +123,6 @@ class Row:
     for how many seconds nothing is done. It `resets`, or is `off`.
     """
 
-    __pydantic_config__ = STRICT
     sees: Text | None = None
     shows: Text | None = None
     line: str | None = None
@@ -161,7 +154,6 @@ class Play:
     `way` is how the medium is attached; the disk, if there is one, is empty.
     """
 
-    __pydantic_config__ = STRICT
     rows: tuple[Row, ...]
     then: tuple[Row, ...] = ()
     way: Literal["cd", "usb", "disk"] = "cd"
@@ -184,7 +176,6 @@ class Acceptance:
     `measured` is the one whose times `./doit bench` takes.
     """
 
-    __pydantic_config__ = STRICT
     welcome: Text | None = None
     shows: tuple[Text, ...] = ()
     leave: KeyName | None = None
@@ -203,7 +194,6 @@ class Acceptance:
 class Recipe:
     """One image; its name is its folder's. `image.carries` is the recipe whose UKI lies in the initramfs."""
 
-    __pydantic_config__ = STRICT
     summary: Text
     kernel: Kernel
     programs: dict[Name, Program]

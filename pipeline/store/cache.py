@@ -11,7 +11,6 @@ is hashed again each time it is used.
 """
 
 import contextlib
-import functools
 import json
 import os
 import shutil
@@ -24,9 +23,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import platformdirs
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
-from pipeline.config import STRICT, Sha256
+from pipeline import config
+from pipeline.config import Sha256
 from pipeline.errors import PipelineError
 from pipeline.store.files import copy_digested, explained, is_folder, replacing, sha256_of, write_atomically
 
@@ -40,7 +40,6 @@ ABANDONED = 86400  # seconds: scratch that is older belongs to no build that sti
 class Blob:
     """A file by content: SHA-256 in hex and size in bytes."""
 
-    __pydantic_config__ = STRICT
     sha256: Sha256
     size: Annotated[int, Field(ge=0)]
 
@@ -49,7 +48,6 @@ class Blob:
 class CommandLine:
     """A command that a step ran: its folder, "" for that of all, and what was added to the environment."""
 
-    __pydantic_config__ = STRICT
     argv: tuple[str, ...]
     cwd: str = ""
     env: dict[str, str] = field(default_factory=dict)
@@ -62,16 +60,10 @@ class Result:
     `commands` is what it ran for that, None where nobody wrote it down.
     """
 
-    __pydantic_config__ = STRICT
     outputs: dict[str, Blob]
     seconds: float
     checked: str
     commands: tuple[CommandLine, ...] | None = None
-
-
-@functools.cache
-def _results() -> TypeAdapter[Result]:
-    return TypeAdapter(Result)
 
 
 @dataclass(frozen=True)
@@ -286,5 +278,6 @@ def _read_result(path: Path) -> Result | None:
     Names and digests in it become paths, so that they have to be what they say they are.
     """
     with contextlib.suppress(OSError, ValidationError):
-        return _results().validate_json(path.read_bytes())
+        found: Result | None = config.adapter(Result).validate_json(path.read_bytes())
+        return found
     return None
