@@ -1,18 +1,19 @@
 """`doit reproduce`: two builds, the proof that their surroundings differed, the verdict on their bytes."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.build.build import build_step
+from pipeline.build.build import build_step, run_uncached
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Step
+from pipeline.plan.step import Source, Step
 from pipeline.report import size_text
-from pipeline.reproduce import diffoscope
-from pipeline.reproduce.builds import Built, before, build_twice, needed
+from pipeline.reproduce.builds import CONTAINER, Built, before, build_twice, needed
 from pipeline.reproduce.variations import Variation, chosen
 from pipeline.reproduce.verdict import Pair, divergences, keep, plant
 from pipeline.sandbox.run import StepError
+from pipeline.steps import diffoscope
 
 
 def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:
@@ -125,6 +126,26 @@ def _judge(session: Session, image: str, pairs: Sequence[Pair], scratch: Path, *
     if different:
         report.print(f"both files of each: {session.shown(folder)}")
     if different and full_report:
-        path = diffoscope.report(session, different[0], folder)
+        path = _full_report(session, different[0], folder)
         report.print(f"the full report on the first: {session.shown(path)}")
     return not different
+
+
+def _full_report(session: Session, pair: Pair, folder: Path) -> Path:
+    """Write diffoscope's report on a pair into `folder`, and return its path. StepError when it fails."""
+    step = Step(
+        name="diffoscope",
+        summary="Report on all that differs.",
+        container=session.project.lock_of(CONTAINER),
+        inputs={"first": Source(pair.first), "second": Source(pair.second)},
+        outputs=("diffoscope.txt",),
+        params={"name": pair.name},
+        run=diffoscope.compare,
+    )
+    log = folder / "diffoscope.log"
+    with session.store.scratch() as out, session.report.step(step.name, step.summary) as line:
+        run_uncached(step, session.builder, out, log, line, known_as="diffoscope")
+        made = out / "diffoscope.txt"
+        if not made.is_file():
+            raise StepError("diffoscope made no report", f"its log: {log}")
+        return Path(shutil.copy(made, folder / made.name))
