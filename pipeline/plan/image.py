@@ -8,12 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.checks.gate import Gate
+from pipeline.debian import lock
 from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps
 from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
-from pipeline.plan.roots import packages_step
-from pipeline.plan.step import Input, Output, Source, Step, distinct, made
+from pipeline.plan.step import Input, LockedPackage, Output, Source, Step, distinct, made
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
@@ -146,6 +146,20 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     )
     before = (step for steps in programs.values() for step in steps)
     return (*kernel, *before, unpacked, initramfs_step, uki_step)
+
+
+def packages_step(project: Project, name: str) -> Step:
+    """Return the step that unpacks the packages of the set `name`."""
+    pins, named = project.set_locks[name], lock.path_of(name)
+    return Step(
+        name=f"packages:{name}",
+        summary="Unpack the Debian packages that files of images come from.",
+        container=project.lock_of("imager"),
+        inputs={f"packages/{each.name}.deb": LockedPackage(each, named) for each in pins.packages},
+        outputs=(packages.TAR,),
+        params={"epoch": pins.epoch},
+        run=packages.build,
+    )
 
 
 def _about(project: Project, name: str) -> tuple[dict[str, Source], str]:

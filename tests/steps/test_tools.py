@@ -9,7 +9,7 @@ import pytest
 from pipeline.checks.gate import Gate
 from pipeline.formats import fat
 from pipeline.formats.fields import open_image
-from pipeline.plan.roots import packages_step
+from pipeline.plan.image import packages_step
 from pipeline.report import Line
 from pipeline.steps import by_hand, efi_image, initramfs, iso, packages, uki
 from pipeline.steps.packages import TAR
