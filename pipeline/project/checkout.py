@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,6 +53,12 @@ class Project:
         """The locks of containers and package sets, as far as they are there."""
         return {**self.locks, **self.set_locks}
 
+    def marked(self, mark: str) -> "Project":
+        """Return the project with `mark` behind the version of its product."""
+        product = self.manifest.product
+        marked = replace(product, version=f"{product.version}{mark}")
+        return replace(self, manifest=replace(self.manifest, product=marked))
+
     def sources(self) -> list[mirrors.Source]:
         """Return where Debian's files are looked for."""
         return mirrors.sources(self.manifest.debian.snapshot_url, self.manifest.debian.snapshot)
@@ -76,26 +82,24 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
             mistakes.append(
                 f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
             )
-    paths = {
-        "image.packages": root / "roots" / f"{recipe.image.packages}.toml",
-        "image.rootfs": folder / recipe.image.rootfs,
-        "image.splash": folder / recipe.image.splash,
-    }
-    if recipe.kernel.config is not None:
-        paths["kernel.config"] = folder / recipe.kernel.config
-    for key, file in (("kernels", recipe.policy.kernels), ("hardening", recipe.policy.hardening)):
-        if file is not None:
-            paths[f"policy.{key}"] = root / "recipes" / file
-    if recipe.acceptance is not None and recipe.acceptance.package is not None:
-        paths["acceptance.package"] = folder / recipe.acceptance.package / "__init__.py"
-    for index, fragment in enumerate(recipe.kernel.fragments):
-        paths[f"kernel.fragments.{index}"] = root / "recipes/kernels" / f"{fragment}.config"
+    package = recipe.acceptance.package if recipe.acceptance else None
+    fragments = (f"recipes/kernels/{fragment}.config" for fragment in recipe.kernel.fragments)
+    paths = (
+        ("image.packages", root / "roots", f"{recipe.image.packages}.toml"),
+        ("image.rootfs", folder, recipe.image.rootfs),
+        ("image.splash", folder, recipe.image.splash),
+        ("kernel.config", folder, recipe.kernel.config),
+        ("policy.kernels", root / "recipes", recipe.policy.kernels),
+        ("policy.hardening", root / "recipes", recipe.policy.hardening),
+        ("acceptance.package", folder, package and f"{package}/__init__.py"),
+        *((f"kernel.fragments.{index}", root, path) for index, path in enumerate(fragments)),
+    )
     for key, program in recipe.programs.items():
         mistakes += _program_mistakes(root, name, f"{where}: programs.{key}", program)
     mistakes += [
-        f"{where}: {key}: there is no {path.relative_to(root)}"
-        for key, path in paths.items()
-        if not path.exists()
+        f"{where}: {key}: there is no {(below / path).relative_to(root)}"
+        for key, below, path in paths
+        if path is not None and not (below / path).exists()
     ]
     return mistakes
 
@@ -236,6 +240,4 @@ def _hint(mistakes: list[str], stale: list[str], broken: bool) -> str:
         return config.TAKE_ONE_SIDE
     if len(stale) < len(mistakes) or not stale:
         return ""
-    if broken:
-        return RESTORE
-    return RELOCK
+    return RESTORE if broken else RELOCK

@@ -136,13 +136,8 @@ class Row:
     @model_validator(mode="after")
     def _one_thing(self) -> "Row":
         texts = (self.sees, self.shows, self.line, self.types)
-        given = [text is not None for text in texts] + [
-            bool(self.presses),
-            self.resets,
-            self.off,
-            self.waits > 0,
-        ]
-        if given.count(True) != 1:
+        deeds = (self.presses, self.resets, self.off, self.waits > 0)
+        if [*(text is not None for text in texts), *map(bool, deeds)].count(True) != 1:
             raise ValueError("needs one of sees, shows, line, types, presses, waits, resets and off")
         return self
 

@@ -39,6 +39,5 @@ def with_unpinned(project: Project, files: Mapping[str, Path]) -> Project:
             program = Program(artifact=f"unpinned-{INSTALLER}")
             recipe = replace(recipe, programs=recipe.programs | {INSTALLER: program})
         recipes[name] = recipe
-    product = replace(project.manifest.product, version=f"{project.manifest.product.version}{MARK}")
-    manifest = replace(project.manifest, product=product, artifacts=pins)
-    return replace(project, manifest=manifest, recipes=recipes)
+    marked = project.marked(MARK)
+    return replace(marked, manifest=replace(marked.manifest, artifacts=pins), recipes=recipes)
