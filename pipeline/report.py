@@ -46,12 +46,6 @@ def size_text(size: int) -> str:
     return f"{size} B"
 
 
-def _amount(done: int, total: int, unit: str) -> str:
-    if unit == "bytes":
-        return f"{size_text(done)} of {size_text(total)}"
-    return f"{done} of {total} {unit}"
-
-
 @dataclass
 class Line:
     """One step's line while it runs; `cached` is set by who found its result in the cache."""
@@ -77,7 +71,8 @@ class Line:
         """Show that `done` of `total` are through; `unit` says of what (bytes, objects, crates)."""
         if self.report is None:
             return
-        amount = _amount(done, total, unit)
+        sizes = f"{size_text(done)} of {size_text(total)}"
+        amount = sizes if unit == "bytes" else f"{done} of {total} {unit}"
         if self.report.live is not None and self.task is not None:
             self.report.live.update(self.task, completed=done, total=total, amount=shown(amount))
         elif time.monotonic() - self.spoke > QUIET_SECONDS:
@@ -164,18 +159,15 @@ class Report:
         with self.guard:
             self.running += 1
             if self.running == 1 and self.console.is_terminal:
-                self._start_live()
-
-    def _start_live(self) -> None:
-        columns = (
-            SpinnerColumn(),
-            TextColumn(f"{{task.description:{NAME_WIDTH}}}"),
-            TimeElapsedColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[amount]}"),
-        )
-        self.live = Progress(*columns, console=self.console, transient=True)
-        self.live.start()
+                columns = (
+                    SpinnerColumn(),
+                    TextColumn(f"{{task.description:{NAME_WIDTH}}}"),
+                    TimeElapsedColumn(),
+                    BarColumn(bar_width=20),
+                    TextColumn("{task.fields[amount]}"),
+                )
+                self.live = Progress(*columns, console=self.console, transient=True)
+                self.live.start()
 
     def _end(self) -> None:
         with self.guard:
