@@ -56,7 +56,8 @@ def build(ctx: Context) -> None:
     judged = {kind: list(judge(kind, data[kind], states[kind])) for kind in KINDS}
     other = judge("cmdline", data["cmdline"], parameters(ctx.params["cmdline"][carrying]))
     off = {kernel: ctx.inputs[f"{kernel}.off"].read_text().split() for kernel in (carrying, carried)}
-    loose = (each for each in other if loosened(each))
+    # Somebody asked for less than what Linux does unasked.
+    loose = (each for each in other if not each.followed and each.state is not None)
     mistakes = [
         *(line for kind in KINDS for line in unexcused(judged[kind], data["left"][kind], kind)),
         *(f"the {carrying} kernel's command line has {each.name}={each.state}" for each in loose),
@@ -132,11 +133,6 @@ def judge(
                 case _:
                     followed = has == wanted
             yield Judged(name, source, wanted, has, followed)
-
-
-def loosened(judged: Judged) -> bool:
-    """Return whether somebody asked for less than what Linux does unasked."""
-    return not judged.followed and judged.state is not None
 
 
 def unexcused(judged: list[Judged], left: Mapping[str, str], kind: str) -> Iterator[str]:
