@@ -40,7 +40,6 @@ sys.exit(rebuild.main())
 class Built:
     """What one build made, by step, on which side of the variations."""
 
-    name: str
     side: Side
     made: Mapping[str, Made]
 
@@ -151,7 +150,7 @@ def _run(session: Session, name: str, task: Task, root: Path, cache: Path, runni
     if "error" in answer:
         raise StepError(f"the {name} build: {answer['error']}", answer["hint"])
     made = {step: Made(**fields) for step, fields in answer["made"].items()}
-    return Built(name, task.side, made)
+    return Built(task.side, made)
 
 
 def _ensure(session: Session, step: Step) -> list[Path]:

@@ -84,7 +84,7 @@ def test_what_is_made_before_comes_after_all_that_it_takes(
 
 
 def built(name: str, steps: tuple[Step, ...], seen: Mapping[str, Any]) -> Built:
-    return Built(name, Side(folder=name), {step.name: Made({}, seen) for step in steps})
+    return Built(Side(folder=name), {step.name: Made({}, seen) for step in steps})
 
 
 def test_what_was_varied_is_shown(steps: tuple[Step, ...]) -> None:
