@@ -64,16 +64,14 @@ def check_inputs(crate: Crate) -> dict[str, Input]:
 
 def fetched_crates(project: Project, crate: Crate) -> Step:
     """Return the step that fetches what the Cargo.lock of a crate's workspace names."""
+    lock = project.lock_of("rust")
     return Step(
         name=f"crates:{_called(project, crate)}",
         summary="Fetch the crates that Cargo.lock names.",
-        container=project.lock_of("rust"),
+        container=lock,
         inputs=_manifests(crate),
         outputs=("crates.tar",),
-        params={
-            "epoch": project.lock_of("rust").epoch,
-            "workspace": crate.place(crate.workspace),
-        },
+        params={"epoch": lock.epoch, "workspace": crate.place(crate.workspace)},
         run=rust.fetch_crates,
         network=True,
     )
