@@ -40,8 +40,9 @@ def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ..
         )
     folder = project.root / "recipes"
     files = {f"{fragment}.config": folder / f"kernels/{fragment}.config" for fragment in recipe.fragments}
-    if recipe.config is not None:
-        files = {Path(recipe.config).name: folder / name / recipe.config}
+    whole = Path(recipe.config).name if recipe.config else ""
+    if recipe.config:
+        files = {whole: folder / name / recipe.config}
     flavour = recipe.fragments[-1] if recipe.fragments else name
     config = Step(
         name=f"kernel-config:{flavour}",
@@ -52,12 +53,11 @@ def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ..
         params={
             "source": packages[0],
             "fragments": recipe.fragments,
-            "config": "" if recipe.config is None else Path(recipe.config).name,
+            "config": whole,
             "localversion": f"-{flavour}",
         },
         run=kernel_config.build,
     )
-    vmlinuz = made("vmlinuz", Gate("kernel"))
     compiled = Step(
         name=f"kernel:{flavour}",
         summary="Build Linux from Debian's source.",
@@ -66,7 +66,7 @@ def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ..
         outputs=("vmlinuz", "kernel.release"),
         params={"source": packages[0], "epoch": lock.epoch},
         run=kernel.build,
-        checks=vmlinuz["checks"],
-        published=vmlinuz["published"],
+        checks={"vmlinuz": Gate("kernel")},
+        published={"vmlinuz": 0o644},
     )
     return (config, compiled)

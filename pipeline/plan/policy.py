@@ -1,7 +1,5 @@
 """What must hold of an image and the one it carries together: steps that judge, out of a recipe's policy."""
 
-from pathlib import Path
-
 from pipeline.plan.step import Input, Source, Step
 from pipeline.project.checkout import Project
 from pipeline.steps import compare_kernels, hardening, kernel_config
@@ -28,14 +26,12 @@ def policy_steps(
     policy, folder = recipe.policy, project.root / "recipes"
     steps = []
     if policy.kernels is not None:
-        data = Source(folder / policy.kernels)
-        summary = "Compare the two kernels: each lacks what is the other's."
         steps.append(
             Step(
                 name=f"kernels-apart:{name}",
-                summary=summary,
+                summary="Compare the two kernels: each lacks what is the other's.",
                 container=project.lock_of("imager"),
-                inputs=configs | {compare_kernels.APART: data},
+                inputs=configs | {compare_kernels.APART: Source(folder / policy.kernels)},
                 outputs=("kernels.txt",),
                 params={"kernels": kernels},
                 run=compare_kernels.build,
@@ -43,7 +39,6 @@ def policy_steps(
             )
         )
     if policy.hardening is not None:
-        rootfs = Path("recipes", str(recipe.image.carries), inside.image.rootfs)
         cmdlines = (" ".join(each.image.cmdline) for each in (recipe, inside))
         steps.append(
             Step(
@@ -54,7 +49,7 @@ def policy_steps(
                     **{f"{kernel}.off": made.output(off) for kernel, made in made_by.items()},
                     f"{kernels[1]}.config": configs[f"{kernels[1]}.config"],
                     hardening.HARDENING: Source(folder / policy.hardening),
-                    "rootfs": Source(project.root / rootfs),
+                    "rootfs": Source(folder / str(recipe.image.carries) / inside.image.rootfs),
                 },
                 outputs=("hardening.txt",),
                 params={"kernels": kernels, "cmdline": dict(zip(kernels, cmdlines, strict=True))},
