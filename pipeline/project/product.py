@@ -189,13 +189,11 @@ def mistakes_in(root: Path, recipes: Mapping[str, Recipe], pins: Manifest) -> li
             mistakes.append(f"{where}: {recipe.image.product!r} leads out of the repository")
             continue
         where = path.relative_to(root).as_posix()
-        found: list[str] = []
-        product = config.read(Product, path, where, found)
-        mistakes += [each for each in found if each not in mistakes]
+        product = config.read(Product, path, where, mistakes)
         if product is not None:
             wrong = [*_unlike(product, name, recipe, recipes, pins), *_wrong_files(product.look, path.parent)]
-            mistakes += [line for each in wrong if (line := f"{where}: {each}") not in mistakes]
-    return mistakes
+            mistakes += [f"{where}: {each}" for each in wrong]
+    return list(dict.fromkeys(mistakes))  # recipes may share a product
 
 
 def _wrong_files(look: Look, folder: Path) -> Iterator[str]:
