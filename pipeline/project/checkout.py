@@ -33,20 +33,17 @@ def copy_sources(root: Path, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout: `root` is its folder; the mappings are by name (of recipe, container or package set)."""
+    """A checkout: `root` is its folder; the mappings are by name (of recipe, container or package set).
+
+    `all_intents` are what `./doit lock` resolves: containers, then package sets; no two have one name.
+    """
 
     root: Path
     manifest: Manifest
     recipes: dict[str, Recipe]
-    intents: dict[str, Intent]
+    all_intents: dict[str, AnyIntent]
     locks: dict[str, Lock]
-    sets: dict[str, SetIntent]
     set_locks: dict[str, SetLock]
-
-    @property
-    def all_intents(self) -> dict[str, AnyIntent]:
-        """What `./doit lock` resolves: containers, then package sets; no two have one name."""
-        return {**self.intents, **self.sets}
 
     @property
     def all_locks(self) -> dict[str, AnyLock]:
@@ -217,16 +214,16 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
     if mistakes or pins is None:
         broken = any((root / lock.path_of(name)).exists() for name in unread)
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))
-    return Project(root, pins, recipes, intents, locks, sets, set_locks)
+    return Project(root, pins, recipes, {**intents, **sets}, locks, set_locks)
 
 
 def refuse_unreadable_locks(project: Project) -> None:
     """Raise ConfigError for locks that are there and were left out: a new one would lose their pins."""
     mistakes: list[str] = []
-    for name in project.all_intents:
+    for name, intent in project.all_intents.items():
         if name in project.all_locks or not (project.root / lock.path_of(name)).exists():
             continue
-        if name in project.intents:
+        if isinstance(intent, Intent):
             lock.read(Lock, project.root, name, mistakes)
         else:
             lock.read(SetLock, project.root, name, mistakes)

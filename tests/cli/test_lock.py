@@ -81,7 +81,7 @@ def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None
 def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder: Builder) -> None:
     found = load(checkout.write(tmp_path / "checkout"))
     package, blob = toy_package(tmp_path / "cache")
-    intent = found.intents["imager"]
+    intent = found.all_intents["imager"]
     made = lock.lock_for(found, builder, "imager", (package,), Line.silent())
     expected = layer.write(
         [blob],
@@ -98,7 +98,9 @@ def test_the_lock_of_a_set_names_its_packages_alone(tmp_path: Path, builder: Bui
     found = load(checkout.write(tmp_path / "checkout"))
     package, _ = toy_package(tmp_path / "cache")
     made = lock.lock_for(found, builder, "initramfs", (package,), Line.silent())
-    assert made == SetLock("initramfs", found.sets["initramfs"].digest(), checkout.SNAPSHOT, (package,))
+    assert made == SetLock(
+        "initramfs", found.all_intents["initramfs"].digest(), checkout.SNAPSHOT, (package,)
+    )
     with pytest.raises(PipelineError, match="its control file says Version: '1', not 2"):
         lock.lock_for(found, builder, "initramfs", (replace(package, version="2"),), Line.silent())
 

@@ -48,8 +48,9 @@ def test_a_checkout_in_order(root: Path) -> None:
     found = load(root)
     assert found.manifest.product.name == "Toy"
     assert list(found.recipes) == ["toy"]
-    assert list(found.intents) == list(found.locks) == ["imager", "kernel", "resolver", "rust"]
-    assert list(found.sets) == list(found.set_locks) == ["initramfs"]
+    assert list(found.locks) == ["imager", "kernel", "resolver", "rust"]
+    assert list(found.set_locks) == ["initramfs"]
+    assert list(found.all_intents) == [*found.locks, *found.set_locks]
     assert found.sources()[-1] == Snapshot("https://snapshot.example/archive", checkout.SNAPSHOT)
     assert found.lock_of("rust").tag == "installer-iso/rust:4444444444444444"
 
