@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.debian.lock import Package
-from pipeline.debian.mirrors import Source as Mirror
+from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
 from pipeline.plan.step import (
     Entry,

@@ -17,7 +17,7 @@ import requests
 from pipeline.build.session import Session
 from pipeline.cli.kvm import remembered
 from pipeline.debian.lock import Lock
-from pipeline.debian.mirrors import Snapshot, Source, sources
+from pipeline.debian.mirrors import Mirror, sources
 from pipeline.errors import PipelineError
 from pipeline.report import size_text
 from pipeline.sandbox.discovery import connect
@@ -175,12 +175,12 @@ def _suite(session: Session) -> str:
         return "stable"
 
 
-def _sources(session: Session) -> list[Source]:
+def _sources(session: Session) -> list[Mirror]:
     """Return the sources of this checkout; without a readable manifest, those that need none."""
     try:
         return session.project.sources()
     except PipelineError:
-        return [source for source in sources("", "") if not isinstance(source, Snapshot)]
+        return sources("", "")[:-1]
 
 
 EXAMINATIONS: tuple[Callable[[Session], Iterator[Answer]], ...] = (

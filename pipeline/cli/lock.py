@@ -15,7 +15,6 @@ from pipeline.build.build import run_uncached
 from pipeline.build.builder import Builder
 from pipeline.debian import lock
 from pipeline.debian.lock import AnyLock, Intent, Lock, Package, SetLock
-from pipeline.debian.mirrors import Snapshot
 from pipeline.debian.packages import download, verify
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Step
@@ -67,7 +66,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
         {
             "origin": source.origin,
             "urls": {archive: source.url(archive, "").rstrip("/") for archive in archives},
-            "dated": isinstance(source, Snapshot),
+            "dated": bool(source.timestamp),
         }
         for source in project.sources()
     ]

@@ -10,7 +10,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -64,7 +64,11 @@ def _decompressor(member: str, deb: BinaryIO, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _archive(path: Path, archive: str) -> Iterator[tarfile.TarFile]:
+def open_archive(path: Path, archive: str = "data") -> Iterator[tarfile.TarFile]:
+    """Open a package's data or control archive as a tar stream: read each member before asking for the next.
+
+    Raises FormatError when the file is not a Debian package, also while its members are read.
+    """
     with path.open("rb") as deb:
         member = _find_member(deb, path.name, archive)
         try:
@@ -74,20 +78,12 @@ def _archive(path: Path, archive: str) -> Iterator[tarfile.TarFile]:
             raise FormatError(f"{path.name}: {archive} archive is damaged: {error}") from error
 
 
-def data_archive(path: Path) -> AbstractContextManager[tarfile.TarFile]:
-    """Open a package's data archive as a tar stream: read each member before asking for the next.
-
-    Raises FormatError when the file is not a Debian package, also while its members are read.
-    """
-    return _archive(path, "data")
-
-
 def control(path: Path) -> dict[str, str]:
     """Return the fields of a package's control file (deb-control(5)), each one's first line, by small names.
 
     Raises FormatError when the file is not a Debian package.
     """
-    with _archive(path, "control") as archive:
+    with open_archive(path, "control") as archive:
         for member in archive:
             if member.name.removeprefix("./") == "control" and (file := archive.extractfile(member)):
                 text = file.read(CONTROL_LIMIT).decode("utf-8", "replace")

@@ -65,10 +65,10 @@ class _Layer:
         self.unwanted = re.compile("|".join(map(_below, without)))
         self.seen: dict[str, bytes] = {}
 
-    def folder(self, name: str, mode: int = 0o755, owner: int = 0) -> None:
+    def folder(self, name: str, mode: int = 0o755) -> None:
         if name and name not in self.seen:
             info = tarfile.TarInfo(name)
-            info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, owner, owner
+            info.type, info.mode = tarfile.DIRTYPE, mode
             self.add(info)
 
     def add(self, info: tarfile.TarInfo, data: io.BufferedIOBase | None = None) -> None:
@@ -130,7 +130,7 @@ def write(
 
 
 def _add_package(layer: _Layer, package: Path) -> None:
-    with deb.data_archive(package) as archive:
+    with deb.open_archive(package) as archive:
         for member in archive:
             data = archive.extractfile(member) if member.isreg() else None
             try:

@@ -13,30 +13,18 @@ APT = Path("/etc/apt")
 
 @dataclass(frozen=True)
 class Mirror:
-    """The folder above `debian` and `debian-security`, and how people know it."""
+    """The folder above `debian` and `debian-security`, and how people know it.
+
+    One with a time stamp is the snapshot archive, which has every state that Debian ever published.
+    """
 
     base: str
     origin: str
+    timestamp: str = ""
 
     def url(self, archive: str, path: str) -> str:
-        """Return the URL of a file in an archive."""
-        return f"{self.base}/{archive}/{path}"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The snapshot archive: every state that Debian ever published, by time stamp."""
-
-    base: str
-    timestamp: str
-    origin: str = "snapshot"
-
-    def url(self, archive: str, path: str) -> str:
-        """Return the URL of a file in an archive as it was at the time stamp."""
-        return f"{self.base}/{archive}/{self.timestamp}/{path}"
-
-
-Source = Mirror | Snapshot
+        """Return the URL of a file in an archive, as it was at the time stamp."""
+        return f"{self.base}/{archive}/{f'{self.timestamp}/' if self.timestamp else ''}{path}"
 
 
 def _apt_uris(apt: Path) -> list[str]:
@@ -58,14 +46,14 @@ def _apt_uris(apt: Path) -> list[str]:
     return uris
 
 
-def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Source]:
+def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Mirror]:
     """Return where Debian's files are looked for, in the order in which they are tried.
 
     INSTALLER_ISO_DEBIAN_MIRROR (the folder above `debian`), the mirrors that this machine's apt is
     set up with, the snapshot archive. What apt names and is no URL is left out: apt says so itself.
     Raises PipelineError for a variable that is none.
     """
-    found: list[Source] = []
+    found: list[Mirror] = []
     if chosen := os.environ.get("INSTALLER_ISO_DEBIAN_MIRROR"):
         if not is_url(chosen):
             raise PipelineError(
@@ -78,4 +66,4 @@ def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Source]:
         mirror = Mirror(base, "this machine's apt")
         if archive in ("debian", "debian-security") and is_url(uri):
             found += [mirror] if mirror not in found else []
-    return [*found, Snapshot(snapshot_url.rstrip("/"), timestamp)]
+    return [*found, Mirror(snapshot_url.rstrip("/"), "snapshot", timestamp)]

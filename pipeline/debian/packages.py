@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.debian.deb import control
 from pipeline.debian.lock import Package
-from pipeline.debian.mirrors import Source
+from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import FetchError, fetch
@@ -23,7 +23,7 @@ WAY_OUT = (
 
 
 def download(
-    packages: Sequence[Package], sources: Sequence[Source], store: Store, progress: Progress
+    packages: Sequence[Package], sources: Sequence[Mirror], store: Store, progress: Progress
 ) -> list[Path]:
     """Return the paths of the packages in the store, downloading what is missing.
 

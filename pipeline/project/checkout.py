@@ -56,7 +56,7 @@ class Project:
         marked = replace(product, version=f"{product.version}{mark}")
         return replace(self, manifest=replace(self.manifest, product=marked))
 
-    def sources(self) -> list[mirrors.Source]:
+    def sources(self) -> list[mirrors.Mirror]:
         """Return where Debian's files are looked for."""
         return mirrors.sources(self.manifest.debian.snapshot_url, self.manifest.debian.snapshot)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from pipeline.build.session import Session
-from pipeline.debian.deb import data_archive
+from pipeline.debian.deb import open_archive
 from pipeline.debian.packages import download
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Step
@@ -190,7 +190,7 @@ def faketime(session: Session) -> bytes:
             f"containers/{CONTAINER}.toml names no libfaketime", "add it, then run `./doit lock`"
         )
     (path,) = download(packages, session.project.sources(), session.store, lambda *_: None)
-    with data_archive(path) as archive:
+    with open_archive(path) as archive:
         for member in archive:
             if member.name.endswith("/libfaketimeMT.so.1") and (file := archive.extractfile(member)):
                 return file.read()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.debian.lock import Lock
-from pipeline.debian.mirrors import Source as Mirror
+from pipeline.debian.mirrors import Mirror
 from pipeline.debian.packages import Progress
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Source

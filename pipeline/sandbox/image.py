@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.debian import layer
 from pipeline.debian.lock import Lock
-from pipeline.debian.mirrors import Source
+from pipeline.debian.mirrors import Mirror
 from pipeline.debian.packages import Progress, download, verify
 from pipeline.errors import PipelineError
 from pipeline.sandbox.docker import Engine
@@ -40,7 +40,7 @@ def digits_of(tag: str) -> str:
     return tag.rpartition(":")[2]
 
 
-def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Source], progress: Progress) -> str:
+def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Mirror], progress: Progress) -> str:
     """Have the lock's image in the engine, and return its ID: its name may be given to another at any time.
 
     Raises PipelineError when its layer is not what the lock says.

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.debian.deb import control as deb_control
-from pipeline.debian.deb import data_archive
+from pipeline.debian.deb import open_archive
 from pipeline.errors import FormatError
 from tests.fixtures import patch
 from tests.fixtures.deb import COMPRESSORS, Member, ar_member, control, data_tar, deb, folder
@@ -14,7 +14,7 @@ FILES: list[Member] = [folder("./usr"), ("./usr/a", b"aaa"), ("./usr/b", bytes(3
 
 def read(path: Path) -> dict[str, bytes]:
     found = {}
-    with data_archive(path) as archive:
+    with open_archive(path) as archive:
         for member in archive:
             file = archive.extractfile(member)
             found[member.name] = file.read() if file else b""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.debian.mirrors import Mirror, Snapshot, sources
+from pipeline.debian.mirrors import Mirror, sources
 from pipeline.errors import PipelineError
 
 ONE_LINE = """\
@@ -42,7 +42,7 @@ def _no_mirror_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_apt_only_the_snapshot_is_left(tmp_path: Path) -> None:
-    assert sources("https://s/archive", "T", tmp_path) == [Snapshot("https://s/archive", "T")]
+    assert sources("https://s/archive", "T", tmp_path) == [Mirror("https://s/archive", "snapshot", "T")]
 
 
 def test_both_formats_of_apt_s_sources_each_mirror_once(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_a_chosen_mirror_that_is_no_url(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_urls() -> None:
     assert Mirror("http://m", "").url("debian", "pool/x.deb") == "http://m/debian/pool/x.deb"
-    assert Snapshot("http://s", "T").url("debian", "pool/x.deb") == "http://s/debian/T/pool/x.deb"
+    assert Mirror("http://s", "", "T").url("debian", "pool/x.deb") == "http://s/debian/T/pool/x.deb"

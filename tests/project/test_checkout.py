@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.debian import lock
-from pipeline.debian.mirrors import Snapshot
+from pipeline.debian.mirrors import Mirror
 from pipeline.errors import ConfigError
 from pipeline.project.checkout import RESTORE, load
 from tests.fixtures import checkout
@@ -18,8 +18,7 @@ LOCK = "manifests/imager.lock.json"
 SET, SET_LOCK = "roots/initramfs.toml", "manifests/initramfs.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
-CONFLICT = """<<<<<<< HEAD
-one
+CONFLICT = """one
 =======
 other
 >>>>>>> theirs
@@ -51,7 +50,7 @@ def test_a_checkout_in_order(root: Path) -> None:
     assert list(found.locks) == ["imager", "kernel", "resolver", "rust"]
     assert list(found.set_locks) == ["initramfs"]
     assert list(found.all_intents) == [*found.locks, *found.set_locks]
-    assert found.sources()[-1] == Snapshot("https://snapshot.example/archive", checkout.SNAPSHOT)
+    assert found.sources()[-1] == Mirror("https://snapshot.example/archive", "snapshot", checkout.SNAPSHOT)
     assert found.lock_of("rust").tag == "installer-iso/rust:4444444444444444"
 
 
