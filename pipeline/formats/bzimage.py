@@ -16,7 +16,6 @@ SECTOR_SIZE = 512  # bytes
 MAX_KERNEL = 1 << 28  # bytes, unpacked
 
 XLF_KERNEL_64 = 1 << 0
-XLF_EFI_HANDOVER_64 = 1 << 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,6 @@ class BzImage:
     def is_64_bit(self) -> bool:
         """Whether it has the 64-bit entry point."""
         return bool(self.xloadflags & XLF_KERNEL_64)
-
-    @property
-    def has_efi_handover(self) -> bool:
-        """Whether it has the 64-bit EFI handover entry point."""
-        return bool(self.xloadflags & XLF_EFI_HANDOVER_64)
 
 
 def is_bzimage(image: Image) -> bool:

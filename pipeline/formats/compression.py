@@ -10,7 +10,6 @@ import contextlib
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import lz4.block
 import lz4.frame
@@ -51,25 +50,6 @@ ZSTD_PACKED = 1 << 17  # bytes, of a block
 
 class Cut(FormatError):  # noqa: N818  says where, not what went wrong
     """The stream ends before its end."""
-
-
-class Decoder(Protocol):
-    """What bz2 and lzma offer: a stream that takes bytes, and returns no more than asked for."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the end of the stream was seen."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether nothing more comes without more input."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """What was given beyond the end."""
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Return the next bytes."""
 
 
 class _Deflate:
@@ -127,6 +107,10 @@ class _Zstd:
 
     def decompress(self, data: bytes, _max_length: int) -> bytes:
         return bytes(self.stream.decompress(data))
+
+
+Decoder = bz2.BZ2Decompressor | lzma.LZMADecompressor | _Deflate | _Zstd
+"""A stream that takes bytes, and returns no more than asked for."""
 
 
 def compression_of(image: Image) -> str:

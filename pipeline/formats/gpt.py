@@ -164,12 +164,5 @@ def _check_crc(where: str, data: bytes, expected: int) -> None:
 
 def _read_partition(number: int, entries: bytes, offset: int) -> Partition:
     kind, guid, first, last, attributes, name = unpack("<16s16sQQQ72s", entries, offset, "GPT entry")
-    return Partition(
-        number=number,
-        kind=UUID(bytes_le=kind),
-        guid=UUID(bytes_le=guid),
-        first_lba=first,
-        last_lba=last,
-        attributes=attributes,
-        name=name.decode("utf-16-le", errors="replace").partition("\0")[0],
-    )
+    text = name.decode("utf-16-le", errors="replace").partition("\0")[0]
+    return Partition(number, UUID(bytes_le=kind), UUID(bytes_le=guid), first, last, attributes, text)

@@ -45,8 +45,6 @@ class Iso9660:
     has_joliet: bool
     created: str
     modified: str
-    publisher: str
-    application: str
     names: str  # whose names the members have: `Rock Ridge`, `Joliet` or `ISO 9660`
     members: tuple[Member, ...]
     oddities: tuple[str, ...]  # what readers get over, one sentence each
@@ -97,14 +95,12 @@ def read_iso9660(image: Image) -> Iso9660:
         members.extend(walk(reader, root))
         complete = True
     return Iso9660(
-        label=_text(primary[40:72]),
+        label=primary[40:72].decode("ascii", errors="replace").rstrip(" \0"),
         size=blocks * block_size,
         has_rock_ridge=reader.skip is not None,
         has_joliet=joliet is not None,
         created=volume_time(primary[813:830]),
         modified=volume_time(primary[830:847]),
-        publisher=_text(primary[318:446]),
-        application=_text(primary[574:702]),
         names=names,
         members=tuple(members),
         oddities=tuple(reader.oddities),
@@ -133,7 +129,3 @@ def _descriptors(image: Image) -> Iterator[bytes]:
 def _root(descriptor: bytes) -> Record:
     block, size = unpack("<I4xI", descriptor, 158, "ISO 9660: root directory")
     return Record(0, block, size, descriptor[174:181], DIRECTORY, b"\0", b"")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("ascii", errors="replace").rstrip(" \0")

@@ -29,21 +29,20 @@ LENGTHS = {0x10B: 96, 0x20B: 112}  # bytes of an optional header before its dire
 MAX_DIRECTORIES = 16
 SECURITY_DIRECTORY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY: the certificate table
 
-SECTION_HEADER = struct.Struct("<8sIIII12xI")
+SECTION_HEADER = struct.Struct("<8sIIII16x")
 PARSED = 20  # steps; pefile takes its time
 HEADERS = 1 << 17  # bytes that pefile is given: all but the section table
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section; sizes, offsets and addresses are bytes."""
+    """One section, in the order of its header; sizes, offsets and addresses are bytes."""
 
     name: str
-    virtual_address: int
     virtual_size: int
-    raw_offset: int
+    virtual_address: int
     raw_size: int
-    characteristics: int = 0
+    raw_offset: int
 
     @property
     def size(self) -> int:
@@ -68,7 +67,6 @@ class Pe:
     timestamp: int  # seconds since 1970, or whatever a reproducible linker puts there
     checksum: int
     checksum_offset: int
-    characteristics: int
     dll_characteristics: int
     sections: tuple[Section, ...]
     certificates: tuple[int, int]  # offset and size of the certificate table; 0 and 0 without one
@@ -133,7 +131,6 @@ def read_pe(image: Image) -> Pe:
         timestamp=coff.TimeDateStamp,
         checksum=optional.CheckSum,
         checksum_offset=optional.get_field_absolute_offset("CheckSum"),
-        characteristics=coff.Characteristics,
         dll_characteristics=optional.DllCharacteristics,
         sections=_read_sections(image, table, coff.NumberOfSections),
         # of all the directories this one alone has an offset in the file where others have an address
@@ -148,17 +145,8 @@ def _read_sections(image: Image, offset: int, count: int) -> tuple[Section, ...]
     budget_of(image).spend(STEPS, 2 * count)
     table = bytes(cut(image, offset, count * SECTION_HEADER.size, "PE: section table"))
     return tuple(
-        Section(
-            name=name.rstrip(b"\0").decode("ascii", errors="replace"),
-            virtual_address=address,
-            virtual_size=virtual_size,
-            raw_offset=raw_offset,
-            raw_size=raw_size,
-            characteristics=characteristics,
-        )
-        for name, virtual_size, address, raw_size, raw_offset, characteristics in SECTION_HEADER.iter_unpack(
-            table
-        )
+        Section(name.rstrip(b"\0").decode("ascii", errors="replace"), *numbers)
+        for name, *numbers in SECTION_HEADER.iter_unpack(table)
     )
 
 

@@ -14,7 +14,7 @@ GOOD = bzimage()
 def test_the_boot_header_is_read() -> None:
     header = read_bzimage(GOOD)
     assert (header.protocol, header.version, header.relocatable) == ((2, 15), VERSION, True)
-    assert (header.xloadflags, header.is_64_bit, header.has_efi_handover) == (0x7F, True, True)
+    assert (header.xloadflags, header.is_64_bit) == (0x7F, True)
     assert (header.compression, header.size) == ("zstd", len(GOOD))
     assert header.banner == f"{VERSION} (someone@somewhere) #1"
     assert read_bzimage(bzimage(payload=bytes(64))).payload == (0x400, 64)
@@ -45,12 +45,11 @@ def test_a_payload_that_is_cut_off_is_told() -> None:
 
 def test_flags_are_told_apart() -> None:
     header = read_bzimage(bzimage(xloadflags=0x1, relocatable=0, version=""))
-    assert (header.is_64_bit, header.has_efi_handover) == (True, False)
-    assert (header.relocatable, header.version) == (False, "")
+    assert (header.is_64_bit, header.relocatable, header.version) == (True, False, "")
     old = read_bzimage(bzimage(protocol=0x203))
     assert (old.protocol, old.relocatable, old.xloadflags, old.compression) == ((2, 3), False, 0, "")
     header = read_bzimage(bzimage(xloadflags=0x8, protocol=0x20C))
-    assert (header.is_64_bit, header.has_efi_handover, header.protocol) == (False, True, (2, 12))
+    assert (header.is_64_bit, header.protocol) == (False, (2, 12))
 
 
 @pytest.mark.parametrize(

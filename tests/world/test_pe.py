@@ -132,4 +132,3 @@ def test_kernels_are_what_file_says(world: World, name: str) -> None:
     assert kernel.protocol == (int(protocol[1]), int(protocol[2]))
     assert kernel.relocatable == (", relocatable" in said)
     assert kernel.is_64_bit == ("legacy 64-bit entry point" in said)
-    assert kernel.has_efi_handover == ("64-bit EFI handoff entry point" in said)
