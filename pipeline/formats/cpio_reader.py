@@ -62,30 +62,22 @@ class Entry:
         return found is None or found & 0xFFFF_FFFF == self.checksum
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """The members from one place on, up to a trailer or to where Linux stops.
+    """The members from one place on, up to a trailer or to where Linux stops; it fills while it is read.
 
     `fault` is what stops it, `cut` what is missing where the bytes end; Linux says nothing of that.
     """
 
-    entries: tuple[Entry, ...]
     end: int
-    has_trailer: bool
-    fault: FormatError | None
-    cut: FormatError | None
-
-
-class _Reading:
-    """Where reading is, and what it has come upon."""
-
-    def __init__(self, at: int) -> None:
-        self.end, self.has_trailer = at, False
-        self.fault: FormatError | None = None
-        self.cut: FormatError | None = None
+    entries: tuple[Entry, ...] = ()
+    has_trailer: bool = False
+    fault: FormatError | None = None
+    cut: FormatError | None = None
 
     @property
     def is_over(self) -> bool:
+        """Whether there is nothing more to read."""
         return bool(self.has_trailer or self.fault or self.cut)
 
 
@@ -125,11 +117,14 @@ def read_run(archive: Image, at: int, limit: int) -> Run:
 
     Raises FormatError when there are more than `limit` of them, or names without end.
     """
-    run = _Reading(at)
+    run = Run(at)
     entries: list[Entry] = []
     count = characters = 0
     while run.end < len(archive) and not run.is_over:
-        ahead = _ahead(archive, run, after=count > 0)
+        ahead = bytes(archive[run.end : run.end + READ_AHEAD])
+        if count and ahead.startswith(b"\0"):
+            run.end = skip_zeros(archive, run.end)
+            ahead = bytes(archive[run.end : run.end + READ_AHEAD])
         if count and not (ahead.startswith(b"0") and run.end % 4 == 0):
             break
         entry = _read_member(archive, ahead, run)
@@ -145,19 +140,11 @@ def read_run(archive: Image, at: int, limit: int) -> Run:
             )
             raise budget_of(archive).lacking_or(MEMBERS, error)
         entries.append(entry)
-    return Run(_linked(entries), run.end, run.has_trailer, run.fault, run.cut)
+    run.entries = _linked(entries)
+    return run
 
 
-def _ahead(archive: Image, run: _Reading, *, after: bool) -> bytes:
-    """Return what the next member starts with; behind another one zeros are skipped."""
-    ahead = bytes(archive[run.end : run.end + READ_AHEAD])
-    if not (after and ahead.startswith(b"\0")):
-        return ahead
-    run.end = skip_zeros(archive, run.end)
-    return bytes(archive[run.end : run.end + READ_AHEAD])
-
-
-def _read_member(archive: Image, ahead: bytes, run: _Reading) -> Entry | None:
+def _read_member(archive: Image, ahead: bytes, run: Run) -> Entry | None:
     """Return the member at the run's end, which is moved behind it; None for what Linux makes nothing of."""
     at = run.end
     header = ahead[:HEADER_SIZE]
@@ -204,7 +191,7 @@ def _read_member(archive: Image, ahead: bytes, run: _Reading) -> Entry | None:
     )
 
 
-def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: _Reading) -> str | None:
+def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: Run) -> str | None:
     """Return a member's name, which ends at the first NUL; `ahead` is what has been read from there on."""
     raw = ahead[:size] if size <= len(ahead) else bytes(archive[at : at + size])
     if len(raw) < size:
@@ -221,7 +208,7 @@ def _read_name(archive: Image, at: int, size: int, ahead: bytes, run: _Reading) 
     return name
 
 
-def _end(archive: Image, run: _Reading, what: str, size: int, at: int) -> None:
+def _end(archive: Image, run: Run, what: str, size: int, at: int) -> None:
     """Note that the bytes end within a member."""
     run.end = len(archive)
     run.cut = FormatError(

@@ -5,7 +5,7 @@ Documentation/driver-api/early-userspace/buffer-format.rst
 https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.errors import FormatError
 from pipeline.formats import decompressors
@@ -48,22 +48,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What Linux has when it is done.
+    """What Linux has when it is done, or after one step of that: then no segment, or one.
 
     `fault` is why it stopped at the byte at `end`, `doubts` what it does not notice, though it be damage.
     """
 
     segments: tuple[Segment, ...]
-    end: int
-    fault: FormatError | None
-    doubts: tuple[FormatError, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """One step of that: the segment, if anything came out of it, and where the next one starts."""
-
-    segment: Segment | None
     end: int
     fault: FormatError | None = None
     doubts: tuple[FormatError, ...] = ()
@@ -103,14 +93,14 @@ def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
             taken = _take_archive(image, end, room, all(segment.is_first for segment in segments))
         else:
             taken = _take_stream(image, end, limit, room, not segments)
-            limit -= len(taken.segment.archive) if taken.segment else 0
-        segments += [taken.segment] if taken.segment else []
+            limit -= sum(len(segment.archive) for segment in taken.segments)
+        segments += taken.segments
         doubts += taken.doubts
         end, fault = taken.end, taken.fault
     return Unpacked(tuple(segments), end, fault, tuple(doubts))
 
 
-def _take_archive(image: Image, start: int, room: int, is_first: bool) -> _Taken:
+def _take_archive(image: Image, start: int, room: int, is_first: bool) -> Unpacked:
     """Read the archive at `start`: it ends at its trailer."""
     where = f"in the archive at offset {start:#x}"
     try:
@@ -118,25 +108,21 @@ def _take_archive(image: Image, start: int, room: int, is_first: bool) -> _Taken
     except FormatError as error:
         raise _at(where, error) from error
     size = min(run.end, len(image) - start)
-    segment = None
+    found: tuple[Segment, ...] = ()
     if run.entries or run.has_trailer:
-        segment = Segment(start, size, "", image[start : start + size], run.entries, is_first)
+        found = (Segment(start, size, "", image[start : start + size], run.entries, is_first),)
     end = start + size
     if run.fault or run.cut:
         doubts = (_at(where, run.cut),) if run.cut else ()
-        return _Taken(segment, end, _at(where, run.fault) if run.fault else None, doubts)
+        return Unpacked(found, end, _at(where, run.fault) if run.fault else None, doubts)
     end = skip_zeros(image, end)
     misplaced = _misplaced(image, end)
     has_end = run.has_trailer or end < len(image)
-    return _Taken(
-        segment,
-        end,
-        _at(where, misplaced) if misplaced else None,
-        () if has_end else (_at(where, _no_trailer(run, size)),),
-    )
+    doubts = () if has_end else (_at(where, _no_trailer(run, size)),)
+    return Unpacked(found, end, _at(where, misplaced) if misplaced else None, doubts)
 
 
-def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool) -> _Taken:
+def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool) -> Unpacked:
     """Unpack the stream at `start`."""
     try:
         stream = decompressors.unpack(image[start:], limit)
@@ -151,7 +137,7 @@ def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool
     segment = Segment(start, stream.size, compression, stream.contents, entries)
     if stream.fault:
         fault = _not_packed(image, start) or _remainder(image, start) or stream.fault
-        return _Taken(segment if entries else None, start, _at(f"at offset {start:#x}", fault))
+        return Unpacked((segment,) if entries else (), start, _at(f"at offset {start:#x}", fault))
     end = start + stream.size
     if fault and decompressors.method_of(image[end:]) == compression:
         fault = FormatError(
@@ -160,14 +146,15 @@ def _take_stream(image: Image, start: int, limit: int, room: int, is_first: bool
         )
     doubts = tuple(_at(where, each) for each in (stream.doubt, doubt) if each)
     if fault:
-        return _Taken(segment, end, _at(where, fault), doubts)
-    return _Taken(segment, skip_zeros(image, end), None, doubts)
+        return Unpacked((segment,), end, _at(where, fault), doubts)
+    return Unpacked((segment,), skip_zeros(image, end), None, doubts)
 
 
 def _read_run(archive: Image, at: int, room: int) -> Run:
     run = read_run(archive, at, room)
-    other = _other_format(archive[run.end :]) if isinstance(run.fault, NoMember) else None
-    return replace(run, fault=other) if other else run
+    if isinstance(run.fault, NoMember):
+        run.fault = _other_format(archive[run.end :]) or run.fault
+    return run
 
 
 def _other_format(image: Image) -> FormatError | None:
