@@ -8,7 +8,7 @@ from functools import partial
 
 from pipeline.compare import values
 from pipeline.compare.span import Layout, Span, Whole, opaque
-from pipeline.formats.compression import decompress
+from pipeline.formats.compression import decompress, zstd_header
 from pipeline.formats.fields import Image, unpack
 
 LIMIT = 1 << 30  # bytes unpacked
@@ -40,16 +40,11 @@ def zstd(image: Image) -> Iterator[Span]:
 def frame(image: Image) -> Iterator[Span]:
     """Yield a frame's header fields, blocks and checksum. FormatError where it is cut off."""
     (descriptor,) = unpack("<4xB", image, 0, "zstd: frame header")
-    single = bool(descriptor & 0x20)
     yield Span(0, 4, "field magic", show=values.raw)
     yield Span(4, 1, "field frame header descriptor", show=values.little_hex)
     at = 5
-    sizes = (
-        ("window descriptor", 0 if single else 1),
-        ("dictionary", (0, 1, 2, 4)[descriptor & 3]),
-        ("frame content size", (int(single), 2, 4, 8)[descriptor >> 6]),
-    )
-    for name, size in sizes:
+    names = ("window descriptor", "dictionary", "frame content size")
+    for name, size in zip(names, zstd_header(descriptor), strict=True):
         yield Span(at, size, f"field {name}", show=values.little)
         at += size
     number, last = 0, False

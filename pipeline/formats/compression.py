@@ -224,12 +224,15 @@ def _parts(image: Image, new: Callable[[], Decoder], name: str, consumed: list[i
     consumed.append(offset - len(decoder.unused_data))
 
 
+def zstd_header(descriptor: int) -> tuple[int, int, int]:
+    """Return the bytes of a frame's window descriptor, dictionary and content size (RFC 8878, §3.1.1.1)."""
+    single = bool(descriptor & ZSTD_SINGLE_SEGMENT)
+    return int(not single), (0, 1, 2, 4)[descriptor & 3], (int(single), 2, 4, 8)[descriptor >> 6]
+
+
 def _block_ends(image: Image) -> Iterator[int]:
     """Yield where each block of a zstd frame ends, as far as their headers say (RFC 8878, §3.1.1)."""
-    descriptor = int.from_bytes(bytes(image[4:5]), "little")
-    single = descriptor & ZSTD_SINGLE_SEGMENT
-    content_size = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
-    offset = 5 + (not single) + (0, 1, 2, 4)[descriptor & 3] + content_size
+    offset = 5 + sum(zstd_header(int.from_bytes(bytes(image[4:5]), "little")))
     while len(header := bytes(image[offset : offset + 3])) == 3:
         fields = int.from_bytes(header, "little")
         repeats = fields >> 1 & 3 == 1  # one byte that is there many times

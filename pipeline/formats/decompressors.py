@@ -20,6 +20,7 @@ from pipeline.formats.compression import (
     lz4_parts,
     parts_of,
     unknown,
+    zstd_header,
 )
 from pipeline.formats.fields import Image, budget_of, spool
 
@@ -208,15 +209,14 @@ def _zstd(head: bytes) -> tuple[str, str]:
     again = "pack it again: `zstd -dc --long=31 OLD | zstd -19 > NEW`"
     if len(head) < 18:
         return "", ""
-    descriptor = head[4]
-    is_whole = bool(descriptor & 0x20)  # in one segment: its window is all of it
-    at = 5 if is_whole else 6
-    dictionary = (0, 1, 2, 4)[descriptor & 3]
+    window_size, dictionary, content_size = zstd_header(head[4])
+    at = 5 + window_size
     if any(head[at : at + dictionary]):
         return "it needs a dictionary, which Linux does not have", again
     at += dictionary
-    size = int.from_bytes(head[at : at + (1, 2, 4, 8)[descriptor >> 6]], "little")
-    window = size if is_whole else (1 << (10 + (head[5] >> 3))) // 8 * (8 + (head[5] & 7))
+    window = (1 << (10 + (head[5] >> 3))) // 8 * (8 + (head[5] & 7))
+    if not window_size:  # in one segment: its window is all of it
+        window = int.from_bytes(head[at : at + content_size], "little")
     if window > MAX_WINDOW + 1:
         return f"its window has {window >> 20} MiB; Linux takes up to {MAX_WINDOW >> 20}", again
     return "", ""
