@@ -4,7 +4,8 @@ It knows no format: what an image is made of comes from layouts, and `contents` 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -114,11 +115,13 @@ def _pair(a: Image, b: Image, one: Span, other: Span, depth: int) -> _Words:
     """Return the words for the first difference inside a span that both have, under one name."""
     name = one.name
     if one.whole and other.whole:
-        whole_a, whole_b = _read(one.whole.read), _read(other.whole.read)
-        if whole_a is not None and whole_b is not None:
-            at = octets.first_offset(whole_a, whole_b)
+        wholes: tuple[Image, Image] | None = None
+        with suppress(FormatError):
+            wholes = one.whole.read(), other.whole.read()
+        if wholes:
+            at = octets.first_offset(*wholes)
             if at is not None:
-                return _inside(whole_a, whole_b, at, one.whole.layout, depth + 1).after(one)
+                return _inside(*wholes, at, one.whole.layout, depth + 1).after(one)
             name += one.whole.when_equal
     part_a, part_b = _part(a, one), _part(b, other)
     at = octets.first_offset(part_a, part_b)
@@ -145,10 +148,8 @@ def _holding(image: Image, layout: Layout, at: int) -> Span | None:
 
 def _spans(image: Image, layout: Layout) -> Iterable[Span]:
     """Yield an image's spans, as far as it can be parsed."""
-    try:
+    with suppress(FormatError):
         yield from islice(layout(image), MAX_SPANS)
-    except FormatError:
-        return
 
 
 def _only(a: Image, b: Image, layout: Layout, one: Span | None, other: Span | None, at: int) -> str:
@@ -185,10 +186,3 @@ def _byte(a: Image, b: Image, at: int) -> _Words:
     if at >= min(len(a), len(b)):
         return _Words(f"{len(a)} and {len(b)} bytes long")
     return _Words(f"byte {at:#x}: {bytes(a[at : at + 1]).hex()} and {bytes(b[at : at + 1]).hex()}")
-
-
-def _read(read: Callable[[], Image]) -> Image | None:
-    try:
-        return read()
-    except FormatError:
-        return None

@@ -5,6 +5,7 @@ Specification: Microsoft FAT Specification (2005), §3 "Boot Sector and BPB", §
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby, takewhile
 
@@ -85,19 +86,15 @@ def _boot_sector(*, wide: bool) -> Layout:
 
 def _entries(found: Volume, table: Sequence[int]) -> list[Entry]:
     entries: list[Entry] = []
-    try:
+    with suppress(FormatError):
         entries.extend(walk(found, table))
-    except FormatError:
-        return entries
     return entries
 
 
 def _chain(found: Volume, table: Sequence[int], first: int) -> Iterator[int]:
     """Yield the sound part of a chain of clusters."""
-    try:
+    with suppress(FormatError):
         yield from chain(found, table, first) if first else ()
-    except FormatError:
-        return
 
 
 def _root(found: Volume, table: Sequence[int], entries: list[Entry]) -> Iterator[Span]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Span, fields, record, table
+from pipeline.compare.span import Span, record, table
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, unpack
 from pipeline.formats.gpt import MAX_ENTRIES, PROTECTIVE, SIGNATURE, find_sector_size, read_mbr
@@ -79,14 +79,10 @@ def _table(image: Image, sector: int, lba: int, which: str) -> Iterator[Span]:
     start, end = lba * sector, (lba + 1) * sector
     if bytes(image[start : start + 8]) != SIGNATURE:
         return
-    yield Span(start, end - start, f"{which} GPT header", _header)
+    yield Span(start, end - start, f"{which} GPT header", record(HEADER))
     first, count, size = _entries(image, sector, lba)
     name = f"{which} GPT entries"
     yield Span(first * sector, count * size, name, partial(_entry_spans, count, size))
-
-
-def _header(_: Image) -> Iterator[Span]:
-    yield from fields(HEADER)
 
 
 def _entry_spans(count: int, size: int, _: Image) -> Iterator[Span]:

@@ -1,16 +1,16 @@
 """The layout of ISO 9660 images: system area, descriptors, path tables, directories, files, El Torito.
 
-Specifications: ECMA-119, Joliet, and "El Torito" Bootable CD-ROM Format, 1.0 (1995)
+Specifications: ECMA-119, Joliet, IEEE P1281 (SUSP), IEEE P1282 (Rock Ridge), and "El Torito" Bootable CD-ROM
+Format, 1.0 (1995)
 """
 
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.compare import gpt, values
-from pipeline.compare.iso_record import RECORD_SIZE, record_spans, system_use
 from pipeline.compare.span import Field, Layout, Span, fields, record, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.eltorito import read_catalog
@@ -58,6 +58,19 @@ BOOT_ENTRY = table("""
 PATH = table("""
     identifier length 1; extended attribute length 1; location 4 raw; parent's number 2 raw
 """)
+RECORD = table("""
+    length 1; extended attribute length 1; *location 4 both; *data length 4 both
+    recording date and time 7 record_time; flags 1 hex; file unit size 1; interleave gap size 1
+    volume sequence number 2 both; identifier length 1
+""")
+RECORD_SIZE = size_of(RECORD)
+ENTRY = table("signature 2 text; length 1; version 1")
+ENTRIES = {
+    "PX": table("mode 4 both; links 4 both; user 4 both; group 4 both; serial number 4 both"),
+    "CE": table("block 4 both; offset 4 both; length 4 both"),
+    "TF": table("flags 1 hex;" + "".join(f"time {number} 7 record_time;" for number in range(1, 8))),
+    "NM": table("flags 1 hex"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,7 @@ def _directories(image: Image, tree: _Tree, files: list[Span]) -> Iterator[Span]
         start = directory.block * tree.block_size
         yield Span(start, directory.size, f"{tree.name} directory {path or '/'}", _records(start, found))
         for offset, length in areas:
-            yield Span(offset, length, f"continuation area of directory {path or '/'}", system_use)
+            yield Span(offset, length, f"continuation area of directory {path or '/'}", _system_use)
         for inner, one in found:
             if not one.flags & DIRECTORY:
                 files.append(Span(one.block * tree.block_size, one.size, f"{tree.name} file {inner}"))
@@ -185,9 +198,36 @@ def _records(start: int, found: list[tuple[str, Record]]) -> Layout:
         for path, one in found:
             at = one.offset - start
             (size,) = unpack("<B", directory, at, "ISO 9660: directory record")
-            yield Span(at, size, f"directory record of {path}", record_spans)
+            yield Span(at, size, f"directory record of {path}", _record_spans)
 
     return spans
+
+
+def _record_spans(image: Image) -> Iterator[Span]:
+    """Yield the fields of one directory record (§9.1), and those in its system use area."""
+    yield from fields(RECORD)
+    size = bytes(image[RECORD_SIZE - 1 : RECORD_SIZE])[0]
+    yield Span(RECORD_SIZE, size, "field identifier", show=values.text)
+    start = RECORD_SIZE + size
+    yield Span(start, (size + 1) % 2, "padding after the identifier", show=values.raw)
+    start += (size + 1) % 2
+    for span in _system_use(image[start:]):
+        yield replace(span, start=start + span.start)
+
+
+def _system_use(image: Image) -> Iterator[Span]:
+    """Yield the fields of Rock Ridge in an area; what has a table of its own with that."""
+    data = bytes(image)
+    at = 0
+    while at + 4 <= len(data) and data[at + 2] >= 4:
+        signature, size = data[at : at + 2].decode("ascii", errors="replace"), data[at + 2]
+        table, used = (*ENTRY, *ENTRIES.get(signature, ())), 0
+        for span in fields(table, at):
+            if used + span.size <= size:
+                used += span.size
+                yield replace(span, name=f"Rock Ridge {signature}, {span.name}")
+        yield Span(at + used, size - used, f"Rock Ridge {signature}", show=values.text)
+        at += size
 
 
 def _catalog(image: Image) -> Iterator[Span]:
@@ -206,14 +246,10 @@ def _catalog_entries(image: Image) -> Iterator[Span]:
 
 def _partitions(image: Image) -> Iterator[Span]:
     """Yield what firmware boots: partitions that are no part of the file system, and boot images."""
-    try:
+    with suppress(FormatError):
         for span in gpt.partitions(image):
             if span.start >= FIRST_SECTOR * SECTOR_SIZE:
                 yield span
-    except FormatError:
-        pass
-    try:
+    with suppress(FormatError):
         for number, entry in enumerate(read_catalog(image), start=1):
             yield Span(entry.offset, entry.size, f"El Torito boot image {number}")
-    except FormatError:
-        pass

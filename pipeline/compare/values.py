@@ -1,5 +1,6 @@
 """How a field's value is written in a sentence; each function takes the field's bytes and never fails."""
 
+from functools import partial
 from uuid import UUID
 
 SHORT = 16  # bytes; what is longer is not written out
@@ -47,32 +48,24 @@ def guid(data: bytes) -> str:
     return str(UUID(bytes_le=data)) if len(data) == 16 else raw(data)
 
 
-def hex_digits(data: bytes) -> str:
-    """As the number that its hex digits stand for."""
-    return _number(data, 16)
+def _number(base: int, padding: bytes, data: bytes) -> str:
+    """As the number that its digits stand for, without what fills them up."""
+    digits = data.strip(padding)
+    try:
+        return str(int(digits, base))
+    except ValueError:
+        return text(digits)
+
+
+hex_digits = partial(_number, 16, b"")
+octal_digits = partial(_number, 8, b"\0 ")
+decimal_digits = partial(_number, 10, b"\0 ")
 
 
 def hex_digits_octal(data: bytes) -> str:
     """As the number that its hex digits stand for, octal, as modes are written."""
-    number = _number(data, 16)
+    number = hex_digits(data)
     return f"{int(number):#o}" if number.isdigit() else number
-
-
-def octal_digits(data: bytes) -> str:
-    """As the number that its octal digits stand for."""
-    return _number(data.strip(b"\0 "), 8)
-
-
-def decimal_digits(data: bytes) -> str:
-    """As the number that its decimal digits stand for."""
-    return _number(data.strip(b"\0 "), 10)
-
-
-def _number(data: bytes, base: int) -> str:
-    try:
-        return str(int(data, base))
-    except ValueError:
-        return text(data)
 
 
 def dos_date(data: bytes) -> str:
