@@ -77,7 +77,7 @@ def write(members: Iterable[Member], archive: BinaryIO, epoch: int) -> None:
     size = 0
     for inode, member in enumerate(ordered, start=1):
         size += archive.write(_encode(member, inode, links.get(member.name, 1), epoch))
-    size += archive.write(_record(TRAILER, inode=0, mode=0, nlink=1, mtime=0))
+    size += archive.write(_record(TRAILER, inode=0, mode=0, nlink=1, mtime=0, data=b"", device=(0, 0)))
     archive.write(bytes(-size % BLOCK_SIZE))
 
 
@@ -152,30 +152,21 @@ def _directory_links(ordered: Sequence[Member]) -> Mapping[str, int]:
 
 
 def _encode(member: Member, inode: int, nlink: int, mtime: int) -> bytes:
+    data, device = b"", (0, 0)
     match member:
-        case File(name, data, mode):
-            return _record(name, inode=inode, mode=stat.S_IFREG | mode, nlink=nlink, mtime=mtime, data=data)
-        case Directory(name, mode):
-            return _record(name, inode=inode, mode=stat.S_IFDIR | mode, nlink=nlink, mtime=mtime)
-        case Symlink(name, target):
-            data = target.encode(errors="surrogateescape")
-            return _record(name, inode=inode, mode=stat.S_IFLNK | 0o777, nlink=nlink, mtime=mtime, data=data)
-        case CharDevice(name, major, minor, mode):
-            device = (major, minor)
-            return _record(
-                name, inode=inode, mode=stat.S_IFCHR | mode, nlink=nlink, mtime=mtime, device=device
-            )
+        case File(_, data, permissions):
+            mode = stat.S_IFREG | permissions
+        case Directory(_, permissions):
+            mode = stat.S_IFDIR | permissions
+        case Symlink(_, target):
+            mode, data = stat.S_IFLNK | 0o777, target.encode(errors="surrogateescape")
+        case CharDevice(_, major, minor, permissions):
+            mode, device = stat.S_IFCHR | permissions, (major, minor)
+    return _record(member.name, inode, mode, nlink, mtime, data, device)
 
 
 def _record(
-    name: str,
-    *,
-    inode: int,
-    mode: int,
-    nlink: int,
-    mtime: int,
-    data: bytes = b"",
-    device: tuple[int, int] = (0, 0),
+    name: str, inode: int, mode: int, nlink: int, mtime: int, data: bytes, device: tuple[int, int]
 ) -> bytes:
     """Return one member: header, name and data, the latter two padded to 4 bytes."""
     path = name.encode(errors="surrogateescape") + b"\0"
