@@ -8,7 +8,9 @@ Specifications: Microsoft, Windows Authenticode Portable Executable Signature Fo
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
 from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, SET, Value, read_value
 from pipeline.formats.image_digest import digest_until, hashed
 from pipeline.formats.pe import Pe
-from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken
+from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken, verifies
 
 if TYPE_CHECKING:  # it takes long to load, and few images are signed
     from cryptography.x509 import Certificate, Name
@@ -35,7 +37,7 @@ DIGESTS = {
 CHANGED = "the signature is of another file: it was changed after it was signed"
 NO_PROGRAM = "Authenticode: what is signed is no digest of a program"
 TOO_OLD = frozenset({"md5"})  # digests that no firmware takes
-Extent = tuple[str, int]  # a digest's name, and where the last byte of its input is
+Digest = Callable[[str, int], bytes]  # of the image, given a digest's name and where its input ends
 ATTRIBUTES = CERTIFICATES = 0xA0  # the context tag, in a signer and in the signed data
 
 PLACE = 30  # where the object identifier of the digest begins that firmware makes
@@ -68,12 +70,12 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     """
     if pe.certificates == (0, 0):
         return ()
-    digests: dict[Extent, bytes] = {}
+    digest = cache(partial(digest_until, pe))
     found: list[Signature] = []
     errors: list[FormatError] = []
     for data in tuple(certificates(pe)):
         try:
-            found.append(_read_signature(pe, data, digests))
+            found.append(_read_signature(pe, data, digest))
         except FormatError as error:
             if _is_looked_at(data) and error.message != NO_PROGRAM:
                 raise
@@ -92,7 +94,7 @@ def _is_looked_at(data: bytes) -> bool:
         return False
 
 
-def _read_signature(pe: Pe, data: bytes, digests: dict[Extent, bytes]) -> Signature:
+def _read_signature(pe: Pe, data: bytes, make_digest: Digest) -> Signature:
     """Read one PKCS #7 structure. Raises FormatError for what firmware could not read either."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.x509 import InvalidVersion
@@ -101,12 +103,12 @@ def _read_signature(pe: Pe, data: bytes, digests: dict[Extent, bytes]) -> Signat
         # cryptography warns of certificates that it takes, but that are not as they should be
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _signature(pe, read_value(data), digests)
+            return _signature(pe, read_value(data), make_digest)
     except (ValueError, TypeError, InvalidVersion, UnsupportedAlgorithm) as error:
         raise FormatError(f"Authenticode: a certificate cannot be read: {error}", SIGN_AGAIN) from error
 
 
-def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signature:
+def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     if content.child(0).oid() != SIGNED_DATA:
         raise FormatError("Authenticode: the certificate holds no signed data", SIGN_AGAIN)
     signed = content.child(1).child(0, SEQUENCE)
@@ -121,7 +123,7 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
     announced = [_digest_name(one) for one in signed.child(1, SET).inside()]
     if not announced:
         raise FormatError("Authenticode: the signature announces no digest", SIGN_AGAIN)
-    covers = told == _digest(pe, digest, end, digests)
+    covers = told == make_digest(digest, end)
     *_, signers = signed.inside()
     signer = signers.child(0, SEQUENCE)
     chain = _read_chain(signed)
@@ -131,7 +133,7 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
     valid = _verifies(signer, spc, certificate)
     fault = ""
     if not covers:
-        fault = _why_not(pe, digest, told, digests)
+        fault = _why_not(pe, told, partial(make_digest, digest))
     elif not valid:
         fault = "the signature was not made with the signer's key"
     elif digest in TOO_OLD:
@@ -139,7 +141,7 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
     else:
         made = _digest_name(signer.child(2, SEQUENCE))
         fault = not_taken(certificate, len(content.whole), digest, announced, made)
-    own = by_digest(announced[0], _digest(pe, announced[0], end, digests))
+    own = by_digest(announced[0], make_digest(announced[0], end))
     looked_at = len(content.whole) <= MAX_SIGNATURE
     return Signature(
         subject=_common_name(certificate.subject),
@@ -156,7 +158,7 @@ def _signature(pe: Pe, content: Value, digests: dict[Extent, bytes]) -> Signatur
     )
 
 
-def _why_not(pe: Pe, algorithm: str, told: bytes, digests: dict[Extent, bytes]) -> str:
+def _why_not(pe: Pe, told: bytes, digest_of: Callable[[int], bytes]) -> str:
     """Return why a signed digest is not that of the file, a clause.
 
     Bytes around the certificate table that were not there when it was signed leave all else as it was:
@@ -165,7 +167,7 @@ def _why_not(pe: Pe, algorithm: str, told: bytes, digests: dict[Extent, bytes]) 
     offset, size = pe.certificates
     behind = len(pe.image) - offset - size
     for end in sorted({offset, offset - offset % GRID, hashed(pe)}, reverse=True):
-        if end < hashed(pe) or told != _digest(pe, algorithm, end, digests):
+        if end < hashed(pe) or told != digest_of(end):
             continue
         between = offset - end
         why = []
@@ -185,12 +187,6 @@ def _read_chain(signed: Value) -> "list[Certificate]":
 
     bag = signed.tagged(CERTIFICATES)
     return [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
-
-
-def _digest(pe: Pe, algorithm: str, end: int, digests: dict[Extent, bytes]) -> bytes:
-    if (algorithm, end) not in digests:
-        digests[algorithm, end] = digest_until(pe, algorithm, end)
-    return digests[algorithm, end]
 
 
 def _digest_name(algorithm: Value) -> str:
@@ -218,10 +214,6 @@ def _common_name(name: "Name") -> str:
 
 def _verifies(signer: Value, spc: Value, certificate: "Certificate") -> bool:
     """Say whether the signature is one of the signer's key, over what says the digest of the program."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-
     name = _digest_name(signer.child(2, SEQUENCE))
     attributes, signature = signer.tagged(ATTRIBUTES), signer.tagged(OCTETS)
     if signature is None:
@@ -233,15 +225,4 @@ def _verifies(signer: Value, spc: Value, certificate: "Certificate") -> bool:
             return False
         # what is signed has the tag of a set, not the one that stands in the signer
         data = b"\x31" + attributes.whole[1:]
-    algorithm: hashes.HashAlgorithm = getattr(hashes, name.upper())()
-    key = certificate.public_key()
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature.body, data, padding.PKCS1v15(), algorithm)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature.body, data, ec.ECDSA(algorithm))
-        else:
-            return False
-    except InvalidSignature:
-        return False
-    return True
+    return bool(verifies(certificate.public_key(), signature.body, data, name))

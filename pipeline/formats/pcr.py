@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
+from pipeline.formats.trust import verifies
 
 KERNEL_BOOT = 11  # the PCR that systemd-stub measures a UKI into, and nobody else before it
 BANKS: Mapping[str, int] = {"sha1": 0x04, "sha256": 0x0B, "sha384": 0x0C, "sha512": 0x0D}
@@ -93,9 +94,8 @@ def is_signed(policy: Policy, key: Image) -> bool:
 
     Raises FormatError for what is no RSA or EC key.
     """
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
 
     try:
         public = serialization.load_pem_public_key(bytes(key[:MAX_SIZE]).rstrip(b"\0"))
@@ -103,13 +103,7 @@ def is_signed(policy: Policy, key: Image) -> bool:
         raise FormatError(
             ".pcrpkey: it is no public key in PEM", "give ukify --pcr-public-key=, in PEM"
         ) from error
-    try:
-        if isinstance(public, rsa.RSAPublicKey):
-            public.verify(policy.signature, policy.digest, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(policy.signature, policy.digest, ec.ECDSA(hashes.SHA256()))
-        else:
-            raise FormatError(".pcrpkey: it is no RSA or EC key", "make one with ukify genkey")
-    except InvalidSignature:
-        return False
-    return True
+    signed = verifies(public, policy.signature, policy.digest, "sha256")
+    if signed is None:
+        raise FormatError(".pcrpkey: it is no RSA or EC key", "make one with ukify genkey")
+    return signed

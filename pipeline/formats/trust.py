@@ -70,6 +70,25 @@ def is_rsa(certificate: "Certificate") -> bool:
     return isinstance(certificate.public_key(), RSAPublicKey)
 
 
+def verifies(key: object, signature: bytes, data: bytes, algorithm: str) -> bool | None:
+    """Tell whether a signature of data, hashed as told, is one of a key; None for no RSA or EC key."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+    hashed: hashes.HashAlgorithm = getattr(hashes, algorithm.upper())()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), hashed)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data, ec.ECDSA(hashed))
+        else:
+            return None
+    except InvalidSignature:
+        return False
+    return True
+
+
 def unknown_extension(certificate: "Certificate") -> str:
     """Return the first critical extension for which firmware refuses a certificate, in dots, "" for none."""
     found = (each.oid.dotted_string for each in _extensions(certificate) if each.critical)
