@@ -16,7 +16,7 @@ from pipeline.formats.budget import STEPS
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image, budget_of
 from pipeline.formats.initramfs import Segment
-from pipeline.formats.rootfs import plain
+from pipeline.formats.tree import plain
 
 FOLDER = "kernel/x86/microcode/"
 VENDORS = {"GenuineIntel.bin": "Intel", "AuthenticAMD.bin": "AMD"}

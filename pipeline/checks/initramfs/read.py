@@ -10,8 +10,7 @@ from pipeline.formats.cpio_reader import Entry, skip_zeros
 from pipeline.formats.fields import Image, budget_of
 from pipeline.formats.initramfs import EARLY, FOREIGN, Segment, unpack
 from pipeline.formats.magic import describe, recognise
-from pipeline.formats.rootfs import Lost, grow, plain
-from pipeline.formats.tree import Tree
+from pipeline.formats.tree import Lost, Tree, grow, plain
 
 DRACUT = "early_cpio"  # the mark that dracut puts into what Linux looks for early
 

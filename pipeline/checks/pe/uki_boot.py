@@ -11,7 +11,7 @@ from pipeline.checks.initramfs.startable import Refused, start
 from pipeline.checks.kernel import Kernel
 from pipeline.checks.kind import Node
 from pipeline.checks.pe.uki_profiles import in_every_profile
-from pipeline.formats.rootfs import plain
+from pipeline.formats.tree import plain
 
 DEFAULT_INIT = "/init"
 MICROCODE = "kernel/x86/microcode"
