@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.compare.span import Field, Layout, Span, opaque, record, table
+from pipeline.compare.span import Layout, Span, Table, opaque, record, size_of, table
 from pipeline.formats.fields import Image, cut, unpack
 
 NOBITS, SYMTAB, RELOCATABLE = 8, 2, 1
@@ -26,7 +26,7 @@ class _Section:
     link: int
 
 
-def _header(word: int) -> tuple[Field, ...]:
+def _header(word: int) -> Table:
     return table(f"""
         magic 4 text; class 1 hex; data 1 hex; version 1 hex; osabi 1 hex; abiversion 1 hex; padding 7 raw
         e_type 2 hex; e_machine 2 hex; e_version 4 hex; e_entry {word} hex; *e_phoff {word} hex
@@ -35,7 +35,7 @@ def _header(word: int) -> tuple[Field, ...]:
     """)
 
 
-def _program_header(word: int) -> tuple[Field, ...]:
+def _program_header(word: int) -> Table:
     early, late = ("p_flags 4 hex", "") if word == 8 else ("", "p_flags 4 hex")
     return table(f"""
         p_type 4 hex; {early}; *p_offset {word} hex; *p_vaddr {word} hex; *p_paddr {word} hex
@@ -43,7 +43,7 @@ def _program_header(word: int) -> tuple[Field, ...]:
     """)
 
 
-def _section_header(word: int) -> tuple[Field, ...]:
+def _section_header(word: int) -> Table:
     return table(f"""
         *sh_name 4 hex; sh_type 4 hex; sh_flags {word} hex; *sh_addr {word} hex; *sh_offset {word} hex
         *sh_size {word} hex; *sh_link 4 hex; *sh_info 4 hex; sh_addralign {word} hex; sh_entsize {word} hex
@@ -55,7 +55,7 @@ def program(image: Image) -> Iterator[Span]:
     wide, order = unpack("<BB", image, 4, "ELF: header")
     word, prefix = (8 if wide == 2 else 4), "<" if order == 1 else ">"
     header = _header(word)
-    yield Span(0, sum(field.size for field in header), "ELF header", record(header))
+    yield Span(0, size_of(header), "ELF header", record(header))
     layout = f"{prefix}HHI{'QQQ' if word == 8 else 'III'}IHHHHHH"
     kind, _, _, _, phoff, shoff, _, _, phsize, phnum, shsize, shnum, names = unpack(
         layout, image, 16, "ELF: header"

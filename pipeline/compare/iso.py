@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.compare import gpt, values
-from pipeline.compare.span import Field, Layout, Span, fields, record, size_of, table
+from pipeline.compare.span import Layout, Span, Table, fields, record, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.eltorito import read_catalog
 from pipeline.formats.fields import Image, cut, unpack
@@ -108,7 +108,7 @@ def image_spans(image: Image) -> Iterator[Span]:
     yield Span(512, FIRST_SECTOR * SECTOR_SIZE - 512, "ISO 9660 system area", show=values.raw)
 
 
-def _kind(descriptor: bytes) -> tuple[str, tuple[Field, ...]]:
+def _kind(descriptor: bytes) -> tuple[str, Table]:
     """Return what a volume descriptor is called, and its fields."""
     if descriptor[0] == BOOT_RECORD:
         return "El Torito boot record", BOOT

@@ -6,7 +6,7 @@ Specification: Microsoft, PE Format https://learn.microsoft.com/windows/win32/de
 from collections.abc import Iterator
 
 from pipeline.compare import values
-from pipeline.compare.span import Field, Span, record, size_of, table
+from pipeline.compare.span import Span, Table, record, size_of, table
 from pipeline.formats.fields import Image, unpack
 from pipeline.formats.pe import read_pe
 
@@ -74,7 +74,7 @@ def program(image: Image) -> Iterator[Span]:
     yield Span(end, max(len(image) - end, 0), "data after the last PE section")
 
 
-def _optional_header(*, wide: bool) -> tuple[Field, ...]:
+def _optional_header(*, wide: bool) -> Table:
     word = 8 if wide else 4
     between = table(("" if wide else "BaseOfData 4 hex;") + f"ImageBase {word} hex")
     stack = table(";".join(f"{name} {word}" for name in STACK))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.compare import values
 from pipeline.formats.fields import Image
@@ -46,17 +46,11 @@ class Span:
     derived: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a fixed size, in bytes; `derived` as in `Span`."""
-
-    name: str
-    size: int
-    show: Show
-    derived: bool = False
+Table = tuple[Span, ...]
+"""Fields of fixed sizes that follow each other; where they start is for `fields` to say."""
 
 
-def table(rows: str) -> tuple[Field, ...]:
+def table(rows: str) -> Table:
     """Return the fields of a table: `name size show`, with `;` or a line feed between them.
 
     `show` is a function of `values`: `hex` for little_hex, nothing for little, `both` for a number that is
@@ -68,23 +62,24 @@ def table(rows: str) -> tuple[Field, ...]:
         for way in ("little", "big") if show == "both" else (show,):
             order = f" ({way}-endian)" if show == "both" else ""
             shown = values.little_hex if way == "hex" else getattr(values, way)
-            found.append(Field(name.removeprefix("*") + order, int(size), shown, name.startswith("*")))
+            field = f"field {name.removeprefix('*')}{order}"
+            found.append(Span(0, int(size), field, show=shown, derived=name.startswith("*")))
     return tuple(found)
 
 
-def fields(table: Iterable[Field], start: int = 0) -> Iterator[Span]:
+def fields(table: Table, start: int = 0) -> Iterator[Span]:
     """Yield the spans of fields that follow each other from `start` on."""
     for field in table:
-        yield Span(start, field.size, f"field {field.name}", show=field.show, derived=field.derived)
+        yield replace(field, start=start)
         start += field.size
 
 
-def record(table: tuple[Field, ...]) -> Layout:
+def record(table: Table) -> Layout:
     """Return the layout of a record that is made of these fields."""
     return lambda _: fields(table)
 
 
-def size_of(table: Iterable[Field]) -> int:
+def size_of(table: Table) -> int:
     """Return how many bytes the fields take."""
     return sum(field.size for field in table)
 

@@ -66,7 +66,8 @@ def read_bzimage(image: Image) -> BzImage:
         (xloadflags,) = unpack("<H", image, 0x236, "bzImage: boot header")
     setup_size = ((setup_sectors or 4) + 1) * SECTOR_SIZE
     start = setup_size + payload_offset
-    banner = _read_banner(image, version_offset)
+    text = bytes(image[version_offset + SECTOR_SIZE :][:256]) if version_offset else b""
+    banner = text.partition(b"\0")[0].decode("ascii", errors="replace").strip()
     return BzImage(
         protocol=(major, minor),
         version=banner.partition(" ")[0],
@@ -84,10 +85,3 @@ def unpack_kernel(image: Image, header: BzImage, limit: int = MAX_KERNEL) -> Ima
     offset, size = header.payload
     payload = cut(image, offset, size or len(image) - offset, "bzImage: payload")
     return decompress(payload, limit)[0]
-
-
-def _read_banner(image: Image, offset: int) -> str:
-    if offset == 0:
-        return ""
-    start = offset + SECTOR_SIZE
-    return bytes(image[start : start + 256]).partition(b"\0")[0].decode("ascii", errors="replace").strip()

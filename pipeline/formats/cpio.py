@@ -101,15 +101,13 @@ def _check_member(member: Member) -> None:
                     "name a path, without NUL bytes",
                 )
             _check_length(name, target)
-        case File(data=data, mode=mode):
+        case File(data=data):
             _check_number(f"{name}: size", len(data), FIELD_MAX)
-            _check_number(f"{name}: mode", mode, 0o7777)
-        case Directory(mode=mode):
-            _check_number(f"{name}: mode", mode, 0o7777)
-        case CharDevice(major=major, minor=minor, mode=mode):
+        case CharDevice(major=major, minor=minor):
             _check_number(f"{name}: major", major, FIELD_MAX)
             _check_number(f"{name}: minor", minor, FIELD_MAX)
-            _check_number(f"{name}: mode", mode, 0o7777)
+    if not isinstance(member, Symlink):
+        _check_number(f"{name}: mode", member.mode, 0o7777)
 
 
 def _check_length(name: str, path: str) -> None:

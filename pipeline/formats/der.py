@@ -5,6 +5,7 @@ Specification: ITU-T X.690, chapters 8 and 10
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.errors import FormatError
 
@@ -33,14 +34,14 @@ class Value:
 
     def child(self, index: int, tag: int | None = None) -> "Value":
         """Return one of them; FormatError if there are fewer, or it has another tag."""
-        for number, value in enumerate(self.inside()):
-            if number == index and tag in (None, value.tag):
-                return value
-            if number == index:
-                raise FormatError(
-                    f"DER: value {index} has tag {value.tag:#04x}, not {tag:#04x}", "sign the program again"
-                )
-        raise FormatError(f"DER: there is no value {index}", "sign the program again")
+        value = next(islice(self.inside(), index, None), None)
+        if value is None:
+            raise FormatError(f"DER: there is no value {index}", "sign the program again")
+        if tag not in (None, value.tag):
+            raise FormatError(
+                f"DER: value {index} has tag {value.tag:#04x}, not {tag:#04x}", "sign the program again"
+            )
+        return value
 
     def tagged(self, tag: int) -> "Value | None":
         """Return the first of them that has this tag."""
