@@ -130,9 +130,8 @@ def _refusal(name: str, head: bytes) -> FormatError | None:
     """Return why Linux does not unpack a stream that may be sound."""
     if not name:
         return unknown(head)
-    refuse = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name)
-    message, hint = refuse(head) if refuse else ("", "")
-    return FormatError(f"{name}: {message}", hint) if message else None
+    refusals = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}.get(name, lambda _: iter(()))
+    return next((FormatError(f"{name}: {message}", hint) for message, hint in refusals(head)), None)
 
 
 def _gzip_header(head: bytes) -> int:
@@ -141,10 +140,9 @@ def _gzip_header(head: bytes) -> int:
     return head.find(b"\0", GZIP_HEADER) + 1 if named else GZIP_HEADER
 
 
-def _gzip(head: bytes) -> tuple[str, str]:
+def _gzip(head: bytes) -> Iterator[tuple[str, str]]:
     if len(head) < GZIP_HEADER or head[1:3] != b"\x8b\x08" or _gzip_header(head) == 0:
-        return f"the header {head[:4].hex()} is not one that Linux takes", GZIP_AGAIN
-    return "", ""
+        yield f"the header {head[:4].hex()} is not one that Linux takes", GZIP_AGAIN
 
 
 def _fields(name: str, head: bytes) -> FormatError | None:
@@ -156,22 +154,17 @@ def _fields(name: str, head: bytes) -> FormatError | None:
     )
 
 
-def _xz(head: bytes) -> tuple[str, str]:
+def _xz(head: bytes) -> Iterator[tuple[str, str]]:
+    again = "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`"
     check = head[7] & 0xF if len(head) > 7 else 0
     if check > 1:
-        return (
+        yield (
             f"its checksums are {XZ_CHECKS.get(check, f'of type {check}')}; Linux takes CRC32 or none",
-            "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`",
+            again,
         )
-    filters = _xz_filters(head)
-    before = filters[:-1]
-    if filters and (filters[-1] != LZMA2 or before not in ([], [X86])):
-        names = ", ".join(f"{one:#x}" for one in filters)
-        return (
-            f"its filters are {names}; Linux takes LZMA2 (0x21), and the one for x86 (0x4) before it",
-            "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`",
-        )
-    return "", ""
+    if _xz_filters(head) not in ([], [LZMA2], [X86, LZMA2]):
+        names = ", ".join(f"{one:#x}" for one in _xz_filters(head))
+        yield f"its filters are {names}; Linux takes LZMA2 (0x21), and the one for x86 (0x4) before it", again
 
 
 def _xz_filters(head: bytes) -> list[int]:
@@ -205,18 +198,17 @@ def _vli(octets: Iterator[int]) -> int:
             return value
 
 
-def _zstd(head: bytes) -> tuple[str, str]:
+def _zstd(head: bytes) -> Iterator[tuple[str, str]]:
     again = "pack it again: `zstd -dc --long=31 OLD | zstd -19 > NEW`"
     if len(head) < 18:
-        return "", ""
+        return
     window_size, dictionary, content_size = zstd_header(head[4])
     at = 5 + window_size
     if any(head[at : at + dictionary]):
-        return "it needs a dictionary, which Linux does not have", again
+        yield "it needs a dictionary, which Linux does not have", again
     at += dictionary
     window = (1 << (10 + (head[5] >> 3))) // 8 * (8 + (head[5] & 7))
     if not window_size:  # in one segment: its window is all of it
         window = int.from_bytes(head[at : at + content_size], "little")
     if window > MAX_WINDOW + 1:
-        return f"its window has {window >> 20} MiB; Linux takes up to {MAX_WINDOW >> 20}", again
-    return "", ""
+        yield f"its window has {window >> 20} MiB; Linux takes up to {MAX_WINDOW >> 20}", again
