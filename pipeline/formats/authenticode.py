@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import FormatError
 from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
 from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, SET, Value, read_value
-from pipeline.formats.image_digest import digest_until, hashed
+from pipeline.formats.image_digest import hashed, image_digest
 from pipeline.formats.pe import Pe
 from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken, verifies
 
@@ -70,7 +70,7 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     """
     if pe.certificates == (0, 0):
         return ()
-    digest = cache(partial(digest_until, pe))
+    digest = cache(partial(image_digest, pe))
     found: list[Signature] = []
     errors: list[FormatError] = []
     for data in tuple(certificates(pe)):

@@ -13,14 +13,6 @@ from pipeline.formats.fields import chunks, cut
 from pipeline.formats.pe import Pe
 
 
-def image_digest(pe: Pe, algorithm: str) -> bytes:
-    """Return the Authenticode digest of an image: of all but its checksum and its signatures.
-
-    Raises FormatError when a section runs past the end or two of them overlap.
-    """
-    return digest_until(pe, algorithm, len(pe.image) - pe.certificates[1])
-
-
 def _sections(pe: Pe) -> list[tuple[int, int]]:
     """Return where sections begin and end in the file, in that order."""
     return sorted(
@@ -35,8 +27,13 @@ def hashed(pe: Pe) -> int:
     return pe.headers_size + sum(end - start for start, end in _sections(pe))
 
 
-def digest_until(pe: Pe, algorithm: str, total: int) -> bytes:
-    """Return the digest of headers, sections, and what follows them up to the byte `total`."""
+def image_digest(pe: Pe, algorithm: str, total: int | None = None) -> bytes:
+    """Return the Authenticode digest of an image: of all but its checksum and its signatures.
+
+    That is headers, sections, and what follows them up to the byte `total`. Raises FormatError when a section
+    runs past the end or two of them overlap.
+    """
+    total = len(pe.image) - pe.certificates[1] if total is None else total
     holes = [(pe.checksum_offset, 4), *([(pe.certificates_entry, 8)] if pe.certificates_entry else [])]
     ranges, at = list[tuple[int, int]](), 0
     for offset, size in holes:
