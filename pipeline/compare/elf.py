@@ -4,11 +4,12 @@ Specification: System V Application Binary Interface, gABI https://gabi.xinuos.c
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.compare.span import Layout, Span, Table, opaque, record, size_of, table
+from pipeline.compare.span import Span, Table, opaque, record, size_of, table
+from pipeline.formats.elf import HEADER, Layout
 from pipeline.formats.fields import Image, cut, unpack
 
 NOBITS, SYMTAB, RELOCATABLE = 8, 2, 1
@@ -53,17 +54,16 @@ def _section_header(word: int) -> Table:
 def program(image: Image) -> Iterator[Span]:
     """Yield headers, sections' contents and sections' headers. FormatError where a header is cut off."""
     wide, order = unpack("<BB", image, 4, "ELF: header")
-    word, prefix = (8 if wide == 2 else 4), "<" if order == 1 else ">"
+    word, layout = (8 if wide == 2 else 4), Layout(64 if wide == 2 else 32, "<" if order == 1 else ">")
     header = _header(word)
     yield Span(0, size_of(header), "ELF header", record(header))
-    layout = f"{prefix}HHI{'QQQ' if word == 8 else 'III'}IHHHHHH"
     kind, _, _, _, phoff, shoff, _, _, phsize, phnum, shsize, shnum, names = unpack(
-        layout, image, 16, "ELF: header"
+        layout.fields(HEADER), image, 16, "ELF: header"
     )
     for number in range(phnum):
         name = f"ELF program header {number}"
         yield Span(phoff + number * phsize, phsize, name, record(_program_header(word)))
-    sections = _sections(image, prefix, word, shoff, shsize, min(shnum, MAX_SECTIONS), names)
+    sections = _sections(image, layout, shoff, shsize, min(shnum, MAX_SECTIONS), names)
     for section in sections:
         at = shoff + section.index * shsize
         what = section.name or section.index
@@ -71,14 +71,13 @@ def program(image: Image) -> Iterator[Span]:
     symbols = next((section for section in sections if section.kind == SYMTAB), None)
     for section in sections:
         if section.size and section.kind not in (0, NOBITS):
-            inside: Layout | None = None
+            inside: Callable[[Image], Iterator[Span]] | None = None
             if symbols and symbols is not section and symbols.link < len(sections):
                 inside = partial(
                     _symbols,
                     cut(image, symbols.offset, symbols.size, "ELF: symbols"),
                     _table(image, sections[symbols.link]),
-                    prefix,
-                    word,
+                    layout,
                     section.index,
                     0 if kind == RELOCATABLE else section.address,
                 )
@@ -89,12 +88,10 @@ def _table(image: Image, section: _Section) -> bytes:
     return bytes(cut(image, section.offset, section.size, f"ELF: section {section.name}"))
 
 
-def _sections(
-    image: Image, prefix: str, word: int, start: int, size: int, count: int, names: int
-) -> list[_Section]:
+def _sections(image: Image, layout: Layout, start: int, size: int, count: int, names: int) -> list[_Section]:
     """Return the sections with their names, which lie in section number `names`."""
-    layout = f"{prefix}II{'QQQQ' if word == 8 else 'IIII'}I"
-    rows = [unpack(layout, image, start + number * size, "ELF: section header") for number in range(count)]
+    fields = layout.fields("IIAAAAI")
+    rows = [unpack(fields, image, start + number * size, "ELF: section header") for number in range(count)]
     strings = b""
     if names < len(rows):
         strings = bytes(cut(image, rows[names][4], rows[names][5], "ELF: section names"))
@@ -110,16 +107,15 @@ def _string(strings: bytes, start: int) -> str:
 
 
 def _symbols(
-    symbols: Image, strings: bytes, prefix: str, word: int, index: int, base: int, _: Image
+    symbols: Image, strings: bytes, layout: Layout, index: int, base: int, _: Image
 ) -> Iterator[Span]:
     """Yield the symbols that lie in the section number `index`, whose addresses count from `base`."""
-    layout = struct.Struct(f"{prefix}{'IBBHQQ' if word == 8 else 'IIIBBH'}")
+    is_wide = layout.bits == 64
+    fields = struct.Struct(layout.order + ("I2xHQQ" if is_wide else "III2xH"))
     data = bytes(symbols)
     found = []
-    for row in layout.iter_unpack(data[: len(data) - len(data) % layout.size]):
-        name, section, value, size = (
-            (row[0], row[3], row[4], row[5]) if word == 8 else (row[0], row[5], row[1], row[2])
-        )
+    for row in fields.iter_unpack(data[: len(data) - len(data) % fields.size]):
+        name, section, value, size = row if is_wide else (row[0], row[3], row[1], row[2])
         if section == index and size and name and value >= base:
             found.append((value - base, size, name))
     for start, size, name in sorted(found):

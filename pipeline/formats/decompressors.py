@@ -158,10 +158,8 @@ def _xz(head: bytes) -> Iterator[tuple[str, str]]:
     again = "pack it again: `xz -dc OLD | xz --check=crc32 > NEW`"
     check = head[7] & 0xF if len(head) > 7 else 0
     if check > 1:
-        yield (
-            f"its checksums are {XZ_CHECKS.get(check, f'of type {check}')}; Linux takes CRC32 or none",
-            again,
-        )
+        kind = XZ_CHECKS.get(check, f"of type {check}")
+        yield f"its checksums are {kind}; Linux takes CRC32 or none", again
     if _xz_filters(head) not in ([], [LZMA2], [X86, LZMA2]):
         names = ", ".join(f"{one:#x}" for one in _xz_filters(head))
         yield f"its filters are {names}; Linux takes LZMA2 (0x21), and the one for x86 (0x4) before it", again

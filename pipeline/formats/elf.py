@@ -16,6 +16,7 @@ from pipeline.formats.fields import Image, cut
 
 MAGIC = b"\x7fELF"
 HEADER_SIZE = 64  # bytes; a 32-bit file's is 12 shorter, but no program is that short
+HEADER = "HHIAAAIHHHHHH"  # its fields from `e_type` on, for `Layout.fields`
 
 KINDS = {0: "ET_NONE", 1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
 MACHINES = {
@@ -73,27 +74,21 @@ class _Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where a file's fields are; `order` is the mark of its byte order in `struct`."""
+class Layout:
+    """How a file's fields are stored; `order` is the mark of its byte order in `struct`."""
 
     bits: int
     order: str
 
-    def header(self) -> str:
-        """The fields from `e_type` on."""
-        return self.order + ("HHIQQQIHHHHHH" if self.bits == 64 else "HHIIIIIHHHHHH")
+    def fields(self, names: str) -> str:
+        """Return fields for `struct`, of which `A` is an address, as large as the file's class makes it."""
+        return self.order + names.replace("A", "Q" if self.bits == 64 else "I")
 
     def segment(self, record: bytes) -> _Segment:
-        """Read a program header."""
-        if self.bits == 64:
-            kind, _, offset, address, _, size = struct.unpack_from(self.order + "IIQQQQ", record)
-        else:
-            kind, offset, address, _, size = struct.unpack_from(self.order + "IIIII", record)
+        """Read a program header, whose flags (4 bytes) stand behind its type in files of 64 bits."""
+        flags = "4x" if self.bits == 64 else ""
+        kind, offset, address, _, size = struct.unpack_from(self.fields(f"I{flags}AAAA"), record)
         return _Segment(kind, offset, address, size)
-
-    def tag(self) -> str:
-        """The fields of a tag of the dynamic section."""
-        return self.order + ("QQ" if self.bits == 64 else "II")
 
 
 def read_elf(image: Image) -> Elf:
@@ -101,7 +96,7 @@ def read_elf(image: Image) -> Elf:
     head = bytes(cut(image, 0, HEADER_SIZE, "ELF: header"))
     layout = _layout(head)
     kind, machine, _, entry, phoff, shoff, _, _, phsize, phnum, shsize, shnum, _ = struct.unpack_from(
-        layout.header(), head, 16
+        layout.fields(HEADER), head, 16
     )
     segments = [
         layout.segment(record)
@@ -127,7 +122,7 @@ def read_elf(image: Image) -> Elf:
     )
 
 
-def _layout(head: bytes) -> _Layout:
+def _layout(head: bytes) -> Layout:
     bits = {1: 32, 2: 64}.get(head[4])
     order = {1: "<", 2: ">"}.get(head[5])
     if head[:4] != MAGIC or bits is None or order is None:
@@ -135,7 +130,7 @@ def _layout(head: bytes) -> _Layout:
             f"ELF: no ELF file: it starts with {head[:6].hex()}, not with 7f454c46, a class and a byte order",
             "the file is cut off or damaged: make it again",
         )
-    return _Layout(bits, order)
+    return Layout(bits, order)
 
 
 def _records(
@@ -154,18 +149,18 @@ def _records(
         yield table[at : at + size]
 
 
-def _has_symbols(image: Image, layout: _Layout, offset: int, size: int, count: int) -> bool:
+def _has_symbols(image: Image, layout: Layout, offset: int, size: int, count: int) -> bool:
     records = _records(image, "section headers", offset, size, count, MAX_SECTIONS, layout.bits)
-    return any(struct.unpack_from(layout.order + "4xI", record) == (SYMTAB,) for record in records)
+    return any(struct.unpack_from(layout.fields("4xI"), record) == (SYMTAB,) for record in records)
 
 
-def _tags(image: Image, layout: _Layout, segment: _Segment) -> list[tuple[int, int]]:
+def _tags(image: Image, layout: Layout, segment: _Segment) -> list[tuple[int, int]]:
     """Return the tags of the dynamic section, up to the one that ends it."""
     size = min(segment.size, MAX_DYNAMIC)
-    size -= size % struct.calcsize(layout.tag())
+    size -= size % struct.calcsize(layout.fields("AA"))
     data = bytes(cut(image, segment.offset, size, "ELF: dynamic section"))
     tags = []
-    for tag, value in struct.iter_unpack(layout.tag(), data):
+    for tag, value in struct.iter_unpack(layout.fields("AA"), data):
         if tag == 0:
             break
         tags.append((tag, value))
