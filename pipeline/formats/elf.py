@@ -36,6 +36,8 @@ LOAD, DYNAMIC, INTERP = 1, 2, 3  # program header types
 SYMTAB = 2  # a section type
 NEEDED, STRTAB, SONAME, RPATH, RUNPATH = 1, 5, 14, 15, 29  # dynamic tags
 
+damaged = partial(FormatError, hint="the file is damaged: make it again")
+
 MAX_SEGMENTS = 4096
 MAX_SECTIONS = 1 << 16
 MAX_DYNAMIC = 1 << 20  # bytes
@@ -141,9 +143,7 @@ def _records(
         return
     smallest = {"program headers": {32: 32, 64: 56}, "section headers": {32: 40, 64: 64}}[what][bits]
     if not smallest <= size <= 256 or count > limit:
-        raise FormatError(
-            f"ELF: {count} {what} of {size} bytes are not possible", "the file is damaged: make it again"
-        )
+        raise damaged(f"ELF: {count} {what} of {size} bytes are not possible")
     table = bytes(cut(image, offset, size * count, f"ELF: {what}"))
     for at in range(0, len(table), size):
         yield table[at : at + size]
@@ -176,16 +176,13 @@ def _text(
         return
     address = next((value for tag, value in tags if tag == STRTAB), None)
     if address is None:
-        raise FormatError("ELF: the dynamic section has no DT_STRTAB", "the file is damaged: make it again")
+        raise damaged("ELF: the dynamic section has no DT_STRTAB")
     for one in segments:
         if one.kind == LOAD and one.address <= address < one.address + one.size:
             table = one.offset + address - one.address
             break
     else:
-        raise FormatError(
-            f"ELF: the string table's address {address:#x} lies in no segment",
-            "the file is damaged: make it again",
-        )
+        raise damaged(f"ELF: the string table's address {address:#x} lies in no segment")
     for offset in found:
         yield _string(image, table + offset, MAX_STRING)
 
@@ -196,8 +193,5 @@ def _string(image: Image, offset: int, size: int) -> str:
     data = bytes(image[offset : offset + size])
     text, end, _ = data.partition(b"\0")
     if not end:
-        raise FormatError(
-            f"ELF: the string at offset {offset:#x} has no end within {len(data)} bytes",
-            "the file is damaged: make it again",
-        )
+        raise damaged(f"ELF: the string at offset {offset:#x} has no end within {len(data)} bytes")
     return text.decode(errors="replace")

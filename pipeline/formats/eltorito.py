@@ -5,6 +5,7 @@ Specifications: "El Torito" Bootable CD-ROM Format, 1.0 (1995), and for its use 
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, cut, readable, unpack
@@ -21,6 +22,8 @@ NO_EMULATION = 0
 FIRST_SECTOR, TERMINATOR = 16, 255  # where volume descriptors begin, and the type of the last
 SYSTEM = b"EL TORITO SPECIFICATION"
 BOOTABLE = 0x88
+
+damaged = partial(FormatError, hint="make the ISO again")
 
 MAX_DESCRIPTORS = 64
 MAX_ENTRIES = 256  # no catalog comes near; a damaged one must not keep us
@@ -83,10 +86,7 @@ def read_catalog(image: Image) -> tuple[BootEntry, ...]:
         if header == 0:
             break
         if header not in (0x90, 0x91):
-            raise FormatError(
-                f"El Torito: no section header at offset {offset:#x}: it starts with {header:#04x}",
-                "make the ISO again",
-            )
+            raise damaged(f"El Torito: no section header at offset {offset:#x}: it starts with {header:#04x}")
         last = header == 0x91
         offset += ENTRY_SIZE
         for _ in range(min(count, MAX_ENTRIES - len(entries))):
@@ -127,9 +127,7 @@ def _skip_extensions(image: Image, offset: int) -> int:
         if bytes(cut(image, offset, 1, "El Torito: extension")) != b"\x44":
             return offset
         offset += ENTRY_SIZE
-    raise FormatError(
-        f"El Torito: extensions of an entry without end, at offset {offset:#x}", "make the ISO again"
-    )
+    raise damaged(f"El Torito: extensions of an entry without end, at offset {offset:#x}")
 
 
 def _read_validation(image: Image, offset: int) -> int:
@@ -137,9 +135,8 @@ def _read_validation(image: Image, offset: int) -> int:
     entry = bytes(cut(image, offset, ENTRY_SIZE, "El Torito: validation entry"))
     header, platform, *_, key = unpack("<BB28sH", entry, 0, "El Torito: validation entry")
     if (header, key) != (1, 0xAA55):
-        raise FormatError(
-            f"El Torito: no boot catalog at offset {offset:#x}: header {header:#04x}, key {key:#06x}",
-            "make the ISO again",
+        raise damaged(
+            f"El Torito: no boot catalog at offset {offset:#x}: header {header:#04x}, key {key:#06x}"
         )
     total = sum(unpack("<16H", entry, 0, "El Torito: validation entry")) & 0xFFFF
     if total:
@@ -155,8 +152,5 @@ def _read_entry(image: Image, offset: int, platform: int, record: int) -> BootEn
         "<BBHBxHI", image, offset, "El Torito: boot entry"
     )
     if indicator not in (BOOTABLE, 0x00):
-        raise FormatError(
-            f"El Torito: no boot entry at offset {offset:#x}: it starts with {indicator:#04x}",
-            "make the ISO again",
-        )
+        raise damaged(f"El Torito: no boot entry at offset {offset:#x}: it starts with {indicator:#04x}")
     return BootEntry(platform, indicator == BOOTABLE, media & 0x0F, sector_count, load_rba, record)

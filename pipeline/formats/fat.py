@@ -9,6 +9,7 @@ Specification: Microsoft, FAT: General Overview of On-Disk Format, 1.03, and its
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -17,6 +18,8 @@ from pipeline.formats.budget import STEPS
 from pipeline.formats.fields import Image, budget_of, chunks, cut, joined, unpack
 
 Variant = Literal["FAT12", "FAT16", "FAT32"]
+
+damaged = partial(FormatError, hint="the volume is damaged: make it again")
 
 FREE = 0
 CLUSTERS_A_STEP = 16  # that are followed
@@ -187,17 +190,13 @@ def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
         if length % CLUSTERS_A_STEP == CLUSTERS_A_STEP - 1:
             budget.spend(STEPS)
         if not 2 <= cluster < len(table):
-            raise FormatError(
+            raise damaged(
                 f"FAT: the chain from cluster {first} leads to cluster {cluster}, "
-                f"which the volume does not have (2 to {len(table) - 1})",
-                "the volume is damaged: make it again",
+                f"which the volume does not have (2 to {len(table) - 1})"
             )
         if table[cluster] == FREE or length >= volume.cluster_count:
             what = "into free space" if table[cluster] == FREE else "in a circle"
-            raise FormatError(
-                f"FAT: the chain from cluster {first} leads {what}, at cluster {cluster}",
-                "the volume is damaged: make it again",
-            )
+            raise damaged(f"FAT: the chain from cluster {first} leads {what}, at cluster {cluster}")
         yield cluster
         cluster, length = table[cluster], length + 1
 

@@ -13,7 +13,7 @@ from struct import Struct
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS, STEPS
-from pipeline.formats.fat import Volume, read_chain
+from pipeline.formats.fat import Volume, damaged, read_chain
 from pipeline.formats.fields import Image, budget_of, cut
 
 ENTRY_SIZE = 32  # bytes
@@ -104,9 +104,8 @@ def directories(volume: Volume, table: Sequence[int]) -> Iterator[Directory]:
             if not entry.is_directory:
                 continue
             if entry.first_cluster in seen:
-                raise FormatError(
-                    f"FAT: {entry.path}: another directory starts at its cluster {entry.first_cluster} too",
-                    "the volume is damaged: make it again",
+                raise damaged(
+                    f"FAT: {entry.path}: another directory starts at its cluster {entry.first_cluster} too"
                 )
             seen.add(entry.first_cluster)
             inner = _read_directory(volume, table, entry.first_cluster, entry.path)
@@ -143,10 +142,7 @@ def _read_directory(volume: Volume, table: Sequence[int], first: int, path: str)
     # one cluster more than may be is enough to see that there are more
     found = read_chain(volume, table, first, MAX_DIRECTORY + 1)
     if len(found) > max(MAX_DIRECTORY, volume.cluster_size):
-        raise FormatError(
-            f"FAT: {path}: a directory has at most {MAX_DIRECTORY} bytes (§6), this one more",
-            "the volume is damaged: make it again",
-        )
+        raise damaged(f"FAT: {path}: a directory has at most {MAX_DIRECTORY} bytes (§6), this one more")
     return bytes(found)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import Image, cut, readable, unpack
 from pipeline.formats.iso9660_directory import (
@@ -24,6 +23,7 @@ from pipeline.formats.iso9660_directory import (
     volume_time,
     walk,
 )
+from pipeline.formats.rock_ridge import damaged
 
 __all__ = ["Iso9660", "Member", "contents", "has_udf", "read_iso9660"]
 
@@ -72,14 +72,11 @@ def read_iso9660(image: Image) -> Iso9660:
     descriptors = list(_descriptors(image))
     primary = next((one for one in descriptors if one[0] == PRIMARY), None)
     if primary is None:
-        raise FormatError("ISO 9660: there is no primary volume descriptor", "make the ISO again")
+        raise damaged("ISO 9660: there is no primary volume descriptor")
     joliet = next((one for one in descriptors if one[0] == SUPPLEMENTARY and one[88:91] in JOLIET), None)
     (blocks, blocks_again, block_size) = unpack("<I4s40xH", primary, 80, "ISO 9660: primary descriptor")
     if block_size not in (512, 1024, 2048):
-        raise FormatError(
-            f"ISO 9660: the primary volume descriptor says that blocks have {block_size} bytes",
-            "make the ISO again",
-        )
+        raise damaged(f"ISO 9660: the primary volume descriptor says that blocks have {block_size} bytes")
     reader = Reader(image, block_size)
     if blocks.to_bytes(4, "big") != blocks_again:
         reader.note(differs("the volume's size", blocks, blocks_again))
@@ -113,17 +110,14 @@ def _descriptors(image: Image) -> Iterator[bytes]:
     for sector in range(FIRST_SECTOR, FIRST_SECTOR + MAX_DESCRIPTORS):
         descriptor = bytes(cut(image, sector * SECTOR_SIZE, SECTOR_SIZE, "ISO 9660: volume descriptor"))
         if descriptor[1:6] != b"CD001":
-            raise FormatError(
+            raise damaged(
                 f"ISO 9660: no volume descriptor in sector {sector}: "
-                f"it says {readable(descriptor[1:6])}, not 'CD001'",
-                "make the ISO again",
+                f"it says {readable(descriptor[1:6])}, not 'CD001'"
             )
         if descriptor[0] == TERMINATOR:
             return
         yield descriptor
-    raise FormatError(
-        f"ISO 9660: none of {MAX_DESCRIPTORS} volume descriptors is the last", "make the ISO again"
-    )
+    raise damaged(f"ISO 9660: none of {MAX_DESCRIPTORS} volume descriptors is the last")
 
 
 def _root(descriptor: bytes) -> Record:

@@ -11,7 +11,7 @@ from struct import Struct
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS, STEPS
 from pipeline.formats.fields import Image, budget_of, cut, joined, unpack
-from pipeline.formats.rock_ridge import Attributes, read_attributes, skipped
+from pipeline.formats.rock_ridge import Attributes, damaged, read_attributes, skipped
 
 SECTOR_SIZE = 2048  # bytes
 
@@ -89,9 +89,8 @@ class Reader:
         what = "Rock Ridge: a continuation area"
         self.areas += 1
         self.budget.spend(STEPS, size // FIELDS_A_STEP)
-        error = FormatError(
-            f"{what} of {size} bytes is not possible, at block {block}, after {self.areas - 1} others",
-            "make the ISO again",
+        error = damaged(
+            f"{what} of {size} bytes is not possible, at block {block}, after {self.areas - 1} others"
         )
         if size > SECTOR_SIZE:
             raise error
@@ -114,10 +113,7 @@ def find_rock_ridge(reader: Reader, root: Record) -> int | None:
     """
     first = next(records(reader, "/", replace(root, size=min(root.size, SECTOR_SIZE))), None)
     if first is None or first.name != b"\0":
-        raise FormatError(
-            f"ISO 9660: there is no root directory at offset {root.block * reader.block_size:#x}",
-            "make the ISO again",
-        )
+        raise damaged(f"ISO 9660: there is no root directory at offset {root.block * reader.block_size:#x}")
     skip = skipped(first.system_use)
     if skip is None:
         return None
@@ -169,10 +165,9 @@ def _members(reader: Reader, path: str, directory: Record) -> Iterator[tuple[Mem
         if not is_directory:
             extents.append((record.block * reader.block_size, record.size))
             if len(extents) > MAX_EXTENTS:
-                raise FormatError(
+                raise damaged(
                     f"ISO 9660: {path}: a file has more than {MAX_EXTENTS} extents, "
-                    f"at offset {record.offset:#x}",
-                    "make the ISO again",
+                    f"at offset {record.offset:#x}"
                 )
             if record.flags & GOES_ON:
                 continue
@@ -198,9 +193,8 @@ def _child(reader: Reader, path: str, record: Record, found: Attributes) -> Reco
     start = found.child * reader.block_size
     block, size = unpack("<I4xI", cut(reader.image, start, 34, f"ISO 9660: {path}"), 2, "ISO 9660: directory")
     if block != found.child:
-        raise FormatError(
-            f"ISO 9660: {path}: it should have been moved to block {found.child}, but there is no directory",
-            "make the ISO again",
+        raise damaged(
+            f"ISO 9660: {path}: it should have been moved to block {found.child}, but there is no directory"
         )
     return Record(start, block, size, b"", DIRECTORY, b"\0", b"")
 
@@ -228,10 +222,9 @@ def records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
         end = at + length
         name_end = at + RECORD.size + name_size
         if name_end > end or end > len(data) or not name_size:
-            raise FormatError(
+            raise damaged(
                 f"ISO 9660: {path}: the directory record at offset {start + at:#x} has {length} bytes, "
-                f"{name_size} of them a name, which cannot be",
-                "make the ISO again",
+                f"{name_size} of them a name, which cannot be"
             )
         if block.to_bytes(4, "big") != block_again:
             reader.note(differs(f"the block of the record at {start + at:#x}", block, block_again))

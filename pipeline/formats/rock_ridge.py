@@ -5,6 +5,7 @@ Specifications: IEEE P1281 (SUSP), IEEE P1282 (Rock Ridge Interchange Protocol)
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
 
 from pipeline.errors import FormatError
@@ -18,6 +19,8 @@ MAX_NAME = 4096  # bytes, of a name or a target
 
 CONTINUES, CURRENT, PARENT, ROOT = 1, 2, 4, 8  # flags of names, and of a link's components
 LONG_FORM = 0x80
+
+damaged = partial(FormatError, hint="make the ISO again")
 
 ReadBytes = Callable[[int, int, int], bytes]
 """Returns `size` bytes at an offset (second) in a block (first)."""
@@ -75,10 +78,9 @@ def _fields(area: bytes, read: ReadBytes) -> Iterator[tuple[bytes, bytes]]:
             if size < 4 or area[at : at + 2] == b"ST":
                 break
             if at + size > end:
-                raise FormatError(
+                raise damaged(
                     f"Rock Ridge: the field {area[at : at + 2]!r} of {size} bytes runs past "
-                    f"its area's end, at byte {at} of {end}",
-                    "make the ISO again",
+                    f"its area's end, at byte {at} of {end}"
                 )
             signature, body = area[at : at + 2], area[at + 4 : at + size]
             at += size
@@ -88,14 +90,12 @@ def _fields(area: bytes, read: ReadBytes) -> Iterator[tuple[bytes, bytes]]:
         if following is None:
             return
         area = read(*following)
-    raise FormatError(
-        f"Rock Ridge: a record goes on in more than {MAX_CONTINUATIONS} areas", "make the ISO again"
-    )
+    raise damaged(f"Rock Ridge: a record goes on in more than {MAX_CONTINUATIONS} areas")
 
 
 def _text(raw: bytes) -> str:
     if len(raw) > MAX_NAME:
-        raise FormatError(f"Rock Ridge: a name of more than {MAX_NAME} bytes", "make the ISO again")
+        raise damaged(f"Rock Ridge: a name of more than {MAX_NAME} bytes")
     return raw.decode(errors="surrogateescape")
 
 
