@@ -131,7 +131,6 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     if certificate is None:
         raise FormatError("Authenticode: the signer's certificate is not there", SIGN_AGAIN)
     valid = _verifies(signer, spc, certificate)
-    fault = ""
     if not covers:
         fault = _why_not(pe, told, partial(make_digest, digest))
     elif not valid:

@@ -40,7 +40,13 @@ def certificates(pe: Pe) -> Iterator[bytes]:
             unpack("<IHH", pe.image, offset, "Authenticode: certificate") if left >= HEADER else NONE
         )
         if not LEAST.get(kind, HEADER) <= length <= min(left, MAX_SIZE) or left == HEADER:
-            raise _no_certificate(pe, offset, length)
+            what = f"the certificate at offset {offset:#x} cannot have {length} bytes"
+            if offset != pe.certificates[0]:
+                what = (
+                    f"behind the last certificate, at offset {offset:#x}, the certificate table has {left} "
+                    "more bytes, which are none"
+                )
+            raise FormatError(f"Authenticode: {what}", SIGN_AGAIN)
         if kind == PKCS_SIGNED_DATA:
             yield bytes(pe.image[offset + HEADER : offset + length])
         elif kind == UEFI_GUID and bytes(pe.image[offset + HEADER :][:GUID]) == UEFI_PKCS7:
@@ -52,16 +58,3 @@ def certificates(pe: Pe) -> Iterator[bytes]:
             "certificate ends behind it",
             SIGN_AGAIN,
         )
-
-
-def _no_certificate(pe: Pe, offset: int, length: int) -> FormatError:
-    start, size = pe.certificates
-    if offset == start:
-        return FormatError(
-            f"Authenticode: the certificate at offset {offset:#x} cannot have {length} bytes", SIGN_AGAIN
-        )
-    return FormatError(
-        f"Authenticode: behind the last certificate, at offset {offset:#x}, the certificate table has "
-        f"{start + size - offset} more bytes, which are none",
-        SIGN_AGAIN,
-    )

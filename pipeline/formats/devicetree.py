@@ -39,10 +39,8 @@ def read_devicetree(image: Image) -> Devicetree:
     cut(image, 0, total, "device tree")
     found: dict[str, bytes] = {}
     at = structure
-    (token,) = unpack(">I", image, at, "device tree: structure")
-    while token == NOP:
+    while (token := unpack(">I", image, at, "device tree: structure")[0]) == NOP:
         at += 4
-        (token,) = unpack(">I", image, at, "device tree: structure")
     if token != BEGIN_NODE:
         raise FormatError("device tree: it has no root node", "make it with dtc -O dtb")
     at += 8  # the root's name is empty, and padded

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pipeline.errors import FormatError
 from pipeline.formats.budget import STEPS
-from pipeline.formats.fields import Image, budget_of, cut, unpack
+from pipeline.formats.fields import Image, budget_of, unpack
 
 TYPES = {1: "devicetree", 2: "uefi-fw"}
 SIZE = 28  # bytes of an entry; its first word has that and, in the highest four bits, its type
@@ -56,16 +56,9 @@ def read_hwids(image: Image) -> Hwids:
                 "make it with ukify --hwids=",
             )
         budget_of(image).spend(STEPS, 1)
-        entry = bytes(cut(image, at, SIZE, ".hwids: entry"))
-        name, chooses = (int.from_bytes(entry[start : start + 4], "little") for start in (20, 24))
-        found.append(
-            Device(
-                TYPES.get(kind, f"type {kind}"),
-                str(UUID(bytes_le=entry[4:20])),
-                _text(image, name),
-                _text(image, chooses),
-            )
-        )
+        chid, name, chooses = unpack("<4x16sII", image, at, ".hwids: entry")
+        texts = _text(image, name), _text(image, chooses)
+        found.append(Device(TYPES.get(kind, f"type {kind}"), str(UUID(bytes_le=chid)), *texts))
         at += SIZE
     raise FormatError(".hwids: its list has no end", "make it with ukify --hwids=")
 
