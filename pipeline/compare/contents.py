@@ -1,6 +1,7 @@
 """Which layout belongs to which bytes."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from pipeline.compare import ar, bzimage, cpio, elf, fat, gpt, iso, packed, pe, tar, text
 from pipeline.compare.span import Layout, Span
@@ -13,7 +14,7 @@ LAYOUTS: dict[Format, Layout] = {
     Format.ARM64_IMAGE: pe.program,
     Format.ELF: elf.program,
     Format.CPIO: cpio.archive,
-    **{Format[name.upper()]: packed.stream(name) for name in ("gzip", "xz", "lzma", "bzip2", "lz4")},
+    **{Format[name.upper()]: partial(packed.stream, name) for name in ("gzip", "xz", "lzma", "bzip2", "lz4")},
     Format.ZSTD: packed.zstd,
     Format.AR: ar.archive,
     Format.FAT: fat.volume,

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby, takewhile
 
 from pipeline.compare import values
-from pipeline.compare.span import Layout, Span, Whole, fields, record, table
+from pipeline.compare.span import Layout, Span, Whole, record, size_of, table
 from pipeline.errors import FormatError
 from pipeline.formats.fat import FREE, Volume, chain, read_table, read_volume
 from pipeline.formats.fat_directory import DELETED, ENTRY_SIZE, LAST, LONG_NAME, Entry, walk
@@ -73,15 +73,9 @@ def volume(image: Image) -> Iterator[Span]:
 
 
 def _boot_sector(*, wide: bool) -> Layout:
-    table = (*BOOT, *(BOOT32 if wide else ()), *EXTENDED)
-
-    def spans(_: Image) -> Iterator[Span]:
-        yield from fields(table)
-        start = sum(field.size for field in table)
-        yield Span(start, 510 - start, "boot code", show=values.raw)
-        yield Span(510, 2, "field signature", show=values.raw)
-
-    return spans
+    known = (*BOOT, *(BOOT32 if wide else ()), *EXTENDED)
+    code = Span(0, 510 - size_of(known), "boot code", show=values.raw)
+    return record((*known, code, *table("signature 2 raw")))
 
 
 def _entries(found: Volume, table: Sequence[int]) -> list[Entry]:

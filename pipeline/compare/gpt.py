@@ -17,6 +17,14 @@ MBR_PARTITION = table("""
     boot indicator 1 hex; *starting CHS 3 raw; OS type 1 hex; *ending CHS 3 raw; *starting LBA 4
     *size in LBA 4
 """)
+MBR = (
+    Span(0, 440, "boot code", show=values.raw),
+    *table("disk signature 4 hex; unknown 2 hex"),
+    *(Span(0, 16, f"partition record {number}", record(MBR_PARTITION)) for number in range(1, 5)),
+    *table("signature 2 raw"),
+)
+"""The fields of an MBR (§5.2)."""
+
 HEADER = table("""
     signature 8 text; revision 4 hex; header size 4; *header CRC32 4 hex; reserved 4; *my LBA 8
     *alternate LBA 8; *first usable LBA 8; *last usable LBA 8; *disk GUID 16 guid; *partition entry LBA 8
@@ -36,7 +44,7 @@ def disk(image: Image) -> Iterator[Span]:
 
 def tables(image: Image) -> Iterator[Span]:
     """Yield the MBR, and of a GPT the headers and entries, primary ones first."""
-    yield Span(0, 512, "MBR", mbr)
+    yield Span(0, 512, "MBR", record(MBR))
     sector = find_sector_size(image)
     if not sector:
         return
@@ -63,16 +71,6 @@ def partitions(image: Image) -> Iterator[Span]:
         if any(kind):
             what = f"GPT partition {number} ({values.utf16(name)})"
             yield Span(first * sector, (last - first + 1) * sector, what)
-
-
-def mbr(_: Image) -> Iterator[Span]:
-    """Yield the fields of an MBR (§5.2)."""
-    yield Span(0, 440, "boot code", show=values.raw)
-    yield Span(440, 4, "field disk signature", show=values.little_hex)
-    yield Span(444, 2, "field unknown", show=values.little_hex)
-    for number in range(1, 5):
-        yield Span(430 + 16 * number, 16, f"partition record {number}", record(MBR_PARTITION))
-    yield Span(510, 2, "field signature", show=values.raw)
 
 
 def _table(image: Image, sector: int, lba: int, which: str) -> Iterator[Span]:

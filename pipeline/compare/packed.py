@@ -4,10 +4,9 @@ Specification: RFC 8878, §3.1 "Frames" https://www.rfc-editor.org/rfc/rfc8878#s
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 from pipeline.compare import values
-from pipeline.compare.span import Layout, Span, Whole, opaque
+from pipeline.compare.span import Span, Whole, opaque
 from pipeline.formats.compression import decompress, zstd_header
 from pipeline.formats.fields import Image, unpack
 
@@ -21,12 +20,8 @@ def _whole(image: Image) -> Whole:
     return Whole(lambda: decompress(image, LIMIT)[0], when_equal=SAME)
 
 
-def stream(name: str) -> Layout:
-    """Return the layout of a file that is one packed stream up to its end."""
-    return partial(_stream, name)
-
-
-def _stream(name: str, image: Image) -> Iterator[Span]:
+def stream(name: str, image: Image) -> Iterator[Span]:
+    """Yield a file that is one packed stream up to its end."""
     yield Span(0, len(image), f"{name} stream", opaque, whole=_whole(image))
 
 

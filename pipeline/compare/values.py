@@ -1,6 +1,7 @@
 """How a field's value is written in a sentence; each function takes the field's bytes and never fails."""
 
 from functools import partial
+from typing import Literal
 from uuid import UUID
 
 SHORT = 16  # bytes; what is longer is not written out
@@ -12,19 +13,13 @@ def raw(data: bytes) -> str:
     return data.hex() if len(data) <= SHORT else f"{len(data)} bytes"
 
 
-def little(data: bytes) -> str:
-    """As a decimal number, little-endian."""
-    return str(int.from_bytes(data, "little"))
+def _integer(order: Literal["little", "big"], style: str, data: bytes) -> str:
+    return format(int.from_bytes(data, order), style)
 
 
-def little_hex(data: bytes) -> str:
-    """As a hexadecimal number, little-endian."""
-    return f"{int.from_bytes(data, 'little'):#x}"
-
-
-def big(data: bytes) -> str:
-    """As a decimal number, big-endian."""
-    return str(int.from_bytes(data, "big"))
+little = partial(_integer, "little", "")  # as a decimal number, little-endian, and so on
+little_hex = partial(_integer, "little", "#x")
+big = partial(_integer, "big", "")
 
 
 def text(data: bytes) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.compare import Difference, first_difference
+from pipeline.compare.difference import Difference, first_difference
 from pipeline.formats.fields import open_image
 from pipeline.plan.step import file_name
 from pipeline.sandbox.run import StepError

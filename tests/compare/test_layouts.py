@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import zstandard
 
-from pipeline.compare import first_difference
+from pipeline.compare.difference import first_difference
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf

@@ -13,7 +13,7 @@ import zstandard
 
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import POLICIES
-from pipeline.compare import first_difference
+from pipeline.compare.difference import first_difference
 from pipeline.errors import FormatError
 from pipeline.formats import (
     authenticode,
