@@ -24,12 +24,9 @@ def archive(image: Image) -> Iterator[Span]:
     offset, long_names = len(MAGIC), b""
     while offset < len(image):
         header = bytes(cut(image, offset, HEADER_SIZE, "ar: header"))
-        try:
-            size = int(header[48:58])
-        except ValueError as error:
-            raise FormatError(f"ar: no member at offset {offset:#x}", "make it again") from error
-        if size < 0:
-            raise FormatError(f"ar: a member of {size} bytes at offset {offset:#x}", "make it again")
+        if not header[48:58].strip().isdigit():
+            raise FormatError(f"ar: no member at offset {offset:#x}", "make it again")
+        size = int(header[48:58])
         name = header[:16].rstrip()
         if name == b"//":
             long_names = bytes(cut(image, offset + HEADER_SIZE, size, "ar: long names"))

@@ -14,18 +14,16 @@ COFF = table("""
     signature 4 text; Machine 2 hex; *NumberOfSections 2; TimeDateStamp 4; PointerToSymbolTable 4 hex
     NumberOfSymbols 4; SizeOfOptionalHeader 2; Characteristics 2 hex
 """)
-STANDARD = table("""
+OPTIONAL = """
     Magic 2 hex; MajorLinkerVersion 1; MinorLinkerVersion 1; *SizeOfCode 4; *SizeOfInitializedData 4
-    *SizeOfUninitializedData 4; AddressOfEntryPoint 4 hex; *BaseOfCode 4 hex
-""")
-WINDOWS = table("""
-    SectionAlignment 4; FileAlignment 4; MajorOperatingSystemVersion 2; MinorOperatingSystemVersion 2
+    *SizeOfUninitializedData 4; AddressOfEntryPoint 4 hex; *BaseOfCode 4 hex; {base_of_data}
+    ImageBase {word} hex; SectionAlignment 4; FileAlignment 4
+    MajorOperatingSystemVersion 2; MinorOperatingSystemVersion 2
     MajorImageVersion 2; MinorImageVersion 2; MajorSubsystemVersion 2; MinorSubsystemVersion 2
     Win32VersionValue 4; *SizeOfImage 4; *SizeOfHeaders 4; *CheckSum 4 hex; Subsystem 2
-    DllCharacteristics 2 hex
-""")
-STACK = ("SizeOfStackReserve", "SizeOfStackCommit", "SizeOfHeapReserve", "SizeOfHeapCommit")
-LAST = table("LoaderFlags 4; NumberOfRvaAndSizes 4")
+    DllCharacteristics 2 hex; SizeOfStackReserve {word}; SizeOfStackCommit {word}; SizeOfHeapReserve {word}
+    SizeOfHeapCommit {word}; LoaderFlags 4; NumberOfRvaAndSizes 4
+"""
 DIRECTORIES = (
     *("Export", "Import", "Resource", "Exception", "Certificate", "Base Relocation", "Debug", "Architecture"),
     *("Global Ptr", "TLS", "Load Config", "Bound Import", "IAT", "Delay Import", "CLR", "Reserved"),
@@ -75,10 +73,6 @@ def program(image: Image) -> Iterator[Span]:
 
 
 def _optional_header(*, wide: bool) -> Table:
-    word = 8 if wide else 4
-    between = table(("" if wide else "BaseOfData 4 hex;") + f"ImageBase {word} hex")
-    stack = table(";".join(f"{name} {word}" for name in STACK))
-    directories = table(
-        ";".join(f"*{name} Table {what} 4 hex" for name in DIRECTORIES for what in ("address", "size"))
-    )
-    return (*STANDARD, *between, *WINDOWS, *stack, *LAST, *directories)
+    words = OPTIONAL.format(word=8 if wide else 4, base_of_data="" if wide else "BaseOfData 4 hex")
+    directories = (f"*{name} Table {what} 4 hex" for name in DIRECTORIES for what in ("address", "size"))
+    return table(words + ";".join(directories))
