@@ -81,9 +81,9 @@ class Budget:
             self.spent.append(what)
         return Spent(what)
 
-    def lacking_or(self, what: str, error: FormatError) -> Exception:
-        """Return what a reader raises at a limit of its own: Spent in an inspection, else its error."""
-        return self.lacking(what) if self.limits else error
+    def lacking_or(self, what: str, message: str, hint: str) -> Exception:
+        """Return what a reader raises at a limit of its own: Spent in an inspection, else a FormatError."""
+        return self.lacking(what) if self.limits else FormatError(message, hint)
 
 
 ENDLESS = Budget({}, 0)

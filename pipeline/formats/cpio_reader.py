@@ -133,12 +133,12 @@ def read_run(archive: Image, at: int, limit: int) -> Run:
             continue
         characters += len(entry.name)
         if len(entries) == limit or characters > MAX_NAMES:
-            error = FormatError(
+            raise budget_of(archive).lacking_or(
+                MEMBERS,
                 f"cpio: at the member at offset {entry.offset:#x} end the {limit} members and {MAX_NAMES} "
                 "characters of names that are read",
                 "the archive is made to exhaust memory, or holds what no initramfs needs",
             )
-            raise budget_of(archive).lacking_or(MEMBERS, error)
         entries.append(entry)
     run.entries = _linked(entries)
     return run

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS, STEPS
 from pipeline.formats.fat import Volume, damaged, read_chain
 from pipeline.formats.fields import Image, budget_of, cut
@@ -116,12 +115,12 @@ def directories(volume: Volume, table: Sequence[int]) -> Iterator[Directory]:
             pending.append(found)
             scanned, count = scanned + len(inner), count + len(found.entries)
             if count > MAX_ENTRIES or scanned > MAX_SCANNED or len(entry.path) > MAX_PATH:
-                error = FormatError(
+                raise budget.lacking_or(
+                    MEMBERS,
                     f"FAT: {entry.path[:80]}: here end the {MAX_ENTRIES} entries, {MAX_SCANNED} bytes of "
                     f"directories and paths of {MAX_PATH} characters that are read",
                     "the volume is damaged, or made to exhaust memory",
                 )
-                raise budget.lacking_or(MEMBERS, error)
 
 
 def _directory(data: bytes, path: str, short_path: str, first: int, parent: int) -> Directory:

@@ -83,11 +83,11 @@ def unpack(image: Image, limit: int = LIMIT) -> Unpacked:
         )
     while end < len(image) and fault is None:
         if len(segments) == MAX_SEGMENTS:
-            error = FormatError(
+            raise budget_of(image).lacking_or(
+                ARCHIVES,
                 f"initramfs: more than {MAX_SEGMENTS} archives in a row, at offset {end:#x}",
                 "make one archive of them",
             )
-            raise budget_of(image).lacking_or(ARCHIVES, error)
         room = MAX_MEMBERS - sum(len(segment.entries) for segment in segments)
         if bytes(image[end : end + 1]) == b"0" and end % 4 == 0:
             taken = _take_archive(image, end, room, all(segment.is_first for segment in segments))

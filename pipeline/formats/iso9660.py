@@ -17,15 +17,12 @@ from pipeline.formats.iso9660_directory import (
     Member,
     Reader,
     Record,
-    contents,
     differs,
     find_rock_ridge,
     volume_time,
     walk,
 )
 from pipeline.formats.rock_ridge import damaged
-
-__all__ = ["Iso9660", "Member", "contents", "has_udf", "read_iso9660"]
 
 FIRST_SECTOR = 16
 PRIMARY, SUPPLEMENTARY, TERMINATOR = 1, 2, 255

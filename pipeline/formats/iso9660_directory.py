@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from struct import Struct
 
-from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS, STEPS
 from pipeline.formats.fields import Image, budget_of, cut, joined, unpack
 from pipeline.formats.rock_ridge import Attributes, damaged, read_attributes, skipped
@@ -95,7 +94,7 @@ class Reader:
         if size > SECTOR_SIZE:
             raise error
         if self.areas > MAX_AREAS:
-            raise self.budget.lacking_or(STEPS, error)
+            raise self.budget.lacking_or(STEPS, error.message, error.hint)
         return bytes(cut(self.image, block * self.block_size + offset, size, what))
 
 
@@ -132,12 +131,12 @@ def walk(reader: Reader, root: Record) -> Iterator[Member]:
             yield member
             count, characters = count + 1, characters + len(member.path)
             if count > MAX_MEMBERS or characters > MAX_PATHS:
-                error = FormatError(
+                raise reader.budget.lacking_or(
+                    MEMBERS,
                     f"ISO 9660: {member.path[:80]}: here end the {MAX_MEMBERS} members and {MAX_PATHS} "
                     "characters of paths that are read",
                     "the file system is damaged, or made to exhaust memory",
                 )
-                raise reader.budget.lacking_or(MEMBERS, error)
             if child is None:
                 continue
             if child.block in seen:
@@ -204,11 +203,11 @@ def records(reader: Reader, path: str, directory: Record) -> Iterator[Record]:
     start = directory.block * reader.block_size
     reader.scanned += directory.size
     if reader.scanned > MAX_DIRECTORIES:
-        error = FormatError(
+        raise reader.budget.lacking_or(
+            MEMBERS,
             f"ISO 9660: {path}: here end the {MAX_DIRECTORIES} bytes of directories that are read",
             "the file system is damaged, or made to exhaust memory",
         )
-        raise reader.budget.lacking_or(MEMBERS, error)
     data = bytes(cut(reader.image, start, directory.size, f"ISO 9660: directory {path}"))
     at = 0
     while at + RECORD.size <= len(data):

@@ -146,8 +146,9 @@ def _walk(volume: _Volume) -> Iterator[Member]:
             budget.spend(STEPS)
             count += 1
             if count > MAX_ENTRIES:
-                error = FormatError(f"UDF: more than {MAX_ENTRIES} files", "make the image again")
-                raise budget.lacking_or(MEMBERS, error)
+                raise budget.lacking_or(
+                    MEMBERS, f"UDF: more than {MAX_ENTRIES} files", "make the image again"
+                )
             inner = f"{path}/{name}"
             if is_directory and entry not in seen:
                 seen.add(entry)

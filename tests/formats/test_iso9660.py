@@ -8,7 +8,8 @@ from pycdlib import PyCdlib
 from pipeline.errors import FormatError
 from pipeline.formats import iso9660_directory
 from pipeline.formats.fields import Extents
-from pipeline.formats.iso9660 import Iso9660, Member, contents, has_udf, read_iso9660
+from pipeline.formats.iso9660 import Iso9660, has_udf, read_iso9660
+from pipeline.formats.iso9660_directory import Member, contents
 from pipeline.formats.magic import is_iso9660
 from tests.fixtures import patch
 from tests.fixtures.iso import iso

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.checks.attempt import attempt
 from pipeline.errors import FormatError
-from pipeline.formats.iso9660 import contents
+from pipeline.formats.iso9660_directory import contents
 from pipeline.formats.udf import BLOCK, Udf, has_two_anchors, has_udf, read_udf
 from tests.fixtures import patch
 from tests.fixtures.iso import iso

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from pipeline.formats import eltorito
-from pipeline.formats.iso9660 import Iso9660, contents, read_iso9660
+from pipeline.formats.iso9660 import Iso9660, read_iso9660
+from pipeline.formats.iso9660_directory import contents
 from tests.fixtures.world import ISOS, World, mtree
 
 pytestmark = pytest.mark.container

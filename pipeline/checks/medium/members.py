@@ -18,8 +18,9 @@ from pipeline.checks.medium.partitions import Partitions, Place
 from pipeline.formats import eltorito
 from pipeline.formats.budget import MEMBERS, Spent
 from pipeline.formats.fields import Image
-from pipeline.formats.iso9660 import Iso9660, contents
-from pipeline.formats.iso9660 import Member as File
+from pipeline.formats.iso9660 import Iso9660
+from pipeline.formats.iso9660_directory import Member as File
+from pipeline.formats.iso9660_directory import contents
 from pipeline.formats.magic import Format, recognise
 from pipeline.formats.udf import Udf
 
