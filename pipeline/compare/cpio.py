@@ -27,8 +27,11 @@ def archive(image: Image) -> Iterator[Span]:
     while at < len(image):
         head = bytes(image[at : at + 6])
         if head in MAGICS:
-            size, name = _size(image, at), _name(image, at)
+            size, name_size = _sizes(image, at)
+            raw = bytes(cut(image, at + HEADER_SIZE, min(name_size, MAX_NAME), "cpio: name"))
+            name = raw.partition(b"\0")[0].decode(errors="surrogateescape")
             ended = name == TRAILER
+            size = _aligned(_aligned(HEADER_SIZE + name_size) + size)
             yield Span(at, size, "cpio trailer" if ended else f"cpio member {name!r}", member)
         elif head[0] == 0:
             size, ended = skip_zeros(image, at) - at, True
@@ -52,12 +55,6 @@ def member(image: Image) -> Iterator[Span]:
     yield Span(start + size, -size % 4, "padding after the contents", show=values.raw, derived=True)
 
 
-def _name(image: Image, start: int) -> str:
-    _, size = _sizes(image, start)
-    name = cut(image, start + HEADER_SIZE, min(size, MAX_NAME), "cpio: name")
-    return bytes(name).partition(b"\0")[0].decode(errors="surrogateescape")
-
-
 def _sizes(image: Image, start: int) -> tuple[int, int]:
     """Return the sizes of contents and name."""
     sizes = unpack("8s32x8s", image, start + 54, "cpio: header")
@@ -67,8 +64,5 @@ def _sizes(image: Image, start: int) -> tuple[int, int]:
     return size, name_size
 
 
-def _size(image: Image, start: int) -> int:
-    """Return how many bytes a member takes, with its padding."""
-    size, name_size = _sizes(image, start)
-    head = HEADER_SIZE + name_size
-    return head + -head % 4 + size + -size % 4
+def _aligned(size: int) -> int:
+    return size + -size % 4

@@ -50,7 +50,9 @@ def volume(image: Image) -> Iterator[Span]:
         yield Span(size, 512, "FAT FSInfo sector", record(FSINFO))
         yield Span(6 * size, 512, "FAT backup boot sector", _boot_sector(wide=True))
     table = read_table(found)
-    entries = _entries(found, table)
+    entries: list[Entry] = []
+    with suppress(FormatError):
+        entries.extend(walk(found, table))
     chains: dict[str, list[int]] = {}
     owners: dict[int, str] = {}
     for entry in entries:
@@ -76,13 +78,6 @@ def _boot_sector(*, wide: bool) -> Layout:
     known = (*BOOT, *(BOOT32 if wide else ()), *EXTENDED)
     code = Span(0, 510 - size_of(known), "boot code", show=values.raw)
     return record((*known, code, *table("signature 2 raw")))
-
-
-def _entries(found: Volume, table: Sequence[int]) -> list[Entry]:
-    entries: list[Entry] = []
-    with suppress(FormatError):
-        entries.extend(walk(found, table))
-    return entries
 
 
 def _chain(found: Volume, table: Sequence[int], first: int) -> Iterator[int]:

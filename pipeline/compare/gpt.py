@@ -5,7 +5,6 @@ https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 from pipeline.compare import values
 from pipeline.compare.span import Span, record, table
@@ -79,13 +78,8 @@ def _table(image: Image, sector: int, lba: int, which: str) -> Iterator[Span]:
         return
     yield Span(start, end - start, f"{which} GPT header", record(HEADER))
     first, count, size = _entries(image, sector, lba)
-    name = f"{which} GPT entries"
-    yield Span(first * sector, count * size, name, partial(_entry_spans, count, size))
-
-
-def _entry_spans(count: int, size: int, _: Image) -> Iterator[Span]:
-    for number in range(1, count + 1):
-        yield Span((number - 1) * size, size, f"entry {number}", record(ENTRY))
+    entries = tuple(Span(0, size, f"entry {number}", record(ENTRY)) for number in range(1, count + 1))
+    yield Span(first * sector, count * size, f"{which} GPT entries", record(entries))
 
 
 def _entries(image: Image, sector: int, lba: int) -> tuple[int, int, int]:

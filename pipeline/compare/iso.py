@@ -97,7 +97,9 @@ def image_spans(image: Image) -> Iterator[Span]:
             trees.append(_tree(image, descriptor, joliet=descriptor[0] == SUPPLEMENTARY))
         if descriptor[0] == TERMINATOR or descriptor[1:6] != b"CD001":
             break
-    yield from _catalog(image)
+    kind, identifier, sector = unpack("<B5s65xI", image, 17 * SECTOR_SIZE, "El Torito: boot record")
+    if (kind, identifier) == (BOOT_RECORD, b"CD001"):
+        yield Span(sector * SECTOR_SIZE, SECTOR_SIZE, "El Torito boot catalog", _catalog_entries)
     for tree in trees:
         yield from _path_tables(tree)
     files: list[Span] = []
@@ -228,13 +230,6 @@ def _system_use(image: Image) -> Iterator[Span]:
                 yield replace(span, name=f"Rock Ridge {signature}, {span.name}")
         yield Span(at + used, size - used, f"Rock Ridge {signature}", show=values.text)
         at += size
-
-
-def _catalog(image: Image) -> Iterator[Span]:
-    """Yield the boot catalog, a sector, where there is a boot record in sector 17."""
-    kind, identifier, sector = unpack("<B5s65xI", image, 17 * SECTOR_SIZE, "El Torito: boot record")
-    if (kind, identifier) == (BOOT_RECORD, b"CD001"):
-        yield Span(sector * SECTOR_SIZE, SECTOR_SIZE, "El Torito boot catalog", _catalog_entries)
 
 
 def _catalog_entries(image: Image) -> Iterator[Span]:

@@ -109,6 +109,8 @@ def _read_signature(pe: Pe, data: bytes, make_digest: Digest) -> Signature:
 
 
 def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
+    from cryptography.x509 import load_der_x509_certificate
+
     if content.child(0).oid() != SIGNED_DATA:
         raise FormatError("Authenticode: the certificate holds no signed data", SIGN_AGAIN)
     signed = content.child(1).child(0, SEQUENCE)
@@ -126,7 +128,8 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     covers = told == make_digest(digest, end)
     *_, signers = signed.inside()
     signer = signers.child(0, SEQUENCE)
-    chain = _read_chain(signed)
+    bag = signed.tagged(CERTIFICATES)
+    chain = [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
     certificate = next((one for one in chain if _is_of(signer, one)), None)
     if certificate is None:
         raise FormatError("Authenticode: the signer's certificate is not there", SIGN_AGAIN)
@@ -178,14 +181,6 @@ def _why_not(pe: Pe, told: bytes, digest_of: Callable[[int], bytes]) -> str:
         if why:
             return f"{' and '.join(why)}: firmware reads them as part of the program, and nobody signed them"
     return CHANGED
-
-
-def _read_chain(signed: Value) -> "list[Certificate]":
-    """Return all certificates that came along."""
-    from cryptography.x509 import load_der_x509_certificate
-
-    bag = signed.tagged(CERTIFICATES)
-    return [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
 
 
 def _digest_name(algorithm: Value) -> str:

@@ -104,6 +104,7 @@ def read_elf(image: Image) -> Elf:
         layout.segment(record)
         for record in _records(image, "program headers", phoff, phsize, phnum, MAX_SEGMENTS, layout.bits)
     ]
+    sections = _records(image, "section headers", shoff, shsize, shnum, MAX_SECTIONS, layout.bits)
     dynamic = next((one for one in segments if one.kind == DYNAMIC), None)
     tags = _tags(image, layout, dynamic) if dynamic else []
     text = partial(_text, image, segments, tags)
@@ -116,7 +117,7 @@ def read_elf(image: Image) -> Elf:
         entry=entry,
         interpreter=interpreter,
         needed=tuple(text(NEEDED)),
-        stripped=not _has_symbols(image, layout, shoff, shsize, shnum),
+        stripped=all(struct.unpack_from(layout.fields("4xI"), record) != (SYMTAB,) for record in sections),
         search=(runpath or rpath)[:1],
         hands_down=bool(rpath and not runpath),
         soname=next(iter(text(SONAME)), ""),
@@ -147,11 +148,6 @@ def _records(
     table = bytes(cut(image, offset, size * count, f"ELF: {what}"))
     for at in range(0, len(table), size):
         yield table[at : at + size]
-
-
-def _has_symbols(image: Image, layout: Layout, offset: int, size: int, count: int) -> bool:
-    records = _records(image, "section headers", offset, size, count, MAX_SECTIONS, layout.bits)
-    return any(struct.unpack_from(layout.fields("4xI"), record) == (SYMTAB,) for record in records)
 
 
 def _tags(image: Image, layout: Layout, segment: _Segment) -> list[tuple[int, int]]:

@@ -204,15 +204,11 @@ def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
 def read_chain(volume: Volume, table: Sequence[int], first: int, size: int) -> Image:
     """Return the chain that starts at `first`: whole clusters, no more of them than hold `size` bytes."""
     unit = volume.cluster_size
-    clusters = islice(chain(volume, table, first), -(-size // unit))
-    return joined(volume.image, ((_offset(volume, cluster), unit) for cluster in clusters))
-
-
-def _offset(volume: Volume, cluster: int) -> int:
-    """Return where a cluster starts. Raises FormatError when it does not lie inside the image."""
-    start = volume.data_offset + (cluster - 2) * volume.cluster_size
-    cut(volume.image, start, volume.cluster_size, f"FAT: cluster {cluster}")
-    return start
+    pieces = []
+    for cluster in islice(chain(volume, table, first), -(-size // unit)):
+        pieces.append((volume.data_offset + (cluster - 2) * unit, unit))
+        cut(volume.image, *pieces[-1], f"FAT: cluster {cluster}")
+    return joined(volume.image, pieces)
 
 
 def free_clusters(table: Sequence[int]) -> int:

@@ -98,7 +98,7 @@ def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
 
     A file whose checksum is wrong is the last that Linux makes.
     """
-    members = {name: _folder(name) for name in BUILT_IN}
+    members = {name: Entry(0, name, 0, stat.S_IFDIR | 0o755, 0, 0, 2, 0, (0, 0), b"") for name in BUILT_IN}
     tree = Tree(members, budget)
     lost: list[tuple[Entry, str]] = []
     for entry in entries:
@@ -115,10 +115,6 @@ def grow(entries: Iterable[Entry], budget: Budget) -> tuple[Tree, Lost]:
             if not entry.missing and not entry.is_sound:
                 break
     return tree, tuple(lost)
-
-
-def _folder(name: str) -> Entry:
-    return Entry(0, name, 0, stat.S_IFDIR | 0o755, 0, 0, 2, 0, (0, 0), b"")
 
 
 def _place(tree: Tree, name: str) -> str | None:
