@@ -1,9 +1,9 @@
 """Reads the signatures of PE images: who signed, and whether the signature is of these very bytes.
 
-Whom to trust is for the firmware to say.
+Whom to trust is for the firmware to say, whose db and dbx list the same digests of images.
 
-Specifications: Microsoft, Windows Authenticode Portable Executable Signature Format (2008), and PE Format,
-"The Attribute Certificate Table"; RFC 2315 (PKCS #7)
+Specifications: Microsoft, Windows Authenticode Portable Executable Signature Format (2008), also "Calculating
+the PE Image Hash", and PE Format, "The Attribute Certificate Table"; RFC 2315 (PKCS #7)
 """
 
 import hashlib
@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FormatError
 from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
 from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, SET, Value, read_value
-from pipeline.formats.image_digest import hashed, image_digest
+from pipeline.formats.fields import chunks, cut
 from pipeline.formats.pe import Pe
 from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken, verifies
 
@@ -168,8 +168,8 @@ def _why_not(pe: Pe, told: bytes, digest_of: Callable[[int], bytes]) -> str:
     """
     offset, size = pe.certificates
     behind = len(pe.image) - offset - size
-    for end in sorted({offset, offset - offset % GRID, hashed(pe)}, reverse=True):
-        if end < hashed(pe) or told != digest_of(end):
+    for end in sorted({offset, offset - offset % GRID, _hashed(pe)}, reverse=True):
+        if end < _hashed(pe) or told != digest_of(end):
             continue
         between = offset - end
         why = []
@@ -220,3 +220,49 @@ def _verifies(signer: Value, spc: Value, certificate: "Certificate") -> bool:
         # what is signed has the tag of a set, not the one that stands in the signer
         data = b"\x31" + attributes.whole[1:]
     return bool(verifies(certificate.public_key(), signature.body, data, name))
+
+
+def _sections(pe: Pe) -> list[tuple[int, int]]:
+    """Return where sections begin and end in the file, in that order."""
+    return sorted(
+        (section.raw_offset, section.raw_offset + section.raw_size)
+        for section in pe.sections
+        if section.raw_size
+    )
+
+
+def _hashed(pe: Pe) -> int:
+    """Return how many bytes headers and sections have: what lies behind is hashed as it stands."""
+    return pe.headers_size + sum(end - start for start, end in _sections(pe))
+
+
+def image_digest(pe: Pe, algorithm: str, total: int | None = None) -> bytes:
+    """Return the Authenticode digest of an image: of all but its checksum and its signatures.
+
+    That is headers, sections, and what follows them up to the byte `total`. Raises FormatError when a section
+    runs past the end or two of them overlap.
+    """
+    total = len(pe.image) - pe.certificates[1] if total is None else total
+    holes = [(pe.checksum_offset, 4), *([(pe.certificates_entry, 8)] if pe.certificates_entry else [])]
+    ranges, at = list[tuple[int, int]](), 0
+    for offset, size in holes:
+        ranges.append((at, offset))
+        at = offset + size
+    ranges.append((at, max(pe.headers_size, at)))
+    sections = _sections(pe)
+    for (_, end), (start, _) in pairwise(sections):
+        if start < end:
+            raise FormatError(
+                f"Authenticode: sections overlap at offset {start:#x}: no digest can be made",
+                "make the program again",
+            )
+    behind = _hashed(pe)
+    ranges += [*sections, (behind, max(total, behind))]
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for start, end in ranges:
+        if start < end:
+            for part in chunks(cut(pe.image, start, end - start, "Authenticode: the image")):
+                digest.update(part)
+    if total < behind:
+        raise FormatError("Authenticode: the certificate table lies in what is signed", SIGN_AGAIN)
+    return digest.digest()

@@ -10,8 +10,7 @@ from pipeline.checks.kind import Node
 from pipeline.checks.medium.programs import image_of
 from pipeline.checks.pe.signatures import in_dbx, refused
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, read_signatures
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import Signature, image_digest, read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.trust import by_digest

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, read_signatures
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import Signature, image_digest, read_signatures
 from pipeline.formats.pe import read_pe
 from tests.fixtures import keys, patch
 from tests.fixtures.pe import pe, section_field

@@ -7,8 +7,7 @@ import pytest
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.kind import Member, Node
 from pipeline.checks.pe import dbx
-from pipeline.formats.authenticode import read_signatures
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import image_digest, read_signatures
 from pipeline.formats.pe import read_pe
 from pipeline.inspection import secure
 from pipeline.inspection.answer import Said

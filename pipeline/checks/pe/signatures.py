@@ -8,8 +8,7 @@ from pipeline.checks.pe import dbx
 from pipeline.checks.pe.revocations import AS_OF, Refusal, refusals
 from pipeline.checks.pe.sections import called
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import CHANGED, Signature, read_signatures
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import CHANGED, Signature, image_digest, read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
 

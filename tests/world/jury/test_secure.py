@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_der_x509_certificate
 
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import image_digest
 from pipeline.formats.pe import read_pe
 from pipeline.vm import machine
 from pipeline.vm.machine import Firmware

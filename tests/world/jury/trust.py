@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 from uuid import UUID
 
-from pipeline.formats.image_digest import image_digest
+from pipeline.formats.authenticode import image_digest
 from pipeline.formats.pe import read_pe
 from tests.fixtures import keys
 from tests.world.jury import programs
