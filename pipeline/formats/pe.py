@@ -67,16 +67,11 @@ class Pe:
     timestamp: int  # seconds since 1970, or whatever a reproducible linker puts there
     checksum: int
     checksum_offset: int
-    dll_characteristics: int
+    is_nx_compatible: bool  # it says that it runs where data cannot be executed
     sections: tuple[Section, ...]
     certificates: tuple[int, int]  # offset and size of the certificate table; 0 and 0 without one
     certificates_entry: int | None  # where that is said; None where the headers have no room to say it
     image: Image = field(repr=False, compare=False)
-
-    @property
-    def is_nx_compatible(self) -> bool:
-        """Whether it says that it runs where data cannot be executed."""
-        return bool(self.dll_characteristics & NX_COMPAT)
 
     @property
     def end(self) -> int:
@@ -131,7 +126,7 @@ def read_pe(image: Image) -> Pe:
         timestamp=coff.TimeDateStamp,
         checksum=optional.CheckSum,
         checksum_offset=optional.get_field_absolute_offset("CheckSum"),
-        dll_characteristics=optional.DllCharacteristics,
+        is_nx_compatible=bool(optional.DllCharacteristics & NX_COMPAT),
         sections=_read_sections(image, table, coff.NumberOfSections),
         # of all the directories this one alone has an offset in the file where others have an address
         certificates=(security.VirtualAddress, security.Size) if security and security.Size else (0, 0),
