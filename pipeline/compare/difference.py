@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from pipeline.compare import octets
 from pipeline.compare.contents import spans_of
 from pipeline.compare.span import Layout, Span
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image
+from pipeline.formats.fields import CHUNK, Image
 
 MAX_DEPTH = 64  # spans in spans
 MAX_SHOWN = 4096  # bytes of a field
@@ -55,10 +54,10 @@ def first_difference(a: Image, b: Image) -> Difference | None:
 
     What cannot be parsed is named by what it lies in: only reading a file can fail, never its bytes.
     """
-    offset = octets.first_offset(a, b)
+    offset = first_offset(a, b)
     if offset is None:
         return None
-    return Difference(_inside(a, b, offset, None, 0).text, offset, octets.count(a, b, offset))
+    return Difference(_inside(a, b, offset, None, 0).text, offset, differing(a, b, offset))
 
 
 def _inside(a: Image, b: Image, at: int, layout: Layout | None, depth: int) -> _Words:
@@ -100,8 +99,8 @@ def _cause(a: Image, b: Image, layout: Layout, tried: Span, depth: int) -> _Word
 def _differs(a: Image, b: Image, one: Span, other: Span, before: list[Span]) -> bool:
     """Say whether a span's own bytes differ: at its place too, and not in spans that count before it."""
     place = replace(one, size=max(one.size, other.size))
-    at = octets.first_offset(_part(a, place), _part(b, place))
-    if at is None or octets.first_offset(_part(a, one), _part(b, other)) is None:
+    at = first_offset(_part(a, place), _part(b, place))
+    if at is None or first_offset(_part(a, one), _part(b, other)) is None:
         return False
     at += one.start
     return not any(span.start <= at < span.start + span.size for span in before)
@@ -119,12 +118,12 @@ def _pair(a: Image, b: Image, one: Span, other: Span, depth: int) -> _Words:
         with suppress(FormatError):
             wholes = one.whole.read(), other.whole.read()
         if wholes:
-            at = octets.first_offset(*wholes)
+            at = first_offset(*wholes)
             if at is not None:
                 return _inside(*wholes, at, one.whole.layout, depth + 1).after(one)
             name += one.whole.when_equal
     part_a, part_b = _part(a, one), _part(b, other)
-    at = octets.first_offset(part_a, part_b)
+    at = first_offset(part_a, part_b)
     if at is None:
         return _Words(name)
     if one.show:
@@ -186,3 +185,30 @@ def _byte(a: Image, b: Image, at: int) -> _Words:
     if at >= min(len(a), len(b)):
         return _Words(f"{len(a)} and {len(b)} bytes long")
     return _Words(f"byte {at:#x}: {bytes(a[at : at + 1]).hex()} and {bytes(b[at : at + 1]).hex()}")
+
+
+def first_offset(a: Image, b: Image) -> int | None:
+    """Return the offset of the first byte that is not the same, or that only one has; None: all are equal."""
+    common = min(len(a), len(b))
+    for start in range(0, common, CHUNK):
+        end = min(start + CHUNK, common)
+        one, other = bytes(a[start:end]), bytes(b[start:end])
+        if one != other:
+            return end - (_unlike(one, other).bit_length() + 7) // 8
+    return None if len(a) == len(b) else common
+
+
+def differing(a: Image, b: Image, start: int = 0) -> int:
+    """Return how many bytes differ from `start` on, and by how many one is longer."""
+    common = min(len(a), len(b))
+    found = abs(len(a) - len(b))
+    for begin in range(start, common, CHUNK):
+        end = min(begin + CHUNK, common)
+        one, other = bytes(a[begin:end]), bytes(b[begin:end])
+        if one != other:
+            found += end - begin - _unlike(one, other).to_bytes(end - begin, "big").count(0)
+    return found
+
+
+def _unlike(one: bytes, other: bytes) -> int:
+    return int.from_bytes(one, "big") ^ int.from_bytes(other, "big")

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import compare
-from pipeline.compare import difference, octets
+from pipeline.compare import difference
 from pipeline.compare.difference import Difference
 from pipeline.compare.span import Span
 from pipeline.errors import FormatError
-from pipeline.formats.fields import Image, open_image
+from pipeline.formats.fields import CHUNK, Image, open_image
 from tests.compare.test_layouts import ar, tar
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage
@@ -33,8 +32,8 @@ def medium(text: str = INITTAB, mtime: int = 1_700_000_000) -> bytes:
 
 
 def test_equal_files_have_no_difference() -> None:
-    assert compare.first_difference(medium(), medium()) is None
-    assert compare.first_difference(b"", b"") is None
+    assert difference.first_difference(medium(), medium()) is None
+    assert difference.first_difference(b"", b"") is None
 
 
 @pytest.mark.parametrize(
@@ -54,18 +53,18 @@ def test_equal_files_have_no_difference() -> None:
 def test_what_differs_is_named_from_the_iso_down_to_the_inittab(other: bytes, where: str) -> None:
     """Sizes of what is packed differ, too, and come first; they follow from the inittab."""
     good = medium()
-    found = compare.first_difference(good, other)
+    found = difference.first_difference(good, other)
     assert found is not None
     assert found.where == INNER + where
-    assert found.offset == octets.first_offset(good, other)
-    assert found.count == octets.count(good, other)
+    assert found.offset == difference.first_offset(good, other)
+    assert found.count == difference.differing(good, other)
 
 
 def test_files_are_read_where_they_lie(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(medium())
     (tmp_path / "b").write_bytes(medium(mtime=1))
-    found = compare.first_difference(open_image(tmp_path / "a"), open_image(tmp_path / "b"))
-    assert found == compare.first_difference(medium(), medium(mtime=1))
+    found = difference.first_difference(open_image(tmp_path / "a"), open_image(tmp_path / "b"))
+    assert found == difference.first_difference(medium(), medium(mtime=1))
     assert found is not None
     assert found.where.endswith("field mtime: 1700000000 and 1")
 
@@ -83,7 +82,7 @@ def test_it_is_one_sentence(found: Difference, text: str) -> None:
 
 def test_a_size_is_named_when_nothing_else_differs() -> None:
     good = uki()
-    found = compare.first_difference(good, patch(good, 0x40 + 24 + 56, b"\1\2\3\4"))
+    found = difference.first_difference(good, patch(good, 0x40 + 24 + 56, b"\1\2\3\4"))
     assert found is not None
     assert found.where == "PE header, field SizeOfImage: 36864 and 67305985"
 
@@ -91,7 +90,7 @@ def test_a_size_is_named_when_nothing_else_differs() -> None:
 def test_a_pointer_that_changed_is_not_followed() -> None:
     good = iso()
     record = good.index(b"EFI.IMG;1") - 33
-    found = compare.first_difference(good, patch(good, record + 2, b"\x10"))
+    found = difference.first_difference(good, patch(good, record + 2, b"\x10"))
     assert found is not None
     assert found.where == (
         "ISO 9660 directory /, directory record of efi.img, field location (little-endian): 33 and 16"
@@ -101,7 +100,7 @@ def test_a_pointer_that_changed_is_not_followed() -> None:
 @pytest.mark.parametrize("size", [0, 1, 100, 512, 2000])
 def test_a_file_that_is_cut_off_is_answered(size: int) -> None:
     good = uki()
-    found = compare.first_difference(good, good[:size])
+    found = difference.first_difference(good, good[:size])
     assert found is not None
     assert found.where
     assert (found.offset, found.count) == (size, len(good) - size)
@@ -109,7 +108,7 @@ def test_a_file_that_is_cut_off_is_answered(size: int) -> None:
 
 def test_the_rest_of_a_member_is_told() -> None:
     good = newc(members().values())
-    found = compare.first_difference(good, good[:-50])
+    found = difference.first_difference(good, good[:-50])
     assert found is not None
     assert found.where == "cpio trailer is in the first only, 74 bytes of it are in both"
 
@@ -120,9 +119,9 @@ def test_a_layout_that_fails_halfway_still_names_what_it_has(monkeypatch: pytest
         raise FormatError("no more")
 
     monkeypatch.setattr(difference, "spans_of", broken)
-    assert (found := compare.first_difference(b"\1ab", b"\2ab"))
+    assert (found := difference.first_difference(b"\1ab", b"\2ab"))
     assert found.where == "head: 01 and 02"
-    assert (found := compare.first_difference(b"\1ab", b"\1ac"))
+    assert (found := difference.first_difference(b"\1ab", b"\1ac"))
     assert found.where == "after head, byte 0x2: 62 and 63"
 
 
@@ -132,7 +131,7 @@ def test_spans_without_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
             yield Span(0, 2, "all", endless)
 
     monkeypatch.setattr(difference, "spans_of", endless)
-    assert (found := compare.first_difference(b"\1a", b"\1b"))
+    assert (found := difference.first_difference(b"\1a", b"\1b"))
     assert found.where.endswith("all, byte 0x1: 61 and 62")
 
 
@@ -160,7 +159,7 @@ def test_any_byte_is_found_and_named(subject: str, data: st.DataObject) -> None:
     near = data.draw(st.sampled_from([len(good), min(len(good), 1024)]))
     offset = data.draw(st.integers(0, near - 1))
     bits = data.draw(st.integers(1, 255))
-    found = compare.first_difference(good, patch(good, offset, bytes([good[offset] ^ bits])))
+    found = difference.first_difference(good, patch(good, offset, bytes([good[offset] ^ bits])))
     assert found is not None
     assert (found.offset, found.count) == (offset, 1)
     assert found.where
@@ -177,6 +176,27 @@ def test_damage_is_always_answered(subject: str, data: st.DataObject) -> None:
             offset = data.draw(st.integers(0, len(image) - 1))
             image[offset : offset + 4] = data.draw(st.binary(max_size=8))
         images.append(bytes(image))
-    found = compare.first_difference(*images)
+    found = difference.first_difference(*images)
     assert (found is None) == (images[0] == images[1])
     assert found is None or found.text()
+
+
+LONG = bytes(CHUNK - 1)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "offset", "number"),
+    [
+        (b"", b"", None, 0),
+        (b"abc", b"abc", None, 0),
+        (b"abc", b"abd", 2, 1),
+        (b"xbc", b"abd", 0, 2),
+        (b"abc", b"abcde", 3, 2),
+        (b"abcde", b"xbc", 0, 3),
+        (LONG + b"ab", LONG + b"cd", CHUNK - 1, 2),
+        (LONG + b"ab", LONG + b"ad", CHUNK, 1),
+    ],
+)
+def test_counting(a: bytes, b: bytes, offset: int | None, number: int) -> None:
+    assert difference.first_offset(a, b) == offset
+    assert difference.differing(a, b) == number
