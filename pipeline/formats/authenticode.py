@@ -19,7 +19,7 @@ from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
 from pipeline.formats.der import INTEGER, OCTETS, SEQUENCE, SET, Value, read_value
 from pipeline.formats.fields import chunks, cut
 from pipeline.formats.pe import Pe
-from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, is_rsa, not_taken, verifies
+from pipeline.formats.trust import MAX_SIGNATURE, by_certificates, by_digest, not_taken, verifies
 
 if TYPE_CHECKING:  # it takes long to load, and few images are signed
     from cryptography.x509 import Certificate, Name
@@ -109,6 +109,7 @@ def _read_signature(pe: Pe, data: bytes, make_digest: Digest) -> Signature:
 
 
 def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import load_der_x509_certificate
 
     if content.child(0).oid() != SIGNED_DATA:
@@ -155,7 +156,7 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
         not_after=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
         chain=tuple(_common_name(one.subject) for one in chain),
         fault=fault,
-        is_rsa=is_rsa(certificate),
+        is_rsa=isinstance(certificate.public_key(), RSAPublicKey),
         trust=(*([] if fault else by_certificates(certificate, chain)), *([own] if looked_at else [])),
     )
 

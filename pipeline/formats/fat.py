@@ -35,11 +35,11 @@ class Volume:
     """
 
     sector_size: int  # bytes
-    sectors_per_cluster: int
+    cluster_size: int  # bytes
     reserved_sectors: int
     table_count: int
     root_entries: int  # 0 on FAT32, whose root directory is a chain of clusters
-    total_sectors: int
+    size: int  # bytes that the volume says it has
     sectors_per_table: int
     root_cluster: int  # FAT32 only, else 0
     serial: int
@@ -48,16 +48,6 @@ class Volume:
     variant: Variant
     cluster_count: int
     image: Image = field(repr=False, compare=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes that the volume says it has."""
-        return self.total_sectors * self.sector_size
-
-    @property
-    def cluster_size(self) -> int:
-        """Bytes in a cluster."""
-        return self.sectors_per_cluster * self.sector_size
 
     @property
     def root_offset(self) -> int:
@@ -119,11 +109,11 @@ def read_volume(image: Image) -> Volume:
         )
     return Volume(
         sector_size=sector_size,
-        sectors_per_cluster=per_cluster,
+        cluster_size=per_cluster * sector_size,
         reserved_sectors=reserved,
         table_count=tables,
         root_entries=root_entries,
-        total_sectors=total,
+        size=total * sector_size,
         sectors_per_table=sectors_per_table,
         root_cluster=root_cluster,
         serial=serial,

@@ -41,7 +41,11 @@ class Tree:
         while pending:
             part = pending.popleft()
             if part == "..":
-                self._check_folder(path, "/".join(found))
+                name = "/".join(found)
+                if name and not stat.S_ISDIR(self.members[name].mode):
+                    raise FormatError(
+                        f"{path} leads through /{name}, which is no directory", "correct the path"
+                    )
                 found = found[:-1]
                 continue
             self.budget.spend(STEPS, 1 + len(found) // PARTS_A_STEP)
@@ -61,10 +65,6 @@ class Tree:
             found = [] if target.startswith("/") else found
             pending.extendleft(reversed(_parts(target)))
         return "/".join(found)
-
-    def _check_folder(self, path: str, name: str) -> None:
-        if name and not stat.S_ISDIR(self.members[name].mode):
-            raise FormatError(f"{path} leads through /{name}, which is no directory", "correct the path")
 
     def resolve(self, path: str) -> Entry:
         """Return the member that the absolute `path` leads to. Raises FormatError as `locate` does."""

@@ -63,13 +63,6 @@ def not_taken(signer: "Certificate", size: int, digest: str, announced: Sequence
     return f"the certificate has the critical extension {odd}, which firmware does not know" if odd else ""
 
 
-def is_rsa(certificate: "Certificate") -> bool:
-    """Tell whether it is one that all firmware knows how to use."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-    return isinstance(certificate.public_key(), RSAPublicKey)
-
-
 def verifies(key: object, signature: bytes, data: bytes, algorithm: str) -> bool | None:
     """Tell whether a signature of data, hashed as told, is one of a key; None for no RSA or EC key."""
     from cryptography.exceptions import InvalidSignature
