@@ -17,9 +17,9 @@ def _integer(order: Literal["little", "big"], style: str, data: bytes) -> str:
     return format(int.from_bytes(data, order), style)
 
 
-little = partial(_integer, "little", "")  # as a decimal number, little-endian, and so on
-little_hex = partial(_integer, "little", "#x")
-big = partial(_integer, "big", "")
+little = partial(_integer, "little", "")  # as a decimal number, little-endian
+little_hex = partial(_integer, "little", "#x")  # as a hexadecimal number, little-endian
+big = partial(_integer, "big", "")  # as a decimal number, big-endian
 
 
 def text(data: bytes) -> str:
@@ -52,7 +52,7 @@ def _number(base: int, padding: bytes, data: bytes) -> str:
         return text(digits)
 
 
-hex_digits = partial(_number, 16, b"")
+hex_digits = partial(_number, 16, b"")  # which have no padding in cpio's headers
 octal_digits = partial(_number, 8, b"\0 ")
 decimal_digits = partial(_number, 10, b"\0 ")
 
