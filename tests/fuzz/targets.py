@@ -30,6 +30,7 @@ from pipeline.formats import (
     ikconfig,
     initramfs,
     iso9660,
+    iso9660_directory,
     pcr,
     pe,
     sbat,
@@ -111,7 +112,7 @@ def _unpacked(data: bytes) -> None:
 def _read_iso(data: bytes) -> None:
     found = iso9660.read_iso9660(data)
     for member in found.members[:100]:
-        iso9660.contents(data, member)
+        iso9660_directory.contents(data, member)
     iso9660.has_udf(data)
 
 
