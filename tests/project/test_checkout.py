@@ -18,7 +18,8 @@ LOCK = "manifests/imager.lock.json"
 SET, SET_LOCK = "roots/initramfs.toml", "manifests/initramfs.lock.json"
 STALE = "manifests/imager.lock.json: was made from another containers/imager.toml"
 RELOCK = "run `./doit lock`: it makes the locks new"
-CONFLICT = """one
+CONFLICT = """<<<<<<< HEAD
+one
 =======
 other
 >>>>>>> theirs

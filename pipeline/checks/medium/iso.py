@@ -12,7 +12,8 @@ from pipeline.formats import eltorito
 from pipeline.formats.eltorito import BootEntry
 from pipeline.formats.fat import read_volume
 from pipeline.formats.fields import Image
-from pipeline.formats.iso9660 import Iso9660, Member, read_iso9660
+from pipeline.formats.iso9660 import Iso9660, read_iso9660
+from pipeline.formats.iso9660_directory import Member
 from pipeline.formats.magic import describe, is_iso9660
 from pipeline.formats.udf import Udf, has_udf, read_udf
 
