@@ -301,7 +301,10 @@ def argv(machine: Machine, console: Sequence[str]) -> list[str]:
         "-nodefaults",
         "-no-user-config",
         *_board(machine),
-        *("-accel", "tcg,thread=multi" if machine.accel == "tcg" else machine.accel),
+        # One thread for all processors: with one each, QEMU 10.0 may look a device's memory up in a map that
+        # another processor has just changed. It dies of an assertion then (iotlb_to_section), or an access is
+        # lost, such as one to the timer that would have woken Linux. A whole boot takes no more work so.
+        *("-accel", "tcg,thread=single" if machine.accel == "tcg" else machine.accel),
         # The oldest x86-64 there is: what boots here needs no newer one, and KVM has no say in it.
         *("-cpu", "qemu64"),
         *("-smp", str(machine.processors)),

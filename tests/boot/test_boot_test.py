@@ -64,7 +64,7 @@ def test_a_broken_kvm_that_was_demanded_is_the_failure(make_scenario: MakeScenar
 @pytest.mark.parametrize(
     "machine_does",
     [
-        {"complains_under": "tcg,thread=multi", "complaint": "could not open the medium"},
+        {"complains_under": "tcg,thread=single", "complaint": "could not open the medium"},
         {"ends_on": "cont"},
         {"ends_on": "screendump", "serial": [excerpts.GREETING]},
     ],

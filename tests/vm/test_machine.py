@@ -17,7 +17,7 @@ qemu-system-x86_64
 -machine q35,pflash0=code,pflash1=variables
 -blockdev {"driver": "raw", "node-name": "code", "read-only": true, "file": {"driver": "file", "filename": "/c"}}
 -blockdev {"driver": "raw", "node-name": "variables", "read-only": false, "file": {"driver": "file", "filename": "/v"}}
--accel tcg,thread=multi
+-accel tcg,thread=single
 -cpu qemu64
 -smp 2
 -m 1536M

@@ -162,7 +162,7 @@ def test_when_time_is_over_it_says_where_it_was(make_guest: MakeGuest, tmp_path:
 
 def test_a_machine_that_is_not_even_built_says_what_qemu_says(make_guest: MakeGuest, tmp_path: Path) -> None:
     complaint = "qemu: Could not set up host forwarding rule"
-    guest = make_guest(complains_under="tcg,thread=multi", complaint=complaint)
+    guest = make_guest(complains_under="tcg,thread=single", complaint=complaint)
     with pytest.raises(
         NotSeenError, match=rf"^run: reached(?s:.*)QEMU does not answer(?s:.*)\nQEMU says:\n +{complaint}\n"
     ):
