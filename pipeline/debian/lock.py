@@ -7,7 +7,7 @@ import calendar
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -174,10 +174,10 @@ def _not_of(lock: AnyLock, intent: AnyIntent) -> list[str]:
 
 def text_of(lock: AnyLock) -> str:
     """Return the one way to write a lock: one package a line, so that its changes read well."""
-    data = asdict(lock)
+    data = dict(vars(lock))
     if not lock.indices:
         del data["indices"]
-    packages = [json.dumps(package) for package in data.pop("packages")]
+    packages = [json.dumps(vars(package)) for package in data.pop("packages")]
     head = json.dumps(data, indent=2).removesuffix("\n}")
     return f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"
 

@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec, resolve_name
@@ -77,6 +78,10 @@ class LockedPackage:
 
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a node of Python's syntax has statements, or what has some in turn (https://docs.python.org/3/library/ast.html)."""
+
+IMPORT = re.compile(rb"\bimport\b")
+NEXT = re.compile(rb"\n(?=[^\s)])")
+"""Where a statement may end that is in no other one."""
 
 Input = Output | Source | Pinned | LockedPackage
 
@@ -243,12 +248,17 @@ def modules_of(names: Iterable[str]) -> dict[str, Path]:
 
 
 def _source_of(name: str) -> Path | None:
-    """Return a module's source file, or None when the name is not a module's, or of a bare namespace."""
-    try:
-        spec = find_spec(name)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    """Return a module's source file, or None when the name is not a module's, or of a bare namespace.
+
+    Nothing is loaded to find it.
+    """
+    top, *rest = name.split(".")
+    spec = find_spec(top)
+    if spec is None or not rest:
+        return Path(spec.origin) if spec and spec.origin else None
+    bases = (Path(folder, *rest) for folder in spec.submodule_search_locations or ())
+    files = (file for base in bases for file in (base / "__init__.py", base.with_suffix(".py")))
+    return next(filter(Path.is_file, files), None)
 
 
 def _imports(name: str, path: Path) -> tuple[str, ...]:
@@ -259,7 +269,7 @@ def _imports(name: str, path: Path) -> tuple[str, ...]:
 def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
     """Return every name that a module of `package` imports and that may be a module."""
     names: list[str] = []
-    waiting: list[Any] = [ast.parse(source)]
+    waiting: list[Any] = [_parsed_imports(source)]
     while waiting:
         node = waiting.pop()
         # An import is a statement, so it is in no expression: most of a module needs no look.
@@ -270,3 +280,13 @@ def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
             base = resolve_name("." * node.level + (node.module or ""), package)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def _parsed_imports(source: bytes) -> ast.Module:
+    """Return the syntax of a module, most often without what follows its last import."""
+    last = max((found.end() for found in IMPORT.finditer(source)), default=0)
+    follows = NEXT.search(source, last)
+    try:
+        return ast.parse(source[: follows.start()] if follows else source)
+    except SyntaxError:  # a string, or a statement of several parts, goes on there
+        return ast.parse(source)

@@ -70,14 +70,16 @@ def built_from(root: Path, crate: Path) -> tuple[Path, ...]:
     They are what it takes by path, also through its workspace or a patch, and what these take. Each lies
     below `root`, the repository. Raises ConfigError where one does not, or is no crate.
     """
-    workspace = workspace_of(root, crate)
-    found, waiting = {crate}, [crate, *_patches(root, workspace)]
+    return (crate, *sorted(_reached(root, {crate}) - {crate}))
+
+
+def _reached(root: Path, crates: set[Path]) -> set[Path]:
+    """Return the folders of these crates and of all that they are built from."""
+    found, waiting = set[Path](), crates.union(*(_patches(root, workspace_of(root, each)) for each in crates))
     while waiting:
-        for folder in (user := waiting.pop(), *_taken(root, user)):
-            if folder not in found:
-                found.add(folder)
-                waiting.append(folder)
-    return (crate, *sorted(found - {crate}))
+        found |= waiting
+        waiting = {folder for user in waiting for folder in _taken(root, user)} - found
+    return found
 
 
 def loaded_with(root: Path, crate: Path) -> tuple[Path, ...]:
@@ -86,8 +88,7 @@ def loaded_with(root: Path, crate: Path) -> tuple[Path, ...]:
     Besides those of `built_from` they are those of workspaces, and of all members of its own, as cargo builds
     none before it knows all. Raises ConfigError as `built_from` does.
     """
-    members = _members(root, workspace_of(root, crate))
-    crates = {each for member in (crate, *members) for each in built_from(root, member)}
+    crates = _reached(root, {crate, *_members(root, workspace_of(root, crate))})
     found = crates | {workspace_of(root, each) for each in crates}
     return (crate, *sorted(found - {crate}))
 
@@ -100,11 +101,10 @@ def packages(root: Path, crate: Path) -> tuple[Path, ...]:
 
 def manifest_of(root: Path, folder: Path) -> dict[str, Any]:
     """Return the Cargo.toml in a folder. Raises ConfigError where there is none that can be read."""
-    where = _where(root, folder)
     try:
         return _parsed((folder / "Cargo.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError([f"{where}: {error}"]) from error
+        raise ConfigError([f"{_where(root, folder)}: {error}"]) from error
 
 
 @functools.cache
