@@ -7,9 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.steps.runner import BUILD, WAIT
+from pipeline.steps.uki import BYTECODE
 
 USER = 1000
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
+
+
+LOADED = ("json", "pathlib", "subprocess", "typing", "tarfile", "zstandard", "uuid", "pefile", "pydoc")
+LOADED += ("configparser", "pprint", "shlex", "tempfile", "textwrap")
+"""What steps that make images load, and ukify for itself: it takes as long as what they do."""
+
+LOAD = f"""\
+import contextlib, os, sys
+sys.dont_write_bytecode, sys.pycache_prefix = False, {BYTECODE!r}
+for name in {LOADED!r}:
+    with contextlib.suppress(ImportError):
+        os.path.exists("{BUILD}/go") or __import__(name)
+sys.dont_write_bytecode = True
+{WAIT}"""
+"""Waits as WAIT does, and compiles meanwhile what may be needed, as no container has Python's bytecode."""
 
 
 def _nobody_asks(_step: str, _seen: Mapping[str, object]) -> None:
@@ -25,7 +41,7 @@ class Conditions:
     the bootstrap tells in `observed` events goes to `observe`, with the step's name.
     """
 
-    bootstrap: str = WAIT
+    bootstrap: str = LOAD
     place: str = BUILD
     files: Mapping[str, bytes] = field(default_factory=dict)
     backwards: bool = False

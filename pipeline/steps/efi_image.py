@@ -5,7 +5,6 @@ and 3.5.1.1 (the path that firmware looks for on removable media).
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 
 from pipeline.errors import PipelineError
@@ -78,15 +77,12 @@ def mtools_environment(epoch: int) -> dict[str, str]:
 
 def build(ctx: Context) -> None:
     """Make `efi.img` with the input `BOOTX64.EFI` as EFI/BOOT/BOOTX64.EFI."""
-    uki = ctx.work / "BOOTX64.EFI"
-    uki.write_bytes(ctx.inputs["BOOTX64.EFI"].read_bytes())
-    epoch = ctx.params["epoch"]
-    os.utime(uki, (epoch, epoch))
+    uki = ctx.inputs["BOOTX64.EFI"]
     image = ctx.out / "efi.img"
     with uki.open("rb") as file:
         volume_id = hashlib.file_digest(file, "sha256").hexdigest()[:8]
     ctx.run(mkfs_argv(geometry(uki.stat().st_size), volume_id, str(image)))
-    env = mtools_environment(epoch)
+    env = mtools_environment(ctx.params["epoch"])
     for folder in FOLDERS:
         ctx.run(["mmd", "-i", str(image), f"::{folder}"], env=env)
-    ctx.run(["mcopy", "-m", "-i", str(image), str(uki), f"::{BOOT_FILE}"], env=env)
+    ctx.run(["mcopy", "-i", str(image), str(uki), f"::{BOOT_FILE}"], env=env)

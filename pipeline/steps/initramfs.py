@@ -4,6 +4,7 @@ What starts is data: `etc/inittab`.
 """
 
 import hashlib
+import io
 import stat
 import tarfile
 from collections.abc import Iterable
@@ -101,12 +102,10 @@ def build(ctx: Context) -> None:
             *files_below(ctx.inputs["rootfs"]),
         ]
     )
-    raw = ctx.work / "initramfs.cpio"
-    with raw.open("wb") as archive:
-        cpio.write(members, archive, params["epoch"])
+    raw = io.BytesIO()
+    cpio.write(members, raw, params["epoch"])
     # The size in the frame header, one thread, the whole input at once: nothing left that may vary.
-    data = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0).compress(
-        raw.read_bytes()
-    )
+    packer = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0)
+    data = packer.compress(raw.getbuffer())
     (ctx.out / "initramfs.cpio.zst").write_bytes(data)
-    print(f"{len(members)} members, {raw.stat().st_size} bytes, {len(data)} compressed")
+    print(f"{len(members)} members, {raw.tell()} bytes, {len(data)} compressed")

@@ -13,7 +13,7 @@ from pipeline.checks.finding import Finding, Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Pinned, Source, Step
 from pipeline.report import Line
-from pipeline.sandbox import run
+from pipeline.sandbox import environment, run
 from pipeline.sandbox.run import StepError
 from pipeline.sandbox.transfer import add_file
 from pipeline.steps import runner
@@ -43,7 +43,7 @@ def test_what_the_container_finds(shop: Shop) -> None:
     folder = Source(shop.root / "folder")
     shop.build(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
     (job,), (found,) = shop.engine.jobs, shop.engine.found
-    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", runner.WAIT))
+    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", environment.LOAD))
     assert (job.network, job.device, dict(job.env)) == (False, "", runner.ENVIRONMENT)
     assert shop.engine.steps[0]["epoch"] == 1795219200
     assert {name: mode for name, mode in found.items() if not name.startswith("src/")} == {

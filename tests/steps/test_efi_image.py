@@ -65,7 +65,7 @@ def test_commands_and_their_environment(tmp_path: Path) -> None:
         [*mkfs, "-a", "-F16", "-s1", "-R1", "-r512", "-nEFI", "-C", image, "2096"],
         ["mmd", "-i", image, "::EFI"],
         ["mmd", "-i", image, "::EFI/BOOT"],
-        ["mcopy", "-m", "-i", image, str(uki), "::EFI/BOOT/BOOTX64.EFI"],
+        ["mcopy", "-i", image, str(uki), "::EFI/BOOT/BOOTX64.EFI"],
     ]
     mtools = {
         "MTOOLSRC": "/dev/null",
