@@ -5,12 +5,14 @@ whatever is killed leaves nothing that looks finished.
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
-from pipeline.build.builder import Builder
+from pipeline.build.builder import Builder, LostError
 from pipeline.checks.finding import Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Step, file_name
@@ -49,9 +51,12 @@ def build_step(
         line.cached = _from_cache(step, key, builder, folder, line)
         if line.cached:
             return
-        _mend_inputs(step, builder, folder, line)
         log = (logs or folder / "logs") / f"{file_name(step.name)}.log"
-        made = _make_checked(step, key, builder, log, line, again=again)
+        try:
+            made = _make_checked(step, key, builder, log, line, again=again)
+        except LostError:
+            _mend_inputs(step, builder, folder, line)
+            made = _make_checked(step, key, builder, log, line, again=again)
         builder.store.record(key, made)
         if not _publish(step, made, builder, folder):
             raise StepError(f"step {step.name}: the cache lost what was just stored", "look at its disk")
@@ -95,6 +100,7 @@ def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None
 def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line, *, again: bool) -> Result:
     """Run the step, and put what obeys its rules and the lock into the store."""
     started = time.monotonic()
+    threading.Thread(target=import_module, args=("pipeline.checks.catalog",)).start()  # while the step runs
     with builder.store.scratch() as scratch:
         out = scratch / "out"
         out.mkdir()
@@ -118,11 +124,11 @@ def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, chec
     What was not `checked` in this run obeys the rules first, whatever the cache says of it.
     """
     store = builder.store
-    paths = {name: store.find(result.outputs[name]) for name in step.outputs if name in result.outputs}
-    intact = {name: path for name, path in paths.items() if path is not None}
-    if len(intact) < len(step.outputs):
-        return False
     if not checked:
+        paths = {name: store.find(result.outputs[name]) for name in step.outputs if name in result.outputs}
+        intact = {name: path for name, path in paths.items() if path is not None}
+        if len(intact) < len(step.outputs):
+            return False
         _check(step, intact, Line.silent())
     key = builder.key(step)
     if key is not None and result.checked != builder.checks_digest(step):

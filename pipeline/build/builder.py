@@ -27,6 +27,10 @@ from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.files import sha256_of
 
 
+class LostError(StepError):
+    """A step that cannot begin: the cache lost or spoiled what another one made for it."""
+
+
 @dataclass(frozen=True)
 class Builder:
     """What every step shares: the cache, where steps run, and where Debian's packages come from.
@@ -182,7 +186,7 @@ class Builder:
         made = self.result(source.step)
         path = self.store.find(made.outputs[source.name]) if made else None
         if path is None:
-            raise StepError(
+            raise LostError(
                 f"step {step.name}: {source.name} of step {source.step.name} left the cache",
                 "run the same command again: it will be made anew",
             )
