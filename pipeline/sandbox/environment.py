@@ -13,9 +13,11 @@ USER = 1000
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 
 
-LOADED = ("json", "pathlib", "subprocess", "typing", "tarfile", "zstandard", "uuid", "pefile", "pydoc")
-LOADED += ("configparser", "pprint", "shlex", "tempfile", "textwrap")
-"""What steps that make images load, and ukify for itself: it takes as long as what they do."""
+LOADED = (
+    *("json", "pathlib", "subprocess", "typing", "tarfile", "zstandard", "uuid", "pefile", "pydoc"),
+    *("configparser", "pprint", "shlex", "tempfile", "textwrap"),
+)
+"""What steps that make images load, and ukify for itself: that takes as long as their work."""
 
 LOAD = f"""\
 import contextlib, os, sys

@@ -43,7 +43,10 @@ def test_what_the_container_finds(shop: Shop) -> None:
     folder = Source(shop.root / "folder")
     shop.build(shop.step(inputs={"text": Source(shop.text), "folder": folder}))
     (job,), (found,) = shop.engine.jobs, shop.engine.found
-    assert (job.image, job.argv) == (f"sha256:{LOCK.layer}", ("/usr/bin/python3", "-P", "-c", environment.LOAD))
+    assert (job.image, job.argv) == (
+        f"sha256:{LOCK.layer}",
+        ("/usr/bin/python3", "-P", "-c", environment.LOAD),
+    )
     assert (job.network, job.device, dict(job.env)) == (False, "", runner.ENVIRONMENT)
     assert shop.engine.steps[0]["epoch"] == 1795219200
     assert {name: mode for name, mode in found.items() if not name.startswith("src/")} == {

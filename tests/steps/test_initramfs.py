@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["payload", "usr/share", "usr/lib", LIBRARIES]
     assert folders == dict.fromkeys([*initramfs.FOLDERS, *more], 0o755) | {"tmp": 0o1777}
     frame = (ctx.out / "initramfs.cpio.zst").read_bytes()
-    raw = (ctx.work / "initramfs.cpio").read_bytes()
-    assert zstandard.get_frame_parameters(frame).content_size == len(raw)
-    assert zstandard.decompress(frame) == raw
+    raw = io.BytesIO()
+    write(members, raw, EPOCH)
+    assert zstandard.get_frame_parameters(frame).content_size == len(raw.getvalue())
+    assert zstandard.decompress(frame) == raw.getvalue()
