@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 NAME_WIDTH = 48
 QUIET_SECONDS = 20  # between two lines of progress where lines do not move
@@ -53,7 +56,7 @@ class Line:
     name: str
     report: "Report | None" = None
     cached: bool = False
-    task: TaskID | None = None
+    task: "TaskID | None" = None
     started: float = field(default_factory=time.monotonic)
     spoke: float = field(default_factory=time.monotonic)
 
@@ -159,6 +162,8 @@ class Report:
         with self.guard:
             self.running += 1
             if self.running == 1 and self.console.is_terminal:
+                from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
                 columns = (
                     SpinnerColumn(),
                     TextColumn(f"{{task.description:{NAME_WIDTH}}}"),

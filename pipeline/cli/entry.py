@@ -36,6 +36,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     write_as_the_terminal_reads()
     gc.set_threshold(GARBAGE)
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # it would look for some in all packages
     os.chdir(root)
     # It takes options after files, as doit does not, and needs no task's files; its task is for `list`.
     if arguments[:1] == ["inspect"]:

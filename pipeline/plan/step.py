@@ -239,7 +239,8 @@ def modules_of(names: Iterable[str]) -> dict[str, Path]:
     packages = {*TRAVELLING, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
-        if name in found or (source := _source_of(name)) is None:
+        above = found.get(name.rpartition(".")[0])  # where that is no package, it has no modules
+        if name in found or (above and above.name != "__init__.py") or not (source := _source_of(name)):
             continue
         found[name] = source
         waiting += [each for each in _imports(name, source) if each.partition(".")[0] in packages]
@@ -278,7 +279,7 @@ def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package)
-            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+            names += [*(f"{base}.{alias.name}" for alias in node.names), base]
     return tuple(names)
 
 
