@@ -100,7 +100,6 @@ def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None
 def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line, *, again: bool) -> Result:
     """Run the step, and put what obeys its rules and the lock into the store."""
     started = time.monotonic()
-    threading.Thread(target=import_module, args=("pipeline.checks.catalog",)).start()  # while the step runs
     with builder.store.scratch() as scratch:
         out = scratch / "out"
         out.mkdir()
@@ -162,7 +161,9 @@ def _make(
     if step.run is None:
         _pass_on(step, builder, scratch / "out", line)
         return ()
-    outcome = run(builder.sandbox, builder.work(step, line, again=again), scratch / "out", log)
+    sandbox = builder.sandbox
+    threading.Thread(target=import_module, args=("pipeline.checks.catalog",)).start()  # while the step runs
+    outcome = run(sandbox, builder.work(step, line, again=again), scratch / "out", log)
     if outcome.status != 0:
         raise _failure(step, outcome, log)
     missing = [name for name in step.outputs if not (scratch / "out" / name).is_file()]
