@@ -50,10 +50,14 @@ def crate_inputs(crate: Crate) -> dict[str, Input]:
 
     Of crates that cargo only looks at these are the manifests: a change of what is in them changes nothing.
     """
+    return _sources(crate) | _manifests(crate)
+
+
+def _sources(crate: Crate) -> dict[str, Input]:
     crates = built_from(crate.tree, crate.folder)
     inside = {other for other in crates for above in other.parents if above in crates}
     sources = (Source(each, exclude=("target", ".git")) for each in crates if each not in inside)
-    return _placed(crate, "sources", sources) | _manifests(crate)
+    return _placed(crate, "sources", sources)
 
 
 def check_inputs(crate: Crate) -> dict[str, Input]:
@@ -130,7 +134,7 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
         name=f"dependencies:{_called(project, crate)}",
         summary="Compile the crates.",
         container=lock,
-        inputs=_manifests(crate) | sysroot | {"crates.tar": crates.output("crates.tar")},
+        inputs={**crates.inputs, **sysroot, "crates.tar": crates.output("crates.tar")},
         outputs=("crates.tar", *(f"target/{place}.tar" for place in built)),
         params={"epoch": lock.epoch, "crates": built},
         run=rust.dependencies,
@@ -143,7 +147,8 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
             **sysroot,
             "crates.tar": dependencies.output("crates.tar"),
             "target.tar": dependencies.output(f"target/{place}.tar"),
-            **crate_inputs(crate),
+            **_sources(crate),
+            **crates.inputs,
         },
         params={
             "epoch": lock.epoch,
