@@ -5,10 +5,10 @@ long each is (kernel/printk/printk_ringbuffer.h). Both are read from their begin
 was overwritten: that is some thousand records.
 """
 
+import re
 import struct
-from collections.abc import Iterator
 
-BANNER = b"Linux version "
+BANNER = re.compile(rb"Linux version ")
 """What the first record says."""
 
 INFO = struct.Struct("<QQH70x")
@@ -17,45 +17,37 @@ INFO = struct.Struct("<QQH70x")
 NUMBER = struct.Struct("<Q")
 """What stands before each text, which ends at a multiple of it: counts up, modulo 1 << 62."""
 
+REST = b".{%d}" % (INFO.size - NUMBER.size)
+SECOND = re.compile(REST.join(map(NUMBER.pack, (1, 2, 3))), re.DOTALL)
+"""Where the second info lies, as more follow."""
+
 LONGEST = 1 << 12  # bytes of a record
 
 
 def find(memory: bytes) -> list[str]:
     """Return the lines of the log that lies in `memory`, oldest first, as `dmesg` prints them; else none."""
-    texts = next((texts for at in _all(memory, BANNER) if len(texts := _texts(memory, at)) > 1), [])
-    infos = next((at - INFO.size for at in _all(memory, NUMBER.pack(1)) if _is_second_info(memory, at)), 0)
+    logs = (_texts(memory, found.start()) for found in BANNER.finditer(memory, NUMBER.size))
+    texts = next((texts for texts in logs if len(texts) > 1), [])
+    second = SECOND.search(memory, INFO.size)
+    if second is None:
+        return []
     lines = []
-    for index, text in enumerate(texts if infos else ()):
-        _, nanoseconds, size = INFO.unpack_from(memory, infos + index * INFO.size)
+    for index, text in enumerate(texts, -1):
+        _, nanoseconds, size = INFO.unpack_from(memory, second.start() + index * INFO.size)
         said = text[:size].decode(errors="replace").splitlines()
         lines += [f"[{nanoseconds / 1e9:12.6f}] {line}" for line in said]
     return lines
 
 
-def _all(memory: bytes, pattern: bytes, start: int = NUMBER.size, end: int | None = None) -> Iterator[int]:
-    """Yield where a pattern is found."""
-    while (start := memory.find(pattern, start, end)) >= 0:
-        yield start
-        start += 1
-
-
-def _texts(memory: bytes, at: int) -> list[bytes]:
-    """Return the text of each record, with what fills it up, from that whose text lies `at` this offset."""
+def _texts(memory: bytes, start: int) -> list[bytes]:
+    """Return the text of each record, with what fills it up, from that whose text has this `start`."""
     texts = []
-    following: int | None = at - NUMBER.size
-    while following is not None:
-        start = following + NUMBER.size
-        (number,) = NUMBER.unpack_from(memory, following)
-        places = _all(memory, NUMBER.pack((number + 1) % (1 << 62)), start, start + LONGEST)
-        following = next((place for place in places if (place - start) % NUMBER.size == 0), None)
-        texts.append(memory[start : start + LONGEST if following is None else following])
-    return texts
-
-
-def _is_second_info(memory: bytes, at: int) -> bool:
-    """Say whether a record's info lies at this offset that is the second of at least four."""
-    first = at - INFO.size
-    places = [first + index * INFO.size for index in range(4)]
-    return first >= 0 and all(
-        memory[place : place + NUMBER.size] == NUMBER.pack(index) for index, place in enumerate(places)
-    )
+    while True:
+        (number,) = NUMBER.unpack_from(memory, start - NUMBER.size)
+        following = NUMBER.pack((number + 1) % (1 << 62))
+        ends = range(start, start + LONGEST, NUMBER.size)
+        end = next((each for each in ends if memory[each : each + NUMBER.size] == following), None)
+        texts.append(memory[start : end or start + LONGEST])
+        if end is None:
+            return texts
+        start = end + NUMBER.size
