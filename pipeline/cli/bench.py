@@ -15,9 +15,8 @@ from typing import Any
 from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
-from pipeline.cli.bench_checkout import Figure, copied
-from pipeline.cli.bench_edits import add_product, edits
-from pipeline.cli.workers import workers
+from pipeline.cli.bench_edits import Figure, add_product, copied, edits
+from pipeline.cli.program import workers
 from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.vm.machine import WAYS

@@ -6,7 +6,7 @@ doit parses the options of tasks and runs them; its own words for mistakes are n
 import os
 import re
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
 from pipeline.cli.tasks import COMMANDS, UNPINNED, all_tasks
 from pipeline.cli.watch import Watch
-from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 
@@ -44,6 +43,9 @@ KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget, Watch)
 `auto` is what older versions of doit called `watch`.
 """
 
+MOST = 4
+"""Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
+
 FORGETTING = ("forget", "clean")
 PINNED = {"lock", "reproduce", "bench"}
 """Commands that prove or write down what is built of pins alone."""
@@ -56,6 +58,17 @@ TALKING = {ISO, "boot"}
 
 NAMING = ("pin", "new")
 """Commands whose words name files, not tasks."""
+
+
+def workers(arguments: Sequence[str] = (), steps: Collection[str] = ()) -> int:
+    """Return how many steps are made at once where nobody says (`-n`): one a core, up to MOST.
+
+    Only where nothing but tasks of `steps` is named: other commands are one piece of work, and want keys
+    and the terminal for themselves.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    named = {argument for argument in arguments if not argument.startswith("-")}
+    return min(cores, MOST) if named <= set(steps) and cores > 1 else 0
 
 
 class Loader(TaskLoader2):  # type: ignore[misc]

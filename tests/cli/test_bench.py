@@ -16,11 +16,11 @@ import pytest
 from acceptance import STORIES
 from pipeline.build.session import Session
 from pipeline.checks.catalog import take_apart
-from pipeline.cli import bench, bench_checkout, bench_edits, boot_test
+from pipeline.cli import bench, bench_edits, boot_test
 from pipeline.cli.bench import write_large_iso
-from pipeline.cli.bench_checkout import Checkout, Figure
+from pipeline.cli.bench_edits import Checkout, Figure
+from pipeline.cli.program import MOST
 from pipeline.cli.tasks import COMMANDS, named
-from pipeline.cli.workers import MOST
 from pipeline.errors import PipelineError
 from pipeline.formats.fields import open_image
 from pipeline.project.manifest import Artifact
@@ -118,7 +118,7 @@ class Said:
 def said(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Said:
     made = Said(tmp_path, session)
     monkeypatch.setattr(bench, "copied", made.copy)
-    monkeypatch.setattr(bench_checkout, "copied", made.copy)
+    monkeypatch.setattr(bench_edits, "copied", made.copy)
     monkeypatch.setattr(bench_edits, "_by_hand", lambda *_: 1e9)
     return made
 

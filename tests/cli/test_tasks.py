@@ -13,8 +13,8 @@ from doit.exceptions import TaskError, TaskFailed
 
 from pipeline.build.session import Session
 from pipeline.cli import reporter
+from pipeline.cli.program import workers
 from pipeline.cli.tasks import COMMANDS, Command, named
-from pipeline.cli.workers import workers
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 from tests.conftest import ROOT
