@@ -13,10 +13,7 @@ USER = 1000
 NO_EMULATION = "this engine cannot run linux/amd64: install its emulation (`qemu-user-static` on Debian)"
 
 
-LOADED = (
-    *("json", "pathlib", "subprocess", "typing", "tarfile", "zstandard", "uuid", "pefile", "pydoc"),
-    *("configparser", "pprint", "shlex", "tempfile", "textwrap"),
-)
+LOADED = ("configparser", "pefile", "pprint", "pydoc", "shlex", "tarfile", "textwrap", "uuid", "zstandard")
 """What steps that make images load, and ukify for itself: that takes as long as their work."""
 
 LOAD = f"""\
@@ -25,7 +22,6 @@ sys.dont_write_bytecode, sys.pycache_prefix = False, {BYTECODE!r}
 for name in {LOADED!r}:
     with contextlib.suppress(ImportError):
         os.path.exists("{BUILD}/go") or __import__(name)
-sys.dont_write_bytecode = True
 {WAIT}"""
 """Waits as WAIT does, and compiles meanwhile what may be needed, as no container has Python's bytecode."""
 

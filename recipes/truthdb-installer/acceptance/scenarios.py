@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from acceptance import quiet, screens
 from acceptance.choice import CHOICE, untouched
+from acceptance.contact_sheet import contact_sheet, moving
 from acceptance.faults import FAULTS
 from acceptance.installation import (
     DATA,
@@ -26,7 +27,6 @@ from acceptance.paths import PATHS
 from acceptance.power_cuts import POWER_CUTS
 from pipeline.boot.stories import OTHER, SERIAL, SIZE, Lab, Story, must
 from pipeline.vm import disks, screen, time_server
-from pipeline.vm.contact_sheet import contact_sheet, moving
 from pipeline.vm.film import Film
 from pipeline.vm.machine import HOST, Disk
 

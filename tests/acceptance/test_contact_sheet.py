@@ -2,7 +2,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.vm import contact_sheet
+from acceptance import contact_sheet
 from pipeline.vm.film import Film
 
 COLOURS = ((200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0), (0, 200, 200))
