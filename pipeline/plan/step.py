@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -259,7 +260,8 @@ def _source_of(name: str) -> Path | None:
         return Path(spec.origin) if spec and spec.origin else None
     bases = (Path(folder, *rest) for folder in spec.submodule_search_locations or ())
     files = (file for base in bases for file in (base / "__init__.py", base.with_suffix(".py")))
-    return next(filter(Path.is_file, files), None)
+    # Python tells capitals apart where the file system does not.
+    return next((it for it in files if it.is_file() and it.name in os.listdir(it.parent)), None)  # noqa: PTH208
 
 
 def _imports(name: str, path: Path) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class Containers:
         kept = proxies() if step.network else []
         return Job(
             image=image_id,
-            argv=("/usr/bin/python3", "-P", "-c", given.bootstrap, *(name for name, _ in kept)),
+            argv=("/usr/bin/python3", "-EP", "-c", given.bootstrap, *(name for name, _ in kept)),
             env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
             network=step.network,
             device=device,

@@ -18,6 +18,7 @@ LOADED = ("configparser", "pefile", "pprint", "pydoc", "shlex", "tarfile", "text
 
 LOAD = f"""\
 import contextlib, os, sys
+sys.path.insert(0, "{BUILD}/src")  # Python heeds no variable: an engine may bring some
 sys.dont_write_bytecode, sys.pycache_prefix = False, {BYTECODE!r}
 for name in {LOADED!r}:
     with contextlib.suppress(ImportError):

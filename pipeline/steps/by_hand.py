@@ -12,7 +12,7 @@ import zstandard
 from pipeline.formats import cpio_reader
 from pipeline.steps.efi_image import BOOT_FILE, FOLDERS
 from pipeline.steps.runner import Context
-from pipeline.steps.uki import ukify_argv
+from pipeline.steps.uki import BYTECODE, ukify_argv
 
 COMPRESS = """\
 import sys, zstandard
@@ -53,7 +53,7 @@ def build(ctx: Context) -> None:
     )
     started = time.monotonic()
     ctx.run(["sh", "-c", SCRIPT, "by-hand", str(ctx.work), COMPRESS])
-    ctx.run(ukify_argv(again, uki))
+    ctx.run(ukify_argv(again, uki), env={"PYTHONPYCACHEPREFIX": BYTECODE})
     ctx.run(["mkfs.vfat", "-C", image, str(128 << 10)])
     for folder in FOLDERS:
         ctx.run(["mmd", "-i", image, f"::{folder}"])

@@ -27,13 +27,15 @@ LONGEST = 1 << 12  # bytes of a record
 def find(memory: bytes) -> list[str]:
     """Return the lines of the log that lies in `memory`, oldest first, as `dmesg` prints them; else none."""
     logs = (_texts(memory, found.start()) for found in BANNER.finditer(memory, NUMBER.size))
-    texts = next((texts for texts in logs if len(texts) > 1), [])
+    texts = max(logs, key=len, default=[])  # the kernel has that text elsewhere, too
     second = SECOND.search(memory, INFO.size)
-    if second is None:
+    if second is None or len(texts) < 2:
         return []
+    first = second.start() - INFO.size
+    whole = (len(memory) - first) // INFO.size
     lines = []
-    for index, text in enumerate(texts, -1):
-        _, nanoseconds, size = INFO.unpack_from(memory, second.start() + index * INFO.size)
+    for text, info in zip(texts, INFO.iter_unpack(memory[first : first + whole * INFO.size]), strict=False):
+        _, nanoseconds, size = info
         said = text[:size].decode(errors="replace").splitlines()
         lines += [f"[{nanoseconds / 1e9:12.6f}] {line}" for line in said]
     return lines

@@ -109,11 +109,11 @@ class Monitor:
 
     async def memory(self, start: int, size: int, file: Path) -> bytes:
         """Return `size` bytes of the machine's memory from address `start` on; they cross in `file`."""
-        await self._execute("pmemsave", val=start, size=size, filename=str(file))
         try:
+            await self._execute("pmemsave", val=start, size=size, filename=str(file))
             return file.read_bytes()
         finally:
-            file.unlink()
+            file.unlink(missing_ok=True)
 
     def events(self) -> list[Message]:
         """Return the events since the last call: RESET, SHUTDOWN, STOP."""

@@ -32,6 +32,7 @@ PIECE = 1 << 27
 OVERLAP = 1 << 20
 """Bytes of memory that are looked at at once, and how many of those again with the next: no log is longer."""
 
+RESET = "a reset"
 PANIC = "Kernel panic - not syncing"
 
 QCODES = {"enter": "ret", "\n": "ret", "-": "minus", ".": "dot", " ": "spc"}
@@ -124,14 +125,15 @@ class Session:
 
     async def _look_last(self) -> None:
         """Wait for the rest of what a failing machine says; keep what its screen and its processors show."""
-        with suppress(PipelineError, TimeoutError):
+        with suppress(PipelineError, OSError):  # no time left, or no room, is no news beside what failed
             async with asyncio.timeout(LAST_LOOK):
                 await asyncio.sleep(SETTLE)
                 self.watch.processors = await self.monitor.processors()
                 await self.lacks("failure", ())
                 if self.watch.stage < Stage.KERNEL and await self.monitor.in_kernel():
                     self.watch.reach(Stage.KERNEL)
-                await self._read_kernel_log()
+                if RESET not in self.times:  # which leaves an earlier boot's log in memory
+                    await self._read_kernel_log()
 
     async def _read_kernel_log(self) -> None:
         """Keep what Linux has logged as kernel.log, if its log is in the machine's memory."""
@@ -234,7 +236,7 @@ class Session:
     async def resets(self, timeout: float = PATIENCE) -> None:
         """Wait until the machine starts anew, as after Reboot."""
         await self.until(
-            "a reset", lambda: any(event["event"] == "RESET" for event in self.monitor.events()), timeout
+            RESET, lambda: any(event["event"] == "RESET" for event in self.monitor.events()), timeout
         )
 
     async def get(self, path: str, timeout: float = PATIENCE) -> tuple[int, Any]:

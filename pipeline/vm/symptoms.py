@@ -139,7 +139,7 @@ SYMPTOMS = (
     ),
     Cause(
         "Linux panicked; its last lines say where.",
-        "read the lines around `Kernel panic` in serial.log",
+        "read the lines around `Kernel panic` in serial.log or kernel.log",
         r"Kernel panic",
     ),
     Cause(

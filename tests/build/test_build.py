@@ -45,7 +45,7 @@ def test_what_the_container_finds(shop: Shop) -> None:
     (job,), (found,) = shop.engine.jobs, shop.engine.found
     assert (job.image, job.argv) == (
         f"sha256:{LOCK.layer}",
-        ("/usr/bin/python3", "-P", "-c", environment.LOAD),
+        ("/usr/bin/python3", "-EP", "-c", environment.LOAD),
     )
     assert (job.network, job.device, dict(job.env)) == (False, "", runner.ENVIRONMENT)
     assert shop.engine.steps[0]["epoch"] == 1795219200

@@ -26,6 +26,9 @@ STAMPED = [
             [*STAMPED[:2], "[    3.000000] ab\5" + "\0" * 7],
         ),
         (ring(*LINES, infos=2), []),  # nothing says how long they are
+        (ring(*LINES)[:5300], []),  # nor of all of them
+        # The kernel's own text, and behind it something that looks like the next number.
+        (bytes(64) + b"Linux version 6.12.1\0\0\0\0\1" + bytes(7) + ring(*LINES), STAMPED),
         (ring(LINES[0]), []),
         (BANNER, []),
         (b"Linux version 6", []),
