@@ -23,5 +23,7 @@ def or_none(
     read: Callable[Arguments, Result], *args: Arguments.args, **options: Arguments.kwargs
 ) -> Result | None:
     """Return what is read, None where it cannot be: that is nothing to report, or another rule reports it."""
-    found = attempt(read, *args, **options)
-    return None if isinstance(found, FormatError) else found
+    try:
+        return read(*args, **options)
+    except FormatError:
+        return None

@@ -66,7 +66,11 @@ def read_bzimage(image: Image) -> BzImage:
         (xloadflags,) = unpack("<H", image, 0x236, "bzImage: boot header")
     setup_size = ((setup_sectors or 4) + 1) * SECTOR_SIZE
     start = setup_size + payload_offset
-    text = bytes(image[version_offset + SECTOR_SIZE :][:256]) if version_offset else b""
+    text = (
+        bytes(image[version_offset + SECTOR_SIZE : version_offset + SECTOR_SIZE + 256])
+        if version_offset
+        else b""
+    )
     banner = text.partition(b"\0")[0].decode("ascii", errors="replace").strip()
     return BzImage(
         protocol=(major, minor),

@@ -194,11 +194,14 @@ def chain(volume: Volume, table: Sequence[int], first: int) -> Iterator[int]:
 def read_chain(volume: Volume, table: Sequence[int], first: int, size: int) -> Image:
     """Return the chain that starts at `first`: whole clusters, no more of them than hold `size` bytes."""
     unit = volume.cluster_size
-    pieces = []
-    for cluster in islice(chain(volume, table, first), -(-size // unit)):
-        pieces.append((volume.data_offset + (cluster - 2) * unit, unit))
-        cut(volume.image, *pieces[-1], f"FAT: cluster {cluster}")
-    return joined(volume.image, pieces)
+
+    def pieces() -> Iterator[tuple[int, int]]:
+        for cluster in islice(chain(volume, table, first), -(-size // unit)):
+            piece = (volume.data_offset + (cluster - 2) * unit, unit)
+            cut(volume.image, *piece, f"FAT: cluster {cluster}")
+            yield piece
+
+    return joined(volume.image, pieces())  # which keeps neighbours as one
 
 
 def free_clusters(table: Sequence[int]) -> int:

@@ -1,5 +1,5 @@
 """The entries of firmware's db that each start an image alone: the certificates that vouch for its signer,
-and its digest.
+and its digest; and whether a key made a signature.
 
 `certificate` is followed by the SHA-256 of a certificate that the image brings, `issuer` by the name (RFC
 4514) of one that it does not, and an algorithm such as `sha256` by the image's digest.

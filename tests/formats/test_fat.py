@@ -1,4 +1,6 @@
 import struct
+import tracemalloc
+from array import array
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,19 @@ def test_each_variant_is_read(kind: str) -> None:
 )
 def test_the_type_goes_by_the_count_of_clusters(kind: str, clusters: int, expected: str) -> None:
     assert read_volume(fat({}, kind=kind, clusters=clusters)).type_by_count == expected
+
+
+def test_a_chain_takes_memory_for_its_gaps_alone(tmp_path: Path) -> None:
+    clusters = CLUSTERS["FAT32"]
+    volume = read_volume(sparse(tmp_path / "x", 40 << 20, {0: fat({}, kind="FAT32", clusters=clusters)}))
+    table = array("L", [*range(1, clusters + 2), END["FAT32"]])
+    table[9] = 11
+    tracemalloc.start()
+    read = read_chain(volume, table, 2, clusters * volume.cluster_size)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(read) == (clusters - 1) * volume.cluster_size
+    assert peak < 100_000
 
 
 def test_an_empty_volume_is_free() -> None:

@@ -20,8 +20,8 @@ from pipeline.formats.udf import Udf, has_udf, read_udf
 SECTOR_SIZE = 512  # bytes; of a disk, for the GPT
 BOOT_RECORD = b"\0CD001\1EL TORITO SPECIFICATION"
 BOOT_SECTOR = 4096  # bytes, at most
-HARD_DISK = 4  # what a catalog's entry emulates, or a floppy
-FLOPPY = {1: 1_228_800, 2: 1_474_560, 3: 2_949_120}  # bytes of each (§2.2)
+HARD_DISK = 4  # what a catalog's entry may emulate (El Torito 1.0, §2.2)
+FLOPPY = {1: 1_228_800, 2: 1_474_560, 3: 2_949_120}  # bytes of each floppy that it may, instead
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,9 @@ def with_contents(pe: Pe) -> Iterator[tuple[Section, str, Image]]:
 
 def is_addon(pe: Pe) -> bool:
     """Tell an addon to a UKI: it has no code, or systemd's, which only says that it is none to start."""
-    return not pe.entry_point or ADDON in bytes((or_none(pe.contents, ".sdmagic") or b"")[:MAX_MAGIC])
+    return not pe.entry_point or ADDON in (
+        or_none(lambda: bytes((pe.contents(".sdmagic") or b"")[:MAX_MAGIC])) or b""
+    )
 
 
 def called(pe: Pe) -> str:

@@ -130,8 +130,8 @@ def sections_count(uki: Pe) -> Iterator[Fault]:
 def _quoted(uki: Pe, name: str) -> str:
     """Return a command line as it is quoted, "" for any other section."""
     found = {own: section for section, own in sections.named(uki)}[name]
-    contents = or_none(uki.contents_of, found) if found.name == ".cmdline" else None
-    return "" if contents is None else f", {bytes(contents).decode(errors='replace')!r}"
+    contents = or_none(lambda: bytes(uki.contents_of(found))) if found.name == ".cmdline" else None
+    return "" if contents is None else f", {contents.decode(errors='replace')!r}"
 
 
 @rule(
@@ -149,8 +149,8 @@ def splash_is_a_bmp(uki: Pe) -> Iterator[Fault]:
 
 
 def _contents(uki: Pe, name: str) -> bytes:
-    """Return a section's bytes, none when it is missing or cut off: other rules say so."""
-    return bytes(or_none(uki.contents, name) or b"")
+    """Return a section's bytes, none when it is missing, too large, or cut off: other rules say so."""
+    return or_none(lambda: bytes(uki.contents(name) or b"")) or b""
 
 
 @rule(

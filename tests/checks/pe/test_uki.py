@@ -1,6 +1,7 @@
 import gzip
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -10,6 +11,7 @@ from pipeline.checks.finding import Severity
 from pipeline.checks.pe.uki import UKI
 from pipeline.checks.pe.uki_pcr import expected
 from pipeline.checks.pe.uki_profiles import profiles
+from pipeline.formats.fields import MAX_READ
 from pipeline.formats.pe import read_pe
 from tests.fixtures import patch
 from tests.fixtures.bzimage import bzimage, packed_kernel
@@ -21,11 +23,12 @@ from tests.fixtures.pcrsig import pcrsig
 from tests.fixtures.pe import ARM64, PE_OFFSET, moved, section_field
 from tests.fixtures.signed import RSA, signed
 from tests.fixtures.signer import pkcs7, sign
+from tests.fixtures.sparse import sparse
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 
 GOOD = uki()
 AFTER_INITRD = expected(read_pe(GOOD), profiles(read_pe(GOOD))[0])["enter-initrd"]
-VIRTUAL_SIZE, VIRTUAL_ADDRESS, RAW_OFFSET = 8, 12, 20
+VIRTUAL_SIZE, VIRTUAL_ADDRESS, RAW_SIZE, RAW_OFFSET = 8, 12, 16, 20
 IMAGE_SIZE = PE_OFFSET + 24 + 56
 
 
@@ -286,3 +289,14 @@ def test_what_its_headers_do_not_tell_is_kept(contents: bytes) -> None:
 @pytest.mark.parametrize("case", CASES + PARTS, ids=name)
 def test_a_bad_uki_is_told(case: Case) -> None:
     assert told(found("uki", case.image)) == case.expected
+
+
+def test_a_kernel_larger_than_what_is_read_at_once_is_no_fault(tmp_path: Path) -> None:
+    size = MAX_READ + 0x1000
+    (offset,) = struct.unpack_from("<I", GOOD, section_field(GOOD, ".linux", RAW_OFFSET))
+    image = patch(GOOD, IMAGE_SIZE, struct.pack("<I", 0x10000 + size))
+    for field in (VIRTUAL_SIZE, RAW_SIZE):
+        image = patch(image, section_field(GOOD, ".linux", field), struct.pack("<I", size))
+    node = take_apart(sparse(tmp_path / "x.efi", offset + size, {0: image}), "x.efi")
+    assert node.kind is UKI
+    assert [finding.message for finding in node.all_findings() if "at once" in finding.message] == []
