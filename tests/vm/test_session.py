@@ -126,6 +126,19 @@ def test_what_a_quiet_kernel_logged_is_found_in_its_memory(make_guest: MakeGuest
     assert not (tmp_path / "run/memory").exists()
 
 
+def test_after_a_reset_no_log_of_the_boot_before_it_is_told(make_guest: MakeGuest, tmp_path: Path) -> None:
+    async def scene(vm: Session) -> None:
+        await vm.press("r", on_screen=True)
+        await vm.resets(timeout=10)
+        await vm.see("Welcome", timeout=0.05)
+
+    log = excerpts.kernel_log("Linux version 6.12.1", "smp: Bringing up CPUs ...", "Kernel panic", "…")
+    with pytest.raises(NotSeenError) as caught:
+        played(make_guest(memory=(bytes(4096) + log).hex(), resets_on="send-key"), tmp_path, scene)
+    assert caught.value.cause is None
+    assert not (tmp_path / "run/kernel.log").exists()
+
+
 def test_a_symptom_says_why(make_guest: MakeGuest, tmp_path: Path) -> None:
     guest = make_guest(serial=[excerpts.LOADED, excerpts.NO_ROOT], registers="RIP=ffffffff81a3c0de")
     with pytest.raises(
