@@ -5,6 +5,7 @@ needs come with that package. All else comes from `crates`, the one step that us
 """
 
 import itertools
+import json
 import re
 import shutil
 import tomllib
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.steps import archive, cargo_config
+from pipeline.steps import archive, audit_data, cargo_config
 from pipeline.steps.cargo_config import TARGET
 from pipeline.steps.cargo_units import belongs, looked_at, units_of
 from pipeline.steps.runner import Context
@@ -301,11 +302,15 @@ def dependencies(ctx: Context) -> None:
 
 
 def program(ctx: Context) -> None:
-    """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`."""
+    """Build the crate's program `params.binary` on top of its compiled dependencies: `params.program`.
+
+    It says itself which packages it is compiled from, in a section that is not loaded.
+    """
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
     crate = _sources(ctx)
     _unpack(ctx)
-    cargo(ctx, *_given(ctx, crate), "build", *RELEASE, "--locked", env=environment(ctx.work), cwd=crate)
+    given, env = _given(ctx, crate), environment(ctx.work)
+    cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
     name = ctx.params["binary"]
     made = ctx.work / "target" / TARGET / "release" / name
     if not made.is_file():
@@ -313,7 +318,14 @@ def program(ctx: Context) -> None:
             f"the crate built without making a program called {name!r}",
             f'give it a [[bin]] with name = "{name}", or call the package so',
         )
-    shutil.copyfile(made, ctx.out / ctx.params["program"])
+    # --unit-graph is for nightly compilers; this makes a stable one take it.
+    asked = ["cargo", *given, "build", *RELEASE, "--locked", "--unit-graph", "-Zunstable-options"]
+    said = ctx.run(asked, env=env | {"RUSTC_BOOTSTRAP": "1"}, cwd=crate)
+    graph = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    section = ctx.work / audit_data.SECTION
+    section.write_bytes(audit_data.audit_data(graph, name))
+    added = f"--add-section={audit_data.SECTION}={section}"
+    ctx.run(["objcopy", added, str(made), str(ctx.out / ctx.params["program"])])
 
 
 HOST = "x86_64-unknown-linux-gnu"

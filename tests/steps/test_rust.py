@@ -1,5 +1,6 @@
 import json
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,31 @@ def test_what_cargo_asked_of_rustc_stays_out(session: Session) -> None:
 MAIN = "fn main() {}\n"
 
 
+GRAPH = json.dumps(
+    {
+        "version": 1,
+        "units": [
+            {
+                "pkg_id": "path+file:///build/toy#0.1.0",
+                "target": {"kind": ["bin"], "name": "toy"},
+                "platform": "x86_64-unknown-linux-musl",
+                "mode": "build",
+                "dependencies": [],
+            }
+        ],
+        "roots": [0],
+    }
+)
+
+
 def build_program(argv: list[str], cwd: Path) -> str:
+    if "--unit-graph" in argv:
+        return f"warning: one that nobody asked for\n{GRAPH}\n"
+    if argv[0] == "objcopy":
+        section = Path(argv[1].partition("=")[2].partition("=")[2])
+        said = zlib.decompress(section.read_bytes()).decode()
+        Path(argv[3]).write_text(Path(argv[2]).read_text() + said)
+        return ""
     work = cwd.parents[3]
     assert (work / "target/deps/serde.rlib").stat().st_mtime == EPOCH
     disks = cwd / "../../../programs/disks/src"
@@ -213,9 +238,17 @@ def build_program(argv: list[str], cwd: Path) -> str:
 def test_the_program_is_built_on_top_of_its_dependencies(given: Path) -> None:
     ctx = played(given, build_program, epoch=EPOCH, crate=CRATE, binary="toy", program="toy")
     rust.program(ctx)
-    assert ctx.calls == [[*with_sysroot(ctx.work), "build", *RELEASE, "--locked"]]
-    assert ctx.envs == [environment(ctx.work)]
-    assert (ctx.out / "toy").read_text() == "fn main() {}"
+    build = [*with_sysroot(ctx.work), "build", *RELEASE, "--locked"]
+    made = f"{ctx.work}/target/x86_64-unknown-linux-musl/release/toy"
+    assert ctx.calls == [
+        build,
+        [*build, "--unit-graph", "-Zunstable-options"],
+        ["objcopy", f"--add-section=.dep-v0={ctx.work}/.dep-v0", made, f"{ctx.out}/toy"],
+    ]
+    assert ctx.envs == [environment(ctx.work), environment(ctx.work) | {"RUSTC_BOOTSTRAP": "1"}, {}]
+    assert (ctx.out / "toy").read_text() == (
+        'fn main() {}{"packages":[{"name":"toy","version":"0.1.0","source":"local","root":true}],"format":8}'
+    )
 
 
 def test_a_crate_without_that_program(given: Path) -> None:

@@ -1,13 +1,16 @@
 """Crates of every kind, as people have them, built with the real tools and started."""
 
+import json
 import platform
 import subprocess
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from pipeline.build.session import Session
 from pipeline.checks.finding import Severity
@@ -81,6 +84,7 @@ class Crate:
     says: str
     folder: str = "toy"
     binary: str = "toy"
+    compiled: tuple[str, ...] = ("toy",)
 
 
 def toy(more: str = "", main: str = HELLO, says: str = "hello\n", **files: str) -> Crate:
@@ -108,15 +112,18 @@ CRATES = {
         },
         says="fast\n",
     ),
-    "c-by-a-build-script": toy(
-        'build = "make.rs"\n[build-dependencies]\ncc = "1"\n[profile.release]\nlto = true\n',
-        'unsafe extern "C" { fn answer() -> i32; }\nfn main() { println!("{}", unsafe { answer() }); }\n',
-        "42\n",
-        **{
-            "Cargo.lock": CC_LOCK,
-            "make.rs": 'fn main() { cc::Build::new().file("answer.c").compile("answer"); }\n',
-            "answer.c": "#include <stdlib.h>\nint answer(void) { return abs(-42); }\n",
-        },
+    "c-by-a-build-script": replace(
+        toy(
+            'build = "make.rs"\n[build-dependencies]\ncc = "1"\n[profile.release]\nlto = true\n',
+            'unsafe extern "C" { fn answer() -> i32; }\nfn main() { println!("{}", unsafe { answer() }); }\n',
+            "42\n",
+            **{
+                "Cargo.lock": CC_LOCK,
+                "make.rs": 'fn main() { cc::Build::new().file("answer.c").compile("answer"); }\n',
+                "answer.c": "#include <stdlib.h>\nint answer(void) { return abs(-42); }\n",
+            },
+        ),
+        compiled=("cc build", "shlex build", "toy"),
     ),
     "a-member-of-a-workspace": Crate(
         {
@@ -138,6 +145,7 @@ CRATES = {
         "true\n",
         "ws/crates/toy",
         "speak",
+        ("shout build", "toy", "words"),
     ),
 }
 
@@ -158,6 +166,15 @@ def write(files: dict[str, str], folder: Path) -> Iterator[tuple[str, Path]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         yield name, path
+
+
+def compiled_from(program: Path) -> tuple[str, ...]:
+    """Return the packages that a program says it is compiled from, with the kind of each."""
+    with program.open("rb") as file:
+        section = ELFFile(file).get_section_by_name(".dep-v0")
+        assert section is not None
+        packages = json.loads(zlib.decompress(section.data()))["packages"]
+    return tuple(" ".join(filter(None, (each["name"], each.get("kind")))) for each in packages)
 
 
 @pytest.mark.parametrize("crate", CRATES.values(), ids=CRATES)
@@ -189,6 +206,7 @@ def test_a_crate_becomes_a_static_program(
     found = Gate("elf")(out / "made")
     assert [finding.message for finding in found if finding.severity is Severity.ERROR] == []
     assert "Building [" not in said
+    assert compiled_from(out / "made") == crate.compiled
     if platform.machine() == "x86_64":
         (out / "made").chmod(0o755)
         ran = subprocess.run([out / "made"], capture_output=True, text=True, check=False)
