@@ -28,6 +28,12 @@ PIP = (
     "--retries=1",
 )
 
+UV = re.compile(r"^uv==[^\\\n]*(?:\\\n[^\\\n]*)*", re.MULTILINE)
+"""uv in the lock, with its hashes: it installs packages in a fifth of pip's time."""
+
+UV_OPTIONS = ("install", "--no-config", "--system-certs", "--require-hashes", "--only-binary=:all:")
+"""As those of pip; certificates are the system's, or those that SSL_CERT_FILE names."""
+
 UNREACHABLE = re.compile(
     r"connection (?:broken|error)|ConnectTimeout|NameResolution|Max retries", re.IGNORECASE
 )
@@ -99,8 +105,9 @@ def _venv(folder: Path) -> None:
 
 
 def _install(root: Path, folder: Path) -> None:
-    command = [str(folder / "bin/python"), "-I", "-m", "pip", *PIP, "-r", str(root / LOCK)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if _uv_installs(root / LOCK, folder):
+        return
+    done = _pip(folder, *PIP, "-r", str(root / LOCK))
     if done.returncode == 0:
         return
     if UNREACHABLE.search(done.stdout):
@@ -110,6 +117,33 @@ def _install(root: Path, folder: Path) -> None:
         )
     said = "".join(f"\n    {line}" for line in done.stdout.splitlines() if line.strip())
     fail(f"the packages of {LOCK} could not be installed:{said}", "pip says why above")
+
+
+def _pip(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(folder / "bin/python"), "-I", "-m", "pip", *words]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def _uv_installs(lock: Path, folder: Path) -> bool:
+    """Tell whether uv, fetched by pip, has installed the lock's packages: where not, pip does, and says why.
+
+    It is not asked where pip is told of another index, which uv would not heed.
+    """
+    found = UV.search(lock.read_text(encoding="utf-8"))
+    if found is None or "index-url" in _pip(folder, "config", "list").stdout:
+        return False
+    (folder / "uv.txt").write_text(f"{found.group()}\n", encoding="utf-8")
+    if _pip(folder, *PIP, "-r", str(folder / "uv.txt")).returncode:
+        return False
+    given = ("--no-index", f"--find-links={os.environ.get('PIP_FIND_LINKS', '')}")
+    index = given if "PIP_NO_INDEX" in os.environ else ()
+    done = subprocess.run(
+        [folder / "bin/uv", "pip", *UV_OPTIONS, *index, f"--python={folder / 'bin/python'}", "-r", lock],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 def _last(text: str) -> str:

@@ -58,6 +58,35 @@ def test_it_is_made_beside_and_its_scripts_run_where_it_is_put(root: Path) -> No
     assert Path(first.stdout.strip()).is_relative_to(root / ".venv/lib")
 
 
+@pytest.mark.parametrize(
+    ("status", "index", "asked", "by_pip"),
+    [(0, False, True, False), (2, False, True, True), (0, True, False, True)],
+    ids=["uv installs", "uv fails", "another index"],
+)
+def test_uv_installs_where_it_can(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    index: bool,
+    asked: bool,
+    by_pip: bool,
+) -> None:
+    seen = tmp_path / "seen"
+    uv = f"import sys\nopen({str(seen)!r}, 'w').write(' '.join(sys.argv[1:]))\nsys.exit({status})\n"
+    with (root / make_venv.LOCK).open("a") as lock:
+        lock.write(wheel(tmp_path / "wheels", "uv", uv).replace(" --hash", " \\\n    --hash"))
+    if index:
+        monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    make_venv.make(root)
+    assert (root / ".venv/bin/one").exists() == by_pip
+    assert seen.exists() == asked
+    assert not asked or seen.read_text() == (
+        "pip install --no-config --system-certs --require-hashes --only-binary=:all: --no-index "
+        f"--find-links={tmp_path}/wheels --python={root}/.venv.new/bin/python -r {root}/{make_venv.LOCK}"
+    )
+
+
 def test_its_python_is_the_file_behind_all_links(bare: Path) -> None:
     """So it is gone after an upgrade, and not another version without these packages."""
     link = bare / "bin/python"
