@@ -5,6 +5,7 @@ Heavy modules are imported where they are used: doing nothing has to take no tim
 
 from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
+from pipeline.cli import burn
 from pipeline.cli.realise import RECORD
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
@@ -53,9 +54,8 @@ def summarise(session: Session, **_options: object) -> None:
             continue
         iso = session.shown(folder / f"{image}.iso")
         report.print(f"\n{iso}", style="bold")
-        report.print(
-            f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress"
-        )
+        for line in burn.commands(iso):
+            report.print(f"  to a USB stick:  {line}")
     report.print("")
     for what, path in session.unpinned.items():
         report.print(f"unpinned, not releasable: the {what} is {path}", style="yellow")

@@ -159,6 +159,11 @@ COMMANDS = {
         needs=_tracked,
         judge="by_hand:judge",
     ),
+    "burn": Command(
+        "DEVICE: write the ISO to a USB stick, once the end of its serial number was typed, and read it back",
+        "burn:burn",
+        words="arguments",
+    ),
     "inspect": Command(
         "say of any boot image whether it will boot, and why not; --help says more",
         "commands:inspect",

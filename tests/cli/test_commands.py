@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipeline.build.record import build_record, made
 from pipeline.build.session import Session
-from pipeline.cli import commands, realise
+from pipeline.cli import burn, commands, realise
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.inspection import cli
 from pipeline.plan.step import Pinned, Source, Step
@@ -192,9 +192,9 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
         ["c", "12", "B", digests["c"], "0.0"],
     ]
     iso = "artifacts/toy/toy.iso"
-    assert lines[6:9] == [
+    assert lines[6:10] == [
         iso,
-        f"  to a USB stick:  sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress",
+        *(f"  to a USB stick:  {line}" for line in burn.commands(iso)),
         "",
     ]
     record = json.loads((session.folder("toy") / "build.json").read_text())

@@ -25,6 +25,7 @@ NAMES = [
     "test",
     "boot-test",
     "boot",
+    "burn",
     "inspect",
     "answers",
     "reproduce",

@@ -1,0 +1,114 @@
+"""`./doit burn`: an ISO is written to a USB stick, with the care that the installer takes of a disk."""
+
+import os
+import platform
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.build.session import Session
+    from pipeline.cli.burn.linux import Linux
+    from pipeline.cli.burn.macos import MacOS
+    from pipeline.cli.burn.stick import Stick
+
+USAGE = "`sudo ./doit burn DEVICE`, or `sudo ./doit burn DEVICE FILE.iso`"
+ISO_AT, ISO_MAGIC = 32769, b"CD001"  # ECMA-119, 8.1.2: the first volume descriptor's identifier
+
+
+def commands(iso: str) -> list[str]:
+    """Return the command lines that write an ISO to a stick on this system, ours first."""
+    iso = shlex.quote(iso)
+    if sys.platform == "darwin":
+        return [
+            "sudo ./doit burn /dev/diskN",
+            f"diskutil unmountDisk /dev/diskN && sudo dd if={iso} of=/dev/rdiskN bs=4m",
+        ]
+    if "microsoft" in platform.release().lower():  # Linux in Windows, which has the stick
+        return [f"Rufus, in its DD image mode, with {iso}"]
+    return [
+        "sudo ./doit burn /dev/sdX",
+        f"sudo dd if={iso} of=/dev/sdX bs=4M oflag=direct conv=fsync status=progress",
+    ]
+
+
+def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None" = None) -> bool:
+    """Write the ISO, or the image that is named, to a disk, and read it back.
+
+    Returns whether that was done: a person may leave it. Raises PipelineError for a disk that must not be
+    written to, and for one that does not hold what was written.
+    """
+    from pipeline.cli.burn.write import read_back, write
+    from pipeline.sandbox.terminal import expect_terminal
+
+    system = system or _system()
+    report = session.report
+    if not 1 <= len(arguments) <= 2:
+        raise PipelineError(
+            f"burn takes a device, and perhaps an image; got {len(arguments)}", _found(system)
+        )
+    image = _image(session, arguments[1:])
+    size = image.stat().st_size
+    stick = system.disk(arguments[0])
+    stick.judge(size)
+    expect_terminal()
+    for text in stick.question():
+        report.print(text)
+    while not stick.is_proven_by(typed := _typed()):
+        if not typed.strip():
+            report.print("Nothing was written.")
+            return False
+        report.print("That is not it.")
+    if system.disk(arguments[0]) != stick:
+        raise PipelineError(f"{stick.name}: is not as it was when the question was asked", "start again")
+    with report.step("write", f"{session.shown(image)} to {stick.name}") as line:
+        sent = write(image, stick, line)
+    with report.step("read back", stick.name) as line:
+        found = read_back(stick, size, line)
+    if found != sent:
+        raise PipelineError(f"{stick}: does not hold what was written to it", "take another one")
+    report.print(f"{stick.name}: holds {session.shown(image)}, SHA-256 {sent}", style="green")
+    return True
+
+
+def _system() -> "Linux | MacOS":
+    if sys.platform == "darwin":
+        from pipeline.cli.burn.macos import MacOS
+
+        return MacOS()
+    from pipeline.cli.burn.linux import Linux
+
+    return Linux()
+
+
+def _found(system: "Linux | MacOS") -> str:
+    """Say which disks could be named."""
+    removable: list[Stick] = [disk for disk in system.disks() if disk.removable and disk.size]
+    return f"{USAGE}; removable here: {'; '.join(map(str, removable)) or 'nothing'}"
+
+
+def _image(session: "Session", named: list[str]) -> Path:
+    """Return the image that is named as it is called where ./doit was called, or that which was built."""
+    if named:
+        image = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", ""), named[0])
+    else:
+        name, _ = session.first_medium
+        image = session.folder(name) / f"{name}.iso"
+    if not image.is_file():
+        raise PipelineError(f"{session.shown(image)}: no such file", "`./doit iso` makes the ISO")
+    with image.open("rb") as file:
+        file.seek(ISO_AT)
+        if file.read(len(ISO_MAGIC)) != ISO_MAGIC:
+            raise PipelineError(f"{session.shown(image)}: is not an ISO image", USAGE)
+    return image
+
+
+def _typed() -> str:
+    """Return a line of the person's, "" at the end of the terminal."""
+    try:
+        return input("  ")
+    except EOFError:
+        return ""
