@@ -178,7 +178,7 @@ def test_what_defends_is_tested() -> None:
 def judged(*forms: Path) -> subprocess.CompletedProcess[str]:
     """Have GitHub's schema of issue forms judge them."""
     program = Path(sys.executable).with_name("check-jsonschema")
-    command = [program, "--builtin-schema", "vendor.github-issue-forms", *forms]
+    command = [str(program), "--builtin-schema", "vendor.github-issue-forms", *map(str, forms)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
