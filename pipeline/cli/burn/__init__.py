@@ -42,7 +42,6 @@ def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None
     written to, and for one that does not hold what was written.
     """
     from pipeline.cli.burn.write import read_back, write
-    from pipeline.sandbox.terminal import expect_terminal
 
     system = system or _system()
     report = session.report
@@ -54,8 +53,11 @@ def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None
     size = image.stat().st_size
     stick = system.disk(arguments[0])
     stick.judge(size)
-    expect_terminal()
-    for text in stick.question():
+    if not sys.stdin.isatty():
+        raise PipelineError(
+            "standard input is not a terminal", "a person has to type the end of a serial number"
+        )
+    for text in stick.question(system.disks()):
         report.print(text)
     while not stick.is_proven_by(typed := _typed()):
         if not typed.strip():

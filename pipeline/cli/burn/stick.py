@@ -1,6 +1,6 @@
 """A disk, and what a person is asked before it is overwritten: what the installer asks, in its words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,12 @@ class Stick:
         """Say whether that was typed; capitals do not matter."""
         return typed.strip().lower() == self.proof.lower()
 
-    def question(self) -> Iterator[str]:
-        """Yield the lines that are shown before anything is written."""
+    def question(self, disks: Iterable["Stick"]) -> Iterator[str]:
+        """Yield the lines that are shown before anything is written; `disks` are all that the machine has."""
         yield str(self)
         yield f"Serial number {self.serial or 'none'}"
+        if self.serial and any(each.name != self.name and each.serial == self.serial for each in disks):
+            yield "Another disk has the same."
         if self.parts:
             yield "All of this will be lost"
             yield from (f"  {part}" for part in self.parts)

@@ -23,8 +23,8 @@ def write(image: Path, stick: Stick, line: Line) -> str:
     another than that which was described, or fails.
     """
     digest, done, total = hashlib.sha256(), 0, image.stat().st_size
-    with image.open("rb") as source, _opened(stick, os.O_WRONLY) as descriptor:
-        while chunk := source.read(CHUNK):
+    with _opened(stick, os.O_WRONLY) as descriptor:
+        for chunk in _chunks(image):
             digest.update(chunk)
             rest = memoryview(chunk + bytes(-len(chunk) % stick.block))
             while rest:
@@ -36,6 +36,16 @@ def write(image: Path, stick: Stick, line: Line) -> str:
             done += len(chunk)
             line.progress(done, total, "bytes")
     return digest.hexdigest()
+
+
+def _chunks(image: Path) -> Iterator[bytes]:
+    """Yield what is in a file. Raises PipelineError where it cannot be read: that is no fault of a disk."""
+    try:
+        with image.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise PipelineError(f"{image}: {error.strerror}", "build it again, or fetch it again") from error
 
 
 def read_back(stick: Stick, total: int, line: Line) -> str:

@@ -128,7 +128,7 @@ def test_who_types_nothing_loses_nothing(
 )
 def test_what_proves_that_the_right_disk_is_meant(stick: Stick, serial: str, proof: str, what: str) -> None:
     disk = replace(stick, serial=serial)
-    assert list(disk.question())[2:] == [
+    assert list(disk.question([disk, replace(disk, name="sdc", serial="other")]))[2:] == [
         "All of this disk will be overwritten",
         "  On it: nothing was found.",
         f"If you are sure, type {what}; Enter alone leaves it as it is.",
@@ -136,6 +136,14 @@ def test_what_proves_that_the_right_disk_is_meant(stick: Stick, serial: str, pro
     assert disk.is_proven_by(proof)
     assert not disk.is_proven_by("")
     assert not disk.is_proven_by(proof[1:])
+
+
+@pytest.mark.parametrize(
+    ("serial", "line"), [("1507", "Another disk has the same."), ("", "All of this disk will be overwritten")]
+)
+def test_a_serial_number_that_two_disks_have_is_told(stick: Stick, serial: str, line: str) -> None:
+    disk = replace(stick, serial=serial)
+    assert list(disk.question([disk, replace(disk, name="sdc")]))[2] == line
 
 
 NAMED = "sdb: SanDisk Ultra, 1.0 MB, USB"
@@ -265,6 +273,58 @@ def test_what_the_system_refuses(
     with pytest.raises(PipelineError) as caught:
         writing.read_back(replace(stick, release="`umount`"), 1, Line.silent())
     assert (caught.value.message, caught.value.hint) == (f"{stick.node}{message}", hint)
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags"), [("write", os.O_EXCL), ("read", os.O_EXCL | getattr(os, "O_DIRECT", 0))]
+)
+def test_a_block_device_is_asked_for_alone_and_read_past_the_cache(
+    stick: Stick, monkeypatch: pytest.MonkeyPatch, mode: str, flags: int
+) -> None:
+    seen = []
+
+    def refuse(_node: Path, given: int) -> None:
+        seen.append(given & ~os.O_WRONLY)
+        raise OSError(16, "busy")
+
+    monkeypatch.setattr("stat.S_ISBLK", lambda _: True)
+    monkeypatch.setattr(os, "open", refuse)
+    ways: dict[str, Callable[[], str]] = {
+        "write": lambda: writing.write(stick.node, stick, Line.silent()),
+        "read": lambda: writing.read_back(stick, 1, Line.silent()),
+    }
+    with pytest.raises(PipelineError, match="is in use"):
+        ways[mode]()
+    assert seen == [flags]
+
+
+@pytest.mark.parametrize(("is_raw", "synced"), [(False, 3), (True, 0)])
+def test_each_part_has_arrived_before_the_next_is_counted(
+    tmp_path: Path, stick: Stick, monkeypatch: pytest.MonkeyPatch, is_raw: bool, synced: int
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(writing, "CHUNK", 512)
+    monkeypatch.setattr("stat.S_ISCHR", lambda _: is_raw)
+    monkeypatch.setattr(os, "fsync", calls.append)
+    (tmp_path / "image").write_bytes(bytes(1500))
+    writing.write(tmp_path / "image", stick, Line.silent())
+    assert len(calls) == synced
+
+
+def test_an_image_that_cannot_be_read_is_no_fault_of_the_stick(
+    tmp_path: Path, stick: Stick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    image = tmp_path / "image"
+    image.write_bytes(IMAGE)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fail)
+        with pytest.raises(PipelineError) as caught:
+            writing.write(image, stick, Line.silent())
+    assert caught.value.message == f"{image}: Input/output error"
+    assert stick.node.read_bytes() == b"x" * SIZE
 
 
 def test_a_node_that_is_another_disk_s(stick: Stick) -> None:
