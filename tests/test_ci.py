@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.build.session import Session
 from pipeline.cli.new import FILES
-from pipeline.cli.tasks import COMMANDS, Command
+from pipeline.cli.tasks import all_tasks
+from pipeline.report import Report
 from tests.conftest import ROOT
 from tests.test_ci_scripts import TRIED
 
@@ -157,29 +159,30 @@ def test_every_job_that_builds_runs_where_the_project_s_variable_says(folder: Pa
                 assert where in (f"${{{{ {RUNNER} }}}}", HOSTED)
 
 
-def doubts(line: str, commands: dict[str, Command]) -> str:
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """All that may follow `./doit`: commands, and commands with an option."""
+    tasks = all_tasks(Session(ROOT, Report()), listed=False)
+    options = {f"{task.name} --{each['long']}" for task in tasks for each in task.params}
+    return {"list", *options, *(task.name for task in tasks)}
+
+
+def doubts(line: str, known: set[str]) -> str:
     """Say what is not proved of a line that a workflow or a script runs, "" where it is known to work."""
     words = shlex.split(line, comments=True)
     if words[0].startswith(".ci/"):
         return "" if words[0] in TRIED else f"{words[0]}: no test runs it"
     if words[0] == "./doit":
-        if words[1] == "list":
-            return ""
         options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
         named = [words[1], *(f"{words[1]} {option}" for option in options)]
-        known = {words[1]} if words[1] in {*commands, "iso"} else set()
-        known |= {
-            f"{words[1]} --{option['long']}"
-            for option in (commands[words[1]].params if words[1] in commands else ())
-        }
         return ", ".join(f"./doit {each}: there is none" for each in named if each not in known | COMING)
     return "" if line.startswith(JURY) else f"{line}: nobody runs it but GitHub"
 
 
-def test_every_line_is_proved() -> None:
+def test_every_line_is_proved(known: set[str]) -> None:
     lines = [line for _, _, step in steps() for line in step.get("run", "").splitlines()]
     lines += re.findall(r"^\./doit .*$", "".join((ROOT / each).read_text() for each in TRIED), re.MULTILINE)
-    assert [said for line in lines if (said := doubts(line.partition(" >")[0], COMMANDS))] == []
+    assert [said for line in lines if (said := doubts(line.partition(" >")[0], known))] == []
 
 
 @pytest.mark.parametrize(
@@ -194,16 +197,12 @@ def test_every_line_is_proved() -> None:
         ("curl https://example.org | sh", "curl https://example.org | sh: nobody runs it but GitHub"),
     ],
 )
-def test_a_line_that_nothing_proves_is_named(line: str, said: str) -> None:
-    assert doubts(line, COMMANDS) == said
+def test_a_line_that_nothing_proves_is_named(line: str, said: str, known: set[str]) -> None:
+    assert doubts(line, known) == said
 
 
-def test_nothing_is_coming_that_is_there() -> None:
-    there = {
-        *COMMANDS,
-        *(f"{name} --{each['long']}" for name, command in COMMANDS.items() for each in command.params),
-    }
-    assert COMING & there == set(), "take these out of COMING"
+def test_nothing_is_coming_that_is_there(known: set[str]) -> None:
+    assert COMING & known == set(), "take these out of COMING"
 
 
 def test_options_of_the_jury() -> None:
@@ -215,12 +214,12 @@ def test_options_of_the_jury() -> None:
     assert {option for option in options if option.startswith("--")} == {"--layouts", "--seed"} <= known
 
 
-def test_a_new_project_s_lines_are_proved(folder: Path) -> None:
+def test_a_new_project_s_lines_are_proved(folder: Path, known: set[str]) -> None:
     (job,) = workflow(folder / "new.yml")["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     lines = (FILES / "dot-ci/run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("./doit")] == lines[-2:]
-    assert [doubts(line, COMMANDS) for line in lines[-2:]] == ["", ""]
+    assert [doubts(line, known) for line in lines[-2:]] == ["", ""]
 
 
 def test_ci_runs_what_anybody_runs_by_hand() -> None:

@@ -311,6 +311,17 @@ def test_each_part_has_arrived_before_the_next_is_counted(
     assert len(calls) == synced
 
 
+def test_what_the_system_takes_in_parts_arrives_whole(
+    tmp_path: Path, stick: Stick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: true_write(descriptor, data[:1000]))
+    (tmp_path / "image").write_bytes(IMAGE)
+    digest = writing.write(tmp_path / "image", stick, Line.silent())
+    assert digest == hashlib.sha256(IMAGE).hexdigest()
+    assert stick.node.read_bytes().startswith(IMAGE)
+
+
 def test_an_image_that_cannot_be_read_is_no_fault_of_the_stick(
     tmp_path: Path, stick: Stick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
