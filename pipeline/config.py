@@ -127,6 +127,29 @@ def is_url(text: str) -> bool:
 
 
 Url = Annotated[str, _fits("a URL (https://host/path)", is_url)]
+
+REPOSITORY = re.compile(
+    r"oci(\+http)?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)+"
+)
+"""A repository of a registry, as the OCI distribution specification names them."""
+
+
+def is_cache(text: str) -> bool:
+    """Tell whether this names a cache: a folder, a web server's, or a repository of a registry."""
+    if text.startswith("file:"):
+        return len(text) > len("file:") and text.isprintable()
+    return REPOSITORY.fullmatch(text) is not None or (is_url(text) and not set(text) & {"?", "#"})
+
+
+CacheName = Annotated[
+    str, _fits("a cache (file:FOLDER, https://host/path, oci://registry/repository)", is_cache)
+]
+PublicKey = Annotated[
+    str,
+    _matches(
+        "a public key (ssh-ed25519 AAAA…)", r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}( .*)?"
+    ),
+]
 Text = Annotated[str, _fits("a line of text", lambda text: text and text.isprintable())]
 """What stays one line wherever it is written: no line feed makes a second one of it."""
 

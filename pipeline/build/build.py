@@ -7,13 +7,12 @@ whatever is killed leaves nothing that looks finished.
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from pipeline.build.builder import Builder, LostError
-from pipeline.checks.finding import Severity
+from pipeline.build.builder import Builder, LostError, here
+from pipeline.build.rules import CheckError, check_rules
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Step, file_name
 from pipeline.report import Line
@@ -27,29 +26,37 @@ LAST_LINES = 20
 KILLED = 128 + 9
 
 
-class CheckError(PipelineError):
-    """An artifact that must not be used."""
-
-
 def build_step(
-    step: Step, builder: Builder, folder: Path, line: Line, *, again: bool = False, logs: Path | None = None
+    step: Step,
+    builder: Builder,
+    folder: Path,
+    line: Line,
+    *,
+    again: bool = False,
+    logs: Path | None = None,
+    here_only: bool = False,
 ) -> None:
-    """Make the step's outputs, or take them from the cache, and publish them into `folder`.
+    """Make the step's outputs, or take them from the cache or one elsewhere, and publish them into `folder`.
 
     The steps it needs have to be realised before; `again` says that another step will need a like
-    container soon; `logs` is the folder for its log, if not the one beside what it publishes.
+    container soon; `logs` is the folder for its log, if not the one beside what it publishes; `here_only`
+    keeps it from asking caches elsewhere.
     Raises PipelineError when it cannot be done.
     """
     key = builder.key(step)
     if key is None:
         raise StepError(f"step {step.name}: something it needs has not been made yet")
+    store = builder.store
     # without a lock at first: a cache may be for reading only
-    line.cached = _from_cache(step, key, builder, folder, Line.silent())
+    line.cached = _take(step, key, store.result(key), builder, folder, Line.silent())
     if line.cached:
         return
-    with builder.store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
-        line.cached = _from_cache(step, key, builder, folder, line)
-        if line.cached:
+    with store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
+        line.cached = _take(step, key, store.result(key), builder, folder, line)
+        line.fetched = not (line.cached or here_only) and _take(
+            step, key, builder.elsewhere(step, key), builder, folder, line
+        )
+        if line.cached or line.fetched:
             return
         log = (logs or folder / "logs") / f"{file_name(step.name)}.log"
         try:
@@ -57,8 +64,8 @@ def build_step(
         except LostError:
             _mend_inputs(step, builder, folder, line)
             made = _make_checked(step, key, builder, log, line, again=again)
-        builder.store.record(key, made)
-        if not _publish(step, made, builder, folder):
+        store.record(key, made)
+        if not _publish(step, made, builder, folder, line):
             raise StepError(f"step {step.name}: the cache lost what was just stored", "look at its disk")
 
 
@@ -73,16 +80,15 @@ def run_uncached(
     run(builder.sandbox, work, out, log).expect_success(known_as, log)
 
 
-def _from_cache(step: Step, key: str, builder: Builder, folder: Path, line: Line) -> bool:
-    """Publish what the cache holds of the step, if that is intact, obeys the rules and is not disproved."""
-    result = builder.store.result(key)
-    if result is None:
+def _take(step: Step, key: str, result: Result | None, builder: Builder, folder: Path, line: Line) -> bool:
+    """Publish what a cache knows of the step, if that is intact, obeys the rules and is not disproved."""
+    if result is None or set(result.outputs) != set(step.outputs):
         return False
     if wrong := builder.disproof(key, result.outputs):
         line.note(f"the cache is wrong, this is made again: {wrong}")
         return False
     try:
-        return _publish(step, result, builder, folder, checked=False)
+        return _publish(step, result, builder, folder, line, checked=False)
     except CheckError as error:
         line.note(f"the cache is wrong, this is made again: {error.message}")
         return False
@@ -92,9 +98,10 @@ def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None
     """Make again what the step needs and the cache has lost or spoiled since."""
     for source in step.inputs.values():
         made = builder.result(source.step) if isinstance(source, Output) else None
-        if isinstance(source, Output) and made and not builder.store.find(made.outputs[source.name]):
+        if isinstance(source, Output) and not (made and builder.store.find(made.outputs[source.name])):
             line.note(f"the cache lost {source.name} of step {source.step.name}: it is made again")
-            build_step(replace(source.step, published={}), builder, folder, Line.silent())
+            builder.store.forget(builder.key(source.step) or "")
+            build_step(replace(source.step, published={}), builder, folder, Line.silent(), here_only=True)
 
 
 def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line, *, again: bool) -> Result:
@@ -106,7 +113,7 @@ def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line,
         commands = _make(step, builder, scratch, log, line, again)
         if builder.key_now(step) != key:
             raise StepError(f"step {step.name}: its inputs changed while it ran", "run it again")
-        _check(step, {name: out / name for name in step.outputs}, line)
+        check_rules(step, {name: out / name for name in step.outputs}, line)
         blobs = {name: builder.store.add(out / name) for name in step.outputs}
     if wrong := builder.disproof(key, blobs):
         raise StepError(
@@ -117,18 +124,22 @@ def _make_checked(step: Step, key: str, builder: Builder, log: Path, line: Line,
     return Result(blobs, round(time.monotonic() - started, 2), builder.checks_digest(step), commands)
 
 
-def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, checked: bool = True) -> bool:
-    """Copy what people get out of the store; False when the store lost or spoiled any output.
+def _publish(
+    step: Step, result: Result, builder: Builder, folder: Path, line: Line, *, checked: bool = True
+) -> bool:
+    """Copy what people get out of the store; False when an output was lost or spoiled, and no cache has it.
 
     What was not `checked` in this run obeys the rules first, whatever the cache says of it.
     """
     store = builder.store
     if not checked:
-        paths = {name: store.find(result.outputs[name]) for name in step.outputs if name in result.outputs}
-        intact = {name: path for name, path in paths.items() if path is not None}
-        if len(intact) < len(step.outputs):
-            return False
-        _check(step, intact, Line.silent())
+        intact = {}
+        for name in here(step, result):
+            path = builder.obtain(result.outputs[name], f"{name} of step {step.name}", line)
+            if path is None:
+                return False
+            intact[name] = path
+        check_rules(step, intact, Line.silent())
     key = builder.key(step)
     if key is not None and result.checked != builder.checks_digest(step):
         with contextlib.suppress(PipelineError):  # a cache may be for reading only
@@ -136,22 +147,6 @@ def _publish(step: Step, result: Result, builder: Builder, folder: Path, *, chec
     for blob in result.outputs.values():
         store.touch(blob)
     return all(store.copy(result.outputs[name], folder / name, mode) for name, mode in step.published.items())
-
-
-def _check(step: Step, outputs: Mapping[str, Path], line: Line) -> None:
-    """Apply the step's rules to its outputs. Raises CheckError with all that is wrong with them."""
-    wrong = []
-    for name, check in step.checks.items():
-        for finding in check(outputs[name]):
-            text = f"{name}: {finding.code}: {finding.message}"
-            if finding.severity is Severity.ERROR:
-                wrong.append(f"{text}\n      hint: {finding.hint}")
-            else:
-                line.note(f"{text} ({finding.hint})")
-    if wrong:
-        raise CheckError(
-            f"step {step.name} made something that must not be used:\n    " + "\n    ".join(wrong)
-        )
 
 
 def _make(

@@ -1,11 +1,13 @@
 """What all steps of a run share, and what follows from it: keys, results, where inputs lie."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.build.rules import CheckError, check_rules
 from pipeline.debian.lock import Package
 from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
@@ -151,6 +153,35 @@ class Builder:
                 )
         return ""
 
+    def elsewhere(self, step: Step, key: str) -> Result | None:
+        """Return what remote caches have of the step, if the lock or a signature vouches for it.
+
+        They say that they have what it does not publish, which is only fetched for a step that takes it.
+        """
+        remotes = self.store.remotes()
+        if not remotes:
+            return None
+        outputs, seconds = self.locked.get(key), 0.0
+        if outputs is None and (record := remotes.record(key)):
+            outputs, seconds = record.outputs, record.seconds
+        if outputs is None or set(outputs) != set(step.outputs):
+            return None
+        left = (blob for name, blob in outputs.items() if name not in step.published)
+        if not all(self.store.holds(blob) or remotes.offers(blob) for blob in left):
+            return None
+        return Result(dict(outputs), seconds, "", fetched=True)
+
+    def obtain(self, blob: Blob, what: str, line: Line) -> Path | None:
+        """Return the path of a blob, fetched from a remote cache if need be; None where none has it."""
+        path = self.store.find(blob)
+        if path is None and self.store.remotes():
+            from pipeline.store.answer import FetchError  # they take longer to load than doing nothing
+            from pipeline.store.download import fetch
+
+            with contextlib.suppress(FetchError):
+                path = fetch(self.store, blob, (), what, _progress(line, blob))
+        return path
+
     def checks_digest(self, step: Step) -> str:
         """Return the digest of the step's rules; those that many steps share are read once a run."""
         names = step.rule_modules()
@@ -164,7 +195,7 @@ class Builder:
         return (
             result is not None
             and result.checked == self.checks_digest(step)
-            and all(self.store.holds(blob) for blob in result.outputs.values())
+            and all(self.store.holds(result.outputs[name]) for name in here(step, result))
             and all(_holds(folder / name, result.outputs[name]) for name in step.published)
         )
 
@@ -175,21 +206,27 @@ class Builder:
         for name, source in step.inputs.items():
             match source:
                 case Output():
-                    files[name] = self._output(source, step)
+                    files[name] = self._output(source, step, line)
                 case Pinned():
                     files[name] = self._pinned(source, line)
                 case Source() if not source.path.is_dir():
                     files[name] = source.path
         return files
 
-    def _output(self, source: Output, step: Step) -> Path:
-        made = self.result(source.step)
-        path = self.store.find(made.outputs[source.name]) if made else None
-        if path is None:
+    def _output(self, source: Output, step: Step, line: Line) -> Path:
+        name, made = source.name, self.result(source.step)
+        what = f"{name} of step {source.step.name}"
+        path = self.obtain(made.outputs[name], what, line) if made else None
+        if path is None or made is None:
             raise LostError(
-                f"step {step.name}: {source.name} of step {source.step.name} left the cache",
-                "run the same command again: it will be made anew",
+                f"step {step.name}: {what} left the cache", "run the same command again: it will be made anew"
             )
+        if name not in here(source.step, made):
+            try:
+                check_rules(source.step, {name: path}, line)
+            except CheckError as error:
+                self.store.forget(self.key(source.step) or "")
+                raise LostError(f"step {step.name}: {what} is not to be used: {error.message}") from error
         return path
 
     def _packages(self, packages: Mapping[str, Package], line: Line) -> dict[str, Path]:
@@ -205,13 +242,7 @@ class Builder:
         if source.path is None:
             from pipeline.store.download import fetch  # it takes longer to load than doing nothing
 
-            return fetch(
-                self.store,
-                blob,
-                source.urls,
-                source.what,
-                lambda done: line.progress(done, blob.size, "bytes"),
-            )
+            return fetch(self.store, blob, source.urls, source.what, _progress(line, blob))
         if not source.path.is_file():
             raise PipelineError(
                 f"{source.what}: there is no file {source.path}",
@@ -225,6 +256,15 @@ class Builder:
                 "if the new file is the one you want, correct its pin in manifests/manifest.toml",
             )
         return source.path
+
+
+def here(step: Step, result: Result) -> list[str]:
+    """Return the outputs that have to be in the store: of what was fetched, those that people get."""
+    return [name for name in step.outputs if name in step.published or not result.fetched]
+
+
+def _progress(line: Line, blob: Blob) -> Callable[[int], None]:
+    return lambda done: line.progress(done, blob.size, "bytes")
 
 
 def _holds(path: Path, blob: Blob) -> bool:

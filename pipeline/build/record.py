@@ -77,7 +77,7 @@ def rows(steps: Sequence[Step], builder: Builder) -> list[tuple[str, str, str, s
     """Return artifact, size, SHA-256 and seconds of all that people get."""
     made = [(step, result) for step in steps if (result := builder.result(step))]
     return [
-        (name, size_text(blob.size), blob.sha256, f"{result.seconds:.1f}")
+        (name, size_text(blob.size), blob.sha256, "fetched" if result.fetched else f"{result.seconds:.1f}")
         for step, result in made
         for name in step.published
         if (blob := result.outputs[name])

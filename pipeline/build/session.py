@@ -1,24 +1,28 @@
 """One run of the program on one checkout: project, plans and surroundings, made when first asked for."""
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import config
 from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plans
 from pipeline.plan.step import Step, distinct
-from pipeline.project import checkout, debug, outputs
+from pipeline.project import checkout, debug, manifest, outputs
 from pipeline.project.checkout import Project
 from pipeline.project.debug import with_debug
+from pipeline.project.manifest import Manifest
 from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
 
 if TYPE_CHECKING:
     from pipeline.sandbox.containers import Containers
+    from pipeline.store.remote import Remotes
 
 
 class Session:
@@ -26,15 +30,24 @@ class Session:
 
     `said` are the errors that have been told: steps that are made at once may meet the same one. `unpinned`
     are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
+    `fetched` and `built` are the steps whose results came from a cache elsewhere, or were made now;
+    `from_source`, none comes from elsewhere.
     """
 
     def __init__(
-        self, root: Path, report: Report, unpinned: Mapping[str, Path] | None = None, *, debug: bool = False
+        self,
+        root: Path,
+        report: Report,
+        unpinned: Mapping[str, Path] | None = None,
+        *,
+        debug: bool = False,
+        from_source: bool = False,
     ) -> None:
         self.root, self.report = root, report
-        self.unpinned, self.debug = unpinned or {}, debug
-        self.store = Store(default_root())
-        self.cached: set[str] = set()
+        self.unpinned, self.debug, self.from_source = unpinned or {}, debug, from_source
+        self.store = Store(default_root(), lambda: self.remotes, from_source=from_source)
+        self.guard = threading.Lock()
+        self.cached, self.fetched, self.built = set[str](), set[str](), set[str]()
         self.stopping = False
         self.under_way = set[object]()  # what threads are doing for it right now, a mark each
         self.said: dict[str, PipelineError] = {}
@@ -92,6 +105,23 @@ class Session:
         """What the steps of this run share."""
         locked = outputs.by_key(self.root)
         return Builder(self.store, lambda: self.containers, lambda: self.project.sources(), locked)
+
+    @property
+    def remotes(self) -> "Remotes | None":
+        """The caches that the manifest names; none where it has mistakes, which others say."""
+        with self.guard:  # steps may run at the same time
+            return self._remotes
+
+    @cached_property
+    def _remotes(self) -> "Remotes | None":
+        read = config.read(Manifest, self.root / manifest.PATH, manifest.PATH, [])
+        if read is None or not read.caches.sources or self.from_source:
+            return None
+        from pipeline.store.places import remote_of  # they take longer to load than doing nothing
+        from pipeline.store.remote import Remotes
+
+        remotes = [remote_of(name, self.root, self.store.stopped) for name in read.caches.sources]
+        return Remotes(remotes, read.caches.keys, lambda text: self.report.print(text, style="yellow"))
 
     def stop(self) -> None:
         """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""

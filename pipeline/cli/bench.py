@@ -16,7 +16,7 @@ from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
 from pipeline.cli.bench_edits import Figure, add_product, copied, edits
-from pipeline.cli.program import workers
+from pipeline.cli.program import FROM_SOURCE, workers
 from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.vm.machine import WAYS
@@ -115,12 +115,12 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
         if engine.image_id(lock.tag, lock.layer):
             engine.remove_image(lock.tag)
     with copied(session, image, empty_cache=True) as checkout:
-        first = checkout.doit("-n", at_once, *kernels)
+        first = checkout.doit("-n", at_once, FROM_SOURCE, *kernels)
         yield Figure("kernels, from an empty cache", first, "seconds")
-        rest = checkout.doit("iso")
+        rest = checkout.doit("iso", FROM_SOURCE)
         yield Figure("everything else, from an empty cache", rest, "seconds")
         add_product(session, checkout, image)
-        second = checkout.doit("iso")
+        second = checkout.doit("iso", FROM_SOURCE)
         yield Figure("a second product with the same kernels and programs", second, "seconds")
         yield Figure("ratio of two products to one", (first + rest + second) / (first + rest), "times")
     # Of all processes started here, ./doit is by far the largest; ru_maxrss is in KiB on Linux.

@@ -37,7 +37,8 @@ def judge_iso(**options: object) -> None:
     """Raise PipelineError for options that `program` has left to doit, which takes abbreviations, too."""
     for name, value in options.items():
         if value:
-            raise PipelineError(f"--{name} is abbreviated, or there twice", f"write `--{name}` once, in full")
+            option = f"--{name.replace('_', '-')}"
+            raise PipelineError(f"{option} is abbreviated, or there twice", f"write `{option}` once, in full")
 
 
 def summarise(session: Session, **_options: object) -> None:
@@ -46,7 +47,12 @@ def summarise(session: Session, **_options: object) -> None:
     for image, steps in session.images.items():
         folder = session.folder(image)
         build_record(
-            steps, session.builder, folder / RECORD, session.cached, session.unpinned, debug=session.debug
+            steps,
+            session.builder,
+            folder / RECORD,
+            session.cached | session.fetched,
+            session.unpinned,
+            debug=session.debug,
         )
         report.print("")
         report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
@@ -57,6 +63,11 @@ def summarise(session: Session, **_options: object) -> None:
         for line in burn.commands(iso):
             report.print(f"  to a USB stick:  {line}")
     report.print("")
+    if session.fetched and session.remotes:
+        size = size_text(session.remotes.taken)
+        report.print(f"fetched ({size}): {', '.join(sorted(session.fetched))}")
+    if session.built:
+        report.print(f"built: {', '.join(sorted(session.built))}")
     for what, path in session.unpinned.items():
         report.print(f"unpinned, not releasable: the {what} is {path}", style="yellow")
     if session.debug:

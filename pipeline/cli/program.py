@@ -53,10 +53,13 @@ PINNED = {"lock", "reproduce", "bench"}
 DEBUG = "--debug"
 """What has a command work on images that talk."""
 
+FROM_SOURCE = "--from-source"
+"""What keeps a build from taking anything from caches elsewhere."""
+
 TALKING = {ISO, "boot"}
 """Commands that --debug goes with, besides steps."""
 
-NAMING = ("pin", "new")
+NAMING = ("pin", "new", "cache")
 """Commands whose words name files, not tasks."""
 
 
@@ -155,13 +158,13 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         name, rest = "run", arguments
     report = Report()
     unpinned, rest = unpinned_files(rest)
-    debug = DEBUG in rest
-    rest = [word for word in rest if word != DEBUG]
-    if wrong := _misplaced(name, rest, unpinned, debug=debug):
+    debug, from_source = DEBUG in rest, FROM_SOURCE in rest
+    rest = [word for word in rest if word not in (DEBUG, FROM_SOURCE)]
+    if wrong := _misplaced(name, rest, unpinned, debug=debug, from_source=from_source):
         report.error(PipelineError(wrong, "leave it out"))
         return 3
     try:
-        session = Session(root, report, unpinned, debug=debug)
+        session = Session(root, report, unpinned, debug=debug, from_source=from_source)
         (root / "artifacts").mkdir(exist_ok=True)
         tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:
@@ -190,14 +193,18 @@ def _hang_up(number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _misplaced(name: str, rest: Sequence[str], unpinned: Iterable[str], *, debug: bool) -> str:
-    """Return what is wrong with an option for images that are no release, given to a command of doit."""
+def _misplaced(
+    name: str, rest: Sequence[str], unpinned: Iterable[str], *, debug: bool, from_source: bool
+) -> str:
+    """Return what is wrong with an option for builds, given to a command of doit."""
     commands = COMMANDS.keys() & set(rest)
     for option in unpinned:
         if name != "run" or PINNED & commands:
             return f"--{option} works with `./doit iso` only"
     if debug and (name != "run" or commands - TALKING):
         return f"{DEBUG} works with `./doit iso` and `./doit boot` only"
+    if from_source and name != "run":
+        return f"{FROM_SOURCE} works with `./doit iso`, steps and what needs them only"
     return ""
 
 

@@ -47,13 +47,17 @@ def realise_step(session: Session, name: str) -> None:
         again = again or any(each.container == step.container for each in following)
     logs = session.folder(next(iter(session.steps[name]))) / "logs"
     with session.report.step(name, step.summary) as line:
-        cached = True
+        cached, fetched = True, False
         for folder, step in places(session, name):
             build_step(step, session.builder, folder, line, again=again, logs=logs)
-            cached = cached and line.cached
-        line.cached = cached
-    if cached:
+            cached, fetched = cached and (line.cached or line.fetched), fetched or line.fetched
+        line.cached, line.fetched = cached and not fetched, cached and fetched
+    if line.fetched:
+        session.fetched.add(name)
+    elif line.cached:
         session.cached.add(name)
+    else:
+        session.built.add(name)
 
 
 def realise(session: Session, steps: Iterable[Step]) -> None:

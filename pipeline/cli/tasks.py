@@ -67,7 +67,7 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
             _option(what, "", f"for a try: take this file as the {what} that is in it; it is no release then")
             for what in UNPINNED
         ]
-        + [DEBUG],
+        + [DEBUG, FROM_SOURCE],
         meta={JUDGE: commands.judge_iso},
     )
 
@@ -121,7 +121,8 @@ class Command:
 
 ACCEL = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
 DEBUG = _option("debug", False, "an image that talks and gives a shell on the serial line; it is no release")
-"""An option that `program` has taken, too."""
+FROM_SOURCE = _option("from_source", False, "take nothing from the caches that the manifest names")
+"""Options that `program` has taken, too."""
 
 COMMANDS = {
     "test": Command(
@@ -230,6 +231,13 @@ COMMANDS = {
         "bench:measure",
         (_option("only", "", "measure these only: edits, inspect, boot, reproduce, cold"),),
         judge="bench:judge",
+    ),
+    "cache": Command(
+        "push FOLDER|oci://…: copy what was built, and the packages for it, to a cache for others",
+        "cache:cache",
+        (_option("key", "", "sign what is not locked with this key of OpenSSH (ssh-ed25519)"),),
+        words="arguments",
+        judge="cache:judge",
     ),
     "gc": Command(
         "show what the cache holds and remove what no recent build used",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config import Name, PlainText, RelativePath, Sha256, Suite, Timestamp, Url
+from pipeline.config import CacheName, Name, PlainText, PublicKey, RelativePath, Sha256, Suite, Timestamp, Url
 
 PATH = "manifests/manifest.toml"
 
@@ -47,6 +47,17 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Caches:
+    """Where finished outputs and packages may come from: `sources` are asked in this order.
+
+    Bytes have to be those of a locked digest; of what is not locked, those that one of `keys` has signed.
+    """
+
+    sources: tuple[CacheName, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All pins that people write by hand. `source_date_epoch` is in seconds since 1970 UTC.
 
@@ -62,3 +73,4 @@ class Manifest:
     artifacts: dict[Name, Artifact] = field(default_factory=dict)
     payload: dict[Name, Artifact] = field(default_factory=dict)
     versions: dict[Name, PlainText] = field(default_factory=dict)
+    caches: Caches = field(default_factory=Caches)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -18,6 +18,7 @@ from pipeline.debian.packages import download
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Step
 from pipeline.project.checkout import copy_sources
+from pipeline.report import Line
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, Variation, sides
 from pipeline.reproduce.vary import FAKETIME
@@ -174,11 +175,11 @@ def _seed(session: Session, image: str, steps: Sequence[Step], cache: Store) -> 
         if key is None or result is None:
             raise StepError(f"step {step.name} of {image} has not been made", "run `./doit iso`")
         for blob in result.outputs.values():
-            path = session.store.find(blob)
+            path = session.builder.obtain(blob, f"an output of step {step.name}", Line.silent())
             if path is None:
                 raise StepError(f"step {step.name}: the cache lost {blob.sha256}", "run `./doit iso`")
             _give(cache, path)
-        cache.record(key, result)
+        cache.record(key, replace(result, fetched=False))  # all of it is there
 
 
 def faketime(session: Session) -> bytes:

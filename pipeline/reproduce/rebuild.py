@@ -96,7 +96,7 @@ def conditions(side: Side, faketime: bytes, seen: dict[str, Any]) -> Conditions:
 def build(task: Task, root: Path) -> dict[str, Made]:
     """Make the task's steps in the checkout `root`; return them by name. Raises PipelineError."""
     seen: dict[str, Any] = {}
-    session = Session(root, Report())
+    session = Session(root, Report(), from_source=True)
     given = conditions(task.side, Path(task.faketime).read_bytes(), seen)
     mirrors = session.project.sources
     builder = Builder(session.store, lambda: Containers(session.store, mirrors(), given), mirrors)

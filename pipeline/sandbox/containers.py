@@ -24,8 +24,8 @@ from pipeline.sandbox.run import Work
 from pipeline.sandbox.terminal import attach
 from pipeline.sandbox.transfer import add_bytes, add_file, add_folder, extract
 from pipeline.steps.runner import ENVIRONMENT
+from pipeline.store.answer import ca_bundle
 from pipeline.store.cache import Store
-from pipeline.store.download import ca_bundle
 from pipeline.store.files import explained
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

@@ -33,6 +33,8 @@ from pipeline.store.files import copy_digested, explained, is_folder, replacing,
 if TYPE_CHECKING:
     import filelock
 
+    from pipeline.store.remote import Remotes
+
 ABANDONED = 86400  # seconds: scratch that is older belongs to no build that still runs
 
 
@@ -57,13 +59,15 @@ class CommandLine:
 class Result:
     """What a step made. `seconds` is how long it took then; `checked` the digest of the rules it passed.
 
-    `commands` is what it ran for that, None where nobody wrote it down.
+    `commands` is what it ran for that, None where nobody wrote it down. What was `fetched` was made
+    elsewhere: those of its outputs that nobody has needed yet may still be there, and have passed no rule.
     """
 
     outputs: dict[str, Blob]
     seconds: float
     checked: str
     commands: tuple[CommandLine, ...] | None = None
+    fetched: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,15 @@ class _SpoiledError(Exception):
 class Store:
     """The cache below one folder, which many processes may use at once.
 
-    Once this process has `stopped`, nobody in it waits for a download or a lock any more.
+    Once this process has `stopped`, nobody in it waits for a download or a lock any more. `remotes` are
+    caches elsewhere, of which blobs come that it lacks; `from_source`, results from there are none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, remotes: "Callable[[], Remotes | None]" = lambda: None, *, from_source: bool = False
+    ) -> None:
         self.root, self.stopped = root, threading.Event()
+        self.remotes, self.from_source = remotes, from_source
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -205,7 +213,8 @@ class Store:
         path = self.root / "results" / f"{key}.json"
         with contextlib.suppress(OSError):
             os.utime(path)
-        return _read_result(path)
+        result = _read_result(path)
+        return None if result and result.fetched and self.from_source else result
 
     def record(self, key: str, result: Result) -> None:
         """Remember what the step with this key made."""

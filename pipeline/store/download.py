@@ -6,42 +6,27 @@ The size and SHA-256 are checked while they arrive; a part that was cut off is c
 
 import contextlib
 import hashlib
-import os
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
 
-import certifi
 import requests
 
-from pipeline.errors import PipelineError
-from pipeline.report import size_text
+from pipeline.store.answer import CHUNK, NO_HEADERS, STOPPED, Answer, FetchError, TooSlowError, short
 from pipeline.store.cache import Blob, Store
 from pipeline.store.files import explained
 
-CHUNK = 1 << 15
 ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
-LEAST = 1 << 17  # bytes, or the rest, that have to come in each
-WINDOW = 30  # seconds
-LOOK = 0.5  # seconds, after which one looks whether this process was stopped
-STOPPED = "stopped"
-TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 FINAL = {400, 401, 403, 404, 410, 451}
 """Status codes that a second try does not change."""
 
 TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 Progress = Callable[[int], None]
-
-
-class FetchError(PipelineError):
-    """Something that no source has, or none sends whole."""
 
 
 class _TryAgainError(Exception):
@@ -52,26 +37,8 @@ class _WrongBytesError(Exception):
     """Something else than what the pin names."""
 
 
-class _TooSlowError(Exception):
-    """A source that trickles, or has stopped sending."""
-
-
 class _GiveUpError(Exception):
     """Something that this source will not change."""
-
-
-def ca_bundle() -> str:
-    """Return the CA bundle that the environment names, by any of the names in use, else a common one.
-
-    Raises FetchError when it names a file that is not there.
-    """
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    for name in names:
-        if value := os.environ.get(name):
-            if not Path(value).is_file():
-                raise FetchError(f"{name}: there is no CA bundle {value}", "correct or unset it")
-            return value
-    return certifi.where()
 
 
 def _have(part: Path, digest: "hashlib._Hash") -> int:
@@ -84,76 +51,9 @@ def _have(part: Path, digest: "hashlib._Hash") -> int:
     return size
 
 
-class _Answer:
-    """What a source sends, read in a thread of its own: `pieces` waits for each of them only so long.
-
-    A read's own time-out begins anew with every byte, in the headers, too. A thread whose source trickles is
-    left alone: it ends with the next piece, or with this process.
-    """
-
-    def __init__(self, url: str, start: int, stopped: threading.Event) -> None:
-        self.url, self.start, self.stopped = url, start, stopped
-        self.coming: queue.Queue[requests.Response | bytes | BaseException | None] = queue.Queue(8)
-        self.left = threading.Event()
-        self.arrived, self.until = 0, time.monotonic() + WINDOW
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        # Compressed transfer would make lengths and ranges mean something else.
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={self.start}-"} if self.start else {})
-        try:
-            with (
-                requests.Session() as session,
-                session.get(
-                    self.url, headers=headers, stream=True, timeout=TIMEOUT, verify=ca_bundle()
-                ) as answer,
-            ):
-                self._hand(answer)
-                for data in answer.iter_content(CHUNK):
-                    if self.left.is_set():
-                        return
-                    self._hand(data)
-            self._hand(None)
-        except BaseException as error:  # raised where it is waited for
-            self._hand(error)
-
-    def _hand(self, piece: requests.Response | bytes | BaseException | None) -> None:
-        while not self.left.is_set():
-            with contextlib.suppress(queue.Full):
-                self.coming.put(piece, timeout=1)
-                return
-
-    def _take(self) -> requests.Response | bytes | None:
-        while not self.stopped.is_set():
-            left = self.until - time.monotonic()
-            with contextlib.suppress(queue.Empty):
-                piece = self.coming.get(timeout=min(max(left, 0), LOOK))
-                if isinstance(piece, BaseException):
-                    raise piece
-                return piece
-            if left <= 0:
-                raise _TooSlowError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds")
-        raise FetchError(STOPPED)
-
-    def status(self) -> tuple[int, str]:
-        """Return status code and reason, which come first."""
-        answer = cast("requests.Response", self._take())
-        return answer.status_code, answer.reason
-
-    def pieces(self) -> Iterator[bytes]:
-        """Give the body. Raises _TooSlowError where it trickles, and what `requests` raises."""
-        while isinstance(piece := self._take(), bytes):
-            yield piece
-            self.arrived += len(piece)
-            if self.arrived >= LEAST:
-                self.arrived, self.until = 0, time.monotonic() + WINDOW
-
-    def close(self) -> None:
-        """Take nothing more of it."""
-        self.left.set()
-
-
-def _attempt(url: str, blob: Blob, part: Path, progress: Progress, stopped: threading.Event) -> None:
+def _attempt(
+    url: str, headers: Mapping[str, str], blob: Blob, part: Path, progress: Progress, stopped: threading.Event
+) -> None:
     """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
     digest = hashlib.sha256()
     done = _have(part, digest)
@@ -162,7 +62,7 @@ def _attempt(url: str, blob: Blob, part: Path, progress: Progress, stopped: thre
     if done >= blob.size:
         part.unlink()
         done, digest = 0, hashlib.sha256()
-    answer = _Answer(url, done, stopped)
+    answer = Answer(url, stopped, headers, start=done)
     with contextlib.closing(answer):
         status, reason = answer.status()
         if status in FINAL:
@@ -189,7 +89,9 @@ def _attempt(url: str, blob: Blob, part: Path, progress: Progress, stopped: thre
         raise _WrongBytesError(f"expected {blob.size} bytes, SHA-256 {blob.sha256}, got {got}")
 
 
-def _from_one(url: str, blob: Blob, part: Path, progress: Progress, stopped: threading.Event) -> str:
+def _from_one(
+    url: str, headers: Mapping[str, str], blob: Blob, part: Path, progress: Progress, stopped: threading.Event
+) -> str:
     """Complete `part` from one source and return "", or return why this source is given up.
 
     A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
@@ -201,23 +103,23 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress, stopped: thr
         if stopped.is_set():
             raise FetchError(STOPPED)
         try:
-            _attempt(url, blob, part, progress, stopped)
+            _attempt(url, headers, blob, part, progress, stopped)
         except _GiveUpError as error:
             return str(error)
         except _WrongBytesError as error:
             reason = str(error)
             failures += ATTEMPTS // 2
-        except _TooSlowError as error:
+        except TooSlowError as error:
             reason = str(error)
             slow += 1
         except _TryAgainError as error:
             reason = str(error)
             failures += 1
         except TRANSIENT as error:
-            reason = _short(error)
+            reason = short(error)
             failures += 1
         except requests.RequestException as error:
-            return _short(error)
+            return short(error)
         else:
             return ""
         now = part.stat().st_size if part.exists() else 0
@@ -227,13 +129,6 @@ def _from_one(url: str, blob: Blob, part: Path, progress: Progress, stopped: thr
             return reason
         time.sleep(0.2 * 2**failures)
     return f"{MOST_ATTEMPTS} attempts, the last: {reason}"
-
-
-def _short(error: Exception) -> str:
-    """Return the innermost reason of a requests exception, which else tells its whole life."""
-    while (inner := getattr(error, "reason", None) or error.__context__) and isinstance(inner, Exception):
-        error = inner
-    return f"{type(error).__name__}: {error}".split(": ", 1)[-1].strip() or type(error).__name__
 
 
 def _found(store: Store, blob: Blob, progress: Progress) -> Path | None:
@@ -247,7 +142,7 @@ def _found(store: Store, blob: Blob, progress: Progress) -> Path | None:
 def fetch(
     store: Store, blob: Blob, urls: Sequence[str], what: str, progress: Progress = lambda _: None
 ) -> Path:
-    """Return the path of `blob` in the store, downloading it from the first of `urls` that has it.
+    """Return the path of `blob` in the store, taking it from the first remote cache or of `urls` that has it.
 
     `progress` is called with the number of bytes so far. Raises FetchError when no source has it,
     naming each source and what it answered, or when this process is stopped (`store.stopped`).
@@ -261,8 +156,16 @@ def fetch(
         with explained(store.root, "write"):
             (store.root / "tmp").mkdir(parents=True, exist_ok=True)
         part = store.root / "tmp" / f"{blob.sha256}.part"
+
+        def get(url: str, headers: Mapping[str, str] = NO_HEADERS) -> str:
+            return _from_one(url, headers, blob, part, progress, store.stopped)
+
+        remotes = store.remotes()
+        if remotes and remotes.bring(blob, part, get):
+            store.add(part)
+            return store.root / "blobs" / blob.sha256
         for url in urls:
-            reason = _from_one(url, blob, part, progress, store.stopped)
+            reason = get(url)
             if not reason:
                 store.add(part)
                 return store.root / "blobs" / blob.sha256
@@ -279,7 +182,7 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
 
     Raises FetchError where it sends nothing, or not all that it announced.
     """
-    answer = _Answer(url, 0, store.stopped)
+    answer = Answer(url, store.stopped)
     with contextlib.closing(answer), store.scratch() as scratch:
         try:
             status, reason = answer.status()
@@ -291,6 +194,6 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
                     file.write(data)
                     done += len(data)
                     progress(done)
-        except (requests.RequestException, _TooSlowError) as error:
-            raise FetchError(f"{url}: {_short(error)}", "look at the network, then try again") from error
+        except (requests.RequestException, TooSlowError) as error:
+            raise FetchError(f"{url}: {short(error)}", "look at the network, then try again") from error
         return store.add(scratch / "file")

@@ -7,8 +7,9 @@ from tarfile import TarFile
 
 import pytest
 
-from pipeline.build.build import CheckError, build_step
+from pipeline.build.build import build_step
 from pipeline.build.builder import Builder
+from pipeline.build.rules import CheckError
 from pipeline.checks.finding import Finding, Severity
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Entry, Output, Pinned, Source, Step

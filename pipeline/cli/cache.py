@@ -1,0 +1,153 @@
+"""`./doit cache push`: what was built, and what that takes, goes to where others find it by digest."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.build.session import Session
+from pipeline.config import REPOSITORY
+from pipeline.errors import PipelineError
+from pipeline.plan.step import LockedPackage, Pinned, Step, distinct
+from pipeline.report import size_text
+from pipeline.store.cache import Blob, Store
+from pipeline.store.envelope import Record, private_key, seal
+from pipeline.store.files import copy_digested, explained, replacing, sha256_of
+from pipeline.store.places import FILE, folder_of
+from pipeline.store.registry import ENVELOPE, NOTHING, Registry
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+USAGE = "`./doit cache push FOLDER`, or `./doit cache push oci://registry/repository`"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Blobs that belong together, by name, and who vouches for them, if anybody has to."""
+
+    tag: str
+    blobs: Mapping[str, Blob]
+    envelope: bytes | None = None
+
+
+class Target(Protocol):
+    """A cache that is filled."""
+
+    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
+        """Have an entry there whose blobs lie at these paths, by digest."""
+
+
+@dataclass(frozen=True)
+class FolderTarget:
+    """A folder, laid out as `pipeline.store.remote` says."""
+
+    path: Path
+
+    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
+        """See `Target`."""
+        del store
+        with explained(self.path, "write", cache=False):
+            for blob in entry.blobs.values():
+                place = self.path / "blobs" / blob.sha256
+                if not (place.is_file() and sha256_of(place) == blob.sha256):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with replacing(place) as file:
+                        copy_digested(paths[blob.sha256], file)
+            if entry.envelope is not None:
+                (self.path / "results").mkdir(parents=True, exist_ok=True)
+                with replacing(self.path / "results" / f"{entry.tag}.json") as file:
+                    file.write(entry.envelope)
+
+
+@dataclass(frozen=True)
+class RegistryTarget:
+    """A repository of a registry."""
+
+    registry: Registry
+
+    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
+        """See `Target`."""
+        for blob in entry.blobs.values():
+            self.registry.put(blob, paths[blob.sha256])
+        with store.scratch() as scratch:
+            path = scratch / "config"
+            path.write_bytes(entry.envelope or b"{}")
+            config = store.add(path)
+            self.registry.put(config, store.find(config) or path)
+        self.registry.note(entry.tag, entry.blobs, (config, ENVELOPE if entry.envelope else NOTHING))
+
+
+def judge(_session: Session, arguments: Sequence[str] = (), **_options: object) -> None:
+    """Raise PipelineError for arguments that name no cache to fill."""
+    if len(arguments) != 2 or arguments[0] != "push":
+        raise PipelineError(f"cache takes `push` and a cache, got {' '.join(arguments) or 'nothing'}", USAGE)
+    if "://" in arguments[1] and not (arguments[1].startswith(FILE) or REPOSITORY.fullmatch(arguments[1])):
+        raise PipelineError(
+            f"{arguments[1]!r} cannot be filled",
+            "push into a folder, and have a web server serve that; or oci://registry/repository",
+        )
+
+
+def cache(session: Session, arguments: list[str], key: str) -> None:
+    """Fill the cache that the arguments name. Raises PipelineError where it does not take all of it."""
+    judge(session, arguments)
+    name, here = arguments[1], Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root))
+    signer = private_key(here / key) if key else None
+    target: Target = (
+        RegistryTarget(Registry(name, session.store.stopped))
+        if REPOSITORY.fullmatch(name)
+        else FolderTarget(folder_of(name, here))
+    )
+    taken: dict[str, int] = {}
+    for what, entry in entries(session, signer):
+        paths = {blob.sha256: session.store.find(blob) for blob in entry.blobs.values()}
+        there = {digest: path for digest, path in paths.items() if path}
+        if len(there) < len(paths):
+            session.report.print(f"not pushed, as this machine has not all of it: {what}", style="yellow")
+            continue
+        with session.report.step(what):
+            target.push(entry, session.store, there)
+        taken |= {blob.sha256: blob.size for blob in entry.blobs.values()}
+    session.report.print(f"{name}: {len(taken)} blobs, {size_text(sum(taken.values()))}")
+
+
+def entries(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iterator[tuple[str, Entry]]:
+    """Yield what a cache gets, and what people know it as: packages, files from outside, outputs of steps.
+
+    Outputs that are neither locked nor signed are of no use to anybody, and left out with a word.
+    """
+    steps = distinct(step for plan in session.images.values() for step in plan)
+    for lock in dict.fromkeys(step.container for step in steps if step.container):
+        blobs = {package.name: Blob(package.sha256, package.size) for package in lock.packages}
+        yield (
+            f"packages of container {lock.container}",
+            Entry(lock.tag.replace("/", "-").replace(":", "-"), blobs),
+        )
+    for step in steps:
+        key, result = session.builder.key(step), session.builder.result(step)
+        if key is None or result is None:
+            session.report.print(f"not pushed, as it was not built: {step.name}", style="yellow")
+            continue
+        if blobs := taken_from_outside(step):
+            yield f"files for {step.name}", Entry(f"inputs-{key}", blobs)
+        if signer is None and key not in session.builder.locked:
+            session.report.print(
+                f"not pushed, as nobody vouches for it: {step.name}; `--key FILE` signs it", style="yellow"
+            )
+            continue
+        envelope = seal(Record(key, result.outputs, result.seconds), signer) if signer else None
+        yield step.name, Entry(key, result.outputs, envelope)
+
+
+def taken_from_outside(step: Step) -> dict[str, Blob]:
+    """Return the inputs of a step that are downloaded, by name."""
+    blobs = {}
+    for name, source in step.inputs.items():
+        match source:
+            case LockedPackage(package):
+                blobs[name] = Blob(package.sha256, package.size)
+            case Pinned(blob, path=None):
+                blobs[name] = blob
+    return blobs
