@@ -79,7 +79,7 @@ class RegistryTarget:
         self.registry.note(entry.tag, entry.blobs, (config, ENVELOPE if entry.envelope else NOTHING))
 
 
-def judge(_session: Session, arguments: Sequence[str] = (), **_options: object) -> None:
+def judge(arguments: Sequence[str]) -> None:
     """Raise PipelineError for arguments that name no cache to fill."""
     if len(arguments) != 2 or arguments[0] != "push":
         raise PipelineError(f"cache takes `push` and a cache, got {' '.join(arguments) or 'nothing'}", USAGE)
@@ -92,7 +92,7 @@ def judge(_session: Session, arguments: Sequence[str] = (), **_options: object) 
 
 def cache(session: Session, arguments: list[str], key: str) -> None:
     """Fill the cache that the arguments name. Raises PipelineError where it does not take all of it."""
-    judge(session, arguments)
+    judge(arguments)
     name, here = arguments[1], Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root))
     signer = private_key(here / key) if key else None
     target: Target = (
@@ -119,7 +119,7 @@ def entries(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
     Outputs that are neither locked nor signed are of no use to anybody, and left out with a word.
     """
     steps = distinct(step for plan in session.images.values() for step in plan)
-    for lock in dict.fromkeys(step.container for step in steps if step.container):
+    for lock in {step.container.layer: step.container for step in steps if step.container}.values():
         blobs = {package.name: Blob(package.sha256, package.size) for package in lock.packages}
         yield (
             f"packages of container {lock.container}",

@@ -237,7 +237,6 @@ COMMANDS = {
         "cache:cache",
         (_option("key", "", "sign what is not locked with this key of OpenSSH (ssh-ed25519)"),),
         words="arguments",
-        judge="cache:judge",
     ),
     "gc": Command(
         "show what the cache holds and remove what no recent build used",

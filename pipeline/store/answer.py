@@ -68,6 +68,7 @@ class Answer:
         self.headers = {**headers, "Accept-Encoding": "identity"}
         if start:
             self.headers["Range"] = f"bytes={start}-"
+        self.said: Mapping[str, str] = NO_HEADERS
         self.coming: queue.Queue[requests.Response | bytes | BaseException | None] = queue.Queue(8)
         self.left = threading.Event()
         self.arrived, self.until = 0, time.monotonic() + WINDOW
@@ -115,8 +116,9 @@ class Answer:
         raise FetchError(STOPPED)
 
     def status(self) -> tuple[int, str]:
-        """Return status code and reason, which come first."""
+        """Return status code and reason, which come first; `said` are the headers then."""
         answer = cast("requests.Response", self._take())
+        self.said = answer.headers
         return answer.status_code, answer.reason
 
     def pieces(self) -> Iterator[bytes]:

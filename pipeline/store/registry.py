@@ -5,17 +5,23 @@ asked with credentials from docker's config.json. A manifest's layers keep a reg
 its config is the envelope of who vouches for them, or an empty object.
 """
 
+import base64
+import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import requests
 
+from pipeline.config import is_url
 from pipeline.errors import PipelineError
-from pipeline.store.answer import TIMEOUT, FetchError, ca_bundle, short
+from pipeline.store.answer import TIMEOUT, Answer, FetchError, TooSlowError, ca_bundle, short
 from pipeline.store.cache import Blob
 from pipeline.store.remote import Get, small
 
@@ -51,6 +57,7 @@ class Registry:
         self.host, _, self.repository = name.removeprefix(PLAIN).removeprefix(SECURE).partition("/")
         self.base = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{self.repository}"
         self.guard = threading.Lock()
+        self.client: Client | None = None
         self.lent: dict[str, tuple[float, dict[str, str]]] = {}
 
     def _blob(self, digest: str) -> str:
@@ -73,10 +80,10 @@ class Registry:
             config = json.loads(found or b"{}").get("config", {})
             if config.get("mediaType") != ENVELOPE:
                 return None
-            digest = str(config["digest"])
-        except (ValueError, AttributeError, KeyError, RecursionError):
+            digest = re.fullmatch(r"sha256:[0-9a-f]{64}", config["digest"])
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
             return None
-        return small(self._blob(digest), self.stopped, self.headers())
+        return small(self._blob(digest[0]), self.stopped, self.headers()) if digest else None
 
     def headers(self, *, push: bool = False) -> dict[str, str]:
         """Return what lets a request pass. Raises FetchError where nothing does."""
@@ -92,60 +99,76 @@ class Registry:
 
     def _authenticated(self, method: str, url: str) -> dict[str, str]:
         """Do what the answer to a request without credentials asks for."""
-        from oras.auth import get_auth_backend
+        challenge = self._challenge(method, url)
+        known = self._credentials() if challenge else {}
+        match challenge.partition(" ")[0].lower():
+            case "":
+                return {}
+            case "basic" if known:
+                return known
+            case "bearer":
+                return {"Authorization": f"Bearer {self._token(challenge, known)}"}
+        raise FetchError("wants a name and a password", LOG_IN)
 
-        try:
-            with requests.Session() as session:
-                for prefix in ("http://", "https://"):
-                    session.mount(prefix, _Impatient())
-                answer = session.request(method, url, verify=ca_bundle())
-                if answer.status_code != requests.codes.unauthorized:
-                    return {}
-                kind = "basic" if self._challenge(answer).startswith("basic") else "token"
-                backend = get_auth_backend(kind, session, self.insecure, tls_verify=ca_bundle())
-                known = self._credentials()
-                if known:
-                    backend.set_basic_auth(*known)
-                elif kind == "basic":
-                    raise FetchError(f"{self.name}: wants a name and a password", LOG_IN)
-                headers, changed = backend.authenticate_request(answer, {})
-        except requests.RequestException as error:
-            raise FetchError(f"{self.base}: {short(error)}", LOG_IN) from error
-        except (ValueError, AttributeError, TypeError) as error:  # what oras meets in a nonsensical answer
-            raise FetchError(f"{self.base}: its answer cannot be understood: {error}") from error
-        if not changed:
-            raise FetchError(f"{self.name}: permission denied", LOG_IN)
-        return dict(headers)
+    def _challenge(self, method: str, url: str) -> str:
+        """Return what a request without credentials is answered, "" where it needs none."""
+        answer = Answer(url, self.stopped, method=method)
+        with contextlib.closing(answer):
+            try:
+                status, _ = answer.status()
+            except (requests.RequestException, TooSlowError) as error:
+                raise FetchError(short(error), LOG_IN) from error
+        wanted = answer.said.get("WWW-Authenticate", "Basic")
+        return wanted if status == HTTPStatus.UNAUTHORIZED else ""
 
-    @staticmethod
-    def _challenge(answer: requests.Response) -> str:
-        return answer.headers.get("WWW-Authenticate", "").lower()
+    def _token(self, challenge: str, known: Mapping[str, str]) -> str:
+        """Return a token for what a challenge is about (https://distribution.github.io/distribution/spec/auth/token/)."""
+        from oras.auth.utils import parse_auth_header
 
-    def _credentials(self) -> tuple[str, str] | None:
-        """Return name and password that docker's configuration has for this registry."""
+        asked = parse_auth_header(challenge)
+        realm = asked.realm or ""
+        if not is_url(realm) or not (self.insecure or realm.startswith("https:")):
+            raise FetchError(f"its tokens cannot be had from {realm!r}")
+        query = urlencode({"service": asked.service or "", "scope": asked.scope or ""})
+        found = small(f"{realm}?{query}", self.stopped, known)
+        with contextlib.suppress(ValueError, AttributeError, RecursionError):
+            given = json.loads(found or b"{}")
+            token = given.get("token") or given.get("access_token")
+            if isinstance(token, str) and token.isascii() and token.isprintable():
+                return token
+        raise FetchError("gives no token", LOG_IN)
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the header with what docker's configuration has for this registry, if anything."""
         from docker import auth
         from docker.errors import DockerException
 
         try:
             found = auth.load_config().resolve_authconfig(self.host) or {}
         except (DockerException, ValueError) as error:
-            raise FetchError(
-                f"{self.name}: docker's config.json has no credentials: {error}", LOG_IN
-            ) from error
-        name, password = found.get("username"), found.get("password")
-        return (name, password) if name and password else None
+            what = f"what docker's config.json has for {self.host} is no name and password"
+            raise FetchError(what, LOG_IN) from error
+        pair = f"{found.get('username')}:{found.get('password')}".encode()
+        basic = f"Basic {base64.b64encode(pair).decode()}"
+        return {"Authorization": basic} if found.get("username") and found.get("password") else {}
 
     def put(self, blob: Blob, path: Path) -> None:
         """Have a blob in the repository. Raises PipelineError where it does not take it."""
-        client, container = self._client()
         layer = {"digest": f"sha256:{blob.sha256}", "size": blob.size}
-        self._take(
-            lambda: client.upload_blob(str(path), container, layer, do_chunked=blob.size > LARGE), path.name
-        )
+
+        def send() -> requests.Response | None:
+            if self.offers(blob):  # oras would try for minutes where credentials are wrong
+                return None
+            client, container = self._client()
+            sent: requests.Response = client.upload_blob(
+                str(path), container, layer, do_chunked=blob.size > LARGE
+            )
+            return sent
+
+        self._take(send, path.name)
 
     def note(self, tag: str, blobs: Mapping[str, Blob], config: tuple[Blob, str]) -> None:
         """Write a manifest of blobs that are there, by their names, and a config of this media type."""
-        client, container = self._client(tag)
         layers = [
             _descriptor(blob, CONTENT) | {"annotations": {TITLE: name}}
             for name, blob in sorted(blobs.items())
@@ -157,28 +180,37 @@ class Registry:
             "layers": layers,
             "annotations": {},
         }
-        self._take(lambda: client.upload_manifest(manifest, container), tag)
+
+        def send() -> requests.Response:
+            client, container = self._client(tag)
+            sent: requests.Response = client.upload_manifest(manifest, container)
+            return sent
+
+        self._take(send, tag)
 
     def _client(self, tag: str = "") -> "tuple[Client, Any]":
         from oras.container import Container
         from oras.provider import Registry as Client  # it loads half of docker
 
-        client = Client(self.host, self.insecure, ca_bundle())
-        for prefix in ("http://", "https://"):
-            client.session.mount(prefix, _Impatient())
-        client.session.headers.update(self.headers(push=True))
+        if self.client is None:
+            self.client = Client(self.host, self.insecure, ca_bundle())
+            for prefix in ("http://", "https://"):
+                self.client.session.mount(prefix, _Impatient())
+        self.client.session.headers.update(self.headers(push=True))
         container = Container("named", self.host)  # it would take a part with a dot for a registry
         container.repository, container.tag = self.repository, tag
-        return client, container
+        return self.client, container
 
-    def _take(self, send: Callable[[], requests.Response], what: str) -> None:
-        """Send something. Raises PipelineError where it is not taken."""
+    def _take(self, send: Callable[[], requests.Response | None], what: str) -> None:
+        """Send something, unless it is there. Raises PipelineError where it is not taken."""
         try:
             answer = send()
+        except FetchError as error:
+            raise PipelineError(f"{self.name}: {error.message}", LOG_IN) from error
         except (requests.RequestException, ValueError) as error:
             reason = short(error)
         else:
-            if answer.ok:
+            if answer is None or answer.ok:
                 return
             reason = f"HTTP {answer.status_code} {answer.reason}"
         raise PipelineError(f"{self.name}: does not take {what}: {reason}", LOG_IN)

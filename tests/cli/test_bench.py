@@ -137,7 +137,8 @@ def test_a_first_build_is_all_kernels_at_once_and_then_the_rest(
         "peak memory of a Python process",
     ]
     tasks = " ".join(KERNELS)
-    assert said.asked() == [f"-n {at_once} {tasks}", "iso", "iso"]
+    at_all = f"-n {at_once} --from-source {tasks}"
+    assert said.asked() == [at_all, "iso --from-source", "iso --from-source"]
     assert said.removed == [said.loaded]
 
 

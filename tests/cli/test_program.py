@@ -209,6 +209,13 @@ def test_images_that_talk_are_for_those_who_look(root: Path, doit: Doit, argumen
     assert (root / "artifacts/debug/one/one.iso").exists()
 
 
+def test_from_source_is_for_builds(root: Path, doit: Doit) -> None:
+    said = "--from-source works with `./doit iso`, steps and what needs them only"
+    assert doit("list", "--from-source") == (3, "", f"error: {said}\n  hint: leave it out\n")
+    for allowed in ([], ["iso"], ["kernel"]):
+        assert doit(*allowed, "--from-source")[0] == 0
+
+
 def test_a_terminal_that_hangs_up_ends_it_once(doit: Doit) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
     try:
@@ -268,6 +275,7 @@ def test_nothing_is_made_of_other_sources_than_the_manifest_names(
     [
         (["iso", "--deb"], "debug"),
         (["boot", "--deb"], "debug"),
+        (["iso", "--from-s"], "from-source"),
         (["iso", "--kern", "text"], "kernel"),
         (["iso", "--installer", "text", "--installer=text"], "installer"),
     ],

@@ -36,6 +36,7 @@ NAMES = [
     "pin",
     "new",
     "bench",
+    "cache",
     "gc",
 ]
 STEPS = [

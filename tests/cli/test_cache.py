@@ -1,0 +1,263 @@
+"""A cache that one machine fills, and another builds from."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.build.record import made
+from pipeline.build.session import Session
+from pipeline.cli import commands, realise
+from pipeline.cli.cache import cache, entries, judge, taken_from_outside
+from pipeline.errors import PipelineError
+from pipeline.plan.step import LockedPackage, Pinned, Step
+from pipeline.project import outputs
+from pipeline.report import Report
+from pipeline.store.cache import Blob, Store
+from pipeline.store.envelope import opened
+from tests.fixtures import checkout
+from tests.fixtures.artifact_server import CONTENT
+from tests.fixtures.caches import KEY, blob_of, public, served, write_key
+from tests.fixtures.registry import State, running
+from tests.fixtures.toy_step import Shop, shop_below
+
+MANIFEST = "manifests/manifest.toml"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    return shop_below(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+def plan(shop: Shop) -> tuple[Step, ...]:
+    """Return three steps: the first publishes nothing, the second takes a file from outside, too."""
+    first = shop.step(published={})
+    pinned = Pinned(blob_of(CONTENT), "x", urls=("http://127.0.0.1:1/x",))
+    second = shop.step(
+        "double",
+        name="toy:double",
+        inputs={"made": first.output("made"), "outside": pinned},
+        outputs=("doubled",),
+        published={"doubled": 0o644},
+    )
+    third = shop.step(name="toy:third", params={"end": "?"}, outputs=("made",), published={"made": 0o644})
+    return first, second, third
+
+
+class Machine:
+    """A machine with its own cache and checkout, whose engine is the shop's."""
+
+    def __init__(self, shop: Shop, name: str, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shop, self.screen = shop, screen
+        self.root = checkout.write(shop.root / name)
+        self.cache, self.monkeypatch = shop.root / f"{name}-cache", monkeypatch
+
+    def session(self, *, from_source: bool = False) -> Session:
+        self.monkeypatch.setenv("INSTALLER_ISO_CACHE", str(self.cache))
+        self.monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(self.root))
+        self.monkeypatch.setattr(Session, "images", property(lambda _: {"toy": plan(self.shop)}))
+        report = Report(Console(file=self.screen, highlight=False, soft_wrap=True, emoji=False))
+        session = Session(self.root, report, from_source=from_source)
+        vars(session.containers)["engine"] = self.shop.engine
+        return session
+
+    def build(self, *, from_source: bool = False) -> Session:
+        session = self.session(from_source=from_source)
+        realise.realise(session, plan(self.shop))
+        return session
+
+    def ask(self, *names: str, keys: tuple[str, ...] = ()) -> None:
+        path = self.root / MANIFEST
+        caches = f"\n[caches]\nsources = {json.dumps(names)}\nkeys = {json.dumps(keys)}\n"
+        path.write_text(path.read_text() + caches)
+
+    def artifacts(self) -> dict[str, str]:
+        folder = self.root / "artifacts/toy"
+        return {path.name: path.read_text() for path in folder.glob("*") if path.is_file()}
+
+
+def have(machine: Machine, data: bytes) -> None:
+    store = Store(machine.cache)
+    with store.scratch() as scratch:
+        (scratch / "x").write_bytes(data)
+        store.add(scratch / "x")
+
+
+@pytest.fixture
+def ours(shop: Shop, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine that has built everything, and a lock of it, but for the third step."""
+    machine = Machine(shop, "ours", screen, monkeypatch)
+    have(machine, CONTENT)
+    session = machine.build()
+    outputs.write(machine.root, "Toy 1.0", made({"toy": plan(shop)[:2]}, session.builder))
+    shop.engine.runs.clear()
+    screen.truncate(screen.seek(0))
+    return machine
+
+
+@pytest.fixture
+def theirs(ours: Machine, shop: Shop, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """An empty machine with the same checkout."""
+    machine = Machine(shop, "theirs", screen, monkeypatch)
+    (machine.root / outputs.PATH).write_bytes((ours.root / outputs.PATH).read_bytes())
+    return machine
+
+
+MADE = {"doubled": "ABC!ABC!", "made": "ABC?"}
+
+
+def test_a_folder_on_a_web_server(ours: Machine, theirs: Machine, shop: Shop) -> None:
+    cache(ours.session(), ["push", "others"], "")
+    assert not (ours.root / "others/results").exists()
+    with served(ours.root / "others") as (url, asked):
+        theirs.ask(url)
+        session = theirs.build()
+    assert (theirs.artifacts(), shop.engine.runs) == (MADE, ["upper"])  # of the third nobody vouched
+    assert session.fetched == {"toy:x", "toy:double"}
+    assert session.built == {"toy:third"}
+    first, second, _ = plan(shop)
+    result = session.builder.result(first)
+    assert result
+    assert not session.store.holds(result.outputs["made"])  # nobody needs it
+    assert session.remotes
+    assert session.remotes.taken == len("ABC!ABC!")
+    digest = blob_of(b"ABC!").sha256
+    assert [each for each in asked if digest in each] == [f"HEAD /blobs/{digest}"]
+    assert second.published
+    again = theirs.build()
+    assert (again.fetched, again.built, again.cached) == (set(), set(), {"toy:x", "toy:double", "toy:third"})
+
+
+def test_what_is_signed_needs_no_lock(ours: Machine, theirs: Machine, shop: Shop) -> None:
+    write_key(ours.root / "key")
+    cache(ours.session(), ["push", "others"], "key")
+    files = (ours.root / "others/results").iterdir()
+    records = {path.stem: opened(path.read_bytes(), [public(KEY)]) for path in files}
+    assert len(records) == 3
+    assert all(record and record.key == key for key, record in records.items())
+    (theirs.root / outputs.PATH).unlink()
+    theirs.ask(f"file:{ours.root}/others", keys=(public(KEY),))
+    session = theirs.build()
+    assert (theirs.artifacts(), shop.engine.runs, session.built) == (MADE, [], set())
+
+
+@pytest.mark.parametrize("how", ["no key", "from source"])
+def test_what_nobody_vouches_for_is_built(ours: Machine, theirs: Machine, shop: Shop, how: str) -> None:
+    write_key(ours.root / "key")
+    cache(ours.session(), ["push", "others"], "key")
+    if how == "no key":
+        (theirs.root / outputs.PATH).unlink()
+        theirs.ask(f"file:{ours.root}/others")
+    else:
+        theirs.ask(f"file:{ours.root}/others", keys=(public(KEY),))
+    have(theirs, CONTENT)
+    session = theirs.build(from_source=how == "from source")
+    assert (session.fetched, shop.engine.runs) == (set(), ["upper", "double", "upper"])
+    assert theirs.artifacts() == MADE
+
+
+def test_a_registry(ours: Machine, theirs: Machine, shop: Shop) -> None:
+    write_key(ours.root / "key")
+    with running(State()) as host:
+        name = f"oci+http://{host}/team/iso"
+        cache(ours.session(), ["push", name], "key")
+        theirs.ask(name, keys=(public(KEY),))
+        theirs.build()
+    assert (theirs.artifacts(), shop.engine.runs) == (MADE, [])
+
+
+def test_what_is_said_of_a_push(ours: Machine, screen: io.StringIO) -> None:
+    cache(ours.session(), ["push", "others"], "")
+    lines = screen.getvalue().splitlines()
+    assert [line.partition("  ")[0] for line in lines] == [
+        "✓ packages of container toy",
+        "✓ toy:x",
+        "✓ files for toy:double",
+        "✓ toy:double",
+        "not pushed, as nobody vouches for it: toy:third; `--key FILE` signs it",
+        "others: 3 blobs, 8.0 kB",
+    ]
+
+
+def test_what_a_machine_lacks_is_not_pushed(theirs: Machine, ours: Machine, screen: io.StringIO) -> None:
+    cache(ours.session(), ["push", "others"], "")
+    theirs.ask(f"file:{ours.root}/others")
+    theirs.build()
+    screen.truncate(screen.seek(0))
+    theirs_again = theirs.session()
+    cache(theirs_again, ["push", "more"], "")
+    said = screen.getvalue()
+    assert "not pushed, as this machine has not all of it: toy:x\n" in said
+    assert "✓ toy:double" in said
+    theirs_again.store.forget(theirs_again.builder.key(plan(ours.shop)[2]) or "")
+    cache(theirs.session(), ["push", "more"], "")
+    assert "not pushed, as it was not built: toy:third\n" in screen.getvalue()
+
+
+def test_a_blob_that_was_spoiled_there_is_pushed_again(ours: Machine) -> None:
+    for _ in range(2):
+        cache(ours.session(), ["push", "others"], "")
+        path = ours.root / "others/blobs" / blob_of(b"ABC!").sha256
+        assert path.read_bytes() == b"ABC!"
+        path.write_bytes(b"ABD!")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "cache takes `push` and a cache, got nothing"),
+        (["push"], "cache takes `push` and a cache, got push"),
+        (["pull", "x"], "cache takes `push` and a cache, got pull x"),
+        (["push", "https://x.example/y"], "'https://x.example/y' cannot be filled"),
+        (["push", "oci://x.example/UPPER"], "'oci://x.example/UPPER' cannot be filled"),
+    ],
+)
+def test_what_cannot_be_filled(arguments: list[str], message: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        judge(arguments)
+    assert caught.value.message == message
+
+
+def test_a_manifest_with_mistakes_names_no_caches(ours: Machine) -> None:
+    assert ours.session().remotes is None
+    ours.ask("ftp://x")
+    assert Session(ours.root, Report()).remotes is None
+
+
+def test_the_packages_of_a_container_and_what_is_downloaded(ours: Machine, shop: Shop) -> None:
+    package = checkout.package("toy")
+    inputs = {"a": LockedPackage(package, "x"), "b": Pinned(Blob("1" * 64, 1), "x")}
+    step = shop.step(inputs=inputs)
+    wanted = {"a": Blob(package.sha256, package.size), "b": Blob("1" * 64, 1)}
+    assert taken_from_outside(step) == wanted
+    found = dict(entries(ours.session()))
+    assert list(found) == ["packages of container toy", "toy:x", "files for toy:double", "toy:double"]
+    assert found["packages of container toy"].tag == f"installer-iso-toy-{'2' * 16}"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "build_record", lambda *_, **__: None)
+    monkeypatch.setattr(commands, "verify_outputs", lambda _: True)
+
+
+@pytest.mark.usefixtures("told")
+def test_the_summary_says_what_was_fetched_and_what_was_built(
+    ours: Machine, theirs: Machine, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache(ours.session(), ["push", "others"], "")
+    theirs.ask(f"file:{ours.root}/others")
+    session = theirs.build()
+    screen.truncate(screen.seek(0))
+    commands.summarise(session)
+    lines = screen.getvalue().splitlines()
+    assert "fetched (8 B): toy:double, toy:x" in lines
+    assert "built: toy:third" in lines
+    assert next(line for line in lines if line.startswith("doubled")).endswith("fetched")

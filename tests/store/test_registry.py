@@ -1,0 +1,211 @@
+"""Registries as caches: what is asked of them, with which credentials, and what they may answer."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.store import registry
+from pipeline.store.answer import FetchError
+from pipeline.store.cache import Store
+from pipeline.store.download import fetch
+from pipeline.store.envelope import Record, seal
+from pipeline.store.registry import CONTENT, ENVELOPE, LOG_IN, NOTHING, Registry
+from pipeline.store.remote import Remotes
+from tests.fixtures.caches import KEY, blob_of, public
+from tests.fixtures.registry import PASSWORD, State, running
+
+DATA, TAG = b"made" * 1000, "1" * 64
+BLOB = blob_of(DATA)
+SEALED = seal(Record(TAG, {"made": BLOB}, 1), KEY)
+
+
+@pytest.fixture(params=["", "basic", "bearer"])
+def state(request: pytest.FixtureRequest) -> State:
+    return State(request.param)
+
+
+@pytest.fixture
+def host(state: State) -> Iterator[str]:
+    with running(state) as host:
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    (tmp_path / "docker").mkdir()
+    return tmp_path / "docker/config.json"
+
+
+def log_in(path: Path, host: str) -> None:
+    path.write_text(json.dumps({"auths": {host: {"auth": PASSWORD.removeprefix("Basic ")}}}))
+
+
+@pytest.fixture
+def logged_in(docker_config: Path, host: str) -> None:
+    log_in(docker_config, host)
+
+
+def at(host: str) -> Registry:
+    return Registry(f"oci+http://{host}/team/iso", threading.Event())
+
+
+def push(place: Registry, tmp_path: Path, envelope: bytes = b"") -> None:
+    for data in (DATA, envelope or b"{}"):
+        (tmp_path / "x").write_bytes(data)
+        place.put(blob_of(data), tmp_path / "x")
+    config = blob_of(envelope or b"{}")
+    place.note(TAG, {"made": BLOB}, (config, ENVELOPE if envelope else NOTHING))
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_pushed_is_there(
+    state: State,
+    host: str,
+    docker_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    large: bool,
+) -> None:
+    log_in(docker_config, host)
+    if large:
+        monkeypatch.setattr(registry, "LARGE", 0)
+    push(at(host), tmp_path, SEALED)
+    manifest = json.loads(state.manifests[TAG])
+    assert manifest["config"]["mediaType"] == ENVELOPE
+    assert manifest["layers"] == [
+        {
+            "mediaType": CONTENT,
+            "digest": f"sha256:{BLOB.sha256}",
+            "size": BLOB.size,
+            "annotations": {"org.opencontainers.image.title": "made"},
+        }
+    ]
+    said: list[str] = []
+    remotes = Remotes([at(host)], [public(KEY)], said.append)
+    store = Store(tmp_path / "cache", lambda: remotes)
+    assert remotes.record(TAG) == Record(TAG, {"made": BLOB}, 1)
+    assert remotes.offers(BLOB)
+    assert not remotes.offers(blob_of(b"other"))
+    assert remotes.record("2" * 64) is None
+    assert fetch(store, BLOB, (), "it").read_bytes() == DATA
+    assert said == []
+
+
+def test_what_is_there_is_not_sent_again(
+    state: State, host: str, docker_config: Path, tmp_path: Path
+) -> None:
+    log_in(docker_config, host)
+    push(at(host), tmp_path)
+    state.asked.clear()
+    (tmp_path / "x").write_bytes(DATA)
+    at(host).put(BLOB, tmp_path / "x")
+    assert not [each for each in state.asked if each.startswith("PUT")]
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_one_login_serves_many_requests(state: State, host: str) -> None:
+    place = at(host)
+    for _ in range(3):
+        place.offers(BLOB)
+    assert len([each for each in state.asked if each.startswith("GET")]) == 1 + (state.kind == "bearer")
+
+
+def refused(host: str) -> str:
+    with pytest.raises(FetchError) as caught:
+        at(host).offers(BLOB)
+    return str(caught.value)
+
+
+def test_nobody_listens() -> None:
+    assert refused("127.0.0.1:1") == f"[Errno 111] Connection refused\n  hint: {LOG_IN}"
+
+
+@pytest.mark.parametrize(
+    ("challenge", "message"),
+    [
+        ("basic", f"wants a name and a password\n  hint: {LOG_IN}"),
+        ("bearer", "HTTP 401 Unauthorized"),
+        ("", f"wants a name and a password\n  hint: {LOG_IN}"),
+        ("Negotiate", f"wants a name and a password\n  hint: {LOG_IN}"),
+        ("Bearer", "its tokens cannot be had from ''"),
+        ('Bearer realm="file:///etc/passwd"', "its tokens cannot be had from 'file:///etc/passwd'"),
+        ('Bearer realm="{base}/nothing"', f"gives no token\n  hint: {LOG_IN}"),
+        ('Bearer realm="{base}/list"', f"gives no token\n  hint: {LOG_IN}"),
+        ('Bearer realm="{base}/lines"', f"gives no token\n  hint: {LOG_IN}"),
+    ],
+)
+def test_without_what_is_needed(challenge: str, message: str) -> None:
+    with running(State(challenge or "Basic")) as host:
+        assert refused(host) == message
+
+
+def test_a_password_is_sent_to_no_realm_without_tls() -> None:
+    place = Registry("oci://x.example/team", threading.Event())
+    with pytest.raises(FetchError) as caught:
+        place._token('Bearer realm="http://x.example/token"', {})
+    assert caught.value.message == "its tokens cannot be had from 'http://x.example/token'"
+
+
+def test_a_configuration_without_sense(docker_config: Path) -> None:
+    with running(State("basic")) as host:
+        docker_config.write_text("no JSON")
+        assert refused(host) == f"wants a name and a password\n  hint: {LOG_IN}"
+        docker_config.write_text(json.dumps({"auths": {host: {"auth": "JSU="}}}))
+        wrong = f"what docker's config.json has for {host} is no name and password"
+        assert refused(host) == f"{wrong}\n  hint: {LOG_IN}"
+
+
+def test_credentials_of_another_registry_are_not_sent(docker_config: Path) -> None:
+    log_in(docker_config, "registry.example.org")
+    with running(State("basic")) as host, pytest.raises(FetchError, match="wants a name and a password"):
+        at(host).offers(BLOB)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"config": []}',
+        b'{"config": {"mediaType": "other"}}',
+        b'{"config": {"mediaType": "%s"}}' % ENVELOPE.encode(),
+        b"[" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_a_manifest_that_leads_to_no_record(manifest: bytes) -> None:
+    with running(State(manifests={TAG: manifest})) as host:
+        assert at(host).record(TAG) is None
+
+
+def test_a_digest_in_a_manifest_leads_nowhere_else() -> None:
+    config = {"mediaType": ENVELOPE, "digest": "../../../token"}
+    with running(State(manifests={TAG: json.dumps({"config": config}).encode()})) as host:
+        assert at(host).record(TAG) is None
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_one_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, large: bool) -> None:
+    (tmp_path / "x").write_bytes(DATA)
+    monkeypatch.setattr(registry, "LARGE", 0 if large else len(DATA))
+    with running(State(refuses=True)) as host:
+        with pytest.raises(PipelineError) as caught:
+            at(host).put(BLOB, tmp_path / "x")
+        assert caught.value.message.startswith(f"oci+http://{host}/team/iso: does not take x: ")
+
+
+def test_credentials_that_are_wrong_are_told_at_once(docker_config: Path, tmp_path: Path) -> None:
+    with running(State("basic")) as host:
+        docker_config.write_text(json.dumps({"auths": {host: {"auth": "bWU6d3Jvbmc="}}}))
+        with pytest.raises(PipelineError) as caught:
+            at(host).put(BLOB, tmp_path / "x")
+    assert str(caught.value) == f"oci+http://{host}/team/iso: HTTP 401 Unauthorized\n  hint: {LOG_IN}"
