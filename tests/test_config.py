@@ -26,6 +26,38 @@ from pipeline import config
             ["", "a.deb", "pool/a", "pool/../a.deb", "pool/a?.deb", "pool/a b.deb", "pool//a.deb"],
         ),
         (
+            config.CacheName,
+            [
+                "file:../cache",
+                "file:/srv/cache",
+                "https://x.example/a/b",
+                "http://127.0.0.1:8000",
+                "oci://x.example/team/iso-cache",
+                "oci+http://[::1]:5000/a__b",
+            ],
+            [
+                "",
+                "file:",
+                "file:a\nb",
+                "/srv/cache",
+                "ftp://x.example",
+                "https://x.example/?a",
+                "oci://x.example",
+                "oci://x.example/A",
+                "oci://x.example/a:tag",
+                "oci://x.example/a/../b",
+                "oci://me:secret@x.example/a",
+            ],
+        ),
+        (
+            config.PublicKey,
+            [
+                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'b' * 43}",
+                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'/' * 43} me",
+            ],
+            ["", "ssh-ed25519 AAAA", f"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAI{'b' * 43}"],
+        ),
+        (
             config.Url,
             ["http://a", "https://a.example:1/b%20c", "http://[::1]/x"],
             [
