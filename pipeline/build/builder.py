@@ -162,8 +162,8 @@ class Builder:
         if not remotes:
             return None
         outputs, seconds = self.locked.get(key), 0.0
-        if outputs is None and (record := remotes.record(key)):
-            outputs, seconds = record.outputs, record.seconds
+        if outputs is None and (claim := remotes.claim(key)):
+            outputs, seconds = claim.outputs, claim.seconds
         if outputs is None or set(outputs) != set(step.outputs):
             return None
         left = (blob for name, blob in outputs.items() if name not in step.published)
@@ -175,8 +175,8 @@ class Builder:
         """Return the path of a blob, fetched from a remote cache if need be; None where none has it."""
         path = self.store.find(blob)
         if path is None and self.store.remotes():
-            from pipeline.store.answer import FetchError  # they take longer to load than doing nothing
             from pipeline.store.download import fetch
+            from pipeline.store.reply import FetchError  # they take longer to load than doing nothing
 
             with contextlib.suppress(FetchError):
                 path = fetch(self.store, blob, (), what, _progress(line, blob))

@@ -22,7 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.report import size_text
 from pipeline.sandbox.discovery import connect
 from pipeline.sandbox.docker import Engine
-from pipeline.store.answer import ca_bundle
+from pipeline.store.reply import ca_bundle
 
 SPACE_NEEDED = 8 * 10**9  # bytes: packages, layers and their images, a kernel's object files, results
 SLOWER = "boot tests run without it, in a few seconds more"

@@ -234,7 +234,7 @@ COMMANDS = {
     ),
     "cache": Command(
         "push FOLDER|oci://…: copy what was built, and the packages for it, to a cache for others",
-        "cache:cache",
+        "push:push",
         (_option("key", "", "sign what is not locked with this key of OpenSSH (ssh-ed25519)"),),
         words="arguments",
     ),

@@ -9,9 +9,9 @@ from pipeline.debian.deb import control
 from pipeline.debian.lock import Package
 from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
-from pipeline.store.answer import FetchError
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import fetch
+from pipeline.store.reply import FetchError
 
 DOWNLOADS = 4  # at a time: what one mirror gladly gives
 

@@ -24,9 +24,9 @@ from pipeline.sandbox.run import Work
 from pipeline.sandbox.terminal import attach
 from pipeline.sandbox.transfer import add_bytes, add_file, add_folder, extract
 from pipeline.steps.runner import ENVIRONMENT
-from pipeline.store.answer import ca_bundle
 from pipeline.store.cache import Store
 from pipeline.store.files import explained
+from pipeline.store.reply import ca_bundle
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 

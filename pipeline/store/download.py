@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pipeline.store.answer import CHUNK, NO_HEADERS, STOPPED, Answer, FetchError, TooSlowError, short
 from pipeline.store.cache import Blob, Store
 from pipeline.store.files import explained
+from pipeline.store.reply import CHUNK, NO_HEADERS, STOPPED, FetchError, Reply, TooSlowError, short
 
 ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
@@ -62,7 +62,7 @@ def _attempt(
     if done >= blob.size:
         part.unlink()
         done, digest = 0, hashlib.sha256()
-    answer = Answer(url, stopped, headers, start=done)
+    answer = Reply(url, stopped, headers, start=done)
     with contextlib.closing(answer):
         status, reason = answer.status()
         if status in FINAL:
@@ -182,7 +182,7 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
 
     Raises FetchError where it sends nothing, or not all that it announced.
     """
-    answer = Answer(url, store.stopped)
+    answer = Reply(url, store.stopped)
     with contextlib.closing(answer), store.scratch() as scratch:
         try:
             status, reason = answer.status()

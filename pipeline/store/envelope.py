@@ -1,4 +1,4 @@
-"""Who vouches for what a step made: records in signed envelopes.
+"""Who vouches for what a step made: claims in signed envelopes.
 
 An envelope is DSSE (https://github.com/secure-systems-lab/dsse/blob/master/protocol.md), the signature is
 Ed25519 (RFC 8032) with a key as `ssh-keygen -t ed25519` makes it.
@@ -26,7 +26,7 @@ MAKE_ONE = "`ssh-keygen -t ed25519 -N '' -f FILE` makes one"
 
 
 @dataclass(frozen=True)
-class Record:
+class Claim:
     """What the step with this key made, by the outputs' names, and how many seconds it took."""
 
     key: Sha256
@@ -70,9 +70,9 @@ def private_key(path: Path) -> "Ed25519PrivateKey":
     return key
 
 
-def seal(record: Record, key: "Ed25519PrivateKey") -> bytes:
-    """Return the envelope of a record, signed."""
-    payload = json.dumps(asdict(record), sort_keys=True).encode()
+def seal(claim: Claim, key: "Ed25519PrivateKey") -> bytes:
+    """Return the envelope of a claim, signed."""
+    payload = json.dumps(asdict(claim), sort_keys=True).encode()
     envelope = {
         "payloadType": KIND,
         "payload": base64.b64encode(payload).decode(),
@@ -81,8 +81,8 @@ def seal(record: Record, key: "Ed25519PrivateKey") -> bytes:
     return json.dumps(envelope).encode() + b"\n"
 
 
-def opened(envelope: bytes, keys: Sequence[str]) -> Record | None:
-    """Return the record in an envelope that one of `keys` has signed; None for anything else.
+def opened(envelope: bytes, keys: Sequence[str]) -> Claim | None:
+    """Return the claim in an envelope that one of `keys` has signed; None for anything else.
 
     `keys` are lines of `ssh-ed25519`, as a `.pub` file has them and `config.PublicKey` accepts.
     """
@@ -100,8 +100,8 @@ def opened(envelope: bytes, keys: Sequence[str]) -> Record | None:
         for signature in found.signatures:
             try:
                 cast("Ed25519PublicKey", key).verify(signature.sig, _signed_bytes(found.payload))
-                record: Record | None = config.adapter(Record).validate_json(found.payload)
+                claim: Claim | None = config.adapter(Claim).validate_json(found.payload)
             except (InvalidSignature, ValidationError):
                 continue
-            return record
+            return claim
     return None

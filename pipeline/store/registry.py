@@ -21,9 +21,9 @@ import requests
 
 from pipeline.config import is_url
 from pipeline.errors import PipelineError
-from pipeline.store.answer import TIMEOUT, Answer, FetchError, TooSlowError, ca_bundle, short
 from pipeline.store.cache import Blob
 from pipeline.store.remote import Get, small
+from pipeline.store.reply import TIMEOUT, FetchError, Reply, TooSlowError, ca_bundle, short
 
 if TYPE_CHECKING:
     from oras.provider import Registry as Client
@@ -72,7 +72,7 @@ class Registry:
         """Ask for a blob without its content."""
         return small(self._blob(f"sha256:{blob.sha256}"), self.stopped, self.headers(), "HEAD") is not None
 
-    def record(self, key: str) -> bytes | None:
+    def claim(self, key: str) -> bytes | None:
         """Return the config of the key's manifest, if it is an envelope."""
         accept = {"Accept": MANIFEST}
         found = small(f"{self.base}/manifests/{key}", self.stopped, {**self.headers(), **accept})
@@ -112,7 +112,7 @@ class Registry:
 
     def _challenge(self, method: str, url: str) -> str:
         """Return what a request without credentials is answered, "" where it needs none."""
-        answer = Answer(url, self.stopped, method=method)
+        answer = Reply(url, self.stopped, method=method)
         with contextlib.closing(answer):
             try:
                 status, _ = answer.status()

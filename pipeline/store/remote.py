@@ -1,4 +1,4 @@
-"""Caches elsewhere: a folder, a web server or a registry that has blobs by digest, and signed records by key.
+"""Caches elsewhere: a folder, a web server or a registry that has blobs by digest, and signed claims by key.
 
 None of them is trusted. A folder, and what a web server serves of it:
 
@@ -18,13 +18,13 @@ from typing import Protocol, TypeVar
 
 import requests
 
-from pipeline.store.answer import NO_HEADERS, STOPPED, Answer, FetchError, TooSlowError, short
 from pipeline.store.cache import Blob
-from pipeline.store.envelope import Record, opened
+from pipeline.store.envelope import Claim, opened
 from pipeline.store.files import explained
+from pipeline.store.reply import NO_HEADERS, STOPPED, FetchError, Reply, TooSlowError, short
 
 MOST = 1 << 20
-"""Bytes of a record, or of what leads to one."""
+"""Bytes of a claim, or of what leads to one."""
 
 ATTEMPTS = 2
 PAUSE = 0.5  # seconds
@@ -55,7 +55,7 @@ class Remote(Protocol):
     def offers(self, blob: Blob) -> bool:
         """Tell whether it says that it has the blob."""
 
-    def record(self, key: str) -> bytes | None:
+    def claim(self, key: str) -> bytes | None:
         """Return what it says of the step with this key, None for nothing."""
 
 
@@ -65,7 +65,7 @@ def small(
     """Return what a URL sends, at most MOST bytes; None where there is nothing. Raises FetchError."""
     reason = ""
     for _ in range(ATTEMPTS):
-        answer = Answer(url, stopped, headers, method=method)
+        answer = Reply(url, stopped, headers, method=method)
         try:
             status, text = answer.status()
             if status in ABSENT:
@@ -75,7 +75,7 @@ def small(
                 for piece in answer.pieces():
                     found += piece
                     if len(found) > MOST:
-                        raise FetchError(f"a record of more than {MOST} bytes")
+                        raise FetchError(f"a claim of more than {MOST} bytes")
                 return found
             reason = f"HTTP {status} {text}"
             if status not in UNSETTLED:
@@ -140,7 +140,7 @@ class Folder:
         """Tell whether there is a file of this name and size."""
         return _size(self.path / "blobs" / blob.sha256) == blob.size
 
-    def record(self, key: str) -> bytes | None:
+    def claim(self, key: str) -> bytes | None:
         """Return the file about a key."""
         path = self.path / "results" / f"{key}.json"
         return None if _size(path) is None else b"".join(_pieces(path, MOST))
@@ -162,7 +162,7 @@ class Web:
         """Ask for a blob without its content."""
         return small(f"{self.name}/blobs/{blob.sha256}", self.stopped, method="HEAD") is not None
 
-    def record(self, key: str) -> bytes | None:
+    def claim(self, key: str) -> bytes | None:
         """Download the file about a key."""
         return small(f"{self.name}/results/{key}.json", self.stopped)
 
@@ -171,7 +171,7 @@ class Web:
 class Remotes:
     """Caches in the order in which they are asked; one that fails, or lies, is not asked again.
 
-    `keys` are the public keys whose signature a record needs, `note` is told what failed, and `taken` counts
+    `keys` are the public keys whose signature a claim needs, `note` is told what failed, and `taken` counts
     the bytes that came.
     """
 
@@ -227,12 +227,12 @@ class Remotes:
         """Tell whether one of them says that it has the blob."""
         return bool(self._asked(lambda remote: remote.offers(blob) or None))
 
-    def record(self, key: str) -> Record | None:
+    def claim(self, key: str) -> Claim | None:
         """Return what the step with this key made, as the first says that has it signed by one of `keys`."""
 
-        def one(remote: Remote) -> Record | None:
-            found = remote.record(key)
-            record = opened(found, self.keys) if found else None
-            return record if record and record.key == key else None
+        def one(remote: Remote) -> Claim | None:
+            found = remote.claim(key)
+            claim = opened(found, self.keys) if found else None
+            return claim if claim and claim.key == key else None
 
         return self._asked(one) if self.keys else None

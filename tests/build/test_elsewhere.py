@@ -12,7 +12,7 @@ from pipeline.build.rules import CheckError
 from pipeline.plan.step import Step
 from pipeline.report import Line
 from pipeline.store.cache import Blob, Result, Store
-from pipeline.store.envelope import Record, seal
+from pipeline.store.envelope import Claim, seal
 from pipeline.store.remote import Folder, Remotes
 from tests.build.test_build import doubled
 from tests.fixtures.caches import KEY, STRANGER, public, put
@@ -137,9 +137,9 @@ def signed(shop: Shop, step: Step, text: bytes, *, by: object = KEY, key: str = 
     """Have the cache say, signed, that the step made this."""
     blob = put(others(shop), text)
     about = shop.builder().key(step) or ""
-    record = Record(key or about, {"made": blob}, 2.5)
+    claim = Claim(key or about, {"made": blob}, 2.5)
     (others(shop) / "results").mkdir(exist_ok=True)
-    (others(shop) / f"results/{about}.json").write_bytes(seal(record, by))  # type: ignore[arg-type]
+    (others(shop) / f"results/{about}.json").write_bytes(seal(claim, by))  # type: ignore[arg-type]
     return blob
 
 

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from pipeline.errors import PipelineError
-from pipeline.store import answer
-from pipeline.store.answer import FetchError, ca_bundle
+from pipeline.store import reply
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import fetch
+from pipeline.store.reply import FetchError, ca_bundle
 from tests.fixtures.artifact_server import CONTENT, WRONG, Server
 
 BLOB = Blob(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -33,7 +33,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between attempts, which tests do not take."""
     taken: list[float] = []
     monkeypatch.setattr("time.sleep", taken.append)
-    monkeypatch.setattr(answer, "CHUNK", 1000)  # what a connection that breaks may lose
+    monkeypatch.setattr(reply, "CHUNK", 1000)  # what a connection that breaks may lose
     return taken
 
 
@@ -101,8 +101,8 @@ def test_a_server_that_behaves_so(row: Row, server: Server, store: Store) -> Non
 def test_a_source_that_trickles_is_left_for_the_next(
     behaviour: str, thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "WINDOW", 0.3)
-    monkeypatch.setattr(answer, "LEAST", 4000)
+    monkeypatch.setattr(reply, "WINDOW", 0.3)
+    monkeypatch.setattr(reply, "LEAST", 4000)
     server = Server(thread_server)
     started = time.monotonic()
     with pytest.raises(FetchError) as caught:
@@ -118,15 +118,15 @@ def test_a_source_that_trickles_is_left_for_the_next(
 def test_a_slow_source_is_not_left_while_enough_comes(
     thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "LEAST", 2000)
-    monkeypatch.setattr(answer, "WINDOW", 5)
+    monkeypatch.setattr(reply, "LEAST", 2000)
+    monkeypatch.setattr(reply, "WINDOW", 5)
     assert fetch(store, BLOB, [Server(thread_server).url("slow")], "x").read_bytes() == CONTENT
 
 
 def test_attempts_that_bring_little_have_an_end(
     thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "CHUNK", 10)
+    monkeypatch.setattr(reply, "CHUNK", 10)
     server = Server(thread_server)
     crumbs = server.url("crumbs")
     with pytest.raises(FetchError) as caught:

@@ -1,4 +1,4 @@
-"""Who vouches for a record: signatures that hold, and all that does not."""
+"""Who vouches for a claim: signatures that hold, and all that does not."""
 
 import base64
 import json
@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pipeline.errors import PipelineError
-from pipeline.store.envelope import KIND, MAKE_ONE, Record, opened, private_key, seal
+from pipeline.store.envelope import KIND, MAKE_ONE, Claim, opened, private_key, seal
 from tests.conftest import lacking
 from tests.fixtures.caches import KEY, STRANGER, blob_of, public, write_key
 
-RECORD = Record("1" * 64, {"made": blob_of(b"made")}, 1.5)
-SEALED = seal(RECORD, KEY)
+CLAIM = Claim("1" * 64, {"made": blob_of(b"made")}, 1.5)
+SEALED = seal(CLAIM, KEY)
 
 
 def test_what_is_sealed_opens_with_the_key() -> None:
-    assert opened(SEALED, [public(STRANGER), public(KEY) + " build@example.org"]) == RECORD
+    assert opened(SEALED, [public(STRANGER), public(KEY) + " build@example.org"]) == CLAIM
 
 
 def changed(**fields: Any) -> bytes:
@@ -62,7 +62,7 @@ RIGHT = base64.b64decode(json.loads(SEALED)["payload"])
         changed(signatures=[{"sig": base64.b64encode(bytes(64)).decode()}]),
         changed(signatures=[{"sig": "AA=="}]),
         changed(more=1),
-        seal(RECORD, STRANGER),
+        seal(CLAIM, STRANGER),
         signed(RIGHT, "other"),
         signed(b"{}"),
         signed(RIGHT.replace(b'"size": 4', b'"size": -4')),
@@ -75,7 +75,7 @@ def test_what_does_not_hold_is_none(envelope: bytes) -> None:
 
 
 def test_the_control_holds() -> None:
-    assert opened(signed(RIGHT), [public(KEY)]) == RECORD
+    assert opened(signed(RIGHT), [public(KEY)]) == CLAIM
     assert opened(SEALED, []) is None
 
 
@@ -85,7 +85,7 @@ def test_a_key_of_ssh_keygen(tmp_path: Path) -> None:
     path = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     line = path.with_suffix(".pub").read_text().strip()
-    assert opened(seal(RECORD, private_key(path)), [line]) == RECORD
+    assert opened(seal(CLAIM, private_key(path)), [line]) == CLAIM
 
 
 def key_file(kind: str) -> bytes:

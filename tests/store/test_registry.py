@@ -9,18 +9,18 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.store import registry
-from pipeline.store.answer import FetchError
 from pipeline.store.cache import Store
 from pipeline.store.download import fetch
-from pipeline.store.envelope import Record, seal
+from pipeline.store.envelope import Claim, seal
 from pipeline.store.registry import CONTENT, ENVELOPE, LOG_IN, NOTHING, Registry
 from pipeline.store.remote import Remotes
+from pipeline.store.reply import FetchError
 from tests.fixtures.caches import KEY, blob_of, public
 from tests.fixtures.registry import PASSWORD, State, running
 
 DATA, TAG = b"made" * 1000, "1" * 64
 BLOB = blob_of(DATA)
-SEALED = seal(Record(TAG, {"made": BLOB}, 1), KEY)
+SEALED = seal(Claim(TAG, {"made": BLOB}, 1), KEY)
 
 
 @pytest.fixture(params=["", "basic", "bearer"])
@@ -90,10 +90,10 @@ def test_what_is_pushed_is_there(
     said: list[str] = []
     remotes = Remotes([at(host)], [public(KEY)], said.append)
     store = Store(tmp_path / "cache", lambda: remotes)
-    assert remotes.record(TAG) == Record(TAG, {"made": BLOB}, 1)
+    assert remotes.claim(TAG) == Claim(TAG, {"made": BLOB}, 1)
     assert remotes.offers(BLOB)
     assert not remotes.offers(blob_of(b"other"))
-    assert remotes.record("2" * 64) is None
+    assert remotes.claim("2" * 64) is None
     assert fetch(store, BLOB, (), "it").read_bytes() == DATA
     assert said == []
 
@@ -184,13 +184,13 @@ def test_credentials_of_another_registry_are_not_sent(docker_config: Path) -> No
 )
 def test_a_manifest_that_leads_to_no_record(manifest: bytes) -> None:
     with running(State(manifests={TAG: manifest})) as host:
-        assert at(host).record(TAG) is None
+        assert at(host).claim(TAG) is None
 
 
 def test_a_digest_in_a_manifest_leads_nowhere_else() -> None:
     config = {"mediaType": ENVELOPE, "digest": "../../../token"}
     with running(State(manifests={TAG: json.dumps({"config": config}).encode()})) as host:
-        assert at(host).record(TAG) is None
+        assert at(host).claim(TAG) is None
 
 
 @pytest.mark.parametrize("large", [False, True])

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.store import answer, remote
-from pipeline.store.answer import FetchError
+from pipeline.store import remote, reply
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import fetch
-from pipeline.store.envelope import Record, seal
+from pipeline.store.envelope import Claim, seal
 from pipeline.store.places import remote_of
 from pipeline.store.remote import Folder, Remotes, Web
+from pipeline.store.reply import FetchError
 from tests.fixtures.artifact_server import CONTENT, WRONG, Server
 from tests.fixtures.caches import KEY, STRANGER, blob_of, public, put, served
 
 BLOB = Blob(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 WANTED = f"expected 8000 bytes, SHA-256 {BLOB.sha256}"
-RECORD = Record("1" * 64, {"made": BLOB}, 1.5)
+CLAIM = Claim("1" * 64, {"made": BLOB}, 1.5)
 
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr(answer, "CHUNK", 1000)
+    monkeypatch.setattr(reply, "CHUNK", 1000)
 
 
 class Place:
@@ -82,7 +82,7 @@ def test_a_server_that_fails_or_lies_is_left_for_the_next_and_not_asked_again(
 
 
 def test_one_that_trickles(thread_server: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "WINDOW", 0.3)
+    monkeypatch.setattr(reply, "WINDOW", 0.3)
     for behaviour in ("trickle", "trickle-headers"):
         url = Server(thread_server).url(behaviour)
         place.ask(url)
@@ -149,10 +149,10 @@ def test_what_is_no_record_is_none_and_a_long_one_is_not_read(
 ) -> None:
     url = Server(thread_server).url("good")
     place.ask(url)
-    assert (place.remotes.record("1" * 64), place.said) == (None, [])
+    assert (place.remotes.claim("1" * 64), place.said) == (None, [])
     monkeypatch.setattr(remote, "MOST", 100)
-    assert place.remotes.record("1" * 64) is None
-    assert place.said == [f"the cache {url} is not asked any more: a record of more than 100 bytes"]
+    assert place.remotes.claim("1" * 64) is None
+    assert place.said == [f"the cache {url} is not asked any more: a claim of more than 100 bytes"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "web"])
@@ -161,16 +161,16 @@ def test_a_folder_and_what_a_web_server_makes_of_it(kind: str, place: Place, tmp
     put(folder, CONTENT)
     (folder / "results").mkdir()
     for key, signer in (("1", KEY), ("2", KEY), ("3", STRANGER)):  # the second is about another key
-        (folder / f"results/{key * 64}.json").write_bytes(seal(RECORD, signer))
+        (folder / f"results/{key * 64}.json").write_bytes(seal(CLAIM, signer))
     with served(folder) as (url, _):
         place.ask(url if kind == "web" else f"file:{folder}")
         assert place.remotes.offers(BLOB)
         assert not place.remotes.offers(blob_of(b"other"))
         assert place.fetch() == CONTENT
-        found = {key: place.remotes.record(key * 64) for key in "1234"}
-        assert found == {"1": RECORD, "2": None, "3": None, "4": None}
+        found = {key: place.remotes.claim(key * 64) for key in "1234"}
+        assert found == {"1": CLAIM, "2": None, "3": None, "4": None}
         place.remotes.keys = ()
-        assert place.remotes.record("1" * 64) is None
+        assert place.remotes.claim("1" * 64) is None
         with pytest.raises(FetchError):
             place.fetch(blob_of(b"other"))
     assert place.said == []

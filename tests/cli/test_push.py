@@ -10,7 +10,7 @@ from rich.console import Console
 from pipeline.build.record import made
 from pipeline.build.session import Session
 from pipeline.cli import commands, realise
-from pipeline.cli.cache import cache, entries, judge, taken_from_outside
+from pipeline.cli.push import bundles, judge, push, taken_from_outside
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned, Step
 from pipeline.project import outputs
@@ -114,7 +114,7 @@ MADE = {"doubled": "ABC!ABC!", "made": "ABC?"}
 
 
 def test_a_folder_on_a_web_server(ours: Machine, theirs: Machine, shop: Shop) -> None:
-    cache(ours.session(), ["push", "others"], "")
+    push(ours.session(), ["push", "others"], "")
     assert not (ours.root / "others/results").exists()
     with served(ours.root / "others") as (url, asked):
         theirs.ask(url)
@@ -137,11 +137,11 @@ def test_a_folder_on_a_web_server(ours: Machine, theirs: Machine, shop: Shop) ->
 
 def test_what_is_signed_needs_no_lock(ours: Machine, theirs: Machine, shop: Shop) -> None:
     write_key(ours.root / "key")
-    cache(ours.session(), ["push", "others"], "key")
+    push(ours.session(), ["push", "others"], "key")
     files = (ours.root / "others/results").iterdir()
-    records = {path.stem: opened(path.read_bytes(), [public(KEY)]) for path in files}
-    assert len(records) == 3
-    assert all(record and record.key == key for key, record in records.items())
+    claims = {path.stem: opened(path.read_bytes(), [public(KEY)]) for path in files}
+    assert len(claims) == 3
+    assert all(claim and claim.key == key for key, claim in claims.items())
     (theirs.root / outputs.PATH).unlink()
     theirs.ask(f"file:{ours.root}/others", keys=(public(KEY),))
     session = theirs.build()
@@ -151,7 +151,7 @@ def test_what_is_signed_needs_no_lock(ours: Machine, theirs: Machine, shop: Shop
 @pytest.mark.parametrize("how", ["no key", "from source"])
 def test_what_nobody_vouches_for_is_built(ours: Machine, theirs: Machine, shop: Shop, how: str) -> None:
     write_key(ours.root / "key")
-    cache(ours.session(), ["push", "others"], "key")
+    push(ours.session(), ["push", "others"], "key")
     if how == "no key":
         (theirs.root / outputs.PATH).unlink()
         theirs.ask(f"file:{ours.root}/others")
@@ -167,14 +167,14 @@ def test_a_registry(ours: Machine, theirs: Machine, shop: Shop) -> None:
     write_key(ours.root / "key")
     with running(State()) as host:
         name = f"oci+http://{host}/team/iso"
-        cache(ours.session(), ["push", name], "key")
+        push(ours.session(), ["push", name], "key")
         theirs.ask(name, keys=(public(KEY),))
         theirs.build()
     assert (theirs.artifacts(), shop.engine.runs) == (MADE, [])
 
 
 def test_what_is_said_of_a_push(ours: Machine, screen: io.StringIO) -> None:
-    cache(ours.session(), ["push", "others"], "")
+    push(ours.session(), ["push", "others"], "")
     lines = screen.getvalue().splitlines()
     assert [line.partition("  ")[0] for line in lines] == [
         "✓ packages of container toy",
@@ -187,23 +187,23 @@ def test_what_is_said_of_a_push(ours: Machine, screen: io.StringIO) -> None:
 
 
 def test_what_a_machine_lacks_is_not_pushed(theirs: Machine, ours: Machine, screen: io.StringIO) -> None:
-    cache(ours.session(), ["push", "others"], "")
+    push(ours.session(), ["push", "others"], "")
     theirs.ask(f"file:{ours.root}/others")
     theirs.build()
     screen.truncate(screen.seek(0))
     theirs_again = theirs.session()
-    cache(theirs_again, ["push", "more"], "")
+    push(theirs_again, ["push", "more"], "")
     said = screen.getvalue()
     assert "not pushed, as this machine has not all of it: toy:x\n" in said
     assert "✓ toy:double" in said
     theirs_again.store.forget(theirs_again.builder.key(plan(ours.shop)[2]) or "")
-    cache(theirs.session(), ["push", "more"], "")
+    push(theirs.session(), ["push", "more"], "")
     assert "not pushed, as it was not built: toy:third\n" in screen.getvalue()
 
 
 def test_a_blob_that_was_spoiled_there_is_pushed_again(ours: Machine) -> None:
     for _ in range(2):
-        cache(ours.session(), ["push", "others"], "")
+        push(ours.session(), ["push", "others"], "")
         path = ours.root / "others/blobs" / blob_of(b"ABC!").sha256
         assert path.read_bytes() == b"ABC!"
         path.write_bytes(b"ABD!")
@@ -237,7 +237,7 @@ def test_the_packages_of_a_container_and_what_is_downloaded(ours: Machine, shop:
     step = shop.step(inputs=inputs)
     wanted = {"a": Blob(package.sha256, package.size), "b": Blob("1" * 64, 1)}
     assert taken_from_outside(step) == wanted
-    found = dict(entries(ours.session()))
+    found = dict(bundles(ours.session()))
     assert list(found) == ["packages of container toy", "toy:x", "files for toy:double", "toy:double"]
     assert found["packages of container toy"].tag == f"installer-iso-toy-{'2' * 16}"
 
@@ -252,7 +252,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_summary_says_what_was_fetched_and_what_was_built(
     ours: Machine, theirs: Machine, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache(ours.session(), ["push", "others"], "")
+    push(ours.session(), ["push", "others"], "")
     theirs.ask(f"file:{ours.root}/others")
     session = theirs.build()
     screen.truncate(screen.seek(0))

@@ -47,7 +47,7 @@ def ca_bundle() -> str:
     return certifi.where()
 
 
-class Answer:
+class Reply:
     """What a source sends, read in a thread of its own: `pieces` waits for each of them only so long.
 
     A read's own time-out begins anew with every byte, in the headers, too. A thread whose source trickles is

@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned, Step, distinct
 from pipeline.report import size_text
 from pipeline.store.cache import Blob, Store
-from pipeline.store.envelope import Record, private_key, seal
+from pipeline.store.envelope import Claim, private_key, seal
 from pipeline.store.files import copy_digested, explained, replacing, sha256_of
 from pipeline.store.places import FILE, folder_of
 from pipeline.store.registry import ENVELOPE, NOTHING, Registry
@@ -24,7 +24,7 @@ USAGE = "`./doit cache push FOLDER`, or `./doit cache push oci://registry/reposi
 
 
 @dataclass(frozen=True)
-class Entry:
+class Bundle:
     """Blobs that belong together, by name, and who vouches for them, if anybody has to."""
 
     tag: str
@@ -35,8 +35,8 @@ class Entry:
 class Target(Protocol):
     """A cache that is filled."""
 
-    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
-        """Have an entry there whose blobs lie at these paths, by digest."""
+    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
+        """Have a bundle there whose blobs lie at these paths, by digest."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class FolderTarget:
 
     path: Path
 
-    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
+    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
         """See `Target`."""
         del store
         with explained(self.path, "write", cache=False):
-            for blob in entry.blobs.values():
+            for blob in bundle.blobs.values():
                 place = self.path / "blobs" / blob.sha256
                 if not (place.is_file() and sha256_of(place) == blob.sha256):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     with replacing(place) as file:
                         copy_digested(paths[blob.sha256], file)
-            if entry.envelope is not None:
+            if bundle.envelope is not None:
                 (self.path / "results").mkdir(parents=True, exist_ok=True)
-                with replacing(self.path / "results" / f"{entry.tag}.json") as file:
-                    file.write(entry.envelope)
+                with replacing(self.path / "results" / f"{bundle.tag}.json") as file:
+                    file.write(bundle.envelope)
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ class RegistryTarget:
 
     registry: Registry
 
-    def push(self, entry: Entry, store: Store, paths: Mapping[str, Path]) -> None:
+    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
         """See `Target`."""
-        for blob in entry.blobs.values():
+        for blob in bundle.blobs.values():
             self.registry.put(blob, paths[blob.sha256])
         with store.scratch() as scratch:
             path = scratch / "config"
-            path.write_bytes(entry.envelope or b"{}")
+            path.write_bytes(bundle.envelope or b"{}")
             config = store.add(path)
             self.registry.put(config, store.find(config) or path)
-        self.registry.note(entry.tag, entry.blobs, (config, ENVELOPE if entry.envelope else NOTHING))
+        self.registry.note(bundle.tag, bundle.blobs, (config, ENVELOPE if bundle.envelope else NOTHING))
 
 
 def judge(arguments: Sequence[str]) -> None:
@@ -90,7 +90,7 @@ def judge(arguments: Sequence[str]) -> None:
         )
 
 
-def cache(session: Session, arguments: list[str], key: str) -> None:
+def push(session: Session, arguments: list[str], key: str) -> None:
     """Fill the cache that the arguments name. Raises PipelineError where it does not take all of it."""
     judge(arguments)
     name, here = arguments[1], Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root))
@@ -101,19 +101,19 @@ def cache(session: Session, arguments: list[str], key: str) -> None:
         else FolderTarget(folder_of(name, here))
     )
     taken: dict[str, int] = {}
-    for what, entry in entries(session, signer):
-        paths = {blob.sha256: session.store.find(blob) for blob in entry.blobs.values()}
+    for what, bundle in bundles(session, signer):
+        paths = {blob.sha256: session.store.find(blob) for blob in bundle.blobs.values()}
         there = {digest: path for digest, path in paths.items() if path}
         if len(there) < len(paths):
             session.report.print(f"not pushed, as this machine has not all of it: {what}", style="yellow")
             continue
         with session.report.step(what):
-            target.push(entry, session.store, there)
-        taken |= {blob.sha256: blob.size for blob in entry.blobs.values()}
+            target.push(bundle, session.store, there)
+        taken |= {blob.sha256: blob.size for blob in bundle.blobs.values()}
     session.report.print(f"{name}: {len(taken)} blobs, {size_text(sum(taken.values()))}")
 
 
-def entries(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iterator[tuple[str, Entry]]:
+def bundles(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iterator[tuple[str, Bundle]]:
     """Yield what a cache gets, and what people know it as: packages, files from outside, outputs of steps.
 
     Outputs that are neither locked nor signed are of no use to anybody, and left out with a word.
@@ -123,7 +123,7 @@ def entries(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
         blobs = {package.name: Blob(package.sha256, package.size) for package in lock.packages}
         yield (
             f"packages of container {lock.container}",
-            Entry(lock.tag.replace("/", "-").replace(":", "-"), blobs),
+            Bundle(lock.tag.replace("/", "-").replace(":", "-"), blobs),
         )
     for step in steps:
         key, result = session.builder.key(step), session.builder.result(step)
@@ -131,14 +131,14 @@ def entries(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
             session.report.print(f"not pushed, as it was not built: {step.name}", style="yellow")
             continue
         if blobs := taken_from_outside(step):
-            yield f"files for {step.name}", Entry(f"inputs-{key}", blobs)
+            yield f"files for {step.name}", Bundle(f"inputs-{key}", blobs)
         if signer is None and key not in session.builder.locked:
             session.report.print(
                 f"not pushed, as nobody vouches for it: {step.name}; `--key FILE` signs it", style="yellow"
             )
             continue
-        envelope = seal(Record(key, result.outputs, result.seconds), signer) if signer else None
-        yield step.name, Entry(key, result.outputs, envelope)
+        envelope = seal(Claim(key, result.outputs, result.seconds), signer) if signer else None
+        yield step.name, Bundle(key, result.outputs, envelope)
 
 
 def taken_from_outside(step: Step) -> dict[str, Blob]:
