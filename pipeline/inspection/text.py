@@ -77,12 +77,13 @@ def told(answers: Sequence[Answer]) -> Iterator[Line]:
         if answer.verdict == "not applicable" or is_folded:
             continue
         style = "dim" if answer.verdict == "unknown" else ""
-        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {_answered(answer)}", style
+        yield f"  {QUESTIONS[answer.question]:{WORDS_WIDTH}}  {answered(answer)}", style
         if boots and answer.verdict == "no" and answer.hint:
             yield f"  {'':{WORDS_WIDTH}}  hint: {answer.hint}", "dim"
 
 
-def _answered(answer: Answer) -> str:
+def answered(answer: Answer) -> str:
+    """Return what is said to a question, as one line."""
     where = "".join(f", {text}" for text in (each.text() for each in answer.conditions) if text)
     if answer.value:
         return f"{answer.value}{where}" + (f" ({answer.because})" if answer.because else "")
@@ -93,7 +94,7 @@ def evidence(answer: Answer, steps: Iterable[Step]) -> Iterator[Line]:
     """Yield how firmware comes to one answer, and the answer."""
     for step in steps:
         yield f"  {step.offset:#12x}  {step.text}", ""
-    yield f"  {QUESTIONS[answer.question]}: {_answered(answer)}", "bold"
+    yield f"  {QUESTIONS[answer.question]}: {answered(answer)}", "bold"
     if answer.hint:
         yield f"  hint: {answer.hint}", ""
 

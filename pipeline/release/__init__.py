@@ -1,0 +1,1 @@
+"""What is given to people: an image with all that explains and proves it."""

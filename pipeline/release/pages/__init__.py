@@ -1,0 +1,1 @@
+"""Pages for people: what a release is, and how its run went."""
