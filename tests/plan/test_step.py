@@ -137,6 +137,7 @@ TRAVELS = {
         "errors.py",
         "steps/runner.py",
         "steps/archive.py",
+        "steps/audit_data.py",
         "steps/cargo_config.py",
         "steps/cargo_units.py",
     ),

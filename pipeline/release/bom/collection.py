@@ -1,0 +1,199 @@
+"""What is known so far of the contents of a build: parts and links, as they are found."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from packageurl import PackageURL
+
+from pipeline.build.session import Session
+from pipeline.debian.lock import Lock, Package
+from pipeline.errors import PipelineError
+from pipeline.formats.fields import Image, chunks, open_image
+from pipeline.plan.step import Step
+from pipeline.release.bom import deb_facts, licences
+from pipeline.release.bom.components import Kind, Licence, Link, Part, Relation
+from pipeline.release.bom.deb_facts import Facts
+from pipeline.store.cache import Blob
+
+DEBIAN = "Debian"
+"""Who supplies packages."""
+
+UNKNOWN = Licence()
+
+KERNEL_SOURCE = "linux-source-"
+"""What the names of packages begin with whose licence is Linux's: to read them takes long."""
+
+
+def artifact_ref(step: Step, name: str) -> str:
+    """Return the ref of what a step publishes."""
+    return f"artifact:{step.name}/{name}"
+
+
+def container_ref(container: Lock) -> str:
+    """Return the ref of the container of a lock."""
+    return f"container:{container.tag}"
+
+
+def architecture(package: Package) -> str:
+    """Return the architecture that a locked package is for, as its file's name says."""
+    return package.path.removesuffix(".deb").rpartition("_")[2]
+
+
+class Collection:
+    """Parts and links as far as they are known; what is in an artifact is a tool no more."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.project = session, session.project
+        self.parts: dict[str, Part] = {}
+        self.links: set[Link] = set()
+        self.facts: dict[tuple[Package, bool], Facts] = {}
+
+    def add(self, part: Part) -> str:
+        """Take a part, and return its ref."""
+        if part.ref not in self.parts or self.parts[part.ref].tool:
+            self.parts[part.ref] = part
+        return part.ref
+
+    def link(self, part: str, relation: Relation, other: str) -> None:
+        """Take a relation of two parts, by their refs."""
+        self.links.add(Link(part, relation, other))
+
+    def made(self, step: Step, name: str) -> Blob:
+        """Return what a step made. Raises PipelineError where it has not been made."""
+        if (result := self.session.builder.result(step)) is None:
+            raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
+        return result.outputs[name]
+
+    def path(self, step: Step, name: str) -> Path:
+        """Return where what a step made lies. Raises PipelineError where it does not any more."""
+        if (path := self.session.store.find(self.made(step, name))) is None:
+            raise PipelineError(f"{name} of step {step.name} left the cache", "run `./doit iso` first")
+        return path
+
+    def open(self, step: Step, name: str) -> Image:
+        """Open what a step made."""
+        return open_image(self.path(step, name))
+
+    def shown(self, path: Path) -> str:
+        """Return where a file of the recipes or of the pipeline lies, as people say it."""
+        root = self.project.root
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+    def file(self, where: str, path: str, data: Image, origin: str) -> str:
+        """Take a file in the artifact `where`, and return its ref."""
+        sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
+        for chunk in chunks(data):
+            sha256.update(chunk)
+            sha1.update(chunk)
+        product = self.project.manifest.product
+        ref = f"file:{where.partition(':')[2]}/{path}"
+        self.add(
+            Part(
+                ref,
+                Kind.FILE,
+                path,
+                product.version,
+                product.name,
+                sha256.hexdigest(),
+                sha1.hexdigest(),
+                len(data),
+                origin=origin,
+            )
+        )
+        self.link(where, Relation.CONTAINS, ref)
+        return ref
+
+    def container(self, container: Lock) -> None:
+        """Take a builder container and its packages."""
+        name = container.tag.partition(":")[0]
+        own = Part(
+            container_ref(container),
+            Kind.CONTAINER,
+            name,
+            container.layer[:16],
+            self.project.manifest.product.name,
+            container.layer,
+            origin="made of Debian packages, as manifests/ says",
+            tool=True,
+        )
+        for package in container.packages:
+            self.link(self.add(own), Relation.CONTAINS, self.add(self.package(package, tool=True)))
+
+    def package(self, package: Package, licence: Licence = UNKNOWN, origin: str = "", *, tool: bool) -> Part:
+        """Return the part that a locked package is."""
+        suites = self.project.manifest.debian.archives.get(package.archive, ())
+        distribution = {"distro": suites[0].partition("-")[0]} if suites else {}
+        arch = {"arch": architecture(package)}
+        purl = PackageURL("deb", "debian", package.name, package.version, arch | distribution).to_string()
+        return Part(
+            purl,
+            Kind.DEBIAN,
+            package.name,
+            package.version,
+            DEBIAN,
+            package.sha256,
+            size=package.size,
+            licence=licence,
+            purl=purl,
+            origin=origin,
+            tool=tool,
+        )
+
+    def used_package(self, package: Package, among: Iterable[Package]) -> str:
+        """Take a package of which something is in an artifact, with what was linked into it; return its ref.
+
+        `among` are the packages of its lock, of which one may have its licence.
+        """
+        if package.name.startswith(KERNEL_SOURCE):
+            return self.add(self.package(package, licences.LINUX, tool=False))
+        others = {each.name: each for each in among}
+        facts = self.facts_of(package)
+        licence = self.licence_of(package, others)
+        source = " ".join(facts.source)
+        ref = self.add(self.package(package, licence, f"built from Debian's source {source}", tool=False))
+        for name, version in facts.linked:
+            self.link(ref, Relation.STATIC_LINK, self._source(name, version, others))
+        return ref
+
+    def of_packages(self, step: Step, ref: str, relation: Relation, names: str) -> None:
+        """Take the packages of a step's container whose names match a pattern, as parts of what it made."""
+        among = step.container.packages if step.container else ()
+        for package in among:
+            if re.fullmatch(names, package.name):
+                self.link(ref, relation, self.used_package(package, among))
+
+    def licence_of(self, package: Package, others: Mapping[str, Package]) -> Licence:
+        """Return a package's licences, which may be written down in one of `others`, by their names."""
+        facts = self.facts_of(package)
+        if not facts.copyright and facts.documented_by in others:
+            package = others[facts.documented_by]
+            facts = self.facts_of(package)
+        return licences.of_debian(facts.copyright, package.name) if facts.copyright else UNKNOWN
+
+    def facts_of(self, package: Package, *, with_files: bool = False) -> Facts:
+        """Return what a package says of itself; see `deb_facts`."""
+        if (package, True) in self.facts:
+            return self.facts[package, True]
+        if (package, with_files) not in self.facts:
+            path = self.fetched(package)
+            self.facts[package, with_files] = deb_facts.read(path, package.name, with_files=with_files)
+        return self.facts[package, with_files]
+
+    def fetched(self, package: Package) -> Path:
+        """Return where a package lies, fetched if need be."""
+        from pipeline.debian.packages import download
+
+        session = self.session
+        return download([package], session.project.sources(), session.store, lambda *_: None)[0]
+
+    def _source(self, name: str, version: str, others: Mapping[str, Package]) -> str:
+        """Take a source package of which code was linked into another one; return its ref."""
+        purl = PackageURL("deb", "debian", name, version, {"arch": "source"}).to_string()
+        built = (each for each in others.values() if self.facts_of(each).source == (name, version))
+        licence = next((self.licence_of(each, others) for each in built), UNKNOWN)
+        origin = "linked into a package, as its Built-Using says"
+        return self.add(
+            Part(purl, Kind.SOURCE, name, version, DEBIAN, licence=licence, purl=purl, origin=origin)
+        )

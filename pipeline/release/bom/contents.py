@@ -1,0 +1,157 @@
+"""Collects what is in the images of a build: which file is in which, and what each was made of.
+
+The plan says it, the locks, and the files themselves; nothing is asked of the network but Debian packages
+that the cache has lost.
+"""
+
+import hashlib
+import re
+import stat
+from pathlib import PurePosixPath
+
+from pipeline.build.session import Session
+from pipeline.debian.lock import Package
+from pipeline.formats.fields import open_image
+from pipeline.formats.initramfs import read_initramfs
+from pipeline.formats.iso9660 import read_iso9660
+from pipeline.formats.iso9660_directory import contents as iso_contents
+from pipeline.plan.step import LockedPackage, Output, Source, Step, distinct
+from pipeline.release.bom import licences, programs
+from pipeline.release.bom.collection import Collection, artifact_ref, container_ref
+from pipeline.release.bom.components import Contents, Kind, Licence, Part, Relation, sorted_contents
+from pipeline.steps import compare_kernels, hardening, initramfs, iso, kernel, packages, rust, uki
+
+REPORTS = (compare_kernels.build, hardening.build)
+
+STUB = "systemd-boot-efi"
+"""The package of the EFI stub, which is a UKI's first part."""
+
+
+def collect(session: Session) -> Contents:
+    """Return what is in everything that the steps of a checkout have made for people.
+
+    Raises PipelineError for a step that has not been made, or a program that does not say what it is of.
+    """
+    found = Collection(session)
+    steps = distinct(step for steps in session.images.values() for step in steps)
+    for container in {step.container.tag: step.container for step in steps if step.container}.values():
+        found.container(container)
+    for step in steps:
+        if step.run is rust.standard_library:
+            programs.library(found, step)
+        for name in _published(found, step):
+            _artifact(found, step, name)
+            _inside(found, step, name, artifact_ref(step, name))
+    about = session.project.manifest
+    return sorted_contents(
+        about.product.name, about.product.version, about.source_date_epoch, found.parts.values(), found.links
+    )
+
+
+def _published(found: Collection, step: Step) -> list[str]:
+    """Return what a step publishes in any image: where an image is carried, its steps publish nothing.
+
+    What it says to people about images is in none.
+    """
+    if step.run in REPORTS:
+        return []
+    return sorted({name for it in found.session.steps[step.name].values() for name in it.published})
+
+
+def _artifact(found: Collection, step: Step, name: str) -> None:
+    ref, blob, product = artifact_ref(step, name), found.made(step, name), found.project.manifest.product
+    found.add(
+        Part(
+            ref,
+            Kind.ARTIFACT,
+            name,
+            product.version,
+            product.name,
+            blob.sha256,
+            size=blob.size,
+            licence=licences.LINUX if step.run is kernel.build else Licence(),
+            origin=f"made by step {step.name}",
+        )
+    )
+    if step.container is not None:
+        found.link(container_ref(step.container), Relation.BUILD_TOOL_OF, ref)
+    for each in step.inputs.values():
+        if isinstance(each, Output) and each.name in _published(found, each.step):
+            found.link(ref, Relation.CONTAINS, artifact_ref(each.step, each.name))
+
+
+def _inside(found: Collection, step: Step, name: str, ref: str) -> None:
+    """Take what is in an artifact besides other artifacts, and what it was made of."""
+    if step.run is kernel.build:
+        found.of_packages(step, ref, Relation.GENERATED_FROM, re.escape(step.params["source"]))
+    elif step.run is rust.program:
+        programs.built(found, step, name, ref)
+    elif step.run is None:
+        programs.pinned(found, step, name, ref)
+    elif step.run is initramfs.build:
+        _initramfs(found, step, name, ref)
+    elif step.run is uki.build:
+        found.of_packages(step, ref, Relation.STATIC_LINK, STUB)
+        splash = step.inputs["splash.bmp"]
+        if isinstance(splash, Source):
+            found.file(ref, splash.path.name, open_image(splash.path), found.shown(splash.path))
+    elif step.run is iso.build:
+        image = found.open(step, name)
+        for member in read_iso9660(image).members:
+            if not member.is_directory and not member.target:
+                path, data = member.path.lstrip("/"), iso_contents(image, member)
+                found.file(ref, path, data, f"made by step {step.name}")
+
+
+def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
+    """Take the files of an initramfs: programs, files of packages and of the recipe, and an image in it."""
+    locked = _set_packages(step)
+    known: dict[str, Package] = {}
+    for package in locked:
+        for digest in found.facts_of(package, with_files=True).files:
+            known.setdefault(digest, package)
+    made = {
+        found.made(it.step, it.name).sha256: artifact_ref(it.step, it.name)
+        for it in step.inputs.values()
+        if isinstance(it, Output) and it.step.run is not packages.build
+    }
+    sources, used = _recipe_files(found, step), set()
+    for segment in read_initramfs(found.open(step, name)):
+        for entry in segment.entries:
+            if not stat.S_ISREG(entry.mode):
+                continue
+            digest, path = hashlib.sha256(bytes(entry.data)).hexdigest(), entry.name
+            if digest in made:
+                file = found.file(ref, path, entry.data, found.parts[made[digest]].origin)
+                found.link(file, Relation.COPY_OF, made[digest])
+            elif digest in known and path not in sources:
+                file = found.file(ref, path, entry.data, f"from Debian package {known[digest].name}")
+                found.link(file, Relation.EXPANDED_FROM_ARCHIVE, found.used_package(known[digest], locked))
+                used.add(known[digest])
+            else:
+                found.file(ref, path, entry.data, sources.get(path, f"made by step {step.name}"))
+    for package in locked:
+        if package not in used:
+            unused = found.add(found.package(package, tool=True))
+            found.link(unused, Relation.BUILD_DEPENDENCY_OF, ref)
+
+
+def _set_packages(step: Step) -> list[Package]:
+    """Return the Debian packages that files of an initramfs come from."""
+    taken = step.inputs["packages.tar"]
+    inputs = taken.step.inputs.values() if isinstance(taken, Output) else ()
+    return [it.package for it in inputs if isinstance(it, LockedPackage)]
+
+
+def _recipe_files(found: Collection, step: Step) -> dict[str, str]:
+    """Return where files of the recipe lie, by their paths in the initramfs."""
+    places = {
+        "rootfs": PurePosixPath(),
+        **{name: PurePosixPath("etc", name) for name in step.params["about"]},
+    }
+    return {
+        (place / relative).as_posix(): found.shown(path)
+        for name, place in places.items()
+        if isinstance(source := step.inputs[name], Source)
+        for relative, path in source.files().items()
+    }

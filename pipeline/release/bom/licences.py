@@ -1,0 +1,99 @@
+"""Turns what packages say of their licences into SPDX expressions (SPDX 2.3, annex D).
+
+What is not certainly a licence of SPDX's list becomes a LicenseRef with its text.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.release.bom.components import Licence
+
+GNU = re.compile(r"(agpl|lgpl|gpl|gfdl)-(\d)(?:\.(\d))?(?:\.0)?(\+?)", re.IGNORECASE)
+NAMES = {
+    "expat": "MIT",
+    "artistic-2": "Artistic-2.0",
+    "mpl-2": "MPL-2.0",
+    "apache-2": "Apache-2.0",
+    "apache-2.0 with llvm exception": "Apache-2.0 WITH LLVM-exception",
+    "gpl-2 with linux-syscall-note exception": "GPL-2.0-only WITH Linux-syscall-note",
+}
+"""What Debian calls differently than SPDX (https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/)."""
+
+LINUX = Licence("GPL-2.0-only WITH Linux-syscall-note")
+"""Linux, COPYING."""
+
+
+def of_debian(copyright_file: bytes, package: str) -> Licence:
+    """Return the licences of all files of a package, as its debian/copyright says.
+
+    One that machines cannot read is a single LicenseRef, whose text it is.
+    """
+    from debian.copyright import Copyright, Error
+
+    text = copyright_file.decode("utf-8", "replace")
+    try:
+        said = Copyright(text.splitlines(keepends=True), strict=False)
+        found, alone = _in(said.all_files_paragraphs()), _in(said.all_license_paragraphs())
+    except (Error, ValueError):
+        found, alone = [], []
+    if not found:
+        name = _reference(f"{package}-copyright", text)
+        return Licence(name, ((name, text),))
+    texts = {each.synopsis: each.text for each in (*alone, *found) if each.text}
+    terms, references = set(), dict[str, str]()
+    for each in found:
+        term = _expression(each.synopsis, texts, references)
+        terms |= {term} if " OR " in term else set(term.split(" AND "))
+    joined = " AND ".join(f"({term})" if " OR " in term else term for term in sorted(terms))
+    return Licence(joined, tuple(sorted(references.items())))
+
+
+def _in(paragraphs: Iterable[Any]) -> list[Any]:
+    """Return the License fields of paragraphs that have one; the library's types do not say what they are."""
+    return [each.license for each in paragraphs if each.license]
+
+
+def _expression(synopsis: str, texts: Mapping[str, str], references: dict[str, str]) -> str:
+    """Return the expression of a License field's first line; a comma binds less than `and` and `or`."""
+    parts = re.split(r",\s*(and|or)\s+", synopsis.strip(), flags=re.IGNORECASE)
+    if len(parts) > 1:
+        inner = [_expression(part, texts, references) for part in parts[::2]]
+        parts[::2] = [f"({part})" if " " in part else part for part in inner]
+    else:
+        parts = re.split(r"\s+(and|or)\s+", synopsis.strip(), flags=re.IGNORECASE)
+        parts[::2] = [_name(part, texts, references) for part in parts[::2]]
+    parts[1::2] = [part.upper() for part in parts[1::2]]
+    return " ".join(parts)
+
+
+def _name(name: str, texts: Mapping[str, str], references: dict[str, str]) -> str:
+    """Return a licence's name in SPDX's list, or that of its text, which is added to `references`."""
+    from cyclonedx.spdx import fixup_id
+
+    if match := GNU.fullmatch(name):
+        family, major, minor, later = match.groups()
+        wanted = f"{family.upper()}-{major}.{minor or 0}-{'or-later' if later else 'only'}"
+    else:
+        wanted = NAMES.get(name.lower(), name)
+    if known := wanted if " WITH " in wanted else fixup_id(wanted):
+        return known
+    text = texts.get(name) or name
+    reference = _reference(name, text)
+    references[reference] = text
+    return reference
+
+
+def _reference(name: str, text: str) -> str:
+    """Return the name of a text, which no other text has."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-") or "licence"
+    return f"LicenseRef-{plain[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def of_crate(said: str) -> Licence:
+    """Return the licence in a Cargo.toml, which is an SPDX expression, in old ones with `/` for `OR`."""
+    from cyclonedx.spdx import fixup_id, is_expression
+
+    wanted = re.sub(r"\s*/\s*", " OR ", said.strip())
+    return Licence(fixup_id(wanted) or (wanted if wanted and is_expression(wanted) else ""))

@@ -1,0 +1,130 @@
+"""Both bills of materials, by the schemas, validators and checkers that others wrote."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from ntia_conformance_checker import SbomChecker
+from spdx_tools.spdx.model import Document
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+from pipeline.build.session import Session
+from pipeline.release.bom import cyclonedx, spdx
+from pipeline.release.bom.components import Contents
+from pipeline.release.bom.contents import collect
+from tests.fixtures.release_contents import built
+
+
+@pytest.fixture
+def contents(release: Session) -> Contents:
+    return collect(release)
+
+
+def parsed(text: str, folder: Path) -> Document:
+    (folder / "sbom.spdx.json").write_text(text)
+    return parse_file(str(folder / "sbom.spdx.json"))
+
+
+def test_cyclonedx_is_valid(contents: Contents) -> None:
+    text = cyclonedx.text_of(contents)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    broken = text.replace('"bomFormat": "CycloneDX"', '"bomFormat": "none"')
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(broken) is not None
+
+
+def test_spdx_is_valid(contents: Contents, tmp_path: Path) -> None:
+    document = parsed(spdx.text_of(contents), tmp_path)
+    assert validate_full_spdx_document(document) == []
+    document.packages[0].spdx_id = "none"
+    assert validate_full_spdx_document(document) != []
+
+
+def test_spdx_has_the_minimum_elements(contents: Contents, tmp_path: Path) -> None:
+    path = tmp_path / "sbom.spdx.json"
+    text = spdx.text_of(contents)
+    path.write_text(text)
+    found = SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2")
+    assert found.compliant, found.output_json()
+    without = json.loads(text)
+    del without["packages"][0]["supplier"]
+    path.write_text(json.dumps(without))
+    assert not SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2").compliant
+
+
+def test_both_have_every_part(contents: Contents, tmp_path: Path) -> None:
+    said = json.loads(cyclonedx.text_of(contents))
+    assert [each["bom-ref"] for each in said["components"]] != []
+    assert {each["bom-ref"] for each in said["components"]} == {part.ref for part in contents.parts}
+    document = parsed(spdx.text_of(contents), tmp_path)
+    assert len(document.packages) + len(document.files) == len(contents.parts)
+    assert len(document.relationships) == len(contents.links) + len(contents.tops)
+
+
+def reached(ref: str, needs: dict[str, list[str]]) -> set[str]:
+    found, ahead = {ref}, [ref]
+    while ahead:
+        new = set(needs.get(ahead.pop(), ())) - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_cyclonedx_leads_from_the_release_to_all_that_is_in_it(contents: Contents) -> None:
+    said = json.loads(cyclonedx.text_of(contents))
+    needs = {each["ref"]: each.get("dependsOn", []) for each in said["dependencies"]}
+    found = reached("release", needs)
+    inside = {part.ref for part in contents.parts if not part.tool}
+    assert inside <= found
+    assert "container:installer-iso/rust:4444444444444444" not in found
+    scopes = {each["bom-ref"]: each["scope"] for each in said["components"]}
+    assert {ref for ref, scope in scopes.items() if scope == "required"} == inside
+
+
+def component(said: Any, ref: str) -> Any:
+    return next(each for each in said["components"] if each["bom-ref"].startswith(ref))
+
+
+def test_what_cyclonedx_says_of_a_part(contents: Contents) -> None:
+    said = json.loads(cyclonedx.text_of(contents))
+    serde = component(said, "pkg:cargo/serde@")
+    assert serde == {
+        "bom-ref": "pkg:cargo/serde@1.0.0",
+        "hashes": [{"alg": "SHA-256", "content": "5" * 64}],
+        "licenses": [{"expression": "MIT OR Apache-2.0"}],
+        "name": "serde",
+        "properties": [{"name": "installer-iso:kind", "value": "crate"}],
+        "purl": "pkg:cargo/serde@1.0.0",
+        "scope": "required",
+        "supplier": {"name": "crates.io"},
+        "type": "library",
+        "version": "1.0.0",
+    }
+    assert component(said, "crate:toy@")["licenses"] == [{"license": {"id": "MIT"}}]
+    assert "licenses" not in component(said, "pkg:cargo/cc@")
+    assert said["metadata"]["timestamp"] == "2026-11-21T00:00:00+00:00"
+
+
+def test_what_spdx_says_of_a_document(contents: Contents) -> None:
+    said = json.loads(spdx.text_of(contents))
+    assert said["documentNamespace"] == f"urn:uuid:{contents.number}"
+    assert said["creationInfo"]["created"] == "2026-11-21T00:00:00Z"
+    texts = {each["licenseId"]: each["extractedText"] for each in said["hasExtractedLicensingInfos"]}
+    assert texts["LicenseRef-odd-48b60961"] == "Do as you like."
+    (top,) = [each for each in said["relationships"] if each["relationshipType"] == "DESCRIBES"]
+    assert top["relatedSpdxElement"].startswith("SPDXRef-artifact-toy.iso-")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_whoever_writes_them_writes_the_same(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    texts = (cyclonedx.text_of(contents), spdx.text_of(contents))
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "other/cache"))
+    monkeypatch.setenv("TZ", zone)
+    other = collect(built(tmp_path / "other", backwards=True))
+    assert (cyclonedx.text_of(other), spdx.text_of(other)) == texts
+    assert str(tmp_path) not in "".join(texts)

@@ -1,0 +1,108 @@
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
+
+from pipeline.build.session import Session
+from pipeline.errors import PipelineError
+from pipeline.release import provenance
+
+SUBJECTS = {"toy.iso": "1" * 64, "Toy.efi": "2" * 64}
+
+
+def said(session: Session) -> Any:
+    return json.loads(provenance.text_of(session, SUBJECTS))
+
+
+def test_it_is_a_statement_with_a_slsa_provenance(release: Session) -> None:
+    found = said(release)
+    Statement.copy_from_pb(ParseDict(found, statement_pb2.Statement())).validate()
+    ParseDict(found["predicate"], provenance_pb2.Provenance())
+    assert (found["_type"], found["predicateType"]) == (
+        "https://in-toto.io/Statement/v1",
+        "https://slsa.dev/provenance/v1",
+    )
+    assert found["subject"] == [
+        {"name": "Toy.efi", "digest": {"sha256": "2" * 64}},
+        {"name": "toy.iso", "digest": {"sha256": "1" * 64}},
+    ]
+    assert found["predicate"]["runDetails"] == {"builder": {"id": "urn:installer-iso:builder:v1"}}
+
+
+def test_what_it_was_made_of(release: Session) -> None:
+    definition = said(release)["predicate"]["buildDefinition"]
+    assert definition["externalParameters"] == {
+        "product": "Toy",
+        "version": "1.0",
+        "recipes": ["inner", "toy"],
+    }
+    dependencies = {each["uri"]: each["digest"]["sha256"] for each in definition["resolvedDependencies"]}
+    assert dependencies["pkg:cargo/serde@1.0.0"] == "5" * 64
+    assert dependencies["pkg:cargo/unused@1.0.0"] == "7" * 64
+    assert dependencies[f"urn:sha256:{'2' * 64}"] == "2" * 64
+    packages = {uri.partition("@")[0] for uri in dependencies if uri.startswith("pkg:deb/")}
+    assert {"pkg:deb/debian/linux-source-6.12", "pkg:deb/debian/libc6"} <= packages
+    assert list(dependencies) == sorted(dependencies)
+
+
+def test_how_it_was_made(release: Session) -> None:
+    parameters = said(release)["predicate"]["buildDefinition"]["internalParameters"]
+    step = release.steps["iso:toy"]["toy"]
+    assert parameters["steps"]["iso:toy"] == {
+        "key": release.builder.key(step),
+        "container": "installer-iso/imager:6666666666666666",
+        "layer": "6" * 64,
+    }
+    assert list(parameters["steps"]["kernel:a-kernel"]) == ["key"]
+    assert set(parameters["steps"]) == set(release.steps)
+    assert parameters["sourceDateEpoch"] == "1795219200"
+
+
+def git(session: Session, *arguments: str) -> str:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=session.root, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_commit_of_a_clean_checkout(release: Session) -> None:
+    git(release, "init", "-q")
+    git(release, "add", ".")
+    git(release, "commit", "-q", "-m", "x")
+    head = git(release, "rev-parse", "HEAD")
+    definition = said(release)["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["commit"] == head
+    assert definition["resolvedDependencies"][0] == {"name": "sources", "digest": {"gitCommit": head}}
+    (release.root / "more").write_text("x")
+    definition = said(release)["predicate"]["buildDefinition"]
+    assert "commit" not in definition["externalParameters"]
+    assert "name" not in definition["resolvedDependencies"][0]
+
+
+def test_whoever_writes_it_writes_the_same(release: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = provenance.text_of(release, SUBJECTS)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert provenance.text_of(release, dict(reversed(SUBJECTS.items()))) == text
+    assert str(release.root) not in text
+
+
+def test_nothing_to_state(release: Session) -> None:
+    with pytest.raises(PipelineError) as caught:
+        provenance.text_of(release, {})
+    assert str(caught.value) == ("there is nothing to state how it was made: At least one subject required")
+
+
+def test_a_step_that_has_not_been_made(release: Session) -> None:
+    step = release.steps["packages:initramfs"]["toy"]
+    key = release.builder.key(step)
+    release.builder.keys.clear()
+    release.store.forget(key or "")
+    with pytest.raises(PipelineError) as caught:
+        provenance.text_of(release, SUBJECTS)
+    assert str(caught.value) == ("step initramfs:inner has not been made\n  hint: run `./doit iso` first")
