@@ -38,7 +38,7 @@ JOBS = {
 }
 """Each job, and all that it may do."""
 
-COMING = {"lock --update", "iso --from-source", "cache", "release", "verify"}
+COMING = {"lock --update", "release", "verify"}
 """Commands that workflows name before they are there."""
 
 JURY = ".venv/bin/python -m tests.world.jury"

@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 
 LAYERS = [
     "cli",
+    "release",
     "reproduce",
     "release",
     "build",

@@ -155,6 +155,16 @@ def inspect(_session: Session, arguments: list[str]) -> None:
     raise SystemExit(cli.command(arguments))
 
 
+def diff(session: Session, arguments: list[str]) -> None:
+    """Say how two versions differ, as `entry` does where it comes first.
+
+    SystemExit with the exit status that it documents.
+    """
+    from pipeline.cli.diff import main
+
+    raise SystemExit(main(session.root, arguments))
+
+
 def installer(session: Session) -> tuple[str, Output]:
     """Return the first image that has an installer, and the output that is the program.
 

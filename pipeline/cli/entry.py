@@ -38,11 +38,15 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     gc.set_threshold(GARBAGE)
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # it would look for some in all packages
     os.chdir(root)
-    # It takes options after files, as doit does not, and needs no task's files; its task is for `list`.
+    # They take options after files, as doit does not, and need no task's files; their tasks are for `list`.
     if arguments[:1] == ["inspect"]:
         from pipeline.inspection import cli
 
         return cli.command(list(arguments[1:]))
+    if arguments[:1] == ["diff"]:
+        from pipeline.cli import diff
+
+        return diff.main(root, arguments[1:])
     from pipeline.cli.program import run  # it takes longer to load than most files to look at
 
     return run(root, arguments)

@@ -59,7 +59,7 @@ FROM_SOURCE = "--from-source"
 TALKING = {ISO, "boot"}
 """Commands that --debug goes with, besides steps."""
 
-NAMING = ("pin", "new", "cache")
+NAMING = ("burn", "cache", "diff", "new", "pin")
 """Commands whose words name files, not tasks."""
 
 

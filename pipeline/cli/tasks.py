@@ -170,6 +170,11 @@ COMMANDS = {
         "commands:inspect",
         words="arguments",
     ),
+    "diff": Command(
+        "OLD NEW: how two releases, images or git revisions differ, and what looks like a mistake; --help",
+        "commands:diff",
+        words="arguments",
+    ),
     "answers": Command(
         "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
         "answers:answers",

@@ -27,6 +27,7 @@ NAMES = [
     "boot",
     "burn",
     "inspect",
+    "diff",
     "answers",
     "reproduce",
     "explain",

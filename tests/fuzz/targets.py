@@ -14,7 +14,7 @@ import zstandard
 from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import POLICIES
 from pipeline.compare.difference import first_difference
-from pipeline.errors import FormatError
+from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import (
     authenticode,
     bzimage,
@@ -35,8 +35,13 @@ from pipeline.formats import (
     pe,
     sbat,
 )
+from pipeline.formats.budget import Spent
 from pipeline.formats.fields import chunks
 from pipeline.formats.magic import describe
+from pipeline.release.diff.audit import read_audit
+from pipeline.release.diff.changes import compare
+from pipeline.release.diff.image_parts import image_side
+from pipeline.release.diff.wording import markdown
 from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.devicetree import dtb
@@ -51,6 +56,7 @@ from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.uki import CMDLINE, SBAT, uki
+from tests.fixtures.versions import PROGRAM, new
 from tests.fuzz.oracle import looked_at
 
 REGRESSIONS = Path(__file__).parent / "regressions"
@@ -153,6 +159,15 @@ MORE = [
     (".pcrsig", pcrsig([bytes(32)])),
 ]
 
+
+def _told(image: bytes) -> None:
+    """Tell what an image is made of, and that it is what it is."""
+    with suppress(Spent, PipelineError):
+        side = image_side(image, "x")
+        markdown(compare(None, side))
+        assert compare(side, side).same
+
+
 TARGETS = {
     "magic": Target(describe, lambda: [make_elf(), uki(), iso(), changed()]),
     "compression": Target(_unpacked, _packed),
@@ -178,6 +193,8 @@ TARGETS = {
     "iso rules": Target(_inspected("iso"), lambda: [iso()]),
     "disk rules": Target(_inspected("disk"), lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
     "compare": Target(_compared, lambda: [2 * uki(), 2 * newc(members().values()), 2 * make_elf()]),
+    "audit": Target(read_audit, lambda: [PROGRAM]),
+    "diff": Target(_told, lambda: [new(), uki(), changed()]),
     "inspect": Target(looked_at, lambda: [iso(), uki(), changed(), make_elf()]),
 }
 

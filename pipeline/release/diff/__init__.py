@@ -1,0 +1,1 @@
+"""How two versions of a release, an image or a revision differ."""
