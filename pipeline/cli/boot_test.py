@@ -20,13 +20,17 @@ from pipeline.report import Line
 from pipeline.sandbox.run import StepError
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.steps.runner import Context
-from pipeline.store.files import explained
+from pipeline.store.files import explained, write_atomically
 from pipeline.vm import machine
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
 INSTALLS = "install"
+TESTED = "tested.json"
+"""In the folder of a boot test: the SHA-256 of what it was given, by what ways and stories call it."""
+
 MOST_SEEDS = 1 << 32
+OK = "ok"
 
 
 def media(steps: tuple[Step, ...]) -> dict[str, Output]:
@@ -45,15 +49,19 @@ def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:
     return {name: inputs[source] for name, source in parts.items() if source in inputs}
 
 
+def _inputs(steps: tuple[Step, ...]) -> dict[str, Input]:
+    """Return all that a boot test of an image is given."""
+    return media(steps) | _parts(steps)
+
+
 def _step(
     session: Session, image: str, name: str, run: Callable[[Context], None], params: Mapping[str, object]
 ) -> Step:
-    steps = session.images[image]
     return Step(
         name=name,
         summary="Boot the ISO in a virtual machine.",
         container=session.project.lock_of("boot"),
-        inputs=media(steps) | _parts(steps),
+        inputs=_inputs(session.images[image]),
         outputs=(),
         params=params,
         run=run,
@@ -81,6 +89,28 @@ def names(only: str) -> list[str]:
     return [name for name in only.split(",") if name]
 
 
+def given(session: Session, image: str) -> dict[str, str | None]:
+    """Return the SHA-256 of what an image's boot test is given, None for what has not been made."""
+    inputs = _inputs(session.images[image])
+    return {name: session.builder.digest(source, f"boot-test, {name}") for name, source in inputs.items()}
+
+
+def unproved(session: Session, image: str) -> list[str]:
+    """Return the ways of booting, and the stories, that have not passed with what is built of an image now.
+
+    All of them where the last boot test was of something else.
+    """
+    proofs = acceptance.of(session.project, image)
+    all_names = [*machine.WAYS, *(name for proof in proofs for name in proof.stories)]
+    folder = session.folder(image) / "boot-test"
+    try:
+        tested = json.loads((folder / TESTED).read_text(encoding="utf-8"))
+        passed = {name for name, verdict, *_ in rows(folder.parent) if verdict == OK}
+    except (OSError, ValueError):  # none, or one that was stopped
+        return all_names
+    return [name for name in all_names if name not in passed or tested != given(session, image)]
+
+
 def tell(session: Session, folder: Path) -> None:
     """Print what the boot test of an image found, and where to look."""
     session.report.table(("boot test", "verdict", "seconds:", "of which"), rows(folder))
@@ -104,6 +134,7 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
         if target.exists():
             shutil.rmtree(target)
         target.mkdir(parents=True)
+        write_atomically(target / TESTED, json.dumps(given(session, image), indent=2) + "\n")
     if ways:
         booting = {"ways": ways, "accel": accel, "timeout": TIMEOUT, "folder": str(target)}
         step = _step(session, image, "boot-test", boots.run, booting | _greeting(session, image))
@@ -153,7 +184,7 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
             good, times, total = not result["failure"], result["times"], result["seconds"]
         measured = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in times.items() if seconds)
         name = result.get("way") or result["story"]
-        found.append((name, "ok" if good else "FAILED", f"{total:.1f}", measured))
+        found.append((name, OK if good else "FAILED", f"{total:.1f}", measured))
     return found
 
 

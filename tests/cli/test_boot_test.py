@@ -87,6 +87,8 @@ def test_rows_and_package_are_both_played(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(type(session.project), "lock_of", lambda *_: None)
     with pytest.raises(StepError) as caught:
         boot_test.test(session, "toy", ["play-test", "install-test"], "auto", 1, Line.silent())
+    tested = session.folder("toy") / "boot-test" / boot_test.TESTED
+    assert json.loads(tested.read_text()) == {"iso": None, "uki": None}  # which nobody has made
     logs = session.folder("toy") / "logs"
     assert played == [(name, logs / f"{name}.log") for name in ("play-test", "install-test")]
     assert str(caught.value) == (
