@@ -21,7 +21,8 @@ def _file(blob: Blob) -> dict[str, Any]:
     return {"sha256": blob.sha256, "size": blob.size}
 
 
-def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
+def facts(step: Step, builder: Builder) -> dict[str, Any]:
+    """Return a step's key, container, inputs and outputs (SHA-256, bytes): the same for whoever makes it."""
     result = builder.result(step)
     if result is None:
         raise ValueError(f"step {step.name} has not been made")
@@ -43,9 +44,13 @@ def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
         "container": {"image": step.container.tag, "layer": step.container.layer} if step.container else None,
         "inputs": inputs,
         "outputs": {name: _file(blob) for name, blob in sorted(result.outputs.items())},
-        "seconds": result.seconds,
-        "from_cache": cached,
     }
+
+
+def _record(step: Step, builder: Builder, cached: bool) -> dict[str, Any]:
+    result = builder.result(step)
+    run = {"seconds": result and result.seconds, "from_cache": cached}
+    return facts(step, builder) | run
 
 
 def build_record(

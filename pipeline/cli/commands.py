@@ -28,9 +28,13 @@ def tell_untracked(session: Session) -> None:
     if wrong := versions.commit_mistakes(session.root, project.recipes, project.manifest.versions):
         raise ConfigError(wrong, "check out and clean what the manifest names, or name what is checked out")
 
+    tracked.tell(session.root, sources(session), lambda text: session.report.print(text, style="yellow"))
+
+
+def sources(session: Session) -> list[Source]:
+    """Return what all steps take of the project's files."""
     steps = (next(iter(each.values())) for each in session.steps.values())
-    sources = [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
-    tracked.tell(session.root, sources, lambda text: session.report.print(text, style="yellow"))
+    return [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
 
 
 def judge_iso(**options: object) -> None:

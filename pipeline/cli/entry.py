@@ -47,6 +47,10 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         from pipeline.cli import diff
 
         return diff.main(root, arguments[1:])
+    if arguments[:1] == ["verify"]:
+        from pipeline.cli import verify
+
+        return verify.command(list(arguments[1:]))
     from pipeline.cli.program import run  # it takes longer to load than most files to look at
 
     return run(root, arguments)

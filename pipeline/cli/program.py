@@ -47,7 +47,7 @@ MOST = 4
 """Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
 
 FORGETTING = ("forget", "clean")
-PINNED = {"lock", "reproduce", "bench"}
+PINNED = {"lock", "reproduce", "bench", "release", "sign"}
 """Commands that prove or write down what is built of pins alone."""
 
 DEBUG = "--debug"

@@ -14,11 +14,11 @@ def project_around(folder: Path) -> Path | None:
 
 
 def main() -> int:
-    """Run what the arguments ask for; return the exit status. `inspect` needs no project."""
+    """Run what the arguments ask for; return the exit status. `inspect` and `verify` need no project."""
     here, arguments = Path.cwd(), sys.argv[1:]
     os.environ.setdefault("INSTALLER_ISO_CALLED_FROM", str(here))
     root = project_around(here)
-    if root is None and arguments[:1] != ["inspect"]:
+    if root is None and arguments[:1] not in (["inspect"], ["verify"]):
         sys.stderr.write(
             f"error: {here} is in no project: no {PATH} in it or above it\n"
             "  hint: change to one; `installer-iso inspect FILE` needs none\n"

@@ -175,6 +175,25 @@ COMMANDS = {
         "commands:diff",
         words="arguments",
     ),
+    "release": Command(
+        "write what is built, tested and committed into artifacts/release/, with all that tells of it",
+        "release:release",
+        (_option("tag", False, "tag the commit, too: v and the version"),),
+    ),
+    "sign": Command(
+        "sign that release: with a key of SSH or OpenPGP, or in CI by Sigstore",
+        "release:sign_release",
+        (
+            _option("key", "", "a file with a key of SSH, or an OpenPGP key by its fingerprint"),
+            _option("tool", "", "what signs: gpg, ssh or sigstore; else the key says it") | {"long": "with"},
+        ),
+        judge="release:judge_sign",
+    ),
+    "verify": Command(
+        "DIR: say whether anybody's release is whole, and who signed it; --help says more",
+        "verify:verify",
+        words="arguments",
+    ),
     "answers": Command(
         "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
         "answers:answers",

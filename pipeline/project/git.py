@@ -25,11 +25,10 @@ def checkout_of(path: Path) -> Path | None:
     return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), None)
 
 
-def ask(top: Path, *question: str) -> list[str]:
-    """Return the words of git's answer, between which are NULs. Raises PipelineError where it has none."""
+def _run(top: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
-            ["git", *question],
+        return subprocess.run(
+            ["git", *arguments],
             cwd=top,
             env={name: value for name, value in os.environ.items() if name not in OTHERS},
             capture_output=True,
@@ -37,11 +36,36 @@ def ask(top: Path, *question: str) -> list[str]:
         )
     except FileNotFoundError:
         raise PipelineError("git is not there, and has to say what is checked out", "install git") from None
+
+
+def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode(errors="replace").strip().partition("\n")[0]
+
+
+def ask(top: Path, *question: str) -> list[str]:
+    """Return the words of git's answer, between which are NULs. Raises PipelineError where it has none."""
+    done = _run(top, *question)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise PipelineError(
-            f"git does not say what is in the checkout: {said}",
+            f"git does not say what is in the checkout: {_complaint(done)}",
             f"run `git status` in {top}; where somebody else owns it, it says why, and "
             f"`git config --global --add safe.directory {shlex.quote(str(top))}` has git trust it",
         )
     return [os.fsdecode(word) for word in done.stdout.split(b"\0") if word]
+
+
+def head(top: Path) -> str:
+    """Return the commit that is checked out. Raises PipelineError where there is none."""
+    return ask(top, "rev-parse", "--verify", "HEAD")[0].strip()
+
+
+def tags(top: Path, *which: str) -> list[str]:
+    """Return tags, as git-tag(1) lists them with these options. Raises PipelineError as `ask` does."""
+    return [line for word in ask(top, "tag", "--list", *which) for line in word.splitlines()]
+
+
+def tag(top: Path, name: str, message: str) -> None:
+    """Tag the commit that is checked out. Raises PipelineError where git does not."""
+    done = _run(top, "tag", "--message", message, name)
+    if done.returncode:
+        raise PipelineError(f"git does not tag {name}: {_complaint(done)}", f"`git tag {name}` says why")

@@ -82,7 +82,7 @@ def _not_at(root: Path, crate: Crate, commit: str) -> str:
         return ""
     if top is None or top == root or not top.is_relative_to(root):
         return f"{commit!r} is a commit, but {place} is in no git checkout of its own: name its version"
-    head = git.ask(top, "rev-parse", "--verify", "HEAD")[0].rstrip()
+    head = git.head(top)
     if head != commit:
         return f"{commit!r} is not {head!r}, which is checked out in {crate.place(top)}"
     crates = {crate.workspace, *built_from(crate.tree, crate.folder)}

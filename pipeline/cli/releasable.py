@@ -1,0 +1,122 @@
+"""Whether what lies in artifacts/ may be released: all that is in the way, a sentence each."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from pipeline.build.record import made
+from pipeline.build.session import Session
+from pipeline.cli import boot_test
+from pipeline.cli.commands import product, sources
+from pipeline.cli.realise import RECORD
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.plan import tracked
+from pipeline.project import git, outputs, versions
+
+TAG = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*")
+"""What of a version can be part of a tag (git-check-ref-format(1)) and of a file's name, anywhere."""
+
+SHOWN = 5
+STATUS = (
+    "status",
+    "--porcelain",
+    "-z",
+    "--no-renames",
+    "--untracked-files=normal",
+    "--ignore-submodules=none",
+)
+
+
+def tag_of(session: Session) -> str:
+    """Return the tag of the version that the manifest names."""
+    return f"v{session.project.manifest.product.version}"
+
+
+def reasons(session: Session) -> list[str]:
+    """Return why what is built is no release, all reasons at once; none where it is one."""
+    asked: tuple[Callable[[Session], Iterator[str]], ...] = (_tree, _version, _built, _locked, _booted)
+    found: dict[str, None] = {}
+    for ask in asked:
+        try:
+            for sentence in ask(session):  # those before an error count
+                found[sentence] = None
+        except ConfigError as error:
+            found |= dict.fromkeys(error.mistakes)
+        except PipelineError as error:
+            found[error.message] = None
+    return list(found)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return some names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _tree(session: Session) -> Iterator[str]:
+    """Yield in what the files differ from those of a commit."""
+    top = git.checkout_of(session.root)
+    if top is None:
+        yield "this is no git checkout: nobody could tell of which commit the release is"
+        return
+    if changed := [state[3:] for state in git.ask(top, *STATUS)]:
+        yield f"the git tree is not clean: {_few(changed)}"
+    if strange := [name for name in tracked.untracked(session.root, sources(session)) if name not in changed]:
+        yield f"the image contains files that git does not track: {_few(strange)}"
+    project = session.project
+    yield from versions.commit_mistakes(session.root, project.recipes, project.manifest.versions)
+
+
+def _version(session: Session) -> Iterator[str]:
+    """Yield why the version cannot be released, or not any more."""
+    version, tag = session.project.manifest.product.version, tag_of(session)
+    if not TAG.fullmatch(version):
+        yield f"the version {version!r} cannot name a tag: take letters, digits and single . _ + -"
+    top = git.checkout_of(session.root)
+    if top is None:
+        return
+    here = git.tags(top, "--points-at", "HEAD")
+    if tag in git.tags(top) and tag not in here:
+        yield f"{version} was released before: the tag {tag} names another commit"
+    if others := [each for each in here if re.match(r"v[0-9]", each) and each != tag]:
+        yield f"this commit is tagged {_few(others)}, but the manifest says {version}"
+
+
+def _built(session: Session) -> Iterator[str]:
+    """Yield what is not built, is built of something else, or obeys no rules."""
+    for image, steps in session.images.items():
+        folder = session.folder(image)
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            yield f"{image} is not built: run `./doit iso`"
+            continue
+        if not record["releasable"]:
+            what = ", ".join(f"the {part} {path}" for part, path in record["unpinned"].items())
+            yield f"{image} is built of what is not pinned: {what or 'a debug image'}; run `./doit iso`"
+            continue
+        for step in steps:
+            result = session.builder.result(step)
+            if result and result.checked != session.builder.checks_digest(step):
+                yield f"step {step.name} has not passed its checks as they are now: run `./doit iso`"
+            elif not session.builder.is_current(step, folder):
+                yield f"step {step.name} is not what this checkout makes: run `./doit iso`"
+
+
+def _locked(session: Session) -> Iterator[str]:
+    """Yield in what is built differs from the outputs that are locked."""
+    locked = outputs.read(session.root)
+    try:
+        found = made(session.images, session.builder)
+    except PipelineError:  # `_built` has said it
+        return
+    yield from outputs.differences(locked, product(session), found)
+
+
+def _booted(session: Session) -> Iterator[str]:
+    """Yield which boot tests have not passed with these very bytes."""
+    for image in session.media:
+        if lacking := boot_test.unproved(session, image):
+            yield (
+                f"{image}: {_few(lacking)} did not pass, or not with these very bytes: run `./doit boot-test`"
+            )

@@ -1,0 +1,75 @@
+"""`./doit release` and `./doit sign`: what is built, tested and committed becomes a release of somebody's."""
+
+import os
+from pathlib import Path
+
+from pipeline.build.session import Session
+from pipeline.cli.commands import product
+from pipeline.cli.releasable import reasons, tag_of
+from pipeline.errors import PipelineError
+from pipeline.project import git
+from pipeline.release import verify
+from pipeline.release.assemble import assemble
+from pipeline.release.layout import SIGNATURES, SUMS, place
+from pipeline.release.sign import SIGSTORE, sign, tool_for
+from pipeline.release.trust import Trust
+from pipeline.report import size_text
+
+
+def release(session: Session, tag: bool) -> None:
+    """Write the release of what is built; with `tag`, tag its commit.
+
+    Raises PipelineError with all that is in the way.
+    """
+    if found := reasons(session):
+        raise PipelineError(
+            f"{product(session)} cannot be released:\n    " + "\n    ".join(found),
+            "nothing was written; put all of it right, and run `./doit release` again",
+        )
+    folder, new = assemble(session)
+    rows = [(path.name, size_text(path.stat().st_size)) for path in sorted(folder.iterdir())]
+    session.report.table(("file", "size:"), rows)
+    session.report.print(f"\n{session.shown(folder)}", style="bold")
+    if not new:
+        session.report.print("  was there already, byte for byte the same: nothing was written")
+    if tag and tag_of(session) not in git.tags(session.root, "--points-at", "HEAD"):
+        git.tag(session.root, tag_of(session), product(session))
+        session.report.print(f"  tagged {tag_of(session)}")
+    session.report.print("  to sign it:  ./doit sign --key KEY")
+
+
+def judge_sign(_session: Session, key: str, tool: str) -> None:
+    """Raise PipelineError for an unknown tool, and where nobody says who signs."""
+    if tool and tool not in SIGNATURES:
+        raise PipelineError(f"--with {tool!r} is no way of signing", f"choose from {', '.join(SIGNATURES)}")
+    if not key and tool != SIGSTORE:
+        raise PipelineError(
+            "--key is missing: it says whose signature it is to be",
+            "name a file with a key of SSH, or an OpenPGP key by its fingerprint; in CI, `--with sigstore`",
+        )
+    if key and tool == SIGSTORE:
+        raise PipelineError("Sigstore signs with no --key", "leave it out")
+
+
+def sign_release(session: Session, key: str, tool: str) -> None:
+    """Sign the release of the version that the manifest names, if all holds of it.
+
+    Raises PipelineError for a folder that is not what it says, and where it cannot be signed.
+    """
+    folder = place(session.root, session.project.manifest.product.version)
+    path = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root), key).absolute()
+    tool = tool or tool_for(key, path)
+    if not folder.is_dir():
+        raise PipelineError(f"{folder}: is not there", "run `./doit release` first")
+    signed = set(SIGNATURES.values())  # whether earlier ones hold is of no interest
+    wrong = [
+        each for each in verify.examine(folder, Trust()) if each.good is False and each.subject not in signed
+    ]
+    if wrong:
+        raise PipelineError(
+            f"{folder}: is not signed:\n    "
+            + "\n    ".join(f"{each.subject} {each.sentence}" for each in wrong),
+            "remove it, and run `./doit release` again",
+        )
+    made = sign(folder, tool, str(path) if tool == "ssh" else key)
+    session.report.print(f"{session.shown(made)}: a signature of {SUMS}")

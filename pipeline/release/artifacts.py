@@ -1,0 +1,56 @@
+"""Which files of a build are released, and what they are called then."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build.session import Session
+from pipeline.errors import PipelineError
+from pipeline.plan.step import Step
+from pipeline.store.cache import Blob
+
+KERNEL = "vmlinuz"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that is released: what `step` made as its output `output`, which lies at `path`."""
+
+    step: Step
+    output: str
+    blob: Blob
+    path: Path
+
+
+def artifacts(session: Session) -> dict[str, Artifact]:
+    """Return the ISOs, UKIs and kernels of all images, by their names in a release.
+
+    Images that share a kernel share its file. Raises PipelineError for a step that has not been made, and for
+    two files of one name.
+    """
+    found: dict[str, Artifact] = {}
+    for image, steps in session.images.items():
+        for step in steps:
+            for output in step.published:
+                name = _called(session, image, step, output)
+                if name is None:
+                    continue
+                result = session.builder.result(step)
+                if result is None:
+                    raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
+                made = Artifact(step, output, result.outputs[output], session.folder(image) / output)
+                if found.setdefault(name, made).blob != made.blob:
+                    raise PipelineError(
+                        f"{name} of step {step.name} is called like that of step {found[name].step.name}",
+                        "give one of the UKIs another name: image.uki in recipe.toml",
+                    )
+    return dict(sorted(found.items()))
+
+
+def _called(session: Session, image: str, step: Step, output: str) -> str | None:
+    """Return what a file is called in a release, None for one that is not in it."""
+    recipe = session.project.recipes[image]
+    if recipe.iso is not None and output == f"{image}.iso":
+        return f"{image}-{session.project.manifest.product.version}.iso"
+    if output == KERNEL:  # both images have one
+        return f"{KERNEL}-{step.name.partition(':')[2]}"
+    return output if output == recipe.image.uki else None

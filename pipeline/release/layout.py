@@ -1,0 +1,64 @@
+"""The folder of a release, on which all parts agree: what its files are called, and the list of digests."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.errors import FormatError
+
+SUMS = "SHA256SUMS"
+"""The digests of all files but itself, its signatures and RUNS, as sha256sum(1) writes and checks them."""
+
+SIGNATURES = {"gpg": f"{SUMS}.asc", "ssh": f"{SUMS}.sig", "sigstore": f"{SUMS}.sigstore.json"}
+"""Detached signatures of SUMS, by what makes them."""
+
+RUN = "run.json"
+"""Who made the release, when and how fast."""
+
+RUNS = (RUN, "run.html")
+"""What differs from one making to the next, and is proved by nothing."""
+
+UNLISTED = {SUMS, *RUNS, *SIGNATURES.values()}
+
+BUILD, PROVENANCE = "build.json", "provenance.intoto.json"
+CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
+NOTES = ("notes.txt", "notes.md", "notes.json")
+REPORT = "report.html"
+DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *NOTES, REPORT)
+"""What tells of a release; the other files that are listed are its artifacts."""
+
+REQUIRED = (BUILD,)
+"""What no release is without."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+~-]{0,199}")
+LINE = re.compile(r"([0-9a-f]{64}) [ *](.*)")
+
+
+def place(root: Path, version: str) -> Path:
+    """Return the folder of a version's release."""
+    return root / "artifacts/release" / version
+
+
+def sums_text(digests: Mapping[str, str]) -> str:
+    """Return the list of these files' SHA-256 (hex)."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def read_sums(data: bytes) -> dict[str, str]:
+    """Return the SHA-256 (hex) of each file that a list names.
+
+    Raises FormatError for anything else than lines of a digest and a plain name, each name once, and for the
+    name of a file that cannot be listed.
+    """
+    digests: dict[str, str] = {}
+    for number, line in enumerate(data.decode(errors="backslashreplace").removesuffix("\n").split("\n"), 1):
+        match = LINE.fullmatch(line)
+        if not match:
+            raise FormatError(f"line {number} is no SHA-256 and a name: {line[:100]!r}")
+        digest, name = match.groups()
+        if not NAME.fullmatch(name) or name in UNLISTED:
+            raise FormatError(f"line {number} names {name[:100]!r}, which is no file of a release")
+        if name in digests:
+            raise FormatError(f"line {number} names {name!r} again")
+        digests[name] = digest
+    return digests

@@ -1,0 +1,98 @@
+"""Detached signatures of a release, by programs and services that keep the keys: none is copied here."""
+
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.release.layout import SIGNATURES, SUMS
+from pipeline.release.trust import NAMESPACE, SSH_KIND
+from pipeline.store.files import explained, write_atomically
+
+GPG, SSH, SIGSTORE = SIGNATURES
+OPENPGP_KEY = re.compile(r"(0x)?[0-9A-Fa-f]{8,64}!?|[^/]*@[^/]*")
+"""How gpg(1) is told which key to take: by an end of its fingerprint, or by a mail address."""
+
+SSH_BEGINS = ("-----BEGIN OPENSSH PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----")
+
+
+def tool_for(key: str, path: Path) -> str:
+    """Return what signs with a key, by its form; `path` is where it is, if it is a file's name.
+
+    Raises PipelineError for what is neither a file with a key of SSH nor what gpg knows one by.
+    """
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline(100).strip()
+        if first in SSH_BEGINS or SSH_KIND.fullmatch(first.partition(" ")[0]):
+            return SSH
+        raise PipelineError(
+            f"--key {key}: is no key of SSH", "gpg takes keys of its own keyring: name one by its fingerprint"
+        )
+    if OPENPGP_KEY.fullmatch(key):
+        return GPG
+    raise PipelineError(
+        f"--key {key!r}: is no file, and no fingerprint or mail address of an OpenPGP key",
+        "name a file with a key of SSH, or write `--with gpg`",
+    )
+
+
+def sign(folder: Path, tool: str, key: str) -> Path:
+    """Write a signature of the digests in a release's folder in place of an earlier one; return its path.
+
+    `key` is what the tool knows a key by: for SSH a file, the private one or, with an agent, the public
+    one. For Sigstore it is nobody's: who signs is what the machine's surroundings vouch for, as in CI. Raises
+    PipelineError where that cannot be.
+    """
+    by: dict[str, Callable[[Path, str], str]] = {GPG: _openpgp, SSH: _ssh, SIGSTORE: _sigstore}
+    text = by[tool](folder / SUMS, key)
+    target = folder / SIGNATURES[tool]
+    with explained(target, "write", cache=False):
+        write_atomically(target, text)
+    return target
+
+
+def _openpgp(sums: Path, key: str) -> str:
+    named = f"--local-user={key}"
+    return _said(["gpg", "--batch", "--armor", "--detach-sign", named, "--output=-", "--", str(sums)])
+
+
+def _ssh(sums: Path, key: str) -> str:
+    return _said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key], sums)
+
+
+def _said(command: Sequence[str], given: Path | None = None) -> str:
+    """Return what a program writes. It may ask for a passphrase on the terminal."""
+    data = given.read_bytes() if given else None
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise PipelineError(f"{command[0]} is not there, and has to sign", f"install {command[0]}") from None
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise PipelineError(f"{command[0]} does not sign: {said[-1]}", "try it with --key of another key")
+    return done.stdout.decode()
+
+
+def _sigstore(sums: Path, _key: str) -> str:
+    from requests import RequestException
+    from sigstore.errors import Error
+    from sigstore.models import ClientTrustConfig
+    from sigstore.oidc import ExpiredIdentity, IdentityToken, detect_credential
+    from sigstore.sign import SigningContext
+
+    try:
+        token = detect_credential()
+        if token is None:
+            raise PipelineError(
+                "nothing here vouches for who signs: Sigstore needs an identity of the surroundings",
+                "run it in CI, in a job that may ask for one (GitHub: `permissions: id-token: write`)",
+            )
+        context = SigningContext.from_trust_config(ClientTrustConfig.production())
+        with context.signer(IdentityToken(token)) as signer:
+            return signer.sign_artifact(sums.read_bytes()).to_json()
+    except (Error, ExpiredIdentity, RequestException) as error:
+        raise PipelineError(
+            f"Sigstore does not sign: {error}", "its services have to be reachable"
+        ) from error

@@ -1,0 +1,204 @@
+"""All that is in the way of a release, each in a sentence, and nothing where nothing is."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.build.session import Session
+from pipeline.cli import boot_test
+from pipeline.cli.releasable import reasons
+from pipeline.plan.step import distinct
+from pipeline.project import outputs
+from pipeline.report import Report
+from pipeline.vm.machine import WAYS
+from tests.fixtures import releasable
+from tests.fixtures.releasable import git
+
+NOT_BOOTED = "did not pass, or not with these very bytes: run `./doit boot-test`"
+MANIFEST = "manifests/manifest.toml"
+
+
+def write(name: str, text: str) -> Callable[[Session], object]:
+    return lambda session: (session.root / name).write_text(text)
+
+
+def commit(message: str) -> Callable[[Session], object]:
+    return lambda session: git(session.root, "commit", "-q", "--allow-empty", "-m", message)
+
+
+def tag(name: str, *options: str) -> Callable[[Session], object]:
+    return lambda session: git(session.root, "tag", *options, name)
+
+
+def record(**changed: object) -> Callable[[Session], object]:
+    def change(session: Session) -> None:
+        path = session.folder("toy") / "build.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+    return change
+
+
+def forget(session: Session) -> None:
+    """Lose the result of one step."""
+    step = next(step for step in session.images["toy"] if step.name == "iso:toy")
+    session.store.forget(session.builder.key(step) or "")
+
+
+def not_checked(session: Session) -> None:
+    """Have one step's result pass rules that are no more."""
+    from dataclasses import replace
+
+    step = next(step for step in session.images["toy"] if step.name == "uki:toy")
+    key = session.builder.key(step) or ""
+    result = session.store.result(key)
+    assert result
+    session.store.record(key, replace(result, checked="0" * 64))
+
+
+def lock_less(session: Session) -> None:
+    """Lock all but the last output."""
+    locked = outputs.read(session.root)
+    outputs.write(session.root, locked.product, locked.artifacts[:-1])
+    releasable.commit(session.root)
+
+
+def lock_other(session: Session) -> None:
+    outputs.write(session.root, "Toy 0.9", outputs.read(session.root).artifacts)
+    releasable.commit(session.root)
+
+
+def no_lock(session: Session) -> None:
+    git(session.root, "rm", "-q", outputs.PATH)
+    releasable.commit(session.root)
+
+
+def untrack(session: Session) -> None:
+    (session.root / ".gitignore").write_text("/artifacts/\n*.bmp\n")
+    git(session.root, "rm", "-q", "--cached", "recipes/toy/splash.bmp")
+    releasable.commit(session.root)
+
+
+def of_another(session: Session) -> None:
+    path = session.folder("toy") / "boot-test" / boot_test.TESTED
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"iso": "0" * 64}))
+
+
+def not_tested(session: Session) -> None:
+    (session.folder("toy") / "boot-test" / boot_test.TESTED).unlink()
+
+
+def stopped_test(session: Session) -> None:
+    (session.folder("toy") / "boot-test/usb/result.json").write_text("{")
+
+
+def less_tested(session: Session) -> None:
+    (session.folder("toy") / "boot-test/usb/result.json").unlink()
+
+
+def failed(session: Session) -> None:
+    releasable.boot(session, ["typed"])
+
+
+ALL = ", ".join((*WAYS, "typed"))
+EACH = {
+    "untracked": (write("new", ""), ["the git tree is not clean: new"]),
+    "changed": (write(".gitignore", "/artifacts/\nx\n"), ["the git tree is not clean: .gitignore"]),
+    "many": (
+        lambda session: [write(f"n{number}", "")(session) for number in range(7)],
+        ["the git tree is not clean: n0, n1, n2, n3, n4 and 2 more"],
+    ),
+    "not in git": (
+        untrack,
+        ["the image contains files that git does not track: recipes/toy/splash.bmp"],
+    ),
+    "tagged": (tag("v1.0"), []),
+    "annotated": (tag("v1.0", "-m", "x"), []),
+    "another tag": (tag("nightly"), []),
+    "released before": (
+        lambda session: (tag("v1.0")(session), commit("more")(session)),
+        ["1.0 was released before: the tag v1.0 names another commit"],
+    ),
+    "tag of another version": (tag("v2.0"), ["this commit is tagged v2.0, but the manifest says 1.0"]),
+    "unpinned": (
+        record(releasable=False, unpinned={"kernel": "/tmp/vmlinuz"}),
+        ["toy is built of what is not pinned: the kernel /tmp/vmlinuz; run `./doit iso`"],
+    ),
+    "debug": (
+        record(releasable=False),
+        ["toy is built of what is not pinned: a debug image; run `./doit iso`"],
+    ),
+    "not built": (
+        lambda session: (session.folder("toy") / "build.json").unlink(),
+        ["toy is not built: run `./doit iso`"],
+    ),
+    "another ISO": (
+        write("artifacts/toy/toy.iso", "x"),
+        ["step iso:toy is not what this checkout makes: run `./doit iso`"],
+    ),
+    "forgotten": (
+        forget,
+        ["step iso:toy is not what this checkout makes: run `./doit iso`", f"toy: {ALL} {NOT_BOOTED}"],
+    ),
+    "not checked": (
+        not_checked,
+        ["step uki:toy has not passed its checks as they are now: run `./doit iso`"],
+    ),
+    "lock of less": (lock_less, ["toy.iso of step iso:toy is not in manifests/outputs.lock.json"]),
+    "lock of another": (lock_other, ["manifests/outputs.lock.json is of Toy 0.9, this is Toy 1.0"]),
+    "no lock": (no_lock, ["manifests/outputs.lock.json: no such file"]),
+    "another tested": (of_another, [f"toy: {ALL} {NOT_BOOTED}"]),
+    "not tested": (not_tested, [f"toy: {ALL} {NOT_BOOTED}"]),
+    "stopped test": (stopped_test, [f"toy: {ALL} {NOT_BOOTED}"]),
+    "less tested": (less_tested, [f"toy: usb {NOT_BOOTED}"]),
+    "failed": (failed, [f"toy: typed {NOT_BOOTED}"]),
+}
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_reason(ready: Session, name: str) -> None:
+    change, expected = EACH[name]
+    change(ready)
+    assert reasons(Session(ready.root, Report())) == expected
+
+
+def test_nothing_is_in_the_way(ready: Session) -> None:
+    assert reasons(ready) == []
+    steps = distinct(ready.images["toy"])
+    assert all(ready.builder.is_current(step, ready.folder("toy")) for step in steps)
+
+
+def test_all_reasons_at_once(ready: Session) -> None:
+    for name in ("untracked", "tag of another version", "unpinned", "another tested"):
+        EACH[name][0](ready)
+    assert reasons(ready) == [
+        reason for name in ("untracked", "tag of another version", "unpinned", "another tested")
+        for reason in EACH[name][1]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.0 beta", "1..0", "1.0.", "1~2"])
+def test_a_version_that_cannot_be_a_tag(ready: Session, version: str) -> None:
+    path = ready.root / MANIFEST
+    path.write_text(path.read_text().replace('"1.0"', f'"{version}"'))
+    found = reasons(Session(ready.root, Report()))
+    assert f"the version {version!r} cannot name a tag: take letters, digits and single . _ + -" in found
+
+
+def test_no_checkout_of_git(ready: Session) -> None:
+    (ready.root / ".git").rename(ready.root.parent / "git")
+    assert reasons(ready) == ["this is no git checkout: nobody could tell of which commit the release is"]
+
+
+def test_mistakes_of_the_project_are_told_once(ready: Session) -> None:
+    path = ready.root / "recipes/toy/recipe.toml"
+    path.write_text(path.read_text().replace('"TOY"', '"no name"'))
+    found = reasons(Session(ready.root, Report()))
+    assert found[0] == "the git tree is not clean: recipes/toy/recipe.toml"
+    assert found[1].startswith("recipes/toy/recipe.toml: iso.volume_id: 'no name'")
+    assert len(found) == 2
+
+
+def test_git_that_does_not_answer(ready: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert reasons(ready) == ["git is not there, and has to say what is checked out"]
