@@ -17,14 +17,7 @@ TAG = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*")
 """What of a version can be part of a tag (git-check-ref-format(1)) and of a file's name, anywhere."""
 
 SHOWN = 5
-STATUS = (
-    "status",
-    "--porcelain",
-    "-z",
-    "--no-renames",
-    "--untracked-files=normal",
-    "--ignore-submodules=none",
-)
+STATUS = ("status", "--porcelain", "-z", "--no-renames", *versions.EVERYTHING)
 
 
 def tag_of(session: Session) -> str:

@@ -30,12 +30,15 @@ FILES = "files"
 """What a verdict on the folder as a whole is about."""
 
 MARKS = {
-    PROVENANCE: ("_type", "https://in-toto.io/Statement/v1", "subject"),
-    CYCLONEDX: ("bomFormat", "CycloneDX", ""),
-    SPDX: ("spdxVersion", "SPDX-2.3", ""),
-    BUILD: ("version", 1, "artifacts"),
+    PROVENANCE: ("_type", "https://in-toto.io/Statement/v1"),
+    CYCLONEDX: ("bomFormat", "CycloneDX"),
+    SPDX: ("spdxVersion", "SPDX-2.3"),
+    BUILD: ("version", 1),
 }
-"""By what each document says what it is, and which part of it is about the artifacts, and nothing else."""
+"""By what each document says what it is."""
+
+SUBJECTS = {PROVENANCE: "subject", BUILD: "artifacts"}
+"""What is, in some of them, about the artifacts by their names, and about nothing else."""
 
 NAMES = ("name", "fileName", "packageFileName")
 """What in-toto, CycloneDX and SPDX call a name."""
@@ -97,20 +100,35 @@ def _digests(files: Files, sums: Mapping[str, str]) -> Iterator[Verdict]:
 
 def _document(name: str, data: bytes, artifacts: Mapping[str, str]) -> Verdict:
     """Return whether a document says of each artifact what it is."""
-    key, value, part = MARKS[name]
+    key, value = MARKS[name]
     try:
         document = json.loads(data)
     except (ValueError, RecursionError, MemoryError) as error:
         return Verdict(name, False, f"is no JSON that can be read: {error}")
     if not isinstance(document, dict) or document.get(key) != value:
         return Verdict(name, False, f"is not what it is called: its {key} is not {value!r}")
-    claims = claims_in(document.get(part) if part else document)
+    subjects = SUBJECTS.get(name)
+    wrong = _others(document.get(subjects), artifacts) if subjects else _unknown(document, artifacts)
+    said = next(wrong, "")
+    return Verdict(name, not said, said or f"is about all {len(artifacts)} artifacts, by these digests")
+
+
+def _others(subjects: object, artifacts: Mapping[str, str]) -> Iterator[str]:
+    """Yield in what a list of files is not that of the artifacts."""
+    claims = claims_in(subjects)
     for artifact, digest in artifacts.items():
-        if digest not in claims.get(artifact, ()):
-            return Verdict(name, False, f"does not say of {artifact!r} that its SHA-256 is {digest}")
-    if part and (others := sorted(claims.keys() - artifacts.keys())):
-        return Verdict(name, False, f"is about {others[0]!r}, too, which {SUMS} does not name")
-    return Verdict(name, True, f"is about the same {len(artifacts)} artifacts, with these digests")
+        if claims.get(artifact) != {digest}:
+            yield f"does not say of {artifact!r} that its SHA-256 is {digest}"
+    for other in sorted(claims.keys() - artifacts.keys()):
+        yield f"is about {other!r}, too, which {SUMS} does not name"
+
+
+def _unknown(document: object, artifacts: Mapping[str, str]) -> Iterator[str]:
+    """Yield which artifacts a document does not know, by whatever name."""
+    known = {digest for digests in claims_in(document).values() for digest in digests}
+    for artifact, digest in artifacts.items():
+        if digest not in known:
+            yield f"knows nothing whose SHA-256 is that of {artifact!r}, {digest}"
 
 
 def claims_in(document: object) -> Claims:

@@ -15,10 +15,10 @@ from tests.fixtures.release import Keys
 HOLDS = """\
 ✓ files                are 13, plain ones all of them
 ✓ SHA256SUMS           names 11 files, none is missing, all have its digests
-✓ provenance.intoto.json is about the same 3 artifacts, with these digests
-✓ sbom.cdx.json        is about the same 3 artifacts, with these digests
-✓ sbom.spdx.json       is about the same 3 artifacts, with these digests
-✓ build.json           is about the same 3 artifacts, with these digests
+✓ provenance.intoto.json is about all 3 artifacts, by these digests
+✓ sbom.cdx.json        is about all 3 artifacts, by these digests
+✓ sbom.spdx.json       is about all 3 artifacts, by these digests
+✓ build.json           is about all 3 artifacts, by these digests
 - run.json             is about one making of it, and proved by nothing: do not rely on it
 - files                are not proved to be anybody's: nobody signed it
 """

@@ -48,7 +48,7 @@ def both(keys: Keys) -> Trust:
 
 
 def test_what_holds(folder: Path) -> None:
-    same = "is about the same 3 artifacts, with these digests"
+    same = "is about all 3 artifacts, by these digests"
     assert examine(folder, Trust()) == [
         Verdict("files", True, "are 13, plain ones all of them"),
         Verdict(SUMS, True, "names 11 files, none is missing, all have its digests"),
@@ -145,6 +145,7 @@ def relist(folder: Path) -> None:
 
 
 NO_ISO = f"does not say of {ISO!r} that its SHA-256 is {DIGEST}"
+UNKNOWN_ISO = f"knows nothing whose SHA-256 is that of {ISO!r}, {DIGEST}"
 NO_LIST = "is not there, or not to be read: nothing is proved"
 LINE = "line 1 is no SHA-256 and a name: 'nothing'"
 ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
@@ -181,15 +182,17 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
     "other ISO, in the list, too": (
         both_of(put(ISO, b"other"), relist),
         [
-            (name, f"does not say of {ISO!r} that its SHA-256 is {sha256(b'other')}")
-            for name in ("provenance.intoto.json", "sbom.cdx.json", "sbom.spdx.json", "build.json")
+            ("provenance.intoto.json", f"does not say of {ISO!r} that its SHA-256 is {sha256(b'other')}"),
+            ("sbom.cdx.json", f"knows nothing whose SHA-256 is that of {ISO!r}, {sha256(b'other')}"),
+            ("sbom.spdx.json", f"knows nothing whose SHA-256 is that of {ISO!r}, {sha256(b'other')}"),
+            ("build.json", f"does not say of {ISO!r} that its SHA-256 is {sha256(b'other')}"),
         ],
     ),
     "ISO under another name": (
         both_of(lambda folder: (folder / ISO).rename(folder / "y.iso"), relist),
         [
             (name, f"does not say of 'y.iso' that its SHA-256 is {DIGEST}")
-            for name in ("provenance.intoto.json", "sbom.cdx.json", "sbom.spdx.json", "build.json")
+            for name in ("provenance.intoto.json", "build.json")
         ],
     ),
     "provenance of another": (
@@ -227,7 +230,7 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
     ),
     "CycloneDX of another": (
         claim("sbom.cdx.json", lambda it: it["metadata"]["component"]["hashes"][1].update(content=OTHER)),
-        [("sbom.cdx.json", NO_ISO)],
+        [("sbom.cdx.json", UNKNOWN_ISO)],
     ),
     "CycloneDX that is none": (
         claim("sbom.cdx.json", lambda it: it.update(bomFormat="x")),
@@ -235,11 +238,11 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
     ),
     "SPDX of another": (
         claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][0].update(checksumValue=OTHER)),
-        [("sbom.spdx.json", NO_ISO)],
+        [("sbom.spdx.json", UNKNOWN_ISO)],
     ),
     "SPDX by another algorithm": (
         claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][0].update(algorithm="SHA1")),
-        [("sbom.spdx.json", NO_ISO)],
+        [("sbom.spdx.json", UNKNOWN_ISO)],
     ),
     "build of another": (
         claim("build.json", lambda it: it["artifacts"][0].update(sha256=OTHER)),
@@ -307,4 +310,5 @@ def test_what_a_document_says_of_files(document: object, expected: dict[str, set
 
 def test_documents_are_read_as_they_are_written(folder: Path) -> None:
     for name in release.documents():
-        assert claims_in(json.loads((folder / name).read_text()))[ISO] == {DIGEST}
+        claims = claims_in(json.loads((folder / name).read_text()))
+        assert DIGEST in claims.get(ISO, claims.get("toy.iso", ()))
