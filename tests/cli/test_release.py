@@ -11,7 +11,7 @@ from pipeline.cli.release import judge_sign, release, sign_release
 from pipeline.errors import PipelineError
 from pipeline.report import Report
 from tests.fixtures.releasable import git
-from tests.fixtures.release import Keys
+from tests.fixtures.release_folder import Keys
 
 
 @pytest.fixture

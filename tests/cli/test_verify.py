@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.cli import verify
 from tests.conftest import ROOT
-from tests.fixtures import release
-from tests.fixtures.release import Keys
+from tests.fixtures import release_folder as release
+from tests.fixtures.release_folder import Keys
 
 HOLDS = """\
 ✓ files                are 13, plain ones all of them

@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import FormatError
 from pipeline.formats import sshsig
 from tests.conftest import lacking
-from tests.fixtures.release import new_ssh_key, run
+from tests.fixtures.release_folder import new_ssh_key, run
 
 MESSAGE = b"to be signed\n"
 KINDS = [

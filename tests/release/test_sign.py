@@ -15,7 +15,7 @@ from sigstore.sign import SigningContext
 from pipeline.errors import PipelineError
 from pipeline.release.layout import SUMS
 from pipeline.release.sign import sign, tool_for
-from tests.fixtures.release import Keys
+from tests.fixtures.release_folder import Keys
 
 NO_KEY = "is no file, and no fingerprint or mail address of an OpenPGP key"
 

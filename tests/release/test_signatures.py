@@ -14,7 +14,7 @@ from pipeline.release.layout import SIGNATURES, SUMS
 from pipeline.release.sign import sign
 from pipeline.release.signatures import Verdict, judge
 from pipeline.release.trust import Trust, read_keys
-from tests.fixtures.release import Keys, new_ssh_key, run
+from tests.fixtures.release_folder import Keys, new_ssh_key, run
 
 LIST = b"a list\n"
 ASC, SIG, BUNDLE = SIGNATURES.values()

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.release import stranger
-from tests.fixtures.release import sha256
+from tests.fixtures.release_folder import sha256
 
 
 def test_files_are_digested_and_documents_kept(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pipeline.release.sign import sign
 from pipeline.release.signatures import Verdict
 from pipeline.release.trust import Trust, read_keys
 from pipeline.release.verify import claims_in, examine
-from tests.fixtures import release
-from tests.fixtures.release import ARTIFACTS, Keys, sha256
+from tests.fixtures import release_folder as release
+from tests.fixtures.release_folder import ARTIFACTS, Keys, sha256
 
 ASC, SIG, _ = SIGNATURES.values()
 LISTED = sorted([*ARTIFACTS, *release.documents(), "notes.txt", "notes.md", "notes.json", "report.html"])
