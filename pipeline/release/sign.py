@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -59,17 +60,20 @@ def _openpgp(sums: Path, key: str) -> str:
 
 
 def _ssh(sums: Path, key: str) -> str:
-    return _said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key], sums)
+    with tempfile.TemporaryDirectory() as scratch:  # given the list by a pipe, it asks for no passphrase
+        copy = Path(scratch, SUMS)
+        copy.write_bytes(sums.read_bytes())
+        _said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key, str(copy)])
+        return copy.with_name(SIGNATURES[SSH]).read_text(encoding="utf-8")
 
 
-def _said(command: Sequence[str], given: Path | None = None) -> str:
+def _said(command: Sequence[str]) -> str:
     """Return what a program writes. It may ask for a passphrase on the terminal."""
-    data = given.read_bytes() if given else None
     try:
-        done = subprocess.run(command, input=data, capture_output=True, check=False)
+        done = subprocess.run(command, capture_output=True, check=False)
     except FileNotFoundError:
         raise PipelineError(f"{command[0]} is not there, and has to sign", f"install {command[0]}") from None
-    if done.returncode or not done.stdout:
+    if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise PipelineError(f"{command[0]} does not sign: {said[-1]}", "try it with --key of another key")
     return done.stdout.decode()

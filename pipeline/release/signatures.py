@@ -103,9 +103,13 @@ def _sigstore(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | No
     from sigstore.verify import Verifier, policy
 
     logging.getLogger("sigstore").setLevel(logging.ERROR)  # it would warn that it does as it was told
+    whose = policy.Identity(identity=trust.identity, issuer=trust.issuer)
     try:
-        whose = policy.Identity(identity=trust.identity, issuer=trust.issuer)
-        Verifier.production(offline=True).verify_artifact(message, Bundle.from_json(signature), whose)
+        verifier = Verifier.production(offline=True)
+    except Exception as error:  # it keeps Sigstore's own keys in the user's home, which may be none
+        raise BadError(f"cannot be judged: {type(error).__name__}: {error}") from error
+    try:
+        verifier.verify_artifact(message, Bundle.from_json(signature), whose)
     except Exception as error:  # a stranger's bundle meets more code than anybody has listed errors of
         raise BadError(f"does not hold: {type(error).__name__}: {error}") from error
     return True, f"holds, by {trust.identity}, as {trust.issuer} says"

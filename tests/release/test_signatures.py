@@ -183,8 +183,20 @@ def test_sigstore(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(judge(files, trust)) == [Verdict(BUNDLE, good, said)]
 
 
+def test_sigstore_that_has_no_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*, offline: bool) -> None:
+        raise PermissionError(13, "Permission denied", "/home")
+
+    monkeypatch.setattr(Verifier, "production", fail)
+    (found,) = judge({SUMS: LIST, BUNDLE: b"{}"}, Trust(identity="me", issuer="you"))
+    said = "cannot be judged: PermissionError: [Errno 13] Permission denied: '/home'"
+    assert found == Verdict(BUNDLE, False, said)
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b"\xff", b'{"mediaType": 5}'])
-def test_bundles_that_are_none(data: bytes) -> None:
+def test_bundles_that_are_none(data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (found,) = judge({SUMS: LIST, BUNDLE: data}, Trust(identity="me", issuer="you"))
     assert found.good is False
     assert found.sentence.startswith("does not hold: ")
