@@ -169,6 +169,16 @@ def diff(session: Session, arguments: list[str]) -> None:
     raise SystemExit(main(session.root, arguments))
 
 
+def verify(_session: Session, arguments: list[str]) -> None:
+    """Say whether a release is whole, as `entry` has it do so where it comes first.
+
+    SystemExit with its exit status.
+    """
+    from pipeline.cli import verify
+
+    raise SystemExit(verify.command(arguments))
+
+
 def installer(session: Session) -> tuple[str, Output]:
     """Return the first image that has an installer, and the output that is the program.
 

@@ -191,7 +191,7 @@ COMMANDS = {
     ),
     "verify": Command(
         "DIR: say whether anybody's release is whole, and who signed it; --help says more",
-        "verify:verify",
+        "commands:verify",
         words="arguments",
     ),
     "answers": Command(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.build.session import Session
 from pipeline.checks.quoting import sentence, shown
 from pipeline.errors import PipelineError
-from pipeline.inspection.cli import STOPPED, confine
+from pipeline.inspection.limits import confine
 from pipeline.release.signatures import Verdict
 from pipeline.release.trust import Trust, read_keys
 from pipeline.release.verify import examine
@@ -17,6 +16,7 @@ from pipeline.report import Report
 
 MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]-[/]"}
 MOST = 50  # lines of what is wrong
+STOPPED = 130  # as a shell says of a program that Ctrl-C ended
 USAGE = "./doit verify DIR [--key FILE] [--identity WHO --issuer URL]"
 
 
@@ -24,11 +24,6 @@ def command(arguments: Sequence[str]) -> int:
     """Do as `main` does, in a process that does nothing else: it gets limits of its own."""
     confine(1, extracts=True)
     return main(arguments)
-
-
-def verify(_session: Session, arguments: list[str]) -> None:
-    """Do as `command` does. SystemExit with its exit status."""
-    raise SystemExit(command(arguments))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _tell(verdicts: Sequence[Verdict], report: Report) -> None:
     wrong = [verdict for verdict in verdicts if verdict.good is False]
-    hidden = wrong[MOST:]
+    hidden = set(wrong[MOST:])
     for verdict in verdicts:
         if verdict not in hidden:
             report.answer(MARKS[verdict.good], shown(verdict.subject), sentence(verdict.sentence), "")

@@ -6,10 +6,8 @@ It needs no recipe, no lock and no engine: it works where those are broken.
 import argparse
 import io
 import os
-import resource
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +16,16 @@ from pipeline.checks.finding import POLICIES, PolicyName, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
-from pipeline.formats.budget import MAX_SECONDS, MAX_UNPACKED
 from pipeline.formats.magic import describe
 from pipeline.inspection import document, evidence, extract, text
 from pipeline.inspection.answer import Answer
+from pipeline.inspection.limits import confine
 from pipeline.inspection.open import defect, guarded, open_file
 from pipeline.inspection.questions import interviewed
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
 EVERY = "all"  # policies
 STOPPED = 130  # as a shell says of a program that Ctrl-C ended
-
-MAX_MEMORY = 1 << 31  # bytes of addresses
-ASKS = 2  # how often a file's budget is full: for taking it apart, and for the answers
-SPARE = 60  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +44,6 @@ class Looked:
             return UNREADABLE
         wrong = (finding.severity for _, node in self.node.walk() for finding in node.findings)
         return BAD if Severity.ERROR in wrong else GOOD
-
-
-def confine(files: int, *, extracts: bool) -> None:
-    """Limit memory, processor time and the size of files for the rest of this process.
-
-    It is about to read that many `files`; what it extracts may be as large as it is. This is the last net,
-    below every budget: what runs into a limit is a defect of a reader, which a stranger's file has found; it
-    ends instead of taking a machine with it.
-    """
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_AS, MAX_MEMORY)
-    _lower(resource.RLIMIT_CPU, SPARE + files * ASKS * MAX_SECONDS)
-    if not extracts:
-        _lower(resource.RLIMIT_FSIZE, MAX_UNPACKED)
-
-
-def _lower(limit: int, value: int) -> None:
-    """Set a limit, unless there is a lower one; not every system has every one."""
-    with suppress(ValueError, OSError):
-        soft, hard = resource.getrlimit(limit)
-        if soft == resource.RLIM_INFINITY or soft > value:
-            resource.setrlimit(limit, (value, hard))
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -100,17 +100,21 @@ def _digests(files: Files, sums: Mapping[str, str]) -> Iterator[Verdict]:
 
 def _document(name: str, data: bytes, artifacts: Mapping[str, str]) -> Verdict:
     """Return whether a document says of each artifact what it is."""
-    key, value = MARKS[name]
     try:
-        document = json.loads(data)
+        said = _said(name, json.loads(data), artifacts)
     except (ValueError, RecursionError, MemoryError) as error:
-        return Verdict(name, False, f"is no JSON that can be read: {error}")
+        said = f"is no JSON that can be read: {error}"
+    return Verdict(name, not said, said or f"is about all {len(artifacts)} artifacts, by these digests")
+
+
+def _said(name: str, document: object, artifacts: Mapping[str, str]) -> str:
+    """Return what is wrong with a document, "" for nothing."""
+    key, value = MARKS[name]
     if not isinstance(document, dict) or document.get(key) != value:
-        return Verdict(name, False, f"is not what it is called: its {key} is not {value!r}")
+        return f"is not what it is called: its {key} is not {value!r}"
     subjects = SUBJECTS.get(name)
     wrong = _others(document.get(subjects), artifacts) if subjects else _unknown(document, artifacts)
-    said = next(wrong, "")
-    return Verdict(name, not said, said or f"is about all {len(artifacts)} artifacts, by these digests")
+    return next(wrong, "")
 
 
 def _others(subjects: object, artifacts: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import verify
+from pipeline.build.session import Session
+from pipeline.cli import commands, verify
+from pipeline.report import Report
 from tests.conftest import ROOT
 from tests.fixtures import release_folder as release
 from tests.fixtures.release_folder import Keys
@@ -108,3 +110,11 @@ def test_as_a_program_of_its_own(folder: Path, words: list[str]) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, HOLDS, "")
+
+
+def test_it_is_confined_as_a_task_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    confined: list[tuple[int, bool]] = []
+    monkeypatch.setattr(verify, "confine", lambda files, *, extracts: confined.append((files, extracts)))
+    with pytest.raises(SystemExit) as caught:
+        commands.verify(Session(folder, Report()), [str(folder)])
+    assert (caught.value.code, confined) == (0, [(1, True)])

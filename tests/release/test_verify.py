@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.release import verify
 from pipeline.release.layout import SIGNATURES, SUMS
 from pipeline.release.sign import sign
 from pipeline.release.signatures import Verdict
@@ -312,3 +313,13 @@ def test_documents_are_read_as_they_are_written(folder: Path) -> None:
     for name in release.documents():
         claims = claims_in(json.loads((folder / name).read_text()))
         assert DIGEST in claims.get(ISO, claims.get("toy.iso", ()))
+
+
+def test_a_document_that_memory_does_not_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_document: object) -> None:
+        raise MemoryError("full")
+
+    monkeypatch.setattr(verify, "claims_in", fail)
+    assert [each for each in wrong(examine(folder, Trust())) if each[0] == "build.json"] == [
+        ("build.json", "is no JSON that can be read: full")
+    ]
