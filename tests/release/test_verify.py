@@ -106,6 +106,12 @@ def test_any_file_that_is_replaced_together_with_the_list(
     assert {ASC, SIG} <= {subject for subject, _ in wrong(examine(folder, both))}
 
 
+def test_a_listed_file_that_is_none_has_no_digest(folder: Path) -> None:
+    (folder / ISO).unlink()
+    (folder / ISO).symlink_to("/dev/null")
+    assert SUMS not in [each.subject for each in examine(folder, Trust())]
+
+
 def test_run_data_may_be_anything(folder: Path) -> None:
     (folder / "run.json").write_text("not even JSON")
     (folder / "run.html").write_text("")
