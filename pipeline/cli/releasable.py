@@ -77,6 +77,7 @@ def _version(session: Session) -> Iterator[str]:
 
 def _built(session: Session) -> Iterator[str]:
     """Yield what is not built, is built of something else, or obeys no rules."""
+    unchecked, stale = dict[str, None](), dict[str, None]()
     for image, steps in session.images.items():
         folder = session.folder(image)
         try:
@@ -91,9 +92,13 @@ def _built(session: Session) -> Iterator[str]:
         for step in steps:
             result = session.builder.result(step)
             if result and result.checked != session.builder.checks_digest(step):
-                yield f"step {step.name} has not passed its checks as they are now: run `./doit iso`"
+                unchecked[step.name] = None
             elif not session.builder.is_current(step, folder):
-                yield f"step {step.name} is not what this checkout makes: run `./doit iso`"
+                stale[step.name] = None
+    if unchecked:
+        yield f"checks have not passed as they are now, of {_few([*unchecked])}: run `./doit iso`"
+    if stale:
+        yield f"artifacts are not what this checkout makes, of {_few([*stale])}: run `./doit iso`"
 
 
 def _locked(session: Session) -> Iterator[str]:

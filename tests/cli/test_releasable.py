@@ -134,15 +134,18 @@ EACH = {
     ),
     "another ISO": (
         write("artifacts/toy/toy.iso", "x"),
-        ["step iso:toy is not what this checkout makes: run `./doit iso`"],
+        ["artifacts are not what this checkout makes, of iso:toy: run `./doit iso`"],
     ),
     "forgotten": (
         forget,
-        ["step iso:toy is not what this checkout makes: run `./doit iso`", f"toy: {ALL} {NOT_BOOTED}"],
+        [
+            "artifacts are not what this checkout makes, of iso:toy: run `./doit iso`",
+            f"toy: {ALL} {NOT_BOOTED}",
+        ],
     ),
     "not checked": (
         not_checked,
-        ["step uki:toy has not passed its checks as they are now: run `./doit iso`"],
+        ["checks have not passed as they are now, of uki:toy: run `./doit iso`"],
     ),
     "lock of less": (lock_less, ["toy.iso of step iso:toy is not in manifests/outputs.lock.json"]),
     "lock of another": (lock_other, ["manifests/outputs.lock.json is of Toy 0.9, this is Toy 1.0"]),
