@@ -52,13 +52,14 @@ def size_text(size: int) -> str:
 @dataclass
 class Line:
     """One step's line while it runs; who found its result in the cache, or in one elsewhere, sets `cached` or
-    `fetched`.
+    `fetched`, and `left` where nothing of it had to come.
     """
 
     name: str
     report: "Report | None" = None
     cached: bool = False
     fetched: bool = False
+    left: bool = False
     task: "TaskID | None" = None
     started: float = field(default_factory=time.monotonic)
     spoke: float = field(default_factory=time.monotonic)
@@ -123,7 +124,8 @@ class Report:
                 self.live.remove_task(line.task)
             self._end()
             mark, style = ("✗", "red") if failed else ("✓", "green")
-            what = "cached" if line.cached else "fetched" if line.fetched else f"{line.seconds:6.1f} s"
+            told = {"cached": line.cached, "not needed": line.left, "fetched": line.fetched}
+            what = next((word for word, holds in told.items() if holds), f"{line.seconds:6.1f} s")
             self.console.print(f"[{style}]{mark}[/] {shown(name):{NAME_WIDTH}} {'' if failed else what}")
 
     def unchanged(self, name: str) -> None:

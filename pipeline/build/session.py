@@ -30,8 +30,8 @@ class Session:
 
     `said` are the errors that have been told: steps that are made at once may meet the same one. `unpinned`
     are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
-    `fetched` and `built` are the steps whose results came from a cache elsewhere, or were made now;
-    `from_source`, none comes from elsewhere.
+    `built` are those that it made, `fetched` came from a cache elsewhere, and what is `left` there is known
+    and not needed yet; `from_source`, nothing comes from elsewhere.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class Session:
         self.unpinned, self.debug, self.from_source = unpinned or {}, debug, from_source
         self.store = Store(default_root(), lambda: self.remotes, from_source=from_source)
         self.guard = threading.Lock()
-        self.cached, self.fetched, self.built = set[str](), set[str](), set[str]()
+        self.cached, self.built = set[str](), set[str]()
+        self.fetched, self.left = set[str](), set[str]()
         self.stopping = False
         self.under_way = set[object]()  # what threads are doing for it right now, a mark each
         self.said: dict[str, PipelineError] = {}

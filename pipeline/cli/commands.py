@@ -54,7 +54,7 @@ def summarise(session: Session, **_options: object) -> None:
             steps,
             session.builder,
             folder / RECORD,
-            session.cached | session.fetched,
+            session.cached | session.fetched | session.left,
             session.unpinned,
             debug=session.debug,
         )
@@ -70,6 +70,8 @@ def summarise(session: Session, **_options: object) -> None:
     if session.fetched and session.remotes:
         size = size_text(session.remotes.taken)
         report.print(f"fetched ({size}): {', '.join(sorted(session.fetched))}")
+    if session.left:
+        report.print(f"left in the caches, as nothing needs it: {', '.join(sorted(session.left))}")
     if session.built:
         report.print(f"built: {', '.join(sorted(session.built))}")
     for what, path in session.unpinned.items():

@@ -52,7 +52,10 @@ def realise_step(session: Session, name: str) -> None:
             build_step(step, session.builder, folder, line, again=again, logs=logs)
             cached, fetched = cached and (line.cached or line.fetched), fetched or line.fetched
         line.cached, line.fetched = cached and not fetched, cached and fetched
-    if line.fetched:
+        line.left = line.fetched and not any(step.published for _, step in places(session, name))
+    if line.left:
+        session.left.add(name)
+    elif line.fetched:
         session.fetched.add(name)
     elif line.cached:
         session.cached.add(name)
