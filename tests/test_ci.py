@@ -38,7 +38,7 @@ JOBS = {
 }
 """Each job, and all that it may do."""
 
-COMING = {"lock --update", "release", "verify"}
+COMING = {"lock --update"}
 """Commands that workflows name before they are there."""
 
 JURY = ".venv/bin/python -m tests.world.jury"

@@ -17,7 +17,7 @@ from pipeline.compare.difference import first_difference
 from pipeline.errors import PipelineError
 from pipeline.formats.budget import for_file
 from pipeline.formats.fields import Image, charged
-from pipeline.inspection.cli import confine
+from pipeline.inspection.limits import confine
 from pipeline.inspection.open import guarded, located, open_file
 from pipeline.release.diff.changes import Comparison, compare
 from pipeline.release.diff.folder import folder_side

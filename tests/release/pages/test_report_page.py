@@ -52,7 +52,7 @@ def text(folder: Path) -> str:
         "serde 1.0.228 MIT OR Apache-2.0",
         "Sources and others 1",
         "1 Debian packages 1 Crates 1 Sources and others 1 Others 2 build steps",
-        "Debian packages of tools 1 name version licence SHA-256 gcc Others of tools 1",
+        "Debian packages, for tools alone 1 name version licence SHA-256 gcc Others, for tools alone 1",
         "busybox 1.37.0-6 became 1.37.0-7",
         "bin/busybox 1 kB 2 kB",
         "kernel:acme 9.0 MB",
@@ -152,6 +152,7 @@ def test_a_fault_is_said_and_shown_at_once(folder: Path) -> None:
     found = page(replace(facts, examined=(broken,)))
     assert "<details open>" in found
     assert "1 fault found by 1 rule" in Page(found).text
+    assert "1 × 1 rules: 1 fault " in Page(found).text  # noqa: RUF001
     assert f"x.iso: {EVIL}" in Page(found).text
     assert "<details open>" not in page(facts)
 
