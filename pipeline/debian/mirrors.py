@@ -46,11 +46,12 @@ def _apt_uris(apt: Path) -> list[str]:
     return uris
 
 
-def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Mirror]:
+def sources(snapshot_url: str, timestamp: str, mirror: str | None = None, apt: Path = APT) -> list[Mirror]:
     """Return where Debian's files are looked for, in the order in which they are tried.
 
     INSTALLER_ISO_DEBIAN_MIRROR (the folder above `debian`), the mirrors that this machine's apt is
-    set up with, the snapshot archive. What apt names and is no URL is left out: apt says so itself.
+    set up with, the manifest's `mirror`, and for what they dropped the snapshot archive, which asks to be
+    spared. What apt names and is no URL is left out: apt says so itself.
     Raises PipelineError for a variable that is none.
     """
     found: list[Mirror] = []
@@ -63,7 +64,9 @@ def sources(snapshot_url: str, timestamp: str, apt: Path = APT) -> list[Mirror]:
         found.append(Mirror(chosen.rstrip("/"), "INSTALLER_ISO_DEBIAN_MIRROR"))
     for uri in _apt_uris(apt):
         base, _, archive = uri.rstrip("/").rpartition("/")
-        mirror = Mirror(base, "this machine's apt")
+        one = Mirror(base, "this machine's apt")
         if archive in ("debian", "debian-security") and is_url(uri):
-            found += [mirror] if mirror not in found else []
+            found += [one] if one not in found else []
+    if mirror and mirror.rstrip("/") not in (each.base for each in found):
+        found.append(Mirror(mirror.rstrip("/"), "the manifest's mirror"))
     return [*found, Mirror(snapshot_url.rstrip("/"), "snapshot", timestamp)]

@@ -58,7 +58,8 @@ class Project:
 
     def sources(self) -> list[mirrors.Mirror]:
         """Return where Debian's files are looked for."""
-        return mirrors.sources(self.manifest.debian.snapshot_url, self.manifest.debian.snapshot)
+        debian = self.manifest.debian
+        return mirrors.sources(debian.snapshot_url, debian.snapshot, debian.mirror)
 
     def lock_of(self, container: str) -> Lock:
         """Return a container's lock. Raises ConfigError where intent or lock are not there."""

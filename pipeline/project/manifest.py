@@ -22,12 +22,14 @@ class Product:
 class Debian:
     """Which Debian the builder containers come from.
 
-    `archives` maps an archive (the folder `debian` or `debian-security` of a mirror) to its suites.
+    `archives` maps an archive (the folder `debian` or `debian-security` of a mirror) to its suites. `mirror`,
+    the folder above them, is asked before the snapshot archive, also by a machine that is no Debian.
     """
 
     snapshot: Timestamp
     snapshot_url: Url
     archives: dict[Name, tuple[Suite, ...]]
+    mirror: Url | None = None
 
 
 @dataclass(frozen=True)

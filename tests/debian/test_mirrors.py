@@ -33,7 +33,8 @@ URIs: https://off.example/debian
 
 
 def bases(apt: Path) -> list[str]:
-    return [source.base for source in sources("https://snapshot.example/archive/", "20261121T000000Z", apt)]
+    found = sources("https://snapshot.example/archive/", "20261121T000000Z", "https://second.example/", apt)
+    return [source.base for source in found]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,16 @@ def _no_mirror_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_apt_only_the_snapshot_is_left(tmp_path: Path) -> None:
-    assert sources("https://s/archive", "T", tmp_path) == [Mirror("https://s/archive", "snapshot", "T")]
+    snapshot = Mirror("https://s/archive", "snapshot", "T")
+    assert sources("https://s/archive", "T", None, tmp_path) == [snapshot]
+
+
+def test_a_machine_that_is_no_debian_asks_the_manifest_s_mirror_first(tmp_path: Path) -> None:
+    found = sources("https://s/archive", "T", "https://m/", tmp_path)
+    assert found == [
+        Mirror("https://m", "the manifest's mirror"),
+        Mirror("https://s/archive", "snapshot", "T"),
+    ]
 
 
 def test_both_formats_of_apt_s_sources_each_mirror_once(tmp_path: Path) -> None:
@@ -69,7 +79,7 @@ def test_the_chosen_mirror_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_chosen_mirror_that_is_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
     monkeypatch.setenv("INSTALLER_ISO_DEBIAN_MIRROR", chosen)
     with pytest.raises(PipelineError) as caught:
-        sources("https://s/archive", "T", tmp_path)
+        sources("https://s/archive", "T", None, tmp_path)
     assert caught.value.message == f"INSTALLER_ISO_DEBIAN_MIRROR: {chosen!r} is not a URL"
 
 
