@@ -7,12 +7,16 @@ import anything but the standard library.
 import contextlib
 import fcntl
 import filecmp
+import itertools
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +37,8 @@ UV = re.compile(r"^uv==[^\\\n]*(?:\\\n[^\\\n]*)*", re.MULTILINE)
 
 UV_OPTIONS = ("install", "--no-config", "--system-certs", "--require-hashes", "--only-binary=:all:")
 """As those of pip; certificates are the system's, or those that SSL_CERT_FILE names."""
+
+LACKING = re.compile(r"No matching distribution found for (\S+)")
 
 UNREACHABLE = re.compile(
     r"connection (?:broken|error)|ConnectTimeout|NameResolution|Max retries", re.IGNORECASE
@@ -63,8 +69,8 @@ def is_current(root: Path) -> bool:
     return False
 
 
-def make(root: Path) -> None:
-    """Make the environment, unless another process has just done so.
+def make(root: Path, arguments: Sequence[str] = ()) -> None:
+    """Make the environment, unless another process has just done so; `arguments` are those of `./doit`.
 
     SystemExit, after a sentence and with the old environment in place, where that fails.
     """
@@ -83,7 +89,8 @@ def make(root: Path) -> None:
         for path in (new, old):
             shutil.rmtree(path, ignore_errors=True)
         _venv(new)
-        _install(root, new)
+        with tempfile.TemporaryDirectory() as wheels:
+            _install(root, new, offline(arguments, Path(wheels)))
         _move_scripts(new, final)
         shutil.copyfile(root / LOCK, new / LOCK)
         if final.exists():
@@ -104,16 +111,44 @@ def _venv(folder: Path) -> None:
         )
 
 
-def _install(root: Path, folder: Path) -> None:
-    if _uv_installs(root / LOCK, folder):
+def offline(arguments: Sequence[str], folder: Path) -> list[str]:
+    """Return pip's options for what `--offline` and `--inputs FILE` say.
+
+    The wheels of the archive FILE are unpacked into `folder`; it is pip that compares their digests.
+    """
+    options = ["--no-index"] if "--offline" in arguments else []
+    names = [each.removeprefix("--inputs=") for each in arguments if each.startswith("--inputs=")]
+    names += [name for each, name in itertools.pairwise(arguments) if each == "--inputs"]
+    for name in names[:1]:
+        try:
+            with tarfile.open(Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", ""), name), "r:") as tar:
+                for member in tar:
+                    data = tar.extractfile(member) if member.name.startswith("wheels/") else None
+                    if data is not None:
+                        with (folder / Path(member.name).name).open("wb") as file:
+                            shutil.copyfileobj(data, file)
+        except (OSError, tarfile.TarError) as error:
+            fail(f"--inputs {name}: {error}", "name an archive that `./doit vendor` has made")
+        options.append(f"--find-links={folder}")
+    return options
+
+
+def _install(root: Path, folder: Path, options: Sequence[str]) -> None:
+    if _uv_installs(root / LOCK, folder, options):
         return
-    done = _pip(folder, *PIP, "-r", str(root / LOCK))
+    done = _pip(folder, *PIP, *options, "-r", str(root / LOCK))
     if done.returncode == 0:
         return
     if UNREACHABLE.search(done.stdout):
         fail(
             f"the packages of {LOCK} could not be fetched: pip reaches no package index",
             "look at the network, and at HTTPS_PROXY and PIP_INDEX_URL; this is needed once",
+        )
+    if "--no-index" in options and (lacking := LACKING.search(done.stdout)):
+        python = f"Python {sys.version.split()[0]} on {platform.system()} {platform.machine()}"
+        fail(
+            f"no wheel of {lacking[1]} for {python}, and --offline forbids to fetch it",
+            "name an archive that this version's `./doit vendor` has made: --inputs FILE",
         )
     said = "".join(f"\n    {line}" for line in done.stdout.splitlines() if line.strip())
     fail(f"the packages of {LOCK} could not be installed:{said}", "pip says why above")
@@ -124,7 +159,7 @@ def _pip(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
-def _uv_installs(lock: Path, folder: Path) -> bool:
+def _uv_installs(lock: Path, folder: Path, options: Sequence[str]) -> bool:
     """Tell whether uv, fetched by pip, has installed the lock's packages: where not, pip does, and says why.
 
     It is not asked where pip is told of another index, which uv would not heed.
@@ -133,12 +168,12 @@ def _uv_installs(lock: Path, folder: Path) -> bool:
     if found is None or "index-url" in _pip(folder, "config", "list").stdout:
         return False
     (folder / "uv.txt").write_text(f"{found.group()}\n", encoding="utf-8")
-    if _pip(folder, *PIP, "-r", str(folder / "uv.txt")).returncode:
+    if _pip(folder, *PIP, *options, "-r", str(folder / "uv.txt")).returncode:
         return False
-    given = ("--no-index", f"--find-links={os.environ.get('PIP_FIND_LINKS', '')}")
-    index = given if "PIP_NO_INDEX" in os.environ else ()
+    if "PIP_NO_INDEX" in os.environ:
+        options = ("--no-index", f"--find-links={os.environ.get('PIP_FIND_LINKS', '')}", *options)
     done = subprocess.run(
-        [folder / "bin/uv", "pip", *UV_OPTIONS, *index, f"--python={folder / 'bin/python'}", "-r", lock],
+        [folder / "bin/uv", "pip", *UV_OPTIONS, *options, f"--python={folder / 'bin/python'}", "-r", lock],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -161,4 +196,4 @@ def _move_scripts(folder: Path, final: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path.cwd())
+    make(Path.cwd(), sys.argv[1:])

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 import make_venv
+from pipeline.store import inputs
+from pipeline.store.cache import Blob
+from pipeline.store.files import sha256_of
 from tests.conftest import ROOT
 
 MODULE = "print(__file__)\n"
@@ -117,9 +121,9 @@ def test_two_at_once_make_one(root: Path, capsys: pytest.CaptureFixture[str]) ->
     assert make_venv.is_current(root)
 
 
-def refused(root: Path, capsys: pytest.CaptureFixture[str]) -> str:
+def refused(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit) as caught:
-        make_venv.make(root)
+        make_venv.make(root, arguments)
     assert caught.value.code == 1
     error = capsys.readouterr().err
     return error[error.index("error: ") :]
@@ -157,6 +161,59 @@ def test_no_network(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         "error: the packages of requirements.lock could not be fetched: pip reaches no package index\n"
         "  hint: look at the network, and at HTTPS_PROXY and PIP_INDEX_URL; this is needed once\n"
     )
+
+
+def archive_of(wheels: Path) -> Path:
+    """Move wheels into an archive as `./doit vendor` makes it."""
+    files = {}
+    for path in sorted(wheels.iterdir()):
+        blob = Blob(sha256_of(path), path.stat().st_size)
+        files[inputs.member(f"{inputs.WHEELS}/{path.name}", blob, "Python package")] = path
+    inputs.write(wheels.parent / "inputs.tar", files, lambda _: None)
+    shutil.rmtree(wheels)
+    return wheels.parent / "inputs.tar"
+
+
+@pytest.mark.parametrize("form", [["--inputs", "inputs.tar"], ["--inputs=inputs.tar"]])
+def test_without_a_network_it_is_made_of_the_archive(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: list[str]
+) -> None:
+    archive_of(tmp_path / "wheels")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
+    make_venv.make(root, ["iso", "--offline", *form])
+    assert (root / ".venv/bin/one").exists()
+
+
+def test_a_wheel_that_the_archive_lacks(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = archive_of(tmp_path / "wheels")
+    (root / make_venv.LOCK).write_text(f"two==1 --hash=sha256:{'0' * 64}\n")
+    python = f"Python {sys.version.split()[0]} on {platform.system()} {platform.machine()}"
+    hint = "name an archive that this version's `./doit vendor` has made: --inputs FILE"
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    for arguments in (["--offline"], ["--offline", "--inputs", str(archive)]):
+        said = refused(root, capsys, *arguments)
+        assert said == (
+            f"error: no wheel of two==1 for {python}, and --offline forbids to fetch it\n  hint: {hint}\n"
+        )
+
+
+@pytest.mark.parametrize("content", [None, b"no tar"])
+def test_an_archive_that_is_none(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    path = tmp_path / "x.tar"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit):
+        make_venv.make(root, ["--inputs", str(path)])
+    error = capsys.readouterr().err
+    assert f"error: --inputs {path}: " in error
+    assert error.endswith("\n  hint: name an archive that `./doit vendor` has made\n")
+    assert not (root / ".venv").exists()
 
 
 def test_a_colon_in_the_path(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,10 @@ def build_step(
         )
         if line.cached or line.fetched:
             return
+        if step.network and store.offline:
+            from pipeline.store.download import lacking  # it takes longer to load than doing nothing
+
+            raise lacking(store, f"what step {step.name} fetches")
         log = (logs or folder / "logs") / f"{file_name(step.name)}.log"
         try:
             made = _make_checked(step, key, builder, log, line, again=again)

@@ -15,14 +15,21 @@ from pipeline.plan.step import Step, distinct
 from pipeline.project import checkout, debug, manifest, outputs
 from pipeline.project.checkout import Project
 from pipeline.project.debug import with_debug
-from pipeline.project.manifest import Manifest
+from pipeline.project.manifest import Caches, Manifest
 from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
 
 if TYPE_CHECKING:
     from pipeline.sandbox.containers import Containers
+    from pipeline.store.inputs import Inputs
     from pipeline.store.remote import Remotes
+
+
+def _archive(path: Path) -> "Inputs":
+    from pipeline.store.inputs import Inputs  # few builds take it
+
+    return Inputs(path)
 
 
 class Session:
@@ -32,6 +39,7 @@ class Session:
     are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
     `built` are those that it made, `fetched` came from a cache elsewhere, and what is `left` there is known
     and not needed yet; `from_source`, nothing comes from elsewhere.
+    `inputs` is an archive of `./doit vendor`, which is asked first; `offline` forbids all else.
     """
 
     def __init__(
@@ -42,10 +50,14 @@ class Session:
         *,
         debug: bool = False,
         from_source: bool = False,
+        inputs: Path | None = None,
+        offline: bool = False,
     ) -> None:
         self.root, self.report = root, report
-        self.unpinned, self.debug, self.from_source = unpinned or {}, debug, from_source
-        self.store = Store(default_root(), lambda: self.remotes, from_source=from_source)
+        self.unpinned, self.debug = unpinned or {}, debug
+        self.alone = from_source or offline
+        self.inputs = _archive(inputs) if inputs else None
+        self.store = Store(default_root(), lambda: self.remotes, from_source=from_source, offline=offline)
         self.guard = threading.Lock()
         self.cached, self.built = set[str](), set[str]()
         self.fetched, self.left = set[str](), set[str]()
@@ -109,20 +121,22 @@ class Session:
 
     @property
     def remotes(self) -> "Remotes | None":
-        """The caches that the manifest names; none where it has mistakes, which others say."""
+        """The archive of inputs, and the caches that the manifest names, whose mistakes others say."""
         with self.guard:  # steps may run at the same time
             return self._remotes
 
     @cached_property
     def _remotes(self) -> "Remotes | None":
         read = config.read(Manifest, self.root / manifest.PATH, manifest.PATH, [])
-        if read is None or not read.caches.sources or self.from_source:
+        named = read.caches if read and not self.alone else Caches()
+        if not (named.sources or self.inputs):
             return None
         from pipeline.store.places import remote_of  # they take longer to load than doing nothing
         from pipeline.store.remote import Remotes
 
-        remotes = [remote_of(name, self.root, self.store.stopped) for name in read.caches.sources]
-        return Remotes(remotes, read.caches.keys, lambda text: self.report.print(text, style="yellow"))
+        remotes = [remote_of(name, self.root, self.store.stopped) for name in named.sources]
+        first = [self.inputs] if self.inputs else []
+        return Remotes([*first, *remotes], named.keys, lambda text: self.report.print(text, style="yellow"))
 
     def stop(self) -> None:
         """Have the steps that run end now, and all they wait for; what they say of that is of no interest."""

@@ -59,7 +59,13 @@ FROM_SOURCE = "--from-source"
 TALKING = {ISO, "boot"}
 """Commands that --debug goes with, besides steps."""
 
-NAMING = ("burn", "cache", "diff", "new", "pin")
+OFFLINE, INPUTS = "--offline", "inputs"
+"""Options that have a command build without network; `make_venv.py` knows them, too."""
+
+BUILDING = {ISO, "boot", "boot-test"}
+"""Commands that they go with, besides steps."""
+
+NAMING = ("burn", "cache", "diff", "new", "pin", "vendor")
 """Commands whose words name files, not tasks."""
 
 
@@ -130,11 +136,11 @@ def called(arguments: Sequence[str], names: dict[str, str]) -> list[str]:
     return found
 
 
-def unpinned_files(arguments: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
-    """Return the files that options name in place of a kernel or an installer, and the other arguments."""
+def files_named(arguments: Sequence[str], options: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
+    """Return the files that these options name, and the other arguments."""
     files: dict[str, Path] = {}
     rest = list(arguments)
-    for what in UNPINNED:
+    for what in options:
         for at, argument in enumerate(rest):
             option, equals, value = argument.partition("=")
             if option == f"--{what}" and (equals or at + 1 < len(rest)):
@@ -157,14 +163,24 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     elif name not in kinds:
         name, rest = "run", arguments
     report = Report()
-    unpinned, rest = unpinned_files(rest)
-    debug, from_source = DEBUG in rest, FROM_SOURCE in rest
-    rest = [word for word in rest if word not in (DEBUG, FROM_SOURCE)]
-    if wrong := _misplaced(name, rest, unpinned, debug=debug, from_source=from_source):
+    unpinned, rest = files_named(rest, UNPINNED)
+    inputs, rest = files_named(rest, [INPUTS])
+    debug, from_source, offline = (option in rest for option in (DEBUG, FROM_SOURCE, OFFLINE))
+    rest = [word for word in rest if word not in (DEBUG, FROM_SOURCE, OFFLINE)]
+    without_network = [f"--{each}" for each in inputs] + [OFFLINE] * offline
+    if wrong := _misplaced(name, rest, unpinned, without_network, debug=debug, from_source=from_source):
         report.error(PipelineError(wrong, "leave it out"))
         return 3
     try:
-        session = Session(root, report, unpinned, debug=debug, from_source=from_source)
+        session = Session(
+            root,
+            report,
+            unpinned,
+            debug=debug,
+            from_source=from_source,
+            inputs=inputs.get(INPUTS),
+            offline=offline,
+        )
         (root / "artifacts").mkdir(exist_ok=True)
         tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:
@@ -194,10 +210,23 @@ def _hang_up(number: int, _frame: object) -> None:
 
 
 def _misplaced(
-    name: str, rest: Sequence[str], unpinned: Iterable[str], *, debug: bool, from_source: bool
+    name: str,
+    rest: Sequence[str],
+    unpinned: Iterable[str],
+    without_network: Sequence[str],
+    *,
+    debug: bool,
+    from_source: bool,
 ) -> str:
-    """Return what is wrong with an option for builds, given to a command of doit."""
+    """Return what is wrong with an option that is for some commands only."""
     commands = COMMANDS.keys() & set(rest)
+    if from_source and without_network:
+        return (
+            f"{FROM_SOURCE} says nothing beside {without_network[0]}, which takes nothing from caches either"
+        )
+    for option in without_network:
+        if name != "run" or commands - BUILDING:
+            return f"{option} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
     for option in unpinned:
         if name != "run" or PINNED & commands:
             return f"--{option} works with `./doit iso` only"

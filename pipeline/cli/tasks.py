@@ -67,7 +67,7 @@ def _iso_task(session: Session, names: dict[str, str]) -> Task:
             _option(what, "", f"for a try: take this file as the {what} that is in it; it is no release then")
             for what in UNPINNED
         ]
-        + [DEBUG, FROM_SOURCE],
+        + [DEBUG, FROM_SOURCE, OFFLINE, INPUTS],
         meta={JUDGE: commands.judge_iso},
     )
 
@@ -122,6 +122,8 @@ class Command:
 ACCEL = _option("accel", "auto", "what the virtual machine runs on: auto, kvm or tcg")
 DEBUG = _option("debug", False, "an image that talks and gives a shell on the serial line; it is no release")
 FROM_SOURCE = _option("from_source", False, "take nothing from the caches that the manifest names")
+OFFLINE = _option("offline", False, "download nothing")
+INPUTS = _option("inputs", "", "take what is not in the cache from this archive of `./doit vendor`")
 """Options that `program` has taken, too."""
 
 COMMANDS = {
@@ -238,6 +240,11 @@ COMMANDS = {
             ),
         ),
         words="names",
+    ),
+    "vendor": Command(
+        "FILE: put every input that the locks name into one archive, to build without network",
+        "vendor:vendor",
+        words="arguments",
     ),
     "pin": Command(
         "NAME FILE|URL: write where a file from outside comes from, its SHA-256 and size into the manifest",

@@ -103,14 +103,20 @@ class Store:
     """The cache below one folder, which many processes may use at once.
 
     Once this process has `stopped`, nobody in it waits for a download or a lock any more. `remotes` are
-    caches elsewhere, of which blobs come that it lacks; `from_source`, results from there are none.
+    caches elsewhere, of which blobs come that it lacks; `from_source`, results from there are none;
+    `offline`, nothing is downloaded.
     """
 
     def __init__(
-        self, root: Path, remotes: "Callable[[], Remotes | None]" = lambda: None, *, from_source: bool = False
+        self,
+        root: Path,
+        remotes: "Callable[[], Remotes | None]" = lambda: None,
+        *,
+        from_source: bool = False,
+        offline: bool = False,
     ) -> None:
         self.root, self.stopped = root, threading.Event()
-        self.remotes, self.from_source = remotes, from_source
+        self.remotes, self.from_source, self.offline = remotes, from_source, offline
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name

@@ -145,7 +145,8 @@ def fetch(
     """Return the path of `blob` in the store, taking it from the first remote cache or of `urls` that has it.
 
     `progress` is called with the number of bytes so far. Raises FetchError when no source has it,
-    naming each source and what it answered, or when this process is stopped (`store.stopped`).
+    naming each source and what it answered, where the store is offline, or when this process is stopped
+    (`store.stopped`).
     """
     if path := _found(store, blob, progress):  # without a lock: a cache may be for reading only
         return path
@@ -164,6 +165,8 @@ def fetch(
         if remotes and remotes.bring(blob, part, get):
             store.add(part)
             return store.root / "blobs" / blob.sha256
+        if store.offline:
+            raise lacking(store, what)
         for url in urls:
             reason = get(url)
             if not reason:
@@ -174,6 +177,16 @@ def fetch(
     raise FetchError(
         f"download of {what} failed:\n    " + "\n    ".join(tried or ["no source is known for it"]),
         f"look at the network, the proxy and the CA settings for {hosts}" if hosts else "",
+    )
+
+
+def lacking(store: Store, what: str) -> FetchError:
+    """Return what is said of something that is needed and neither there nor in an archive, while offline."""
+    remotes = store.remotes()
+    where = f"neither in the cache nor in {remotes.remotes[0].name}" if remotes else "not in the cache"
+    return FetchError(
+        f"{what} is {where}, and --offline forbids to fetch it",
+        "`./doit vendor FILE`, where there is a network, makes an archive that has it: --inputs FILE",
     )
 
 

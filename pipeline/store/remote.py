@@ -105,12 +105,18 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size if path.is_file() else None
 
 
-def _pieces(path: Path, most: int) -> Iterator[bytes]:
-    """Yield at most so many bytes of a file."""
-    with _readable(path), path.open("rb") as file:
-        while most and (data := file.read(min(most, 1 << 20))):
-            yield data
-            most -= len(data)
+def copied(source: Path, blob: Blob, part: Path, start: int = 0) -> bool:
+    """Copy a blob to `part`, from `start` on in a file, and no byte more; tell whether it is that blob."""
+    digest, left = hashlib.sha256(), blob.size
+    with _readable(source), source.open("rb") as file, explained(part, "write"), part.open("wb") as target:
+        file.seek(start)
+        while left and (data := file.read(min(left, 1 << 20))):
+            digest.update(data)
+            left -= target.write(data)
+    if digest.hexdigest() == blob.sha256:
+        return True
+    part.unlink()
+    return False
 
 
 @dataclass(frozen=True)
@@ -124,16 +130,11 @@ class Folder:
         """Copy a blob, and no byte more; see `Remote`."""
         del get
         source = self.path / "blobs" / blob.sha256
-        if _size(source) is None:
+        size = _size(source)
+        if size is None:
             return ABSENT_REASONS[0]
-        digest, size = hashlib.sha256(), 0
-        with explained(part, "write"), part.open("wb") as target:
-            for data in _pieces(source, blob.size + 1):
-                digest.update(data)
-                size += target.write(data)
-        if size == blob.size and digest.hexdigest() == blob.sha256:
+        if size == blob.size and copied(source, blob, part):
             return ""
-        part.unlink()
         return f"{source}: is not what its name says"
 
     def offers(self, blob: Blob) -> bool:
@@ -143,7 +144,10 @@ class Folder:
     def claim(self, key: str) -> bytes | None:
         """Return the file about a key."""
         path = self.path / "results" / f"{key}.json"
-        return None if _size(path) is None else b"".join(_pieces(path, MOST))
+        if _size(path) is None:
+            return None
+        with _readable(path), path.open("rb") as file:
+            return file.read(MOST)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ GOOD = """\
 case "$1 $2" in
     "--version ") echo "Python 3.12.1" ;;
     "-I make_venv.py")
-        echo "made by $0" >> calls
+        shift 2
+        echo "made by $0${1:+ for $*}" >> calls
         [ -z "${FAIL:-}" ] || exit 1
         rm -rf .venv
         mkdir -p .venv/bin
@@ -104,7 +105,7 @@ def test_a_newer_python_beside_an_old_one(here: Path) -> None:
     path = install(here, "python3.12", GOOD)
     done = doit(here, "iso")
     assert (done.returncode, done.stderr) == (0, "")
-    assert calls(here) == [f"made by {path}", f"{RUN} iso"]
+    assert calls(here) == [f"made by {path} for iso", f"{RUN} iso"]
 
 
 @pytest.mark.parametrize("name", ["mine", "my own"])
@@ -149,7 +150,7 @@ def test_changed_requirements_make_it_anew(here: Path) -> None:
     calls(here)
     (here / "requirements.lock").write_text("two\n")
     doit(here, "gc")
-    assert calls(here) == [f"made by {path}", f"{RUN} gc"]
+    assert calls(here) == [f"made by {path} for gc", f"{RUN} gc"]
 
 
 def test_a_python_that_was_upgraded_away_makes_it_anew(here: Path) -> None:
@@ -159,7 +160,7 @@ def test_a_python_that_was_upgraded_away_makes_it_anew(here: Path) -> None:
     (here / ".venv/bin/python").unlink()
     (here / ".venv/bin/python").symlink_to("/nowhere/python3.11")
     doit(here, "gc")
-    assert calls(here) == [f"made by {path}", f"{RUN} gc"]
+    assert calls(here) == [f"made by {path} for gc", f"{RUN} gc"]
 
 
 def test_nothing_runs_in_an_environment_that_could_not_be_made(here: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_link_runs_the_checkout_that_it_leads_to(here: Path) -> None:
     (other / "near").symlink_to("../doit")
     (other / "doit").symlink_to("near")
     assert doit(here, "list", script=other / "doit").stderr == ""
-    assert calls(here) == [f"made by {path}", f"{RUN} list"]
+    assert calls(here) == [f"made by {path} for list", f"{RUN} list"]
     assert sorted(each.name for each in other.iterdir()) == [".venv", "doit", "near", "requirements.lock"]
 
 

@@ -199,6 +199,26 @@ def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> N
 
 
 @pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["lock", "--offline"], "--offline"),
+        (["vendor", "x.tar", "--inputs", "y.tar"], "--inputs"),
+        (["clean", "--inputs=y.tar", "--offline"], "--inputs"),
+    ],
+)
+def test_without_network_one_builds(root: Path, doit: Doit, arguments: list[str], option: str) -> None:
+    said = f"error: {option} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only\n"
+    assert doit(*arguments) == (3, "", f"{said}  hint: leave it out\n")
+    assert doit("--inputs", "y.tar")[0::2] == (
+        1,
+        f"error: {root}/y.tar: no such file\n  hint: `./doit vendor FILE` makes one of the present locks\n",
+    )
+    (root / "y.tar").touch()
+    for allowed in ([], ["iso"], ["kernel"]):
+        assert doit(*allowed, "--offline", "--inputs", "y.tar")[0] == 0  # nothing is needed of it
+
+
+@pytest.mark.parametrize(
     "arguments", [["boot-test", "--debug"], ["--debug", "iso", "bench"], ["clean", "--debug"]]
 )
 def test_images_that_talk_are_for_those_who_look(root: Path, doit: Doit, arguments: list[str]) -> None:

@@ -37,6 +37,7 @@ NAMES = [
     "shell",
     "doctor",
     "lock",
+    "vendor",
     "pin",
     "new",
     "bench",

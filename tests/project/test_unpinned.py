@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.build.record import build_record
 from pipeline.build.session import Session
-from pipeline.cli.program import unpinned_files
+from pipeline.cli.program import files_named
+from pipeline.cli.tasks import UNPINNED
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Pinned
@@ -87,4 +88,4 @@ def test_the_options(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
-    assert unpinned_files(arguments) == ({what: tmp_path / path for what, path in files.items()}, rest)
+    assert files_named(arguments, UNPINNED) == ({what: tmp_path / path for what, path in files.items()}, rest)
