@@ -124,6 +124,7 @@ def lock(
     """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
     from pipeline.build.builder import Builder
     from pipeline.cli.lock import Consent, check_locks, make_locks
+    from pipeline.cli.lock_pins import check_pins
     from pipeline.sandbox.containers import Containers
 
     good = True
@@ -139,7 +140,8 @@ def lock(
     builder = Builder(session.store, lambda: Containers(session.store, project.sources()))
     consent = Consent(downgrade, trust_mirror)
     if check:
-        return check_locks(project, builder, containers, session.report, consent) and good
+        there = check_pins(project, containers, session.report, session.store.stopped)
+        return check_locks(project, builder, containers, session.report, consent) and there and good
     make_locks(project, builder, containers, session.report, consent)
     return good
 

@@ -233,7 +233,11 @@ COMMANDS = {
         "resolve containers/*.toml and roots/*.toml to new locks in manifests/; or name some, or `outputs`",
         "commands:lock",
         (
-            _option("check", False, "write nothing: say whether the locks are what apt resolves now"),
+            _option(
+                "check",
+                False,
+                "write nothing: say whether the locks are what apt resolves, and all pins still to be had",
+            ),
             _option("downgrade", False, "lock packages that are older than those that are locked"),
             _option(
                 "trust_mirror", False, "believe a mirror's index where the snapshot archive is out of reach"

@@ -210,3 +210,26 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
         except (requests.RequestException, TooSlowError) as error:
             raise FetchError(f"{url}: {short(error)}", "look at the network, then try again") from error
         return store.add(scratch / "file")
+
+
+NO_HEAD = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
+
+
+def lacks(url: str, size: int, stopped: threading.Event) -> str:
+    """Return why `url` has no file of `size` bytes now, "" where it has one. Nothing of it is downloaded."""
+    reason = ""
+    for method, start in (("HEAD", 0), ("GET", size - 1)):  # where there is no HEAD, its last byte
+        answer = Reply(url, stopped, start=start, method=method)
+        with contextlib.closing(answer):
+            try:
+                head = answer.head()
+            except (requests.RequestException, TooSlowError) as error:
+                return short(error)
+        reason = f"HTTP {head.status_code} {head.reason}"
+        if head.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            length = head.headers.get("Content-Length")
+            wrong = method == "HEAD" and length not in (None, str(size))
+            return f"has {length} bytes, not {size}" if wrong else ""
+        if head.status_code not in NO_HEAD:
+            break
+    return reason
