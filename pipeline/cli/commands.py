@@ -118,15 +118,27 @@ def lock(
     session: Session,
     names: list[str],
     check: bool = False,
+    update: bool = False,
     downgrade: bool = False,
     trust_mirror: bool = False,
 ) -> bool:
-    """Resolve containers anew; or write down what was built; or, to check, write nothing and compare."""
+    """Resolve containers anew; or write down what was built; or, to check, write nothing and compare.
+
+    An update takes Debian as it is now, of all that is locked.
+    """
     from pipeline.build.builder import Builder
     from pipeline.cli.lock import Consent, check_locks, make_locks
     from pipeline.cli.lock_pins import check_pins
     from pipeline.sandbox.containers import Containers
 
+    if update:
+        from pipeline.cli.lock_update import update as renew
+
+        if names or check:
+            raise PipelineError(
+                "--update renews all locks, which have one snapshot", "name none, and no --check"
+            )
+        return renew(session, Consent(downgrade, trust_mirror))
     good = True
     if outputs.NAME in names and check:
         good = verify_outputs(session)

@@ -97,7 +97,7 @@ class Resolved:
     indices: dict[str, str]
 
 
-def _resolve(
+def resolve_now(
     project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> Resolved:
     """Ask apt for the packages of these (of all, when none is named). Raises as `make_locks` does."""
@@ -127,11 +127,17 @@ def make_locks(
     when resolving fails, and for packages that would become older without consent.
     """
     refuse_unreadable_locks(project)
-    resolved = _resolve(project, builder, names, report, consent)
+    write_locks(project, builder, resolve_now(project, builder, names, report, consent), report, consent)
+
+
+def write_locks(
+    project: Project, builder: Builder, resolved: Resolved, report: Report, consent: Consent
+) -> None:
+    """Write the locks of what was resolved, once all are made. Raises as `make_locks` does."""
     older = [
         f"{name}: {change}"
         for name, packages in resolved.packages.items()
-        for change in changes(_locked(project, name), packages)
+        for change in changes(locked(project, name), packages)
         if change.older
     ]
     for text in older:
@@ -141,10 +147,12 @@ def make_locks(
             f"{len(older)} packages would become older than they are locked",
             "a mirror that serves old indices does that; if you want it: `./doit lock --downgrade`",
         )
+    made = {}
     for name, packages in resolved.packages.items():
         with report.step(f"lock {name}") as line:
-            made = replace(lock_for(project, builder, name, packages, line), indices=resolved.indices)
-            lock.write(made, project.root / lock.path_of(name))
+            made[name] = replace(lock_for(project, builder, name, packages, line), indices=resolved.indices)
+    for name, each in made.items():
+        lock.write(each, project.root / lock.path_of(name))
 
 
 def check_locks(
@@ -154,7 +162,7 @@ def check_locks(
 
     Returns whether none does. Raises as `make_locks` does.
     """
-    resolved = _resolve(project, builder, names, report, consent)
+    resolved = resolve_now(project, builder, names, report, consent)
     wrong = []
     for name, packages in resolved.packages.items():
         if name in project.all_locks:
@@ -162,7 +170,7 @@ def check_locks(
             wrong += lock.mismatches(project.all_locks[name], name, intent, snapshot)
         else:
             wrong.append(f"{lock.path_of(name)}: is missing or broken")
-        wrong += [f"{lock.path_of(name)}: {each}" for each in changes(_locked(project, name), packages)]
+        wrong += [f"{lock.path_of(name)}: {each}" for each in changes(locked(project, name), packages)]
     for text in wrong:
         report.print(text, style="yellow")
     if not wrong:
@@ -170,7 +178,8 @@ def check_locks(
     return not wrong
 
 
-def _locked(project: Project, name: str) -> tuple[Package, ...]:
+def locked(project: Project, name: str) -> tuple[Package, ...]:
+    """Return the packages of a lock, none where it is not there."""
     return project.all_locks[name].packages if name in project.all_locks else ()
 
 

@@ -238,6 +238,7 @@ COMMANDS = {
                 False,
                 "write nothing: say whether the locks are what apt resolves, and all pins still to be had",
             ),
+            _option("update", False, "go on to Debian as it is now, and say what changes"),
             _option("downgrade", False, "lock packages that are older than those that are locked"),
             _option(
                 "trust_mirror", False, "believe a mirror's index where the snapshot archive is out of reach"

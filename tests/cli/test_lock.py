@@ -119,7 +119,7 @@ def xorriso() -> Package:
 
 
 def apt_says(monkeypatch: pytest.MonkeyPatch, packages: tuple[Package, ...]) -> None:
-    monkeypatch.setattr(lock, "_resolve", lambda *_: Resolved({"imager": packages}, INDICES))
+    monkeypatch.setattr(lock, "resolve_now", lambda *_: Resolved({"imager": packages}, INDICES))
     monkeypatch.setattr(
         lock,
         "lock_for",
