@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from debian.debian_support import NativeVersion
 
@@ -55,14 +56,10 @@ def known_dates(project: Project) -> dict[str, str]:
     return {index: date for index, (_, date) in known.items()}
 
 
-def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
-    if RESOLVER not in project.locks:
-        raise ConfigError(
-            [f"{lock.path_of(RESOLVER)}: is missing or broken"],
-            "restore it from the repository's history: all locks are made with it, its own, too",
-        )
-    archives, intents = project.manifest.debian.archives, project.all_intents
-    sources = [
+def archive_sources(project: Project) -> list[dict[str, Any]]:
+    """Return where apt looks, as `resolve` takes it."""
+    archives = project.manifest.debian.archives
+    return [
         {
             "origin": source.origin,
             "urls": {archive: source.url(archive, "").rstrip("/") for archive in archives},
@@ -70,6 +67,15 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
         }
         for source in project.sources()
     ]
+
+
+def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
+    if RESOLVER not in project.locks:
+        raise ConfigError(
+            [f"{lock.path_of(RESOLVER)}: is missing or broken"],
+            "restore it from the repository's history: all locks are made with it, its own, too",
+        )
+    archives, intents = project.manifest.debian.archives, project.all_intents
     return Step(
         name="lock",
         summary="Resolve containers and package sets to exact packages.",
@@ -77,7 +83,7 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
         inputs={},
         outputs=(resolve.DATES, *(f"{name}.json" for name in names)),
         params={
-            "sources": sources,
+            "sources": archive_sources(project),
             "archives": archives,
             "snapshot": project.manifest.debian.snapshot,
             "dates": known_dates(project),

@@ -249,6 +249,7 @@ COMMANDS = {
     "vendor": Command(
         "FILE: put every input that the locks name into one archive, to build without network",
         "vendor:vendor",
+        (_option("sources", False, "and the source packages of what images consist of"),),
         words="arguments",
     ),
     "pin": Command(

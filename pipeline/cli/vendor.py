@@ -18,14 +18,17 @@ from pipeline.report import Line, size_text
 from pipeline.store.cache import Blob, Store
 from pipeline.store.inputs import WHEELS, Member, member, write
 
+SOURCES = "--sources"
 USAGE = "`./doit vendor FILE`"
 
 
-def vendor(session: Session, arguments: list[str]) -> None:
+def vendor(session: Session, arguments: list[str], sources: bool = False) -> None:
     """Write the archive that the arguments name; what was fetched for one that was interrupted is kept.
 
     Raises PipelineError for what cannot be fetched, and for what a step fetches and is not locked.
     """
+    if SOURCES in arguments:  # doit takes options in front of words
+        arguments, sources = [each for each in arguments if each != SOURCES], True
     if len(arguments) != 1:
         raise PipelineError(f"vendor takes one file, got {len(arguments)}", USAGE)
     here = os.environ.get("INSTALLER_ISO_CALLED_FROM", str(session.root))
@@ -47,6 +50,11 @@ def vendor(session: Session, arguments: list[str]) -> None:
             member(f"{WHEELS}/{name}", blob, "Python package"): _place(store, blob)
             for name, blob in found.items()
         }
+    if sources:
+        from pipeline.cli.sources import source_files  # few archives have them
+
+        with report.step("vendor:sources", "Debian's source packages of what is in the images") as line:
+            files |= source_files(session, line)
     total = sum(each.size for each in files)
     with report.step(f"vendor:{target.name}") as line:
         size = write(target, files, functools.partial(_show, line, total))

@@ -63,8 +63,8 @@ class Source(TypedDict):
     dated: bool
 
 
-def sources_list(urls: Mapping[str, str], archives: Mapping[str, Sequence[str]]) -> str:
-    """Return a sources.list(5) for the suites of each archive.
+def sources_list(urls: Mapping[str, str], archives: Mapping[str, Sequence[str]], kind: str = "deb") -> str:
+    """Return a sources.list(5) for the suites of each archive; `kind` is `deb`, or `deb-src` for sources.
 
     Raises PipelineError for a URL or a suite of more than one word: a line feed would begin a line.
     """
@@ -72,7 +72,7 @@ def sources_list(urls: Mapping[str, str], archives: Mapping[str, Sequence[str]])
         if not re.fullmatch(r"(?!\[)[!-~]+", word):
             raise PipelineError(f"{word!r} is not a word of a sources.list")
     return "".join(
-        f"deb [signed-by={KEYRING}] {urls[archive]} {suite} main\n"
+        f"{kind} [signed-by={KEYRING}] {urls[archive]} {suite} main\n"
         for archive, suites in archives.items()
         for suite in suites
     )
