@@ -46,6 +46,11 @@ def _apt_uris(apt: Path) -> list[str]:
     return uris
 
 
+def _host_and_path(mirror: Mirror) -> str:
+    """Return what of a mirror's URL says who it is: the same files come by http and https."""
+    return mirror.base.partition("://")[2]
+
+
 def sources(snapshot_url: str, timestamp: str, mirror: str | None = None, apt: Path = APT) -> list[Mirror]:
     """Return where Debian's files are looked for, in the order in which they are tried.
 
@@ -67,6 +72,7 @@ def sources(snapshot_url: str, timestamp: str, mirror: str | None = None, apt: P
         one = Mirror(base, "this machine's apt")
         if archive in ("debian", "debian-security") and is_url(uri):
             found += [one] if one not in found else []
-    if mirror and mirror.rstrip("/") not in (each.base for each in found):
-        found.append(Mirror(mirror.rstrip("/"), "the manifest's mirror"))
+    named = Mirror((mirror or "").rstrip("/"), "the manifest's mirror")
+    if mirror and _host_and_path(named) not in map(_host_and_path, found):
+        found.append(named)
     return [*found, Mirror(snapshot_url.rstrip("/"), "snapshot", timestamp)]

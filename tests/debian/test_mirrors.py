@@ -33,7 +33,7 @@ URIs: https://off.example/debian
 
 
 def bases(apt: Path) -> list[str]:
-    found = sources("https://snapshot.example/archive/", "20261121T000000Z", "https://second.example/", apt)
+    found = sources("https://snapshot.example/archive/", "20261121T000000Z", "http://second.example/", apt)
     return [source.base for source in found]
 
 
