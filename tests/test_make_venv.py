@@ -17,7 +17,7 @@ import make_venv
 from pipeline.store import inputs
 from pipeline.store.cache import Blob
 from pipeline.store.files import sha256_of
-from tests.conftest import ROOT
+from tests.conftest import ROOT, lacking
 
 MODULE = "print(__file__)\n"
 
@@ -199,6 +199,22 @@ def test_a_wheel_that_the_archive_lacks(
         assert said == (
             f"error: no wheel of two==1 for {python}, and --offline forbids to fetch it\n  hint: {hint}\n"
         )
+
+
+def test_it_is_made_in_a_machine_that_has_no_network(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a network namespace of its own, by the very script; nothing else tells pip where wheels are."""
+    namespace = ["unshare", "--map-root-user", "--net"]
+    if not shutil.which("unshare") or subprocess.run([*namespace, "true"], check=False).returncode:
+        lacking("this machine makes no network namespace")
+    archive = archive_of(tmp_path / "wheels")
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    script = [sys.executable, "-I", str(ROOT / "make_venv.py"), "iso", "--offline", f"--inputs={archive}"]
+    done = subprocess.run([*namespace, *script], cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert subprocess.run([root / ".venv/bin/one"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("content", [None, b"no tar"])
