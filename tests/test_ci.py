@@ -38,9 +38,6 @@ JOBS = {
 }
 """Each job, and all that it may do."""
 
-COMING = {"lock --update"}
-"""Commands that workflows name before they are there."""
-
 JURY = ".venv/bin/python -m tests.world.jury"
 
 
@@ -175,7 +172,7 @@ def doubts(line: str, known: set[str]) -> str:
     if words[0] == "./doit":
         options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
         named = [words[1], *(f"{words[1]} {option}" for option in options)]
-        return ", ".join(f"./doit {each}: there is none" for each in named if each not in known | COMING)
+        return ", ".join(f"./doit {each}: there is none" for each in named if each not in known)
     return "" if line.startswith(JURY) else f"{line}: nobody runs it but GitHub"
 
 
@@ -199,10 +196,6 @@ def test_every_line_is_proved(known: set[str]) -> None:
 )
 def test_a_line_that_nothing_proves_is_named(line: str, said: str, known: set[str]) -> None:
     assert doubts(line, known) == said
-
-
-def test_nothing_is_coming_that_is_there(known: set[str]) -> None:
-    assert COMING & known == set(), "take these out of COMING"
 
 
 def test_options_of_the_jury() -> None:

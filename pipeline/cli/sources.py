@@ -17,8 +17,9 @@ from pipeline.plan.step import Step
 from pipeline.report import Line
 from pipeline.steps import resolve_sources
 from pipeline.store.cache import Blob
-from pipeline.store.download import FetchError, fetch
+from pipeline.store.download import fetch
 from pipeline.store.inputs import Member, member
+from pipeline.store.reply import FetchError
 
 LINKED = re.compile(r"systemd-boot-efi|musl-dev|libgcc-[0-9]+-dev|rust(-web|-[0-9.]+)?-src")
 """Packages of containers of which steps put something into images: the UKI's stub, programs' libraries."""

@@ -222,14 +222,14 @@ def lacks(url: str, size: int, stopped: threading.Event) -> str:
         answer = Reply(url, stopped, start=start, method=method)
         with contextlib.closing(answer):
             try:
-                head = answer.head()
+                status, text = answer.status()
             except (requests.RequestException, TooSlowError) as error:
                 return short(error)
-        reason = f"HTTP {head.status_code} {head.reason}"
-        if head.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-            length = head.headers.get("Content-Length")
+        reason = f"HTTP {status} {text}"
+        if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            length = answer.said.get("Content-Length")
             wrong = method == "HEAD" and length not in (None, str(size))
             return f"has {length} bytes, not {size}" if wrong else ""
-        if head.status_code not in NO_HEAD:
+        if status not in NO_HEAD:
             break
     return reason

@@ -10,8 +10,8 @@ from pipeline.build.session import Session
 from pipeline.cli import sources
 from pipeline.plan.step import Step
 from pipeline.report import Line, Report
-from pipeline.store.download import FetchError
 from pipeline.store.inputs import Member
+from pipeline.store.reply import FetchError
 from tests.fixtures import checkout
 
 
