@@ -16,6 +16,7 @@ TRIED = (
     ".ci/last-release",
     ".ci/propose",
     ".ci/publish",
+    ".ci/release",
     ".ci/tag",
     ".ci/update",
 )
@@ -182,6 +183,19 @@ def test_nothing_is_published_that_is_not_whole(call: Call, tmp_path: Path, fail
     done = call(".ci/publish", "v0.1.0", "files", gh=f"case $2 in {failing}) exit 4 ;; esac\n")
     assert done.returncode == 4
     assert noted(tmp_path / "calls")[-1].startswith(f"gh release {failing} ")
+
+
+def test_a_release_is_compared_with_the_one_before(call: Call, project: Path, tmp_path: Path) -> None:
+    assert call(".ci/release", gh="", doit="").returncode == 0
+    git(project, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-qm", "x")
+    for tag in ("v0.2.0", "nightly"):  # one is this release's own, the other no release
+        git(project, "tag", tag)
+    assert call(".ci/release", gh="", doit="").returncode == 0
+    assert noted(tmp_path / "calls") == [
+        "doit release",
+        "gh release download v0.1.0 --dir artifacts/before",
+        "doit release --since artifacts/before",
+    ]
 
 
 def test_the_last_release_is_checked_out(call: Call, project: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from pipeline.build.record import made
 from pipeline.build.session import Session
@@ -12,6 +13,7 @@ from pipeline.cli.realise import RECORD
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan import tracked
 from pipeline.project import git, outputs, versions
+from pipeline.release.layout import BUILD
 
 TAG = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*")
 """What of a version can be part of a tag (git-check-ref-format(1)) and of a file's name, anywhere."""
@@ -20,14 +22,38 @@ SHOWN = 5
 STATUS = ("status", "--porcelain", "-z", "--no-renames", *versions.EVERYTHING)
 
 
+BEFORE = ("--merged", "HEAD", "--no-contains", "HEAD", "--sort=-version:refname", "v[0-9]*")
+
+
 def tag_of(session: Session) -> str:
     """Return the tag of the version that the manifest names."""
     return f"v{session.project.manifest.product.version}"
 
 
-def reasons(session: Session) -> list[str]:
-    """Return why what is built is no release, all reasons at once; none where it is one."""
-    asked: tuple[Callable[[Session], Iterator[str]], ...] = (_tree, _version, _built, _locked, _booted)
+def tag_before(session: Session) -> str:
+    """Return the tag of the release before, of which the commit is a successor; "" for the first."""
+    top = git.checkout_of(session.root)
+    found = git.tags(top, *BEFORE) if top else []
+    return next((each for each in found if each != tag_of(session)), "")
+
+
+def reasons(session: Session, before: Path | None = None) -> list[str]:
+    """Return why what is built is no release, all reasons at once; none where it is one.
+
+    `before` is said to be the folder of the release before.
+    """
+
+    def compared(_session: Session) -> Iterator[str]:
+        yield from _before(tag_before(session), before)
+
+    asked: tuple[Callable[[Session], Iterator[str]], ...] = (
+        _tree,
+        _version,
+        _built,
+        _locked,
+        _booted,
+        compared,
+    )
     found: dict[str, None] = {}
     for ask in asked:
         try:
@@ -118,3 +144,19 @@ def _booted(session: Session) -> Iterator[str]:
             yield (
                 f"{image}: {_few(lacking)} did not pass, or not with these very bytes: run `./doit boot-test`"
             )
+
+
+def _before(tag: str, folder: Path | None) -> Iterator[str]:
+    """Yield why a release cannot be compared with that of `tag`, which `folder` should be."""
+    if folder is None:
+        if tag:
+            yield f"{tag} was released before: name that release's folder by --since, to say what changed"
+        return
+    try:
+        record = json.loads((folder / BUILD).read_text(encoding="utf-8"))
+        version = str(record["product"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        yield f"--since {folder}: is no folder of a release, which has a {BUILD}"
+        return
+    if f"v{version}" != tag:
+        yield f"--since {folder}: is release {version}, the one before is {tag.removeprefix('v') or 'none'}"

@@ -16,17 +16,20 @@ from pipeline.release.trust import Trust
 from pipeline.report import size_text
 
 
-def release(session: Session, tag: bool) -> None:
+def release(session: Session, since: str, tag: bool) -> None:
     """Write the release of what is built; with `tag`, tag its commit.
+
+    `since` names the folder of the release before, with which it is compared.
 
     Raises PipelineError with all that is in the way.
     """
-    if found := reasons(session):
+    before = _called(session, since) if since else None
+    if found := reasons(session, before):
         raise PipelineError(
             f"{product(session)} cannot be released:\n    " + "\n    ".join(found),
             "nothing was written; put all of it right, and run `./doit release` again",
         )
-    folder, new = assemble(session)
+    folder, new = assemble(session, before)
     rows = [(path.name, size_text(path.stat().st_size)) for path in sorted(folder.iterdir())]
     session.report.table(("file", "size:"), rows)
     session.report.print(f"\n{session.shown(folder)}", style="bold")
@@ -57,7 +60,7 @@ def sign_release(session: Session, key: str, tool: str) -> None:
     Raises PipelineError for a folder that is not what it says, and where it cannot be signed.
     """
     folder = place(session.root, session.project.manifest.product.version)
-    path = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root), key).absolute()
+    path = _called(session, key)
     tool = tool or tool_for(key, path)
     if not folder.is_dir():
         raise PipelineError(f"{folder}: is not there", "run `./doit release` first")
@@ -73,3 +76,8 @@ def sign_release(session: Session, key: str, tool: str) -> None:
         )
     made = sign(folder, tool, str(path) if tool == "ssh" else key)
     session.report.print(f"{session.shown(made)}: a signature of {SUMS}")
+
+
+def _called(session: Session, name: str) -> Path:
+    """Return the path of a file that is named as it is called where ./doit was called."""
+    return Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root), name).absolute()

@@ -180,7 +180,10 @@ COMMANDS = {
     "release": Command(
         "write what is built, tested and committed into artifacts/release/, with all that tells of it",
         "release:release",
-        (_option("tag", False, "tag the commit, too: v and the version"),),
+        (
+            _option("since", "", "the folder of the release before: notes and report say what changed"),
+            _option("tag", False, "tag the commit, too: v and the version"),
+        ),
     ),
     "sign": Command(
         "sign that release: with a key of SSH or OpenPGP, or in CI by Sigstore",

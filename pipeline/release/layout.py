@@ -15,20 +15,22 @@ SIGNATURES = {"gpg": f"{SUMS}.asc", "ssh": f"{SUMS}.sig", "sigstore": f"{SUMS}.s
 RUN = "run.json"
 """Who made the release, when and how fast."""
 
-RUNS = (RUN, "run.html")
+RUN_PAGE = "run.html"
+"""The same for people, with what the screens showed."""
+
+RUNS = (RUN, RUN_PAGE)
 """What differs from one making to the next, and is proved by nothing."""
 
 UNLISTED = {SUMS, *RUNS, *SIGNATURES.values()}
 
 BUILD, PROVENANCE = "build.json", "provenance.intoto.json"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
-NOTES = ("notes.txt", "notes.md", "notes.json")
-REPORT = "report.html"
-DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *NOTES, REPORT)
-"""What tells of a release; the other files that are listed are its artifacts."""
+NOTES = {"text": "txt", "markdown": "md", "json": "json"}
+"""How a file of notes ends, by the formats of `./doit diff`."""
 
-REQUIRED = (BUILD,)
-"""What no release is without."""
+REPORT = "report.html"
+DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *(f"notes.{suffix}" for suffix in NOTES.values()), REPORT)
+"""What tells of a release, which none is without; the other files that are listed are its artifacts."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+~-]{0,199}")
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.*)")

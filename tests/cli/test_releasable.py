@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,10 @@ EACH = {
         lambda session: (tag("v1.0")(session), commit("more")(session)),
         ["1.0 was released before: the tag v1.0 names another commit"],
     ),
+    "one before": (
+        lambda session: (tag("v0.9")(session), commit("more")(session)),
+        ["v0.9 was released before: name that release's folder by --since, to say what changed"],
+    ),
     "tag of another version": (tag("v2.0"), ["this commit is tagged v2.0, but the manifest says 1.0"]),
     "unpinned": (
         record(releasable=False, unpinned={"kernel": "/tmp/vmlinuz"}),
@@ -163,6 +168,32 @@ def test_each_reason(ready: Session, name: str) -> None:
     change, expected = EACH[name]
     change(ready)
     assert reasons(Session(ready.root, Report())) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ('{"product": {"version": "0.9"}}', ""),
+        ('{"product": {"version": "0.8"}}', "is release 0.8, the one before is 0.9"),
+        ('{"product": "x"}', "is no folder of a release, which has a build.json"),
+        (None, "is no folder of a release, which has a build.json"),
+    ],
+)
+def test_the_folder_of_the_release_before(
+    ready: Session, tmp_path: Path, record: str | None, said: str
+) -> None:
+    tag("v0.9")(ready)
+    commit("more")(ready)
+    if record is not None:
+        (tmp_path / "build.json").write_text(record)
+    assert reasons(Session(ready.root, Report()), tmp_path) == (
+        [f"--since {tmp_path}: {said}"] if said else []
+    )
+
+
+def test_no_release_was_before(ready: Session, tmp_path: Path) -> None:
+    (tmp_path / "build.json").write_text('{"product": {"version": "0.9"}}')
+    assert reasons(ready, tmp_path) == [f"--since {tmp_path}: is release 0.9, the one before is none"]
 
 
 def test_nothing_is_in_the_way(ready: Session) -> None:

@@ -41,7 +41,7 @@ def told(screen: io.StringIO) -> list[str]:
 
 
 def test_a_release_once_and_again(session: Session, screen: io.StringIO) -> None:
-    release(session, tag=False)
+    release(session, "", tag=False)
     assert told(screen) == [
         "file size",
         "SHA256SUMS B",
@@ -55,14 +55,14 @@ def test_a_release_once_and_again(session: Session, screen: io.StringIO) -> None
         "to sign it: ./doit sign --key KEY",
     ]
     assert git(session.root, "tag") == ""
-    release(session, tag=True)
+    release(session, "", tag=True)
     assert told(screen)[-3:] == [
         "was there already, byte for byte the same: nothing was written",
         "tagged v1.0",
         "to sign it: ./doit sign --key KEY",
     ]
     assert git(session.root, "rev-parse", "v1.0^{commit}") == git(session.root, "rev-parse", "HEAD")
-    release(session, tag=True)
+    release(session, "", tag=True)
     assert "tagged v1.0" not in told(screen)
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_release_writes_nothing(session: Session) -> None:
     (session.root / "new").touch()
     (session.folder("toy") / "boot-test/usb/result.json").unlink()
     with pytest.raises(PipelineError) as caught:
-        release(session, tag=True)
+        release(session, "", tag=True)
     assert str(caught.value) == (
         "Toy 1.0 cannot be released:\n"
         "    the git tree is not clean: new\n"
@@ -85,14 +85,14 @@ def test_a_tag_that_git_does_not_make(session: Session) -> None:
     (session.root / ".git/refs/tags").rmdir()
     (session.root / ".git/refs/tags").touch()
     with pytest.raises(PipelineError) as caught:
-        release(session, tag=True)
+        release(session, "", tag=True)
     assert caught.value.message.startswith("git does not tag v1.0: ")
 
 
 def test_signing(
     session: Session, screen: io.StringIO, keys: Keys, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release(session, tag=False)
+    release(session, "", tag=False)
     told(screen)
     sign_release(session, str(keys.ssh), "")
     assert told(screen) == ["artifacts/release/1.0/SHA256SUMS.sig: a signature of SHA256SUMS"]
@@ -102,12 +102,12 @@ def test_signing(
     assert verify.main([str(folder), "--key", str(keys.ssh_public)]) == 1
     sign_release(session, str(keys.ssh), "ssh")
     assert verify.main([str(folder), "--key", str(keys.ssh_public)]) == 0
-    release(session, tag=False)  # which leaves the signature
+    release(session, "", tag=False)  # which leaves the signature
     assert verify.main([str(folder), "--key", str(keys.ssh_public)]) == 0
 
 
 def test_what_is_spoiled_is_not_signed(session: Session, keys: Keys) -> None:
-    release(session, tag=False)
+    release(session, "", tag=False)
     folder = session.root / "artifacts/release/1.0"
     (folder / "more").touch()
     with pytest.raises(PipelineError) as caught:

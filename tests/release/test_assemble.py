@@ -15,11 +15,13 @@ from pipeline.errors import PipelineError
 from pipeline.release import assemble as module
 from pipeline.release.artifacts import artifacts
 from pipeline.release.assemble import assemble, differences
+from pipeline.release.layout import DOCUMENTS, RUN_PAGE
 from pipeline.release.trust import Trust
 from pipeline.release.verify import examine
 from pipeline.report import Report
 from tests.fixtures import releasable
 from tests.fixtures.releasable import git
+from tests.fixtures.release_contents import built
 
 NAMES = ["SHA256SUMS", "Toy.efi", "build.json", "run.json", "toy-1.0.iso", "vmlinuz-base"]
 
@@ -35,8 +37,31 @@ def test_what_is_in_it(ready: Session) -> None:
         ["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, check=False
     )
     assert done.returncode == 0
-    assert all(verdict.good is not False for verdict in examine(folder, Trust()))
     assert [path.name for path in folder.parent.iterdir()] == ["1.0"]
+
+
+def test_all_that_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All documents are made of the same build, hold together, and are the same anywhere."""
+    made = []
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")  # one commit, made twice
+    for place in ("here", "there"):
+        monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / place / "cache"))
+        session = built(tmp_path / place, backwards=place == "there")
+        for image, steps in session.images.items():
+            for step in steps:
+                result = session.builder.result(step)
+                for name, mode in step.published.items():
+                    assert result
+                    session.store.copy(result.outputs[name], session.folder(image) / name, mode)
+        releasable.commit(session.root)
+        folder, _ = assemble(session)
+        verdicts = {verdict.subject: verdict for verdict in examine(folder, Trust())}
+        assert [verdict for verdict in verdicts.values() if verdict.good is False] == []
+        assert {*DOCUMENTS, "SHA256SUMS"} <= {path.name for path in folder.iterdir()}
+        made.append(folder)
+    assert differences(*made) == []
+    assert "first release" in (made[0] / "notes.md").read_text()
+    assert (made[0] / RUN_PAGE).read_text().startswith("<!doctype html>")
 
 
 def test_build_json_is_of_the_commit_and_has_no_run_in_it(ready: Session) -> None:
@@ -111,7 +136,7 @@ def test_what_cannot_be_made_leaves_nothing(ready: Session, monkeypatch: pytest.
     def fail(_draft: object) -> str:
         raise PipelineError("no")
 
-    monkeypatch.setitem(module.TEXTS, "notes.txt", fail)
+    monkeypatch.setattr(module, "TEXTS", {"notes.txt": fail})
     with pytest.raises(PipelineError):
         assemble(ready)
     assert list((ready.root / "artifacts/release").iterdir()) == []

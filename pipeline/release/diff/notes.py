@@ -8,10 +8,9 @@ from pipeline.release.diff.changes import Comparison, compare
 from pipeline.release.diff.folder import folder_side
 from pipeline.release.diff.side import Side
 from pipeline.release.diff.wording import markdown, text
-from pipeline.store.files import explained, write_atomically
+from pipeline.release.layout import NOTES
 
-SUFFIXES = {"text": "txt", "markdown": "md", "json": "json"}
-FORMATS = tuple(SUFFIXES)
+FORMATS = tuple(NOTES)
 
 
 def rendered(comparison: Comparison, form: str) -> str:
@@ -21,17 +20,12 @@ def rendered(comparison: Comparison, form: str) -> str:
     return markdown(comparison) if form == "markdown" else text(comparison)
 
 
-def write_notes(old: Path | None, new: Path) -> None:
-    """Write `notes.txt`, `notes.md` and `notes.json` into the release folder `new`.
+def compared(old: Path | None, new: Path) -> Comparison:
+    """Return how the release in the folder `new` differs from that in `old`, if there is one.
 
-    They say how it differs from the release folder `old`, or what it is made of where there is none; they are
-    the same wherever the folders lie. Raises PipelineError for a folder that is no release.
+    It is the same wherever the folders lie. Raises PipelineError for a folder that is no release.
     """
-    comparison = compare(_release(old) if old else None, _release(new))
-    for form, suffix in SUFFIXES.items():
-        path = new / f"notes.{suffix}"
-        with explained(path, "write", cache=False):
-            write_atomically(path, rendered(comparison, form))
+    return compare(_release(old) if old else None, _release(new))
 
 
 def _release(folder: Path) -> Side:

@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.release.diff import folder
 from pipeline.release.diff.changes import compare
 from pipeline.release.diff.folder import folder_side
-from pipeline.release.diff.notes import SUFFIXES, write_notes
+from pipeline.release.diff.notes import FORMATS, compared, rendered
 from pipeline.release.diff.side import Component
 from pipeline.release.diff.wording import text
 from tests.fixtures import versions
@@ -216,8 +216,7 @@ def test_notes_are_the_same_wherever_the_folders_lie(tmp_path: Path) -> None:
             tmp_path / place / f"new-{place}",
             {"toy-2.0.iso": versions.new(), "sbom.cdx.json": sbom(version="2.0")},
         )
-        write_notes(old, new)
-        written.append([(new / f"notes.{suffix}").read_text() for suffix in SUFFIXES.values()])
+        written.append([rendered(compared(old, new), form) for form in FORMATS])
     assert written[0] == written[1]
     assert written[0][0].startswith("1.0 (117.2 kB) -> 2.0 (117.2 kB)\n")
     assert json.loads(written[0][2])["old"] == {"name": "1.0", "version": "1.0", "size": len(versions.old())}
@@ -225,11 +224,8 @@ def test_notes_are_the_same_wherever_the_folders_lie(tmp_path: Path) -> None:
 
 def test_the_notes_of_a_first_release(tmp_path: Path) -> None:
     made = release(tmp_path / "x", {"toy-1.0.iso": versions.old(), "sbom.cdx.json": sbom()})
-    write_notes(None, made)
-    write_notes(None, made)
-    assert (
-        (made / "notes.md")
-        .read_text()
-        .startswith("# 1.0 (117.2 kB): the first release, and what it is made of\n")
+    first = compared(None, made)
+    assert rendered(first, "markdown").startswith(
+        "# 1.0 (117.2 kB): the first release, and what it is made of\n"
     )
-    assert json.loads((made / "notes.json").read_text())["old"] is None
+    assert json.loads(rendered(first, "json"))["old"] is None
