@@ -34,6 +34,7 @@ class _Component:
     __pydantic_config__ = LAX
     version: str = ""
     purl: str = ""
+    scope: str = ""
     components: tuple["_Component", ...] = ()
 
 
@@ -132,8 +133,12 @@ def _sbom(path: Path) -> _Sbom:
 
 
 def _named(sbom: _Sbom, kind: str) -> dict[str, Component]:
-    """Return the components of one type of package URL, whatever they are parts of."""
+    """Return the components of one type of package URL, whatever they are parts of.
+
+    Those that are in no image, as their scope says, are told to be tools.
+    """
     found: dict[str, set[str]] = {}
+    inside = set[str]()
     pending = [*sbom.components, sbom.metadata.component]
     while pending:
         component = pending.pop()
@@ -142,4 +147,8 @@ def _named(sbom: _Sbom, kind: str) -> dict[str, Component]:
         if match and match["type"].partition("/")[0] == kind:
             name, version = escaped(unquote(match["name"])), escaped(unquote(match["version"]))
             found.setdefault(name, set()).add(version)
-    return {name: Component(tuple(sorted(versions))) for name, versions in found.items()}
+            inside |= {name} if component.scope != "excluded" else set()
+    return {
+        name: Component(tuple(sorted(versions)), () if name in inside else ("tool",))
+        for name, versions in found.items()
+    }

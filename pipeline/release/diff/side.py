@@ -24,7 +24,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A package or a crate: all versions of it that are there, and the locks that name it, if they do."""
+    """A package or a crate: all versions of it that are there; the locks that name it, or `tool`."""
 
     versions: tuple[str, ...]
     where: tuple[str, ...] = ()

@@ -27,11 +27,14 @@ from tests.fixtures.uki import uki
 ROOT = {"name": "toy", "version": "1.0"}
 
 
-def sbom(*purls: str, version: str = "1.0", inside: tuple[str, ...] = ()) -> bytes:
+def sbom(
+    *purls: str, version: str = "1.0", inside: tuple[str, ...] = (), tools: tuple[str, ...] = ()
+) -> bytes:
     """A CycloneDX SBOM, as far as anybody looks into it here."""
     components = [
         {"type": "library", "purl": purl, "components": [{"purl": each} for each in inside]} for purl in purls
     ]
+    components += [{"purl": each, "scope": "excluded"} for each in tools]
     return json.dumps(
         {
             "bomFormat": "CycloneDX",
@@ -61,10 +64,14 @@ def test_components_are_those_of_the_sbom(tmp_path: Path) -> None:
         "no purl",
     )
     inside = ("pkg:cargo/inner@1.0.0%2Bdeprecated",)
-    side = folder_side(
-        release(tmp_path / "r", {"toy-1.0.iso": iso(), "sbom.cdx.json": sbom(*purls, inside=inside)}), "r"
-    )
-    assert side.packages == {"libstdc++6": Component(("14.2.0-19",)), "busybox": Component(("1:1.37.0-6",))}
+    tools = ("pkg:deb/debian/gcc@14", "pkg:deb/debian/busybox@1%3A1.37.0-6")
+    bill = sbom(*purls, inside=inside, tools=tools)
+    side = folder_side(release(tmp_path / "r", {"toy-1.0.iso": iso(), "sbom.cdx.json": bill}), "r")
+    assert side.packages == {
+        "libstdc++6": Component(("14.2.0-19",)),
+        "busybox": Component(("1:1.37.0-6",)),
+        "gcc": Component(("14",), ("tool",)),
+    }
     assert side.crates == {
         "rustix": Component(("0.38.0", "1.1.0")),
         "inner": Component(("1.0.0+deprecated",)),
