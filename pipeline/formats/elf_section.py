@@ -5,39 +5,33 @@ Specification: System V Application Binary Interface, gABI https://gabi.xinuos.c
 
 import struct
 
-from pipeline.errors import FormatError
-from pipeline.formats.elf import HEADER_SIZE, MAGIC
-from pipeline.formats.fields import Image, cut
+from pipeline.formats.budget import STEPS
+from pipeline.formats.elf import HEADER, Layout
+from pipeline.formats.fields import Image, budget_of, cut, unpack
 
-HEADER = "<40xQ10xHHH"  # of a 64-bit file: where section headers are, their size and number, which has names
-RECORD = "<II16xQQ"  # of a section header: name, type, offset, size
-RECORD_SIZE = 64  # bytes
+SECTION = "IIAAAA"  # for `Layout.fields`: name, type, flags, address, offset, size
 NOBITS = 8  # a section without bytes in the file
-MAX_SECTIONS = 1 << 16
 
 
 def read_section(image: Image, name: str) -> Image | None:
-    """Return the bytes of the first section called `name`, None where a 64-bit little-endian file has none.
+    """Return the bytes of the first section called `name`, None where an ELF file has none.
 
-    Raises FormatError for other files, and for damaged headers.
+    Raises FormatError for damage.
     """
-    head = bytes(cut(image, 0, HEADER_SIZE, "ELF: header"))
-    if head[:6] != MAGIC + b"\x02\x01":
-        raise FormatError("ELF: no 64-bit little-endian program", "give a program for x86-64")
-    start, size, count, names_at = struct.unpack_from(HEADER, head)
-    if not count:
+    wide, order = unpack("<BB", image, 4, "ELF: header")
+    layout = Layout(64 if wide == 2 else 32, "<" if order == 1 else ">")
+    header = unpack(layout.fields(HEADER), image, 16, "ELF: header")
+    start, (size, count, names) = header[5], header[-3:]
+    row = struct.Struct(layout.fields(SECTION))
+    if names >= count or size < row.size:
         return None
-    if size != RECORD_SIZE or names_at >= count or count >= MAX_SECTIONS:
-        raise FormatError(
-            f"ELF: {count} section headers of {size} bytes, names in number {names_at}, are not possible",
-            "the file is damaged: make it again",
-        )
-    table = bytes(cut(image, start, count * RECORD_SIZE, "ELF: section headers"))
-    records = list(struct.iter_unpack(RECORD + "24x", table))
-    _, _, offset, length = records[names_at]
-    names = bytes(cut(image, offset, length, "ELF: section names"))
+    budget_of(image).spend(STEPS, count)
+    table = bytes(cut(image, start, size * count, "ELF: section headers"))
+    rows = [row.unpack_from(table, size * number) for number in range(count)]
+    *_, offset, length = rows[names]
+    texts = bytes(cut(image, offset, length, "ELF: section names"))
     wanted = name.encode() + b"\0"
-    for at, kind, offset, length in records:
-        if kind != NOBITS and names[at : at + len(wanted)] == wanted:
+    for at, kind, *_, offset, length in rows:
+        if kind != NOBITS and texts[at : at + len(wanted)] == wanted:
             return cut(image, offset, length, f"ELF: section {name}")
     return None

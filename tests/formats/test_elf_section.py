@@ -24,8 +24,14 @@ def patched(offset: int, layout: str, value: int) -> bytes:
         (elf(), ".dep-v0", None),
         (with_section(elf(), ".dep-v0", b"data", kind=8), ".dep-v0", None),
         (patched(60, "<H", 0), ".dep-v0", None),
+        (patched(58, "<H", 39), ".dep-v0", None),
+        (
+            patched(62, "<H", 4),
+            ".dep-v0",
+            None,
+        ),  # `e_shstrndx`: beyond the table, as where there are no names
     ],
-    ids=["added", "names", "prefix", "none", "no-bits", "no-table"],
+    ids=["added", "names", "prefix", "none", "no-bits", "no-table", "size", "no-names"],
 )
 def test_a_section_by_its_name(image: bytes, name: str, data: bytes | None) -> None:
     found = read_section(image, name)
@@ -35,14 +41,12 @@ def test_a_section_by_its_name(image: bytes, name: str, data: bytes | None) -> N
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (b"\x7fELF", "ELF: header: 64 bytes at offset 0x0 do not lie inside the 4 bytes given"),
-        (bytes(64), "ELF: no 64-bit little-endian program"),
-        (patched(58, "<H", 63), "ELF: 4 section headers of 63 bytes, names in number 1, are not possible"),
-        (patched(62, "<H", 4), "ELF: 4 section headers of 64 bytes, names in number 4, are not possible"),
+        (b"\x7fELF", "ELF: header: 2 bytes at offset 0x4 do not lie inside the 4 bytes given"),
+        (PROGRAM[:-1], "ELF: section headers: 256 bytes at offset 0x"),
     ],
-    ids=["cut", "other", "size", "names"],
+    ids=["no header", "cut"],
 )
 def test_damage_is_told(image: bytes, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         read_section(image, ".dep-v0")
-    assert caught.value.message == message
+    assert caught.value.message.startswith(message)

@@ -38,7 +38,7 @@ from pipeline.formats import (
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import chunks
 from pipeline.formats.magic import describe
-from pipeline.release.diff.audit import read_audit
+from pipeline.release.audit import read_audit
 from pipeline.release.diff.changes import compare
 from pipeline.release.diff.image_parts import image_side
 from pipeline.release.diff.wording import markdown

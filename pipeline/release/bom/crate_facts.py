@@ -6,45 +6,19 @@ Those of Rust's standard library are known by the libraries that it was built as
 import re
 import tarfile
 import tomllib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Any
 
 from pipeline.debian import deb
 from pipeline.errors import FormatError
 from pipeline.formats.elf import MAGIC
-from pipeline.formats.elf_section import read_section
 from pipeline.formats.fields import Image
-from pipeline.steps.audit_data import SECTION
+from pipeline.release.audit import Crate, read_audit
 
-AUDIT_LIMIT = 8 << 20  # bytes, as cargo-auditable's own readers have it
 LIBRARY_FILE = re.compile(r"(?:\./)?usr/src/rustc-[^/]+/library/(Cargo\.lock|vendor/([^/]+)/Cargo\.toml)")
 BUILT = re.compile(r"lib/rustlib/[^/]+/lib/lib(.+)-[0-9a-f]{16}\.rlib")
-
-
-@dataclass(frozen=True)
-class Crate:
-    """A crate as a program names it: `dependencies` are places in the program's list."""
-
-    __pydantic_config__ = ConfigDict(extra="ignore", strict=True)
-    name: str
-    version: str
-    source: str
-    kind: Literal["build", "runtime"] = "runtime"
-    dependencies: tuple[int, ...] = ()
-    root: bool = False
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The audit data of a program."""
-
-    __pydantic_config__ = ConfigDict(extra="ignore", strict=True)
-    packages: tuple[Crate, ...]
 
 
 def audit_of(program: Image, name: str) -> tuple[Crate, ...]:
@@ -52,20 +26,12 @@ def audit_of(program: Image, name: str) -> tuple[Crate, ...]:
 
     Raises FormatError where that makes no sense.
     """
-    is_elf = bytes(program[: len(MAGIC)]) == MAGIC
-    section = read_section(program, SECTION) if is_elf else None
-    if section is None:
+    if bytes(program[: len(MAGIC)]) != MAGIC:
         return ()
-    unpacker = zlib.decompressobj()
     try:
-        data = unpacker.decompress(bytes(section[:AUDIT_LIMIT]), AUDIT_LIMIT)
-        found = TypeAdapter(Audit).validate_json(data)
-    except (zlib.error, ValidationError) as error:
-        why = str(error).splitlines()[0]
-        raise FormatError(f"program {name!r}: its section {SECTION} cannot be read: {why}") from error
-    if any(not 0 <= need < len(found.packages) for each in found.packages for need in each.dependencies):
-        raise FormatError(f"program {name!r}: its section {SECTION} names a package that is not in it")
-    return found.packages
+        return read_audit(program)
+    except FormatError as error:
+        raise FormatError(f"program {name!r}: {error.message}", error.hint) from error
 
 
 def checksums(cargo_lock: str) -> dict[tuple[str, str], str]:

@@ -9,10 +9,10 @@ from packageurl import PackageURL
 
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Output, Source, Step
+from pipeline.release.audit import Crate
 from pipeline.release.bom import crate_facts, licences
 from pipeline.release.bom.collection import Collection
 from pipeline.release.bom.components import Kind, Licence, Part, Relation
-from pipeline.release.bom.crate_facts import Crate
 from pipeline.steps.audit_data import SECTION
 
 CRATES_IO = "crates.io"

@@ -24,7 +24,7 @@ from pipeline.formats.magic import describe
 from pipeline.inspection.answer import WAYS
 from pipeline.inspection.member_path import SEPARATOR, path_of
 from pipeline.inspection.questions import interviewed
-from pipeline.release.diff.audit import read_audit
+from pipeline.release.audit import read_audit
 from pipeline.release.diff.side import Archive, Component, Finding, Kernel, Side, Stored, Uki
 
 UNIT = re.compile(r"(?:usr/)?(?:etc|lib)/systemd/system/(?:[^/]+\.(?:wants|requires)/)?[^/]+\.[a-z]+")
