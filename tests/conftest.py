@@ -19,7 +19,12 @@ from tests.fixtures import artifact_server
 from tests.fixtures.artifact_server import PORT, Server
 from tests.fixtures.workshop import Workshop
 
-pytest_plugins = ["tests.fixtures.stand_ins", "tests.fixtures.release_folder", "tests.fixtures.releasable"]
+pytest_plugins = [
+    "tests.fixtures.machines",
+    "tests.fixtures.stand_ins",
+    "tests.fixtures.release_folder",
+    "tests.fixtures.releasable",
+]
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

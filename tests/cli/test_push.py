@@ -1,116 +1,24 @@
 """A cache that one machine fills, and another builds from."""
 
 import io
-import json
-from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from pipeline.build.record import made
 from pipeline.build.session import Session
-from pipeline.cli import commands, realise
+from pipeline.cli import commands
 from pipeline.cli.push import bundles, judge, push, taken_from_outside
 from pipeline.errors import PipelineError
-from pipeline.plan.step import LockedPackage, Pinned, Step
+from pipeline.plan.step import LockedPackage, Pinned
 from pipeline.project import outputs
 from pipeline.report import Report
-from pipeline.store.cache import Blob, Store
+from pipeline.store.cache import Blob
 from pipeline.store.envelope import opened
 from tests.fixtures import checkout
 from tests.fixtures.artifact_server import CONTENT
 from tests.fixtures.caches import KEY, blob_of, public, served, write_key
+from tests.fixtures.machines import MADE, Machine, have, plan
 from tests.fixtures.registry import State, running
-from tests.fixtures.toy_step import Shop, shop_below
-
-MANIFEST = "manifests/manifest.toml"
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    return shop_below(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def screen() -> io.StringIO:
-    return io.StringIO()
-
-
-def plan(shop: Shop) -> tuple[Step, ...]:
-    """Return three steps: the first publishes nothing, the second takes a file from outside, too."""
-    first = shop.step(published={})
-    pinned = Pinned(blob_of(CONTENT), "x", urls=("http://127.0.0.1:1/x",))
-    second = shop.step(
-        "double",
-        name="toy:double",
-        inputs={"made": first.output("made"), "outside": pinned},
-        outputs=("doubled",),
-        published={"doubled": 0o644},
-    )
-    third = shop.step(name="toy:third", params={"end": "?"}, outputs=("made",), published={"made": 0o644})
-    return first, second, third
-
-
-class Machine:
-    """A machine with its own cache and checkout, whose engine is the shop's."""
-
-    def __init__(self, shop: Shop, name: str, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.shop, self.screen = shop, screen
-        self.root = checkout.write(shop.root / name)
-        self.cache, self.monkeypatch = shop.root / f"{name}-cache", monkeypatch
-
-    def session(self, *, from_source: bool = False) -> Session:
-        self.monkeypatch.setenv("INSTALLER_ISO_CACHE", str(self.cache))
-        self.monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(self.root))
-        self.monkeypatch.setattr(Session, "images", property(lambda _: {"toy": plan(self.shop)}))
-        report = Report(Console(file=self.screen, highlight=False, soft_wrap=True, emoji=False))
-        session = Session(self.root, report, from_source=from_source)
-        vars(session.containers)["engine"] = self.shop.engine
-        return session
-
-    def build(self, *, from_source: bool = False) -> Session:
-        session = self.session(from_source=from_source)
-        realise.realise(session, plan(self.shop))
-        return session
-
-    def ask(self, *names: str, keys: tuple[str, ...] = ()) -> None:
-        path = self.root / MANIFEST
-        caches = f"\n[caches]\nsources = {json.dumps(names)}\nkeys = {json.dumps(keys)}\n"
-        path.write_text(path.read_text() + caches)
-
-    def artifacts(self) -> dict[str, str]:
-        folder = self.root / "artifacts/toy"
-        return {path.name: path.read_text() for path in folder.glob("*") if path.is_file()}
-
-
-def have(machine: Machine, data: bytes) -> None:
-    store = Store(machine.cache)
-    with store.scratch() as scratch:
-        (scratch / "x").write_bytes(data)
-        store.add(scratch / "x")
-
-
-@pytest.fixture
-def ours(shop: Shop, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine that has built everything, and a lock of it, but for the third step."""
-    machine = Machine(shop, "ours", screen, monkeypatch)
-    have(machine, CONTENT)
-    session = machine.build()
-    outputs.write(machine.root, "Toy 1.0", made({"toy": plan(shop)[:2]}, session.builder))
-    shop.engine.runs.clear()
-    screen.truncate(screen.seek(0))
-    return machine
-
-
-@pytest.fixture
-def theirs(ours: Machine, shop: Shop, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """An empty machine with the same checkout."""
-    machine = Machine(shop, "theirs", screen, monkeypatch)
-    (machine.root / outputs.PATH).write_bytes((ours.root / outputs.PATH).read_bytes())
-    return machine
-
-
-MADE = {"doubled": "ABC!ABC!", "made": "ABC?"}
+from tests.fixtures.toy_step import Shop
 
 
 def test_a_folder_on_a_web_server(ours: Machine, theirs: Machine, shop: Shop) -> None:
