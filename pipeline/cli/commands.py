@@ -6,7 +6,7 @@ Heavy modules are imported where they are used: doing nothing has to take no tim
 from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
 from pipeline.cli import burn
-from pipeline.cli.realise import RECORD
+from pipeline.cli.realise import RECORD, taken_after_all
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source
@@ -67,11 +67,12 @@ def summarise(session: Session, **_options: object) -> None:
         for line in burn.commands(iso):
             report.print(f"  to a USB stick:  {line}")
     report.print("")
-    if session.fetched and session.remotes:
+    taken = taken_after_all(session)
+    if session.remotes and (fetched := session.fetched | taken):
         size = size_text(session.remotes.taken)
-        report.print(f"fetched ({size}): {', '.join(sorted(session.fetched))}")
-    if session.left:
-        report.print(f"left in the caches, as nothing needs it: {', '.join(sorted(session.left))}")
+        report.print(f"fetched ({size}): {', '.join(sorted(fetched))}")
+    if left := session.left - taken:
+        report.print(f"left in the caches, as nothing needs it: {', '.join(sorted(left))}")
     if session.built:
         report.print(f"built: {', '.join(sorted(session.built))}")
     for what, path in session.unpinned.items():

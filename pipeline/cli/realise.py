@@ -63,6 +63,18 @@ def realise_step(session: Session, name: str) -> None:
         session.built.add(name)
 
 
+def taken_after_all(session: Session) -> set[str]:
+    """Return those names of `session.left` whose outputs, or some of them, a step that ran has fetched."""
+    results = {
+        name: session.builder.result(next(iter(session.steps[name].values()))) for name in session.left
+    }
+    return {
+        name
+        for name, result in results.items()
+        if result and any(session.store.holds(blob) for blob in result.outputs.values())
+    }
+
+
 def realise(session: Session, steps: Iterable[Step]) -> None:
     """Make those of `steps` that are not current, one after the other."""
     for step in steps:

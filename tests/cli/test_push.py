@@ -4,13 +4,14 @@ import io
 
 import pytest
 
+from pipeline.build.record import made
 from pipeline.build.session import Session
 from pipeline.cli import commands
 from pipeline.cli.push import bundles, judge, push, taken_from_outside
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned
 from pipeline.project import outputs
-from pipeline.report import Report
+from pipeline.report import Report, size_text
 from pipeline.store.cache import Blob
 from pipeline.store.envelope import opened
 from tests.fixtures import checkout
@@ -171,3 +172,21 @@ def test_the_summary_says_what_was_fetched_and_what_was_built(
     assert "left in the caches, as nothing needs it: toy:x" in lines
     assert "built: toy:third" in lines
     assert next(line for line in lines if line.startswith("doubled")).endswith("fetched")
+
+
+@pytest.mark.usefixtures("told")
+def test_the_summary_says_that_what_a_step_took_was_fetched(
+    ours: Machine, theirs: Machine, shop: Shop, screen: io.StringIO
+) -> None:
+    push(ours.session(), ["push", "others"], "")
+    outputs.write(theirs.root, "Toy 1.0", made({"toy": plan(shop)[:1]}, ours.session().builder))
+    theirs.ask(f"file:{ours.root}/others")
+    session = theirs.build()
+    screen.truncate(screen.seek(0))
+    commands.summarise(session)
+    size = size_text(len(b"ABC!") + len(CONTENT))
+    lines = screen.getvalue().splitlines()
+    assert lines[lines.index(f"fetched ({size}): toy:x") :] == [
+        f"fetched ({size}): toy:x",
+        "built: toy:double, toy:third",
+    ]
