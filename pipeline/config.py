@@ -147,7 +147,8 @@ CacheName = Annotated[
 PublicKey = Annotated[
     str,
     _matches(
-        "a public key (ssh-ed25519 AAAA…)", r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}( .*)?"
+        "a public key (ssh-ed25519 AAAA…)",
+        r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-P][A-Za-z0-9+/]{42}( .*)?",
     ),
 ]
 Text = Annotated[str, _fits("a line of text", lambda text: text and text.isprintable())]

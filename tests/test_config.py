@@ -52,10 +52,15 @@ from pipeline import config
         (
             config.PublicKey,
             [
-                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'b' * 43}",
-                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'/' * 43} me",
+                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP{'b' * 42}",
+                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA{'/' * 42} me",
             ],
-            ["", "ssh-ed25519 AAAA", f"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAI{'b' * 43}"],
+            [
+                "",
+                "ssh-ed25519 AAAA",
+                f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'z' * 43}",
+                f"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAI{'b' * 43}",
+            ],
         ),
         (
             config.Url,

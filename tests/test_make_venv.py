@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from pathlib import Path
@@ -63,16 +64,21 @@ def test_it_is_made_beside_and_its_scripts_run_where_it_is_put(root: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "index", "asked", "by_pip"),
-    [(0, False, True, False), (2, False, True, True), (0, True, False, True)],
-    ids=["uv installs", "uv fails", "another index"],
+    ("status", "env", "asked", "by_pip"),
+    [
+        (0, {}, True, False),
+        (2, {}, True, True),
+        (0, {"PIP_INDEX_URL": "http://127.0.0.1:9/simple"}, False, True),
+        (0, {"PIP_CONFIG_FILE": "pip.conf"}, False, True),
+    ],
+    ids=["uv installs", "uv fails", "another index", "no index at all"],
 )
 def test_uv_installs_where_it_can(
     root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     status: int,
-    index: bool,
+    env: dict[str, str],
     asked: bool,
     by_pip: bool,
 ) -> None:
@@ -80,9 +86,12 @@ def test_uv_installs_where_it_can(
     uv = f"import sys\nopen({str(seen)!r}, 'w').write(' '.join(sys.argv[1:]))\nsys.exit({status})\n"
     with (root / make_venv.LOCK).open("a") as lock:
         lock.write(wheel(tmp_path / "wheels", "uv", uv).replace(" --hash", " \\\n    --hash"))
-    if index:
-        monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    (tmp_path / "pip.conf").write_text("[global]\nno-index = true\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
     make_venv.make(root)
+    assert not (root / ".venv/uv.txt").exists()
     assert (root / ".venv/bin/one").exists() == by_pip
     assert seen.exists() == asked
     assert not asked or seen.read_text() == (
@@ -230,6 +239,19 @@ def test_an_archive_that_is_none(
     assert f"error: --inputs {path}: " in error
     assert error.endswith("\n  hint: name an archive that `./doit vendor` has made\n")
     assert not (root / ".venv").exists()
+
+
+def test_an_archive_of_links_and_holes(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As nobody's `vendor` makes one: what is no plain file in it is not unpacked."""
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CHRTYPE):
+            info = tarfile.TarInfo("wheels/one-1-py3-none-any.whl")
+            info.type, info.linkname = kind, info.name
+            tar.addfile(info)
+    assert "no wheel of one==1" in refused(root, capsys, "--offline", "--inputs", str(tmp_path / "x.tar"))
 
 
 def test_a_colon_in_the_path(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

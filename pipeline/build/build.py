@@ -47,12 +47,19 @@ def build_step(
     if key is None:
         raise StepError(f"step {step.name}: something it needs has not been made yet")
     store = builder.store
-    # without a lock at first: a cache may be for reading only
-    line.cached = _take(step, key, store.result(key), builder, folder, Line.silent())
+
+    def known() -> Result | None:
+        result = store.result(key)
+        return None if here_only and result and result.fetched else result
+
+    found = known()
+    if found and all(store.holds(blob) for name, blob in found.outputs.items() if name in here(step, found)):
+        # without a lock at first: a cache may be for reading only
+        line.cached = _take(step, key, found, builder, folder, Line.silent())
     if line.cached:
         return
     with store.lock(key, lambda: line.note("another build makes this now; waiting for it")):
-        line.cached = _take(step, key, store.result(key), builder, folder, line)
+        line.cached = _take(step, key, known(), builder, folder, line)
         line.fetched = not (line.cached or here_only) and _take(
             step, key, builder.elsewhere(step, key), builder, folder, line
         )
@@ -101,10 +108,12 @@ def _take(step: Step, key: str, result: Result | None, builder: Builder, folder:
 def _mend_inputs(step: Step, builder: Builder, folder: Path, line: Line) -> None:
     """Make again what the step needs and the cache has lost or spoiled since."""
     for source in step.inputs.values():
-        made = builder.result(source.step) if isinstance(source, Output) else None
-        if isinstance(source, Output) and not (made and builder.store.find(made.outputs[source.name])):
+        if not isinstance(source, Output):
+            continue
+        try:
+            builder.output(source, Line.silent())
+        except LostError:
             line.note(f"the cache lost {source.name} of step {source.step.name}: it is made again")
-            builder.store.forget(builder.key(source.step) or "")
             build_step(replace(source.step, published={}), builder, folder, Line.silent(), here_only=True)
 
 

@@ -1,6 +1,5 @@
 """What all steps of a run share, and what follows from it: keys, results, where inputs lie."""
 
-import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -178,8 +177,11 @@ class Builder:
             from pipeline.store.download import fetch
             from pipeline.store.reply import FetchError  # they take longer to load than doing nothing
 
-            with contextlib.suppress(FetchError):
+            try:
                 path = fetch(self.store, blob, (), what, _progress(line, blob))
+            except FetchError:
+                if self.store.stopped.is_set():
+                    raise
         return path
 
     def checks_digest(self, step: Step) -> str:
@@ -206,27 +208,28 @@ class Builder:
         for name, source in step.inputs.items():
             match source:
                 case Output():
-                    files[name] = self._output(source, step, line)
+                    files[name] = self.output(source, line, f"step {step.name}: ")
                 case Pinned():
                     files[name] = self._pinned(source, line)
                 case Source() if not source.path.is_dir():
                     files[name] = source.path
         return files
 
-    def _output(self, source: Output, step: Step, line: Line) -> Path:
+    def output(self, source: Output, line: Line, who: str = "") -> Path:
+        """Return the path of what a step made, fetched if need be, and obeying its rules; `who` asks for it.
+
+        Raises LostError where it is not to be had any more, or not to be used.
+        """
         name, made = source.name, self.result(source.step)
-        what = f"{name} of step {source.step.name}"
+        what = f"{who}{name} of step {source.step.name}"
         path = self.obtain(made.outputs[name], what, line) if made else None
         if path is None or made is None:
-            raise LostError(
-                f"step {step.name}: {what} left the cache", "run the same command again: it will be made anew"
-            )
+            raise LostError(f"{what} left the cache", "run the same command again: it will be made anew")
         if name not in here(source.step, made):
             try:
                 check_rules(source.step, {name: path}, line)
             except CheckError as error:
-                self.store.forget(self.key(source.step) or "")
-                raise LostError(f"step {step.name}: {what} is not to be used: {error.message}") from error
+                raise LostError(f"{what} is not to be used: {error.message}") from error
         return path
 
     def _packages(self, packages: Mapping[str, Package], line: Line) -> dict[str, Path]:

@@ -55,7 +55,6 @@ class Session:
     ) -> None:
         self.root, self.report = root, report
         self.unpinned, self.debug = unpinned or {}, debug
-        self.alone = from_source or offline
         self.inputs = _archive(inputs) if inputs else None
         self.store = Store(default_root(), lambda: self.remotes, from_source=from_source, offline=offline)
         self.guard = threading.Lock()
@@ -128,7 +127,7 @@ class Session:
     @cached_property
     def _remotes(self) -> "Remotes | None":
         read = config.read(Manifest, self.root / manifest.PATH, manifest.PATH, [])
-        named = read.caches if read and not self.alone else Caches()
+        named = read.caches if read and not (self.store.from_source or self.store.offline) else Caches()
         if not (named.sources or self.inputs):
             return None
         from pipeline.store.places import remote_of  # they take longer to load than doing nothing

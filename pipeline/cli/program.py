@@ -221,9 +221,7 @@ def _misplaced(
     """Return what is wrong with an option that is for some commands only."""
     commands = COMMANDS.keys() & set(rest)
     if from_source and without_network:
-        return (
-            f"{FROM_SOURCE} says nothing beside {without_network[0]}, which takes nothing from caches either"
-        )
+        return f"{FROM_SOURCE} does not go with {without_network[0]}: outputs are taken from an archive, too"
     for option in without_network:
         if name != "run" or commands - BUILDING:
             return f"{option} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
@@ -232,8 +230,8 @@ def _misplaced(
             return f"--{option} works with `./doit iso` only"
     if debug and (name != "run" or commands - TALKING):
         return f"{DEBUG} works with `./doit iso` and `./doit boot` only"
-    if from_source and name != "run":
-        return f"{FROM_SOURCE} works with `./doit iso`, steps and what needs them only"
+    if from_source and (name != "run" or commands - BUILDING):
+        return f"{FROM_SOURCE} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
     return ""
 
 

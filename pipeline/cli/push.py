@@ -35,7 +35,7 @@ class Bundle:
 class Target(Protocol):
     """A cache that is filled."""
 
-    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
+    def push(self, bundle: Bundle, paths: Mapping[str, Path]) -> None:
         """Have a bundle there whose blobs lie at these paths, by digest."""
 
 
@@ -45,9 +45,8 @@ class FolderTarget:
 
     path: Path
 
-    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
+    def push(self, bundle: Bundle, paths: Mapping[str, Path]) -> None:
         """See `Target`."""
-        del store
         with explained(self.path, "write", cache=False):
             for blob in bundle.blobs.values():
                 place = self.path / "blobs" / blob.sha256
@@ -66,16 +65,17 @@ class RegistryTarget:
     """A repository of a registry."""
 
     registry: Registry
+    store: Store
 
-    def push(self, bundle: Bundle, store: Store, paths: Mapping[str, Path]) -> None:
+    def push(self, bundle: Bundle, paths: Mapping[str, Path]) -> None:
         """See `Target`."""
         for blob in bundle.blobs.values():
             self.registry.put(blob, paths[blob.sha256])
-        with store.scratch() as scratch:
+        with self.store.scratch() as scratch:
             path = scratch / "config"
             path.write_bytes(bundle.envelope or b"{}")
-            config = store.add(path)
-            self.registry.put(config, store.find(config) or path)
+            config = self.store.add(path)
+            self.registry.put(config, self.store.find(config) or path)
         self.registry.note(bundle.tag, bundle.blobs, (config, ENVELOPE if bundle.envelope else NOTHING))
 
 
@@ -96,7 +96,7 @@ def push(session: Session, arguments: list[str], key: str) -> None:
     name, here = arguments[1], Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root))
     signer = private_key(here / key) if key else None
     target: Target = (
-        RegistryTarget(Registry(name, session.store.stopped))
+        RegistryTarget(Registry(name, session.store.stopped), session.store)
         if REPOSITORY.fullmatch(name)
         else FolderTarget(folder_of(name, here))
     )
@@ -108,7 +108,7 @@ def push(session: Session, arguments: list[str], key: str) -> None:
             session.report.print(f"not pushed, as this machine has not all of it: {what}", style="yellow")
             continue
         with session.report.step(what):
-            target.push(bundle, session.store, there)
+            target.push(bundle, there)
         taken |= {blob.sha256: blob.size for blob in bundle.blobs.values()}
     session.report.print(f"{name}: {len(taken)} blobs, {size_text(sum(taken.values()))}")
 
@@ -132,12 +132,13 @@ def bundles(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
             continue
         if blobs := taken_from_outside(step):
             yield f"files for {step.name}", Bundle(f"inputs-{key}", blobs)
-        if signer is None and key not in session.builder.locked:
+        signs = signer if not result.fetched else None  # nobody vouches for what another machine made
+        if signs is None and key not in session.builder.locked:
             session.report.print(
                 f"not pushed, as nobody vouches for it: {step.name}; `--key FILE` signs it", style="yellow"
             )
             continue
-        envelope = seal(Claim(key, result.outputs, result.seconds), signer) if signer else None
+        envelope = seal(Claim(key, result.outputs, result.seconds), signs) if signs else None
         yield step.name, Bundle(key, result.outputs, envelope)
 
 

@@ -120,8 +120,6 @@ def _made(session: Session, step: Step, line: Line) -> dict[Member, Path]:
     result = builder.result(step)
     files = {}
     for name, blob in (result.outputs if result else {}).items():
-        what = f"{name} of step {step.name}"
-        if (path := builder.obtain(blob, what, line)) is None:
-            raise PipelineError(f"{what} left the cache", "run `./doit iso`, then the same command again")
-        files[member(f"steps/{file_name(step.name)}/{name}", blob, what)] = path
+        path = builder.output(step.output(name), line)
+        files[member(f"steps/{file_name(step.name)}/{name}", blob, f"{name} of step {step.name}")] = path
     return files

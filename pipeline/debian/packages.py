@@ -49,7 +49,7 @@ def download(
         try:
             return fetch(store, Blob(package.sha256, package.size), urls, what, note)
         except FetchError as error:
-            raise FetchError(error.message, WAY_OUT) from error
+            raise error if store.offline else FetchError(error.message, WAY_OUT) from error
 
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         futures = [pool.submit(one, package) for package in packages]

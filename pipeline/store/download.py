@@ -163,6 +163,7 @@ def fetch(
 
         remotes = store.remotes()
         if remotes and remotes.bring(blob, part, get):
+            progress(blob.size)
             store.add(part)
             return store.root / "blobs" / blob.sha256
         if store.offline:

@@ -64,7 +64,8 @@ def small(
 ) -> bytes | None:
     """Return what a URL sends, at most MOST bytes; None where there is nothing. Raises FetchError."""
     reason = ""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        time.sleep(PAUSE * attempt)
         answer = Reply(url, stopped, headers, method=method)
         try:
             status, text = answer.status()
@@ -87,7 +88,6 @@ def small(
             reason = short(error)
         finally:
             answer.close()
-        time.sleep(PAUSE)
     raise FetchError(reason)
 
 

@@ -12,6 +12,7 @@ from typing import cast
 
 import certifi
 import requests
+from urllib3.exceptions import HTTPError
 
 from pipeline.errors import PipelineError
 from pipeline.report import size_text
@@ -94,7 +95,11 @@ class Reply:
                         return
                     self._hand(data)
             self._hand(None)
-        except BaseException as error:  # raised where it is waited for
+        except requests.RequestException as error:  # raised where it is waited for
+            self._hand(error)
+        except (ValueError, HTTPError) as error:  # of a URL that it is sent to, and that is none
+            self._hand(requests.exceptions.InvalidURL(str(error)))
+        except BaseException as error:
             self._hand(error)
 
     def _hand(self, piece: requests.Response | bytes | BaseException | None) -> None:

@@ -1,19 +1,25 @@
 """What comes from caches elsewhere: only what is vouched for, only what is needed, under the same rules."""
 
 import hashlib
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from pipeline.build import build as module
 from pipeline.build.build import build_step
-from pipeline.build.builder import Builder
+from pipeline.build.builder import Builder, LostError
 from pipeline.build.rules import CheckError
+from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
 from pipeline.report import Line
 from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.envelope import Claim, seal
 from pipeline.store.remote import Folder, Remotes
+from pipeline.store.reply import STOPPED, FetchError
 from tests.build.test_build import doubled
 from tests.fixtures.caches import KEY, STRANGER, public, put
 from tests.fixtures.toy_step import Shop, no_y, shop_below
@@ -106,6 +112,66 @@ def test_what_the_cache_lost_is_fetched_before_it_is_built(shop: Shop) -> None:
     shop.store.remotes = remotes
     shop.build(second)
     assert shop.engine.runs == ["upper", "double"]
+
+
+def test_who_needs_what_is_made_again_meanwhile_waits_for_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = doubled(shop)
+    third = replace(second, name="toy:third", params={"x": 1})
+    path = others(shop) / "blobs" / known(shop, first)["made"]
+    shop.build(first)
+    path.unlink()
+    builder, begun, failed = shop.builder(), threading.Event(), list[Exception]()
+
+    def slowly(step: Step, *args: object, **more: object) -> Result:
+        if step.name == first.name:
+            begun.set()
+            time.sleep(0.3)
+        return make(step, *args, **more)  # type: ignore[arg-type]
+
+    def build(step: Step) -> None:
+        try:
+            build_step(step, builder, shop.publish, Line.silent())
+        except PipelineError as error:
+            failed.append(error)
+
+    make = module._make_checked
+    monkeypatch.setattr(module, "_make_checked", slowly)
+    thread = threading.Thread(target=build, args=(second,))
+    thread.start()
+    begun.wait()
+    build(third)
+    thread.join()
+    assert failed == []
+    assert shop.engine.runs.count("upper") == 1
+
+
+def test_nothing_is_built_because_one_was_stopped(shop: Shop) -> None:
+    first, second = doubled(shop)
+    known(shop, first)
+    shop.build(first)
+
+    def stop(*_: object) -> str:
+        shop.store.stopped.set()
+        raise FetchError(STOPPED)
+
+    shop.store.remotes = lambda: Remotes([Mock(name="x", bring=stop)])
+    assert shop.error(second).message == STOPPED
+    assert shop.engine.runs == []
+    assert shop.builder().result(first)
+
+
+def test_an_output_that_was_left_elsewhere_is_fetched_for_who_looks_at_it(shop: Shop) -> None:
+    first = doubled(shop)[0]
+    known(shop, first)
+    shop.build(first)
+    assert shop.builder().output(first.output("made"), Line.silent()).read_text() == "ABC!"
+    odd = replace(first, checks={"made": no_y}, params={"end": "Y"})
+    forged(shop, odd, b"XYZ")
+    shop.build(odd)
+    with pytest.raises(LostError, match=r"(?s)^made of step toy:x is not to be used: .*'XYZ' holds Y"):
+        shop.builder().output(odd.output("made"), Line.silent())
 
 
 def forged(shop: Shop, step: Step, text: bytes) -> None:

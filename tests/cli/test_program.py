@@ -229,9 +229,12 @@ def test_images_that_talk_are_for_those_who_look(root: Path, doit: Doit, argumen
     assert (root / "artifacts/debug/one/one.iso").exists()
 
 
-def test_from_source_is_for_builds(root: Path, doit: Doit) -> None:
-    said = "--from-source works with `./doit iso`, steps and what needs them only"
-    assert doit("list", "--from-source") == (3, "", f"error: {said}\n  hint: leave it out\n")
+@pytest.mark.parametrize("command", ["list", "gc", "lock"])
+def test_from_source_is_for_builds(doit: Doit, command: str) -> None:
+    said = "--from-source works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
+    assert doit(command, "--from-source") == (3, "", f"error: {said}\n  hint: leave it out\n")
+    said = "--from-source does not go with --offline: outputs are taken from an archive, too"
+    assert doit("--from-source", "--offline") == (3, "", f"error: {said}\n  hint: leave it out\n")
     for allowed in ([], ["iso"], ["kernel"]):
         assert doit(*allowed, "--from-source")[0] == 0
 

@@ -16,7 +16,7 @@ from pipeline.store.cache import Blob
 from pipeline.store.envelope import opened
 from tests.fixtures import checkout
 from tests.fixtures.artifact_server import CONTENT
-from tests.fixtures.caches import KEY, blob_of, public, served, write_key
+from tests.fixtures.caches import KEY, STRANGER, blob_of, public, served, write_key
 from tests.fixtures.machines import MADE, Machine, have, plan
 from tests.fixtures.registry import State, running
 from tests.fixtures.toy_step import Shop
@@ -190,3 +190,13 @@ def test_the_summary_says_that_what_a_step_took_was_fetched(
         f"fetched ({size}): toy:x",
         "built: toy:double, toy:third",
     ]
+
+
+def test_nobody_signs_what_another_machine_made(ours: Machine, theirs: Machine) -> None:
+    write_key(ours.root / "key", STRANGER)
+    push(ours.session(), ["push", "others"], "key")
+    (theirs.root / outputs.PATH).unlink()
+    theirs.ask(f"file:{ours.root}/others", keys=(public(STRANGER),))
+    session = theirs.build()
+    assert session.fetched | session.left == {"toy:x", "toy:double", "toy:third"}
+    assert [what for what, bundle in bundles(session, KEY) if bundle.envelope] == []

@@ -1,8 +1,10 @@
 """Caches elsewhere that are good, lie, truncate, stall and redirect: only the right bytes enter the store."""
 
+import contextlib
 import hashlib
 import socket
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,27 @@ def test_a_server_that_fails_or_lies_is_left_for_the_next_and_not_asked_again(
     with pytest.raises(FetchError):
         place.fetch(blob_of(b"other"))
     assert bad.requests() == asked
+
+
+@pytest.mark.parametrize("location", ["http://[oops", f"http://a.{'b' * 70}.c/", "http://*bad/"])
+def test_one_that_sends_people_to_no_url(location: str, place: Place) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", location)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with contextlib.closing(server.socket):
+        url = f"http://127.0.0.1:{server.server_port}"
+        place.ask(url)
+        assert not place.remotes.offers(BLOB)
+        server.shutdown()
+    assert place.said[0].startswith(f"the cache {url} is not asked any more: ")
 
 
 def test_one_that_trickles(thread_server: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

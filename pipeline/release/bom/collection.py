@@ -15,6 +15,7 @@ from pipeline.plan.step import Step
 from pipeline.release.bom import deb_facts, licences
 from pipeline.release.bom.components import Kind, Licence, Link, Part, Relation
 from pipeline.release.bom.deb_facts import Facts
+from pipeline.report import Line
 from pipeline.store.cache import Blob
 
 DEBIAN = "Debian"
@@ -67,10 +68,8 @@ class Collection:
         return result.outputs[name]
 
     def path(self, step: Step, name: str) -> Path:
-        """Return where what a step made lies. Raises PipelineError where it does not any more."""
-        if (path := self.session.store.find(self.made(step, name))) is None:
-            raise PipelineError(f"{name} of step {step.name} left the cache", "run `./doit iso` first")
-        return path
+        """Return where what a step made lies, fetched if need be. Raises LostError where nobody has it."""
+        return self.session.builder.output(step.output(name), Line.silent())
 
     def open(self, step: Step, name: str) -> Image:
         """Open what a step made."""

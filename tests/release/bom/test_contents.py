@@ -105,7 +105,10 @@ def test_a_step_that_has_not_been_made(release: Session) -> None:
     release.store.forget(release.builder.key(step) or "")
     with pytest.raises(PipelineError) as caught:
         collect(release)
-    assert str(caught.value) == "step iso:toy has not been made\n  hint: run `./doit iso` first"
+    assert (
+        str(caught.value)
+        == "step iso:toy has not been made\n  hint: run `./doit iso` first"
+    )
 
 
 def test_a_file_that_has_left_the_cache(release: Session) -> None:
@@ -114,4 +117,7 @@ def test_a_file_that_has_left_the_cache(release: Session) -> None:
     (release.store.root / "blobs" / made.outputs["toy.iso"].sha256).unlink()
     with pytest.raises(PipelineError) as caught:
         collect(release)
-    assert str(caught.value) == "toy.iso of step iso:toy left the cache\n  hint: run `./doit iso` first"
+    assert (
+        str(caught.value)
+        == "toy.iso of step iso:toy left the cache\n  hint: run the same command again: it will be made anew"
+    )
