@@ -156,6 +156,13 @@ def test_every_job_that_builds_runs_where_the_project_s_variable_says(folder: Pa
                 assert where in (f"${{{{ {RUNNER} }}}}", HOSTED)
 
 
+def test_a_rebuild_takes_nothing_of_what_was_built_on_the_runner() -> None:
+    """`--from-source` takes results of the local cache, which a runner that is kept has from other jobs."""
+    ours = [step for _, job, step in steps() if job == "rebuild" and step.get("run", "").startswith("./doit")]
+    caches = [step.get("env", {}).get("INSTALLER_ISO_CACHE") for step in ours]
+    assert caches == ["${{ runner.temp }}/cache"] * 2
+
+
 @pytest.fixture(scope="module")
 def known() -> set[str]:
     """All that may follow `./doit`: commands, and commands with an option."""

@@ -60,8 +60,12 @@ def head(top: Path) -> str:
 
 
 def tags(top: Path, *which: str) -> list[str]:
-    """Return tags, as git-tag(1) lists them with these options. Raises PipelineError as `ask` does."""
-    return [line for word in ask(top, "tag", "--list", *which) for line in word.splitlines()]
+    """Return tags, as git-tag(1) lists them with these options. Raises PipelineError as `ask` does.
+
+    Sorted by version, v1.0.0-rc1 comes before v1.0.0.
+    """
+    said = ask(top, "-c", "versionsort.suffix=-", "tag", "--list", *which)
+    return [line for word in said for line in word.splitlines()]
 
 
 def tag(top: Path, name: str, message: str) -> None:

@@ -124,6 +124,10 @@ EACH = {
         lambda session: (tag("v0.9")(session), commit("more")(session)),
         ["v0.9 was released before: name that release's folder by --since, to say what changed"],
     ),
+    "one before, and what led to it": (
+        lambda session: (tag("v0.9")(session), tag("v0.9-rc1")(session), commit("more")(session)),
+        ["v0.9 was released before: name that release's folder by --since, to say what changed"],
+    ),
     "tag of another version": (tag("v2.0"), ["this commit is tagged v2.0, but the manifest says 1.0"]),
     "unpinned": (
         record(releasable=False, unpinned={"kernel": "/tmp/vmlinuz"}),
