@@ -6,6 +6,7 @@ Linux is built from a package that is its source, and crates are sources: an arc
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
@@ -58,16 +59,17 @@ def source_files(session: Session, line: Line) -> dict[Member, Path]:
     files = {}
     for package, parts in found.items():
         for part in parts:
-            blob, what = Blob(part["sha256"], part["size"]), f"source package {package}"
+            path = unquote(part["path"])  # apt quotes it for URLs, the .dsc does not
+            blob, what = Blob(part["sha256"], part["size"]), f"source file {path.rpartition('/')[2]}"
             urls = [source.url(part["archive"], part["path"]) for source in project.sources()]
             try:
                 place = fetch(session.store, blob, urls, what)
             except FetchError:
-                if not part["path"].endswith(SIGNATURE):
+                if not path.endswith(SIGNATURE):
                     raise
-                line.note(f"{part['path']}: left out, no source has it")
+                line.note(f"{path}: left out, no source has it")
                 continue
-            files[member(f"sources/{part['archive']}/{part['path']}", blob, what)] = place
+            files[member(f"sources/{part['archive']}/{path}", blob, what)] = place
         line.note(f"{package}: {len(parts)} files")
     return files
 

@@ -7,6 +7,7 @@ import functools
 import os
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from pipeline.build.session import Session
 from pipeline.cli.wheels import wheels
@@ -75,7 +76,7 @@ def _packages(session: Session, line: Line) -> dict[Member, Path]:
     files = {}
     for each, path in zip(packages, paths, strict=True):
         what = f"Debian package {each.name} {each.version}"
-        files[Member(f"{each.archive}/{each.path}", each.size, each.sha256, what)] = path
+        files[Member(f"{each.archive}/{unquote(each.path)}", each.size, each.sha256, what)] = path
     return files
 
 

@@ -43,7 +43,7 @@ def wheels(root: Path, store: Store, line: Line) -> dict[str, Blob]:
     lock = (root / LOCK).read_bytes()
     key = hashlib.sha256(repr((PYTHONS, PLATFORMS, PIP)).encode() + lock).hexdigest()
     known = store.result(key)
-    if known and all(store.holds(blob) for blob in known.outputs.values()):
+    if known and all(store.find(blob) for blob in known.outputs.values()):
         return known.outputs
     with store.scratch() as folder:
         wanted = [(python, platforms) for python in PYTHONS for platforms in PLATFORMS]
@@ -51,7 +51,7 @@ def wheels(root: Path, store: Store, line: Line) -> dict[str, Blob]:
             fetched = pool.map(lambda each: _download(root, folder, *each), wanted)
             for done, _ in enumerate(fetched, 1):
                 line.progress(done, len(wanted), "sets of wheels")
-        found = {path.name: store.add(path) for path in sorted(folder.glob("*/*.whl")) if path.exists()}
+        found = {path.name: store.add(path) for path in sorted(folder.glob("*/*.whl"))}
     store.record(key, Result(found, 0.0, ""))
     return found
 

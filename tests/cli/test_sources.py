@@ -58,8 +58,8 @@ def test_the_files_lie_in_a_folder_of_their_own(tmp_path: Path, monkeypatch: pyt
 
     def apt(step: Step, _builder: Any, out: Path, *_: object, **__: object) -> None:
         asked.append(step.params["wanted"])
-        part = {"archive": "debian", "path": "pool/b/busybox_1-1.dsc", "size": 3, "sha256": "c" * 64}
-        (out / "sources.json").write_text(json.dumps({"busybox=1-1": [part]}))
+        part = {"archive": "debian", "path": "pool/b/busybox_1%2bb1.orig.xz", "size": 3, "sha256": "c" * 64}
+        (out / "sources.json").write_text(json.dumps({"busybox=1-1": [part], "busybox=1-2": [part]}))
 
     monkeypatch.setattr(sources, "run_uncached", apt)
     monkeypatch.setattr(sources, "download", lambda packages, *_: packages)
@@ -69,10 +69,11 @@ def test_the_files_lie_in_a_folder_of_their_own(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sources, "fetch", lambda _store, _blob, urls, _what: Path(urls[-1]))
     found = sources.source_files(session, Line.silent())
     assert asked == [[("busybox", "1-1")]]
-    wanted = Member("sources/debian/pool/b/busybox_1-1.dsc", 3, "c" * 64, "source package busybox=1-1")
+    name = "busybox_1+b1.orig.xz"  # as a .dsc has it; both revisions share it
+    wanted = Member(f"sources/debian/pool/b/{name}", 3, "c" * 64, f"source file {name}")
     assert list(found) == [wanted]
     assert str(found[wanted]).endswith(
-        "snapshot.example/archive/debian/20261121T000000Z/pool/b/busybox_1-1.dsc"
+        "snapshot.example/archive/debian/20261121T000000Z/pool/b/busybox_1%2bb1.orig.xz"
     )
 
 

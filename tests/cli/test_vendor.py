@@ -32,6 +32,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
     package, _ = toy_package(tmp_path / "cache")
+    package = replace(package, path="pool/toy_1%2bb1_amd64.deb")
     session = Session(checkout.write(tmp_path / "checkout"), Report())
     fetched = Step(
         "crates:toy", "Fetch.", {"text": Source(session.root / "doit")}, ("crates.tar",), network=True
@@ -76,7 +77,7 @@ def test_it_holds_every_input_once_and_is_the_same_again(
         members = json.load(index)["members"]
         assert tar.getnames() == [INDEX, *(each["path"] for each in members)]
     assert {each["path"]: each["what"] for each in members} == {
-        "debian/pool/toy_1_amd64.deb": "Debian package toy 1",
+        "debian/pool/toy_1+b1_amd64.deb": "Debian package toy 1",
         "pinned/artifacts.toy": "https://127.0.0.1:9/toy",
         "steps/crates-toy/crates.tar": "crates.tar of step crates:toy",
         "wheels/one-1-py3-none-any.whl": "Python package",

@@ -44,9 +44,12 @@ def test_what_pip_fetched_is_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -
     asked.clear()
     assert wheels.wheels(root, store, Line.silent()) == found
     assert asked == []
-    (root / "cache/blobs" / found["two-3.11.whl"].sha256).unlink()
+    spoiled = root / "cache/blobs" / found["two-3.11.whl"].sha256
+    spoiled.chmod(0o644)
+    spoiled.write_bytes(bytes(found["two-3.11.whl"].size))
     assert wheels.wheels(root, store, Line.silent()) == found
     assert len(asked) == 12
+    assert store.find(found["two-3.11.whl"])
 
 
 def test_what_pip_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
