@@ -27,7 +27,8 @@ SOURCE = "linux-source-"
 def update(session: Session, consent: Consent) -> bool:
     """Resolve all containers and package sets against Debian of this moment, say what changes, and write it.
 
-    Where no package changes nothing is written. Raises as `make_locks` does; returns True.
+    Where no package changes nothing is written, unless an update was stopped that had written locks, and no
+    manifest yet. Raises as `make_locks` does; returns True.
     """
     report, before = session.report, checkout.load(session.root, match_locks=False)
     checkout.refuse_unreadable_locks(before)
@@ -36,8 +37,9 @@ def update(session: Session, consent: Consent) -> bool:
     builder = Builder(session.store, lambda: Containers(session.store, project.sources()))
     resolved = resolve_now(project, builder, (), report, consent)
     found = _changes(project, resolved)
-    if not found:
-        report.print(f"nothing is newer than the snapshot {before.manifest.debian.snapshot}", style="green")
+    snapshot = before.manifest.debian.snapshot
+    if not found and all(each.snapshot == snapshot for each in before.all_locks.values()):
+        report.print(f"nothing is newer than the snapshot {snapshot}", style="green")
         return True
     for text in told(found):
         report.print(text)

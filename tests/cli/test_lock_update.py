@@ -83,6 +83,21 @@ def test_where_nothing_is_newer_nothing_is_written(
     assert {path: path.read_bytes() for path in (session.root / "manifests").iterdir()} == before
 
 
+def test_an_update_that_was_stopped_is_finished_by_the_next(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Project) -> None:
+        raise KeyboardInterrupt
+
+    apt_says(monkeypatch, resolver=(replace(checkout.package("apt"), version="1-2"),))
+    with monkeypatch.context() as patch:
+        patch.setattr(lock_update, "write_manifest", stop)
+        with pytest.raises(KeyboardInterrupt):
+            lock_update.update(session, Consent())
+    assert lock_update.update(session, Consent()) is True
+    assert load(session.root).manifest.debian.snapshot == NOW  # the locks are those of the manifest
+
+
 def test_an_older_package_needs_a_yes_and_leaves_all_as_it_was(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
