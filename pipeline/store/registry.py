@@ -34,6 +34,7 @@ NOTHING = "application/vnd.oci.empty.v1+json"
 CONTENT = "application/octet-stream"
 TITLE = "org.opencontainers.image.title"
 LEASE = 45  # seconds: a token is good for 60 at least
+EXPIRED = f"HTTP {HTTPStatus.UNAUTHORIZED.value} "
 LARGE = 1 << 26
 """Bytes of a blob that is sent in pieces: others are read into memory."""
 
@@ -64,9 +65,15 @@ class Registry:
         return f"{self.base}/blobs/{digest}"
 
     def bring(self, blob: Blob, part: Path, get: Get) -> str:
-        """Download a blob; see `Remote`."""
+        """Download a blob; see `Remote`. A token that expires meanwhile is renewed once."""
         del part
-        return get(self._blob(f"sha256:{blob.sha256}"), self.headers())
+        url = self._blob(f"sha256:{blob.sha256}")
+        reason = get(url, self.headers())
+        if reason.startswith(EXPIRED):
+            with self.guard:
+                self.lent.pop("GET", None)
+            reason = get(url, self.headers())
+        return reason
 
     def offers(self, blob: Blob) -> bool:
         """Ask for a blob without its content."""
@@ -196,7 +203,10 @@ class Registry:
             self.client = Client(self.host, self.insecure, ca_bundle())
             for prefix in ("http://", "https://"):
                 self.client.session.mount(prefix, _Impatient())
-        self.client.session.headers.update(self.headers(push=True))
+        headers = self.headers(push=True)
+        self.client.session.headers.update(headers)
+        # Else an entry of ~/.netrc replaces the header.
+        self.client.session.auth = (lambda request: request) if headers else None
         container = Container("named", self.host)  # it would take a part with a dot for a registry
         container.repository, container.tag = self.repository, tag
         return self.client, container

@@ -87,6 +87,8 @@ class Reply:
                     allow_redirects=True,
                     timeout=TIMEOUT,
                     verify=ca_bundle(),
+                    # Else an entry of ~/.netrc replaces the header.
+                    auth=(lambda request: request) if "Authorization" in self.headers else None,
                 ) as answer,
             ):
                 self._hand(answer)

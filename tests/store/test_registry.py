@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.store import registry
+from pipeline.store import registry, reply
 from pipeline.store.cache import Store
 from pipeline.store.download import fetch
 from pipeline.store.envelope import Claim, seal
@@ -115,6 +115,47 @@ def test_one_login_serves_many_requests(state: State, host: str) -> None:
     for _ in range(3):
         place.offers(BLOB)
     assert len([each for each in state.asked if each.startswith("GET")]) == 1 + (state.kind == "bearer")
+
+
+def test_a_token_that_expires_under_way_is_renewed_and_what_came_is_kept(
+    docker_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply, "CHUNK", 1000)  # what a connection that breaks may lose
+    state = State("bearer", {f"sha256:{BLOB.sha256}": DATA}, breaks=True)
+    with running(state) as host:
+        log_in(docker_config, host)
+        said: list[str] = []
+        store = Store(tmp_path / "cache", lambda: Remotes([at(host)], [], said.append))
+        assert fetch(store, BLOB, (), "it").read_bytes() == DATA
+    assert said == []
+    place = f"GET /v2/team/iso/blobs/sha256:{BLOB.sha256}"
+    login = ["GET /v2/team/iso/manifests/none", "GET /token"]
+    assert state.asked == [*login, place, f"{place} bytes=3000-", *login, f"{place} bytes=3000-"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (["HTTP 401 Unauthorized"] * 2, "HTTP 401 Unauthorized"),
+        (["HTTP 403 Forbidden"], "HTTP 403 Forbidden"),
+    ],
+)
+@pytest.mark.usefixtures("logged_in")
+def test_what_a_new_token_does_not_change(host: str, answers: list[str], reason: str) -> None:
+    left = iter(answers)
+    assert at(host).bring(BLOB, Path(), lambda *_: next(left)) == reason
+    assert list(left) == []
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_what_a_netrc_says_replaces_no_credentials(
+    state: State, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    push(at(host), tmp_path, SEALED)
+    assert at(host).claim(TAG) == SEALED
+    assert f"sha256:{BLOB.sha256}" in state.blobs
 
 
 def refused(host: str) -> str:
