@@ -47,8 +47,15 @@ class Signature:
         """What SSH calls its key."""
         return fingerprint(self.key)
 
+    @property
+    def by_hardware(self) -> bool:
+        """Whether its key lies in a FIDO token, which signs more than the digest: see PROTOCOL.u2f there."""
+        return _kind(self.key).startswith(b"sk-")
+
     def holds(self, message: bytes) -> bool:
         """Tell whether its key has signed the message. Raises FormatError for a key of an unknown kind."""
+        if self.by_hardware:
+            raise _only_ssh_keygen(self.key)
         digest = HASHES[self.hash_name](message).digest()
         signed = MAGIC + b"".join(map(_string, (self.namespace, b"", self.hash_name, digest)))
         try:
@@ -104,13 +111,23 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     return found
 
 
+def _kind(key: bytes) -> bytes:
+    return key[4 : 4 + int.from_bytes(key[:4])]
+
+
+def _only_ssh_keygen(key: bytes) -> FormatError:
+    return FormatError(
+        f"is of a kind that only ssh-keygen can check: {_kind(key)[:50].decode(errors='replace')!r}"
+    )
+
+
 def _verify(key: bytes, value: bytes, signed: bytes) -> None:
     """Raise InvalidSignature unless `value` is the key's signature of `signed`, else FormatError."""
     kind, raw = _strings(value, 2)
-    name = key[4 : 4 + int.from_bytes(key[:4])]
+    name = _kind(key)
     try:
         public = load_ssh_public_key(name + b" " + base64.b64encode(key))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise FormatError(
             f"is by a key of an unknown kind: {name[:50].decode(errors='replace')!r}"
         ) from error
@@ -124,6 +141,4 @@ def _verify(key: bytes, value: bytes, signed: bytes) -> None:
             der = utils.encode_dss_signature(*numbers)
             public.verify(der, signed, ec.ECDSA(CURVES[public.curve.name]()))
         case _:
-            raise FormatError(
-                f"is of a kind that only ssh-keygen can check: {name[:50].decode(errors='replace')!r}"
-            )
+            raise _only_ssh_keygen(key)

@@ -79,6 +79,8 @@ def _ssh(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, s
 
     try:
         read = sshsig.read(signature)
+        if read.by_hardware and not trust.ssh:
+            return None, f"is not judged: only ssh-keygen can check the hardware key {read.fingerprint}"
         holds = read.holds(message)
     except FormatError as error:
         raise BadError(error.message) from None

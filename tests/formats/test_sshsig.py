@@ -113,6 +113,8 @@ def of_kind(
     return sshsig.Signature(found.key if key is None else key, b"file", b"sha512", value)
 
 
+POINT = b"\x02" + bytes(32)  # a compressed one
+COMPRESSED = string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(POINT)
 HARDWARE = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"ssh:")
 
 
@@ -123,6 +125,7 @@ HARDWARE = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"
         ({"key": b"\xff" * 40}, "is by a key of an unknown kind: '" + "\ufffd" * 36 + "'"),
         ({"key": string(b"ssh-dss") + string(b"x")}, "is by a key of an unknown kind: 'ssh-dss'"),
         ({"key": string(b"ssh-ed25519") + string(b"x")}, "is by a key of an unknown kind: 'ssh-ed25519'"),
+        ({"key": COMPRESSED}, "is by a key of an unknown kind: 'ecdsa-sha2-nistp256'"),
         ({"key": HARDWARE}, "is of a kind that only ssh-keygen can check: 'sk-ssh-ed25519@openssh.com'"),
         ({"kind": b"ssh-rsa"}, "is of a kind that only ssh-keygen can check: 'ssh-ed25519'"),
     ],
@@ -131,6 +134,14 @@ def test_keys_that_are_not_known(good: bytes, changed: dict[str, bytes], message
     with pytest.raises(FormatError) as caught:
         of_kind(good, **changed).holds(MESSAGE)
     assert caught.value.message == message
+
+
+def test_a_signature_by_hardware_has_more_parts() -> None:
+    value = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(64)) + b"\x01" + bytes(4)
+    with pytest.raises(FormatError) as caught:
+        sshsig.Signature(HARDWARE, b"file", b"sha512", value).holds(MESSAGE)
+    said = "is of a kind that only ssh-keygen can check: 'sk-ssh-ed25519@openssh.com'"
+    assert caught.value.message == said
 
 
 def test_numbers_of_ecdsa_that_are_none(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Signatures by the real gpg and ssh-keygen, and by a stand-in for Sigstore; each holds, or says why not."""
 
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sigstore.errors import VerificationError
 from sigstore.models import Bundle
 from sigstore.verify import Verifier
 
+from pipeline.formats import sshsig
 from pipeline.release import signatures
 from pipeline.release.layout import SIGNATURES, SUMS
 from pipeline.release.sign import sign
@@ -133,6 +135,22 @@ def test_ssh_signatures_that_do_not_hold(signed: dict[str, bytes], keys: Keys, t
     assert list(judge(only(signed, SIG), other)) == [
         Verdict(SIG, False, f"is by the key {key}, which you did not name")
     ]
+
+
+def string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def test_a_signature_by_hardware() -> None:
+    kind = b"sk-ssh-ed25519@openssh.com"
+    key = string(kind) + string(bytes(32)) + string(b"ssh:")
+    value = string(kind) + string(bytes(64)) + b"\x01" + bytes(4)
+    parts = (key, b"file", b"", b"sha512", value)
+    signature = sshsig.armoured(b"SSHSIG" + struct.pack(">I", 1) + b"".join(map(string, parts)))
+    said = f"is not judged: only ssh-keygen can check the hardware key {sshsig.fingerprint(key)}"
+    assert list(judge({SUMS: LIST, SIG: signature}, Trust())) == [Verdict(SIG, None, said)]
+    said = f"is of a kind that only ssh-keygen can check: {kind.decode()!r}"
+    assert list(judge({SUMS: LIST, SIG: signature}, Trust(ssh={key: ""}))) == [Verdict(SIG, False, said)]
 
 
 def test_a_signature_for_another_use(keys: Keys) -> None:
