@@ -41,11 +41,12 @@ def of_debian(copyright_file: bytes, package: str) -> Licence:
     if not found:
         name = _reference(f"{package}-copyright", text)
         return Licence(name, ((name, text),))
-    texts = {each.synopsis: each.text for each in (*alone, *found) if each.text}
+    texts = {each.synopsis: each.text for each in (*found, *alone) if each.text}
     terms, references = set(), dict[str, str]()
     for each in found:
-        term = _expression(each.synopsis, texts, references)
-        terms |= {term} if " OR " in term else set(term.split(" AND "))
+        own = texts | ({each.synopsis: each.text} if each.text else {})
+        term = _expression(each.synopsis, own, references)
+        terms |= {term} if " OR " in term else set(re.sub(r"[()]", "", term).split(" AND "))
     joined = " AND ".join(f"({term})" if " OR " in term else term for term in sorted(terms))
     return Licence(joined, tuple(sorted(references.items())))
 
@@ -57,15 +58,30 @@ def _in(paragraphs: Iterable[Any]) -> list[Any]:
 
 def _expression(synopsis: str, texts: Mapping[str, str], references: dict[str, str]) -> str:
     """Return the expression of a License field's first line; a comma binds less than `and` and `or`."""
-    parts = re.split(r",\s*(and|or)\s+", synopsis.strip(), flags=re.IGNORECASE)
+    parts = _split(r",\s*(and|or)\s+", synopsis.strip())
     if len(parts) > 1:
         inner = [_expression(part, texts, references) for part in parts[::2]]
         parts[::2] = [f"({part})" if " " in part else part for part in inner]
     else:
-        parts = re.split(r"\s+(and|or)\s+", synopsis.strip(), flags=re.IGNORECASE)
-        parts[::2] = [_name(part, texts, references) for part in parts[::2]]
+        parts = _split(r"\s+(and|or)\s+", synopsis.strip())
+        parts[::2] = [
+            f"({_expression(part[1:-1], texts, references)})"
+            if (part[:1], part[-1:]) == ("(", ")")
+            else _name(part, texts, references)
+            for part in parts[::2]
+        ]
     parts[1::2] = [part.upper() for part in parts[1::2]]
     return " ".join(parts)
+
+
+def _split(words: str, text: str) -> list[str]:
+    """Return what lies between words, and the words, as re.split does; what is in parentheses stays whole."""
+    parts, at = [], 0
+    for match in re.finditer(words, text, re.IGNORECASE):
+        if text.count("(", 0, match.start()) == text.count(")", 0, match.start()):
+            parts += [text[at : match.start()], match[1]]
+            at = match.end()
+    return [*parts, text[at:]]
 
 
 def _name(name: str, texts: Mapping[str, str], references: dict[str, str]) -> str:
@@ -77,7 +93,7 @@ def _name(name: str, texts: Mapping[str, str], references: dict[str, str]) -> st
         wanted = f"{family.upper()}-{major}.{minor or 0}-{'or-later' if later else 'only'}"
     else:
         wanted = NAMES.get(name.lower(), name)
-    if known := wanted if " WITH " in wanted else fixup_id(wanted):
+    if known := wanted if wanted in {*NAMES.values()} else fixup_id(wanted):
         return known
     text = texts.get(name) or name
     reference = _reference(name, text)

@@ -29,6 +29,17 @@ def copyright_file(*licences: str, more: str = "") -> bytes:
         ("GPL-2 OR Expat", "(GPL-2.0-only OR MIT)"),
         ("ISC and Expat", "ISC AND MIT"),
         ("GPL-2 or Expat, and ISC", "((GPL-2.0-only OR MIT) AND ISC)"),
+        ("Expat or (GPL-2 and ISC)", "(MIT OR (GPL-2.0-only AND ISC))"),
+        ("(Expat or (GPL-2 and ISC)) and BSD-3-clause", "((MIT OR (GPL-2.0-only AND ISC)) AND BSD-3-Clause)"),
+        ("(GPL-2, or Expat), and ISC", "(((GPL-2.0-only OR MIT)) AND ISC)"),
+        ("Expat and (ISC or GPL-2, and Zlib)", "(MIT AND ((ISC OR GPL-2.0-only) AND Zlib))"),
+        ("BSD-3-clause and (ISC and Expat)", "BSD-3-Clause AND ISC AND MIT"),
+        (
+            "Apache-2.0 with LLVM exception and (Apache-2.0 or MIT)",
+            "(Apache-2.0 WITH LLVM-exception AND (Apache-2.0 OR MIT))",
+        ),
+        ("(ISC or odd", "LicenseRef-ISC-or-odd-25641e94"),
+        ("odd WITH an exception", "LicenseRef-odd-WITH-an-exception-c3fdd16b"),
         ("odd", "LicenseRef-odd-990cb8eb"),
         ("GPL-2 with an exception", "LicenseRef-GPL-2-with-an-exception-f4aa556d"),
         ("???", "LicenseRef-licence-a03b221c"),
@@ -44,6 +55,13 @@ def test_all_files_count_once_and_texts_come_along() -> None:
     name, text = found.texts[0]
     assert found.expression == f"ISC AND {name} AND ({name} OR ISC) AND MIT"
     assert (len(found.texts), text) == (1, "Do as\n\nyou like.")
+
+
+def test_two_texts_by_one_name_stay_two_in_one_package() -> None:
+    said = ("odd\n one", "odd\n other", "odd")
+    found = of_debian(copyright_file(*said, more="\nLicense: odd\n alone\n"), "toy")
+    assert {text for _, text in found.texts} == {"one", "other", "alone"}
+    assert found.expression == " AND ".join(name for name, _ in found.texts)
 
 
 def test_two_texts_by_one_name_stay_two() -> None:
