@@ -46,7 +46,7 @@ class Draft:
         """What is in the images."""
         from pipeline.release.bom.contents import collect
 
-        return collect(self.session)
+        return collect(self.session, {(it.step.name, it.output): name for name, it in self.artifacts.items()})
 
     @cached_property
     def comparison(self) -> "Comparison":

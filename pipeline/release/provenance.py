@@ -15,9 +15,9 @@ from pipeline.debian.lock import Package
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned, Source, Step, distinct
 from pipeline.project import git
-from pipeline.project.versions import EVERYTHING
+from pipeline.project.manifest import Debian
 from pipeline.release.bom import crate_facts
-from pipeline.release.bom.collection import architecture
+from pipeline.release.bom.collection import purl_of
 
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:installer-iso:build:v1"
@@ -32,7 +32,7 @@ Digests = dict[str, str]
 def text_of(session: Session, subjects: Digests) -> str:
     """Return the statement about files, by name their SHA-256, as JSON: the same whoever writes it.
 
-    Raises PipelineError for a step that has not been made.
+    Raises PipelineError for a step that has not been made, and where no commit is checked out.
     """
     from google.protobuf.json_format import MessageToDict
     from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
@@ -40,9 +40,12 @@ def text_of(session: Session, subjects: Digests) -> str:
 
     steps = distinct(step for steps in session.images.values() for step in steps)
     manifest = session.project.manifest
-    commit = commit_of(session)
-    found = dict(sorted({**dict(_packages(steps)), **dict(_crates(steps)), **dict(_pinned(steps))}.items()))
-    source = {"name": "sources", "digest": {"gitCommit": commit}} if commit else None
+    commit = git.head(session.root)
+    found = {
+        **dict(_packages(steps, manifest.debian)),
+        **dict(_crates(steps)),
+        **dict(_pinned(steps)),
+    }
     predicate: dict[str, Any] = {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
@@ -50,16 +53,16 @@ def text_of(session: Session, subjects: Digests) -> str:
                 "product": manifest.product.name,
                 "version": manifest.product.version,
                 "recipes": sorted(session.images),
-            }
-            | ({"commit": commit} if commit else {}),
+                "commit": commit,
+            },
             "internalParameters": {
                 "sourceDateEpoch": str(manifest.source_date_epoch),
                 "snapshot": manifest.debian.snapshot,
                 "steps": {step.name: _step(session, step) for step in steps},
             },
             "resolvedDependencies": [
-                *([source] if source else []),
-                *({"uri": uri, "digest": {"sha256": digest}} for uri, digest in found.items()),
+                {"name": "sources", "digest": {"gitCommit": commit}},
+                *({"uri": uri, "digest": {"sha256": digest}} for uri, digest in sorted(found.items())),
             ],
         },
         "runDetails": {"builder": {"id": BUILDER}},
@@ -76,14 +79,6 @@ def text_of(session: Session, subjects: Digests) -> str:
     return json.dumps(MessageToDict(statement.pb), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def commit_of(session: Session) -> str:
-    """Return the commit that is checked out, "" where there is none, or a file is not as it is in it."""
-    top = git.checkout_of(session.root)
-    if top is None or git.ask(top, "status", "--porcelain", "-z", *EVERYTHING):
-        return ""
-    return git.ask(top, "rev-parse", "--verify", "HEAD")[0].strip()
-
-
 def _step(session: Session, step: Step) -> dict[str, Any]:
     key = session.builder.key(step)
     if key is None:
@@ -92,15 +87,14 @@ def _step(session: Session, step: Step) -> dict[str, Any]:
     return {"key": key} | ({"container": container.tag, "layer": container.layer} if container else {})
 
 
-def _packages(steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
+def _packages(steps: tuple[Step, ...], debian: Debian) -> Iterator[tuple[str, str]]:
     """Yield the package URL and SHA-256 of each Debian package that a step's container or input is."""
     found: set[Package] = set()
     for step in steps:
         found |= set(step.container.packages) if step.container else set()
         found |= {it.package for it in step.inputs.values() if isinstance(it, LockedPackage)}
     for each in found:
-        arch = {"arch": architecture(each)}
-        yield PackageURL("deb", "debian", each.name, each.version, arch).to_string(), each.sha256
+        yield purl_of(each, debian), each.sha256
 
 
 def _crates(steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
@@ -117,7 +111,7 @@ def _crates(steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _pinned(steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the address and SHA-256 of each file from outside, or its place in the checkout."""
+    """Yield the address and SHA-256 of each file from outside; `urn:sha256:…` is that of one without any."""
     for step in steps:
         for it in step.inputs.values():
             if isinstance(it, Pinned):

@@ -12,6 +12,7 @@ from pipeline.debian.lock import Lock, Package
 from pipeline.errors import PipelineError
 from pipeline.formats.fields import Image, chunks, open_image
 from pipeline.plan.step import Step
+from pipeline.project.manifest import Debian
 from pipeline.release.bom import deb_facts, licences
 from pipeline.release.bom.components import Kind, Licence, Link, Part, Relation
 from pipeline.release.bom.deb_facts import Facts
@@ -37,9 +38,12 @@ def container_ref(container: Lock) -> str:
     return f"container:{container.tag}"
 
 
-def architecture(package: Package) -> str:
-    """Return the architecture that a locked package is for, as its file's name says."""
-    return package.path.removesuffix(".deb").rpartition("_")[2]
+def purl_of(package: Package, debian: Debian) -> str:
+    """Return the package URL of a locked package; its file's name says for which architecture it is."""
+    arch = {"arch": package.path.removesuffix(".deb").rpartition("_")[2]}
+    suites = debian.archives.get(package.archive, ())
+    distribution = {"distro": suites[0].partition("-")[0]} if suites else {}
+    return PackageURL("deb", "debian", package.name, package.version, arch | distribution).to_string()
 
 
 class Collection:
@@ -86,15 +90,14 @@ class Collection:
         for chunk in chunks(data):
             sha256.update(chunk)
             sha1.update(chunk)
-        product = self.project.manifest.product
         ref = f"file:{where.partition(':')[2]}/{path}"
         self.add(
             Part(
                 ref,
                 Kind.FILE,
                 path,
-                product.version,
-                product.name,
+                "",
+                "",
                 sha256.hexdigest(),
                 sha1.hexdigest(),
                 len(data),
@@ -122,10 +125,7 @@ class Collection:
 
     def package(self, package: Package, licence: Licence = UNKNOWN, origin: str = "", *, tool: bool) -> Part:
         """Return the part that a locked package is."""
-        suites = self.project.manifest.debian.archives.get(package.archive, ())
-        distribution = {"distro": suites[0].partition("-")[0]} if suites else {}
-        arch = {"arch": architecture(package)}
-        purl = PackageURL("deb", "debian", package.name, package.version, arch | distribution).to_string()
+        purl = purl_of(package, self.project.manifest.debian)
         return Part(
             purl,
             Kind.DEBIAN,

@@ -55,6 +55,8 @@ class Licence:
 class Part:
     """One thing: `ref` is its name among all of a release; sizes in bytes, digests in hex, "" for unknown.
 
+    A file in an artifact has no version and no supplier of its own.
+
     `origin` says in words where it comes from; `purl` is a package URL. A `tool` is in no artifact itself.
     """
 

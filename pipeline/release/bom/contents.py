@@ -7,6 +7,7 @@ that the cache has lost.
 import hashlib
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from pipeline.build.session import Session
@@ -27,9 +28,10 @@ STUB = "systemd-boot-efi"
 """The package of the EFI stub, which is a UKI's first part."""
 
 
-def collect(session: Session) -> Contents:
+def collect(session: Session, names: Mapping[tuple[str, str], str]) -> Contents:
     """Return what is in everything that the steps of a checkout have made for people.
 
+    `names` are what files are called in a release, by step and output; others are called like the output.
     Raises PipelineError for a step that has not been made, or a program that does not say what it is of.
     """
     found = Collection(session)
@@ -40,7 +42,7 @@ def collect(session: Session) -> Contents:
         if step.run is rust.standard_library:
             programs.library(found, step)
         for name in _published(found, step):
-            _artifact(found, step, name)
+            _artifact(found, step, name, names.get((step.name, name), name))
             _inside(found, step, name, artifact_ref(step, name))
     about = session.project.manifest
     return sorted_contents(
@@ -58,13 +60,13 @@ def _published(found: Collection, step: Step) -> list[str]:
     return sorted({name for it in found.session.steps[step.name].values() for name in it.published})
 
 
-def _artifact(found: Collection, step: Step, name: str) -> None:
+def _artifact(found: Collection, step: Step, name: str, called: str) -> None:
     ref, blob, product = artifact_ref(step, name), found.made(step, name), found.project.manifest.product
     found.add(
         Part(
             ref,
             Kind.ARTIFACT,
-            name,
+            called,
             product.version,
             product.name,
             blob.sha256,
@@ -106,10 +108,11 @@ def _inside(found: Collection, step: Step, name: str, ref: str) -> None:
 def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
     """Take the files of an initramfs: programs, files of packages and of the recipe, and an image in it."""
     locked = _set_packages(step)
-    known: dict[str, Package] = {}
+    known: dict[tuple[str, str], Package] = {}  # by digest and path, and by digest alone
     for package in locked:
-        for digest in found.facts_of(package, with_files=True).files:
-            known.setdefault(digest, package)
+        for digest, path in sorted(found.facts_of(package, with_files=True).files):
+            known.setdefault((digest, path), package)
+            known.setdefault((digest, ""), package)
     made = {
         found.made(it.step, it.name).sha256: artifact_ref(it.step, it.name)
         for it in step.inputs.values()
@@ -121,13 +124,14 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
             if not stat.S_ISREG(entry.mode):
                 continue
             digest, path = hashlib.sha256(bytes(entry.data)).hexdigest(), entry.name
+            owner = known.get((digest, path.removeprefix("usr/"))) or known.get((digest, ""))
             if digest in made:
                 file = found.file(ref, path, entry.data, found.parts[made[digest]].origin)
                 found.link(file, Relation.COPY_OF, made[digest])
-            elif digest in known and path not in sources:
-                file = found.file(ref, path, entry.data, f"from Debian package {known[digest].name}")
-                found.link(file, Relation.EXPANDED_FROM_ARCHIVE, found.used_package(known[digest], locked))
-                used.add(known[digest])
+            elif owner and path not in sources:
+                file = found.file(ref, path, entry.data, f"from Debian package {owner.name}")
+                found.link(file, Relation.EXPANDED_FROM_ARCHIVE, found.used_package(owner, locked))
+                used.add(owner)
             else:
                 found.file(ref, path, entry.data, sources.get(path, f"made by step {step.name}"))
     for package in locked:

@@ -66,10 +66,10 @@ def _component(part: Part) -> "Component":
     properties: dict[str, Any] = {"kind": part.kind, "origin": part.origin, "size": part.size}
     return Component(
         name=part.name,
-        version=part.version,
+        version=part.version or None,
         type=kinds.get(part.kind, ComponentType.LIBRARY),
         bom_ref=part.ref,
-        supplier=OrganizationalEntity(name=part.supplier),
+        supplier=OrganizationalEntity(name=part.supplier) if part.supplier else None,
         scope=ComponentScope.EXCLUDED if part.tool else ComponentScope.REQUIRED,
         hashes=[HashType(alg=alg, content=digest) for alg, digest in digests.items() if digest],
         licenses=_licences(part),

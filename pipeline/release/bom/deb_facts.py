@@ -18,14 +18,14 @@ class Facts:
     """`source` is the source package's name and version, `linked` are those of which it has code in it.
 
     `copyright` is its debian/copyright; where that is another package's, `documented_by` names that one.
-    `files` are the SHA-256 of its files.
+    `files` are the SHA-256 of its files but empty ones, and their paths without `usr/`, which all are below.
     """
 
     source: tuple[str, str]
     linked: tuple[tuple[str, str], ...]
     copyright: bytes
     documented_by: str = ""
-    files: frozenset[str] = field(default_factory=frozenset)
+    files: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
 
 def read(path: Path, name: str, *, with_files: bool) -> Facts:
@@ -38,7 +38,7 @@ def read(path: Path, name: str, *, with_files: bool) -> Facts:
     source, version = said.groups() if said else (name, None)
     version = version or REBUILT.sub("", control.get("version", ""))
     built = ", ".join(control.get(each, "") for each in ("built-using", "static-built-using"))
-    found, documented_by, files = b"", "", set()
+    found, documented_by, files = b"", "", set[tuple[str, str]]()
     with deb.open_archive(path) as archive:
         for member in archive:
             match = COPYRIGHT.fullmatch(member.name)
@@ -48,8 +48,9 @@ def read(path: Path, name: str, *, with_files: bool) -> Facts:
                     found = file.read(COPYRIGHT_LIMIT)
                 elif member.issym():
                     documented_by = member.linkname.rstrip("/").rpartition("/")[2]
-            elif file and with_files:
-                files.add(hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]
+            elif file and with_files and member.size:
+                place = member.name.removeprefix("./").removeprefix("usr/")
+                files.add((hashlib.file_digest(file, "sha256").hexdigest(), place))  # type: ignore[arg-type]
             if (found or documented_by) and not with_files:
                 break
     linked = tuple((match[1], match[2]) for match in RELATION.finditer(built))

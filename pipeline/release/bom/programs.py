@@ -17,7 +17,7 @@ from pipeline.steps.audit_data import SECTION
 
 CRATES_IO = "crates.io"
 LOCAL = "local"
-ORIGINS = {LOCAL: "of the program's own sources", "git": "from a git repository"}
+ORIGINS = {"": "", LOCAL: "of the program's own sources", "git": "from a git repository"}
 
 RUST_SOURCE = "rust(-web)?-src"
 LINKED = rf"musl-dev|libgcc-[0-9]+-dev|{RUST_SOURCE}"
@@ -119,7 +119,7 @@ def _part(found: Collection, crate: Crate, known: Known) -> Part:
         f"crate:{crate.name}@{crate.version}",
         Kind.CRATE,
         *key,
-        found.project.manifest.product.name if local else crate.source,
+        found.project.manifest.product.name if local else "",  # cargo-auditable names no organization
         licence=licences.of_crate(known.local.get(crate.name, "") if local else ""),
         origin=ORIGINS.get(crate.source, "from another registry"),
         tool=tool,

@@ -18,8 +18,8 @@ CREATOR = "installer-iso"
 def text_of(contents: Contents) -> str:
     """Return the bill of materials as JSON, the same for the same contents.
 
-    Files in artifacts are files there, all else is packages. What does not fit the specification is a
-    mistake of this program, and ends in its error.
+    Files in artifacts are files there, all else is packages. Whether it fits the specification is not
+    checked here, but by the tests.
     """
     from spdx_tools.spdx.model import (
         Actor,
@@ -102,6 +102,7 @@ def _package(part: Part, files: list[Part]) -> "Package":
         Kind.ARTIFACT: PackagePurpose.FILE,
         Kind.CONTAINER: PackagePurpose.CONTAINER,
         Kind.SOURCE: PackagePurpose.SOURCE,
+        Kind.CRATE: PackagePurpose.LIBRARY,
     }
     sums = "".join(sorted(file.sha1 for file in files))
     code = hashlib.sha1(sums.encode(), usedforsecurity=False).hexdigest()
@@ -112,7 +113,7 @@ def _package(part: Part, files: list[Part]) -> "Package":
         SpdxNoAssertion(),
         version=part.version,
         file_name=part.name if part.kind is Kind.ARTIFACT else None,
-        supplier=Actor(ActorType.ORGANIZATION, part.supplier),
+        supplier=Actor(ActorType.ORGANIZATION, part.supplier) if part.supplier else SpdxNoAssertion(),
         files_analyzed=bool(files),
         verification_code=PackageVerificationCode(code) if files else None,
         license_info_from_files=[SpdxNoAssertion()] if files else [],
@@ -122,7 +123,7 @@ def _package(part: Part, files: list[Part]) -> "Package":
         license_declared=_expression(part.licence),
         copyright_text=SpdxNoAssertion(),
         external_references=[url] if part.purl else [],
-        primary_package_purpose=purposes.get(part.kind, PackagePurpose.LIBRARY),
+        primary_package_purpose=purposes.get(part.kind),
     )
 
 

@@ -11,7 +11,7 @@ from pipeline.release.bom.components import Contents, Kind, Licence, Part
 from pipeline.release.bom.contents import collect
 from pipeline.steps import compare_kernels, hardening, iso
 from tests.conftest import Compare
-from tests.fixtures.release_contents import AUDIT, built
+from tests.fixtures.release_contents import AUDIT, built, collected
 
 
 def listing(found: Contents) -> str:
@@ -29,14 +29,29 @@ def part(found: Contents, ref: str) -> Part:
 
 
 def test_everything_in_the_images(release: Session, golden: Compare) -> None:
-    found = collect(release)
+    found = collected(release)
     golden("release-contents.txt", listing(found))
     assert (found.product, found.version, found.epoch) == ("Toy", "1.0", 1795219200)
-    assert [top.name for top in found.tops] == ["toy.iso"]
+    assert [top.name for top in found.tops] == ["toy-1.0.iso"]
+
+
+def test_artifacts_are_called_as_they_are_released(release: Session) -> None:
+    names = [part.name for part in collected(release).parts if part.kind is Kind.ARTIFACT]
+    assert sorted(name for name in names if not name.startswith("initramfs")) == [
+        "Inner.efi",
+        "Toy.efi",
+        "efi.img",
+        "other",
+        "toy",
+        "toy",
+        "toy-1.0.iso",
+        "vmlinuz-a-kernel",
+        "vmlinuz-base",
+    ]
 
 
 def test_what_is_known_of_parts(release: Session) -> None:
-    found = collect(release)
+    found = collected(release)
     busybox = part(found, "file:initramfs:toy/initramfs.cpio.zst/bin/busybox")
     assert (busybox.kind, busybox.name, busybox.size, len(busybox.sha1)) == (
         Kind.FILE,
@@ -44,6 +59,7 @@ def test_what_is_known_of_parts(release: Session) -> None:
         437,
         40,
     )
+    assert (busybox.version, busybox.supplier) == ("", "")
     serde = part(found, "pkg:cargo/serde@")
     assert (serde.version, serde.supplier, serde.sha256) == ("1.0.0", "crates.io", "5" * 64)
     assert serde.licence == Licence("MIT OR Apache-2.0")
@@ -52,20 +68,27 @@ def test_what_is_known_of_parts(release: Session) -> None:
     assert package.licence.texts == (("LicenseRef-odd-48b60961", "Do as you like."),)
 
 
+def test_a_file_of_two_packages_is_from_the_one_that_has_it_there(release: Session) -> None:
+    origins = {part.name: part.origin for part in collected(release).parts if part.kind is Kind.FILE}
+    assert origins["bin/busybox"] == "from Debian package busybox-static"
+    assert origins["lib/copy"] == "from Debian package copies"
+    assert origins["etc/empty"] == "made by step initramfs:toy"
+
+
 def test_the_order_in_which_a_cache_was_filled_changes_nothing(
     release: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "other/cache"))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    other = collect(built(tmp_path / "other", backwards=True))
-    assert other == collect(release)
-    assert other.number == collect(release).number
+    other = collected(built(tmp_path / "other", backwards=True))
+    assert other == collected(release)
+    assert other.number == collected(release).number
 
 
 def test_what_is_said_about_images_is_in_none(release: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (compare_kernels.build, hardening.build) == contents.REPORTS
     monkeypatch.setattr(contents, "REPORTS", (iso.build,))
-    assert [top.name for top in collect(release).tops] == ["efi.img"]
+    assert [top.name for top in collected(release).tops] == ["efi.img"]
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def test_a_program_of_which_nobody_knows_what_it_is_of(
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
     session = built(tmp_path, audit)
     with pytest.raises(PipelineError) as caught:
-        collect(session)
+        collected(session)
     assert str(caught.value) == message
 
 
@@ -104,11 +127,8 @@ def test_a_step_that_has_not_been_made(release: Session) -> None:
     step = release.steps["iso:toy"]["toy"]
     release.store.forget(release.builder.key(step) or "")
     with pytest.raises(PipelineError) as caught:
-        collect(release)
-    assert (
-        str(caught.value)
-        == "step iso:toy has not been made\n  hint: run `./doit iso` first"
-    )
+        collect(release, {})
+    assert str(caught.value) == "step iso:toy has not been made\n  hint: run `./doit iso` first"
 
 
 def test_a_file_that_has_left_the_cache(release: Session) -> None:
@@ -116,7 +136,7 @@ def test_a_file_that_has_left_the_cache(release: Session) -> None:
     assert made
     (release.store.root / "blobs" / made.outputs["toy.iso"].sha256).unlink()
     with pytest.raises(PipelineError) as caught:
-        collect(release)
+        collected(release)
     assert (
         str(caught.value)
         == "toy.iso of step iso:toy left the cache\n  hint: run the same command again: it will be made anew"

@@ -44,9 +44,11 @@ def test_its_copyright_or_who_has_it(tmp_path: Path) -> None:
 def test_its_files(tmp_path: Path) -> None:
     own = ("./usr/share/doc/toy/copyright", b"mine")
     after = ("./usr/share/toy", b"data")
+    empty = ("./etc/empty", b"")
     assert facts(tmp_path, "", own, after).files == frozenset()
-    found = facts(tmp_path, "", own, after, with_files=True)
-    assert found.files == {DIGEST, hashlib.sha256(b"data").hexdigest()}
+    found = facts(tmp_path, "", own, after, empty, with_files=True)
+    data = hashlib.sha256(b"data").hexdigest()
+    assert found.files == {(DIGEST, "bin/toy"), (data, "share/toy")}
     assert found.copyright == b"mine"
 
 

@@ -1,6 +1,7 @@
 """Both bills of materials, by the schemas, validators and checkers that others wrote."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,12 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 from pipeline.build.session import Session
 from pipeline.release.bom import cyclonedx, spdx
 from pipeline.release.bom.components import Contents
-from pipeline.release.bom.contents import collect
-from tests.fixtures.release_contents import built
+from tests.fixtures.release_contents import built, collected
 
 
 @pytest.fixture
 def contents(release: Session) -> Contents:
-    return collect(release)
+    return collected(release)
 
 
 def parsed(text: str, folder: Path) -> Document:
@@ -45,7 +45,11 @@ def test_spdx_is_valid(contents: Contents, tmp_path: Path) -> None:
 
 def test_spdx_has_the_minimum_elements(contents: Contents, tmp_path: Path) -> None:
     path = tmp_path / "sbom.spdx.json"
-    text = spdx.text_of(contents)
+    path.write_text(spdx.text_of(contents))
+    found = SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2")
+    assert [name for name, _ in found.components_without_suppliers] == ["letters", "words"]  # nobody says it
+    said = tuple(replace(part, supplier=part.supplier or "somebody") for part in contents.parts)
+    text = spdx.text_of(replace(contents, parts=said))
     path.write_text(text)
     found = SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2")
     assert found.compliant, found.output_json()
@@ -108,6 +112,21 @@ def test_what_cyclonedx_says_of_a_part(contents: Contents) -> None:
     assert said["metadata"]["timestamp"] == "2026-11-21T00:00:00+00:00"
 
 
+def test_files_are_not_said_to_be_of_the_product(contents: Contents) -> None:
+    said = json.loads(cyclonedx.text_of(contents))
+    for ref in ("file:initramfs:toy/initramfs.cpio.zst/bin/busybox", "crate:words@"):
+        assert "supplier" not in component(said, ref)
+    assert "version" not in component(said, "file:initramfs:toy/initramfs.cpio.zst/bin/busybox")
+
+
+def test_what_spdx_says_packages_are(contents: Contents) -> None:
+    said = json.loads(spdx.text_of(contents))["packages"]
+    purposes = {each["name"]: each.get("primaryPackagePurpose") for each in said}
+    assert (purposes["toy-1.0.iso"], purposes["glibc"], purposes["serde"]) == ("FILE", "SOURCE", "LIBRARY")
+    assert purposes["gcc"] is None
+    assert {each["name"]: each["supplier"] for each in said}["words"] == "NOASSERTION"
+
+
 def test_what_spdx_says_of_a_document(contents: Contents) -> None:
     said = json.loads(spdx.text_of(contents))
     assert said["documentNamespace"] == f"urn:uuid:{contents.number}"
@@ -115,7 +134,7 @@ def test_what_spdx_says_of_a_document(contents: Contents) -> None:
     texts = {each["licenseId"]: each["extractedText"] for each in said["hasExtractedLicensingInfos"]}
     assert texts["LicenseRef-odd-48b60961"] == "Do as you like."
     (top,) = [each for each in said["relationships"] if each["relationshipType"] == "DESCRIBES"]
-    assert top["relatedSpdxElement"].startswith("SPDXRef-artifact-toy.iso-")
+    assert top["relatedSpdxElement"].startswith("SPDXRef-artifact-toy-1.0.iso-")
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
@@ -125,6 +144,6 @@ def test_whoever_writes_them_writes_the_same(
     texts = (cyclonedx.text_of(contents), spdx.text_of(contents))
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "other/cache"))
     monkeypatch.setenv("TZ", zone)
-    other = collect(built(tmp_path / "other", backwards=True))
+    other = collected(built(tmp_path / "other", backwards=True))
     assert (cyclonedx.text_of(other), spdx.text_of(other)) == texts
     assert str(tmp_path) not in "".join(texts)
