@@ -28,13 +28,16 @@ from pipeline.release.trust import Trust
 FILES = "files"
 """What a verdict on the folder as a whole is about."""
 
-MARKS = {
-    PROVENANCE: ("_type", "https://in-toto.io/Statement/v1"),
-    CYCLONEDX: ("bomFormat", "CycloneDX"),
-    SPDX: ("spdxVersion", "SPDX-2.3"),
-    BUILD: ("version", 1),
+MARKS: dict[str, dict[str, object]] = {
+    PROVENANCE: {
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": "https://slsa.dev/provenance/v1",
+    },
+    CYCLONEDX: {"bomFormat": "CycloneDX", "specVersion": "1.6"},
+    SPDX: {"spdxVersion": "SPDX-2.3"},
+    BUILD: {"version": 1},
 }
-"""By what each document says what it is."""
+"""By what each document says what it is, and by which version of its format."""
 
 SUBJECTS = {PROVENANCE: "subject", BUILD: "artifacts"}
 """What is, in some of them, about the artifacts by their names, and about nothing else."""
@@ -108,9 +111,13 @@ def _document(name: str, data: bytes, artifacts: Mapping[str, str]) -> Verdict:
 
 def _said(name: str, document: object, artifacts: Mapping[str, str]) -> str:
     """Return what is wrong with a document, "" for nothing."""
-    key, value = MARKS[name]
-    if not isinstance(document, dict) or document.get(key) != value:
-        return f"is not what it is called: its {key} is not {value!r}"
+    if not isinstance(document, dict):
+        document = {}
+    for key, value in MARKS[name].items():
+        if document.get(key) != value:
+            return f"is not what it is called: its {key} is not {value!r}"
+    if not artifacts:
+        return f"is about nothing: {SUMS} names documents alone"
     subjects = SUBJECTS.get(name)
     wrong = _others(document.get(subjects), artifacts) if subjects else _unknown(document, artifacts)
     return next(wrong, "")
@@ -127,11 +134,11 @@ def _others(subjects: object, artifacts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _unknown(document: object, artifacts: Mapping[str, str]) -> Iterator[str]:
-    """Yield which artifacts a document does not know, by whatever name."""
-    known = {digest for digests in claims_in(document).values() for digest in digests}
+    """Yield which artifacts a document, which is about other files, too, does not know by name and digest."""
+    claims = claims_in(document)
     for artifact, digest in artifacts.items():
-        if digest not in known:
-            yield f"knows nothing whose SHA-256 is that of {artifact!r}, {digest}"
+        if digest not in claims.get(artifact, ()):
+            yield f"does not say of {artifact!r} that its SHA-256 is {digest}"
 
 
 def claims_in(document: object) -> Claims:
