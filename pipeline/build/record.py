@@ -14,7 +14,7 @@ from pipeline.store.cache import Blob
 from pipeline.store.files import explained, write_atomically
 
 VERSION = 1
-"""Of the layout of build.json: it grows when a reader would misunderstand."""
+"""Of the layout of build.json, and of a release's run.json: it grows when a reader would misunderstand."""
 
 
 def _file(blob: Blob) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pipeline.errors import FormatError
 from pipeline.formats.budget import UNPACKED
 from pipeline.formats.elf_section import read_section
 from pipeline.formats.fields import Image, budget_of
+from pipeline.release.layout import LENIENT
 
 SECTION = ".dep-v0"
 MAX_JSON = 1 << 23  # bytes, as cargo-auditable's own readers have it
-LAX = {"extra": "ignore", "strict": True}
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Crate:
     `kind` is `build` for one that only ran while the program was compiled.
     """
 
-    __pydantic_config__ = LAX
+    __pydantic_config__ = LENIENT
     name: str
     version: str
     source: str = ""
@@ -38,7 +38,7 @@ class Crate:
 class Audit:
     """All crates of a program."""
 
-    __pydantic_config__ = LAX
+    __pydantic_config__ = LENIENT
     packages: tuple[Crate, ...]
 
 

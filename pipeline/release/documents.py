@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.build.record import facts
+from pipeline.build.record import VERSION, facts
 from pipeline.build.session import Session
 from pipeline.plan.step import distinct
 from pipeline.project import git
@@ -24,9 +24,6 @@ from pipeline.release.layout import BUILD, CYCLONEDX, NOTES, PROVENANCE, REPORT,
 if TYPE_CHECKING:
     from pipeline.release.bom.components import Contents
     from pipeline.release.diff.changes import Comparison
-
-VERSION = 1
-"""Of the layout of build.json and run.json: it grows when a reader would misunderstand."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,7 @@ TEXTS: dict[str, Callable[[Draft], str]] = {
     PROVENANCE: provenance_text,
     CYCLONEDX: cyclonedx_text,
     SPDX: spdx_text,
-    **{f"notes.{suffix}": partial(notes_text, form) for form, suffix in NOTES.items()},
+    **{name: partial(notes_text, form) for form, name in NOTES.items()},
     REPORT: report_text,
 }
 """The documents of a release, in the order in which they are made: each finds the earlier ones there."""

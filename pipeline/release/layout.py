@@ -1,4 +1,4 @@
-"""The folder of a release, on which all parts agree: what its files are called, and the list of digests."""
+"""The folder of a release, on which all parts agree: its files' names, how they are read, their digests."""
 
 import re
 from collections.abc import Mapping
@@ -25,12 +25,15 @@ UNLISTED = {SUMS, *RUNS, *SIGNATURES.values()}
 
 BUILD, PROVENANCE = "build.json", "provenance.intoto.json"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
-NOTES = {"text": "txt", "markdown": "md", "json": "json"}
-"""How a file of notes ends, by the formats of `./doit diff`."""
+NOTES = {"text": "notes.txt", "markdown": "notes.md", "json": "notes.json"}
+"""The files of notes, by the formats of `./doit diff`."""
 
 REPORT = "report.html"
-DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *(f"notes.{suffix}" for suffix in NOTES.values()), REPORT)
+DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *NOTES.values(), REPORT)
 """What tells of a release, which none is without; the other files that are listed are its artifacts."""
+
+LENIENT = {"extra": "ignore", "strict": True}
+"""How pydantic reads what others write as well: it says more than is asked for."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+~-]{0,199}")
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.*)")

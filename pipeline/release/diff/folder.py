@@ -2,56 +2,33 @@
 
 import re
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pipeline.checks.catalog import recognise
-from pipeline.checks.quoting import escaped, sentence
+from pipeline.checks.quoting import escaped
 from pipeline.errors import PipelineError
 from pipeline.formats.fields import open_image
 from pipeline.inspection.open import guarded
 from pipeline.release.diff.image_parts import digest_of, image_side
 from pipeline.release.diff.side import Component, Side, Stored, with_images
+from pipeline.release.layout import CYCLONEDX
+from pipeline.release.stranger import MOST_BYTES, MOST_FILES, MOST_TEXT
+from pipeline.report import size_text
 
-SBOM = "sbom.cdx.json"
-MAX_SBOM = 1 << 28  # bytes
-MAX_FILES = 1000
+if TYPE_CHECKING:
+    from pipeline.release.pages.records import Sbom
+
 PURL = re.compile(
-    r"pkg:(?P<type>deb/[^/@]+|cargo)/(?P<name>[^/@?#]+)@(?P<version>[^@?#]+)(?!.*[?&]arch=source(?:[&#]|$))"
+    r"pkg:(?P<type>deb/[^/@]+|cargo)/(?P<name>[^/@?#]+)@(?P<version>[^@?#]++)(?!.*[?&]arch=source(?:[&#]|$))"
 )
 """Package URL of a crate or a binary package: https://github.com/package-url/purl-spec."""
 
 OUTER = (("iso", "disk"), ("fat",), ("uki",), ("bzimage", "efi", "initramfs"))
 """Kinds of images, of which each holds what comes after it: the first that are there are taken apart."""
-
-LAX = {"extra": "ignore", "strict": True}
-
-
-@dataclass(frozen=True)
-class _Component:
-    __pydantic_config__ = LAX
-    version: str = ""
-    purl: str = ""
-    scope: str = ""
-    components: tuple["_Component", ...] = ()
-
-
-@dataclass(frozen=True)
-class _Metadata:
-    __pydantic_config__ = LAX
-    component: _Component = _Component()
-
-
-@dataclass(frozen=True)
-class _Sbom:
-    """What of CycloneDX 1.6 is of interest here: https://cyclonedx.org/docs/1.6/json/."""
-
-    __pydantic_config__ = LAX
-    bomFormat: str  # noqa: N815  CycloneDX calls it so
-    metadata: _Metadata = _Metadata()
-    components: tuple[_Component, ...] = ()
 
 
 def folder_side(folder: Path, name: str) -> Side:
@@ -65,7 +42,7 @@ def folder_side(folder: Path, name: str) -> Side:
     outer = next((paths for paths in of_kind if paths), [])
     if not outer:
         raise PipelineError("is a folder without an image in it", "name a release folder, or an image")
-    sbom = _sbom(folder / SBOM) if any(path.name == SBOM for path in files) else None
+    sbom = guarded(partial(_sbom, folder / CYCLONEDX)) if CYCLONEDX in kinds else None
     version = escaped(sbom.metadata.component.version) if sbom else ""
     sides = [_image(path, _unversioned(path, version) if len(outer) > 1 else "") for path in outer]
     side = Side(
@@ -73,7 +50,7 @@ def folder_side(folder: Path, name: str) -> Side:
         version,
         packages=_named(sbom, "deb") if sbom else None,
         crates=_named(sbom, "cargo") if sbom else None,
-        untold=() if sbom else (f"there is no {SBOM}",),
+        untold=() if sbom else (f"there is no {CYCLONEDX}",),
     )
     side = with_images(side, sides)
     return replace(
@@ -84,14 +61,19 @@ def folder_side(folder: Path, name: str) -> Side:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        files = sorted(path for path in folder.iterdir() if stat.S_ISREG(path.lstat().st_mode))
+        about = {path: path.lstat() for path in sorted(folder.iterdir())}
     except OSError as error:
         raise PipelineError(
             f"cannot be read: {error.strerror}", "name a folder that is yours to read"
         ) from error
-    if len(files) > MAX_FILES:
-        raise PipelineError(f"has {len(files)} files, more than a release has", "name a release folder")
-    return files
+    sizes = {path: each.st_size for path, each in about.items() if stat.S_ISREG(each.st_mode)}
+    if len(sizes) > MOST_FILES:
+        raise PipelineError(f"has {len(sizes)} files, more than a release has", "name a release folder")
+    if sum(sizes.values()) > MOST_BYTES:
+        raise PipelineError(
+            f"has {size_text(sum(sizes.values()))}, more than a release has", "name a release folder"
+        )
+    return [*sizes]
 
 
 def _kind(path: Path) -> str:
@@ -115,30 +97,22 @@ def _unversioned(path: Path, version: str) -> str:
     return escaped(path.name).replace(f"-{version}", "") if version else escaped(path.name)
 
 
-def _sbom(path: Path) -> _Sbom:
-    from pydantic import ValidationError
+def _sbom(path: Path) -> "Sbom":
+    from pipeline.release.pages.records import Sbom, read
 
-    from pipeline.config import adapter
-
-    hint = f"make the release again, or remove {SBOM}"
-    if path.stat().st_size > MAX_SBOM:
-        raise PipelineError(f"{SBOM} has more than {MAX_SBOM} bytes", hint)
-    try:
-        sbom: _Sbom = adapter(_Sbom).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PipelineError(sentence(f"{SBOM} is no CycloneDX: {where}: {first['msg']}"), hint) from error
-    return sbom
+    if path.stat().st_size > MOST_TEXT:
+        raise PipelineError(
+            f"{CYCLONEDX} has more than {MOST_TEXT} bytes", f"make the release again, or remove {CYCLONEDX}"
+        )
+    return read(Sbom, path)
 
 
-def _named(sbom: _Sbom, kind: str) -> dict[str, Component]:
+def _named(sbom: "Sbom", kind: str) -> dict[str, Component]:
     """Return the components of one type of package URL, whatever they are parts of.
 
-    Those that are in no image, as their scope says, are told to be tools.
+    What is in no image, as its scope says, is a tool, and another thing than what is in one by that name.
     """
     found: dict[str, set[str]] = {}
-    inside = set[str]()
     pending = [*sbom.components, sbom.metadata.component]
     while pending:
         component = pending.pop()
@@ -146,9 +120,6 @@ def _named(sbom: _Sbom, kind: str) -> dict[str, Component]:
         match = PURL.match(component.purl)
         if match and match["type"].partition("/")[0] == kind:
             name, version = escaped(unquote(match["name"])), escaped(unquote(match["version"]))
+            name = name if component.scope != "excluded" else f"{name} (tool)"
             found.setdefault(name, set()).add(version)
-            inside |= {name} if component.scope != "excluded" else set()
-    return {
-        name: Component(tuple(sorted(versions)), () if name in inside else ("tool",))
-        for name, versions in found.items()
-    }
+    return {name: Component(tuple(sorted(versions))) for name, versions in found.items()}

@@ -24,7 +24,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A package or a crate: all versions of it that are there; the locks that name it, or `tool`."""
+    """A package or a crate: all versions of it that are there; the locks that name it."""
 
     versions: tuple[str, ...]
     where: tuple[str, ...] = ()

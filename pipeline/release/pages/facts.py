@@ -12,14 +12,11 @@ from pipeline.formats.fields import budget_of, open_image
 from pipeline.inspection.answer import Answer
 from pipeline.inspection.open import guarded
 from pipeline.inspection.questions import interviewed
+from pipeline.release.layout import BUILD, CYCLONEDX, NOTES, PROVENANCE, REPORT, SPDX
 from pipeline.release.pages.proof import NEVER, Judged, Way, judged, ways
 from pipeline.release.pages.records import Build, Component, Sbom, read
 from pipeline.release.pages.spent import Spent, spent_on
 from pipeline.store.files import explained, sha256_of
-
-SBOM, BUILD, NOTES = "sbom.cdx.json", "build.json", "notes.md"
-LATER = ("report.html", "run.html", "run.json", "provenance.intoto.json", "SHA256SUMS")
-"""What is no part of a report: itself, what belongs to a run, and what names its digest."""
 
 EXCLUDED = "excluded"
 ISO = ".iso"
@@ -27,12 +24,13 @@ BOOTS = {"iso": "iso", "uki": "uki", "efi": "efi", "bzimage": "kernel"}
 """What files are held to that are looked at, by what `recognise` says of them: as the build holds them."""
 
 WHAT = {
-    SBOM: "what is in it, as CycloneDX",
-    "sbom.spdx.json": "what is in it, as SPDX",
     BUILD: "how each step was made",
-    "notes.txt": "what changed",
-    NOTES: "what changed, as Markdown",
-    "notes.json": "what changed, as JSON",
+    PROVENANCE: "how it was made, as in-toto",
+    CYCLONEDX: "what is in it, as CycloneDX",
+    SPDX: "what is in it, as SPDX",
+    NOTES["text"]: "what changed",
+    NOTES["markdown"]: "what changed, as Markdown",
+    NOTES["json"]: "what changed, as JSON",
 }
 
 GROUPS = (
@@ -77,7 +75,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report says; `build`, `inputs` and `notes` are empty where the folder has none."""
+    """What a report says."""
 
     product: str
     version: str
@@ -112,8 +110,7 @@ def gather(folder: Path, product: str, version: str, epoch: int, policies: Colle
     read, or is not what its name says.
     """
     with explained(folder, "read", cache=False):
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and not _is_later(path.name))
-        notes = folder / NOTES
+        paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != REPORT)
         return Facts(
             product,
             version,
@@ -121,19 +118,15 @@ def gather(folder: Path, product: str, version: str, epoch: int, policies: Colle
             tuple(sorted(policies)),
             tuple(_file(path) for path in paths),
             tuple(sorted(_examined(paths, policies), key=lambda each: (not each.spent, each.name))),
-            read(Build, folder / BUILD) if (folder / BUILD).exists() else Build(()),
-            tuple(_inputs(folder / SBOM)) if (folder / SBOM).exists() else (),
-            notes.read_text(encoding="utf-8", errors="replace") if notes.exists() else "",
+            read(Build, folder / BUILD),
+            tuple(_inputs(folder / CYCLONEDX)),
+            (folder / NOTES["markdown"]).read_text(encoding="utf-8", errors="replace"),
         )
 
 
 def date_of(epoch: int) -> str:
     """Return the day, in UTC."""
     return f"{datetime.datetime.fromtimestamp(epoch, datetime.UTC):%Y-%m-%d}"
-
-
-def _is_later(name: str) -> bool:
-    return name in LATER or name.startswith("SHA256SUMS.")
 
 
 def _file(path: Path) -> File:

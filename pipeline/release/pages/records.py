@@ -1,16 +1,14 @@
-"""The JSON files that pages are made of: what they read of each, and no more."""
+"""The JSON files that pages and comparisons are made of: what they read of each, and no more."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipeline import config
 from pipeline.errors import ConfigError
-
-LENIENT = ConfigDict(extra="ignore", strict=True)
-"""Those who write these files say more than is shown."""
+from pipeline.release.layout import LENIENT
 
 T = TypeVar("T")
 
@@ -97,6 +95,7 @@ class Component:
     scope: str = ""
     licenses: tuple[Licence, ...] = ()
     hashes: tuple[Hash, ...] = ()
+    components: tuple["Component", ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -105,10 +104,20 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Metadata:
+    """What a bill of materials is about."""
+
+    __pydantic_config__ = LENIENT
+    component: Component = Component("", "")
+
+
+@dataclass(frozen=True)
 class Sbom:
     """`sbom.cdx.json`: https://cyclonedx.org/docs/1.6/json/."""
 
     __pydantic_config__ = LENIENT
+    bomFormat: Literal["CycloneDX"]  # noqa: N815  CycloneDX calls it so
+    metadata: Metadata = Metadata()
     components: tuple[Component, ...] = ()
 
 

@@ -18,7 +18,7 @@ WIDE, TALL = (1040, 600), (330, 640)  # pixels: a treemap on a desk, and on a ph
 
 
 def report(folder: Path, product: str, version: str, epoch: int, policies: Collection[PolicyName]) -> str:
-    """Return the report, as HTML, of all that lies in a release's folder but what comes after the report.
+    """Return the report, as HTML, of all that lies in a release's folder but the report itself.
 
     `epoch` is the date of the release, in seconds since 1970, `policies` are those of its recipes. Raises
     PipelineError for a file that cannot be read, or is not what its name says.

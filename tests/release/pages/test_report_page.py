@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.checks.finding import POLICIES, PolicyName
 from pipeline.errors import PipelineError
-from pipeline.release.pages.facts import LATER, gather
+from pipeline.release.pages.facts import gather
 from pipeline.release.pages.render import markdown
 from pipeline.release.pages.report_page import page, report
 from tests.fixtures import release_pages as release
@@ -34,7 +34,9 @@ def text(folder: Path) -> str:
         "ACME 1.1 Release of 2026-11-21.",
         "acme-1.1.iso ISO 9660 image 117,248",
         "<script>\\u202e.txt 23",
+        "provenance.intoto.json how it was made, as in-toto 3",
         "sbom.cdx.json what is in it, as CycloneDX",
+        "What changed ACME 1.1 against 1.0",
         "UEFI, from CD yes: El Torito's entry 1 is a FAT file system with EFI/BOOT/BOOTX64.EFI",
         "kernel 6.12.1-test (efi.img!EFI/BOOT/BOOTX64.EFI!.linux)",
         "El Torito's boot record; entries in its catalog: 1",
@@ -128,18 +130,18 @@ def test_the_same_release_makes_the_same_page(folder: Path, text: str, tmp_path:
         shutil.copy(path, other / path.name)
         os.utime(other / path.name, (1, 1))
     assert report(other, "ACME", "1.1", EPOCH, POLICIES) == text
-    for name in (*LATER, "SHA256SUMS.asc"):
-        (other / name).write_text("later")
+    (other / "report.html").write_text(text)
     assert report(other, "ACME", "1.1", EPOCH, POLICIES) == text
     (other / "notes.md").write_text("another")
     assert report(other, "ACME", "1.1", EPOCH, POLICIES) != text
 
 
-def test_what_is_not_there_is_left_out(tmp_path: Path) -> None:
+def test_what_does_not_boot_is_left_out(tmp_path: Path) -> None:
+    release.documents(tmp_path)
     (tmp_path / "vmlinuz").write_bytes(b"no kernel")
     found = Page(report(tmp_path, "ACME", "1.1", EPOCH, POLICIES))
-    assert found.ids == {"files"}
-    assert found.leads == ["#files"]
+    assert found.ids == {"files", "changes", "inputs", "steps"}
+    assert found.leads == [f"#{name}" for name in ("files", "changes", "inputs", "steps")]
     assert "vmlinuz" in found.text
 
 
@@ -164,7 +166,7 @@ def test_a_fault_is_said_and_shown_at_once(folder: Path) -> None:
         ("sbom.cdx.json", b"[]", "sbom.cdx.json: holds list, want a table"),
         (
             "sbom.cdx.json",
-            b'{"components": [{"type": "library"}]}',
+            b'{"bomFormat": "CycloneDX", "components": [{"type": "library"}]}',
             "sbom.cdx.json: components.0.name: this key is missing",
         ),
         (
@@ -177,6 +179,7 @@ def test_a_fault_is_said_and_shown_at_once(folder: Path) -> None:
 def test_a_file_that_is_not_what_its_name_says_is_an_error(
     tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
+    release.documents(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PipelineError) as raised:
         report(tmp_path, "ACME", "1.1", EPOCH, POLICIES)
