@@ -6,9 +6,11 @@ from pathlib import Path
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
+from pipeline.release.layout import DOCUMENTS, UNLISTED
 from pipeline.store.cache import Blob
 
 KERNEL = "vmlinuz"
+RENAME = "give {} another name: image.uki in recipe.toml"
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Artifact:
 def artifacts(session: Session) -> dict[str, Artifact]:
     """Return the ISOs, UKIs and kernels of all images, by their names in a release.
 
-    Images that share a kernel share its file. Raises PipelineError for a step that has not been made, and for
-    two files of one name.
+    Images that share a kernel share its file. Raises PipelineError for a step that has not been made, for two
+    files of one name, and for one that is called like a document of releases.
     """
     found: dict[str, Artifact] = {}
     for image, steps in session.images.items():
@@ -34,6 +36,11 @@ def artifacts(session: Session) -> dict[str, Artifact]:
                 name = _called(session, image, step, output)
                 if name is None:
                     continue
+                if name in {*DOCUMENTS, *UNLISTED}:
+                    raise PipelineError(
+                        f"{name} of step {step.name} is called like a file that tells of the release",
+                        RENAME.format("the UKI"),
+                    )
                 result = session.builder.result(step)
                 if result is None:
                     raise PipelineError(f"step {step.name} has not been made", "run `./doit iso` first")
@@ -41,7 +48,7 @@ def artifacts(session: Session) -> dict[str, Artifact]:
                 if found.setdefault(name, made).blob != made.blob:
                     raise PipelineError(
                         f"{name} of step {step.name} is called like that of step {found[name].step.name}",
-                        "give one of the UKIs another name: image.uki in recipe.toml",
+                        RENAME.format("one of the UKIs"),
                     )
     return dict(sorted(found.items()))
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.build.session import Session
@@ -23,20 +24,25 @@ def assemble(session: Session, before: Path | None = None) -> tuple[Path, bool]:
     target = place(session.root, session.project.manifest.product.version)
     with explained(target, "write", cache=False):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-            folder = Path(scratch, target.name)
+        made = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+    with made as scratch:
+        folder = Path(scratch, target.name)
+        with explained(target, "write", cache=False):
             folder.mkdir()
             folder.chmod(0o755)
-            _fill(Draft(session, folder, artifacts(session), before))
-            if not os.path.lexists(target):
+        _fill(Draft(session, folder, artifacts(session), before))
+        if not os.path.lexists(target):
+            with explained(target, "write", cache=False):
                 folder.rename(target)
-                return target, True
-            if changed := differences(target, folder):
-                raise PipelineError(
-                    f"{target} is there already, and differs in {', '.join(changed)}",
-                    "what is released stays as it is: give the product another version in the manifest; "
-                    "if nobody has that folder yet, remove it",
-                )
+            return target, True
+        with explained(target, "read", cache=False):
+            changed = differences(target, folder)
+        if changed:
+            raise PipelineError(
+                f"{target} is there already, and differs in {', '.join(changed)}",
+                "what is released stays as it is: give the product another version in the manifest; "
+                "if nobody has that folder yet, remove it",
+            )
     return target, False
 
 
@@ -44,18 +50,30 @@ def _fill(draft: Draft) -> None:
     """Write all files of a release into the draft's folder."""
     digests = {}
     for name, artifact in draft.artifacts.items():
-        with replacing(draft.folder / name) as file:
+        with explained(artifact.path, "copy", cache=False), replacing(draft.folder / name) as file:
             digests[name] = copy_digested(artifact.path, file)
         if digests[name] != artifact.blob.sha256:
             raise PipelineError(
                 f"{artifact.path}: is not what step {artifact.step.name} made", "run `./doit iso`"
             )
     for name, text in TEXTS.items():
-        write_atomically(draft.folder / name, text(draft))
+        _write(draft, name, text)
         digests[name] = sha256_of(draft.folder / name)
-    write_atomically(draft.folder / SUMS, sums_text(digests))
+    _write(draft, SUMS, lambda _draft: sums_text(digests))
     for name, text in RUN_TEXTS.items():
-        write_atomically(draft.folder / name, text(draft))
+        _write(draft, name, text)
+
+
+def _write(draft: Draft, name: str, text: Callable[[Draft], str]) -> None:
+    try:
+        words = text(draft)
+    except OSError as error:
+        raise PipelineError(
+            f"{error.filename}: cannot be read: {error.strerror or error}",
+            f"make it readable for this user: {name} tells of it",
+        ) from error
+    with explained(draft.folder / name, "write", cache=False):
+        write_atomically(draft.folder / name, words)
 
 
 def differences(old: Path, new: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """The folder of a release: what is in it, that it is the same each time, and that it stays as it is."""
 
+import errno
 import getpass
 import json
 import re
@@ -142,6 +143,21 @@ def test_what_cannot_be_made_leaves_nothing(ready: Session, monkeypatch: pytest.
     assert list((ready.root / "artifacts/release").iterdir()) == []
 
 
+def test_what_cannot_be_read_is_not_called_a_right_to_write(
+    ready: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_draft: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", "/before/sbom.cdx.json")
+
+    monkeypatch.setattr(module, "TEXTS", {"notes.txt": fail})
+    with pytest.raises(PipelineError) as caught:
+        assemble(ready)
+    assert str(caught.value) == (
+        "/before/sbom.cdx.json: cannot be read: Permission denied\n"
+        "  hint: make it readable for this user: notes.txt tells of it"
+    )
+
+
 def test_a_file_that_changed_meanwhile(ready: Session) -> None:
     iso = ready.folder("toy") / "toy.iso"
     iso.unlink()
@@ -173,6 +189,20 @@ def test_images_share_a_kernel_and_no_other_name(ready: Session) -> None:
     assert str(caught.value) == (
         "Toy.efi of step uki:two is called like that of step uki:toy\n"
         "  hint: give one of the UKIs another name: image.uki in recipe.toml"
+    )
+
+
+@pytest.mark.parametrize("name", ["report.html", "notes.md", "SHA256SUMS"])
+def test_a_uki_that_is_called_like_a_document(ready: Session, name: str) -> None:
+    recipe = ready.root / "recipes/toy/recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"Toy.efi"', f'"{name}"'))
+    session = Session(ready.root, Report())
+    releasable.build(session)
+    with pytest.raises(PipelineError) as caught:
+        artifacts(session)
+    assert str(caught.value) == (
+        f"{name} of step uki:toy is called like a file that tells of the release\n"
+        "  hint: give the UKI another name: image.uki in recipe.toml"
     )
 
 
