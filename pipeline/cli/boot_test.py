@@ -106,7 +106,7 @@ def unproved(session: Session, image: str) -> list[str]:
     try:
         tested = json.loads((folder / TESTED).read_text(encoding="utf-8"))
         passed = {name for name, verdict, *_ in rows(folder.parent) if verdict == OK}
-    except (OSError, ValueError):  # none, or one that was stopped
+    except (OSError, ValueError, KeyError, TypeError):  # none, one that was stopped, or of another layout
         return all_names
     return [name for name in all_names if name not in passed or tested != given(session, image)]
 

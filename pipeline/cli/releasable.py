@@ -7,13 +7,16 @@ from pathlib import Path
 
 from pipeline.build.record import made
 from pipeline.build.session import Session
+from pipeline.checks.quoting import sentence
 from pipeline.cli import boot_test
 from pipeline.cli.commands import product, sources
 from pipeline.cli.realise import RECORD
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan import tracked
 from pipeline.project import git, outputs, versions
-from pipeline.release.layout import BUILD
+from pipeline.release import verify
+from pipeline.release.layout import BUILD, SIGNATURES
+from pipeline.release.trust import Trust
 
 TAG = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*")
 """What of a version can be part of a tag (git-check-ref-format(1)) and of a file's name, anywhere."""
@@ -57,13 +60,25 @@ def reasons(session: Session, before: Path | None = None) -> list[str]:
     found: dict[str, None] = {}
     for ask in asked:
         try:
-            for sentence in ask(session):  # those before an error count
-                found[sentence] = None
+            for reason in ask(session):  # those before an error count
+                found[reason] = None
         except ConfigError as error:
             found |= dict.fromkeys(error.mistakes)
         except PipelineError as error:
             found[error.message] = None
     return list(found)
+
+
+def faults(folder: Path) -> list[str]:
+    """Return what is wrong with the folder of a release, but for its signatures: whose they are is not asked.
+
+    Raises PipelineError for a folder that cannot be read.
+    """
+    return [
+        sentence(f"{each.subject} {each.sentence}")
+        for each in verify.examine(folder, Trust())
+        if each.good is False and each.subject not in SIGNATURES.values()
+    ]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -89,8 +104,11 @@ def _tree(session: Session) -> Iterator[str]:
 def _version(session: Session) -> Iterator[str]:
     """Yield why the version cannot be released, or not any more."""
     version, tag = session.project.manifest.product.version, tag_of(session)
-    if not TAG.fullmatch(version):
-        yield f"the version {version!r} cannot name a tag: take letters, digits and single . _ + -"
+    if not TAG.fullmatch(version) or version.endswith(".lock"):
+        yield (
+            f"the version {version!r} cannot name a tag: take letters, digits and single . _ + -, "
+            "and no .lock at the end"
+        )
     top = git.checkout_of(session.root)
     if top is None:
         return
@@ -108,11 +126,12 @@ def _built(session: Session) -> Iterator[str]:
         folder = session.folder(image)
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            is_releasable, unpinned = record["releasable"], dict(record["unpinned"])
+        except (OSError, ValueError, KeyError, TypeError):  # or of another layout
             yield f"{image} is not built: run `./doit iso`"
             continue
-        if not record["releasable"]:
-            what = ", ".join(f"the {part} {path}" for part, path in record["unpinned"].items())
+        if not is_releasable:
+            what = ", ".join(f"the {part} {path}" for part, path in unpinned.items())
             yield f"{image} is built of what is not pinned: {what or 'a debug image'}; run `./doit iso`"
             continue
         for step in steps:
@@ -152,11 +171,14 @@ def _before(tag: str, folder: Path | None) -> Iterator[str]:
         if tag:
             yield f"{tag} was released before: name that release's folder by --since, to say what changed"
         return
+    if wrong := faults(folder):
+        yield from (f"--since {folder}: {fault}" for fault in wrong)
+        return
     try:
         record = json.loads((folder / BUILD).read_text(encoding="utf-8"))
         version = str(record["product"]["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        yield f"--since {folder}: is no folder of a release, which has a {BUILD}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        yield f"--since {folder}: {BUILD} does not say of which version it is"
         return
     if f"v{version}" != tag:
         yield f"--since {folder}: is release {version}, the one before is {tag.removeprefix('v') or 'none'}"

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from pipeline.build.session import Session
 from pipeline.cli.commands import product
-from pipeline.cli.releasable import reasons, tag_of
+from pipeline.cli.releasable import faults, reasons, tag_of
 from pipeline.errors import PipelineError
 from pipeline.project import git
-from pipeline.release import verify
 from pipeline.release.assemble import assemble
 from pipeline.release.layout import SIGNATURES, SUMS, place
 from pipeline.release.sign import SIGSTORE, sign, tool_for
-from pipeline.release.trust import Trust
 from pipeline.report import size_text
 
 
@@ -64,14 +62,9 @@ def sign_release(session: Session, key: str, tool: str) -> None:
     tool = tool or tool_for(key, path)
     if not folder.is_dir():
         raise PipelineError(f"{folder}: is not there", "run `./doit release` first")
-    signed = set(SIGNATURES.values())  # whether earlier ones hold is of no interest
-    wrong = [
-        each for each in verify.examine(folder, Trust()) if each.good is False and each.subject not in signed
-    ]
-    if wrong:
+    if wrong := faults(folder):
         raise PipelineError(
-            f"{folder}: is not signed:\n    "
-            + "\n    ".join(f"{each.subject} {each.sentence}" for each in wrong),
+            f"{folder}: is not signed:\n    " + "\n    ".join(wrong),
             "remove it, and run `./doit release` again",
         )
     made = sign(folder, tool, str(path) if tool == "ssh" else key)

@@ -8,13 +8,16 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.cli import boot_test
-from pipeline.cli.releasable import reasons
+from pipeline.cli.releasable import faults, reasons
+from pipeline.errors import PipelineError
 from pipeline.plan.step import distinct
 from pipeline.project import outputs
+from pipeline.release.layout import BUILD, SUMS, sums_text
 from pipeline.report import Report
 from pipeline.vm.machine import WAYS
 from tests.fixtures import releasable
 from tests.fixtures.releasable import git
+from tests.fixtures.release_folder import sha256
 
 NOT_BOOTED = "did not pass, or not with these very bytes: run `./doit boot-test`"
 MANIFEST = "manifests/manifest.toml"
@@ -93,6 +96,16 @@ def stopped_test(session: Session) -> None:
     (session.folder("toy") / "boot-test/usb/result.json").write_text("{")
 
 
+def results(*texts: str) -> Callable[[Session], object]:
+    def change(session: Session) -> None:
+        for number, text in enumerate(texts):
+            folder = session.folder("toy") / f"boot-test/{number}"
+            folder.mkdir()
+            (folder / "result.json").write_text(text)
+
+    return change
+
+
 def less_tested(session: Session) -> None:
     (session.folder("toy") / "boot-test/usb/result.json").unlink()
 
@@ -141,6 +154,14 @@ EACH = {
         lambda session: (session.folder("toy") / "build.json").unlink(),
         ["toy is not built: run `./doit iso`"],
     ),
+    "built by an earlier version": (
+        write("artifacts/toy/build.json", '{"steps": []}'),
+        ["toy is not built: run `./doit iso`"],
+    ),
+    "a record that is a list": (
+        write("artifacts/toy/build.json", "[]"),
+        ["toy is not built: run `./doit iso`"],
+    ),
     "another ISO": (
         write("artifacts/toy/toy.iso", "x"),
         ["artifacts are not what this checkout makes, of iso:toy: run `./doit iso`"],
@@ -162,6 +183,9 @@ EACH = {
     "another tested": (of_another, [f"toy: {ALL} {NOT_BOOTED}"]),
     "not tested": (not_tested, [f"toy: {ALL} {NOT_BOOTED}"]),
     "stopped test": (stopped_test, [f"toy: {ALL} {NOT_BOOTED}"]),
+    "results of another layout": (results("{}"), [f"toy: {ALL} {NOT_BOOTED}"]),
+    "a result that is a list": (results("[]"), [f"toy: {ALL} {NOT_BOOTED}"]),
+    "a result without a verdict": (results('{"way": "usb"}'), [f"toy: {ALL} {NOT_BOOTED}"]),
     "less tested": (less_tested, [f"toy: usb {NOT_BOOTED}"]),
     "failed": (failed, [f"toy: typed {NOT_BOOTED}"]),
 }
@@ -174,30 +198,67 @@ def test_each_reason(ready: Session, name: str) -> None:
     assert reasons(Session(ready.root, Report())) == expected
 
 
+def before(tmp_path: Path, record: str | None, listed: str | None = None) -> Path:
+    """A release of a record alone, which is listed as if it were `listed`."""
+    folder = tmp_path / "before"
+    folder.mkdir()
+    sums = {BUILD: sha256((record if listed is None else listed).encode())} if record is not None else {}
+    (folder / SUMS).write_text(sums_text(sums))
+    if record is not None:
+        (folder / BUILD).write_text(record)
+    return folder
+
+
+def of_version(version: str) -> str:
+    return json.dumps({"version": 1, "product": {"version": version}, "artifacts": []})
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ('{"product": {"version": "0.9"}}', ""),
-        ('{"product": {"version": "0.8"}}', "is release 0.8, the one before is 0.9"),
-        ('{"product": "x"}', "is no folder of a release, which has a build.json"),
-        (None, "is no folder of a release, which has a build.json"),
+        (of_version("0.9"), []),
+        (of_version("0.8"), ["is release 0.8, the one before is 0.9"]),
+        ('{"version": 1, "product": "x"}', ["build.json does not say of which version it is"]),
+        ('{"version": 2}', ["build.json is not what it is called: its version is not 1"]),
+        ("[" * 100_000, ["build.json is no JSON that can be read: "]),
+        (
+            None,
+            ["SHA256SUMS line 1 is no SHA-256 and a name: ''"],
+        ),
     ],
+    ids=["before", "another", "no version", "another layout", "nested", "none"],
 )
 def test_the_folder_of_the_release_before(
-    ready: Session, tmp_path: Path, record: str | None, said: str
+    ready: Session, tmp_path: Path, record: str | None, said: list[str]
 ) -> None:
     tag("v0.9")(ready)
     commit("more")(ready)
-    if record is not None:
-        (tmp_path / "build.json").write_text(record)
-    assert reasons(Session(ready.root, Report()), tmp_path) == (
-        [f"--since {tmp_path}: {said}"] if said else []
-    )
+    folder = before(tmp_path, record)
+    found = reasons(Session(ready.root, Report()), folder)
+    assert len(found) == len(said)
+    for sentence, start in zip(found, said, strict=True):
+        assert sentence.startswith(f"--since {folder}: {start}")
+
+
+def test_a_release_before_that_was_changed_is_not_compared_with(ready: Session, tmp_path: Path) -> None:
+    """Of its signatures nothing is asked: the folder is named by whoever releases."""
+    tag("v0.9")(ready)
+    commit("more")(ready)
+    folder = before(tmp_path, of_version("0.9"), listed="{}")
+    (folder / "SHA256SUMS.asc").write_text("none")
+    (folder / "\x1b[31m").mkdir()
+    now, was = sha256(of_version("0.9").encode()), sha256(b"{}")
+    assert reasons(Session(ready.root, Report()), folder) == [
+        f"--since {folder}: \\x1b[31m is a folder",
+        f"--since {folder}: build.json has the SHA-256 {now}, SHA256SUMS says {was}",
+    ]
+    with pytest.raises(PipelineError, match="cannot be read as a folder"):
+        faults(folder / "nowhere")
 
 
 def test_no_release_was_before(ready: Session, tmp_path: Path) -> None:
-    (tmp_path / "build.json").write_text('{"product": {"version": "0.9"}}')
-    assert reasons(ready, tmp_path) == [f"--since {tmp_path}: is release 0.9, the one before is none"]
+    folder = before(tmp_path, of_version("0.9"))
+    assert reasons(ready, folder) == [f"--since {folder}: is release 0.9, the one before is none"]
 
 
 def test_nothing_is_in_the_way(ready: Session) -> None:
@@ -215,12 +276,13 @@ def test_all_reasons_at_once(ready: Session) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", ["1.0 beta", "1..0", "1.0.", "1~2"])
+@pytest.mark.parametrize("version", ["1.0 beta", "1..0", "1.0.", "1~2", "1.0.lock"])
 def test_a_version_that_cannot_be_a_tag(ready: Session, version: str) -> None:
     path = ready.root / MANIFEST
     path.write_text(path.read_text().replace('"1.0"', f'"{version}"'))
     found = reasons(Session(ready.root, Report()))
-    assert f"the version {version!r} cannot name a tag: take letters, digits and single . _ + -" in found
+    how = "take letters, digits and single . _ + -, and no .lock at the end"
+    assert f"the version {version!r} cannot name a tag: {how}" in found
 
 
 def test_no_checkout_of_git(ready: Session) -> None:
