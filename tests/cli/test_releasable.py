@@ -199,18 +199,24 @@ def test_each_reason(ready: Session, name: str) -> None:
 
 
 def before(tmp_path: Path, record: str | None, listed: str | None = None) -> Path:
-    """A release of a record alone, which is listed as if it were `listed`."""
+    """A release of an artifact and its record, which is listed as if it were `listed`."""
     folder = tmp_path / "before"
     folder.mkdir()
     sums = {BUILD: sha256((record if listed is None else listed).encode())} if record is not None else {}
+    if record is not None:
+        (folder / "toy.iso").write_text("x")
+        sums["toy.iso"] = sha256(b"x")
     (folder / SUMS).write_text(sums_text(sums))
     if record is not None:
         (folder / BUILD).write_text(record)
     return folder
 
 
+ARTIFACT = {"name": "toy.iso", "sha256": sha256(b"x"), "size": 1}
+
+
 def of_version(version: str) -> str:
-    return json.dumps({"version": 1, "product": {"version": version}, "artifacts": []})
+    return json.dumps({"version": 1, "product": {"version": version}, "artifacts": [ARTIFACT]})
 
 
 @pytest.mark.parametrize(
@@ -218,7 +224,10 @@ def of_version(version: str) -> str:
     [
         (of_version("0.9"), []),
         (of_version("0.8"), ["is release 0.8, the one before is 0.9"]),
-        ('{"version": 1, "product": "x"}', ["build.json does not say of which version it is"]),
+        (
+            json.dumps({"version": 1, "artifacts": [ARTIFACT]}),
+            ["build.json does not say of which version it is"],
+        ),
         ('{"version": 2}', ["build.json is not what it is called: its version is not 1"]),
         ("[" * 100_000, ["build.json is no JSON that can be read: "]),
         (
