@@ -3,6 +3,7 @@
 Its container is locked here, at a snapshot of its own, as nothing that is released is made with it. To
 renew it, copy `registry/` into a checkout whose manifest names a new snapshot, and run `./doit lock registry`
 there.
+The lock was made with --trust-mirror: of its packages' digests nobody but a mirror has given his word.
 """
 
 import base64

@@ -3,6 +3,7 @@
 The browser's container is locked here, at a snapshot of its own, later than that of what images are made of:
 Debian mends it every week, and nothing that is released is made with it. To renew it, copy `browser/` into a
 checkout whose manifest names a new snapshot, and run `./doit lock browser` there.
+The lock was made with --trust-mirror: of its packages' digests nobody but a mirror has given his word.
 """
 
 import json
