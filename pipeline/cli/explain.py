@@ -32,11 +32,9 @@ SHELLS = (
 """What a terminal gets: the first of these that the container has."""
 
 SHELL = f"""\
-import json, os
 with open("{BUILD}/step.json") as file:
     epoch = str(json.load(file)["epoch"])
 own = {ENVIRONMENT!r} | {{"SOURCE_DATE_EPOCH": epoch, "PS1": "$ ", "TERM": os.environ.get("TERM", "linux")}}
-os.umask(0o022)
 os.chdir("{BUILD}/work")
 argv = next(argv for argv in {SHELLS!r} if os.path.exists(argv[0]))
 os.execve(argv[0], argv, own)
@@ -91,7 +89,7 @@ def shell(session: Session, names: Sequence[str]) -> None:
     for line in lines(session, step, known.commands if known else None):
         session.report.print(line)
     work = session.builder.work(step, Line("shell", session.report))
-    Containers(session.store, session.project.sources(), Conditions(bootstrap=SHELL)).attach(work)
+    Containers(session.store, session.project.sources(), Conditions(instead=SHELL)).attach(work)
 
 
 def lines(session: Session, step: Step, ran: Sequence[CommandLine] | None) -> Iterator[str]:

@@ -20,11 +20,10 @@ from pipeline.plan.step import Step
 from pipeline.report import Report
 from pipeline.reproduce import vary
 from pipeline.reproduce.variations import CONFIGS, HOSTILE, Side
+from pipeline.sandbox import inside
 from pipeline.sandbox.containers import Containers
 from pipeline.sandbox.environment import Conditions
-from pipeline.steps.runner import BUILD, CLEAN, WAIT
-
-FEED = "/feed"
+from pipeline.steps.runner import BUILD
 
 
 @dataclass(frozen=True)
@@ -59,27 +58,22 @@ class Made:
 def conditions(side: Side, faketime: bytes, seen: dict[str, Any]) -> Conditions:
     """Return a container's surroundings on a side; what is seen of them goes to `seen`, by step."""
     spec = {
-        "build": BUILD,
-        "clean": CLEAN,
-        "wait": WAIT,
         "umask": side.umask,
         "cpus": side.cpus,
         "days": side.days,
-        "backwards": side.backwards,
         "configs": dict(CONFIGS) if side.configs else {},
         "possible_configs": list(CONFIGS),
         "hostile": list(HOSTILE),
     }
-    place = FEED if side.in_memory else BUILD
     owner = f"uid={side.user},gid={side.user}"
-    tmpfs = [(BUILD, f"exec,{owner}")] if side.in_memory else []
+    tmpfs = [(BUILD, "exec,mode=755")] if side.in_memory else []
     if side.configs:
         folders = {str(Path(path).parent) for path in CONFIGS if path.startswith("/etc/")}
         tmpfs += [(folder, owner) for folder in sorted(folders)]
     return Conditions(
-        bootstrap=vary.BOOTSTRAP.format(place=place),
-        place=place,
+        instead=vary.INSTEAD,
         files={
+            "inside.py": Path(inside.__file__).read_bytes(),
             "vary.py": Path(vary.__file__).read_bytes(),
             "vary.json": json.dumps(spec).encode(),
             vary.FAKETIME: faketime,

@@ -1,13 +1,12 @@
 """Sandboxes that are containers: what goes into one for a step, and which engine makes it."""
 
-import contextlib
 import hashlib
 import json
 import os
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -23,7 +22,7 @@ from pipeline.sandbox.environment import Conditions
 from pipeline.sandbox.run import Work
 from pipeline.sandbox.terminal import attach
 from pipeline.sandbox.transfer import add_bytes, add_file, add_folder, extract
-from pipeline.steps.runner import ENVIRONMENT
+from pipeline.steps.runner import BUILD, ENVIRONMENT
 from pipeline.store.cache import Store
 from pipeline.store.files import explained
 from pipeline.store.reply import ca_bundle
@@ -62,9 +61,14 @@ class Containers:
     def run(self, work: Work, out: Path, on_line: Callable[[str], None]) -> int:
         """Run the step in a container; see `Sandbox`."""
         job = self._job(work)
-        self.engine.expect(job)  # it starts while its files are read
-        with self._tree(work) as files:
-            return self.engine.run(job, files, out, on_line, again=work.again, wanted=work.step.outputs)
+        return self.engine.run(
+            job,
+            lambda stream: self._write_tree(work, stream),
+            out,
+            on_line,
+            again=work.again,
+            wanted=work.step.outputs,
+        )
 
     def attach(self, work: Work, out: Path | None = None) -> int:
         """Run the step in a container that has this terminal; see `Sandbox`.
@@ -77,13 +81,17 @@ class Containers:
                 "run this on that machine, or reach its engine by tcp://",
             )
         job = self._job(work, tty=True)
-        with self._tree(work) as files, self.engine.container(job, files) as container:
-            try:
-                return attach(container)
-            finally:
-                if out is not None:
-                    container.stop()  # one that has ended is left as it is
-                    extract(container.get_archive(f"{job.place}/out")[0], out, room=work.room)
+        with self.store.scratch() as scratch, tempfile.TemporaryFile(dir=scratch) as files:
+            with explained(scratch, "write"):
+                self._write_tree(work, files)
+            files.seek(0)
+            with self.engine.container(job, files) as container:
+                try:
+                    return attach(container)
+                finally:
+                    if out is not None:
+                        container.stop()  # one that has ended is left as it is
+                        extract(container.get_archive(f"{BUILD}/out")[0], out, room=work.room)
 
     def stop(self) -> None:
         """Remove this process's containers, and make no more."""
@@ -103,26 +111,27 @@ class Containers:
         kept = proxies() if step.network else []
         return Job(
             image=image_id,
-            argv=("/usr/bin/python3", "-EP", "-c", given.bootstrap, *(name for name, _ in kept)),
+            argv=given.argv([name for name, _ in kept]),
             env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
             network=step.network,
             device=device,
             port=work.port,
             tty=tty,
-            place=given.place,
-            user=given.user,
             hostname=given.hostname,
             tmpfs=given.tmpfs,
         )
 
-    @contextlib.contextmanager
-    def _tree(self, work: Work) -> Iterator[IO[bytes]]:
-        """Give the tar of everything a step finds below /build: code, inputs, empty out and work."""
+    def _write_tree(self, work: Work, stream: IO[bytes]) -> None:
+        """Write the tar of everything a step finds below /build: code, inputs, empty out and work.
+
+        It has its end when what was read is what the step's key stands for.
+        """
         step, given = work.step, self.conditions
         run, lock = step.run, step.container
         if run is None or lock is None:
             raise ValueError(f"step {step.name} has no code, or no container")
         what = {
+            "machine": "x86_64",
             "module": run.__module__,
             "function": run.__qualname__,
             "params": dict(step.params),
@@ -141,17 +150,13 @@ class Containers:
             if isinstance(source, Source) and source.path.is_dir():
                 large |= {f"in/{name}/{below}": (name, below, path) for below, path in source.files().items()}
         read: dict[str, dict[str, Entry]] = {name: {} for name in step.inputs}
-        with self.store.scratch() as scratch, tempfile.TemporaryFile(dir=scratch) as file:
-            with explained(scratch, "write"), tarfile.open(fileobj=file, mode="w") as tar:
-                for name, owner in (("out", given.user), ("work", given.user), ("src", 0), ("in", 0)):
-                    add_folder(tar, name, owner)
-                for name in sorted([*small, *large], reverse=given.backwards):
-                    if name in small:
-                        add_bytes(tar, name, small[name])
-                    else:
-                        whose, below, path = large[name]
-                        read[whose][below] = add_file(tar, name, path)
-                add_bytes(tar, "go", b"")  # last, for the bootstrap
+        with tarfile.open(fileobj=stream, mode="w|", bufsize=1 << 20) as tar:
+            for name in ("out", "work", "src", "in"):
+                add_folder(tar, name)
+            for name in sorted([*small, *large], reverse=given.backwards):
+                if name in small:
+                    add_bytes(tar, name, small[name])
+                else:
+                    whose, below, path = large[name]
+                    read[whose][below] = add_file(tar, name, path)
             work.expect_read(read, modules)
-            file.seek(0)
-            yield file

@@ -1,7 +1,8 @@
 """The container engine: loading an image into it, running one command in it.
 
 It speaks the Docker API (https://docs.docker.com/reference/api/engine/), which Podman speaks too. Files cross
-through the API, into and out of an anonymous volume, so the engine may run on another machine.
+by a container's standard streams (see `inside`) into an anonymous volume and out of it, so the engine may run
+on another machine.
 """
 
 import atexit
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,15 +25,19 @@ from docker.models.containers import Container
 from docker.types import LogConfig
 
 from pipeline.errors import PipelineError
-from pipeline.sandbox.environment import NO_EMULATION, USER
+from pipeline.sandbox.environment import NO_EMULATION
 from pipeline.sandbox.image_archive import is_bare, is_ours, write_image
 from pipeline.sandbox.processes import is_gone, this_process
-from pipeline.sandbox.transfer import extract, lines_of
+from pipeline.sandbox.terminal import channel
+from pipeline.sandbox.transfer import Streams, extract
 from pipeline.steps.runner import BUILD
 
 PLATFORM = "linux/amd64"
 LABEL = "installer-iso.process"
 """Says which process a container belongs to, see `processes`."""
+
+CAPABILITIES = ("CHOWN", "SETGID", "SETUID")
+"""What `inside` needs to become the step's user, who has none."""
 
 REMOVAL = 5  # seconds that a stop waits for the engine
 
@@ -45,8 +51,8 @@ class Job:
     """One command in a container; `env` are names and values. Equal jobs may use the same container.
 
     `device` is given to it where the engine has such a device; the command has to look. `port` of the
-    loopback of the engine's machine leads to the same one in it. Files cross at `place`; `tmpfs` are folders
-    in memory, with their mount options.
+    loopback of the engine's machine leads to the same one in it. `tmpfs` are folders in memory, with their
+    mount options.
     """
 
     image: str
@@ -56,10 +62,16 @@ class Job:
     device: str = ""
     port: int = 0
     tty: bool = False
-    place: str = BUILD
-    user: int = USER
     hostname: str = ""
     tmpfs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A container that was started, and this process's ends of its standard streams."""
+
+    container: Container
+    streams: Streams
 
 
 class Engine:
@@ -70,7 +82,7 @@ class Engine:
         self.swept = self.stopped = False
         self.starters, self.removers = ThreadPoolExecutor(2), ThreadPoolExecutor(1)
         self.guard = threading.Lock()
-        self.expected: dict[Job, Future[Container]] = {}
+        self.expected: dict[Job, Future[Running]] = {}
 
     def describe(self) -> str:
         """Return name, version, architecture and address in one line."""
@@ -142,22 +154,23 @@ class Engine:
                 entrypoint=list(job.argv[:1]),
                 environment=dict(job.env),
                 labels={LABEL: this_process()},
-                user=f"{job.user}:{job.user}",
+                user="0:0",
                 hostname=job.hostname or None,
-                working_dir=job.place,
+                working_dir=BUILD,
                 network_mode="bridge" if job.network or job.port else "none",
                 ports={f"{job.port}/tcp": ("127.0.0.1", job.port)} if job.port else {},
                 read_only=True,
                 cap_drop=["ALL"],
+                cap_add=list(CAPABILITIES),
                 security_opt=["no-new-privileges"],
                 tmpfs={"/tmp": "", **dict(job.tmpfs)},  # noqa: S108
-                volumes=[job.place],
+                volumes=[] if BUILD in dict(job.tmpfs) else [BUILD],
                 devices=[f"{job.device}:{job.device}:rw"] if job.device else [],
                 group_add=_groups(job.device),
                 tty=job.tty,
-                stdin_open=job.tty,
+                stdin_open=True,
                 platform=PLATFORM,
-                log_config=LogConfig(type="json-file"),  # the engine's own choice may not be readable
+                log_config=LogConfig(type="none"),  # all of it comes here
                 use_config_proxy=False,  # what is in the environment is in `job.env`
             )
 
@@ -169,10 +182,11 @@ class Engine:
             if is_gone(container.labels[LABEL]):
                 _remove(container)
 
-    def _start(self, job: Job) -> Container:
+    def _start(self, job: Job) -> Running:
         container = self._create(job)
         try:
             with _explained("run a container"):
+                streams = Streams(channel(container))
                 container.start()
         except BaseException:
             _remove(container)
@@ -180,19 +194,19 @@ class Engine:
         if self.stopped:  # while it was made, in another thread: no list of what to remove has it
             _remove(container)
             raise EngineError("stopped")
-        return container
+        return Running(container, streams)
 
-    def _take(self, job: Job) -> Container:
+    def _take(self, job: Job) -> Running:
         """Return a started container for `job`: the one that was expected, if it still waits."""
         with self.guard:
             expected = self.expected.pop(job, None)
         if expected is not None:
-            container = expected.result()
+            running = expected.result()
             with _explained("run a container"):
-                container.reload()
-            if container.status == "running":
-                return container
-            _remove(container)
+                running.container.reload()
+            if running.container.status == "running":
+                return running
+            _remove(running.container)
         return self._start(job)
 
     def expect(self, job: Job) -> None:
@@ -212,18 +226,18 @@ class Engine:
             futures, self.expected = list(self.expected.values()), {}
         for future in futures:
             with contextlib.suppress(EngineError):
-                _remove(future.result())
+                _remove(future.result().container)
 
     @contextlib.contextmanager
     def container(self, job: Job, files: IO[bytes]) -> Iterator[Container]:
-        """Give a container that holds the tar `files` in its place and is not started yet.
+        """Give a container that holds the tar `files` and is not started yet.
 
         Whatever happens, it is gone afterwards, and so is its volume.
         """
         made = self._create(job)
         try:
             with _explained("run a container"):
-                made.put_archive(job.place, files)
+                made.put_archive(BUILD, files)
                 yield made
         finally:
             _remove(made)
@@ -264,7 +278,7 @@ class Engine:
     def run(
         self,
         job: Job,
-        files: IO[bytes],
+        write_files: Callable[[IO[bytes]], None],
         out: Path,
         on_line: Callable[[str], None],
         *,
@@ -273,31 +287,30 @@ class Engine:
     ) -> int:
         """Run `job`, copy what it leaves in `out` to the folder `out`, return the exit status.
 
-        `wanted` are the files that are copied; all are, where none is named.
-
-        The tar `files` is unpacked in its place while the command runs already: it has to wait for what
-        comes last. `on_line` gets each line of its output while it runs. The outputs of a command that
-        failed are copied, too: they may say why. Whatever happens, the container is removed then, while this
-        process goes on; it does not end before. `again` says that an equal job comes next, whose container
-        can be started meanwhile.
+        `write_files` writes the tar of what it finds to a stream; the job waits for its end. `wanted` are the
+        files that are copied; all are, where none is named. `on_line` gets each line of its output while it
+        runs. The outputs of a command that failed are copied, too: they may say why. Whatever happens, the
+        container is removed then, while this process goes on; it does not end before. `again` says that an
+        equal job comes next, whose container can be started meanwhile.
         """
-        container = self._take(job)
+        running = self._take(job)
         try:
             if again:
                 self.expect(job)
             with _explained("run a container"):
-                container.put_archive(job.place, files)
-                for line in lines_of(container.logs(stream=True, follow=True)):
-                    on_line(line)
-                status = int(container.wait()["StatusCode"])
-                chunks, _ = container.get_archive(f"{job.place}/out")
-                extract(chunks, out, wanted)
+                write_files(running.streams)  # type: ignore[arg-type]
+                made = running.streams.output(on_line)
+                if first := next(made, b""):
+                    extract(chain([first], made), out, wanted)
+                for _ in made:
+                    pass
+                return int(running.container.wait()["StatusCode"])
         finally:
+            running.streams.close()
             try:
-                self.removers.submit(_remove, container)
+                self.removers.submit(_remove, running.container)
             except RuntimeError:  # this process ends, and starts no more threads
-                _try_to_remove(container)
-        return status
+                _try_to_remove(running.container)
 
 
 def _groups(device: str) -> list[str]:

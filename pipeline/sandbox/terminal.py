@@ -62,21 +62,26 @@ def expect_terminal() -> None:
         )
 
 
+def channel(container: Container) -> socket.socket:
+    """Return what leads to a container's standard streams, both ways; it is to be started then."""
+    stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+    return getattr(stream, "_sock", stream)  # type: ignore[arg-type]
+
+
 def attach(container: Container) -> int:
     """Start the container, be its terminal until it ends, and return its exit status.
 
     Raises PipelineError when standard input is no terminal.
     """
     expect_terminal()
-    stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    channel: socket.socket = getattr(stream, "_sock", stream)  # type: ignore[arg-type]
+    streams = channel(container)
     before = signal.signal(signal.SIGWINCH, lambda *_: _resize(container))
     try:
         with _raw(sys.stdin.fileno()):
             container.start()
             _resize(container)
-            _pump(channel, sys.stdin.fileno(), sys.stdout.fileno())
+            _pump(streams, sys.stdin.fileno(), sys.stdout.fileno())
     finally:
         signal.signal(signal.SIGWINCH, before)
-        channel.close()
+        streams.close()
     return int(container.wait()["StatusCode"])

@@ -3,11 +3,14 @@
 Owners, modes and dates of this machine stay here.
 """
 
+import contextlib
 import io
 import os
 import shutil
+import socket
+import struct
 import tarfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,10 +26,10 @@ def add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-def add_folder(tar: tarfile.TarFile, name: str, owner: int) -> None:
-    """Add an empty folder of the user with this number."""
+def add_folder(tar: tarfile.TarFile, name: str) -> None:
+    """Add an empty folder."""
     info = tarfile.TarInfo(name)
-    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, 0o755, owner, owner
+    info.type, info.mode = tarfile.DIRTYPE, 0o755
     tar.addfile(info)
 
 
@@ -138,12 +141,55 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, out: Path, wanted: C
         part.replace(target)
 
 
-def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of an output that arrives in chunks."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        lines, rest = (lines, rest) if len(rest) < LONGEST else ([*lines, rest], b"")
-        yield from (line.decode("utf-8", "replace") for line in lines)
-    if rest:
-        yield rest.decode("utf-8", "replace")
+class Streams:
+    """The standard streams of a container that this process is attached to.
+
+    Of an output without a terminal, the engine sends pieces: one byte for the stream, three bytes of nothing,
+    four for the size, most significant first (Engine API, ContainerAttach). An engine that is gone shows in
+    what is asked of it next.
+    """
+
+    PIECE = struct.Struct(">BxxxI")
+    OUTPUT = 1
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.settimeout(None)  # a step may be silent for as long as it likes
+        self.channel, self.reader = channel, channel.makefile("rb")
+        self.is_open = True
+
+    def write(self, data: bytes) -> int:
+        """Send to standard input; what a program that has ended is sent is lost."""
+        if self.is_open:
+            try:
+                self.channel.sendall(data)
+            except OSError:
+                self.is_open = False
+        return len(data)
+
+    def output(self, on_line: Callable[[str], None]) -> Iterator[bytes]:
+        """Yield what comes of standard output, to its end; `on_line` gets each line of standard error."""
+        rest = b""
+        for stream, data in self._pieces():
+            if stream == self.OUTPUT:
+                yield data
+                continue
+            *lines, rest = (rest + data).split(b"\n")
+            lines, rest = (lines, rest) if len(rest) < LONGEST else ([*lines, rest], b"")
+            for line in lines:
+                on_line(line.decode("utf-8", "replace"))
+        if rest:
+            on_line(rest.decode("utf-8", "replace"))
+
+    def _pieces(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            while len(head := self.reader.read(self.PIECE.size)) == self.PIECE.size:
+                stream, size = self.PIECE.unpack(head)
+                yield stream, self.reader.read(size)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Let go of the container, which reads to the end of its input then."""
+        with contextlib.suppress(OSError):
+            self.reader.close()
+            self.channel.close()

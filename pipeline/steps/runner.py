@@ -1,10 +1,10 @@
-"""Owns what happens inside a builder container: it loads one step's function and calls it.
+"""Calls one step's function in a sandbox.
 
 Below BUILD lie `src/` (the modules in the step's key, and no others), `step.json`, `in/`, `out/` and
-`work/`. This module is in every step's key, and so is the environment, which stands here for that. Must
-not import anything but the standard library and `errors`: only what a container's packages bring is
-there. To the host it speaks on standard output: lines that start with a record separator are events in
-JSON (RFC 7464 marks its records so), all others are the log.
+`work/`. This module is in every step's key, and so is the environment, which stands here for that. It
+imports only the standard library and `errors`: nothing else is sure to be in a container. What a step
+prints is its log, in which lines that start with a record separator are events in JSON (RFC 7464 marks
+its records so).
 """
 
 import importlib
@@ -31,29 +31,6 @@ ENVIRONMENT = {
     "TZ": "UTC",
 }
 
-CLEAN = f"""\
-import os, sys, time
-own = {ENVIRONMENT!r} | {{name: os.environ[name] for name in sys.argv[1:] if name in os.environ}}
-os.environ.clear()
-os.environ.update(own)
-time.tzset()
-"""
-"""Takes the variables away that engines add to those they are given; the arguments name what stays besides
-ENVIRONMENT."""
-
-WAIT = f"""{CLEAN}\
-import importlib, runpy
-import json, pathlib, subprocess, typing  # what every step needs: better now than when it is waited for
-give_up = time.monotonic() + 600
-while not os.path.exists("{BUILD}/go"):
-    if time.monotonic() > give_up:
-        sys.exit("nothing came to be done")
-    time.sleep(0.005)
-importlib.invalidate_caches()
-runpy.run_module("pipeline.steps.runner", run_name="__main__", alter_sys=True)
-"""
-"""What runs in a container from its start: it waits for its files, of which `go` is the last."""
-
 RECORD_SEPARATOR = "\x1e"
 FAILED = 3
 """Exit status of a step that said why it failed in an `error` event."""
@@ -62,16 +39,13 @@ TAIL = 20  # lines of a failed command's output that its error quotes
 
 
 def emit(event: str, **fields: Any) -> None:
-    """Tell the host something: `event` is command, progress, note or error. No terminal decodes it."""
+    """Tell the host something: `event` is command, progress, note or error. A terminal gets none."""
     if not sys.stdout.isatty():
         print(RECORD_SEPARATOR + json.dumps({"event": event} | fields), flush=True)
 
 
 class Context:
-    """What a step's function gets: its inputs, parameters, and folders for outputs and scratch.
-
-    No dataclass: that module takes a third of the time in which Python starts, in every container.
-    """
+    """What a step's function gets: its inputs, parameters, and folders for outputs and scratch."""
 
     def __init__(self, inputs: Mapping[str, Path], params: Mapping[str, Any], out: Path, work: Path) -> None:
         self.inputs, self.params, self.out, self.work = inputs, params, out, work
@@ -129,12 +103,12 @@ class Context:
         emit("note", text=text)
 
 
-def require_machine(machine: str) -> None:
-    """Raise PipelineError unless this container runs on x86-64, as everything in it is made for."""
-    if machine != "x86_64":
+def require_machine(machine: str, made_for: str) -> None:
+    """Raise PipelineError unless this container runs on the machine that everything in it is made for."""
+    if machine != made_for:
         raise PipelineError(
-            f"the builder container runs on {machine!r}, not on x86_64",
-            "use an engine that runs linux/amd64 containers",
+            f"the builder container runs on {machine!r}, not on {made_for}",
+            f"use an engine that runs containers of {made_for}",
         )
 
 
@@ -142,9 +116,9 @@ def main(root: Path) -> int:
     """Call the function that `step.json` names; return the exit status for the host."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        require_machine(os.uname().machine)
         os.umask(0o022)  # what an engine gives is its own choice
         step = json.loads((root / "step.json").read_text())
+        require_machine(os.uname().machine, step["machine"])
         function = getattr(importlib.import_module(step["module"]), step["function"])
         os.environ["SOURCE_DATE_EPOCH"] = str(step["epoch"])
         inputs = {path.name: path for path in (root / "in").iterdir()}

@@ -154,7 +154,7 @@ def test_a_shell_finds_what_the_step_would(
     attached: list[tuple[str, Work]] = []
 
     def attach(containers: Containers, work: Work) -> int:
-        attached.append((containers.conditions.bootstrap, work))
+        attached.append((containers.conditions.instead, work))
         return 1  # of the last command in the shell, which is nobody's failure
 
     terminal = io.StringIO()
@@ -163,8 +163,8 @@ def test_a_shell_finds_what_the_step_would(
     monkeypatch.setattr(Containers, "attach", attach)
     monkeypatch.setattr(Session, "project", property(lambda _: Project()))
     explain.shell(toys, ["toy:called"])
-    ((bootstrap, work),) = attached
-    assert bootstrap == explain.SHELL
+    ((instead, work),) = attached
+    assert instead == explain.SHELL
     assert (work.step.name, work.files["made"].read_text()) == ("toy:called", "ABC!")
     assert screen.getvalue().splitlines()[-1] == explain.UNKNOWN
     assert shop.engine.runs == ["upper"]

@@ -7,9 +7,11 @@ The lock was made with --trust-mirror: of its packages' digests nobody but a mir
 """
 
 import base64
+import contextlib
 import io
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import Source, Step
 from pipeline.report import Line
 from pipeline.sandbox.containers import Containers
-from pipeline.sandbox.docker import Engine
+from pipeline.sandbox.docker import EngineError
 from pipeline.store import registry
 from pipeline.store.registry import LOG_IN
 from tests.conftest import ROOT
@@ -34,6 +36,9 @@ from tests.fixtures.artifact_server import CONTENT
 from tests.fixtures.caches import KEY, public, write_key
 from tests.fixtures.machines import MADE, Machine, have
 from tests.fixtures.toy_step import Shop
+
+PATIENCE = 300
+"""Seconds until the registry listens."""
 
 PLACE = ROOT / "tests/cli/registry"
 HTPASSWD = b"me:$2b$05$7v3NRhkkGyXkyO4BuwSwV.FHGytpzLhVzSKUGqf3R6J5zCvAE8mrG\n"
@@ -62,7 +67,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def server(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder, found, port = tmp_path_factory.mktemp("registry"), locked(), free_port()
     names = ("authority", "certificate", "key", "htpasswd")
     for name, data in zip(names, (*certificates.loopback(), HTPASSWD), strict=True):
@@ -80,17 +85,26 @@ def server(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFa
         run=docker_registry.serve,
     )
     work = session.builder.work(step, Line.silent(), port=port)
-    job = containers._job(work)
-    with containers._tree(work) as files, engine.container(job, files) as container:
-        container.start()
-        said = b""
-        for piece in container.logs(stream=True, follow=True):
-            said += piece
-            if docker_registry.LISTENS in said:
-                break
-        else:
-            pytest.fail(said.decode())
+    said, listens = list[str](), threading.Event()
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if docker_registry.LISTENS in line:
+            listens.set()
+
+    def serve() -> None:
+        with contextlib.suppress(EngineError):  # as it is told to stop
+            containers.run(work, folder, hear)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        if not listens.wait(PATIENCE):
+            pytest.fail("\n".join(said))
         yield Server(f"127.0.0.1:{port}", folder / "authority")
+    finally:
+        containers.stop()
+        thread.join()
 
 
 @pytest.fixture

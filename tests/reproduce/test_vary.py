@@ -1,38 +1,26 @@
 """What runs in a varied container before the step, as far as it can be tried without one."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from pipeline.reproduce import vary
+from pipeline.sandbox import inside
+from pipeline.sandbox.environment import Conditions
+from tests.fixtures.inside_tree import write_tree
 
-WAIT = """\
-import os, sys
-open("{build}/out/made", "w").write(os.environ["KEPT"] + " ".join(sys.argv[1:]))
-print(os.umask(0))
-sys.exit(7)
+STEP = b"""
+import os
+
+def run(ctx):
+    print(os.environ["KEPT"], os.environ.get("HOSTILE"), os.umask(0))
+    (ctx.out / "made").write_text("x")
+    raise SystemExit(7)
 """
-
-
-def test_files_are_copied_in_order_or_against_it(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    (source / "in").mkdir(parents=True)
-    for name in ("a", "b", "c"):
-        (source / "in" / name).write_text(name)
-    (source / "in" / "a").chmod(0o555)
-    (source / "link").symlink_to("in/a")
-    for backwards in (False, True):
-        target = tmp_path / str(backwards)
-        (target / "in").mkdir(parents=True)
-        vary.copy(source, target, backwards=backwards)
-        made = sorted((target / "in").iterdir(), key=lambda path: path.stat().st_ino)
-        assert sorted(path.name for path in made) == ["a", "b", "c"]
-        born = sorted((target / "in").iterdir(), key=lambda path: path.stat().st_ctime_ns)
-        assert [path.name for path in born] == (["c", "b", "a"] if backwards else ["a", "b", "c"])
-        assert (target / "in" / "a").stat().st_mode & 0o777 == 0o555
-        assert (target / "link").readlink() == Path("in/a")
 
 
 def test_configuration_files_are_written(tmp_path: Path) -> None:
@@ -46,41 +34,39 @@ def test_a_clock_that_is_not_varied_needs_nothing() -> None:
 
 
 def test_the_step_comes_after_its_surroundings_have_been_told(tmp_path: Path) -> None:
-    place, build = tmp_path / "feed", tmp_path / "build"
-    for folder in (place / "src/pipeline", place / "out", build):
-        folder.mkdir(parents=True)
-    for name in ("a.py", "b.py"):
-        (place / "src/pipeline" / name).touch()
-    (place / "go").touch()
-    (place / "vary.py").write_text(Path(vary.__file__).read_text())
+    stream = io.BytesIO()
+    write_tree(stream, STEP, "run", files={"inside.py": Path(inside.__file__).read_bytes()})
+    stream.seek(0)
+    inside.take(tmp_path, stream)
+    # /build is a mount there, and any folder here
+    script = Path(vary.__file__).read_text().replace("if mount[1] == build", "if mount[1] == '/'")
+    (tmp_path / "vary.py").write_text(script)
     spec = {
-        "build": str(build),
-        "clean": "import os\n",
-        "wait": WAIT.format(build=build),
         "umask": 0o027,
         "cpus": 1,
         "days": 0,
-        "backwards": True,
         "configs": {f"{tmp_path}/home/rc": "x"},
         "possible_configs": [f"{tmp_path}/home/rc", f"{tmp_path}/none"],
         "hostile": ["HOSTILE", "OTHER"],
     }
-    (place / "vary.json").write_text(json.dumps(spec))
-    code = vary.BOOTSTRAP.format(place=place)
-    env = os.environ | {"TZ": "<+14>-14", "LC_ALL": "C", "HOME": "/h", "HOSTILE": "1", "KEPT": "k "}
-    # /build is a mount there, and any folder here
-    script = (place / "vary.py").read_text().replace("if mount[1] == build", "if mount[1] == '/'")
-    (place / "vary.py").write_text(script)
+    (tmp_path / "vary.json").write_text(json.dumps(spec))
+    place = {"build": str(tmp_path), "bytecode": str(tmp_path / "bytecode"), "user": None}
+    conditions = Conditions(instead=vary.INSTEAD)
+    env = os.environ | {"TZ": "<+14>-14", "LC_ALL": "C", "HOME": "/h", "HOSTILE": "1", "KEPT": "k"}
     done = subprocess.run(
-        [sys.executable, "-c", code, "KEPT"], env=env, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.returncode == 7
-    told, umask = done.stdout.removeprefix("\x1e").split("\n", 1)
+        [sys.executable, *conditions.argv([])[1:-1], json.dumps(conditions.given(["KEPT"]) | place)],
+        env=env, capture_output=True, check=False,
+    )  # fmt: skip
+    told, said = done.stderr.decode().removeprefix("\x1e").split("\n", 1)
+    assert (done.returncode, said) == (7, f"k None {0o022}\n")
     event = json.loads(told)
     seen = event["seen"]
-    assert (event["event"], umask) == ("observed", f"{0o027}\n")
-    assert (seen["timezone"], seen["locale"], seen["home"]) == ("+1400", "C", "/h")
+    assert (event["event"], seen["timezone"], seen["locale"], seen["home"]) == (
+        "observed",
+        "+1400",
+        "C",
+        "/h",
+    )
     assert (seen["umask"], seen["environment"], seen["config"], seen["cpus"]) == ("0027", 1, 1, 1)
-    assert seen["order"] == ["pipeline/b.py", "pipeline/a.py"]
-    assert (place / "out" / "made").read_text() == "k KEPT PYTHONHASHSEED"
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        assert "out/made" in tar.getnames()

@@ -2,6 +2,8 @@
 
 import io
 import os
+import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -10,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import Mock
 
 import pytest
@@ -20,11 +22,11 @@ from docker.errors import APIError
 from pipeline.errors import PipelineError
 from pipeline.sandbox import docker, processes, transfer
 from pipeline.sandbox.discovery import plain_tcp
-from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job
+from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job, Running
 from pipeline.sandbox.image_archive import is_bare
 from pipeline.sandbox.processes import is_gone, this_process
 from pipeline.sandbox.run import StepError, read_event
-from pipeline.sandbox.transfer import extract, lines_of
+from pipeline.sandbox.transfer import Streams, extract
 
 JOB = Job("image", ("true",), ())
 
@@ -36,8 +38,21 @@ class Answers:
         vars(self).update(fields)
 
 
-def waiting(name: str) -> Any:
-    return Answers(id=name, status="running", reload=lambda: None)
+def waiting(name: str) -> Running:
+    container: Any = Answers(id=name, status="running", reload=lambda: None)
+    return Running(container, Streams(socket.socketpair()[0]))
+
+
+def pieces(*sent: tuple[int, bytes]) -> bytes:
+    return b"".join(struct.pack(">BxxxI", stream, len(data)) + data for stream, data in sent)
+
+
+def saying(data: bytes) -> socket.socket:
+    """Return this process's end of what a container said before it ended."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(data)
+    theirs.close()
+    return ours
 
 
 def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,19 +70,21 @@ def test_two_equal_jobs_at_once_get_two_containers(monkeypatch: pytest.MonkeyPat
         taken = [pool.submit(engine._take, JOB) for _ in range(2)]
         alone = started.acquire(timeout=10)
         expected.set_result(waiting("first"))
-        names = {str(each.result().id) for each in taken}
+        names = {str(each.result().container.id) for each in taken}
     assert (alone, names) == (True, {"first", "second"})
     assert engine.expected == {}
+
+
+def nothing(_stream: IO[bytes]) -> None:
+    """Give a container no files."""
 
 
 def ending(remove: Callable[..., None]) -> Engine:
     """Return an engine whose containers end at once."""
     made = Answers(
         start=lambda: None,
-        put_archive=lambda *_: None,
-        logs=lambda **_: [b"done\n"],
+        attach_socket=lambda **_: saying(pieces((2, b"done\n"), (1, bytes(10240)))),
         wait=lambda: {"StatusCode": 0},
-        get_archive=lambda _: ([bytes(10240)], {}),
         kill=lambda: None,
         remove=remove,
     )
@@ -85,7 +102,7 @@ def test_a_job_is_over_before_its_container_is_removed(tmp_path: Path) -> None:
         removed.append("it")
 
     engine = ending(remove)
-    assert engine.run(JOB, io.BytesIO(), tmp_path, print) == 0
+    assert engine.run(JOB, nothing, tmp_path, print) == 0
     assert removed == []
     patient.set()
     engine.removers.shutdown()
@@ -96,7 +113,7 @@ def test_a_job_that_outlasts_its_process_s_threads_removes_its_container_itself(
     removed: list[str] = []
     engine = ending(lambda **_: removed.append("it"))
     engine.removers.shutdown()
-    assert engine.run(JOB, io.BytesIO(), tmp_path, print) == 0
+    assert engine.run(JOB, nothing, tmp_path, print) == 0
     assert removed == ["it"]
 
 
@@ -185,7 +202,9 @@ def test_a_container_that_was_being_made_when_all_were_stopped_is_removed() -> N
     def stop() -> None:
         engine.stopped = True
 
-    made = Answers(start=stop, remove=lambda **_: removed.append("late"))
+    made = Answers(
+        start=stop, attach_socket=lambda **_: saying(b""), remove=lambda **_: removed.append("late")
+    )
     containers = Answers(create=lambda *_, **__: made)
     engine = Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
     engine.swept = True
@@ -349,11 +368,34 @@ def test_what_comes_out_broken_is_a_sentence(
     assert caught.value.message == f"what came out of the container cannot be read: {said}"
 
 
-def test_a_line_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("data", "output", "lines"),
+    [
+        (b"", b"", []),
+        (pieces((1, b"made"), (2, b"a\nb"), (1, b""), (1, b" too"), (2, b"c\n")), b"made too", ["a", "bc"]),
+        (pieces((2, b"d0123456789"), (2, b"xy\n"), (2, b"\xff")), b"", ["d0123456789", "xy", "\ufffd"]),
+        (pieces((1, b"made"))[:-2], b"ma", []),
+        (pieces((1, b"made"), (2, b"lost"))[:14], b"made", []),
+    ],
+)
+def test_what_a_container_says_comes_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, output: bytes, lines: list[str]
+) -> None:
     monkeypatch.setattr(transfer, "LONGEST", 10)
-    assert list(lines_of([b"a\nb", b"c\nd", b"0123456789", b"xy\n", b"z"])) == [
-        "a", "bc", "d0123456789", "xy", "z",
-    ]  # fmt: skip
+    said: list[str] = []
+    streams = Streams(saying(data))
+    assert b"".join(streams.output(said.append)) == output
+    assert said == lines
+    streams.close()
+
+
+def test_what_a_container_that_has_ended_is_sent_is_lost() -> None:
+    streams = Streams(saying(pieces((2, b"why"))))
+    assert [streams.write(b"x" * 1000) for _ in range(3)] == [1000] * 3
+    said: list[str] = []
+    assert list(streams.output(said.append)) == []
+    assert (streams.is_open, said) == (False, ["why"])
+    streams.close()
 
 
 @pytest.mark.parametrize(

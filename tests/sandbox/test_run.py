@@ -39,8 +39,8 @@ def test_what_a_terminal_leaves_comes_out(
     engine = SimpleNamespace(address="unix:///x", container=lambda *_: contextlib.nullcontext(container))
     containers = Containers(Store(tmp_path), ())
     vars(containers)["engine"] = engine
-    monkeypatch.setattr(containers, "_job", lambda *_, **__: SimpleNamespace(place="/build"))
-    monkeypatch.setattr(containers, "_tree", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(containers, "_job", Mock())
+    monkeypatch.setattr(containers, "_write_tree", Mock())
     monkeypatch.setattr("pipeline.sandbox.containers.attach", Mock(side_effect=[end]))
     monkeypatch.setattr(transfer, "MOST", 100)
     work = Work(Step("x", "", {}, ()), {}, Mock(), Line.silent(), room=200_000)

@@ -89,7 +89,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def main(root: Path, function: str) -> int:
-    step = {"module": "inside_toy", "function": function, "params": {"end": "!"}, "epoch": 7}
+    step = {
+        "machine": "x86_64", "module": "inside_toy", "function": function, "params": {"end": "!"}, "epoch": 7
+    }  # fmt: skip
     (root / "step.json").write_text(json.dumps(step))
     return runner.main(root)
 
@@ -120,7 +122,7 @@ def test_a_container_of_another_machine(
         {
             "event": "error",
             "message": "the builder container runs on 'aarch64', not on x86_64",
-            "hint": "use an engine that runs linux/amd64 containers",
+            "hint": "use an engine that runs containers of x86_64",
         }
     ]
     assert list((root / "out").iterdir()) == []
