@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import docker
@@ -79,13 +80,29 @@ def _tls() -> TLSConfig | bool:
         ) from None
 
 
+class _Api(docker.APIClient):
+    """Trusts an engine by the certificates that are given for it.
+
+    requests would take those that the environment names for the web (REQUESTS_CA_BUNDLE) instead.
+    """
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        verify = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
+class _Client(docker.DockerClient):
+    def __init__(self, **options: Any) -> None:
+        self.api = _Api(**options)
+
+
 def connect() -> Engine:
     """Return the first engine that answers. Raises EngineError that says where it was looked for."""
     tried = []
     secure = _tls()
     for address in candidates():
         try:
-            client = docker.DockerClient(
+            client = _Client(
                 base_url=address,
                 version="auto",
                 timeout=PROBE_TIMEOUT,

@@ -2,14 +2,19 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import discovery
 from pipeline.sandbox.docker import EngineError
+from tests.fixtures import certificates
 
 START = "start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST"
 JOIN = "let this user use the engine (`sudo usermod -aG docker $USER`, then log in again)"
@@ -70,6 +75,46 @@ def test_tls_without_certificates_is_told(
         f"the engine is to be asked through TLS, and '{folder}' lacks cert.pem, key.pem or ca.pem\n"
         "  hint: set DOCKER_CERT_PATH to the folder that has them, or unset it and DOCKER_TLS_VERIFY"
     )
+
+
+class Version(BaseHTTPRequestHandler):
+    """Says what an engine says first."""
+
+    def do_GET(self) -> None:
+        data = b'{"ApiVersion": "1.41", "Version": "20.10", "Os": "linux", "Arch": "amd64"}'
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_an_engine_is_trusted_by_its_own_certificates_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("ca.pem", "cert.pem", "key.pem")
+    for name, data in zip(names, certificates.loopback(), strict=True):
+        (tmp_path / name).write_bytes(data)
+    web = tmp_path / "web.pem"
+    web.write_bytes(certificates.loopback()[0])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Version)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(web))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+    try:
+        assert discovery.connect().describe().startswith("Docker 20.10 (linux/amd64) at tcp://127.0.0.1:")
+        (tmp_path / "ca.pem").write_bytes(web.read_bytes())
+        with pytest.raises(EngineError, match="certificate verify failed"):
+            discovery.connect()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize("name", ["DOCKER_HOST", "CONTAINER_HOST"])
