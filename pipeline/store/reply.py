@@ -1,6 +1,7 @@
 """What a server sends, over HTTP: with the certificates that the environment names, and not for ever."""
 
 import contextlib
+import functools
 import os
 import queue
 import threading
@@ -12,6 +13,7 @@ from typing import cast
 
 import certifi
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import PipelineError
@@ -48,6 +50,20 @@ def ca_bundle() -> str:
     return certifi.where()
 
 
+@functools.cache
+def _connections() -> HTTPAdapter:
+    """Return the connections of this process, which serve one request after another."""
+    return HTTPAdapter()
+
+
+def _session() -> requests.Session:
+    """Return a session without cookies of others, over those connections."""
+    session = requests.Session()
+    for scheme in tuple(session.adapters):
+        session.mount(scheme, _connections())
+    return session
+
+
 class Reply:
     """What a source sends, read in a thread of its own: `pieces` waits for each of them only so long.
 
@@ -77,20 +93,17 @@ class Reply:
 
     def _read(self) -> None:
         try:
-            with (
-                requests.Session() as session,
-                session.request(
-                    self.method,
-                    self.url,
-                    headers=self.headers,
-                    stream=True,
-                    allow_redirects=True,
-                    timeout=TIMEOUT,
-                    verify=ca_bundle(),
-                    # Else an entry of ~/.netrc replaces the header.
-                    auth=(lambda request: request) if "Authorization" in self.headers else None,
-                ) as answer,
-            ):
+            with _session().request(
+                self.method,
+                self.url,
+                headers=self.headers,
+                stream=True,
+                allow_redirects=True,
+                timeout=TIMEOUT,
+                verify=ca_bundle(),
+                # Else an entry of ~/.netrc replaces the header.
+                auth=(lambda request: request) if "Authorization" in self.headers else None,
+            ) as answer:
                 self._hand(answer)
                 for data in answer.iter_content(CHUNK):
                     if self.left.is_set():

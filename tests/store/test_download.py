@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import certifi
@@ -16,7 +17,7 @@ from pipeline.store import reply
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import fetch
 from pipeline.store.reply import FetchError, ca_bundle
-from tests.fixtures.artifact_server import CONTENT, WRONG, Server
+from tests.fixtures.artifact_server import CONTENT, WRONG, Handler, Server
 
 BLOB = Blob(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 WANTED = f"expected 8000 bytes, SHA-256 {BLOB.sha256}"
@@ -133,6 +134,24 @@ def test_attempts_that_bring_little_have_an_end(
         fetch(store, BLOB, [crumbs], "x")
     assert f"{crumbs}: 30 attempts, the last: " in caught.value.message
     assert len(server.requests()) == 30
+
+
+def test_files_of_one_source_come_over_one_connection(tmp_path: Path) -> None:
+    connections: list[object] = []
+
+    class Keeping(Handler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            connections.append(self.client_address)
+            super().setup()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as kept:
+        threading.Thread(target=kept.serve_forever, daemon=True).start()
+        for name in ("first", "second"):
+            fetch(Store(tmp_path / name), BLOB, [f"http://127.0.0.1:{kept.server_port}/good/kept"], "x")
+        kept.shutdown()
+    assert (len(connections), Handler.asked["kept"]) == (1, ["/good/kept"] * 2)
 
 
 def test_the_next_source_is_asked_and_all_are_named_when_none_has_it(server: Server, store: Store) -> None:
