@@ -7,7 +7,6 @@ on another machine.
 
 import atexit
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -26,7 +25,7 @@ from docker.types import LogConfig
 
 from pipeline.errors import PipelineError
 from pipeline.sandbox.environment import NO_EMULATION
-from pipeline.sandbox.image_archive import is_bare, is_ours, write_image
+from pipeline.sandbox.image_archive import image_archive, is_bare, is_ours
 from pipeline.sandbox.processes import is_gone, this_process
 from pipeline.sandbox.terminal import channel
 from pipeline.sandbox.transfer import Streams, extract
@@ -103,10 +102,8 @@ class Engine:
 
     def load_image(self, tag: str, diff_id: str, layer: Path) -> str:
         """Load an image of one layer, in the format of `docker save`, and return its ID."""
-        with tempfile.TemporaryFile(dir=layer.parent) as file:
-            write_image(tag, diff_id, layer, file)
-            with _explained("load an image"):
-                self.client.images.load(file)
+        with _explained("load an image"):
+            self.client.images.load(image_archive(tag, diff_id, layer))  # type: ignore[arg-type]
         if found := self.image_id(tag, diff_id):
             return found
         raise EngineError(

@@ -7,15 +7,15 @@ Attributes are what the Docker API's `GET /images/{name}/json` answers, the form
 import json
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pipeline.sandbox.transfer import add_bytes
+CHUNK = 1 << 20  # bytes of a layer that are sent at a time
 
 
-def write_image(tag: str, diff_id: str, layer: Path, file: IO[bytes]) -> None:
-    """Write the image `tag` of one layer, whose configuration says nothing, and go back to the beginning."""
+def image_archive(tag: str, diff_id: str, layer: Path) -> Iterator[bytes]:
+    """Yield the archive of an image of one layer, whose configuration says nothing: a layer may be large."""
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -23,11 +23,25 @@ def write_image(tag: str, diff_id: str, layer: Path, file: IO[bytes]) -> None:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        add_bytes(tar, "manifest.json", json.dumps(manifest).encode())
-        add_bytes(tar, "config.json", json.dumps(config).encode())
-        tar.add(layer, "layer.tar")
-    file.seek(0)
+    for name, content in (("manifest.json", manifest), ("config.json", config)):
+        data = json.dumps(content).encode()
+        yield _header(name, len(data)) + data + _padding(len(data))
+    size = layer.stat().st_size
+    yield _header("layer.tar", size)
+    with layer.open("rb") as file:
+        while data := file.read(CHUNK):
+            yield data
+    yield _padding(size) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf()
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
 
 
 def is_bare(attributes: Mapping[str, Any], diff_id: str) -> bool:

@@ -1,6 +1,7 @@
 """What the engine's side does with answers that a real engine gives only at a bad moment."""
 
 import io
+import json
 import os
 import socket
 import struct
@@ -23,7 +24,7 @@ from pipeline.errors import PipelineError
 from pipeline.sandbox import docker, processes, transfer
 from pipeline.sandbox.discovery import plain_tcp
 from pipeline.sandbox.docker import LABEL, Engine, EngineError, Job, Running
-from pipeline.sandbox.image_archive import is_bare
+from pipeline.sandbox.image_archive import image_archive, is_bare
 from pipeline.sandbox.processes import is_gone, this_process
 from pipeline.sandbox.run import StepError, read_event
 from pipeline.sandbox.transfer import Streams, extract
@@ -166,6 +167,30 @@ def test_an_image_is_known_by_all_that_it_says(attributes: dict[str, Any], *, ba
     engine = Engine(Answers(images=images), "unix:///x")  # type: ignore[arg-type]
     assert is_bare(attributes, LAYER) is bare
     assert engine.image_id("x", LAYER) == ("sha256:id" if bare else "")
+
+
+@pytest.mark.parametrize("size", [0, 1, tarfile.BLOCKSIZE, 2500])
+def test_an_image_is_sent_in_pieces_of_its_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("pipeline.sandbox.image_archive.CHUNK", 1000)
+    layer = tmp_path / "layer.tar"
+    layer.write_bytes(os.urandom(size))
+    pieces = list(image_archive("x:1", LAYER, layer))
+    assert max(map(len, pieces)) < 3 * tarfile.BLOCKSIZE
+    assert sum(map(len, pieces)) % tarfile.BLOCKSIZE == 0
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces)), mode="r:") as tar:
+        held = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
+    assert held.pop("layer.tar") == layer.read_bytes()
+    assert {name: json.loads(data) for name, data in held.items()} == {
+        "manifest.json": [{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["layer.tar"]}],
+        "config.json": {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{LAYER}"]},
+        },
+    }
 
 
 def test_only_our_images_are_ours_to_remove() -> None:
