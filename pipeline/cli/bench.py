@@ -16,7 +16,7 @@ from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
 from pipeline.cli.bench_edits import Figure, add_product, copied, edits
-from pipeline.cli.program import FROM_SOURCE, workers
+from pipeline.cli.program import FROM_SOURCE
 from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
 from pipeline.vm.machine import WAYS
@@ -109,13 +109,12 @@ def _boot_figures(result: Mapping[str, Any]) -> Iterator[Figure]:
 def _cold(session: Session, image: str) -> Iterator[Figure]:
     """Measure a first build: nothing in the cache, no builder container in the engine."""
     kernels = [each.name for each in session.images[image] if each.name.startswith("kernel:")]
-    at_once = str(workers())  # as many as in `./doit iso`, which makes them first, too
     engine = session.containers.engine
     for lock in session.project.locks.values():
         if engine.image_id(lock.tag, lock.layer):
             engine.remove_image(lock.tag)
     with copied(session, image, empty_cache=True) as checkout:
-        first = checkout.doit("-n", at_once, FROM_SOURCE, *kernels)
+        first = checkout.doit(FROM_SOURCE, *kernels)
         yield Figure("kernels, from an empty cache", first, "seconds")
         rest = checkout.doit("iso", FROM_SOURCE)
         yield Figure("everything else, from an empty cache", rest, "seconds")

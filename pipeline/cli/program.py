@@ -43,8 +43,9 @@ KINDS: tuple[type[Command], ...] = (Run, List, Help, Info, Clean, Forget, Watch)
 `auto` is what older versions of doit called `watch`.
 """
 
-MOST = 4
-"""Steps that are made at once: the large ones use all cores by themselves, and memory for each."""
+MOST = 6
+"""Steps that are made at once, however few cores there are: none keeps them busy all the time. The large ones
+use all by themselves, and memory for each."""
 
 FORGETTING = ("forget", "clean")
 PINNED = {"lock", "reproduce", "bench", "release", "sign"}
@@ -69,15 +70,14 @@ NAMING = ("burn", "cache", "diff", "new", "pin", "vendor")
 """Commands whose words name files, not tasks."""
 
 
-def workers(arguments: Sequence[str] = (), steps: Collection[str] = ()) -> int:
-    """Return how many steps are made at once where nobody says (`-n`): one a core, up to MOST.
+def workers(arguments: Sequence[str], steps: Collection[str]) -> int:
+    """Return how many steps are made at once where nobody says (`-n`).
 
-    Only where nothing but tasks of `steps` is named: other commands are one piece of work, and want keys
-    and the terminal for themselves.
+    More than one only where nothing but tasks of `steps` is named: other commands are one piece of work, and
+    want keys and the terminal for themselves.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     named = {argument for argument in arguments if not argument.startswith("-")}
-    return min(cores, MOST) if named <= set(steps) and cores > 1 else 0
+    return MOST if named <= set(steps) else 0
 
 
 class Loader(TaskLoader2):  # type: ignore[misc]
