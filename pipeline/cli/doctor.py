@@ -22,7 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.report import size_text
 from pipeline.sandbox.discovery import connect
 from pipeline.sandbox.docker import Engine
-from pipeline.store.reply import ca_bundle
+from pipeline.store.reply import SameOriginSession, ca_bundle
 
 SPACE_NEEDED = 8 * 10**9  # bytes: packages, layers and their images, a kernel's object files, results
 SLOWER = "boot tests run without it, in a few seconds more"
@@ -151,7 +151,8 @@ def debian(session: Session) -> Iterator[Answer]:
     for source in found:
         url = source.url("debian", f"dists/{_suite(session)}/InRelease")
         try:
-            answer = requests.head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)
+            with SameOriginSession() as asking:
+                answer = asking.head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)
             answer.raise_for_status()
         except PipelineError as error:  # a CA bundle that is not there
             yield Answer(Mark.BAD, "Debian packages", error.message, error.hint)

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ import requests
 
 from pipeline.store.cache import Blob, Store
 from pipeline.store.files import explained
-from pipeline.store.reply import CHUNK, NO_HEADERS, STOPPED, FetchError, Reply, TooSlowError, short
+from pipeline.store.reply import CHUNK, STOPPED, FetchError, Headers, Reply, TooSlowError, short
 
 ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
@@ -52,7 +52,7 @@ def _have(part: Path, digest: "hashlib._Hash") -> int:
 
 
 def _attempt(
-    url: str, headers: Mapping[str, str], blob: Blob, part: Path, progress: Progress, stopped: threading.Event
+    url: str, headers: Headers, blob: Blob, part: Path, progress: Progress, stopped: threading.Event
 ) -> None:
     """Complete `part` from one source, or raise after leaving it in a state worth continuing."""
     digest = hashlib.sha256()
@@ -90,7 +90,7 @@ def _attempt(
 
 
 def _from_one(
-    url: str, headers: Mapping[str, str], blob: Blob, part: Path, progress: Progress, stopped: threading.Event
+    url: str, headers: Headers, blob: Blob, part: Path, progress: Progress, stopped: threading.Event
 ) -> str:
     """Complete `part` from one source and return "", or return why this source is given up.
 
@@ -158,7 +158,7 @@ def fetch(
             (store.root / "tmp").mkdir(parents=True, exist_ok=True)
         part = store.root / "tmp" / f"{blob.sha256}.part"
 
-        def get(url: str, headers: Mapping[str, str] = NO_HEADERS) -> str:
+        def get(url: str, headers: Headers = None) -> str:
             return _from_one(url, headers, blob, part, progress, store.stopped)
 
         remotes = store.remotes()

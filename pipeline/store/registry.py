@@ -119,7 +119,7 @@ class Registry:
 
     def _challenge(self, method: str, url: str) -> str:
         """Return what a request without credentials is answered, "" where it needs none."""
-        answer = Reply(url, self.stopped, method=method)
+        answer = Reply(url, self.stopped, {}, method=method)
         with contextlib.closing(answer):
             try:
                 status, _ = answer.status()

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -21,7 +21,7 @@ import requests
 from pipeline.store.cache import Blob
 from pipeline.store.envelope import Claim, opened
 from pipeline.store.files import explained
-from pipeline.store.reply import NO_HEADERS, STOPPED, FetchError, Reply, TooSlowError, short
+from pipeline.store.reply import STOPPED, FetchError, Headers, Reply, TooSlowError, short
 
 MOST = 1 << 20
 """Bytes of a claim, or of what leads to one."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Get(Protocol):
     """Downloads what is wanted from a URL; returns why it did not, or ""."""
 
-    def __call__(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> str:
+    def __call__(self, url: str, headers: Headers = None) -> str:
         """Download."""
 
 
@@ -59,9 +59,7 @@ class Remote(Protocol):
         """Return what it says of the step with this key, None for nothing."""
 
 
-def small(
-    url: str, stopped: threading.Event, headers: Mapping[str, str] = NO_HEADERS, method: str = "GET"
-) -> bytes | None:
+def small(url: str, stopped: threading.Event, headers: Headers = None, method: str = "GET") -> bytes | None:
     """Return what a URL sends, at most MOST bytes; None where there is nothing. Raises FetchError."""
     reason = ""
     for attempt in range(ATTEMPTS):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
+from urllib.parse import urlsplit
 
 import certifi
 import requests
@@ -26,6 +27,9 @@ LOOK = 0.5  # seconds, after which one looks whether this process was stopped
 STOPPED = "stopped"
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+Headers = Mapping[str, str] | None
+"""Of a request, with all credentials; None where ~/.netrc is to be asked for them."""
 
 
 class FetchError(PipelineError):
@@ -50,18 +54,39 @@ def ca_bundle() -> str:
     return certifi.where()
 
 
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a URL (RFC 6454, section 4). Raises ValueError for what is no port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Authenticate a request by its own headers alone: without this, an entry of ~/.netrc replaces them."""
+    return request
+
+
 @functools.cache
 def _connections() -> HTTPAdapter:
     """Return the connections of this process, which serve one request after another."""
     return HTTPAdapter()
 
 
-def _session() -> requests.Session:
-    """Return a session without cookies of others, over those connections."""
-    session = requests.Session()
-    for scheme in tuple(session.adapters):
-        session.mount(scheme, _connections())
-    return session
+class SameOriginSession(requests.Session):
+    """Follows redirects, and has credentials, given or of ~/.netrc, stay with the origin that they were for.
+
+    The library itself would look each host up in ~/.netrc anew, also where a redirect leads to plain HTTP.
+    It has cookies of its own, and shares connections with all others: closing it would close them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in tuple(self.adapters):
+            self.mount(scheme, _connections())
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Take the credentials out of a request that a response of another origin has led to."""
+        if origin(prepared_request.url or "") != origin(response.request.url or ""):
+            prepared_request.headers.pop("Authorization", None)
 
 
 class Reply:
@@ -75,14 +100,15 @@ class Reply:
         self,
         url: str,
         stopped: threading.Event,
-        headers: Mapping[str, str] = NO_HEADERS,
+        headers: Headers = None,
         *,
         start: int = 0,
         method: str = "GET",
     ) -> None:
         self.url, self.method, self.stopped = url, method, stopped
+        self.auth = None if headers is None else unchanged
         # Compressed transfer would make lengths and ranges mean something else.
-        self.headers = {**headers, "Accept-Encoding": "identity"}
+        self.headers = {**(headers or {}), "Accept-Encoding": "identity"}
         if start:
             self.headers["Range"] = f"bytes={start}-"
         self.said: Mapping[str, str] = NO_HEADERS
@@ -93,7 +119,7 @@ class Reply:
 
     def _read(self) -> None:
         try:
-            with _session().request(
+            with SameOriginSession().request(
                 self.method,
                 self.url,
                 headers=self.headers,
@@ -101,8 +127,7 @@ class Reply:
                 allow_redirects=True,
                 timeout=TIMEOUT,
                 verify=ca_bundle(),
-                # Else an entry of ~/.netrc replaces the header.
-                auth=(lambda request: request) if "Authorization" in self.headers else None,
+                auth=self.auth,
             ) as answer:
                 self._hand(answer)
                 for data in answer.iter_content(CHUNK):

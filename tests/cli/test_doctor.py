@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import requests
 from rich.console import Console
 
 from pipeline.build.session import Session
@@ -190,12 +189,7 @@ class Mirror:
         return self.server.url(self.behaviour)
 
 
-def head_as_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "head", requests.get)
-
-
 def test_debian(session: Session, thread_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    head_as_get(monkeypatch)
     server = Server(thread_server)
     sources = [Mirror(server, "missing"), Mirror(server, "good")]
     monkeypatch.setattr(doctor, "_sources", lambda _: sources)
