@@ -151,8 +151,7 @@ def debian(session: Session) -> Iterator[Answer]:
     for source in found:
         url = source.url("debian", f"dists/{_suite(session)}/InRelease")
         try:
-            with SameOriginSession() as asking:
-                answer = asking.head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)
+            answer = SameOriginSession().head(url, timeout=10, verify=ca_bundle(), allow_redirects=True)
             answer.raise_for_status()
         except PipelineError as error:  # a CA bundle that is not there
             yield Answer(Mark.BAD, "Debian packages", error.message, error.hint)

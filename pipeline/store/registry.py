@@ -7,6 +7,7 @@ its config is the envelope of who vouches for them, or an empty object.
 
 import base64
 import contextlib
+import functools
 import json
 import re
 import threading
@@ -23,10 +24,10 @@ from pipeline.config import is_url
 from pipeline.errors import PipelineError
 from pipeline.store.cache import Blob
 from pipeline.store.remote import Get, small
-from pipeline.store.reply import TIMEOUT, FetchError, Reply, TooSlowError, ca_bundle, short
+from pipeline.store.reply import FetchError, Reply, TooSlowError, short
 
 if TYPE_CHECKING:
-    from oras.provider import Registry as Client
+    from pipeline.store.upload import Client
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
@@ -40,13 +41,6 @@ LARGE = 1 << 26
 
 PLAIN, SECURE = "oci+http://", "oci://"
 LOG_IN = "`docker login` writes credentials into docker's config.json; a CA of your own: REQUESTS_CA_BUNDLE"
-
-
-class _Impatient(requests.adapters.HTTPAdapter):
-    """Waits for no answer longer than downloads do: oras itself would wait for ever."""
-
-    def send(self, *args: Any, **options: Any) -> requests.Response:
-        return super().send(*args, **(options | {"timeout": options.get("timeout") or TIMEOUT}))
 
 
 class Registry:
@@ -70,9 +64,7 @@ class Registry:
         url = self._blob(f"sha256:{blob.sha256}")
         reason = get(url, self.headers())
         if reason.startswith(EXPIRED):
-            with self.guard:
-                self.lent.pop("GET", None)
-            reason = get(url, self.headers())
+            reason = get(url, self.headers(anew=True))
         return reason
 
     def offers(self, blob: Blob) -> bool:
@@ -92,14 +84,14 @@ class Registry:
             return None
         return small(self._blob(digest[0]), self.stopped, self.headers()) if digest else None
 
-    def headers(self, *, push: bool = False) -> dict[str, str]:
-        """Return what lets a request pass. Raises FetchError where nothing does."""
+    def headers(self, *, push: bool = False, anew: bool = False) -> dict[str, str]:
+        """Return what lets a request pass, asked for `anew` or not. Raises FetchError where nothing does."""
         method, url = (
             ("POST", f"{self.base}/blobs/uploads/") if push else ("GET", f"{self.base}/manifests/none")
         )
         with self.guard:
             until, headers = self.lent.get(method, (0.0, {}))
-            if time.monotonic() > until:
+            if anew or time.monotonic() > until:
                 headers = self._authenticated(method, url)
                 self.lent[method] = (time.monotonic() + LEASE, headers)
             return headers
@@ -163,14 +155,9 @@ class Registry:
         """Have a blob in the repository. Raises PipelineError where it does not take it."""
         layer = {"digest": f"sha256:{blob.sha256}", "size": blob.size}
 
-        def send() -> requests.Response | None:
-            if self.offers(blob):  # oras would try for minutes where credentials are wrong
-                return None
+        def send() -> None:
             client, container = self._client()
-            sent: requests.Response = client.upload_blob(
-                str(path), container, layer, do_chunked=blob.size > LARGE
-            )
-            return sent
+            client.upload_blob(str(path), container, layer, do_chunked=blob.size > LARGE)
 
         self._take(send, path.name)
 
@@ -188,42 +175,31 @@ class Registry:
             "annotations": {},
         }
 
-        def send() -> requests.Response:
+        def send() -> None:
             client, container = self._client(tag)
-            sent: requests.Response = client.upload_manifest(manifest, container)
-            return sent
+            client.upload_manifest(manifest, container)
 
         self._take(send, tag)
 
     def _client(self, tag: str = "") -> "tuple[Client, Any]":
         from oras.container import Container
-        from oras.provider import Registry as Client  # it loads half of docker
+
+        from pipeline.store.upload import Client  # it loads half of docker
 
         if self.client is None:
-            self.client = Client(self.host, self.insecure, ca_bundle())
-            for prefix in ("http://", "https://"):
-                self.client.session.mount(prefix, _Impatient())
-        headers = self.headers(push=True)
-        self.client.session.headers.update(headers)
-        # Else an entry of ~/.netrc replaces the header.
-        self.client.session.auth = (lambda request: request) if headers else None
+            self.client = Client(self.base, functools.partial(self.headers, push=True))
         container = Container("named", self.host)  # it would take a part with a dot for a registry
         container.repository, container.tag = self.repository, tag
         return self.client, container
 
-    def _take(self, send: Callable[[], requests.Response | None], what: str) -> None:
+    def _take(self, send: Callable[[], None], what: str) -> None:
         """Send something, unless it is there. Raises PipelineError where it is not taken."""
         try:
-            answer = send()
+            send()
         except FetchError as error:
             raise PipelineError(f"{self.name}: {error.message}", LOG_IN) from error
         except (requests.RequestException, ValueError) as error:
-            reason = short(error)
-        else:
-            if answer is None or answer.ok:
-                return
-            reason = f"HTTP {answer.status_code} {answer.reason}"
-        raise PipelineError(f"{self.name}: does not take {what}: {reason}", LOG_IN)
+            raise PipelineError(f"{self.name}: does not take {what}: {short(error)}", LOG_IN) from error
 
 
 def _descriptor(blob: Blob, kind: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.store import registry, reply
+from pipeline.store import registry, reply, upload
 from pipeline.store.cache import Store
 from pipeline.store.download import fetch
 from pipeline.store.envelope import Claim, seal
@@ -235,18 +235,82 @@ def test_a_digest_in_a_manifest_leads_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_one_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, large: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason", "times"),
+    [(401, "Unauthorized", 2), (403, "Forbidden", 1), (413, "Request Entity Too Large", 1)],
+)
+def test_one_that_takes_nothing(
+    docker_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    reason: str,
+    times: int,
+    *,
+    large: bool,
+) -> None:
     (tmp_path / "x").write_bytes(DATA)
     monkeypatch.setattr(registry, "LARGE", 0 if large else len(DATA))
-    with running(State(refuses=True)) as host:
+    state = State("bearer", refuses=status)
+    with running(state) as host:
+        log_in(docker_config, host)
         with pytest.raises(PipelineError) as caught:
             at(host).put(BLOB, tmp_path / "x")
-        assert caught.value.message.startswith(f"oci+http://{host}/team/iso: does not take x: ")
+    said = f"oci+http://{host}/team/iso: does not take x: HTTP {status} {reason}"
+    assert str(caught.value) == f"{said}\n  hint: {LOG_IN}"
+    logins = state.asked.count("GET /token")
+    assert (logins, state.asked.count("POST /v2/team/iso/blobs/uploads/")) == (times, 2 * times)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_token_that_expires_within_an_upload_is_renewed(
+    docker_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, large: bool
+) -> None:
+    monkeypatch.setattr(registry, "LARGE", 0 if large else len(DATA))
+    state = State("bearer", lasts=1)
+    with running(state) as host:
+        log_in(docker_config, host)
+        push(at(host), tmp_path, SEALED)
+    assert state.blobs[f"sha256:{BLOB.sha256}"] == DATA
+    assert TAG in state.manifests
+    parts = 3 if large else 2
+    assert state.asked.count("GET /token") == 2 * parts + 1  # one for each request: two blobs and a manifest
+
+
+def test_a_blob_is_sent_elsewhere_without_credentials(docker_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(DATA)
+    other = State("basic", uploads={"uploads/0": b"", "uploads/1": b""})
+    with running(other) as elsewhere, running(State("basic", elsewhere=f"http://{elsewhere}")) as host:
+        log_in(docker_config, host)
+        with pytest.raises(PipelineError, match="does not take x: HTTP 401 Unauthorized\n"):
+            at(host).put(BLOB, tmp_path / "x")
+        other.kind = ""
+        at(host).put(BLOB, tmp_path / "x")
+    assert other.blobs == {f"sha256:{BLOB.sha256}": DATA}
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_an_upload_ends_when_nothing_moves_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moves: bool
+) -> None:
+    data = bytes(6 << 20)  # more than sockets take
+    (tmp_path / "x").write_bytes(data)
+    monkeypatch.setattr(upload, "WINDOW", 0.8 if moves else 0.1)
+    state = State(pace=0.1 if moves else 9)
+    with running(state) as host:
+        if moves:
+            at(host).put(blob_of(data), tmp_path / "x")
+            assert state.blobs == {f"sha256:{blob_of(data).sha256}": data}
+        else:
+            with pytest.raises(PipelineError, match="does not take x: timed out\n"):
+                at(host).put(blob_of(data), tmp_path / "x")
 
 
 def test_credentials_that_are_wrong_are_told_at_once(docker_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(DATA)
     with running(State("basic")) as host:
         docker_config.write_text(json.dumps({"auths": {host: {"auth": "bWU6d3Jvbmc="}}}))
         with pytest.raises(PipelineError) as caught:
             at(host).put(BLOB, tmp_path / "x")
-    assert str(caught.value) == f"oci+http://{host}/team/iso: HTTP 401 Unauthorized\n  hint: {LOG_IN}"
+    said = f"oci+http://{host}/team/iso: does not take x: HTTP 401 Unauthorized"
+    assert str(caught.value) == f"{said}\n  hint: {LOG_IN}"
