@@ -17,7 +17,7 @@ import requests
 
 from pipeline.store.cache import Blob, Store
 from pipeline.store.files import explained
-from pipeline.store.reply import CHUNK, STOPPED, FetchError, Headers, Reply, TooSlowError, short
+from pipeline.store.reply import CHUNK, LEAST, STOPPED, FetchError, Headers, Reply, TooSlowError, short
 
 ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
@@ -95,8 +95,8 @@ def _from_one(
     """Complete `part` from one source and return "", or return why this source is given up.
 
     A source that sends wrong bytes is asked once more (a proxy may have a bad copy), one that breaks
-    off is asked as long as each attempt brings more, and a few times besides; one that trickles once more,
-    too: its connection may have been lost.
+    off is asked as long as each attempt brings more, and a few times besides; one that trickles, or stalls
+    before enough came, once more, too: its connection may have been lost.
     """
     failures, reached, slow, reason = 0, 0, 0, ""
     for _ in range(MOST_ATTEMPTS):
@@ -123,6 +123,8 @@ def _from_one(
         else:
             return ""
         now = part.stat().st_size if part.exists() else 0
+        if now - reached >= LEAST:
+            slow = 0
         if now > reached:
             reached, failures = now, 1
         if failures >= ATTEMPTS or slow >= ATTEMPTS // 2:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from pipeline.errors import PipelineError
-from pipeline.store import reply
+from pipeline.store import download, reply
 from pipeline.store.cache import Blob, Store
 from pipeline.store.download import fetch
 from pipeline.store.reply import FetchError, ca_bundle
@@ -122,6 +122,17 @@ def test_a_slow_source_is_not_left_while_enough_comes(
     monkeypatch.setattr(reply, "LEAST", 2000)
     monkeypatch.setattr(reply, "WINDOW", 5)
     assert fetch(store, BLOB, [Server(thread_server).url("slow")], "x").read_bytes() == CONTENT
+
+
+def test_one_that_stalls_is_asked_again_as_long_as_enough_came_before(
+    thread_server: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply, "WINDOW", 0.3)
+    for module in (reply, download):
+        monkeypatch.setattr(module, "LEAST", 2000)
+    server = Server(thread_server)
+    assert fetch(store, BLOB, [server.url("stall")], "x").read_bytes() == CONTENT
+    assert server.requests() == ["stall", *(f"stall bytes={start}-" for start in (2000, 4000, 6000))]
 
 
 def test_attempts_that_bring_little_have_an_end(
