@@ -13,7 +13,7 @@ from pipeline.build.session import Session
 from pipeline.cli.lock import RESOLVER, archive_sources
 from pipeline.debian.deb import control
 from pipeline.debian.lock import Package
-from pipeline.debian.packages import download
+from pipeline.debian.packages import WAY_OUT, download
 from pipeline.plan.step import Step
 from pipeline.report import Line
 from pipeline.steps import resolve_sources
@@ -34,7 +34,7 @@ SOURCE = re.compile(r"(\S+)(?: \(=? ?(\S+)\))?")
 def source_files(session: Session, line: Line) -> dict[Member, Path]:
     """Return the files of the source packages of all package sets, and of what is linked into images.
 
-    Raises PipelineError for one that no source of Debian has any more.
+    Raises PipelineError for those that no source of Debian has any more, once all others are in the store.
     """
     wanted = sorted(_wanted(session, line))
     project, builder = session.project, session.builder
@@ -56,7 +56,7 @@ def source_files(session: Session, line: Line) -> dict[Member, Path]:
         log = session.root / "artifacts" / "logs" / "sources.log"
         run_uncached(step, builder, out, log, line, known_as="apt")
         found = json.loads((out / "sources.json").read_text(encoding="utf-8"))
-    files = {}
+    files, missing = dict[Member, Path](), []
     for package, parts in found.items():
         for part in parts:
             path = unquote(part["path"])  # apt quotes it for URLs, the .dsc does not
@@ -64,13 +64,19 @@ def source_files(session: Session, line: Line) -> dict[Member, Path]:
             urls = [source.url(part["archive"], part["path"]) for source in project.sources()]
             try:
                 place = fetch(session.store, blob, urls, what)
-            except FetchError:
-                if not path.endswith(SIGNATURE):
+            except FetchError as error:
+                if path.endswith(SIGNATURE):
+                    line.note(f"{path}: left out, no source has it")
+                elif session.store.stopped.is_set():
                     raise
-                line.note(f"{path}: left out, no source has it")
+                else:
+                    missing.append(f"\n  {error.message}")
                 continue
             files[member(f"sources/{part['archive']}/{path}", blob, what)] = place
         line.note(f"{package}: {len(parts)} files")
+    if missing:
+        said = f"no source has {len(missing)} of the source files, all others are in the cache:"
+        raise FetchError(said + "".join(missing), WAY_OUT)
     return files
 
 

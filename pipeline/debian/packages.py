@@ -19,8 +19,10 @@ Progress = Callable[[int, int, str], None]
 
 WAY_OUT = (
     "set INSTALLER_ISO_DEBIAN_MIRROR to the folder above `debian` of a mirror that has it;"
-    " if the archive moved on, renew debian.snapshot in manifests/manifest.toml and run `./doit lock`"
+    " if the archive moved on, `./doit lock --update` renews the pins"
 )
+
+OTHERS = "`./doit lock --check` names all that are gone"
 
 
 def download(
@@ -49,7 +51,7 @@ def download(
         try:
             return fetch(store, Blob(package.sha256, package.size), urls, what, note)
         except FetchError as error:
-            raise error if store.offline else FetchError(error.message, WAY_OUT) from error
+            raise error if store.offline else FetchError(error.message, f"{WAY_OUT}; {OTHERS}") from error
 
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         futures = [pool.submit(one, package) for package in packages]

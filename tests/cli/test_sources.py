@@ -1,6 +1,7 @@
 """Which source packages an image consists of, and their files in the archive."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.cli import sources
+from pipeline.debian.packages import WAY_OUT
 from pipeline.plan.step import Step
 from pipeline.report import Line, Report
 from pipeline.store.inputs import Member
@@ -77,26 +79,66 @@ def test_the_files_lie_in_a_folder_of_their_own(tmp_path: Path, monkeypatch: pyt
     )
 
 
-@pytest.mark.parametrize("path", ["pool/b/busybox_1.orig.tar.gz.asc", "pool/b/busybox_1.orig.tar.gz"])
-def test_a_signature_that_no_mirror_has_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+@dataclass
+class Archive:
+    """A session whose sources are `b_N` and a signature, and what of them was asked for; some are gone."""
+
+    session: Session
+    gone: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, _store: object, _blob: object, _urls: object, what: str) -> Path:
+        self.asked.append(what.removeprefix("source file "))
+        if self.asked[-1] in self.gone:
+            raise FetchError(f"download of {what} failed")
+        return Path(self.asked[-1])
+
+
+FILES = ("b_1.dsc", "b_1.orig.tar.gz", "b_1.orig.tar.gz.asc", "b_1.debian.tar.xz")
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
-    session = Session(checkout.write(tmp_path / "checkout"), Report())
 
     def apt(_step: Step, _builder: Any, out: Path, *_: object, **__: object) -> None:
-        part = {"archive": "debian", "path": path, "size": 3, "sha256": "c" * 64}
-        (out / "sources.json").write_text(json.dumps({"busybox=1-1": [part]}))
+        parts = [
+            {"archive": "debian", "path": f"pool/{name}", "size": 3, "sha256": str(number) * 64}
+            for number, name in enumerate(FILES)
+        ]
+        (out / "sources.json").write_text(json.dumps({"b=1": parts}))
 
-    def fetch(*_: object) -> Path:
-        raise FetchError("gone")
-
+    found = Archive(Session(checkout.write(tmp_path / "checkout"), Report()))
     monkeypatch.setattr(sources, "run_uncached", apt)
     monkeypatch.setattr(sources, "download", lambda packages, *_: packages)
     monkeypatch.setattr(sources, "control", lambda _: {})
-    monkeypatch.setattr(sources, "fetch", fetch)
-    if path.endswith(".asc"):
-        assert sources.source_files(session, Line.silent()) == {}
-    else:
-        with pytest.raises(FetchError):
-            sources.source_files(session, Line.silent())
+    monkeypatch.setattr(sources, "fetch", found.fetch)
+    return found
+
+
+def test_a_signature_that_no_mirror_has_is_left_out(archive: Archive) -> None:
+    archive.gone = ("b_1.orig.tar.gz.asc",)
+    found = sources.source_files(archive.session, Line.silent())
+    wanted = [f"sources/debian/pool/{name}" for name in FILES if name not in archive.gone]
+    assert [each.path for each in found] == wanted
+
+
+def test_all_that_no_mirror_has_are_named_once_the_others_are_fetched(archive: Archive) -> None:
+    archive.gone = ("b_1.dsc", "b_1.orig.tar.gz.asc", "b_1.debian.tar.xz")
+    with pytest.raises(FetchError) as caught:
+        sources.source_files(archive.session, Line.silent())
+    assert str(caught.value) == (
+        "no source has 2 of the source files, all others are in the cache:\n"
+        "  download of source file b_1.dsc failed\n"
+        "  download of source file b_1.debian.tar.xz failed\n"
+        f"  hint: {WAY_OUT}"
+    )
+    assert archive.asked == list(FILES)
+
+
+def test_nothing_more_is_asked_for_once_it_is_stopped(archive: Archive) -> None:
+    archive.gone = FILES
+    archive.session.store.stopped.set()
+    with pytest.raises(FetchError):
+        sources.source_files(archive.session, Line.silent())
+    assert archive.asked == ["b_1.dsc"]
