@@ -117,6 +117,7 @@ class Store:
     ) -> None:
         self.root, self.stopped = root, threading.Event()
         self.remotes, self.from_source, self.offline = remotes, from_source, offline
+        self.results: dict[str, Result] = {}  # that this process has read
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -216,23 +217,29 @@ class Store:
 
     def result(self, key: str) -> Result | None:
         """Return what the step with this key made, or None; outputs may have been lost since."""
-        path = self.root / "results" / f"{key}.json"
-        with contextlib.suppress(OSError):
-            os.utime(path)
-        result = _read_result(path)
-        return None if result and result.fetched and self.from_source else result
+        if key not in self.results:
+            path = self.root / "results" / f"{key}.json"
+            with contextlib.suppress(OSError):
+                os.utime(path)
+            if (read := _read_result(path)) is None:
+                return None
+            self.results[key] = read
+        result = self.results[key]
+        return None if result.fetched and self.from_source else result
 
     def record(self, key: str, result: Result) -> None:
         """Remember what the step with this key made."""
         path = self._folder("results") / f"{key}.json"
         with explained(path, "write"):
             write_atomically(path, json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
+        self.results.pop(key, None)
 
     def forget(self, key: str) -> None:
         """Forget what the step with this key made; its outputs stay until they are cleaned."""
         path = self.root / "results" / f"{key}.json"
         with explained(path, "remove"):
             path.unlink(missing_ok=True)
+        self.results.pop(key, None)
 
     def touch(self, blob: Blob) -> None:
         """Note that a build used this blob, so that cleaning keeps it."""
@@ -261,6 +268,7 @@ class Store:
     def clean(self, older_than: float) -> Usage:
         """Remove results and blobs not used for `older_than` seconds, and scratch of dead processes."""
         horizon = time.time() - older_than
+        self.results.clear()
         kept: set[str] = set()
         results = 0
         for path in self._files("results"):

@@ -75,6 +75,26 @@ def test_results_are_remembered(store: Store) -> None:
     assert store.result(KEY) == result
 
 
+def test_a_result_is_read_once_until_this_process_changes_it(store: Store) -> None:
+    first, second = (Result({"out": Blob(letter * 64, 3)}, 1.5, "") for letter in "ab")
+    store.record(KEY, first)
+    assert store.result(KEY) == first
+    Store(store.root).record(KEY, second)
+    assert store.result(KEY) == first
+    store.record(KEY, second)
+    assert store.result(KEY) == second
+    store.forget(KEY)
+    assert store.result(KEY) is None
+
+
+def test_a_result_that_was_cleaned_is_none(store: Store) -> None:
+    store.record(KEY, Result({}, 1.5, ""))
+    assert store.result(KEY) is not None
+    age(store.root / "results" / f"{KEY}.json", 40)
+    store.clean(30 * DAY)
+    assert store.result(KEY) is None
+
+
 def written(sha256: object, **changes: object) -> str:
     """Return a result's file with one output of this digest."""
     result = {"outputs": {"x": {"sha256": sha256, "size": 3}}, "seconds": 1, "checked": ""}
