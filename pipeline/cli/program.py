@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from doit import plugin
 from doit.cmd_base import Command, TaskLoader2
 from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
@@ -157,6 +158,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _hang_up)
     kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS} | {"auto": Watch})
+    plugin.entry_points_impl = lambda: lambda **_: ()  # doit would look for plugins in all packages, twice
     name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
     if name in ("help", "--help", "-h") and not rest:
         name = "list"

@@ -70,6 +70,14 @@ ALL = ["one/one.efi", "one/one.iso", "one/vmlinuz", "two/two.efi", "two/vmlinuz"
 NAMES = ["kernel:base", "uki:one", "iso:one", "uki:two"]
 
 
+def test_no_package_is_searched_for_plugins(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(**_: str) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("doit.plugin.entry_points", search)
+    assert doit("list")[0] == doit("iso")[0] == 0
+
+
 @pytest.mark.parametrize("how", [[], ["iso"], ["-n", "4", "iso"], ["-n", "0"], ["kernel", "uki", "iso:one"]])
 def test_what_is_built_lies_in_its_images_and_nothing_else_does(
     root: Path, doit: Doit, how: list[str]
