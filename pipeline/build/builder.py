@@ -1,9 +1,9 @@
 """What all steps of a run share, and what follows from it: keys, results, where inputs lie."""
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from pipeline.build.rules import CheckError, check_rules
@@ -16,11 +16,13 @@ from pipeline.plan.step import (
     LockedPackage,
     Output,
     Pinned,
+    ReadModule,
     Source,
     Step,
     digest_as_read,
     digests_of,
-    source_digest,
+    read_module,
+    read_source,
 )
 from pipeline.report import Line
 from pipeline.sandbox.run import Sandbox, StepError, Work
@@ -48,15 +50,18 @@ class Builder:
     keys: dict[Step, str] = field(default_factory=dict)
     """Keys that this run has computed already."""
 
-    sources: dict[Source, str] = field(default_factory=dict)
-    """Digests of sources that this run has read already."""
+    sources: dict[Source, Blob] = field(default_factory=dict)
+    """Sources that this run has read already."""
 
-    rules: dict[frozenset[str], dict[str, str]] = field(default_factory=dict)
-    """Digests of the modules of rules that this run has read already."""
+    read_module: ReadModule = field(default_factory=lambda: functools.cache(read_module))
+    """Reads each module once a run."""
+
+    modules: dict[frozenset[str], dict[str, str]] = field(default_factory=dict)
+    """Digests of modules, and of all that they import, that this run knows already."""
 
     guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    @cached_property
+    @functools.cached_property
     def sandbox(self) -> Sandbox:
         """Where steps run: a build that is all cached needs no such place."""
         with self.guard:  # steps may run at the same time
@@ -81,32 +86,43 @@ class Builder:
 
     def key(self, step: Step) -> str | None:
         """Return the step's key, or None while an input of it has not been made."""
-        if step not in self.keys and (key := self._key(step, self.digest)):
-            self.keys[step] = key
+        if step not in self.keys and (inputs := self._inputs(step, self.digest)) is not None:
+            self.keys[step] = step.key(inputs, self._digests_of(step.code_modules()))
         return self.keys.get(step)
 
     def key_now(self, step: Step) -> str | None:
         """Return the step's key as the files of the repository are at this moment."""
-        return self._key(step, self.digest_now)
+        inputs = self._inputs(step, self.digest_now)
+        return None if inputs is None else step.key(inputs)
 
-    def _key(self, step: Step, digest: Callable[[Input, str], str | None]) -> str | None:
+    def _inputs(self, step: Step, digest: Callable[[Input, str], str | None]) -> dict[str, str] | None:
+        """Return the digests of the step's inputs, None while one has not been made."""
         inputs = {}
         for name, source in step.inputs.items():
             found = digest(source, f"step {step.name}")
             if found is None:
                 return None
             inputs[name] = found
-        return step.key(inputs)
+        return inputs
+
+    def _digests_of(self, modules: frozenset[str]) -> dict[str, str]:
+        if modules not in self.modules:
+            self.modules[modules] = digests_of(modules, self.read_module)
+        return self.modules[modules]
 
     def digest(self, source: Input, name: str) -> str | None:
-        """Return an input's SHA-256, None while it has not been made; `name` is for messages.
+        """Return an input's SHA-256, None while it has not been made; `name` is for messages."""
+        return (
+            self.source(source, name).sha256 if isinstance(source, Source) else self.digest_now(source, name)
+        )
 
-        A source is read once a run: a step that finds it changed when it takes it says so.
+    def source(self, source: Source, name: str) -> Blob:
+        """Return a source's SHA-256 and size in bytes; `name` is for messages.
+
+        It is read once a run: a step that finds it changed when it takes it says so.
         """
-        if not isinstance(source, Source):
-            return self.digest_now(source, name)
         if source not in self.sources:
-            self.sources[source] = source_digest(source, name)
+            self.sources[source] = read_source(source, name)
         return self.sources[source]
 
     def digest_now(self, source: Input, name: str) -> str | None:
@@ -116,7 +132,7 @@ class Builder:
                 made = self.result(step)
                 return made.outputs[output].sha256 if made else None
             case Source():
-                return source_digest(source, name)
+                return read_source(source, name).sha256
             case Pinned(blob):
                 return blob.sha256
             case LockedPackage(package):
@@ -185,11 +201,8 @@ class Builder:
         return path
 
     def checks_digest(self, step: Step) -> str:
-        """Return the digest of the step's rules; those that many steps share are read once a run."""
-        names = step.rule_modules()
-        if names not in self.rules:
-            self.rules[names] = digests_of(names)
-        return step.checks_digest(self.rules[names])
+        """Return the digest of the step's rules."""
+        return step.checks_digest(self._digests_of(step.rule_modules()))
 
     def is_current(self, step: Step, folder: Path) -> bool:
         """Tell whether the step's result is known and checked, and what it publishes lies in `folder`."""

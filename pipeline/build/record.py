@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
-from pipeline.plan.step import LockedPackage, Output, Pinned, Step, distinct
+from pipeline.plan.step import LockedPackage, Output, Pinned, Source, Step, distinct
 from pipeline.project.outputs import Artifact
 from pipeline.report import size_text
 from pipeline.store.cache import Blob
@@ -36,8 +36,8 @@ def facts(step: Step, builder: Builder) -> dict[str, Any]:
                 inputs[name] = _file(blob)
             case LockedPackage(package):
                 inputs[name] = {"sha256": package.sha256, "size": package.size}
-            case _:
-                inputs[name] = {"sha256": builder.digest(source, name), "size": source.size()}
+            case Source():
+                inputs[name] = _file(builder.source(source, name))
     return {
         "step": step.name,
         "key": builder.key(step),

@@ -31,10 +31,10 @@ def tell_untracked(session: Session) -> None:
     tracked.tell(session.root, sources(session), lambda text: session.report.print(text, style="yellow"))
 
 
-def sources(session: Session) -> list[Source]:
+def sources(session: Session) -> set[Source]:
     """Return what all steps take of the project's files."""
     steps = (next(iter(each.values())) for each in session.steps.values())
-    return [source for step in steps for source in step.inputs.values() if isinstance(source, Source)]
+    return {source for step in steps for source in step.inputs.values() if isinstance(source, Source)}
 
 
 def judge_iso(**options: object) -> None:

@@ -1,6 +1,8 @@
 """Inputs: where they lie, and what is said when they do not."""
 
 import hashlib
+import importlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,6 +14,7 @@ from pipeline.debian.mirrors import Mirror
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned, Source, Step
 from pipeline.report import Line
+from pipeline.sandbox.run import StepError
 from pipeline.store.cache import Blob, Result, Store
 from tests.fixtures.artifact_server import CONTENT, Server
 from tests.fixtures.packages import toy_package
@@ -118,3 +121,19 @@ def test_a_key_is_computed_once_a_run(builder: Builder, tmp_path: Path) -> None:
     key = builder.key(toy)
     (tmp_path / "x").write_text("y")
     assert builder.key(toy) == key != builder.key_now(toy)
+    assert builder.source(Source(tmp_path / "x"), "").size == 1
+
+
+def test_modules_are_read_once_a_run(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "read_once.py").write_text("def build(context):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "read_once", raising=False)
+    toy = replace(step(), run=importlib.import_module("read_once").build)
+    key = builder.key(toy)
+    (tmp_path / "read_once.py").write_text("def build(context):\n    return 1\n")
+    assert builder.key(replace(toy, name="other")) == key
+    assert key not in (None, builder.key_now(toy))
+    with pytest.raises(StepError, match="its inputs changed while they were read"):
+        builder.expect_read(toy, {})

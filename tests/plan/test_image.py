@@ -25,7 +25,7 @@ from pipeline.plan.step import (
     Step,
     digest,
     distinct,
-    source_digest,
+    read_source,
 )
 from pipeline.project.checkout import Project, load
 from pipeline.project.recipe import Iso, Policy
@@ -76,7 +76,7 @@ def keys(steps: tuple[Step, ...]) -> dict[str, str]:
             case Output(step, name):
                 return digest([found[step.name], name])
             case Source():
-                return source_digest(source, "")
+                return read_source(source, "").sha256
             case Pinned(blob):
                 return blob.sha256
             case LockedPackage(package):

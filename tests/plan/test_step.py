@@ -13,7 +13,7 @@ import pipeline
 from pipeline.checks.finding import Check
 from pipeline.checks.gate import Gate
 from pipeline.errors import PipelineError
-from pipeline.plan.step import RUNNER, Output, Source, Step, digest, modules_of, source_digest
+from pipeline.plan.step import RUNNER, Output, Source, Step, digest, modules_of, read_source
 from tests.fixtures.toy_step import spotless
 
 FIRST = Step(name="first", summary="", inputs={}, outputs=("a", "b"))
@@ -49,33 +49,33 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_s_files_in_order_without_what_is_excluded(folder: Path) -> None:
     source = Source(folder, exclude=("target",))
     assert list(source.files()) == ["a", "link", "sub/b"]
-    assert source.size() == 4
+    assert read_source(source, "x").size == 4
     assert Source(folder / "a").files() == {"": folder / "a"}
 
 
 def test_what_a_source_s_digest_sees(folder: Path) -> None:
     source = Source(folder, exclude=("target",))
-    seen = {source_digest(source, "x")}
+    seen = {read_source(source, "x").sha256}
     (folder / "a").write_text("A")
-    seen.add(source_digest(source, "x"))
+    seen.add(read_source(source, "x").sha256)
     (folder / "a").chmod(0o755)
-    seen.add(source_digest(source, "x"))
+    seen.add(read_source(source, "x").sha256)
     (folder / "a").rename(folder / "c")
-    seen.add(source_digest(source, "x"))
+    seen.add(read_source(source, "x").sha256)
     (folder / "link").unlink()
     (folder / "link").symlink_to("c")
-    seen.add(source_digest(source, "x"))
+    seen.add(read_source(source, "x").sha256)
     (folder / "link").unlink()
-    seen.add(source_digest(source, "x"))
+    seen.add(read_source(source, "x").sha256)
     assert len(seen) == 6
     (folder / "target" / "big").write_text("other")
     (folder / "c").chmod(0o711)
-    assert source_digest(source, "x") in seen
+    assert read_source(source, "x").sha256 in seen
 
 
 def test_a_source_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PipelineError) as caught:
-        source_digest(Source(tmp_path / "x"), "step y")
+        read_source(Source(tmp_path / "x"), "step y")
     assert str(caught.value) == f"{tmp_path}/x: no such file or folder; step y needs it"
 
 
@@ -113,7 +113,7 @@ def test_modules_are_found_through_imports_of_every_form(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("pipeline.plan.step.TRAVELLING", ("travelling_toy",))
     assert {
-        name: str(path.relative_to(package)) for name, path in modules_of(["travelling_toy.a"]).items()
+        name: str(it.path.relative_to(package)) for name, it in modules_of(["travelling_toy.a"]).items()
     } == {
         "travelling_toy": "__init__.py",
         "travelling_toy.a": "a.py",
@@ -176,8 +176,8 @@ def test_no_exception_of_the_host_travels() -> None:
     steps = [f"pipeline.steps.{path.stem}" for path in (PIPELINE / "steps").glob("*.py")]
     used = {
         alias.name
-        for path in modules_of([RUNNER, *steps]).values()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for module in modules_of([RUNNER, *steps]).values()
+        for node in ast.walk(ast.parse(module.path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.module == "pipeline.errors"
         for alias in node.names
     }

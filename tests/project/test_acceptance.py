@@ -47,7 +47,7 @@ def test_stories_travel_with_the_modules_that_they_import(root: Path) -> None:
     assert found.stories == ("first",)
     assert sys.path == path
     folder = root / "recipes/toy/toy_stories"
-    modules = modules_of([found.run.__module__])
+    modules = {name: module.path for name, module in modules_of([found.run.__module__]).items()}
     assert modules == {"toy_stories": folder / "__init__.py", "toy_stories.told": folder / "told.py"}
 
 
