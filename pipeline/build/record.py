@@ -74,8 +74,10 @@ def build_record(
         "unpinned": {what: str(path) for what, path in unpinned.items()},
         "steps": [_record(step, builder, step.name in cached) for step in steps],
     }
+    text = json.dumps(record, indent=2) + "\n"
     with explained(path, "write", cache=False):
-        write_atomically(path, json.dumps(record, indent=2) + "\n")
+        if not path.is_file() or path.read_bytes() != text.encode():  # a disk takes its time to write
+            write_atomically(path, text)
 
 
 def rows(steps: Sequence[Step], builder: Builder) -> list[tuple[str, str, str, str]]:

@@ -217,6 +217,18 @@ def test_the_summary(session: Session, screen: io.StringIO) -> None:
     assert there(session) == ["a", "b", "build.json", "c"]
 
 
+def test_a_record_that_says_the_same_is_not_written_again(session: Session) -> None:
+    steps, path = three(session), session.folder("toy") / "build.json"
+    for step in steps:
+        leave(session, step, 1)
+    inodes = []
+    for cached in (set[str](), set[str](), {steps[0].name}):
+        build_record(steps, session.builder, path, cached, {})
+        inodes.append(path.stat().st_ino)
+    assert inodes[0] == inodes[1] != inodes[2]
+    assert json.loads(path.read_text())["steps"][0]["from_cache"]
+
+
 def test_no_record_of_what_was_not_made(session: Session) -> None:
     with pytest.raises(ValueError, match="step kernel:toy has not been made"):
         build_record(three(session), session.builder, session.folder("toy") / "build.json", set(), {})
