@@ -1,9 +1,6 @@
 """A cache in a real registry, Debian's, which has a password and a certificate of an authority of ours.
 
-Its container is locked here, at a snapshot of its own, as nothing that is released is made with it. To
-renew it, copy `registry/` into a checkout whose manifest names a new snapshot, and run `./doit lock registry`
-there.
-The lock was made with --trust-mirror: of its packages' digests nobody but a mirror has given his word.
+Its container is locked in `registry/`.
 """
 
 import base64
@@ -19,20 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
 from pipeline.build.session import Session
 from pipeline.cli.push import push
-from pipeline.debian import lock, mirrors
-from pipeline.debian.lock import Intent, Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Source, Step
 from pipeline.report import Line
-from pipeline.sandbox.containers import Containers
 from pipeline.sandbox.docker import EngineError
 from pipeline.store import registry
 from pipeline.store.registry import LOG_IN
-from tests.conftest import ROOT
-from tests.fixtures import certificates, docker_registry
+from tests.fixtures import certificates, docker_registry, own_locks
 from tests.fixtures.artifact_server import CONTENT
 from tests.fixtures.caches import KEY, public, write_key
 from tests.fixtures.machines import MADE, Machine, have
@@ -41,7 +33,6 @@ from tests.fixtures.toy_step import Shop
 PATIENCE = 300
 """Seconds until the registry listens."""
 
-PLACE = ROOT / "tests/cli/registry"
 HTPASSWD = b"me:$2b$05$7v3NRhkkGyXkyO4BuwSwV.FHGytpzLhVzSKUGqf3R6J5zCvAE8mrG\n"
 """What bcrypt makes of `secret`."""
 
@@ -54,13 +45,6 @@ class Server:
     authority: Path
 
 
-def locked() -> Lock:
-    mistakes: list[str] = []
-    found = lock.read(Lock, PLACE, "registry", mistakes)
-    assert found, mistakes
-    return found
-
-
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,13 +53,11 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder, found, port = tmp_path_factory.mktemp("registry"), locked(), free_port()
+    folder, found, port = tmp_path_factory.mktemp("registry"), own_locks.locked("registry"), free_port()
     names = ("authority", "certificate", "key", "htpasswd")
     for name, data in zip(names, (*certificates.loopback(), HTPASSWD), strict=True):
         (folder / name).write_bytes(data)
-    containers = Containers(
-        session.store, mirrors.sources(session.project.manifest.debian.snapshot_url, found.snapshot)
-    )
+    containers = own_locks.containers(session, found)
     step = Step(
         name="registry",
         summary="",
@@ -86,6 +68,8 @@ def server(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         run=docker_registry.serve,
     )
     work = session.builder.work(step, Line.silent(), port=port)
+    with own_locks.fetching("registry"):
+        containers.image(found, Line.silent().progress)
     said, listens = list[str](), threading.Event()
 
     def hear(line: str) -> None:
@@ -146,14 +130,6 @@ def asked(machine: Machine, screen: io.StringIO, name: str) -> str:
     assert machine.artifacts() == MADE
     (said,) = [line for line in screen.getvalue().splitlines() if name in line]
     return said.partition(f"the cache {name} is not asked any more: ")[2]
-
-
-def test_the_lock_is_that_of_the_container() -> None:
-    mistakes: list[str] = []
-    intent = config.read(Intent, PLACE / "containers/registry.toml", "registry.toml", mistakes)
-    found = locked()
-    assert intent, mistakes
-    assert lock.mismatches(found, "registry", intent, found.snapshot) == []
 
 
 @pytest.mark.container

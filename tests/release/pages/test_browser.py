@@ -1,9 +1,6 @@
 """The pages in a real browser: on a phone and on a desk, light and dark, printed; nothing of them leaves it.
 
-The browser's container is locked here, at a snapshot of its own, later than that of what images are made of:
-Debian mends it every week, and nothing that is released is made with it. To renew it, copy `browser/` into a
-checkout whose manifest names a new snapshot, and run `./doit lock browser` there.
-The lock was made with --trust-mirror: of its packages' digests nobody but a mirror has given his word.
+The browser's container is locked in `browser/`: Debian mends it every week.
 """
 
 import json
@@ -16,23 +13,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline import config
 from pipeline.build.session import Session
 from pipeline.checks.finding import POLICIES
-from pipeline.debian import lock, mirrors
-from pipeline.debian.lock import Intent, Lock
 from pipeline.plan.step import Source, Step
 from pipeline.release.pages.report_page import report
 from pipeline.release.pages.run_page import run_report
 from pipeline.report import Line
-from pipeline.sandbox.containers import Containers
 from pipeline.sandbox.docker import Engine
 from pipeline.sandbox.run import run
 from tests.conftest import ROOT
-from tests.fixtures import browser
+from tests.fixtures import browser, own_locks
 from tests.fixtures import release_pages as release
 
-PLACE = ROOT / "tests/release/pages/browser"
 WIDTHS, SCHEMES = (360, 800, 1400), ("light", "dark")
 PAGES = ("report.html", "run.html")
 PAPER = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x12, 0x17, 0x1D)}
@@ -49,13 +41,6 @@ class Seen:
 
     folder: Path
     told: Mapping[str, Any]
-
-
-def locked() -> Lock:
-    mistakes: list[str] = []
-    found = lock.read(Lock, PLACE, "browser", mistakes)
-    assert found, mistakes
-    return found
 
 
 def pages(folder: Path) -> dict[str, Path]:
@@ -76,10 +61,8 @@ def pages(folder: Path) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def seen(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     assert engine
-    folder, found = tmp_path_factory.mktemp("browser"), locked()
-    containers = Containers(
-        session.store, mirrors.sources(session.project.manifest.debian.snapshot_url, found.snapshot)
-    )
+    folder, found = tmp_path_factory.mktemp("browser"), own_locks.locked("browser")
+    containers = own_locks.containers(session, found)
     step = Step(
         name="browser",
         summary="",
@@ -92,16 +75,10 @@ def seen(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFact
     out = folder / "out"
     out.mkdir()
     log = folder / "log"
-    assert run(containers, session.builder.work(step, Line.silent()), out, log).error is None, log.read_text()
+    with own_locks.fetching("browser"):
+        work = session.builder.work(step, Line.silent())
+        assert run(containers, work, out, log).error is None, log.read_text()
     return Seen(out, json.loads((out / "seen.json").read_text()))
-
-
-def test_the_lock_is_that_of_the_container() -> None:
-    mistakes: list[str] = []
-    intent = config.read(Intent, PLACE / "containers/browser.toml", "browser.toml", mistakes)
-    found = locked()
-    assert intent, mistakes
-    assert lock.mismatches(found, "browser", intent, found.snapshot) == []
 
 
 @pytest.mark.container
