@@ -125,11 +125,14 @@ def lock(
 ) -> bool:
     """Resolve containers anew; or write down what was built; or, to check, write nothing and compare.
 
-    An update takes Debian as it is now, of all that is locked.
+    The licences of packages come along; by their name they are read anew. An update takes Debian as it is
+    now, of all that is locked.
     """
     from pipeline.build.builder import Builder
     from pipeline.cli.lock import Consent, check_locks, make_locks
+    from pipeline.cli.lock_licences import check_licences, write_licences
     from pipeline.cli.lock_pins import check_pins
+    from pipeline.release.bom import licence_lock
     from pipeline.sandbox.containers import Containers
 
     if update:
@@ -146,16 +149,22 @@ def lock(
     elif outputs.NAME in names:
         outputs.write(session.root, product(session), made(session.images, session.builder))
         session.report.print(f"written: {outputs.PATH}")
-    containers = [name for name in names if name != outputs.NAME]
-    if names and not containers:
+    containers = [name for name in names if name not in (outputs.NAME, licence_lock.NAME)]
+    licences, report = licence_lock.NAME in names, session.report
+    if names and not (containers or licences):
         return good
     project = checkout.load(session.root, match_locks=False)
     builder = Builder(session.store, lambda: Containers(session.store, project.sources()))
     consent = Consent(downgrade, trust_mirror)
     if check:
-        there = check_pins(project, containers, session.report, session.store.stopped)
-        return check_locks(project, builder, containers, session.report, consent) and there and good
-    make_locks(project, builder, containers, session.report, consent)
+        if containers or not names:
+            there = check_pins(project, containers, report, session.store.stopped)
+            good = check_locks(project, builder, containers, report, consent) and there and good
+        return check_licences(project, session.store, report, anew=licences) and good
+    if containers or not names:
+        make_locks(project, builder, containers, report, consent)
+        project = checkout.load(session.root, match_locks=False)
+    write_licences(project, session.store, report, anew=licences)
     return good
 
 

@@ -10,6 +10,7 @@ import tomlkit
 from pipeline.build.builder import Builder
 from pipeline.build.session import Session
 from pipeline.cli.lock import Change, Consent, Resolved, changes, locked, resolve_now, write_locks
+from pipeline.cli.lock_licences import write_licences
 from pipeline.config import STAMP_FORMAT
 from pipeline.debian.kernel_options import options
 from pipeline.debian.lock import Package
@@ -47,6 +48,7 @@ def update(session: Session, consent: Consent) -> bool:
         if _kernel(change.before) and _kernel(change.after):
             _tell_options(project, builder, change, report)
     write_locks(project, builder, resolved, report, consent)
+    write_licences(checkout.load(session.root, match_locks=False), session.store, report)
     write_manifest(project)
     report.print(f"written: {manifest.PATH}, and the locks; `./doit iso` builds what they say")
     return True

@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan import tracked
 from pipeline.project import git, outputs, versions
 from pipeline.release import verify
+from pipeline.release.bom import licence_lock
 from pipeline.release.layout import BUILD, SIGNATURES
 from pipeline.release.trust import Trust
 
@@ -54,6 +55,7 @@ def reasons(session: Session, before: Path | None = None) -> list[str]:
         _version,
         _built,
         _locked,
+        _licensed,
         _booted,
         compared,
     )
@@ -154,6 +156,15 @@ def _locked(session: Session) -> Iterator[str]:
     except PipelineError:  # `_built` has said it
         return
     yield from outputs.differences(locked, product(session), found)
+
+
+def _licensed(session: Session) -> Iterator[str]:
+    """Yield why the licences of packages are not known."""
+    project = session.project
+    try:
+        licence_lock.read(project)
+    except ConfigError as error:
+        yield from (f"{mistake}: {error.hint}" for mistake in error.mistakes)
 
 
 def _booted(session: Session) -> Iterator[str]:

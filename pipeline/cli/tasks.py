@@ -233,7 +233,7 @@ COMMANDS = {
         "say whether this machine can do all that, and what to change if not", "doctor:examine"
     ),
     "lock": Command(
-        "resolve containers/*.toml and roots/*.toml to new locks in manifests/; or name some, or `outputs`",
+        "resolve containers/*.toml and roots/*.toml to locks in manifests/; or some, `outputs`, `licences`",
         "commands:lock",
         (
             _option(

@@ -11,8 +11,10 @@ from pipeline.cli.lock import Change, Consent, Resolved
 from pipeline.debian.lock import AnyLock, Package
 from pipeline.errors import PipelineError
 from pipeline.project.checkout import Project, load
+from pipeline.release.bom import licence_lock
 from pipeline.report import Report
 from tests.fixtures import checkout
+from tests.fixtures.release_contents import package
 
 NOW = "20270101T000000Z"
 INDICES = {"debian/trixie": NOW}
@@ -45,10 +47,10 @@ def test_all_locks_and_the_manifest_go_on(
 ) -> None:
     path = session.root / "manifests/manifest.toml"
     path.write_text(path.read_text() + '\n[versions] # kept\nlinux = "1"\n')
+    story = ("./usr/share/doc/linux-source-6.12/copyright", b"A story.\n")
     source = replace(
-        checkout.package("linux-source-6.12"),
+        package(session.store, "linux-source-6.12", "Source: linux\n", [story]),
         version="6.12.118-1",
-        sha256="b" * 64,
         archive="debian-security",
     )
     apt_says(monkeypatch, kernel=(checkout.package("gcc"), source))
@@ -70,6 +72,7 @@ def test_all_locks_and_the_manifest_go_on(
     found = load(session.root)  # the locks are those of the manifest
     assert {each.snapshot for each in found.all_locks.values()} == {NOW}
     assert found.manifest.versions == {"linux": "6.12.118"}
+    assert licence_lock.read(found)[source.sha256].expression == "LicenseRef-linux-copyright-f678d826"
     assert "[versions] # kept" in path.read_text()
 
 

@@ -12,6 +12,7 @@ from pipeline.cli.releasable import faults, reasons
 from pipeline.errors import PipelineError
 from pipeline.plan.step import distinct
 from pipeline.project import outputs
+from pipeline.release.bom import licence_lock
 from pipeline.release.layout import BUILD, SUMS, sums_text
 from pipeline.report import Report
 from pipeline.vm.machine import WAYS
@@ -74,6 +75,11 @@ def lock_other(session: Session) -> None:
 
 def no_lock(session: Session) -> None:
     git(session.root, "rm", "-q", outputs.PATH)
+    releasable.commit(session.root)
+
+
+def no_licences(session: Session) -> None:
+    git(session.root, "rm", "-q", licence_lock.PATH)
     releasable.commit(session.root)
 
 
@@ -180,6 +186,10 @@ EACH = {
     "lock of less": (lock_less, ["toy.iso of step iso:toy is not in manifests/outputs.lock.json"]),
     "lock of another": (lock_other, ["manifests/outputs.lock.json is of Toy 0.9, this is Toy 1.0"]),
     "no lock": (no_lock, ["manifests/outputs.lock.json: no such file"]),
+    "no licences": (
+        no_licences,
+        ["manifests/licences.lock.json: no such file: run `./doit lock licences`"],
+    ),
     "another tested": (of_another, [f"toy: {ALL} {NOT_BOOTED}"]),
     "not tested": (not_tested, [f"toy: {ALL} {NOT_BOOTED}"]),
     "stopped test": (stopped_test, [f"toy: {ALL} {NOT_BOOTED}"]),

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from packageurl import PackageURL
@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.formats.fields import Image, chunks, open_image
 from pipeline.plan.step import Step
 from pipeline.project.manifest import Debian
-from pipeline.release.bom import deb_facts, licences
+from pipeline.release.bom import deb_facts, licence_lock
 from pipeline.release.bom.components import Kind, Licence, Link, Part, Relation
 from pipeline.release.bom.deb_facts import Facts
 from pipeline.report import Line
@@ -21,11 +21,6 @@ from pipeline.store.cache import Blob
 
 DEBIAN = "Debian"
 """Who supplies packages."""
-
-UNKNOWN = Licence()
-
-KERNEL_SOURCE = "linux-source-"
-"""What the names of packages begin with whose licence is Linux's: to read them takes long."""
 
 
 def artifact_ref(step: Step, name: str) -> str:
@@ -53,7 +48,8 @@ class Collection:
         self.session, self.project = session, session.project
         self.parts: dict[str, Part] = {}
         self.links: set[Link] = set()
-        self.facts: dict[tuple[Package, bool], Facts] = {}
+        self.facts: dict[Package, Facts] = {}
+        self.licences = licence_lock.read(self.project)
 
     def add(self, part: Part) -> str:
         """Take a part, and return its ref."""
@@ -123,7 +119,7 @@ class Collection:
         for package in container.packages:
             self.link(self.add(own), Relation.CONTAINS, self.add(self.package(package, tool=True)))
 
-    def package(self, package: Package, licence: Licence = UNKNOWN, origin: str = "", *, tool: bool) -> Part:
+    def package(self, package: Package, origin: str = "", *, tool: bool) -> Part:
         """Return the part that a locked package is."""
         purl = purl_of(package, self.project.manifest.debian)
         return Part(
@@ -134,7 +130,7 @@ class Collection:
             DEBIAN,
             package.sha256,
             size=package.size,
-            licence=licence,
+            licence=self.licences[package.sha256],
             purl=purl,
             origin=origin,
             tool=tool,
@@ -143,17 +139,13 @@ class Collection:
     def used_package(self, package: Package, among: Iterable[Package]) -> str:
         """Take a package of which something is in an artifact, with what was linked into it; return its ref.
 
-        `among` are the packages of its lock, of which one may have its licence.
+        `among` are the packages of its lock.
         """
-        if package.name.startswith(KERNEL_SOURCE):
-            return self.add(self.package(package, licences.LINUX, tool=False))
-        others = {each.name: each for each in among}
         facts = self.facts_of(package)
-        licence = self.licence_of(package, others)
-        source = " ".join(facts.source)
-        ref = self.add(self.package(package, licence, f"built from Debian's source {source}", tool=False))
+        origin = f"built from Debian's source {' '.join(facts.source)}"
+        ref = self.add(self.package(package, origin, tool=False))
         for name, version in facts.linked:
-            self.link(ref, Relation.STATIC_LINK, self._source(name, version, others))
+            self.link(ref, Relation.STATIC_LINK, self._source(name, version, among))
         return ref
 
     def of_packages(self, step: Step, ref: str, relation: Relation, names: str) -> None:
@@ -163,22 +155,11 @@ class Collection:
             if re.fullmatch(names, package.name):
                 self.link(ref, relation, self.used_package(package, among))
 
-    def licence_of(self, package: Package, others: Mapping[str, Package]) -> Licence:
-        """Return a package's licences, which may be written down in one of `others`, by their names."""
-        facts = self.facts_of(package)
-        if not facts.copyright and facts.documented_by in others:
-            package = others[facts.documented_by]
-            facts = self.facts_of(package)
-        return licences.of_debian(facts.copyright, package.name) if facts.copyright else UNKNOWN
-
-    def facts_of(self, package: Package, *, with_files: bool = False) -> Facts:
-        """Return what a package says of itself; see `deb_facts`."""
-        if (package, True) in self.facts:
-            return self.facts[package, True]
-        if (package, with_files) not in self.facts:
-            path = self.fetched(package)
-            self.facts[package, with_files] = deb_facts.read(path, package.name, with_files=with_files)
-        return self.facts[package, with_files]
+    def facts_of(self, package: Package) -> Facts:
+        """Return what a package is made of."""
+        if package not in self.facts:
+            self.facts[package] = deb_facts.facts(self.fetched(package), package.name)
+        return self.facts[package]
 
     def fetched(self, package: Package) -> Path:
         """Return where a package lies, fetched if need be."""
@@ -187,11 +168,14 @@ class Collection:
         session = self.session
         return download([package], session.project.sources(), session.store, lambda *_: None)[0]
 
-    def _source(self, name: str, version: str, others: Mapping[str, Package]) -> str:
-        """Take a source package of which code was linked into another one; return its ref."""
+    def _source(self, name: str, version: str, others: Iterable[Package]) -> str:
+        """Take a source package of which code was linked into another one; return its ref.
+
+        Its licences are those of a package among `others` that was built from it.
+        """
         purl = PackageURL("deb", "debian", name, version, {"arch": "source"}).to_string()
-        built = (each for each in others.values() if self.facts_of(each).source == (name, version))
-        licence = next((self.licence_of(each, others) for each in built), UNKNOWN)
+        built = (each for each in others if self.facts_of(each).source == (name, version))
+        licence = next((self.licences[each.sha256] for each in built), Licence())
         origin = "linked into a package, as its Built-Using says"
         return self.add(
             Part(purl, Kind.SOURCE, name, version, DEBIAN, licence=licence, purl=purl, origin=origin)

@@ -17,7 +17,7 @@ from pipeline.formats.initramfs import read_initramfs
 from pipeline.formats.iso9660 import read_iso9660
 from pipeline.formats.iso9660_directory import contents as iso_contents
 from pipeline.plan.step import LockedPackage, Output, Source, Step, distinct
-from pipeline.release.bom import licences, programs
+from pipeline.release.bom import deb_facts, licences, programs
 from pipeline.release.bom.collection import Collection, artifact_ref, container_ref
 from pipeline.release.bom.components import Contents, Kind, Licence, Part, Relation, sorted_contents
 from pipeline.steps import compare_kernels, hardening, initramfs, iso, kernel, packages, rust, uki
@@ -32,7 +32,8 @@ def collect(session: Session, names: Mapping[tuple[str, str], str]) -> Contents:
     """Return what is in everything that the steps of a checkout have made for people.
 
     `names` are what files are called in a release, by step and output; others are called like the output.
-    Raises PipelineError for a step that has not been made, or a program that does not say what it is of.
+    Raises PipelineError for a step that has not been made, a program that does not say what it is of, and a
+    package whose licences are not written down.
     """
     found = Collection(session)
     steps = distinct(step for steps in session.images.values() for step in steps)
@@ -110,7 +111,7 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
     locked = _set_packages(step)
     known: dict[tuple[str, str], Package] = {}  # by digest and path, and by digest alone
     for package in locked:
-        for digest, path in sorted(found.facts_of(package, with_files=True).files):
+        for digest, path in sorted(deb_facts.files(found.fetched(package))):
             known.setdefault((digest, path), package)
             known.setdefault((digest, ""), package)
     made = {

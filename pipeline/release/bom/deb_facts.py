@@ -1,9 +1,9 @@
-"""What a Debian package says of itself beyond its name: its source, what was linked into it, its licences."""
+"""What a Debian package says beyond its name: its source, what was linked into it, its licences and files."""
 
 import hashlib
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from pipeline.debian import deb
 
@@ -15,43 +15,61 @@ COPYRIGHT_LIMIT = 4 << 20  # bytes
 
 @dataclass(frozen=True)
 class Facts:
-    """`source` is the source package's name and version, `linked` are those of which it has code in it.
-
-    `copyright` is its debian/copyright; where that is another package's, `documented_by` names that one.
-    `files` are the SHA-256 of its files but empty ones, and their paths without `usr/`, which all are below.
-    """
+    """`source` is the source package's name and version, `linked` are those of which it has code in it."""
 
     source: tuple[str, str]
     linked: tuple[tuple[str, str], ...]
-    copyright: bytes
-    documented_by: str = ""
-    files: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
 
-def read(path: Path, name: str, *, with_files: bool) -> Facts:
-    """Read the package `name`; of its files only if `with_files`, as that is most of the work.
+@dataclass(frozen=True)
+class Documents:
+    """`copyright` is a package's debian/copyright, or `elsewhere` the name of the package that has it.
 
-    Specification: deb-control(5), Debian Policy 7.8 and 12.5. Raises FormatError for what is no package.
+    `source` is the source package's name.
+    """
+
+    source: str
+    copyright: bytes = b""
+    elsewhere: str = ""
+
+
+def facts(path: Path, name: str) -> Facts:
+    """Read what the package `name` is made of (deb-control(5), Debian Policy 7.8).
+
+    Raises FormatError for what is no package, as all functions here.
     """
     control = deb.control(path)
     said = re.match(r"(\S+)(?: \((.+)\))?$", control.get("source", name))
     source, version = said.groups() if said else (name, None)
     version = version or REBUILT.sub("", control.get("version", ""))
     built = ", ".join(control.get(each, "") for each in ("built-using", "static-built-using"))
-    found, documented_by, files = b"", "", set[tuple[str, str]]()
+    linked = tuple((match[1], match[2]) for match in RELATION.finditer(built))
+    return Facts((source, version), linked)
+
+
+def documents(path: Path, name: str) -> Documents:
+    """Read the debian/copyright of the package `name` (Debian Policy 12.5): most of the package, often."""
+    source, _ = facts(path, name).source
     with deb.open_archive(path) as archive:
         for member in archive:
             match = COPYRIGHT.fullmatch(member.name)
-            file = archive.extractfile(member) if member.isreg() else None
-            if match and match[1] == name:
-                if match[2] and file:
-                    found = file.read(COPYRIGHT_LIMIT)
-                elif member.issym():
-                    documented_by = member.linkname.rstrip("/").rpartition("/")[2]
-            elif file and with_files and member.size:
+            if match is None or match[1] != name:
+                continue
+            if member.issym():
+                target = PurePosixPath(member.linkname)
+                return Documents(source, elsewhere=(target.parent if match[2] else target).name)
+            if match[2] and member.isreg() and (file := archive.extractfile(member)):
+                return Documents(source, file.read(COPYRIGHT_LIMIT))
+    return Documents(source)
+
+
+def files(path: Path) -> frozenset[tuple[str, str]]:
+    """Return SHA-256 and path of each file of a package but empty ones; paths are without `usr/`."""
+    found = set()
+    with deb.open_archive(path) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isreg() and member.size else None
+            if file:
                 place = member.name.removeprefix("./").removeprefix("usr/")
-                files.add((hashlib.file_digest(file, "sha256").hexdigest(), place))  # type: ignore[arg-type]
-            if (found or documented_by) and not with_files:
-                break
-    linked = tuple((match[1], match[2]) for match in RELATION.finditer(built))
-    return Facts((source, version), linked, found, documented_by, frozenset(files))
+                found.add((hashlib.file_digest(file, "sha256").hexdigest(), place))  # type: ignore[arg-type]
+    return frozenset(found)

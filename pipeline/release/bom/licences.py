@@ -4,6 +4,7 @@ What is not certainly a licence of SPDX's list becomes a LicenseRef with its tex
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,13 +26,17 @@ LINUX = Licence("GPL-2.0-only WITH Linux-syscall-note")
 """Linux, COPYING."""
 
 
-def of_debian(copyright_file: bytes, package: str) -> Licence:
+REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+
+
+def of_debian(copyright_file: bytes, source: str) -> Licence:
     """Return the licences of all files of a package, as its debian/copyright says.
 
-    One that machines cannot read is a single LicenseRef, whose text it is.
+    One that machines cannot read is a single LicenseRef, whose text it is, called like the source package.
     """
     from debian.copyright import Copyright, Error
 
+    logging.getLogger("debian.copyright").setLevel(logging.ERROR)  # it warns of what it puts right
     text = copyright_file.decode("utf-8", "replace")
     try:
         said = Copyright(text.splitlines(keepends=True), strict=False)
@@ -39,7 +44,7 @@ def of_debian(copyright_file: bytes, package: str) -> Licence:
     except (Error, ValueError):
         found, alone = [], []
     if not found:
-        name = _reference(f"{package}-copyright", text)
+        name = _reference(f"{source}-copyright", text)
         return Licence(name, ((name, text),))
     texts = {each.synopsis: each.text for each in (*found, *alone) if each.text}
     terms, references = set(), dict[str, str]()
@@ -104,7 +109,27 @@ def _name(name: str, texts: Mapping[str, str], references: dict[str, str]) -> st
 def _reference(name: str, text: str) -> str:
     """Return the name of a text, which no other text has."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-") or "licence"
-    return f"LicenseRef-{plain[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"LicenseRef-{plain[:60]}-{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def references(expression: str) -> list[str]:
+    """Return the names of texts in an expression, each once."""
+    return sorted({*REFERENCE.findall(expression)})
+
+
+def is_text(reference: str, text: str | None) -> bool:
+    """Tell whether a text is the one of a name."""
+    return text is not None and reference.endswith(f"-{_digest(text)}")
+
+
+def terms(expression: str) -> set[str]:
+    """Return what all holds of a package, for people: texts by their names alone."""
+    plain = REFERENCE.sub(lambda match: match[0].rpartition("-")[0], expression)
+    return set(re.split(r" AND (?![^(]*\))", plain))
 
 
 def of_crate(said: str) -> Licence:

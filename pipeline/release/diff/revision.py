@@ -20,6 +20,7 @@ from pipeline.formats.fields import open_image
 from pipeline.inspection.open import guarded
 from pipeline.project import git, manifest, outputs
 from pipeline.project.outputs import Outputs
+from pipeline.release.bom import licence_lock
 from pipeline.release.diff.image_parts import image_side
 from pipeline.release.diff.side import Component, Kernel, Side, Stored, with_images
 from pipeline.store.cache import Blob, Store
@@ -198,7 +199,7 @@ def _packages(revision: Revision, untold: list[str]) -> dict[str, Component]:
     start, end = LOCK.split(".", 1)
     found: list[tuple[str, str, str]] = []
     for path, text in revision.some(start, f".{end}"):
-        if path == outputs.PATH:
+        if path in (outputs.PATH, licence_lock.PATH):
             continue
         kind: type[AnyLock] = SetLock if '\n  "set": ' in text else Lock
         read = _json(kind, path, text, untold)

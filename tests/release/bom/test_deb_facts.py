@@ -1,20 +1,21 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.release.bom.deb_facts import Facts, read
-from tests.fixtures.deb import deb, link
+from pipeline.release.bom.deb_facts import Documents, Facts, documents, facts, files
+from tests.fixtures.deb import Member, deb, link
 
 TOOL = ("./usr/bin/toy", b"toy", 0o755)
-DIGEST = hashlib.sha256(b"toy").hexdigest()
+OWN = ("./usr/share/doc/toy/copyright", b"mine")
 
 
-def facts(tmp_path: Path, said: str = "", *members: object, with_files: bool = False) -> Facts:
+def toy(tmp_path: Path, said: str = "", *members: Member) -> Path:
     path = tmp_path / "toy.deb"
-    path.write_bytes(deb([TOOL, *members], said=f"Package: toy\nVersion: 1-2+b3\n{said}"))  # type: ignore[list-item]
-    return read(path, "toy", with_files=with_files)
+    path.write_bytes(deb([TOOL, *members], said=f"Package: toy\nVersion: 1-2+b3\n{said}"))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -26,33 +27,43 @@ def facts(tmp_path: Path, said: str = "", *members: object, with_files: bool = F
     ],
 )
 def test_the_source_package(tmp_path: Path, said: str, source: tuple[str, str]) -> None:
-    assert facts(tmp_path, said).source == source
+    path = toy(tmp_path, said)
+    assert facts(path, "toy") == Facts(source, ())
+    assert documents(path, "toy") == Documents(source[0])
 
 
 def test_what_was_linked_into_it(tmp_path: Path) -> None:
     said = "Built-Using: glibc (= 2.41-1), a+b (= 1:2~3)\nStatic-Built-Using: rustc (= 1.90)\n"
-    assert facts(tmp_path, said).linked == (("glibc", "2.41-1"), ("a+b", "1:2~3"), ("rustc", "1.90"))
+    found = facts(toy(tmp_path, said), "toy")
+    assert found.linked == (("glibc", "2.41-1"), ("a+b", "1:2~3"), ("rustc", "1.90"))
 
 
-def test_its_copyright_or_who_has_it(tmp_path: Path) -> None:
-    own = ("./usr/share/doc/toy/copyright", b"mine")
-    assert facts(tmp_path, "", own) == Facts(("toy", "1-2"), (), b"mine")
-    assert facts(tmp_path, "", ("./usr/share/doc/other/copyright", b"theirs")).copyright == b""
-    assert facts(tmp_path, "", link("./usr/share/doc/toy", "../doc/toys/")).documented_by == "toys"
+@pytest.mark.parametrize(
+    ("member", "found"),
+    [
+        (OWN, Documents("toy", b"mine")),
+        (("./usr/share/doc/other/copyright", b"theirs"), Documents("toy")),
+        (("./usr/share/doc/toy/README", b"read me"), Documents("toy")),
+        (link("./usr/share/doc/toy", "../doc/toys/"), Documents("toy", elsewhere="toys")),
+        (link("./usr/share/doc/toy/copyright", "../toys/copyright"), Documents("toy", elsewhere="toys")),
+        (link("./usr/share/doc/toy/copyright", "./usr/bin/toy", hard=True), Documents("toy")),
+    ],
+    ids=["own", "another's", "another-file", "linked-folder", "linked-file", "hard-link"],
+)
+def test_its_copyright_or_who_has_it(tmp_path: Path, member: Member, found: Documents) -> None:
+    assert documents(toy(tmp_path, "", member), "toy") == found
 
 
 def test_its_files(tmp_path: Path) -> None:
-    own = ("./usr/share/doc/toy/copyright", b"mine")
-    after = ("./usr/share/toy", b"data")
-    empty = ("./etc/empty", b"")
-    assert facts(tmp_path, "", own, after).files == frozenset()
-    found = facts(tmp_path, "", own, after, empty, with_files=True)
-    data = hashlib.sha256(b"data").hexdigest()
-    assert found.files == {(DIGEST, "bin/toy"), (data, "share/toy")}
-    assert found.copyright == b"mine"
+    found = files(toy(tmp_path, "", OWN, ("./usr/share/toy", b"data"), ("./etc/empty", b"")))
+    wanted = {"bin/toy": b"toy", "share/doc/toy/copyright": b"mine", "share/toy": b"data"}
+    assert found == {(hashlib.sha256(data).hexdigest(), name) for name, data in wanted.items()}
 
 
-def test_no_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "read", [lambda path: facts(path, "toy"), lambda path: documents(path, "toy"), files]
+)
+def test_no_package(tmp_path: Path, read: Callable[[Path], object]) -> None:
     (tmp_path / "toy.deb").write_bytes(b"no")
     with pytest.raises(FormatError, match=r"toy.deb: not a Debian package"):
-        read(tmp_path / "toy.deb", "toy", with_files=True)
+        read(tmp_path / "toy.deb")

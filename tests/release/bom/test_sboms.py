@@ -1,6 +1,7 @@
 """Both bills of materials, by the schemas, validators and checkers that others wrote."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from pipeline.build.session import Session
-from pipeline.release.bom import cyclonedx, spdx
-from pipeline.release.bom.components import Contents
+from pipeline.release.bom import cyclonedx, licence_lock, spdx
+from pipeline.release.bom.components import Contents, Kind, Licence
+from tests.conftest import ROOT
 from tests.fixtures.release_contents import built, collected
 
 
@@ -57,6 +59,20 @@ def test_spdx_has_the_minimum_elements(contents: Contents, tmp_path: Path) -> No
     del without["packages"][0]["supplier"]
     path.write_text(json.dumps(without))
     assert not SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2").compliant
+
+
+def test_the_licences_of_all_locked_packages_are_valid(contents: Contents, tmp_path: Path) -> None:
+    a_tool = next(part for part in contents.parts if part.kind is Kind.DEBIAN and part.tool)
+
+    def saying(licences: Iterable[Licence]) -> Contents:
+        parts = (replace(a_tool, ref=f"{number}", licence=licence) for number, licence in enumerate(licences))
+        return replace(contents, parts=(*contents.parts, *parts))
+
+    found = saying(sorted({*licence_lock.load(ROOT).by_digest().values()}))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(cyclonedx.text_of(found)) is None
+    assert validate_full_spdx_document(parsed(spdx.text_of(found), tmp_path)) == []
+    untold = parsed(spdx.text_of(saying([Licence("LicenseRef-untold")])), tmp_path)
+    assert validate_full_spdx_document(untold) != []
 
 
 def test_both_have_every_part(contents: Contents, tmp_path: Path) -> None:
