@@ -130,5 +130,5 @@ def files(session: Session, step: Step) -> Iterator[Path]:
             case Output(made_by, name):
                 yield from (path for path in published(session, made_by.name)[:1] if path.name == name)
     if step.container is not None:
-        yield session.root / lock.path_of(step.container.container)
+        yield session.root / lock.path_of(step.container.name)
     yield from step.modules().values()

@@ -15,7 +15,7 @@ from pipeline import config
 from pipeline.build.build import run_uncached
 from pipeline.build.builder import Builder
 from pipeline.debian import lock
-from pipeline.debian.lock import AnyLock, Intent, Lock, Package, SetLock
+from pipeline.debian.lock import AnyIntent, AnyLock, Intent, Lock, Package, SetLock
 from pipeline.debian.packages import download, verify
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Step
@@ -88,11 +88,20 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
             "snapshot": project.manifest.debian.snapshot,
             "dates": known_dates(project),
             "trust_mirror": consent.mirror,
-            "wanted": {lock.intent_path_of(name, intents[name]): intents[name].packages for name in names},
+            "wanted": {name: _wanted(name, intents[name]) for name in names},
         },
         run=resolve.resolve,
         network=True,
     )
+
+
+def _wanted(name: str, intent: AnyIntent) -> dict[str, Any]:
+    """Return what `resolve` is told of one lock."""
+    return {
+        "intent": lock.intent_path_of(name, intent),
+        "packages": intent.packages,
+        "architecture": lock.meant_by(name)[1],
+    }
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def resolve_now(
             [f"{name}: there is no containers/{name}.toml, and no roots/{name}.toml" for name in unknown],
             f"known: {known}",
         )
-    names = list(names) or list(project.all_intents)
+    names = project.locks_meant(names)
     with builder.store.scratch() as out, report.step("resolve", "ask apt for exact packages") as line:
         step = _step(project, names, consent)
         log = project.root / "artifacts" / "logs" / "lock.log"
@@ -248,14 +257,16 @@ def lock_for(
     verify(packages, paths)
     if not isinstance(intent, Intent):
         return SetLock(name, intent.digest(), snapshot, packages)
+    container, architecture = lock.meant_by(name)
     draft = Lock(
-        container=name,
+        container=container,
         intent=intent.digest(),
         snapshot=snapshot,
         layer="0" * 64,
         links=intent.links,
         without=intent.without,
         packages=packages,
+        architecture=architecture,
     )
     with builder.store.scratch() as folder:
         return replace(draft, layer=write_layer(draft, paths, folder / "layer.tar"))

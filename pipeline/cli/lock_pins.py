@@ -27,7 +27,8 @@ class Pin:
 def pins(project: Project, names: Sequence[str]) -> Iterator[Pin]:
     """Give the packages of these locks, each once; of all, and the manifest's pins, where none is named."""
     sources = project.sources()
-    locks = [lock for name, lock in project.all_locks.items() if name in names or not names]
+    meant = project.locks_meant(names)
+    locks = [lock for name, lock in project.all_locks.items() if name in meant]
     for package in dict.fromkeys(package for lock in locks for package in lock.packages):
         urls = tuple(source.url(package.archive, package.path) for source in sources)
         yield Pin(f"Debian package {package.name} {package.version}", package.size, urls)

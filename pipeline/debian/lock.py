@@ -9,9 +9,9 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline import config
 from pipeline.config import (
@@ -30,22 +30,36 @@ from pipeline.store.files import write_atomically
 REPOSITORY = "installer-iso"
 """What the names of builder images begin with."""
 
+Architecture = Literal["amd64", "arm64"]
+"""What Debian and container engines both call the machines that containers are locked for."""
+
+AMD64: Architecture = "amd64"
+"""Of what is built: every step that makes bytes runs on it."""
+
+
+def _with_amd64(architectures: tuple[str, ...]) -> tuple[str, ...]:
+    if AMD64 not in architectures:
+        raise ValueError(f"{list(architectures)} lacks {AMD64!r}, on which all is built")
+    return architectures
+
 
 @dataclass(frozen=True)
 class Intent:
     """`containers/<name>.toml`: the packages that a container's work needs.
 
     `links` are symbolic links that maintainer scripts would have made: path to target. `without` are
-    patterns of paths that are left out: large, and of no use in there.
+    patterns of paths that are left out: large, and of no use in there. There is a lock for each of
+    `architectures`.
     """
 
     summary: Text
     packages: tuple[DebianPackage, ...]
     links: dict[RelativePath, Text] = field(default_factory=dict)
     without: tuple[RelativePath, ...] = ()
+    architectures: Annotated[tuple[Architecture, ...], AfterValidator(_with_amd64)] = (AMD64,)
 
     def digest(self) -> str:
-        """Return the SHA-256 of what matters of the intent: not comments, order or layout."""
+        """Return the SHA-256 of what matters to each lock: not comments, order, layout or other locks."""
         return _digest(packages=sorted(self.packages), links=self.links, without=sorted(self.without))
 
 
@@ -76,6 +90,11 @@ class Package:
     size: Annotated[int, Field(gt=0)]
     sha256: Sha256
 
+    @property
+    def architecture(self) -> str:
+        """What it is for, by its file's name: an architecture of Debian, or `all`."""
+        return self.path.removesuffix(".deb").rpartition("_")[2]
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -93,6 +112,12 @@ class Lock:
     without: tuple[RelativePath, ...]
     packages: tuple[Package, ...]
     indices: dict[Text, Timestamp] = field(default_factory=dict)
+    architecture: Architecture = AMD64
+
+    @property
+    def name(self) -> str:
+        """What the lock is called, see `name_of`."""
+        return name_of(self.container, self.architecture)
 
     @property
     def epoch(self) -> int:
@@ -130,20 +155,33 @@ AnyLock = Lock | SetLock
 LockT = TypeVar("LockT", Lock, SetLock)
 
 
+def name_of(container: str, architecture: str) -> str:
+    """Return what a container's lock for an architecture is called: `boot`, or `boot.arm64`."""
+    return container if architecture == AMD64 else f"{container}.{architecture}"
+
+
+def meant_by(name: str) -> tuple[str, Architecture]:
+    """Return of which container, or set, a lock of this name is, and for which architecture."""
+    for architecture in get_args(Architecture):
+        if name.endswith(f".{architecture}"):
+            return name.removesuffix(f".{architecture}"), architecture
+    return name, AMD64
+
+
 def path_of(name: str) -> str:
     """Return the path of the lock of a container, or of a set, below the repository."""
     return f"manifests/{name}.lock.json"
 
 
 def intent_path_of(name: str, intent: AnyIntent) -> str:
-    """Return the path of an intent below the repository."""
-    return f"{'containers' if isinstance(intent, Intent) else 'roots'}/{name}.toml"
+    """Return the path of the intent of the lock `name` below the repository."""
+    return f"{'containers' if isinstance(intent, Intent) else 'roots'}/{meant_by(name)[0]}.toml"
 
 
 def mismatches(lock: AnyLock, name: str, intent: AnyIntent, snapshot: str) -> list[str]:
     """Return why `lock` is not that of `name` with this intent and snapshot, as sentences; none if it is."""
     path = path_of(name)
-    kind, said = ("container", lock.container) if isinstance(lock, Lock) else ("set", lock.set)
+    kind, said = ("container", lock.name) if isinstance(lock, Lock) else ("set", lock.set)
     found = []
     if said != name:
         found.append(f"{path}: {kind}: {said!r} is not {name!r}")
@@ -161,14 +199,20 @@ def _not_of(lock: AnyLock, intent: AnyIntent) -> list[str]:
     names = [package.name for package in lock.packages]
     found = [f"packages: {name!r} is missing" for name in intent.packages if name not in names]
     found += [f"packages: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    wanted = lock.architecture if isinstance(lock, Lock) else AMD64
+    found += [
+        f"packages: {package.name!r} is for {package.architecture}, not for {wanted}"
+        for package in lock.packages
+        if package.architecture not in (wanted, "all")
+    ]
     if isinstance(lock, SetLock) or isinstance(intent, SetIntent):
         return found
-    for what, said, wanted in (
+    for what, said, meant in (
         ("links", lock.links, intent.links),
         ("without", sorted(lock.without), sorted(intent.without)),
     ):
-        if said != wanted:
-            found.append(f"{what}: {said!r} is not {wanted!r}")
+        if said != meant:
+            found.append(f"{what}: {said!r} is not {meant!r}")
     return found
 
 
@@ -177,6 +221,8 @@ def text_of(lock: AnyLock) -> str:
     data = dict(vars(lock))
     if not lock.indices:
         del data["indices"]
+    if data.get("architecture") == AMD64:
+        del data["architecture"]
     packages = [json.dumps(vars(package)) for package in data.pop("packages")]
     head = json.dumps(data, indent=2).removesuffix("\n}")
     return f'{head},\n  "packages": [\n    ' + ",\n    ".join(packages) + "\n  ]\n}\n"

@@ -70,13 +70,13 @@ def verify(packages: Sequence[Package], paths: Sequence[Path]) -> None:
     for package, path in zip(packages, paths, strict=True):
         said = control(path)
         for field, wanted in (
-            ("package", (package.name,)),
-            ("version", (package.version,)),
-            ("architecture", ("amd64", "all")),
+            ("package", package.name),
+            ("version", package.version),
+            ("architecture", package.architecture),
         ):
-            if said.get(field) not in wanted:
+            if said.get(field) != wanted:
                 raise PipelineError(
                     f"Debian package {package.name} {package.version}: its control file says "
-                    f"{field.capitalize()}: {said.get(field)!r}, not {' or '.join(wanted)}",
+                    f"{field.capitalize()}: {said.get(field)!r}, not {wanted}",
                     "the lock names another package's file: restore it from the repository's history",
                 )

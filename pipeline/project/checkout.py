@@ -2,14 +2,14 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline import config
 from pipeline.debian import lock, mirrors
-from pipeline.debian.lock import AnyIntent, AnyLock, Intent, Lock, LockT, SetIntent, SetLock
+from pipeline.debian.lock import AMD64, AnyIntent, AnyLock, Intent, Lock, LockT, SetIntent, SetLock
 from pipeline.errors import ConfigError
 from pipeline.project import crates, engine, manifest, product, versions
 from pipeline.project.manifest import Manifest
@@ -33,9 +33,10 @@ def copy_sources(root: Path, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout: `root` is its folder; the mappings are by name (of recipe, container or package set).
+    """A checkout: `root` is its folder; the mappings are by name: of recipes, and of locks.
 
-    `all_intents` are what `./doit lock` resolves: containers, then package sets; no two have one name.
+    `all_intents` are what `./doit lock` resolves: containers, for each architecture they are wanted for, then
+    package sets; no two have one name.
     """
 
     root: Path
@@ -61,12 +62,29 @@ class Project:
         debian = self.manifest.debian
         return mirrors.sources(debian.snapshot_url, debian.snapshot, debian.mirror)
 
-    def lock_of(self, container: str) -> Lock:
+    def lock_of(self, container: str, architecture: str = AMD64) -> Lock:
         """Return a container's lock. Raises ConfigError where intent or lock are not there."""
-        if container not in self.locks:
-            mistake = f"{lock.path_of(container)}: no such file"
-            raise ConfigError([mistake], f"run `./doit lock {container}`")
-        return self.locks[container]
+        name = lock.name_of(container, architecture)
+        if name in self.locks:
+            return self.locks[name]
+        intent = self.all_intents.get(container)
+        if isinstance(intent, Intent) and architecture not in intent.architectures:
+            known = ", ".join(intent.architectures)
+            where = f"{lock.intent_path_of(container, intent)}: architectures"
+            raise ConfigError(
+                [f"{where}: {architecture!r}, the container engine's, is none of {known}"],
+                f"add it and run `./doit lock {container}`, or set DOCKER_HOST to an engine on one of those",
+            )
+        raise ConfigError([f"{lock.path_of(name)}: no such file"], f"run `./doit lock {name}`")
+
+    def locks_meant(self, names: Sequence[str]) -> list[str]:
+        """Return the names of the locks that these mean: a container's are those for all its architectures.
+
+        No name means all of all. A name that means none is returned as it is.
+        """
+        known = list(self.all_intents)
+        meant = ((name, *(one for one in known if lock.meant_by(one)[0] == name)) for name in names)
+        return list(dict.fromkeys(one for some in meant for one in some)) or known
 
 
 def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> list[str]:
@@ -151,6 +169,15 @@ def _names(found: Iterable[Path], where: str, mistakes: list[str]) -> list[str]:
     return good
 
 
+def _for_each_architecture(intents: Mapping[str, Intent]) -> dict[str, Intent]:
+    """Return the intents by the names of the locks that they want."""
+    return {
+        lock.name_of(container, architecture): intent
+        for container, intent in intents.items()
+        for architecture in intent.architectures
+    }
+
+
 def _recipes(root: Path, pins: Manifest | None, mistakes: list[str]) -> dict[str, Recipe]:
     recipes = {}
     folders = (path.parent for path in (root / "recipes").glob("*/recipe.toml"))
@@ -172,6 +199,11 @@ def _intents(kind: type[IntentT], root: Path, folder: str, mistakes: list[str]) 
     paths = {
         name: f"{folder}/{name}.toml" for name in _names((root / folder).glob("*.toml"), folder, mistakes)
     }
+    mistakes += [
+        f"{folder}/: {name!r} ends in an architecture, as locks do"
+        for name in paths
+        if lock.meant_by(name)[0] != name
+    ]
     read = {name: config.read(kind, root / path, path, mistakes) for name, path in paths.items()}
     return {name: intent for name, intent in read.items() if intent is not None}
 
@@ -199,7 +231,7 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
     mistakes: list[str] = []
     pins = config.read(Manifest, root / manifest.PATH, manifest.PATH, mistakes)
     recipes = _recipes(root, pins, mistakes)
-    intents = _intents(Intent, root, "containers", mistakes)
+    intents = _for_each_architecture(_intents(Intent, root, "containers", mistakes))
     sets = _intents(SetIntent, root, "roots", mistakes)
     mistakes += [
         f"roots/{name}.toml: a container is called {name!r}, too" for name in sets if name in intents

@@ -18,8 +18,8 @@ from pipeline.steps.runner import Context
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 APT_CONF = """\
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architecture "%(native)s";
+APT::Architectures { %(architectures)s };
 APT::Install-Recommends "false";
 Acquire::ForceHash "SHA256";
 Acquire::Languages "none";
@@ -181,18 +181,34 @@ def _doubt(ctx: Context, source: Source, dates: Mapping[str, str]) -> str:
     return ""
 
 
-def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> tuple[Source, dict[str, str]]:
+def apt_config(ctx: Context, architectures: Sequence[str], *, dated: bool) -> dict[str, str]:
+    """Write a configuration of apt for a machine of the first architecture; return what names it to apt.
+
+    `dated`: old indices are as good as new ones.
+    """
+    path = ctx.work / f"{'-'.join(architectures)}.conf"
+    conf = APT_CONF % {
+        "native": architectures[0],
+        "architectures": " ".join(f'"{each}";' for each in architectures),
+        "work": ctx.work,
+        "ca": ctx.inputs["ca.pem"],
+        "valid_until": "false" if dated else "true",
+    }
+    path.write_text(conf)
+    return {"APT_CONFIG": str(path)}
+
+
+def _update(ctx: Context, architectures: Sequence[str]) -> tuple[Source, dict[str, str]]:
     """Fetch the indices from the first source that has the snapshot's, well signed; return it and dates.
 
     A newer index names packages that the snapshot does not hold, an older one hides what was mended.
     """
     reasons = []
+    sources: Sequence[Source] = ctx.params["sources"]
     archives = ctx.params["archives"]
     for source in sources:
         (ctx.work / "sources.list").write_text(sources_list(source["urls"], archives))
-        valid_until = "false" if source["dated"] else "true"
-        conf = APT_CONF % {"work": ctx.work, "ca": ctx.inputs["ca.pem"], "valid_until": valid_until}
-        (ctx.work / "apt.conf").write_text(conf)
+        env = apt_config(ctx, architectures, dated=source["dated"])
         try:
             ctx.run(["apt-get", "update", "--error-on=any"], env=env)
             dates = index_dates(ctx.work / "state/lists", source["urls"], archives)
@@ -211,31 +227,36 @@ def _update(ctx: Context, sources: Sequence[Source], env: Mapping[str, str]) -> 
 
 
 def resolve(ctx: Context) -> None:
-    """Write `<name>.json`, a list of packages, for each of `params.wanted` (an intent's path to packages).
+    """Write `<name>.json`, a list of packages, for each of `params.wanted`.
 
-    `DATES` gets the dates of the indices. Parameters: `sources`, `archives` and `snapshot`; `dates`, where
-    locks of this snapshot have them; `trust_mirror`, to believe a mirror that nobody can vouch for.
+    That maps a name to `packages`, the `architecture` of the machine that has them, and the path of the
+    `intent` for messages. `DATES` gets the dates of the indices. Parameters: `sources`, `archives` and
+    `snapshot`; `dates`, where locks of this snapshot have them; `trust_mirror`, to believe a mirror that
+    nobody can vouch for.
     """
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (ctx.work / folder).mkdir(parents=True)
-    env = {"APT_CONFIG": str(ctx.work / "apt.conf")}
-    source, dates = _update(ctx, ctx.params["sources"], env)
+    wanted = ctx.params["wanted"]
+    source, dates = _update(ctx, sorted({each["architecture"] for each in wanted.values()}))
     ctx.note(f"resolving against {source['origin']}")
     (ctx.out / DATES).write_text(json.dumps(dates))
-    for intent, packages in ctx.params["wanted"].items():
+    for name, each in wanted.items():
+        # Of one architecture alone: apt takes from any that it knows what the first one lacks.
+        env = apt_config(ctx, [each["architecture"]], dated=source["dated"])
         try:
-            text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
+            text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *each["packages"]], env=env)
         except PipelineError as error:
-            raise _unknown_packages(intent, error.message) or error from None
-        (ctx.out / f"{Path(intent).stem}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
+            raise _unknown_packages(each["intent"], each["architecture"], error.message) or error from None
+        (ctx.out / f"{name}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
 
 
-def _unknown_packages(intent: str, said: str) -> PipelineError | None:
+def _unknown_packages(intent: str, architecture: str, said: str) -> PipelineError | None:
     """Return the error that tells which packages apt does not know, None where it says something else."""
     if not (names := [first or second for first, second in UNKNOWN.findall(said)]):
         return None
+    unknown = ", ".join(map(repr, names))
     return PipelineError(
-        f"{intent}: packages: {', '.join(map(repr, names))} is in no suite of debian.archives",
+        f"{intent}: packages: {unknown} is in no suite of debian.archives for {architecture}",
         "correct the name, or add the suite that has it to manifests/manifest.toml; "
         "packages.debian.org finds packages by the files in them",
     )

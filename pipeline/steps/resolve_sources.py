@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.steps.resolve import APT_CONF, sources_list
+from pipeline.steps.resolve import apt_config, sources_list
 from pipeline.steps.runner import Context
 
 SOURCE_URI = re.compile(
@@ -22,9 +22,7 @@ def resolve(ctx: Context) -> None:
     """
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (ctx.work / folder).mkdir(parents=True)
-    env, archives = {"APT_CONFIG": str(ctx.work / "apt.conf")}, ctx.params["archives"]
-    conf = APT_CONF % {"work": ctx.work, "ca": ctx.inputs["ca.pem"], "valid_until": "false"}
-    (ctx.work / "apt.conf").write_text(conf)
+    env, archives = apt_config(ctx, ["amd64"], dated=True), ctx.params["archives"]
     found: dict[str, list[dict[str, Any]]] = {}
     wanted = [f"{name}={version}" for name, version in ctx.params["wanted"]]
     for source in ctx.params["sources"]:

@@ -40,10 +40,31 @@ def test_nothing_is_locked_without_the_resolver(tmp_path: Path) -> None:
 def test_containers_and_sets_are_resolved_at_once(tmp_path: Path) -> None:
     step = lock._step(load(checkout.write(tmp_path)), ["imager", "initramfs"], Consent())
     assert step.params["wanted"] == {
-        "containers/imager.toml": ("coreutils", "xorriso"),
-        "roots/initramfs.toml": ("busybox-static",),
+        "imager": {
+            "intent": "containers/imager.toml",
+            "packages": ("coreutils", "xorriso"),
+            "architecture": "amd64",
+        },
+        "initramfs": {
+            "intent": "roots/initramfs.toml",
+            "packages": ("busybox-static",),
+            "architecture": "amd64",
+        },
     }
     assert step.outputs == ("dates", "imager.json", "initramfs.json")
+
+
+def test_a_container_is_resolved_for_each_of_its_architectures(tmp_path: Path) -> None:
+    found = load(checkout.for_arm64(checkout.write(tmp_path), "imager"))
+    assert found.locks_meant(["imager"]) == ["imager", "imager.arm64"]
+    assert found.locks_meant(["imager.arm64", "rust"]) == ["imager.arm64", "rust"]
+    assert found.locks_meant([]) == list(found.all_intents) == [*found.locks, *found.set_locks]
+    step = lock._step(found, found.locks_meant(["imager"]), Consent())
+    assert step.params["wanted"]["imager.arm64"] == {
+        "intent": "containers/imager.toml",
+        "packages": ("coreutils", "xorriso"),
+        "architecture": "arm64",
+    }
 
 
 def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
@@ -92,6 +113,9 @@ def test_the_lock_names_the_layer_that_its_packages_make(tmp_path: Path, builder
         links={},
     )
     assert made == Lock("imager", intent.digest(), checkout.SNAPSHOT, expected, {}, (), (package,))
+    checkout.for_arm64(found.root, "imager")
+    other = lock.lock_for(load(found.root), builder, "imager.arm64", (package,), Line.silent())
+    assert other == replace(made, architecture="arm64")
 
 
 def test_the_lock_of_a_set_names_its_packages_alone(tmp_path: Path, builder: Builder) -> None:

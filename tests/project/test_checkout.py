@@ -458,6 +458,50 @@ def test_a_container_that_nobody_locked(root: Path) -> None:
     assert str(caught.value) == ("manifests/boot.lock.json: no such file\n  hint: run `./doit lock boot`")
 
 
+def test_a_container_that_is_locked_for_two_architectures(root: Path) -> None:
+    found = load(checkout.for_arm64(root, "imager"))
+    locks = {each: found.lock_of("imager", each) for each in ("amd64", "arm64")}
+    assert {each: lock.architecture for each, lock in locks.items()} == {each: each for each in locks}
+    assert locks["amd64"] == found.lock_of("imager")
+    assert list(found.locks) == ["imager", "imager.arm64", "kernel", "resolver", "rust"]
+    with pytest.raises(ConfigError) as caught:
+        found.lock_of("imager", "riscv64")
+    assert str(caught.value) == (
+        "containers/imager.toml: architectures: 'riscv64', the container engine's, is none of amd64, arm64\n"
+        "  hint: add it and run `./doit lock imager`, or set DOCKER_HOST to an engine on one of those"
+    )
+    with pytest.raises(ConfigError, match=r"^containers/rust.toml: .*, is none of amd64\n"):
+        found.lock_of("rust", "arm64")
+
+
+def test_a_lock_for_an_architecture_that_is_missing(root: Path) -> None:
+    missing = checkout.for_arm64(root, "imager") / "manifests/imager.arm64.lock.json"
+    missing.unlink()
+    assert mistakes(root) == (["manifests/imager.arm64.lock.json: no such file"], RELOCK)
+    with pytest.raises(ConfigError, match=r"run `./doit lock imager.arm64`"):
+        load(root, match_locks=False).lock_of("imager", "arm64")
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ('["amd64", "riscv64"]', "architectures.1: 'riscv64' is not 'amd64' or 'arm64'"),
+        ('["arm64"]', "architectures: ['arm64'] lacks 'amd64', on which all is built"),
+        ('"arm64"', "architectures: 'arm64' is not a list"),
+    ],
+)
+def test_architectures_that_nobody_knows(root: Path, listed: str, said: str) -> None:
+    with (root / INTENT).open("a") as file:
+        file.write(f"architectures = {listed}\n")
+    assert f"{INTENT}: {said}" in mistakes(root)[0]
+
+
+@pytest.mark.parametrize("folder", ["containers", "roots"])
+def test_what_is_called_like_a_lock_for_an_architecture(root: Path, folder: str) -> None:
+    shutil.copy(root / INTENT, root / folder / "x.arm64.toml")
+    assert f"{folder}/: 'x.arm64' ends in an architecture, as locks do" in mistakes(root)[0]
+
+
 def test_a_lock_of_another_container_in_its_place(root: Path) -> None:
     shutil.copy(root / lock.path_of("kernel"), root / LOCK)
     assert mistakes(root)[0] == [f"{LOCK}: container: 'kernel' is not 'imager'", STALE]

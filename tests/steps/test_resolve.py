@@ -81,6 +81,10 @@ STAMP = "20261121T000000Z"
 DATES = {"debian/trixie": STAMP, "debian/trixie-updates": STAMP, "debian-security/trixie-security": STAMP}
 
 
+def wanted(intent: str, *packages: str, architecture: str = "amd64") -> dict[str, object]:
+    return {"intent": intent, "packages": packages, "architecture": architecture}
+
+
 def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, **params: object) -> Played:
     """A resolver whose snapshot archive is out of reach, but for apt."""
 
@@ -115,7 +119,10 @@ def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, 
             "snapshot": STAMP,
             "dates": DATES,
             "trust_mirror": False,
-            "wanted": {"containers/kernel.toml": ["make", "gcc"], "roots/base.toml": ["expat"]},
+            "wanted": {
+                "kernel": wanted("containers/kernel.toml", "make", "gcc"),
+                "base": wanted("roots/base.toml", "expat"),
+            },
         }
         | params,
     )
@@ -129,14 +136,37 @@ def test_each_intent_is_resolved_against_the_first_good_index(tmp_path: Path) ->
     ctx = context(tmp_path)
     resolve.resolve(ctx)
     assert ctx.calls == [UPDATE, [*INSTALL, "make", "gcc"], [*INSTALL, "expat"]]
-    assert ctx.envs == [{"APT_CONFIG": f"{ctx.work}/apt.conf"}] * 3
+    assert ctx.envs == [{"APT_CONFIG": f"{ctx.work}/amd64.conf"}] * 3
     assert ctx.notes == ["resolving against mirror"]
     assert json.loads((ctx.out / "kernel.json").read_text()) == PACKAGES
     assert json.loads((ctx.out / "base.json").read_text()) == PACKAGES[1:]
     assert json.loads((ctx.out / "dates").read_text()) == DATES
-    conf = (ctx.work / "apt.conf").read_text()
+    conf = (ctx.work / "amd64.conf").read_text()
+    assert conf.startswith('APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n')
     assert 'Acquire::Check-Valid-Until "true";' in conf
     assert f'Acquire::https::CaInfo "{ctx.inputs["ca.pem"]}";' in conf
+
+
+def test_each_architecture_is_resolved_alone_against_one_index(tmp_path: Path) -> None:
+    both = {
+        name: wanted("containers/boot.toml", "gcc", architecture=architecture)
+        for name, architecture in (("boot", "amd64"), ("boot.arm64", "arm64"))
+    }
+    ctx = context(tmp_path, wanted=both)
+    resolve.resolve(ctx)
+    assert ctx.calls == [UPDATE, [*INSTALL, "gcc"], [*INSTALL, "gcc"]]
+    assert [Path(env["APT_CONFIG"]).name for env in ctx.envs] == [
+        "amd64-arm64.conf",
+        "amd64.conf",
+        "arm64.conf",
+    ]
+    architectures = [Path(env["APT_CONFIG"]).read_text().splitlines()[:2] for env in ctx.envs]
+    assert architectures == [
+        ['APT::Architecture "amd64";', 'APT::Architectures { "amd64"; "arm64"; };'],
+        ['APT::Architecture "amd64";', 'APT::Architectures { "amd64"; };'],
+        ['APT::Architecture "arm64";', 'APT::Architectures { "arm64"; };'],
+    ]
+    assert {path.name for path in ctx.out.iterdir()} == {"dates", "boot.json", "boot.arm64.json"}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +174,7 @@ def test_each_intent_is_resolved_against_the_first_good_index(tmp_path: Path) ->
     [
         (
             "E: Unable to locate package gcx\nE: Package 'awk' has no installation candidate",
-            "roots/base.toml: packages: 'gcx', 'awk' is in no suite of debian.archives",
+            "roots/base.toml: packages: 'gcx', 'awk' is in no suite of debian.archives for amd64",
         ),
         ("E: Unmet dependencies", "apt-get failed with status 100:\nE: Unmet dependencies"),
     ],
@@ -168,7 +198,7 @@ def test_the_next_source_when_the_first_has_no_good_index(tmp_path: Path) -> Non
     ctx = context(tmp_path, refusing=("http://m/",))
     resolve.resolve(ctx)
     assert ctx.notes == ["resolving against snapshot"]
-    assert 'Acquire::Check-Valid-Until "false";' in (ctx.work / "apt.conf").read_text()
+    assert 'Acquire::Check-Valid-Until "false";' in (ctx.work / "amd64.conf").read_text()
 
 
 def refused(ctx: Played) -> list[str]:

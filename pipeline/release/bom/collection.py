@@ -35,7 +35,7 @@ def container_ref(container: Lock) -> str:
 
 def purl_of(package: Package, debian: Debian) -> str:
     """Return the package URL of a locked package; its file's name says for which architecture it is."""
-    arch = {"arch": package.path.removesuffix(".deb").rpartition("_")[2]}
+    arch = {"arch": package.architecture}
     suites = debian.archives.get(package.archive, ())
     distribution = {"distro": suites[0].partition("-")[0]} if suites else {}
     return PackageURL("deb", "debian", package.name, package.version, arch | distribution).to_string()
