@@ -111,7 +111,7 @@ def _cold(session: Session, image: str) -> Iterator[Figure]:
     kernels = [each.name for each in session.images[image] if each.name.startswith("kernel:")]
     engine = session.containers.engine
     for lock in session.project.locks.values():
-        if engine.image_id(lock.tag, lock.layer):
+        if engine.image_id(lock.tag, lock.layer, lock.architecture):
             engine.remove_image(lock.tag)
     with copied(session, image, empty_cache=True) as checkout:
         first = checkout.doit(FROM_SOURCE, *kernels)

@@ -11,6 +11,7 @@ from pipeline.boot import probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import kvm
+from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
 from pipeline.plan.step import Input, Output, Step
@@ -25,6 +26,7 @@ from pipeline.vm import machine
 
 TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
+CONTAINER = "boot"
 INSTALLS = "install"
 TESTED = "tested.json"
 """In the folder of a boot test: the SHA-256 of what it was given, by what ways and stories call it."""
@@ -54,13 +56,21 @@ def _inputs(steps: tuple[Step, ...]) -> dict[str, Input]:
     return media(steps) | _parts(steps)
 
 
+def container(session: Session) -> Lock:
+    """Return the container that virtual machines run in: one that the engine's machine runs as it is.
+
+    Else there would be an emulator to emulate. Raises ConfigError where none is locked for it.
+    """
+    return session.project.lock_of(CONTAINER, session.containers.engine.architecture)
+
+
 def _step(
     session: Session, image: str, name: str, run: Callable[[Context], None], params: Mapping[str, object]
 ) -> Step:
     return Step(
         name=name,
         summary="Boot the ISO in a virtual machine.",
-        container=session.project.lock_of("boot"),
+        container=container(session),
         inputs=_inputs(session.images[image]),
         outputs=(),
         params=params,
@@ -190,10 +200,10 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
 
 def accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
     """Return the accelerator to ask for, after trying KVM if nobody has. Raises as `test` does."""
-    lock, store = session.project.lock_of("boot"), session.store
+    lock, store = container(session), session.store
 
     def fault() -> str:
-        known = kvm.remembered(store, session.containers.engine, lock)
+        known = kvm.foreign(lock) or kvm.remembered(store, session.containers.engine, lock)
         if known is not None:
             return known
         step = Step(

@@ -146,7 +146,7 @@ def _booted(session: Session, wish: Wish) -> int:
     step = Step(
         name="boot",
         summary="Boot the image in a virtual machine.",
-        container=session.project.lock_of("boot"),
+        container=boot_test.container(session),
         inputs=inputs,
         outputs=(),
         params={

@@ -15,8 +15,9 @@ from enum import Enum
 import requests
 
 from pipeline.build.session import Session
-from pipeline.cli.kvm import remembered
-from pipeline.debian.lock import Lock
+from pipeline.cli.boot_test import CONTAINER
+from pipeline.cli.kvm import foreign, remembered
+from pipeline.debian.lock import AMD64, Lock
 from pipeline.debian.mirrors import Mirror, sources
 from pipeline.errors import PipelineError
 from pipeline.report import size_text
@@ -59,7 +60,7 @@ def files(session: Session) -> Iterator[Answer]:
     except PipelineError as error:
         yield Answer(Mark.BAD, "files", error.message, error.hint)
     else:
-        containers, sets = len(checkout.locks), len(checkout.set_locks)
+        containers, sets = len({each.container for each in checkout.locks.values()}), len(checkout.set_locks)
         locked = f"{containers} locked containers, {sets} locked package sets"
         yield Answer(Mark.GOOD, "files", f"{len(checkout.recipes)} recipes, {locked}")
 
@@ -70,7 +71,10 @@ def engine(session: Session) -> Iterator[Answer]:
         found = connect()
         mark = Mark.FAIR if found.warning else Mark.GOOD
         yield Answer(mark, "container engine", found.describe(), found.warning)
-        yield _machine(found, _locks(session))
+        locks = _locks(session)
+        yield _machine(found, [lock for lock in locks if lock.architecture == AMD64])
+        if any(lock.container == CONTAINER for lock in locks):
+            session.project.lock_of(CONTAINER, found.architecture)  # virtual machines need it
     except PipelineError as error:
         yield Answer(Mark.BAD, "container engine", error.message, error.hint)
 
@@ -101,7 +105,9 @@ def kvm(session: Session) -> Iterator[Answer]:
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
         fault = None
         with contextlib.suppress(PipelineError):
-            fault = remembered(session.store, connect(), session.project.lock_of("boot"))
+            found = connect()
+            lock = session.project.lock_of(CONTAINER, found.architecture)
+            fault = foreign(lock) or remembered(session.store, found, lock)
         if fault:
             yield Answer(Mark.FAIR, "KVM", f"/dev/kvm {fault}", SLOWER)
         else:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.debian.lock import Lock
+from pipeline.debian.lock import AMD64, Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.step import digest
 from pipeline.sandbox.docker import Engine
@@ -24,6 +24,13 @@ def _where(engine: Engine, lock: Lock) -> str:
     with contextlib.suppress(OSError):
         return digest([engine.address, BOOT_ID.read_text(), lock.layer])
     return ""
+
+
+def foreign(lock: Lock) -> str:
+    """Return why KVM is of no use to machines in this container, whatever is tried; "" where it may be."""
+    if lock.architecture == AMD64:
+        return ""
+    return f"is {lock.architecture}'s, and runs no x86-64 machine"
 
 
 def remembered(store: Store, engine: Engine, lock: Lock) -> str | None:

@@ -27,6 +27,9 @@ from pipeline.store.cache import Store
 from pipeline.store.files import explained
 from pipeline.store.reply import ca_bundle
 
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Names of architectures, Debian's and Linux's."""
+
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -106,19 +109,20 @@ class Containers:
         if self.engine.warning:
             work.line.note(self.engine.warning)
             self.engine.warning = ""  # once is enough
-        image_id = self.image(step.container, work.line.progress)
-        device = work.device if work.device and self.engine.has_device(image_id, work.device) else ""
+        image_id, architecture = self.image(step.container, work.line.progress), step.container.architecture
+        is_there = work.device and self.engine.has_device(image_id, work.device, architecture)
         kept = proxies() if step.network else []
         return Job(
             image=image_id,
             argv=given.argv([name for name, _ in kept]),
             env=tuple((dict(ENVIRONMENT) | dict(given.env) | dict(kept)).items()),
             network=step.network,
-            device=device,
+            device=work.device if is_there else "",
             port=work.port,
             tty=tty,
             hostname=given.hostname,
             tmpfs=given.tmpfs,
+            architecture=architecture,
         )
 
     def _write_tree(self, work: Work, stream: IO[bytes]) -> None:
@@ -131,7 +135,7 @@ class Containers:
         if run is None or lock is None:
             raise ValueError(f"step {step.name} has no code, or no container")
         what = {
-            "machine": "x86_64",
+            "machine": MACHINES[lock.architecture],
             "module": run.__module__,
             "function": run.__qualname__,
             "params": dict(step.params),

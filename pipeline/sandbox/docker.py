@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
+from pipeline.debian.lock import AMD64
 from pipeline.errors import PipelineError
 from pipeline.sandbox.environment import NO_EMULATION
 from pipeline.sandbox.image_archive import image_archive, is_bare, is_ours
@@ -31,7 +33,6 @@ from pipeline.sandbox.terminal import channel
 from pipeline.sandbox.transfer import Streams, extract
 from pipeline.steps.runner import BUILD
 
-PLATFORM = "linux/amd64"
 LABEL = "installer-iso.process"
 """Says which process a container belongs to, see `processes`."""
 
@@ -51,7 +52,7 @@ class Job:
 
     `device` is given to it where the engine has such a device; the command has to look. `port` of the
     loopback of the engine's machine leads to the same one in it. `tmpfs` are folders in memory, with their
-    mount options.
+    mount options. `architecture` is the image's.
     """
 
     image: str
@@ -63,6 +64,7 @@ class Job:
     tty: bool = False
     hostname: str = ""
     tmpfs: tuple[tuple[str, str], ...] = ()
+    architecture: str = AMD64
 
 
 @dataclass(frozen=True)
@@ -83,28 +85,38 @@ class Engine:
         self.guard = threading.Lock()
         self.expected: dict[Job, Future[Running]] = {}
 
+    @cached_property
+    def version(self) -> dict[str, Any]:
+        """What it says of itself (`GET /version`)."""
+        with _explained("say its version"):
+            return dict(self.client.version())
+
+    @property
+    def architecture(self) -> str:
+        """What its machine is, and runs without emulation: `amd64`, `arm64`, or another name of Go's."""
+        return str(self.version["Arch"])
+
     def describe(self) -> str:
         """Return name, version, architecture and address in one line."""
-        with _explained("say its version"):
-            version: dict[str, Any] = self.client.version()
+        version = self.version
         names = [part["Name"] for part in version.get("Components") or []]
         name = "Podman" if any("Podman" in n for n in names) else "Docker"
         return f"{name} {version['Version']} ({version['Os']}/{version['Arch']}) at {self.address}"
 
-    def image_id(self, tag: str, diff_id: str) -> str:
+    def image_id(self, tag: str, diff_id: str, architecture: str = AMD64) -> str:
         """Return the ID of the image `tag`, if it is the one of this layer and nothing else; else ""."""
         with _explained("show an image"):
             try:
                 image = self.client.images.get(tag)
             except ImageNotFound:
                 return ""
-        return str(image.id) if is_bare(image.attrs, diff_id) else ""
+        return str(image.id) if is_bare(image.attrs, diff_id, architecture) else ""
 
-    def load_image(self, tag: str, diff_id: str, layer: Path) -> str:
+    def load_image(self, tag: str, diff_id: str, architecture: str, layer: Path) -> str:
         """Load an image of one layer, in the format of `docker save`, and return its ID."""
         with _explained("load an image"):
-            self.client.images.load(image_archive(tag, diff_id, layer))  # type: ignore[arg-type]
-        if found := self.image_id(tag, diff_id):
+            self.client.images.load(image_archive(tag, diff_id, architecture, layer))  # type: ignore[arg-type]
+        if found := self.image_id(tag, diff_id, architecture):
             return found
         raise EngineError(
             f"{self.address}: took the image {tag} but does not show it as one bare layer {diff_id}"
@@ -166,7 +178,7 @@ class Engine:
                 group_add=_groups(job.device),
                 tty=job.tty,
                 stdin_open=True,
-                platform=PLATFORM,
+                platform=f"linux/{job.architecture}",
                 log_config=LogConfig(type="none"),  # all of it comes here
                 use_config_proxy=False,  # what is in the environment is in `job.env`
             )
@@ -240,20 +252,20 @@ class Engine:
             _remove(made)
 
     def machine(self, image: str) -> str:
-        """Return what machine a container of this image runs on, as it says itself (`uname -m`)."""
+        """Return what machine a container of this amd64 image runs on, as it says itself (`uname -m`)."""
         with _explained("run a container"):
-            return self._say(image, ["/usr/bin/uname", "-m"]).strip()
+            return self._say(image, ["/usr/bin/uname", "-m"], AMD64).strip()
 
-    def has_device(self, image: str, device: str) -> bool:
+    def has_device(self, image: str, device: str, architecture: str = AMD64) -> bool:
         """Tell whether containers of this engine can be given a device of its machine."""
         with _explained("try a device"):
             try:
-                self._say(image, ["/usr/bin/true"], devices=[f"{device}:{device}"])
+                self._say(image, ["/usr/bin/true"], architecture, devices=[f"{device}:{device}"])
             except APIError:
                 return False
         return True
 
-    def _say(self, image: str, argv: list[str], **options: Any) -> str:
+    def _say(self, image: str, argv: list[str], architecture: str, **options: Any) -> str:
         """Return what a short command in a container says. Raises what docker-py raises."""
         log = LogConfig(type="json-file")
         made = self.client.containers.create(
@@ -261,7 +273,7 @@ class Engine:
             argv[1:],
             entrypoint=argv[:1],
             labels={LABEL: this_process()},
-            platform=PLATFORM,
+            platform=f"linux/{architecture}",
             log_config=log,
             **options,
         )

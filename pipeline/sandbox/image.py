@@ -46,10 +46,10 @@ def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Mirror], 
     Raises PipelineError when its layer is not what the lock says.
     """
     store.use_image(digits_of(lock.tag))
-    if found := engine.image_id(lock.tag, lock.layer):
+    if found := engine.image_id(lock.tag, lock.layer, lock.architecture):
         return found
     with store.lock(f"image-{lock.layer}"):
-        if found := engine.image_id(lock.tag, lock.layer):
+        if found := engine.image_id(lock.tag, lock.layer, lock.architecture):
             return found
         packages = download(lock.packages, sources, store, progress)
         verify(lock.packages, packages)
@@ -57,8 +57,7 @@ def ensure(engine: Engine, store: Store, lock: Lock, sources: Sequence[Mirror], 
             diff_id = write_layer(lock, packages, scratch / "layer.tar")
             if diff_id != lock.layer:
                 raise PipelineError(
-                    f"container {lock.container}: its layer came out as {diff_id},"
-                    f" the lock says {lock.layer}",
-                    f"if the code that makes layers was changed, run `./doit lock {lock.container}`",
+                    f"container {lock.name}: its layer came out as {diff_id}, the lock says {lock.layer}",
+                    f"if the code that makes layers was changed, run `./doit lock {lock.name}`",
                 )
-            return engine.load_image(lock.tag, lock.layer, scratch / "layer.tar")
+            return engine.load_image(lock.tag, lock.layer, lock.architecture, scratch / "layer.tar")

@@ -14,10 +14,10 @@ from typing import Any
 CHUNK = 1 << 20  # bytes of a layer that are sent at a time
 
 
-def image_archive(tag: str, diff_id: str, layer: Path) -> Iterator[bytes]:
+def image_archive(tag: str, diff_id: str, architecture: str, layer: Path) -> Iterator[bytes]:
     """Yield the archive of an image of one layer, whose configuration says nothing: a layer may be large."""
     config = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": {},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
@@ -44,11 +44,11 @@ def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def is_bare(attributes: Mapping[str, Any], diff_id: str) -> bool:
+def is_bare(attributes: Mapping[str, Any], diff_id: str, architecture: str) -> bool:
     """Tell whether an image has this layer alone, and a configuration that says nothing."""
     return (
         attributes["RootFS"]["Layers"] == [f"sha256:{diff_id}"]
-        and (attributes["Os"], attributes["Architecture"]) == ("linux", "amd64")
+        and (attributes["Os"], attributes["Architecture"]) == ("linux", architecture)
         and not any((attributes.get("Config") or {}).values())
     )
 

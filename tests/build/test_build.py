@@ -1,6 +1,7 @@
 """How a step becomes files, with an engine that needs no container."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from tarfile import TarFile
@@ -67,6 +68,19 @@ def test_what_the_container_finds(shop: Shop) -> None:
         "src/pipeline/steps/runner.py",
         "src/toy_steps.py",
     ]
+
+
+def test_a_container_for_another_architecture_is_asked_for_as_such(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = shop.step(container=replace(LOCK, architecture="arm64"))
+    shop.build(shop.step(params={"end": "?"}))
+    assert (
+        shop.error(elsewhere).message == "step toy:x: the builder container runs on 'x86_64', not on aarch64"
+    )
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", "6", "1", "aarch64")))
+    shop.build(elsewhere)
+    assert [job.architecture for job in shop.engine.jobs] == ["amd64", "arm64", "arm64"]
 
 
 def test_the_epoch_of_its_parameters_is_the_step_s_clock(shop: Shop) -> None:

@@ -87,7 +87,7 @@ class Said:
         self.folder, self.removed = folder, list[str]()
         self.loaded = session.project.locks["rust"].tag
         engine = SimpleNamespace(
-            image_id=lambda tag, _layer: "sha256:0" if tag == self.loaded else "",
+            image_id=lambda tag, *_: "sha256:0" if tag == self.loaded else "",
             remove_image=self.removed.append,
         )
         containers = SimpleNamespace(engine=engine)

@@ -1,6 +1,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_rows_and_package_are_both_played(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(boot_test, "accelerator", lambda *_: "tcg")
     monkeypatch.setattr(boot_test, "run_uncached", fail)
     assert session.images
-    monkeypatch.setattr(type(session.project), "lock_of", lambda *_: None)
+    monkeypatch.setattr(boot_test, "container", lambda _: None)
     with pytest.raises(StepError) as caught:
         boot_test.test(session, "toy", ["play-test", "install-test"], "auto", 1, Line.silent())
     tested = session.folder("toy") / "boot-test" / boot_test.TESTED
@@ -93,6 +94,48 @@ def test_rows_and_package_are_both_played(tmp_path: Path, monkeypatch: pytest.Mo
     assert played == [(name, logs / f"{name}.log") for name in ("play-test", "install-test")]
     assert str(caught.value) == (
         "play-test failed\ninstall-test failed\n  hint: its log: play-test.log; its log: install-test.log"
+    )
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session whose container for machines is the imager, locked for arm64, too."""
+    monkeypatch.setattr(boot_test, "CONTAINER", "imager")
+    return Session(toy.for_arm64(toy.write(tmp_path), "imager"), Report())
+
+
+def on(session: Session, architecture: str) -> Session:
+    vars(session)["containers"] = SimpleNamespace(engine=SimpleNamespace(architecture=architecture))
+    return session
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_machines_run_in_a_container_of_the_engine_s_own_architecture(
+    locked: Session, architecture: str
+) -> None:
+    assert boot_test.container(on(locked, architecture)).architecture == architecture
+    step = boot_test._step(locked, "toy", "boot-test", lambda _: None, {})
+    assert step.container == locked.project.lock_of("imager", architecture)
+    assert {each.container.architecture for each in locked.images["toy"] if each.container} == {"amd64"}
+
+
+def test_an_engine_for_whose_architecture_there_is_no_such_container(locked: Session) -> None:
+    with pytest.raises(PipelineError, match=r"'riscv64', the container engine's, is none of amd64, arm64\n"):
+        boot_test.container(on(locked, "riscv64"))
+
+
+def test_no_machine_runs_on_the_kvm_of_another_architecture(
+    locked: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(boot_test, "run_uncached", lambda *_, **__: pytest.fail("KVM was tried"))
+    session, line = on(locked, "arm64"), Line("boot", locked.report)
+    assert [boot_test.accelerator(session, "toy", each, line) for each in ("tcg", "auto")] == ["tcg", "tcg"]
+    assert "without KVM: /dev/kvm is arm64's, and runs no x86-64 machine" in capsys.readouterr().out
+    with pytest.raises(PipelineError) as caught:
+        boot_test.accelerator(session, "toy", "kvm", line)
+    assert str(caught.value) == (
+        "/dev/kvm is arm64's, and runs no x86-64 machine\n"
+        "  hint: leave it to `--accel auto`, or do without: `--accel tcg`"
     )
 
 

@@ -106,7 +106,7 @@ def looked(session: Session, monkeypatch: pytest.MonkeyPatch, machine: Machine, 
     monkeypatch.setattr(
         "pipeline.cli.realise.realise", lambda _, steps: made.extend(step.name for step in steps)
     )
-    monkeypatch.setattr(type(session.project), "lock_of", lambda *_: None)
+    monkeypatch.setattr(boot_test, "container", lambda _: None)
     work = SimpleNamespace
     builder = SimpleNamespace(sandbox=machine, work=lambda step, _line, **more: work(step=step, **more))
     vars(session)["builder"] = builder

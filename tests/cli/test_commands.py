@@ -243,19 +243,20 @@ def test_gc_refuses_a_negative_age(session: Session) -> None:
 def test_gc_removes_what_is_old_and_images_that_no_recent_build_used(
     session: Session, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = session.project.lock_of("imager").tag
+    checkout.for_arm64(session.root, "imager")
+    wanted, for_arm64 = (session.project.lock_of("imager", each).tag for each in ("amd64", "arm64"))
     old = ["installer-iso/imager:0000000000000000", "localhost/installer-iso/rust:1111111111111111"]
     recent, strange = "installer-iso/rust:2222222222222222", "installer-iso/rust:3333333333333333"
-    engine = Images([wanted, f"localhost/{wanted}", *old, recent, strange, "debian:13"])
-    for tag in (wanted, *old, recent):
+    engine = Images([wanted, for_arm64, f"localhost/{wanted}", *old, recent, strange, "debian:13"])
+    for tag in (wanted, for_arm64, *old, recent):
         session.store.use_image(digits_of(tag))
-    for tag in (wanted, *old):
+    for tag in (wanted, for_arm64, *old):
         os.utime(session.store.root / "images" / digits_of(tag), (0, 0))
     monkeypatch.setattr("pipeline.sandbox.discovery.connect", lambda: engine)
     leave(session, three(session)[0], 1)
     commands.gc(session, 30)
     assert engine.removed == old
-    assert session.store.unused_images(older_than=30 * 86400) == {digits_of(wanted)}
+    assert session.store.unused_images(older_than=30 * 86400) == {digits_of(wanted), digits_of(for_arm64)}
     assert screen.getvalue().splitlines() == [
         f"{session.store.root}: 1 results, 1 blobs, 12 B",
         "removed: 0 results, 0 blobs, 0 B",

@@ -27,11 +27,12 @@ class Engine:
     said: str = "x86_64"
     layers: tuple[str, ...] = ()
     warning: str = ""
+    architecture: str = "amd64"
 
     def describe(self) -> str:
         return "Docker 28 (linux/amd64) at unix:///x"
 
-    def image_id(self, _tag: str, layer: str) -> str:
+    def image_id(self, _tag: str, layer: str, _architecture: str = "") -> str:
         return f"sha256:{layer}" if layer in self.layers else ""
 
     def machine(self, image: str) -> str:
@@ -146,6 +147,43 @@ def test_kvm(
     monkeypatch.setattr(doctor, "remembered", lambda *_: fault)
     monkeypatch.setattr(os, "access", lambda *_: usable)
     assert [(answer.mark, answer.found) for answer in doctor.kvm(session)] == [(mark, found)]
+
+
+@pytest.fixture
+def for_arm64(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session whose container for machines is the imager, locked for arm64, too."""
+    monkeypatch.setattr(doctor, "CONTAINER", "imager")
+    checkout.for_arm64(session.root, "imager")
+    return session
+
+
+def test_a_container_for_two_architectures_is_one(
+    for_arm64: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (answer,) = doctor.files(for_arm64)
+    assert answer.found == "1 recipes, 4 locked containers, 1 locked package sets"
+    use(monkeypatch, Engine(layers=("a" * 64,), architecture="arm64"))
+    assert list(doctor.engine(for_arm64)) == [FOUND, NONE_LOADED]  # only builds have to run on x86-64
+
+
+def test_an_engine_for_which_machines_have_no_container(
+    for_arm64: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, Engine(architecture="riscv64"))
+    *_, answer = doctor.engine(for_arm64)
+    assert (answer.mark, answer.found) == (
+        Mark.BAD,
+        "containers/imager.toml: architectures: 'riscv64', the container engine's, is none of amd64, arm64",
+    )
+
+
+def test_the_kvm_of_another_architecture(for_arm64: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Engine(architecture="arm64"))
+    monkeypatch.setattr(doctor, "remembered", lambda *_: "")
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    assert [(answer.mark, answer.found) for answer in doctor.kvm(for_arm64)] == [
+        (Mark.FAIR, "/dev/kvm is arm64's, and runs no x86-64 machine")
+    ]
 
 
 @pytest.mark.parametrize(("pages", "mark"), [(2**20, Mark.GOOD), (2**18, Mark.FAIR)])

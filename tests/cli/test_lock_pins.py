@@ -117,6 +117,13 @@ def test_every_pin_of_the_locks_and_the_manifest_is_asked_for_once(project: Proj
     assert [pin.what for pin in pins(project, ["initramfs"])] == ["Debian package busybox-static 1-1"]
 
 
+def test_a_container_s_pins_are_those_for_all_its_architectures(project: Project) -> None:
+    found = load(checkout.for_arm64(project.root, "rust"))
+    files = [pin.urls[-1].rpartition("/")[2] for pin in pins(found, ["rust"])]
+    assert files == ["cargo-web_1-1_amd64.deb", "cargo-web_1-1_arm64.deb"]
+    assert list(pins(found, ["rust.arm64"])) == list(pins(found, ["rust"]))[1:]
+
+
 def test_what_no_source_has_is_told(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

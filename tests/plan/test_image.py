@@ -468,5 +468,5 @@ def test_how_packages_are_unpacked_is_in_the_key_of_that_step_alone(checkout: Pr
 
 def test_a_lock_of_the_checkout_is_one_of_its_containers(checkout: Project) -> None:
     for name, found in checkout.locks.items():
-        assert lock.path_of(found.container) == lock.path_of(name)
+        assert lock.path_of(found.name) == lock.path_of(name)
         assert [package.name for package in found.packages] == sorted(p.name for p in found.packages)

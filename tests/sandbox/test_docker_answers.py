@@ -10,7 +10,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -165,7 +165,7 @@ def with_config(**fields: object) -> dict[str, Any]:
 def test_an_image_is_known_by_all_that_it_says(attributes: dict[str, Any], *, bare: bool) -> None:
     images = Answers(get=lambda _tag: Answers(id="sha256:id", attrs=attributes))
     engine = Engine(Answers(images=images), "unix:///x")  # type: ignore[arg-type]
-    assert is_bare(attributes, LAYER) is bare
+    assert is_bare(attributes, LAYER, "amd64") is bare
     assert engine.image_id("x", LAYER) == ("sha256:id" if bare else "")
 
 
@@ -176,7 +176,7 @@ def test_an_image_is_sent_in_pieces_of_its_layer(
     monkeypatch.setattr("pipeline.sandbox.image_archive.CHUNK", 1000)
     layer = tmp_path / "layer.tar"
     layer.write_bytes(os.urandom(size))
-    pieces = list(image_archive("x:1", LAYER, layer))
+    pieces = list(image_archive("x:1", LAYER, "arm64", layer))
     assert max(map(len, pieces)) < 3 * tarfile.BLOCKSIZE
     assert sum(map(len, pieces)) % tarfile.BLOCKSIZE == 0
     with tarfile.open(fileobj=io.BytesIO(b"".join(pieces)), mode="r:") as tar:
@@ -185,12 +185,32 @@ def test_an_image_is_sent_in_pieces_of_its_layer(
     assert {name: json.loads(data) for name, data in held.items()} == {
         "manifest.json": [{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["layer.tar"]}],
         "config.json": {
-            "architecture": "amd64",
+            "architecture": "arm64",
             "os": "linux",
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{LAYER}"]},
         },
     }
+
+
+def test_an_image_is_loaded_for_its_architecture(tmp_path: Path) -> None:
+    (tmp_path / "layer.tar").write_bytes(b"layer")
+    loaded: list[dict[str, Any]] = []
+
+    def load(pieces: Iterator[bytes]) -> None:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+            config = json.loads((tar.extractfile("config.json") or io.BytesIO()).read())
+        attributes = {"Os": config["os"], "Architecture": config["architecture"], "Config": config["config"]}
+        loaded.append(attributes | {"RootFS": {"Layers": config["rootfs"]["diff_ids"]}})
+
+    images = Mock(load=load, get=lambda _tag: Answers(id="sha256:id", attrs=loaded[-1]))
+    engine = Engine(Answers(images=images), "unix:///x")  # type: ignore[arg-type]
+    assert engine.load_image("x", LAYER, "arm64", tmp_path / "layer.tar") == "sha256:id"
+    assert loaded[0]["Architecture"] == "arm64"
+    assert (engine.image_id("x", LAYER, "arm64"), engine.image_id("x", LAYER)) == ("sha256:id", "")
+    images.load = lambda _file: loaded.append(loaded[0] | {"Architecture": "amd64"})
+    with pytest.raises(EngineError, match="does not show it as one bare layer"):
+        engine.load_image("x", LAYER, "arm64", tmp_path / "layer.tar")
 
 
 def test_only_our_images_are_ours_to_remove() -> None:
@@ -306,6 +326,18 @@ def engine_of(start: Callable[[], None]) -> Engine:
     )
     containers = Answers(create=lambda *_, **__: made, list=lambda **_: [])
     return Engine(Answers(containers=containers), "unix:///x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_containers_are_for_the_architecture_of_their_image(architecture: str) -> None:
+    made = Answers(start=lambda: None, wait=lambda: None, logs=lambda: b"", remove=lambda **_: None)
+    create = Mock(return_value=made)
+    engine = Engine(Answers(containers=Answers(create=create)), "unix:///x")  # type: ignore[arg-type]
+    engine.swept = True
+    engine._create(Job("image", ("true",), (), architecture=architecture))
+    assert engine.has_device("image", "/dev/kvm", architecture)
+    platforms = [call.kwargs["platform"] for call in create.call_args_list]
+    assert platforms == [f"linux/{architecture}"] * 2
 
 
 def test_an_engine_refuses_a_device_or_has_it() -> None:
@@ -474,3 +506,49 @@ def test_a_port_leads_in_from_the_loopback_alone(
     engine._create(Job("image", ("/bin/true",), (), port=port))
     given = client.containers.create.call_args.kwargs
     assert (given["network_mode"], given["ports"]) == (network, ports)
+
+
+DOCKER = {"Version": "26.0.0", "ApiVersion": "1.45", "Os": "linux", "KernelVersion": "6.8.0-39-generic"}
+DOCKER_DESKTOP = {
+    "Platform": {"Name": "Docker Desktop 4.49.0 (208700)"},
+    "Components": [{"Name": "Engine", "Version": "28.5.1"}],
+    "Version": "28.5.1",
+    "ApiVersion": "1.51",
+    "MinAPIVersion": "1.24",
+    "GitCommit": "f8215cc",
+    "GoVersion": "go1.24.8",
+    "Os": "linux",
+    "Arch": "arm64",
+    "KernelVersion": "6.10.14-linuxkit",
+    "BuildTime": "2025-10-08T12:18:25.000000000+00:00",
+}
+"""Of an Apple silicon Mac."""
+
+PODMAN = {
+    "Platform": {"Name": "linux/arm64/fedora-42"},
+    "Components": [
+        {"Name": "Podman Engine", "Version": "5.6.2", "Details": {"Arch": "arm64", "Os": "linux"}},
+        {"Name": "Conmon", "Version": "conmon version 2.1.13, commit: ", "Details": {}},
+    ],
+    "Version": "5.6.2",
+    "ApiVersion": "1.41",
+    "Os": "linux",
+    "Arch": "arm64",
+    "KernelVersion": "6.15.10-200.fc42.aarch64",
+}
+"""Of `podman machine`, as its compat/version.go writes it."""
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "architecture"),
+    [
+        (DOCKER | {"Arch": "amd64"}, "Docker 26.0.0 (linux/amd64)", "amd64"),
+        (DOCKER | {"Arch": "arm64"}, "Docker 26.0.0 (linux/arm64)", "arm64"),
+        (DOCKER | {"Arch": "riscv64", "Components": None}, "Docker 26.0.0 (linux/riscv64)", "riscv64"),
+        (DOCKER_DESKTOP, "Docker 28.5.1 (linux/arm64)", "arm64"),
+        (PODMAN, "Podman 5.6.2 (linux/arm64)", "arm64"),
+    ],
+)
+def test_an_engine_says_what_its_machine_is(version: dict[str, Any], said: str, architecture: str) -> None:
+    engine = Engine(Answers(version=lambda: version), "unix:///x")  # type: ignore[arg-type]
+    assert (engine.architecture, engine.describe()) == (architecture, f"{said} at unix:///x")
