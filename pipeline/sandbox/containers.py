@@ -154,7 +154,7 @@ class Containers:
             if isinstance(source, Source) and source.path.is_dir():
                 large |= {f"in/{name}/{below}": (name, below, path) for below, path in source.files().items()}
         read: dict[str, dict[str, Entry]] = {name: {} for name in step.inputs}
-        with tarfile.open(fileobj=stream, mode="w|", bufsize=1 << 20) as tar:
+        with tarfile.open(fileobj=stream, mode="w|", bufsize=1 << 16) as tar:
             for name in ("out", "work", "src", "in"):
                 add_folder(tar, name)
             for name in sorted([*small, *large], reverse=given.backwards):
