@@ -17,7 +17,7 @@ import requests
 
 from pipeline.store.cache import Blob, Store
 from pipeline.store.files import explained
-from pipeline.store.reply import CHUNK, LEAST, STOPPED, FetchError, Headers, Reply, TooSlowError, short
+from pipeline.store.reply import CHUNK, LEAST, FetchError, Headers, Reply, StoppedError, TooSlowError, short
 
 ATTEMPTS = 4  # that bring nothing
 MOST_ATTEMPTS = 30  # of one source, whatever they bring
@@ -101,7 +101,7 @@ def _from_one(
     failures, reached, slow, reason = 0, 0, 0, ""
     for _ in range(MOST_ATTEMPTS):
         if stopped.is_set():
-            raise FetchError(STOPPED)
+            raise StoppedError
         try:
             _attempt(url, headers, blob, part, progress, stopped)
         except _GiveUpError as error:

@@ -21,7 +21,7 @@ import requests
 from pipeline.store.cache import Blob
 from pipeline.store.envelope import Claim, opened
 from pipeline.store.files import explained
-from pipeline.store.reply import STOPPED, FetchError, Headers, Reply, TooSlowError, short
+from pipeline.store.reply import FetchError, Headers, Reply, StoppedError, TooSlowError, short
 
 MOST = 1 << 20
 """Bytes of a claim, or of what leads to one."""
@@ -194,9 +194,9 @@ class Remotes:
                 continue
             try:
                 found = question(remote)
+            except StoppedError:
+                raise
             except FetchError as error:
-                if error.message == STOPPED:
-                    raise
                 self._give_up(remote, error.message)
             else:
                 if found is not None:

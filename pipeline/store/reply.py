@@ -24,7 +24,6 @@ CHUNK = 1 << 15
 LEAST = 1 << 17  # bytes, or the rest, that have to come in each
 WINDOW = 30  # seconds
 LOOK = 0.5  # seconds, after which one looks whether this process was stopped
-STOPPED = "stopped"
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -34,6 +33,13 @@ Headers = Mapping[str, str] | None
 
 class FetchError(PipelineError):
     """Something that no source has, or none sends whole."""
+
+
+class StoppedError(FetchError):
+    """Something that was not fetched because this process ends: no source is to blame."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class TooSlowError(Exception):
@@ -158,7 +164,7 @@ class Reply:
                 return piece
             if left <= 0:
                 raise TooSlowError(f"sent less than {size_text(LEAST)} in {WINDOW} seconds")
-        raise FetchError(STOPPED)
+        raise StoppedError
 
     def status(self) -> tuple[int, str]:
         """Return status code and reason, which come first; `said` are the headers then."""

@@ -19,7 +19,7 @@ from pipeline.report import Line
 from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.envelope import Claim, seal
 from pipeline.store.remote import Folder, Remotes
-from pipeline.store.reply import STOPPED, FetchError
+from pipeline.store.reply import StoppedError
 from tests.build.test_build import doubled
 from tests.fixtures.caches import KEY, STRANGER, public, put
 from tests.fixtures.toy_step import Shop, no_y, shop_below
@@ -154,10 +154,10 @@ def test_nothing_is_built_because_one_was_stopped(shop: Shop) -> None:
 
     def stop(*_: object) -> str:
         shop.store.stopped.set()
-        raise FetchError(STOPPED)
+        raise StoppedError
 
     shop.store.remotes = lambda: Remotes([Mock(name="x", bring=stop)])
-    assert shop.error(second).message == STOPPED
+    assert isinstance(shop.error(second), StoppedError)
     assert shop.engine.runs == []
     assert shop.builder().result(first)
 

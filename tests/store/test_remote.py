@@ -16,7 +16,7 @@ from pipeline.store.download import fetch
 from pipeline.store.envelope import Claim, seal
 from pipeline.store.places import remote_of
 from pipeline.store.remote import Folder, Remotes, Web
-from pipeline.store.reply import FetchError
+from pipeline.store.reply import FetchError, StoppedError
 from tests.fixtures.artifact_server import CONTENT, WRONG, Server
 from tests.fixtures.caches import KEY, STRANGER, blob_of, public, put, served
 
@@ -153,9 +153,9 @@ def test_nobody_listens(place: Place) -> None:
 def test_a_process_that_is_stopped_blames_no_cache(thread_server: str, place: Place) -> None:
     place.ask(Server(thread_server).url("good"))
     place.store.stopped.set()
-    with pytest.raises(FetchError, match="stopped"):
+    with pytest.raises(StoppedError, match="stopped"):
         place.fetch()
-    with pytest.raises(FetchError, match="stopped"):
+    with pytest.raises(StoppedError, match="stopped"):
         place.remotes.offers(BLOB)
     assert place.said == []
 

@@ -225,6 +225,7 @@ def test_what_programs_need_is_told_of_any_initramfs(case: Case) -> None:
 
 def test_a_good_initramfs_has_no_findings() -> None:
     assert found("initramfs", GOOD) == []
+    assert found("initramfs", changed(Raw("root/all", LINK, b"/"))) == []
 
 
 @pytest.mark.parametrize("case", CASES + PROGRAMS, ids=name)
