@@ -12,7 +12,6 @@ LAYERS = [
     "cli",
     "release",
     "reproduce",
-    "release",
     "build",
     "sandbox",
     "plan",
@@ -59,7 +58,7 @@ def test_each_folder_imports_from_those_below_it_alone() -> None:
 
 def test_every_folder_has_its_layer() -> None:
     found = {path.stem for path in (ROOT / "pipeline").iterdir()} - {"__init__", "__pycache__"}
-    assert found == set(LAYERS)
+    assert sorted(found) == sorted(LAYERS)
 
 
 def test_what_only_the_boot_container_has_is_not_needed_to_plan() -> None:
