@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.checks.finding import PolicyName
 from pipeline.inspection.answer import QUESTIONS
 from pipeline.inspection.text import answered
+from pipeline.release.layout import RUN_PAGE
 from pipeline.release.pages.facts import Facts, gather
 from pipeline.release.pages.render import render
 from pipeline.release.pages.treemap import treemap
@@ -33,4 +34,6 @@ def page(facts: Facts) -> str:
         for medium in facts.media
         if medium.spent
     }
-    return render("report.html", facts=facts, maps=maps, questions=QUESTIONS, answered=answered)
+    return render(
+        "report.html", facts=facts, maps=maps, questions=QUESTIONS, answered=answered, run_page=RUN_PAGE
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.checks.finding import POLICIES, PolicyName
 from pipeline.errors import PipelineError
+from pipeline.release.layout import RUN_PAGE
 from pipeline.release.pages.facts import gather
 from pipeline.release.pages.render import markdown
 from pipeline.release.pages.report_page import page, report
@@ -93,10 +94,11 @@ def test_the_test_of_what_is_quoted_sees_what_is_not_escaped(text: str) -> None:
     assert "script" in Page(text.replace("etc/&lt;script&gt;", "etc/<script>")).names
 
 
-def test_it_leads_nowhere_but_to_itself(text: str) -> None:
+def test_it_leads_nowhere_but_to_itself_and_to_the_page_of_the_run(text: str) -> None:
     found = Page(text)
-    assert {lead for lead in found.leads if not lead.startswith("#")} == set()
-    assert {lead.removeprefix("#") for lead in found.leads} <= found.ids
+    assert [lead for lead in found.leads if not lead.startswith("#")] == [RUN_PAGE]
+    assert {lead.removeprefix("#") for lead in found.leads if lead != RUN_PAGE} <= found.ids
+    assert "what their screens showed is told by run.html in the same folder" in found.text
     assert "default-src 'none'" in text
 
 
@@ -141,7 +143,7 @@ def test_what_does_not_boot_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"no kernel")
     found = Page(report(tmp_path, "ACME", "1.1", EPOCH, POLICIES))
     assert found.ids == {"files", "changes", "inputs", "steps"}
-    assert found.leads == [f"#{name}" for name in ("files", "changes", "inputs", "steps")]
+    assert found.leads == [RUN_PAGE, *(f"#{name}" for name in ("files", "changes", "inputs", "steps"))]
     assert "vmlinuz" in found.text
 
 
