@@ -9,7 +9,7 @@ from pipeline.cli.releasable import faults, reasons, tag_of
 from pipeline.errors import PipelineError
 from pipeline.project import git
 from pipeline.release.assemble import assemble
-from pipeline.release.layout import SIGNATURES, SUMS, place
+from pipeline.release.layout import ENDINGS, place
 from pipeline.release.sign import SIGSTORE, sign, tool_for
 from pipeline.report import size_text
 
@@ -41,8 +41,8 @@ def release(session: Session, since: str, tag: bool) -> None:
 
 def judge_sign(_session: Session, key: str, tool: str) -> None:
     """Raise PipelineError for an unknown tool, and where nobody says who signs."""
-    if tool and tool not in SIGNATURES:
-        raise PipelineError(f"--with {tool!r} is no way of signing", f"choose from {', '.join(SIGNATURES)}")
+    if tool and tool not in ENDINGS:
+        raise PipelineError(f"--with {tool!r} is no way of signing", f"choose from {', '.join(ENDINGS)}")
     if not key and tool != SIGSTORE:
         raise PipelineError(
             "--key is missing: it says whose signature it is to be",
@@ -67,8 +67,8 @@ def sign_release(session: Session, key: str, tool: str) -> None:
             f"{folder}: is not signed:\n    " + "\n    ".join(wrong),
             "remove it, and run `./doit release` again",
         )
-    made = sign(folder, tool, str(path) if tool == "ssh" else key)
-    session.report.print(f"{session.shown(made)}: a signature of {SUMS}")
+    for made in sign(folder, tool, str(path) if tool == "ssh" else key):
+        session.report.print(f"{session.shown(made)}: a signature of {made.stem.partition('.')[0]}")
 
 
 def _called(session: Session, name: str) -> Path:

@@ -9,7 +9,7 @@ from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.release.artifacts import artifacts
 from pipeline.release.documents import RUN_TEXTS, TEXTS, Draft
-from pipeline.release.layout import RUNS, SIGNATURES, SUMS, place, sums_text
+from pipeline.release.layout import RUN_SUMS, RUNS, SIGNATURES, SUMS, place, sums_text
 from pipeline.store.files import copy_digested, explained, replacing, sha256_of, write_atomically
 
 
@@ -62,6 +62,8 @@ def _fill(draft: Draft) -> None:
     _write(draft, SUMS, lambda _draft: sums_text(digests))
     for name, text in RUN_TEXTS.items():
         _write(draft, name, text)
+    of_run = {name: sha256_of(draft.folder / name) for name in (SUMS, *RUN_TEXTS)}
+    _write(draft, RUN_SUMS, lambda _draft: sums_text(of_run))
 
 
 def _write(draft: Draft, name: str, text: Callable[[Draft], str]) -> None:
@@ -77,9 +79,9 @@ def _write(draft: Draft, name: str, text: Callable[[Draft], str]) -> None:
 
 
 def differences(old: Path, new: Path) -> list[str]:
-    """Return the names of files in which two releases differ, apart from signatures and RUNS."""
+    """Return the names of files in which two releases differ, but for signatures and what tells of a run."""
     listings = [_digests(old), _digests(new)]
-    names = sorted({*listings[0], *listings[1]} - {*RUNS, *SIGNATURES.values()})
+    names = sorted({*listings[0], *listings[1]} - {*RUNS, RUN_SUMS, *SIGNATURES})
     return [name for name in names if listings[0].get(name) != listings[1].get(name)]
 
 

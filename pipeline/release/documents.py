@@ -115,7 +115,7 @@ def provenance_text(draft: Draft) -> str:
     from pipeline.release import provenance
 
     digests = {name: made.blob.sha256 for name, made in draft.artifacts.items()}
-    return provenance.text_of(draft.session, digests)
+    return provenance.text_of(draft.session, digests, draft.contents)
 
 
 def cyclonedx_text(draft: Draft) -> str:

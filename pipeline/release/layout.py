@@ -7,10 +7,16 @@ from pathlib import Path
 from pipeline.errors import FormatError
 
 SUMS = "SHA256SUMS"
-"""The digests of all files but itself, its signatures and RUNS, as sha256sum(1) writes and checks them."""
+"""The digests of all files that are the same for everybody, as sha256sum(1) writes and checks them."""
 
-SIGNATURES = {"gpg": f"{SUMS}.asc", "ssh": f"{SUMS}.sig", "sigstore": f"{SUMS}.sigstore.json"}
-"""Detached signatures of SUMS, by what makes them."""
+RUN_SUMS = "RUNSUMS"
+"""The digests of RUNS, and of SUMS: by it they belong to this release."""
+
+SIGNED = (SUMS, RUN_SUMS)
+ENDINGS = {"gpg": ".asc", "ssh": ".sig", "sigstore": ".sigstore.json"}
+"""What the names of detached signatures end with, by what makes them: they begin as the list does."""
+
+SIGNATURES = {f"{listing}{ending}" for listing in SIGNED for ending in ENDINGS.values()}
 
 RUN = "run.json"
 """Who made the release, when and how fast."""
@@ -19,9 +25,10 @@ RUN_PAGE = "run.html"
 """The same for people, with what the screens showed."""
 
 RUNS = (RUN, RUN_PAGE)
-"""What differs from one making to the next, and is proved by nothing."""
+"""What differs from one making to the next."""
 
-UNLISTED = {SUMS, *RUNS, *SIGNATURES.values()}
+UNLISTED = {*SIGNED, *RUNS, *SIGNATURES}
+"""What SUMS does not name."""
 
 BUILD, PROVENANCE = "build.json", "provenance.intoto.json"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
@@ -49,8 +56,8 @@ def sums_text(digests: Mapping[str, str]) -> str:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 
-def read_sums(data: bytes) -> dict[str, str]:
-    """Return the SHA-256 (hex) of each file that a list names.
+def read_sums(data: bytes, listing: str = SUMS) -> dict[str, str]:
+    """Return the SHA-256 (hex) of each file that a list names: SUMS, or RUN_SUMS.
 
     Raises FormatError for anything else than lines of a digest and a plain name, each name once, and for the
     name of a file that cannot be listed.
@@ -61,8 +68,9 @@ def read_sums(data: bytes) -> dict[str, str]:
         if not match:
             raise FormatError(f"line {number} is no SHA-256 and a name: {line[:100]!r}")
         digest, name = match.groups()
-        if not NAME.fullmatch(name) or name in UNLISTED:
-            raise FormatError(f"line {number} names {name[:100]!r}, which is no file of a release")
+        if name not in (SUMS, *RUNS) if listing == RUN_SUMS else not NAME.fullmatch(name) or name in UNLISTED:
+            what = "run" if listing == RUN_SUMS else "release"
+            raise FormatError(f"line {number} names {name[:100]!r}, which is no file of a {what}")
         if name in digests:
             raise FormatError(f"line {number} names {name!r} again")
         digests[name] = digest

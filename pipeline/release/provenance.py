@@ -18,6 +18,7 @@ from pipeline.project import git
 from pipeline.project.manifest import Debian
 from pipeline.release.bom import crate_facts
 from pipeline.release.bom.collection import purl_of
+from pipeline.release.bom.components import Contents, Kind
 
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:installer-iso:build:v1"
@@ -29,9 +30,10 @@ BUILDER = "urn:installer-iso:builder:v1"
 Digests = dict[str, str]
 
 
-def text_of(session: Session, subjects: Digests) -> str:
+def text_of(session: Session, subjects: Digests, contents: Contents) -> str:
     """Return the statement about files, by name their SHA-256, as JSON: the same whoever writes it.
 
+    `contents` are what is in them: of that, Rust's standard library has crates that no lock names.
     Raises PipelineError for a step that has not been made, and where no commit is checked out.
     """
     from google.protobuf.json_format import MessageToDict
@@ -44,6 +46,7 @@ def text_of(session: Session, subjects: Digests) -> str:
     found = {
         **dict(_packages(steps, manifest.debian)),
         **dict(_crates(steps)),
+        **{part.purl: part.sha256 for part in contents.parts if part.kind is Kind.CRATE and part.sha256},
         **dict(_pinned(steps)),
     }
     predicate: dict[str, Any] = {

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.release.layout import SIGNATURES, SUMS
+from pipeline.release.layout import ENDINGS, SIGNED
 from pipeline.release.trust import NAMESPACE, SSH_KIND
 from pipeline.store.files import explained, write_atomically
 
-GPG, SSH, SIGSTORE = SIGNATURES
+GPG, SSH, SIGSTORE = ENDINGS
 OPENPGP_KEY = re.compile(r"(0x)?[0-9A-Fa-f]{8,64}!?|[^/]*@[^/]*")
 """How gpg(1) is told which key to take: by an end of its fingerprint, or by a mail address."""
 
@@ -39,19 +39,19 @@ def tool_for(key: str, path: Path) -> str:
     )
 
 
-def sign(folder: Path, tool: str, key: str) -> Path:
-    """Write a signature of the digests in a release's folder in place of an earlier one; return its path.
+def sign(folder: Path, tool: str, key: str) -> list[Path]:
+    """Sign the lists of digests in a release's folder; return the signatures, in place of earlier ones.
 
     `key` is what the tool knows a key by: for SSH a file, the private one or, with an agent, the public
     one. For Sigstore it is nobody's: who signs is what the machine's surroundings vouch for, as in CI. Raises
     PipelineError where that cannot be.
     """
     by: dict[str, Callable[[Path, str], str]] = {GPG: _openpgp, SSH: _ssh, SIGSTORE: _sigstore}
-    text = by[tool](folder / SUMS, key)
-    target = folder / SIGNATURES[tool]
-    with explained(target, "write", cache=False):
-        write_atomically(target, text)
-    return target
+    texts = {f"{listing}{ENDINGS[tool]}": by[tool](folder / listing, key) for listing in SIGNED}
+    for name, text in texts.items():
+        with explained(folder / name, "write", cache=False):
+            write_atomically(folder / name, text)
+    return [folder / name for name in texts]
 
 
 def _openpgp(sums: Path, key: str) -> str:
@@ -61,10 +61,10 @@ def _openpgp(sums: Path, key: str) -> str:
 
 def _ssh(sums: Path, key: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:  # given the list by a pipe, it asks for no passphrase
-        copy = Path(scratch, SUMS)
+        copy = Path(scratch, sums.name)
         copy.write_bytes(sums.read_bytes())
         _said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key, str(copy)])
-        return copy.with_name(SIGNATURES[SSH]).read_text(encoding="utf-8")
+        return copy.with_name(f"{sums.name}{ENDINGS[SSH]}").read_text(encoding="utf-8")
 
 
 def _said(command: Sequence[str]) -> str:

@@ -4,10 +4,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from pipeline.errors import FormatError
-from pipeline.release.layout import SIGNATURES, SUMS
+from pipeline.release.layout import ENDINGS, SIGNED
 from pipeline.release.trust import NAMESPACE, Trust
 
 NOT_GOOD = {"BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NODATA"}
@@ -31,22 +32,25 @@ class BadError(Exception):
 
 def judge(files: Mapping[str, bytes], trust: Trust) -> Iterator[Verdict]:
     """Yield what is found of each signature that is there, or has to be."""
-    ways: dict[str, Callable[[bytes, bytes, Trust], tuple[bool | None, str]]] = {
+    ways: dict[str, Callable[[bytes, str, bytes, Trust], tuple[bool | None, str]]] = {
         "gpg": _openpgp,
         "ssh": _ssh,
         "sigstore": _sigstore,
     }
-    for tool, name in SIGNATURES.items():
+    for listing, tool in product(SIGNED, ENDINGS):
+        name = f"{listing}{ENDINGS[tool]}"
+        if listing not in files:
+            continue
         if name in files:
             try:
-                yield Verdict(name, *ways[tool](files[name], files[SUMS], trust))
+                yield Verdict(name, *ways[tool](files[name], listing, files[listing], trust))
             except BadError as error:
                 yield Verdict(name, False, str(error))
         elif trust.asks(tool):
             yield Verdict(name, False, "is not there: whom you named has not signed this")
 
 
-def _openpgp(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, str]:
+def _openpgp(signature: bytes, listing: str, message: bytes, trust: Trust) -> tuple[bool | None, str]:
     if not trust.openpgp:
         return None, "is not judged: --key FILE says with which OpenPGP key it has to be made"
     with tempfile.TemporaryDirectory() as home:  # of which nobody's settings and keys are part
@@ -58,7 +62,7 @@ def _openpgp(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | Non
     words = {line.split()[1]: line.split()[2:] for line in told.splitlines() if line.startswith("[GNUPG:] ")}
     if NOT_GOOD & words.keys() or not {"GOODSIG", "VALIDSIG"} <= words.keys():
         said = ", ".join(sorted(NOT_GOOD & words.keys())) or "no signature"
-        raise BadError(f"does not hold, by the key that you named: gpg says {said}")
+        raise BadError(f"does not hold for this {listing}, by the key that you named: gpg says {said}")
     return True, f"holds, by {' '.join(words['GOODSIG'][1:])} (OpenPGP {words['VALIDSIG'][0]})"
 
 
@@ -74,7 +78,7 @@ def _gpg(home: str, *arguments: str | Path) -> str:
     return done.stdout.decode(errors="backslashreplace")
 
 
-def _ssh(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, str]:
+def _ssh(signature: bytes, listing: str, message: bytes, trust: Trust) -> tuple[bool | None, str]:
     from pipeline.formats import sshsig  # cryptography takes longer to load than an unsigned release
 
     try:
@@ -85,7 +89,7 @@ def _ssh(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, s
     except FormatError as error:
         raise BadError(error.message) from None
     if not holds or read.namespace != NAMESPACE.encode():
-        raise BadError(f"does not hold: the key {read.fingerprint} has not signed this {SUMS}")
+        raise BadError(f"does not hold: the key {read.fingerprint} has not signed this {listing}")
     if not trust.ssh:
         return (
             None,
@@ -96,7 +100,7 @@ def _ssh(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, s
     return True, f"holds, by {trust.ssh[read.key] or 'the key that you named'} ({read.fingerprint})"
 
 
-def _sigstore(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | None, str]:
+def _sigstore(signature: bytes, listing: str, message: bytes, trust: Trust) -> tuple[bool | None, str]:
     if not trust.identity:
         return None, "is not judged: --identity and --issuer say whose it has to be"
     import logging
@@ -113,5 +117,5 @@ def _sigstore(signature: bytes, message: bytes, trust: Trust) -> tuple[bool | No
     try:
         verifier.verify_artifact(message, Bundle.from_json(signature), whose)
     except Exception as error:  # a stranger's bundle meets more code than anybody has listed errors of
-        raise BadError(f"does not hold: {type(error).__name__}: {error}") from error
+        raise BadError(f"does not hold for this {listing}: {type(error).__name__}: {error}") from error
     return True, f"holds, by {trust.identity}, as {trust.issuer} says"

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import FormatError
-from pipeline.release import signatures, stranger
+from pipeline.release import agreement, signatures, stranger
+from pipeline.release.claims import claims_in
 from pipeline.release.layout import (
     BUILD,
     CYCLONEDX,
     DOCUMENTS,
+    ENDINGS,
     PROVENANCE,
+    RUN_SUMS,
     RUNS,
     SIGNATURES,
     SPDX,
@@ -42,11 +45,14 @@ MARKS: dict[str, dict[str, object]] = {
 SUBJECTS = {PROVENANCE: "subject", BUILD: "artifacts"}
 """What is, in some of them, about the artifacts by their names, and about nothing else."""
 
-NAMES = ("name", "fileName", "packageFileName")
-"""What in-toto, CycloneDX and SPDX call a name."""
+PROVES = {SUMS: "", RUN_SUMS: "of the run "}
+"""Of what nothing is proved without a list."""
 
-Claims = dict[str, set[str]]
-"""What a document says of files: their SHA-256 (hex), by their names."""
+Digests = Mapping[str, str]
+"""SHA-256 (hex) by the names of files."""
+
+Lists = Mapping[str, Digests]
+"""What the lists of a release say, by the names of the lists."""
 
 
 def examine(folder: Path, trust: Trust) -> list[Verdict]:
@@ -55,18 +61,17 @@ def examine(folder: Path, trust: Trust) -> list[Verdict]:
     Raises PipelineError for a folder that cannot be read.
     """
     files = stranger.look(folder)
-    if SUMS not in files.texts:
-        return [*_strange(files), Verdict(SUMS, False, "is not there, or not to be read: nothing is proved")]
-    try:
-        sums = read_sums(files.texts[SUMS])
-    except FormatError as error:
-        return [*_strange(files), Verdict(SUMS, False, error.message)]
-    artifacts = {name: digest for name, digest in sums.items() if name not in DOCUMENTS}
+    lists, unread = _lists(files)
+    if SUMS not in lists:
+        return [*_strange(files), *unread]
+    artifacts = {name: digest for name, digest in lists[SUMS].items() if name not in DOCUMENTS}
+    about = [_document(name, files.texts[name], artifacts) for name in MARKS if name in files.texts]
     return [
         *(_strange(files) or [Verdict(FILES, True, f"are {len(files.digests)}, plain ones all of them")]),
-        *_digests(files, sums),
-        *(_document(name, files.texts[name], artifacts) for name in MARKS if name in files.texts),
-        *_outside(files),
+        *unread,
+        *_digests(files, lists),
+        *(verdict for verdict, _ in about),
+        *agreement.judge({verdict.subject: document for verdict, document in about if verdict.good}),
         *signatures.judge(files.texts, trust),
         *_unsigned(files, trust),
     ]
@@ -76,40 +81,69 @@ def _strange(files: Files) -> list[Verdict]:
     return [Verdict(name or FILES, False, sentence) for name, sentence in files.wrong]
 
 
-def _digests(files: Files, sums: Mapping[str, str]) -> Iterator[Verdict]:
+def _lists(files: Files) -> tuple[Lists, list[Verdict]]:
+    """Return the lists of digests that can be read, and what is wrong with the others."""
+    lists, wrong = {}, []
+    for listing, proves in PROVES.items():
+        try:
+            lists[listing] = read_sums(files.texts[listing], listing)
+        except KeyError:
+            wrong.append(
+                Verdict(listing, False, f"is not there, or not to be read: nothing {proves}is proved")
+            )
+        except FormatError as error:
+            wrong.append(Verdict(listing, False, error.message))
+    return lists, wrong
+
+
+def _digests(files: Files, lists: Lists) -> Iterator[Verdict]:
     """Yield whether the files are those that are listed, and all of them."""
     known = {*files.digests, *(name for name, _ in files.wrong)}
-    wrong = [Verdict(name, False, f"is missing: {SUMS} names it") for name in sums if name not in known]
-    wrong += [
+    listed = {name for digests in lists.values() for name in digests}
+    wrong = [
         Verdict(name, False, f"is one too many: {SUMS} does not name it")
         for name in files.digests
-        if name not in sums and name not in UNLISTED
-    ]
-    wrong += [
-        Verdict(name, False, f"has the SHA-256 {digest}, {SUMS} says {sums[name]}")
-        for name, digest in files.digests.items()
-        if sums.get(name, digest) != digest
+        if name not in listed and name not in UNLISTED
     ]
     wrong += [
         Verdict(name, False, "is missing: every release has one")
-        for name in DOCUMENTS
-        if name not in known and name not in sums
+        for name in (*DOCUMENTS, *RUNS)
+        if name not in known and name not in listed
     ]
     yield from wrong
-    if not wrong and sums.keys() <= files.digests.keys():  # else it has been said which are no files
-        yield Verdict(SUMS, True, f"names {len(sums)} files, none is missing, all have its digests")
+    for listing, digests in lists.items():
+        found = [*_differences(files, known, listing, digests)]
+        yield from found
+        if not (wrong or found) and digests.keys() <= files.digests.keys():  # else it is said what is no file
+            yield Verdict(listing, True, f"names {len(digests)} files, none is missing, all have its digests")
 
 
-def _document(name: str, data: bytes, artifacts: Mapping[str, str]) -> Verdict:
-    """Return whether a document says of each artifact what it is."""
+def _differences(files: Files, known: set[str], listing: str, digests: Digests) -> Iterator[Verdict]:
+    """Yield in what files differ from a list of them."""
+    for name in (SUMS, *RUNS) if listing == RUN_SUMS else ():
+        if name in known and name not in digests:
+            yield Verdict(listing, False, f"does not name {name}")
+    for name, digest in digests.items():
+        if name not in known:
+            yield Verdict(name, False, f"is missing: {listing} names it")
+        elif files.digests.get(name, digest) != digest:
+            yield Verdict(name, False, f"has the SHA-256 {files.digests[name]}, {listing} says {digest}")
+
+
+def _document(name: str, data: bytes, artifacts: Digests) -> tuple[Verdict, object]:
+    """Return whether a document says of each artifact what it is, and the document."""
+    document = None
     try:
-        said = _said(name, json.loads(data), artifacts)
+        document = json.loads(data)
+        said = _said(name, document, artifacts)
     except (ValueError, RecursionError, MemoryError) as error:
         said = f"is no JSON that can be read: {error}"
-    return Verdict(name, not said, said or f"is about all {len(artifacts)} artifacts, by these digests")
+    return Verdict(
+        name, not said, said or f"is about all {len(artifacts)} artifacts, by these digests"
+    ), document
 
 
-def _said(name: str, document: object, artifacts: Mapping[str, str]) -> str:
+def _said(name: str, document: object, artifacts: Digests) -> str:
     """Return what is wrong with a document, "" for nothing."""
     if not isinstance(document, dict):
         document = {}
@@ -123,7 +157,7 @@ def _said(name: str, document: object, artifacts: Mapping[str, str]) -> str:
     return next(wrong, "")
 
 
-def _others(subjects: object, artifacts: Mapping[str, str]) -> Iterator[str]:
+def _others(subjects: object, artifacts: Digests) -> Iterator[str]:
     """Yield in what a list of files is not that of the artifacts."""
     claims = claims_in(subjects)
     for artifact, digest in artifacts.items():
@@ -133,7 +167,7 @@ def _others(subjects: object, artifacts: Mapping[str, str]) -> Iterator[str]:
         yield f"is about {other!r}, too, which {SUMS} does not name"
 
 
-def _unknown(document: object, artifacts: Mapping[str, str]) -> Iterator[str]:
+def _unknown(document: object, artifacts: Digests) -> Iterator[str]:
     """Yield which artifacts a document, which is about other files, too, does not know by name and digest."""
     claims = claims_in(document)
     for artifact, digest in artifacts.items():
@@ -141,46 +175,10 @@ def _unknown(document: object, artifacts: Mapping[str, str]) -> Iterator[str]:
             yield f"does not say of {artifact!r} that its SHA-256 is {digest}"
 
 
-def claims_in(document: object) -> Claims:
-    """Return what a document says of files, wherever in it: objects with a name and a SHA-256."""
-    claims: Claims = {}
-    left = [document]
-    while left:
-        part = left.pop()
-        if isinstance(part, list):
-            left += part
-        elif isinstance(part, dict):
-            left += part.values()
-            names = {part[key].removeprefix("./") for key in NAMES if isinstance(part.get(key), str)}
-            for name in names if (digests := set(_digests_of(part))) else ():
-                claims.setdefault(name, set()).update(digests)
-    return claims
-
-
-def _digests_of(part: dict[str, object]) -> Iterator[str]:
-    """Yield the SHA-256 that an object says of what it names."""
-    match part:
-        case {"digest": {"sha256": str(digest)}} | {"sha256": str(digest)}:
-            yield digest
-        case {"hashes": list(rows)} | {"checksums": list(rows)}:
-            for row in rows:
-                match row:
-                    case {"alg": "SHA-256", "content": str(digest)}:
-                        yield digest
-                    case {"algorithm": "SHA256", "checksumValue": str(digest)}:
-                        yield digest
-
-
-def _outside(files: Files) -> Iterator[Verdict]:
-    for name in RUNS:
-        if name in files.digests:
-            yield Verdict(name, None, "is about one making of it, and proved by nothing: do not rely on it")
-
-
 def _unsigned(files: Files, trust: Trust) -> Iterator[Verdict]:
     """Yield what nobody can be blamed for: all of it may be replaced together."""
-    if not any(trust.asks(tool) for tool in SIGNATURES):
+    if not any(trust.asks(tool) for tool in ENDINGS):
         why = "--key or --identity says who has to have signed it"
-        if not any(name in files.texts for name in SIGNATURES.values()):
+        if not any(name in files.texts for name in SIGNATURES):
             why = "nobody signed it"
         yield Verdict(FILES, None, f"are not proved to be anybody's: {why}")

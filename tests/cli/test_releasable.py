@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.step import distinct
 from pipeline.project import outputs
 from pipeline.release.bom import licence_lock
-from pipeline.release.layout import BUILD, SUMS, sums_text
+from pipeline.release.layout import BUILD, RUN, RUN_SUMS, SUMS, sums_text
 from pipeline.report import Report
 from pipeline.vm.machine import WAYS
 from tests.fixtures import releasable
@@ -219,6 +219,9 @@ def before(tmp_path: Path, record: str | None, listed: str | None = None) -> Pat
     (folder / SUMS).write_text(sums_text(sums))
     if record is not None:
         (folder / BUILD).write_text(record)
+    (folder / RUN).write_text("{}")
+    of_run = {name: sha256((folder / name).read_bytes()) for name in (SUMS, RUN)}
+    (folder / RUN_SUMS).write_text(sums_text(of_run))
     return folder
 
 

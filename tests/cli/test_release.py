@@ -44,6 +44,7 @@ def test_a_release_once_and_again(session: Session, screen: io.StringIO) -> None
     release(session, "", tag=False)
     assert told(screen) == [
         "file size",
+        "RUNSUMS B",
         "SHA256SUMS B",
         "Toy.efi B",
         "build.json",
@@ -95,7 +96,10 @@ def test_signing(
     release(session, "", tag=False)
     told(screen)
     sign_release(session, str(keys.ssh), "")
-    assert told(screen) == ["artifacts/release/1.0/SHA256SUMS.sig: a signature of SHA256SUMS"]
+    assert told(screen) == [
+        "artifacts/release/1.0/SHA256SUMS.sig: a signature of SHA256SUMS",
+        "artifacts/release/1.0/RUNSUMS.sig: a signature of RUNSUMS",
+    ]
     folder = session.root / "artifacts/release/1.0"
     assert verify.main([str(folder), "--key", str(keys.ssh_public)]) == 0
     (folder / "SHA256SUMS.sig").write_text("spoiled")

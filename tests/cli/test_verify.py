@@ -15,13 +15,16 @@ from tests.fixtures import release_folder as release
 from tests.fixtures.release_folder import Keys
 
 HOLDS = """\
-✓ files                are 13, plain ones all of them
+✓ files                are 15, plain ones all of them
 ✓ SHA256SUMS           names 11 files, none is missing, all have its digests
+✓ RUNSUMS              names 3 files, none is missing, all have its digests
 ✓ provenance.intoto.json is about all 3 artifacts, by these digests
 ✓ sbom.cdx.json        is about all 3 artifacts, by these digests
 ✓ sbom.spdx.json       is about all 3 artifacts, by these digests
 ✓ build.json           is about all 3 artifacts, by these digests
-- run.json             is about one making of it, and proved by nothing: do not rely on it
+✓ sbom.spdx.json       names the same 7 parts as sbom.cdx.json
+✓ provenance.intoto.json names the 2 packages and crates of bills of materials, by their digests
+✓ build.json           is of the version, the commit and the 2 steps that the others name
 - files                are not proved to be anybody's: nobody signed it
 """
 
@@ -42,9 +45,10 @@ def test_what_does_not(folder: Path, keys: Keys, capsys: pytest.CaptureFixture[s
     assert verify.main(["--key", str(keys.ssh_public), str(folder)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == r"✗ a\x1b[2J\x0a\u202e[red]x is one too many: SHA256SUMS does not name it"
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "✗ SHA256SUMS.sig       is not there: whom you named has not signed this",
-        "2 wrong: do not use it",
+        "✗ RUNSUMS.sig          is not there: whom you named has not signed this",
+        "3 wrong: do not use it",
     ]
 
 

@@ -24,7 +24,7 @@ from tests.fixtures import releasable
 from tests.fixtures.releasable import git
 from tests.fixtures.release_contents import built
 
-NAMES = ["SHA256SUMS", "Toy.efi", "build.json", "run.json", "toy-1.0.iso", "vmlinuz-base"]
+NAMES = ["RUNSUMS", "SHA256SUMS", "Toy.efi", "build.json", "run.json", "toy-1.0.iso", "vmlinuz-base"]
 
 
 def test_what_is_in_it(ready: Session) -> None:
@@ -34,10 +34,9 @@ def test_what_is_in_it(ready: Session) -> None:
     assert (folder / "toy-1.0.iso").read_text() == "toy.iso of step iso:toy\n"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
-    done = subprocess.run(
-        ["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode == 0
+    for listing in ("SHA256SUMS", "RUNSUMS"):
+        command = ["sha256sum", "-c", "--strict", listing]
+        assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
     assert [path.name for path in folder.parent.iterdir()] == ["1.0"]
 
 
@@ -56,9 +55,10 @@ def test_all_that_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                     session.store.copy(result.outputs[name], session.folder(image) / name, mode)
         releasable.commit(session.root)
         folder, _ = assemble(session)
-        verdicts = {verdict.subject: verdict for verdict in examine(folder, Trust())}
-        assert [verdict for verdict in verdicts.values() if verdict.good is False] == []
-        assert {*DOCUMENTS, "SHA256SUMS"} <= {path.name for path in folder.iterdir()}
+        verdicts = examine(folder, Trust())
+        assert [verdict for verdict in verdicts if verdict.good is False] == []
+        assert len([verdict for verdict in verdicts if verdict.good]) == 10
+        assert {*DOCUMENTS, "SHA256SUMS", "RUNSUMS"} <= {path.name for path in folder.iterdir()}
         made.append(folder)
     assert differences(*made) == []
     assert "first release" in (made[0] / "notes.md").read_text()
@@ -107,7 +107,7 @@ def test_two_clones_give_the_same_bytes(
     second, _ = assemble(other)
     assert differences(first, second) == []
     assert (first / "run.json").read_text() != (second / "run.json").read_text()
-    for name in set(NAMES) - {"run.json"}:
+    for name in set(NAMES) - {"run.json", "RUNSUMS"}:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.errors import FormatError
 from pipeline.release.documents import RUN_TEXTS, TEXTS
-from pipeline.release.layout import DOCUMENTS, RUNS, read_sums, sums_text
+from pipeline.release.layout import DOCUMENTS, RUN_SUMS, RUNS, SUMS, read_sums, sums_text
 
 A, B = "a" * 64, "b" * 64
 
@@ -12,6 +12,14 @@ def test_a_list_is_read_as_it_was_written() -> None:
     assert text == f"{A}  a 1+x~y_z.efi\n{B}  b.iso\n"
     assert read_sums(text.encode()) == {"a 1+x~y_z.efi": A, "b.iso": B}
     assert read_sums(f"{A} *b.iso".encode()) == {"b.iso": A}
+
+
+def test_the_list_of_a_run_names_that_of_the_release() -> None:
+    found = dict.fromkeys((SUMS, *RUNS), A)
+    assert read_sums(sums_text(found).encode(), RUN_SUMS) == found
+    for name in ("a.iso", RUN_SUMS):
+        with pytest.raises(FormatError, match="which is no file of a run"):
+            read_sums(f"{A}  {name}\n".encode(), RUN_SUMS)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +36,8 @@ def test_a_list_is_read_as_it_was_written() -> None:
         (f"{A}  {'a' * 201}\n".encode(), f"line 1 names '{'a' * 100}', which is no file of a release"),
         (f"{A}  a\xff\n".encode("latin-1"), r"line 1 names 'a\\xff', which is no file of a release"),
         (f"{A}  run.json\n".encode(), "line 1 names 'run.json', which is no file of a release"),
+        (f"{A}  RUNSUMS\n".encode(), "line 1 names 'RUNSUMS', which is no file of a release"),
+        (f"{A}  RUNSUMS.sig\n".encode(), "line 1 names 'RUNSUMS.sig', which is no file of a release"),
         (f"{A}  SHA256SUMS.sig\n".encode(), "line 1 names 'SHA256SUMS.sig', which is no file of a release"),
         (f"{A}  a\n{B}  a\n".encode(), "line 2 names 'a' again"),
     ],

@@ -10,8 +10,11 @@ from in_toto_attestation.v1.statement import Statement
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.release import provenance
+from pipeline.release.bom.components import sorted_contents
 from tests.fixtures import releasable
+from tests.fixtures.release_contents import collected
 
+NOTHING = sorted_contents("Toy", "1.0", 0, (), ())
 SUBJECTS = {"toy.iso": "1" * 64, "Toy.efi": "2" * 64}
 
 
@@ -23,7 +26,7 @@ def release(release: Session) -> Session:
 
 
 def said(session: Session) -> Any:
-    return json.loads(provenance.text_of(session, SUBJECTS))
+    return json.loads(provenance.text_of(session, SUBJECTS, collected(session)))
 
 
 def test_it_is_a_statement_with_a_slsa_provenance(release: Session) -> None:
@@ -54,6 +57,8 @@ def test_what_it_was_made_of(release: Session) -> None:
     dependencies = {each["uri"]: each["digest"]["sha256"] for each in definition["resolvedDependencies"]}
     assert dependencies["pkg:cargo/serde@1.0.0"] == "5" * 64
     assert dependencies["pkg:cargo/unused@1.0.0"] == "7" * 64
+    assert dependencies["pkg:cargo/hash-brown@0.15.0"] == "8" * 64  # of Rust's standard library
+    assert not [uri for uri in dependencies if uri.startswith("pkg:cargo/serde@2")]  # nobody says its digest
     assert dependencies[f"urn:sha256:{'2' * 64}"] == "2" * 64
     assert "pkg:deb/debian/libc6@1-1%2Bb2?arch=amd64&distro=trixie" in dependencies
     packages = {uri.partition("@")[0] for uri in dependencies if uri.startswith("pkg:deb/")}
@@ -81,15 +86,16 @@ def test_a_checkout_without_a_commit(release: Session) -> None:
 
 
 def test_whoever_writes_it_writes_the_same(release: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = provenance.text_of(release, SUBJECTS)
+    contents = collected(release)
+    text = provenance.text_of(release, SUBJECTS, contents)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert provenance.text_of(release, dict(reversed(SUBJECTS.items()))) == text
+    assert provenance.text_of(release, dict(reversed(SUBJECTS.items())), contents) == text
     assert str(release.root) not in text
 
 
 def test_nothing_to_state(release: Session) -> None:
     with pytest.raises(PipelineError) as caught:
-        provenance.text_of(release, {})
+        provenance.text_of(release, {}, NOTHING)
     assert str(caught.value) == ("there is nothing to state how it was made: At least one subject required")
 
 
@@ -99,5 +105,5 @@ def test_a_step_that_has_not_been_made(release: Session) -> None:
     release.builder.keys.clear()
     release.store.forget(key or "")
     with pytest.raises(PipelineError) as caught:
-        provenance.text_of(release, SUBJECTS)
+        provenance.text_of(release, SUBJECTS, NOTHING)
     assert str(caught.value) == ("step initramfs:inner has not been made\n  hint: run `./doit iso` first")

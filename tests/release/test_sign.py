@@ -13,7 +13,7 @@ from sigstore.oidc import ExpiredIdentity, IdentityError
 from sigstore.sign import SigningContext
 
 from pipeline.errors import PipelineError
-from pipeline.release.layout import SUMS
+from pipeline.release.layout import RUN_SUMS, SUMS
 from pipeline.release.sign import sign, tool_for
 from tests.fixtures.release_folder import Keys
 
@@ -59,6 +59,7 @@ def test_what_is_no_key(tmp_path: Path, key: str, message: str, hint: str) -> No
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / SUMS).write_bytes(b"a list\n")
+    (tmp_path / RUN_SUMS).write_bytes(b"of a run\n")
     return tmp_path
 
 
@@ -66,10 +67,13 @@ def test_the_folder_gets_signatures_and_nothing_else(
     folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GNUPGHOME", str(keys.home))
-    assert sign(folder, "gpg", keys.fingerprint) == folder / "SHA256SUMS.asc"
-    assert sign(folder, "ssh", str(keys.ssh)) == folder / "SHA256SUMS.sig"
-    sign(folder, "ssh", str(keys.ssh))  # once more takes its place
-    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "SHA256SUMS.asc", "SHA256SUMS.sig"]
+    openpgp, ssh = (
+        [folder / f"{listing}{ending}" for listing in (SUMS, RUN_SUMS)] for ending in (".asc", ".sig")
+    )
+    assert sign(folder, "gpg", keys.fingerprint) == openpgp
+    assert sign(folder, "ssh", str(keys.ssh)) == ssh
+    sign(folder, "ssh", str(keys.ssh))  # once more takes their place
+    assert {*folder.iterdir()} == {folder / SUMS, folder / RUN_SUMS, *openpgp, *ssh}
 
 
 def test_a_key_that_does_not_sign(folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +84,7 @@ def test_a_key_that_does_not_sign(folder: Path, keys: Keys, monkeypatch: pytest.
     with pytest.raises(PipelineError) as caught:
         sign(folder, "ssh", str(folder / "none"))
     assert caught.value.message.startswith("ssh-keygen does not sign: ")
-    assert [path.name for path in folder.iterdir()] == [SUMS]
+    assert {path.name for path in folder.iterdir()} == {SUMS, RUN_SUMS}
 
 
 def test_where_no_program_signs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +123,8 @@ def vouched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("vouched")
 def test_sigstore(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SigningContext, "from_trust_config", lambda _: Signer())
-    assert sign(folder, "sigstore", "").read_text() == "signed b'a list\\n'"
+    made = [path.read_text() for path in sign(folder, "sigstore", "")]
+    assert made == ["signed b'a list\\n'", "signed b'of a run\\n'"]
 
 
 @pytest.mark.usefixtures("vouched")

@@ -12,14 +12,15 @@ from sigstore.verify import Verifier
 
 from pipeline.formats import sshsig
 from pipeline.release import signatures
-from pipeline.release.layout import SIGNATURES, SUMS
+from pipeline.release.layout import ENDINGS, RUN_SUMS, SUMS
 from pipeline.release.sign import sign
 from pipeline.release.signatures import Verdict, judge
 from pipeline.release.trust import Trust, read_keys
 from tests.fixtures.release_folder import Keys, new_ssh_key, run
 
 LIST = b"a list\n"
-ASC, SIG, BUNDLE = SIGNATURES.values()
+ASC, SIG, BUNDLE = (f"{SUMS}{ending}" for ending in ENDINGS.values())
+RUN_SIG = f"{RUN_SUMS}.sig"
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def signed(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> dict[
     """A list, and its signatures by gpg and SSH."""
     monkeypatch.setenv("GNUPGHOME", str(keys.home))
     (tmp_path / SUMS).write_bytes(LIST)
+    (tmp_path / RUN_SUMS).write_bytes(LIST)
     sign(tmp_path, "gpg", keys.fingerprint)
     sign(tmp_path, "ssh", str(keys.ssh))
     return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -49,8 +51,20 @@ def test_those_that_hold(signed: dict[str, bytes], keys: Keys) -> None:
     ]
 
 
+def test_each_list_has_signatures_of_its_own(signed: dict[str, bytes], keys: Keys) -> None:
+    trust, files = read_keys(keys.ssh_public), {RUN_SUMS: b"another\n", RUN_SIG: signed[RUN_SIG]}
+    changed = f"does not hold: the key {fingerprint(keys)} has not signed this {RUN_SUMS}"
+    assert list(judge(files, trust)) == [Verdict(RUN_SIG, False, changed)]
+    assert list(judge({RUN_SUMS: LIST}, trust)) == [
+        Verdict(RUN_SIG, False, "is not there: whom you named has not signed this")
+    ]
+    assert list(judge({RUN_SIG: signed[RUN_SIG]}, trust)) == []  # of no list, which is said elsewhere
+
+
 def test_without_a_key_nobody_is_trusted(signed: dict[str, bytes], keys: Keys) -> None:
-    assert list(judge({**signed, BUNDLE: b"{}"}, Trust())) == [
+    assert list(
+        judge({SUMS: LIST, **{name: signed[name] for name in (ASC, SIG)}, BUNDLE: b"{}"}, Trust())
+    ) == [
         Verdict(ASC, None, "is not judged: --key FILE says with which OpenPGP key it has to be made"),
         Verdict(
             SIG,
@@ -68,7 +82,7 @@ def test_whom_somebody_names_has_to_have_signed() -> None:
     assert list(judge({SUMS: LIST}, trust)) == [Verdict(name, False, said) for name in (ASC, SIG, BUNDLE)]
 
 
-BAD = "does not hold, by the key that you named: gpg says"
+BAD = f"does not hold for this {SUMS}, by the key that you named: gpg says"
 
 
 def test_openpgp_signatures_that_do_not_hold(signed: dict[str, bytes], keys: Keys) -> None:
@@ -193,8 +207,8 @@ def test_sigstore(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bundle, "from_json", lambda data: data.decode())
     for failure, good, said in (
         (None, True, "holds, by me@example.org, as https://accounts.example.org says"),
-        (VerificationError("no"), False, "does not hold: VerificationError: no"),
-        (RecursionError("deep"), False, "does not hold: RecursionError: deep"),
+        (VerificationError("no"), False, f"does not hold for this {SUMS}: VerificationError: no"),
+        (RecursionError("deep"), False, f"does not hold for this {SUMS}: RecursionError: deep"),
     ):
         service = Service(failure)
         monkeypatch.setattr(Verifier, "production", lambda *, offline, it=service: it if offline else None)
@@ -217,4 +231,4 @@ def test_bundles_that_are_none(data: bytes, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (found,) = judge({SUMS: LIST, BUNDLE: data}, Trust(identity="me", issuer="you"))
     assert found.good is False
-    assert found.sentence.startswith("does not hold: ")
+    assert found.sentence.startswith(f"does not hold for this {SUMS}: ")

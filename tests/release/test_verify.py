@@ -1,6 +1,5 @@
 """A release that holds, and one in which anything is another: each is noticed, and named."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,15 +9,18 @@ from typing import Any
 import pytest
 
 from pipeline.release import verify
-from pipeline.release.layout import SIGNATURES, SUMS
+from pipeline.release.layout import ENDINGS, RUN_SUMS, RUNS, SUMS
 from pipeline.release.sign import sign
 from pipeline.release.signatures import Verdict
 from pipeline.release.trust import Trust, read_keys
-from pipeline.release.verify import claims_in, examine
+from pipeline.release.verify import examine
 from tests.fixtures import release_folder as release
 from tests.fixtures.release_folder import ARTIFACTS, Keys, sha256
 
-ASC, SIG, _ = SIGNATURES.values()
+ASC, SIG, RUN_ASC, RUN_SIG = (
+    f"{listing}{ENDINGS[tool]}" for listing in (SUMS, RUN_SUMS) for tool in ("gpg", "ssh")
+)
+SIGNATURES = (ASC, SIG, RUN_ASC, RUN_SIG)
 LISTED = sorted([*ARTIFACTS, *release.documents(), "notes.txt", "notes.md", "notes.json", "report.html"])
 
 
@@ -51,13 +53,20 @@ def both(keys: Keys) -> Trust:
 def test_what_holds(folder: Path) -> None:
     same = "is about all 3 artifacts, by these digests"
     assert examine(folder, Trust()) == [
-        Verdict("files", True, "are 13, plain ones all of them"),
+        Verdict("files", True, "are 15, plain ones all of them"),
         Verdict(SUMS, True, "names 11 files, none is missing, all have its digests"),
+        Verdict(RUN_SUMS, True, "names 3 files, none is missing, all have its digests"),
         Verdict("provenance.intoto.json", True, same),
         Verdict("sbom.cdx.json", True, same),
         Verdict("sbom.spdx.json", True, same),
         Verdict("build.json", True, same),
-        Verdict("run.json", None, "is about one making of it, and proved by nothing: do not rely on it"),
+        Verdict("sbom.spdx.json", True, "names the same 7 parts as sbom.cdx.json"),
+        Verdict(
+            "provenance.intoto.json",
+            True,
+            "names the 2 packages and crates of bills of materials, by their digests",
+        ),
+        Verdict("build.json", True, "is of the version, the commit and the 2 steps that the others name"),
         Verdict("files", None, "are not proved to be anybody's: nobody signed it"),
     ]
 
@@ -65,8 +74,8 @@ def test_what_holds(folder: Path) -> None:
 def test_what_is_signed_holds(signed: Path, both: Trust) -> None:
     verdicts = examine(signed, both)
     assert wrong(verdicts) == []
-    assert [each.subject for each in verdicts if each.good is None] == ["run.json"]
-    assert [each.subject for each in verdicts if each.good][-2:] == [ASC, SIG]
+    assert [each.subject for each in verdicts if each.good is None] == []
+    assert [each.subject for each in verdicts if each.good][-4:] == [*SIGNATURES]
 
 
 def test_what_is_signed_by_somebody(signed: Path) -> None:
@@ -75,35 +84,46 @@ def test_what_is_signed_by_somebody(signed: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [*LISTED, SUMS, ASC, SIG])
+EVERY = [*LISTED, *RUNS, SUMS, RUN_SUMS, *SIGNATURES]
+
+
+def test_these_are_all_files_of_a_release(signed: Path) -> None:
+    assert sorted(EVERY) == sorted(path.name for path in signed.iterdir())
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_one_byte_of_any_file(tmp_path: Path, signed: Path, both: Trust, name: str) -> None:
     folder = shutil.copytree(signed, tmp_path / "1.0")
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
     found = wrong(examine(folder, both))
-    if name in LISTED:
-        listed = sha256((signed / name).read_bytes())
-        assert found[0] == (name, f"has the SHA-256 {sha256(bytes(data))}, {SUMS} says {listed}")
+    if name == RUN_SUMS:  # or each file that it names is another: that is said of it, too
+        assert {RUN_ASC, RUN_SIG} <= {subject for subject, _ in found}
+        assert all(name in subject + sentence for subject, sentence in found)
+    elif name in SIGNATURES:
+        assert [subject for subject, _ in found] == [name]
     else:
-        assert name in [subject for subject, _ in found] or {ASC, SIG} <= {subject for subject, _ in found}
+        listed, by = sha256((signed / name).read_bytes()), SUMS if name in LISTED else RUN_SUMS
+        assert (name, f"has the SHA-256 {sha256(bytes(data))}, {by} says {listed}") in found
 
 
-@pytest.mark.parametrize("name", [*LISTED, SUMS, ASC, SIG])
+@pytest.mark.parametrize("name", EVERY)
 def test_any_file_that_is_gone(tmp_path: Path, signed: Path, both: Trust, name: str) -> None:
     folder = shutil.copytree(signed, tmp_path / "1.0")
     (folder / name).unlink()
     assert name in [subject for subject, _ in wrong(examine(folder, both))]
 
 
-@pytest.mark.parametrize("name", LISTED)
+@pytest.mark.parametrize("name", [*LISTED, *RUNS])
 def test_any_file_that_is_replaced_together_with_the_list(
     tmp_path: Path, signed: Path, both: Trust, name: str
 ) -> None:
     folder = shutil.copytree(signed, tmp_path / "1.0")
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     release.relist(folder)
-    assert {ASC, SIG} <= {subject for subject, _ in wrong(examine(folder, both))}
+    signatures = {RUN_ASC, RUN_SIG} if name in RUNS else {*SIGNATURES}
+    assert signatures <= {subject for subject, _ in wrong(examine(folder, both))}
 
 
 def test_a_listed_file_that_is_none_has_no_digest(folder: Path) -> None:
@@ -112,10 +132,13 @@ def test_a_listed_file_that_is_none_has_no_digest(folder: Path) -> None:
     assert SUMS not in [each.subject for each in examine(folder, Trust())]
 
 
-def test_run_data_may_be_anything(folder: Path) -> None:
-    (folder / "run.json").write_text("not even JSON")
-    (folder / "run.html").write_text("")
-    assert wrong(examine(folder, Trust())) == []
+def test_the_run_of_another_release(folder: Path) -> None:
+    run, was = (folder / RUN_SUMS).read_bytes(), sha256((folder / SUMS).read_bytes())
+    (folder / "notes.txt").write_text("others\n")
+    release.relist(folder)
+    (folder / RUN_SUMS).write_bytes(run)
+    now = sha256((folder / SUMS).read_bytes())
+    assert wrong(examine(folder, Trust())) == [(SUMS, f"has the SHA-256 {now}, {RUN_SUMS} says {was}")]
 
 
 ISO = "toy-1.0.iso"
@@ -151,6 +174,45 @@ def relist(folder: Path) -> None:
     release.relist(folder)
 
 
+def shorten(name: str, lines: int) -> Callable[[Path], object]:
+    """Take the first lines out of a file."""
+
+    def change(folder: Path) -> None:
+        (folder / name).write_text("".join((folder / name).read_text().splitlines(keepends=True)[lines:]))
+
+    return change
+
+
+def definition(provenance: Any) -> Any:
+    return provenance["predicate"]["buildDefinition"]
+
+
+def dependencies(provenance: Any) -> Any:
+    return definition(provenance)["resolvedDependencies"]
+
+
+def steps(provenance: Any) -> Any:
+    return definition(provenance)["internalParameters"]["steps"]
+
+
+def depends(uri: str) -> object:
+    return {"uri": uri, "digest": {"sha256": OTHER}}
+
+
+EVIL = {
+    "name": "evil",
+    "version": "1.0",
+    "purl": "pkg:cargo/evil@1.0",
+    "hashes": [{"alg": "SHA-256", "content": OTHER}],
+}
+EVIL_OF_SPDX = {
+    "name": "evil",
+    "versionInfo": "1.0",
+    "checksums": [{"algorithm": "SHA256", "checksumValue": OTHER}],
+    "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:cargo/evil@1.0"}],
+}
+EVIL_NAMED = f"'evil' 1.0 (pkg:cargo/evil@1.0) with the SHA-256 {OTHER}"
+NO_RUN_LIST = "is not there, or not to be read: nothing of the run is proved"
 NO_ISO = f"does not say of {ISO!r} that its SHA-256 is {DIGEST}"
 NO_LIST = "is not there, or not to be read: nothing is proved"
 LINE = "line 1 is no SHA-256 and a name: 'nothing'"
@@ -244,7 +306,7 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
         ],
     ),
     "CycloneDX of another": (
-        claim("sbom.cdx.json", lambda it: it["metadata"]["component"]["hashes"][1].update(content=OTHER)),
+        claim("sbom.cdx.json", lambda it: it["components"][0]["hashes"][1].update(content=OTHER)),
         [("sbom.cdx.json", NO_ISO)],
     ),
     "CycloneDX that is none": (
@@ -256,7 +318,7 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
         [("sbom.cdx.json", "is not what it is called: its specVersion is not '1.6'")],
     ),
     "CycloneDX that knows the digest by another name": (
-        claim("sbom.cdx.json", lambda it: it["metadata"]["component"].update(name="toy.iso")),
+        claim("sbom.cdx.json", lambda it: it["components"][0].update(name="toy.iso")),
         [("sbom.cdx.json", NO_ISO)],
     ),
     "SPDX of another version": (
@@ -264,11 +326,11 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
         [("sbom.spdx.json", "is not what it is called: its spdxVersion is not 'SPDX-2.3'")],
     ),
     "SPDX of another": (
-        claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][0].update(checksumValue=OTHER)),
+        claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][1].update(checksumValue=OTHER)),
         [("sbom.spdx.json", NO_ISO)],
     ),
     "SPDX by another algorithm": (
-        claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][0].update(algorithm="SHA1")),
+        claim("sbom.spdx.json", lambda it: it["packages"][0]["checksums"][1].update(algorithm="SHA1")),
         [("sbom.spdx.json", NO_ISO)],
     ),
     "build of another": (
@@ -304,6 +366,156 @@ ROWS: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
         both_of(put("sbom.cdx.json", b"[]"), relist),
         [("sbom.cdx.json", "is not what it is called: its bomFormat is not 'CycloneDX'")],
     ),
+    "no list of the run": (remove(RUN_SUMS), [(RUN_SUMS, NO_RUN_LIST)]),
+    "list of the run that is none": (put(RUN_SUMS, b"nothing"), [(RUN_SUMS, LINE)]),
+    "list of the run of something else": (
+        put(RUN_SUMS, f"{DIGEST}  {ISO}\n".encode()),
+        [(RUN_SUMS, f"line 1 names {ISO!r}, which is no file of a run")],
+    ),
+    "list of half a run": (
+        shorten(RUN_SUMS, 2),
+        [(RUN_SUMS, "does not name SHA256SUMS"), (RUN_SUMS, "does not name run.html")],
+    ),
+    "no run": (
+        both_of(*map(remove, RUNS)),
+        [(name, f"is missing: {RUN_SUMS} names it") for name in ("run.html", "run.json")],
+    ),
+    "a part in CycloneDX alone": (
+        claim("sbom.cdx.json", lambda it: it["components"].append(EVIL)),
+        [("sbom.cdx.json", f"names {EVIL_NAMED}, sbom.spdx.json does not")],
+    ),
+    "a part within another": (
+        claim("sbom.cdx.json", lambda it: it["components"][0].update(components=[{"name": "evil"}])),
+        [("sbom.cdx.json", "names 'evil' with the SHA-256 (none), sbom.spdx.json does not")],
+    ),
+    "a part in SPDX alone": (
+        claim("sbom.spdx.json", lambda it: it["packages"].append({"name": "evil", "versionInfo": "1.0"})),
+        [("sbom.spdx.json", "names 'evil' 1.0 with the SHA-256 (none), sbom.cdx.json does not")],
+    ),
+    "parts that CycloneDX lacks": (
+        claim("sbom.cdx.json", lambda it: it.update(components=it["components"][:4])),
+        [
+            (
+                "sbom.spdx.json",
+                f"names 'bin/toy' with the SHA-256 {'c' * 64}, sbom.cdx.json does not; 2 more differ",
+            )
+        ],
+    ),
+    "another digest of a file in SPDX": (
+        claim("sbom.spdx.json", lambda it: it["files"][0]["checksums"][1].update(checksumValue=OTHER)),
+        [
+            ("sbom.cdx.json", f"names 'bin/toy' with the SHA-256 {'c' * 64}, sbom.spdx.json does not"),
+            ("sbom.spdx.json", f"names 'bin/toy' with the SHA-256 {OTHER}, sbom.cdx.json does not"),
+        ],
+    ),
+    "a crate in both bills alone": (
+        both_of(
+            claim("sbom.cdx.json", lambda it: it["components"].append(EVIL)),
+            claim("sbom.spdx.json", lambda it: it["packages"].append(EVIL_OF_SPDX)),
+        ),
+        [
+            (
+                "provenance.intoto.json",
+                f"does not name pkg:cargo/evil@1.0 with the SHA-256 {OTHER}, which bills of materials name",
+            )
+        ],
+    ),
+    "provenance of nothing": (
+        claim("provenance.intoto.json", lambda it: definition(it).update(resolvedDependencies=[])),
+        [
+            (
+                "provenance.intoto.json",
+                f"does not name pkg:cargo/serde@1.0.0 with the SHA-256 {'b' * 64}, "
+                "which bills of materials name; 1 more differs",
+            ),
+            (
+                "provenance.intoto.json",
+                f"says nothing of the commit of the sources, build.json {release.COMMIT!r}",
+            ),
+        ],
+    ),
+    "a package in the provenance alone": (
+        claim("provenance.intoto.json", lambda it: dependencies(it).append(depends("pkg:deb/debian/evil@1"))),
+        [
+            (
+                "provenance.intoto.json",
+                f"names pkg:deb/debian/evil@1 with the SHA-256 {OTHER}, which no bill of materials names",
+            )
+        ],
+    ),
+    "another digest of a crate in the provenance": (
+        claim("provenance.intoto.json", lambda it: dependencies(it).append(depends("pkg:cargo/serde@1.0.0"))),
+        [
+            (
+                "provenance.intoto.json",
+                f"names pkg:cargo/serde@1.0.0 with the SHA-256 {OTHER}, which no bill of materials names",
+            )
+        ],
+    ),
+    "build of another commit": (
+        claim("build.json", lambda it: it.update(commit="f" * 40)),
+        [
+            (
+                "provenance.intoto.json",
+                f"says {release.COMMIT!r} of the commit, build.json {'f' * 40!r}; 1 more differs",
+            )
+        ],
+    ),
+    "provenance of another commit": (
+        claim("provenance.intoto.json", lambda it: dependencies(it)[0]["digest"].update(gitCommit="f" * 40)),
+        [
+            (
+                "provenance.intoto.json",
+                f"says {'f' * 40!r} of the commit of the sources, build.json {release.COMMIT!r}",
+            )
+        ],
+    ),
+    "build of another release": (
+        claim("build.json", lambda it: it["product"].update(version="1.1")),
+        [
+            (name, "says 'Toy-1.0' of the release, build.json 'Toy-1.1'")
+            for name in ("provenance.intoto.json", "sbom.cdx.json", "sbom.spdx.json")
+        ],
+    ),
+    "CycloneDX of another release": (
+        claim("sbom.cdx.json", lambda it: it["metadata"]["component"].update(name="Acme")),
+        [("sbom.cdx.json", "says 'Acme-1.0' of the release, build.json 'Toy-1.0'")],
+    ),
+    "SPDX of another release": (
+        claim("sbom.spdx.json", lambda it: it.update(name="Toy-1.1")),
+        [("sbom.spdx.json", "says 'Toy-1.1' of the release, build.json 'Toy-1.0'")],
+    ),
+    "another key of a step": (
+        claim("build.json", lambda it: it["steps"][1].update(key=OTHER)),
+        [
+            (
+                "provenance.intoto.json",
+                f"says {'2' * 64!r} of the key of step 'kernel:base', build.json {OTHER!r}",
+            )
+        ],
+    ),
+    "another container of a step": (
+        claim("provenance.intoto.json", lambda it: steps(it)["iso:toy"].update(layer=OTHER)),
+        [
+            (
+                "provenance.intoto.json",
+                f"says {OTHER!r} of the container's digest of step 'iso:toy', build.json {'d' * 64!r}",
+            )
+        ],
+    ),
+    "a step less": (
+        claim("build.json", lambda it: it["steps"].pop()),
+        [
+            (
+                "provenance.intoto.json",
+                f"says {'2' * 64!r} of the key of step 'kernel:base', build.json nothing; 2 more differ",
+            )
+        ],
+    ),
+    "another date": (
+        claim("build.json", lambda it: it.update(source_date_epoch=6)),
+        [("provenance.intoto.json", "says '5' of the date of files, build.json '6'")],
+    ),
     "signature that is none": (put(SIG, b"x"), [(SIG, "is no SSH signature as ssh-keygen writes it")]),
 }
 
@@ -323,33 +535,6 @@ def test_json_that_nobody_can_read(folder: Path, data: bytes) -> None:
     found = wrong(examine(folder, Trust()))
     assert sorted(subject for subject, _ in found) == sorted(release.documents())
     assert all(sentence.startswith("is no JSON that can be read: ") for _, sentence in found)
-
-
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        (None, {}),
-        ([[{"name": "a", "sha256": "1"}]], {"a": {"1"}}),
-        ({"name": "a", "digest": {"sha256": "1", "sha512": "2"}}, {"a": {"1"}}),
-        ({"name": "a", "digest": {"sha512": "2"}}, {}),
-        ({"name": 5, "sha256": "1"}, {}),
-        ({"name": "a", "sha256": 1}, {}),
-        ({"name": "a", "digest": 5}, {}),
-        ({"name": "a", "hashes": [5, {}, {"alg": "SHA-1", "content": "2"}]}, {}),
-        ({"name": "a", "hashes": [{"alg": "SHA-256", "content": "1"}]}, {"a": {"1"}}),
-        ({"name": "b", "fileName": "./a", "checksums": [{"algorithm": "SHA256", "checksumValue": "1"}]},
-         {"a": {"1"}, "b": {"1"}}),
-        ([{"name": "a", "sha256": "1"}, {"name": "a", "sha256": "2"}], {"a": {"1", "2"}}),
-    ],
-)  # fmt: skip
-def test_what_a_document_says_of_files(document: object, expected: dict[str, set[str]]) -> None:
-    assert claims_in(document) == expected
-
-
-def test_documents_are_read_as_they_are_written(folder: Path) -> None:
-    for name in release.documents():
-        claims = claims_in(json.loads((folder / name).read_text()))
-        assert claims[ISO] == {DIGEST}
 
 
 def test_a_document_that_memory_does_not_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
