@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.formats.fields import Image, chunks, open_image
 from pipeline.plan.step import Step
 from pipeline.project.manifest import Debian
-from pipeline.release.bom import deb_facts, licence_lock
+from pipeline.release.bom import deb_facts, licence_lock, reuse
 from pipeline.release.bom.components import Kind, Licence, Link, Part, Relation
 from pipeline.release.bom.deb_facts import Facts
 from pipeline.report import Line
@@ -21,6 +21,8 @@ from pipeline.store.cache import Blob
 
 DEBIAN = "Debian"
 """Who supplies packages."""
+
+UNKNOWN = Licence()
 
 
 def artifact_ref(step: Step, name: str) -> str:
@@ -50,6 +52,7 @@ class Collection:
         self.links: set[Link] = set()
         self.facts: dict[Package, Facts] = {}
         self.licences = licence_lock.read(self.project)
+        self.annotations = reuse.read(self.project.root)
 
     def add(self, part: Part) -> str:
         """Take a part, and return its ref."""
@@ -80,8 +83,8 @@ class Collection:
         root = self.project.root
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
-    def file(self, where: str, path: str, data: Image, origin: str) -> str:
-        """Take a file in the artifact `where`, and return its ref."""
+    def file(self, where: str, path: str, data: Image, origin: str, licence: Licence = UNKNOWN) -> str:
+        """Take a file in the artifact `where`, under the licence of what it comes from; return its ref."""
         sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
         for chunk in chunks(data):
             sha256.update(chunk)
@@ -97,11 +100,17 @@ class Collection:
                 sha256.hexdigest(),
                 sha1.hexdigest(),
                 len(data),
+                licence,
                 origin=origin,
             )
         )
         self.link(where, Relation.CONTAINS, ref)
         return ref
+
+    def own_file(self, where: str, path: str, data: Image, source: Path) -> str:
+        """Take a file that lies in the checkout, or in the pipeline, as `source`; return its ref."""
+        shown = self.shown(source)
+        return self.file(where, path, data, shown, reuse.licence_of(shown, self.annotations))
 
     def container(self, container: Lock) -> None:
         """Take a builder container and its packages."""

@@ -8,7 +8,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pipeline.build.session import Session
 from pipeline.debian.lock import Package
@@ -97,7 +97,7 @@ def _inside(found: Collection, step: Step, name: str, ref: str) -> None:
         found.of_packages(step, ref, Relation.STATIC_LINK, STUB)
         splash = step.inputs["splash.bmp"]
         if isinstance(splash, Source):
-            found.file(ref, splash.path.name, open_image(splash.path), found.shown(splash.path))
+            found.own_file(ref, splash.path.name, open_image(splash.path), splash.path)
     elif step.run is iso.build:
         image = found.open(step, name)
         for member in read_iso9660(image).members:
@@ -119,7 +119,7 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
         for it in step.inputs.values()
         if isinstance(it, Output) and it.step.run is not packages.build
     }
-    sources, used = _recipe_files(found, step), set()
+    sources, used = _recipe_files(step), set()
     for segment in read_initramfs(found.open(step, name)):
         for entry in segment.entries:
             if not stat.S_ISREG(entry.mode):
@@ -127,14 +127,18 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
             digest, path = hashlib.sha256(bytes(entry.data)).hexdigest(), entry.name
             owner = known.get((digest, path.removeprefix("usr/"))) or known.get((digest, ""))
             if digest in made:
-                file = found.file(ref, path, entry.data, found.parts[made[digest]].origin)
+                program = found.parts[made[digest]]
+                file = found.file(ref, path, entry.data, program.origin, program.licence)
                 found.link(file, Relation.COPY_OF, made[digest])
             elif owner and path not in sources:
-                file = found.file(ref, path, entry.data, f"from Debian package {owner.name}")
+                origin, licence = f"from Debian package {owner.name}", found.licences[owner.sha256]
+                file = found.file(ref, path, entry.data, origin, licence)
                 found.link(file, Relation.EXPANDED_FROM_ARCHIVE, found.used_package(owner, locked))
                 used.add(owner)
+            elif path in sources:
+                found.own_file(ref, path, entry.data, sources[path])
             else:
-                found.file(ref, path, entry.data, sources.get(path, f"made by step {step.name}"))
+                found.file(ref, path, entry.data, f"made by step {step.name}")
     for package in locked:
         if package not in used:
             unused = found.add(found.package(package, tool=True))
@@ -148,14 +152,14 @@ def _set_packages(step: Step) -> list[Package]:
     return [it.package for it in inputs if isinstance(it, LockedPackage)]
 
 
-def _recipe_files(found: Collection, step: Step) -> dict[str, str]:
+def _recipe_files(step: Step) -> dict[str, Path]:
     """Return where files of the recipe lie, by their paths in the initramfs."""
     places = {
         "rootfs": PurePosixPath(),
         **{name: PurePosixPath("etc", name) for name in step.params["about"]},
     }
     return {
-        (place / relative).as_posix(): found.shown(path)
+        (place / relative).as_posix(): path
         for name, place in places.items()
         if isinstance(source := step.inputs[name], Source)
         for relative, path in source.files().items()

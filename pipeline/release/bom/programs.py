@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packageurl import PackageURL
 
@@ -98,9 +98,11 @@ def _local(manifests: Sequence[str]) -> dict[str, str]:
 
 
 def _link(found: Collection, crates: Sequence[Crate], known: Known, ref: str) -> None:
-    """Take the crates of a program, and how they belong to it and to each other."""
+    """Take the crates of a program, which is under the licence of its own, and how they belong together."""
     refs = [found.add(_part(found, crate, known)) for crate in crates]
     for crate, own in zip(crates, refs, strict=True):
+        if crate.root:
+            found.parts[ref] = replace(found.parts[ref], licence=found.parts[own].licence)
         if crate.kind == "build":
             found.link(own, Relation.BUILD_DEPENDENCY_OF, ref)
         else:

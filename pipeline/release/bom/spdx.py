@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DOCUMENT = "SPDXRef-DOCUMENT"
 CREATOR = "installer-iso"
+OF_FILES = "as declared for the package, program or sources that it comes from"
+"""Why a licence of a file is concluded: it need not say any itself."""
 
 
 def text_of(contents: Contents) -> str:
@@ -134,7 +136,8 @@ def _file(part: Part) -> "File":
         f"./{part.name}",
         _id(part),
         _checksums(part),
-        license_concluded=SpdxNoAssertion(),
+        license_concluded=_expression(part.licence),
+        license_comment=OF_FILES if part.licence.expression else None,
         copyright_text=SpdxNoAssertion(),
         comment=part.origin or None,
     )

@@ -18,7 +18,7 @@ from pipeline.build.session import Session
 from pipeline.release.bom import cyclonedx, licence_lock, spdx
 from pipeline.release.bom.components import Contents, Kind, Licence
 from tests.conftest import ROOT
-from tests.fixtures.release_contents import built, collected
+from tests.fixtures.release_contents import OF_CRATES_IO, built, collected
 
 
 @pytest.fixture
@@ -45,20 +45,39 @@ def test_spdx_is_valid(contents: Contents, tmp_path: Path) -> None:
     assert validate_full_spdx_document(document) != []
 
 
-def test_spdx_has_the_minimum_elements(contents: Contents, tmp_path: Path) -> None:
-    path = tmp_path / "sbom.spdx.json"
-    path.write_text(spdx.text_of(contents))
-    found = SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2")
-    assert [name for name, _ in found.components_without_suppliers] == ["letters", "words"]  # nobody says it
-    said = tuple(replace(part, supplier=part.supplier or "somebody") for part in contents.parts)
-    text = spdx.text_of(replace(contents, parts=said))
-    path.write_text(text)
-    found = SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2")
+def judged(text: str, folder: Path) -> SbomChecker:
+    (folder / "sbom.spdx.json").write_text(text)
+    found: SbomChecker = SbomChecker(str(folder / "sbom.spdx.json"), compliance="ntia", sbom_spec="spdx2")
+    return found
+
+
+def test_spdx_has_the_minimum_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
+    text = spdx.text_of(collected(built(tmp_path, other=OF_CRATES_IO)))
+    found = judged(text, tmp_path)
     assert found.compliant, found.output_json()
     without = json.loads(text)
     del without["packages"][0]["supplier"]
-    path.write_text(json.dumps(without))
-    assert not SbomChecker(str(path), compliance="ntia", sbom_spec="spdx2").compliant
+    assert not judged(json.dumps(without), tmp_path).compliant
+
+
+def test_spdx_lacks_suppliers_that_nobody_names(contents: Contents, tmp_path: Path) -> None:
+    found = judged(spdx.text_of(contents), tmp_path)
+    assert [name for name, _ in found.components_without_suppliers] == ["letters", "words"]
+    assert not found.compliant
+
+
+def test_what_is_said_of_the_licence_of_a_file(contents: Contents) -> None:
+    files = {each["fileName"]: each for each in json.loads(spdx.text_of(contents))["files"]}
+    assert files["./bin/toy"]["licenseConcluded"] == "MIT"
+    assert files["./bin/toy"]["licenseComments"] == spdx.OF_FILES
+    assert files["./README.txt"]["licenseConcluded"] == "NOASSERTION"
+    assert "licenseComments" not in files["./README.txt"]
+    said = json.loads(cyclonedx.text_of(contents))
+    assert component(said, "file:initramfs:toy/initramfs.cpio.zst/bin/toy")["licenses"] == [
+        {"license": {"id": "MIT"}}
+    ]
+    assert "licenses" not in component(said, "file:iso:toy/toy.iso/README.txt")
 
 
 def test_the_licences_of_all_locked_packages_are_valid(contents: Contents, tmp_path: Path) -> None:
