@@ -231,7 +231,7 @@ class Builder:
     def output(self, source: Output, line: Line, who: str = "") -> Path:
         """Return the path of what a step made, fetched if need be, and obeying its rules; `who` asks for it.
 
-        Raises LostError where it is not to be had any more, or not to be used.
+        Raises LostError where it is gone, or must not be used.
         """
         name, made = source.name, self.result(source.step)
         what = f"{who}{name} of step {source.step.name}"

@@ -129,7 +129,7 @@ def lock(
     now, of all that is locked.
     """
     from pipeline.build.builder import Builder
-    from pipeline.cli.lock import Consent, check_locks, make_locks
+    from pipeline.cli.lock import Consent, check_locks, make_locks, refuse_unknown
     from pipeline.cli.lock_licences import check_licences, write_licences
     from pipeline.cli.lock_pins import check_pins
     from pipeline.release.bom import licence_lock
@@ -143,17 +143,18 @@ def lock(
                 "--update renews all locks, which have one snapshot", "name none, and no --check"
             )
         return renew(session, Consent(downgrade, trust_mirror))
+    project = checkout.load(session.root, match_locks=False)
+    containers = [name for name in names if name not in (outputs.NAME, licence_lock.NAME)]
+    refuse_unknown(project, containers)
     good = True
     if outputs.NAME in names and check:
         good = verify_outputs(session)
     elif outputs.NAME in names:
         outputs.write(session.root, product(session), made(session.images, session.builder))
         session.report.print(f"written: {outputs.PATH}")
-    containers = [name for name in names if name not in (outputs.NAME, licence_lock.NAME)]
     licences, report = licence_lock.NAME in names, session.report
     if names and not (containers or licences):
         return good
-    project = checkout.load(session.root, match_locks=False)
     builder = Builder(session.store, lambda: Containers(session.store, project.sources()))
     consent = Consent(downgrade, trust_mirror)
     if check:

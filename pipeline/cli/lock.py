@@ -112,17 +112,21 @@ class Resolved:
     indices: dict[str, str]
 
 
+def refuse_unknown(project: Project, names: Sequence[str]) -> None:
+    """Raise ConfigError where one of these is neither a container nor a package set."""
+    unknown = [name for name in names if name not in project.all_intents]
+    if unknown:
+        raise ConfigError(
+            [f"{name}: there is no containers/{name}.toml, and no roots/{name}.toml" for name in unknown],
+            f"known: {', '.join(project.all_intents)}",
+        )
+
+
 def resolve_now(
     project: Project, builder: Builder, names: Sequence[str], report: Report, consent: Consent
 ) -> Resolved:
     """Ask apt for the packages of these (of all, when none is named). Raises as `make_locks` does."""
-    unknown = [name for name in names if name not in project.all_intents]
-    if unknown:
-        known = ", ".join(project.all_intents)
-        raise ConfigError(
-            [f"{name}: there is no containers/{name}.toml, and no roots/{name}.toml" for name in unknown],
-            f"known: {known}",
-        )
+    refuse_unknown(project, names)
     names = project.locks_meant(names)
     with builder.store.scratch() as out, report.step("resolve", "ask apt for exact packages") as line:
         step = _step(project, names, consent)
@@ -159,7 +163,7 @@ def write_locks(
         report.print(f"older than what is locked: {text}", style="yellow")
     if older and not consent.older:
         raise PipelineError(
-            f"{len(older)} packages would become older than they are locked",
+            f"packages that would become older than they are locked: {len(older)}",
             "a mirror that serves old indices does that; if you want it: `./doit lock --downgrade`",
         )
     made = {}

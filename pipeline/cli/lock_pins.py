@@ -1,4 +1,4 @@
-"""Whether what the locks pin is still to be had: each source is asked for each file, none is downloaded."""
+"""Whether what the locks pin can still be downloaded: each source is asked for each file, and sends none."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -71,5 +71,5 @@ def check_pins(project: Project, names: Sequence[str], report: Report, stopped: 
             pool.shutdown(cancel_futures=True)
             raise
     if not wrong:
-        report.print(f"to be had: all {len(wanted)} pinned files", style="green")
+        report.print(f"all {len(wanted)} pinned files can still be downloaded", style="green")
     return not wrong

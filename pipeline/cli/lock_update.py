@@ -67,12 +67,12 @@ def told(found: dict[Change, list[str]]) -> Iterator[str]:
     """Give a line for each change, those that mend security first; how many there are, and moved files."""
     changed = [change for change in found if not _moved(change)]
     mending = [change for change in changed if change.after and change.after.archive == SECURITY]
-    yield f"{len(changed)} packages change, {len(mending)} of them by security updates"
+    yield f"packages that change: {len(changed)}, by security updates: {len(mending)}"
     for change in (*mending, *(change for change in changed if change not in mending)):
         mark = "security: " if change in mending else ""
         yield f"  {mark}{change} ({', '.join(found[change])})"
     if moved := len(found) - len(changed):
-        yield f"  {moved} packages are the same, and lie elsewhere in the archive"
+        yield f"  packages that only moved within the archive: {moved}"
 
 
 def _moved(change: Change) -> bool:
@@ -99,7 +99,7 @@ def options_told(project: Project, old: set[str], new: set[str]) -> Iterator[str
     """Give lines on the options that appear and vanish. Defaults are not told: only a build knows them."""
     for what, names in (("appear", new - old), ("vanish", old - new)):
         if names:
-            yield f"  {len(names)} kernel options {what}: {' '.join(sorted(names))}"
+            yield f"  kernel options that {what} ({len(names)}): {' '.join(sorted(names))}"
     gone = old - new
     for path in sorted((project.root / "recipes").rglob("*.config")):
         named = set(re.findall(r"CONFIG_(\w+)", path.read_text(encoding="utf-8"))) & gone

@@ -37,7 +37,7 @@ def tag_of(session: Session) -> str:
 def tag_before(session: Session) -> str:
     """Return the tag of the release before, of which the commit is a successor; "" for the first."""
     top = git.checkout_of(session.root)
-    found = git.tags(top, *BEFORE) if top else []
+    found = git.tags(top, *BEFORE) if top and git.has_commit(top) else []
     return next((each for each in found if each != tag_of(session)), "")
 
 
@@ -95,6 +95,9 @@ def _tree(session: Session) -> Iterator[str]:
     if top is None:
         yield "this is no git checkout: nobody could tell of which commit the release is"
         return
+    if not git.has_commit(top):
+        yield "git has no commit yet: nobody could tell of which one the release is"
+        return
     if changed := [state[3:] for state in git.ask(top, *STATUS)]:
         yield f"the git tree is not clean: {_few(changed)}"
     if strange := [name for name in tracked.untracked(session.root, sources(session)) if name not in changed]:
@@ -112,7 +115,7 @@ def _version(session: Session) -> Iterator[str]:
             "and no .lock at the end"
         )
     top = git.checkout_of(session.root)
-    if top is None:
+    if top is None or not git.has_commit(top):
         return
     here = git.tags(top, "--points-at", "HEAD")
     if tag in git.tags(top) and tag not in here:

@@ -42,7 +42,7 @@ def release(session: Session, since: str, tag: bool) -> None:
 def judge_sign(_session: Session, key: str, tool: str) -> None:
     """Raise PipelineError for an unknown tool, and where nobody says who signs."""
     if tool and tool not in ENDINGS:
-        raise PipelineError(f"--with {tool!r} is no way of signing", f"choose from {', '.join(ENDINGS)}")
+        raise PipelineError(f"--with: unknown signing tool {tool!r}", f"choose from {', '.join(ENDINGS)}")
     if not key and tool != SIGSTORE:
         raise PipelineError(
             "--key is missing: it says whose signature it is to be",

@@ -163,7 +163,7 @@ COMMANDS = {
         judge="by_hand:judge",
     ),
     "burn": Command(
-        "DEVICE: write the ISO to a USB stick, once the end of its serial number was typed, and read it back",
+        "DEVICE: write the ISO to a USB stick, and read it back; without a device, list removable disks",
         "burn:burn",
         words="arguments",
     ),
@@ -178,7 +178,7 @@ COMMANDS = {
         words="arguments",
     ),
     "release": Command(
-        "write what is built, tested and committed into artifacts/release/, with all that tells of it",
+        "write a release of what is built, tested and committed to artifacts/release/",
         "release:release",
         (
             _option("since", "", "the folder of the release before: notes and report say what changed"),
@@ -200,7 +200,7 @@ COMMANDS = {
         words="arguments",
     ),
     "answers": Command(
-        "--check FILE: say what an answer file will make the installer do, or what is wrong with it",
+        "--check FILE: say what the installer will do with an answer file, or what is wrong with it",
         "answers:answers",
         (_option("check", "", "the answer file, see docs/unattended.md"),),
         needs=_installer_task,
@@ -218,13 +218,13 @@ COMMANDS = {
         needs=_tracked,
     ),
     "explain": Command(
-        "STEP: print the command lines of a step, its container, inputs and environment",
+        "STEP: print the command lines of a step that was built, its container, inputs and environment",
         "explain:explain",
         words="names",
         needs=_tracked,
     ),
     "shell": Command(
-        "STEP: a shell in this terminal, in a container that holds all that a step finds",
+        "STEP: make its inputs, then a shell in this terminal, in a container that holds all that it finds",
         "explain:shell",
         words="names",
         needs=_tracked,
@@ -239,7 +239,8 @@ COMMANDS = {
             _option(
                 "check",
                 False,
-                "write nothing: say whether the locks are what apt resolves, and all pins still to be had",
+                "write nothing: say whether apt still resolves to the locks, and whether all pinned files "
+                "can still be downloaded",
             ),
             _option("update", False, "go on to Debian as it is now, and say what changes"),
             _option("downgrade", False, "lock packages that are older than those that are locked"),
@@ -267,7 +268,7 @@ COMMANDS = {
         words="arguments",
     ),
     "bench": Command(
-        "measure",
+        "measure builds, boots and inspections, and write artifacts/bench.json",
         "bench:measure",
         (_option("only", "", "measure these only: edits, inspect, boot, reproduce, cold"),),
         judge="bench:judge",

@@ -34,8 +34,10 @@ def vendor(session: Session, arguments: list[str], sources: bool = False) -> Non
         raise PipelineError(f"vendor takes one file, got {len(arguments)}", USAGE)
     here = os.environ.get("INSTALLER_ISO_CALLED_FROM", str(session.root))
     target = Path(os.path.normpath(Path(here, arguments[0])))
-    if target.is_dir() or not target.parent.is_dir():
-        raise PipelineError(f"{arguments[0]}: is a folder, or in none that is there", USAGE)
+    if target.is_dir():
+        raise PipelineError(f"{arguments[0]}: is a folder", f"name the file to write: {USAGE}")
+    if not target.parent.is_dir():
+        raise PipelineError(f"{arguments[0]}: there is no folder {target.parent}", "make it first")
     report, store, files = session.report, session.store, dict[Member, Path]()
     with report.step("vendor:packages", "Debian's, of all containers and package sets") as line:
         files |= _packages(session, line)

@@ -38,7 +38,7 @@ PIP = (
 def wheels(root: Path, store: Store, line: Line) -> dict[str, Blob]:
     """Return the wheels of the requirements' lock by their names, in the store; pip fetches them once.
 
-    Raises PipelineError where one is not to be had.
+    Raises PipelineError where one cannot be downloaded.
     """
     lock = (root / LOCK).read_bytes()
     key = hashlib.sha256(repr((PYTHONS, PLATFORMS, PIP)).encode() + lock).hexdigest()

@@ -54,8 +54,15 @@ def ask(top: Path, *question: str) -> list[str]:
     return [os.fsdecode(word) for word in done.stdout.split(b"\0") if word]
 
 
+def has_commit(top: Path) -> bool:
+    """Tell whether a commit is checked out: in a new repository none is."""
+    return _run(top, "rev-parse", "--verify", "--quiet", "HEAD").returncode != 1
+
+
 def head(top: Path) -> str:
     """Return the commit that is checked out. Raises PipelineError where there is none."""
+    if not has_commit(top):
+        raise PipelineError(f"{top}: its git repository has no commit yet", "commit what is in it")
     return ask(top, "rev-parse", "--verify", "HEAD")[0].strip()
 
 

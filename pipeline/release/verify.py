@@ -181,4 +181,4 @@ def _unsigned(files: Files, trust: Trust) -> Iterator[Verdict]:
         why = "--key or --identity says who has to have signed it"
         if not any(name in files.texts for name in SIGNATURES):
             why = "nobody signed it"
-        yield Verdict(FILES, None, f"are not proved to be anybody's: {why}")
+        yield Verdict(FILES, None, f"nothing proves who made them: {why}")

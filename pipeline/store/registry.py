@@ -127,7 +127,7 @@ class Registry:
         asked = parse_auth_header(challenge)
         realm = asked.realm or ""
         if not is_url(realm) or not (self.insecure or realm.startswith("https:")):
-            raise FetchError(f"its tokens cannot be had from {realm!r}")
+            raise FetchError(f"wants a token from {realm!r}, which is no HTTPS URL")
         query = urlencode({"service": asked.service or "", "scope": asked.scope or ""})
         found = small(f"{realm}?{query}", self.stopped, known)
         with contextlib.suppress(ValueError, AttributeError, RecursionError):

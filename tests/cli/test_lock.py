@@ -11,7 +11,8 @@ import pytest
 
 from pipeline import config
 from pipeline.build.builder import Builder
-from pipeline.cli import lock
+from pipeline.build.session import Session
+from pipeline.cli import commands, lock
 from pipeline.cli.lock import Consent, Resolved
 from pipeline.debian import layer
 from pipeline.debian.lock import Intent, Lock, Package, SetLock
@@ -86,6 +87,17 @@ def test_packages_are_read_as_strictly_as_a_lock(tmp_path: Path) -> None:
         "toy.json: size: 0: Input should be greater than 0",
         "toy.json: sha256: 'a' is not a SHA-256 digest (64 hex digits)",
     ]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_names_are_judged_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], check: bool
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
+    session = Session(checkout.write(tmp_path / "checkout"), Report())
+    with pytest.raises(ConfigError, match=r"^x: there is no containers/x.toml, and no roots/x.toml\n"):
+        commands.lock(session, ["outputs", "x"], check=check)
+    assert capsys.readouterr().out == ""
 
 
 def test_containers_that_are_not_there(tmp_path: Path, builder: Builder) -> None:
@@ -170,7 +182,7 @@ def test_packages_that_become_older_are_shown_and_need_a_yes(
     else:
         with pytest.raises(PipelineError) as caught:
             lock.make_locks(found, builder, [], Report(), consent)
-        assert caught.value.message == "1 packages would become older than they are locked"
+        assert caught.value.message == "packages that would become older than they are locked: 1"
         assert caught.value.hint.endswith("`./doit lock --downgrade`")
     assert "older than what is locked: imager: xorriso 1-1 becomes 1-1~deb13u1\n" in capsys.readouterr().out
     written_lock = load(found.root, match_locks=False).locks["imager"]

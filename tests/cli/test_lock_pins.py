@@ -1,4 +1,4 @@
-"""Whether pinned files are still to be had, from servers that have them, have not, or know no HEAD."""
+"""Whether pinned files can still be downloaded: from servers that have them, have not, or know no HEAD."""
 
 import contextlib
 import threading
@@ -133,7 +133,7 @@ def test_what_no_source_has_is_told(
     assert check_pins(project, [], Report(), threading.Event()) is False
     assert "Debian package gcc 1-1: no source has it:\n    there: HTTP 404\n" in capsys.readouterr().out
     assert check_pins(project, ["imager"], Report(), threading.Event()) is True
-    assert capsys.readouterr().out.endswith("to be had: all 2 pinned files\n")
+    assert capsys.readouterr().out.endswith("all 2 pinned files can still be downloaded\n")
 
 
 def test_who_interrupts_waits_for_no_source(

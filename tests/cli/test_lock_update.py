@@ -61,12 +61,12 @@ def test_all_locks_and_the_manifest_go_on(
     assert commands.lock(session, [], update=True) is True
     said = capsys.readouterr().out
     assert (
-        "1 packages change, 1 of them by security updates\n"
+        "packages that change: 1, by security updates: 1\n"
         "  security: linux-source-6.12 1-1 becomes 6.12.118-1 (kernel)\n"
     ) in said
     assert (
-        "  1 kernel options appear: NEW\n"
-        "  1 kernel options vanish: EFI_STUB\n"
+        "  kernel options that appear (1): NEW\n"
+        "  kernel options that vanish (1): EFI_STUB\n"
         "  recipes/kernels/base.config names what vanishes: EFI_STUB\n"
     ) in said
     found = load(session.root)  # the locks are those of the manifest
@@ -106,7 +106,7 @@ def test_an_older_package_needs_a_yes_and_leaves_all_as_it_was(
 ) -> None:
     before = {path: path.read_bytes() for path in (session.root / "manifests").iterdir()}
     apt_says(monkeypatch, resolver=(replace(checkout.package("apt"), version="1-0"),))
-    with pytest.raises(PipelineError, match=r"^1 packages would become older than they are locked"):
+    with pytest.raises(PipelineError, match=r"^packages that would become older than they are locked: 1\n"):
         lock_update.update(session, Consent())
     assert {path: path.read_bytes() for path in (session.root / "manifests").iterdir()} == before
 
@@ -120,11 +120,11 @@ def test_what_is_said_of_each_kind_of_change() -> None:
         Change(None, replace(two, archive="debian-security")): ["imager"],
     }
     assert list(lock_update.told(found)) == [
-        "3 packages change, 1 of them by security updates",
+        "packages that change: 3, by security updates: 1",
         "  security: two 1-1 comes (imager)",
         "  one 1-1 becomes 1-2 (boot, rust)",
         "  two 1-1 goes (boot)",
-        "  1 packages are the same, and lie elsewhere in the archive",
+        "  packages that only moved within the archive: 1",
     ]
 
 

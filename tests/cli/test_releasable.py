@@ -12,6 +12,7 @@ from pipeline.cli.releasable import faults, reasons
 from pipeline.errors import PipelineError
 from pipeline.plan.step import distinct
 from pipeline.project import outputs
+from pipeline.project.git import head
 from pipeline.release.bom import licence_lock
 from pipeline.release.layout import BUILD, RUN, RUN_SUMS, SUMS, sums_text
 from pipeline.report import Report
@@ -310,6 +311,13 @@ def test_a_version_that_cannot_be_a_tag(ready: Session, version: str) -> None:
 def test_no_checkout_of_git(ready: Session) -> None:
     (ready.root / ".git").rename(ready.root.parent / "git")
     assert reasons(ready) == ["this is no git checkout: nobody could tell of which commit the release is"]
+
+
+def test_no_commit_yet(ready: Session) -> None:
+    git(ready.root, "checkout", "-q", "--orphan", "new")
+    assert reasons(ready) == ["git has no commit yet: nobody could tell of which one the release is"]
+    with pytest.raises(PipelineError, match=r": its git repository has no commit yet\n"):
+        head(ready.root)
 
 
 def test_mistakes_of_the_project_are_told_once(ready: Session) -> None:

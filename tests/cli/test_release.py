@@ -136,7 +136,7 @@ def test_what_is_not_released_is_not_signed(session: Session, keys: Keys) -> Non
     [
         ("", "", "--key is missing: it says whose signature it is to be"),
         ("", "gpg", "--key is missing: it says whose signature it is to be"),
-        ("x", "pen", "--with 'pen' is no way of signing"),
+        ("x", "pen", "--with: unknown signing tool 'pen'"),
         ("x", "sigstore", "Sigstore signs with no --key"),
     ],
 )

@@ -25,7 +25,7 @@ HOLDS = """\
 ✓ sbom.spdx.json       names the same 7 parts as sbom.cdx.json
 ✓ provenance.intoto.json names the 2 packages and crates of bills of materials, by their digests
 ✓ build.json           is of the version, the commit and the 2 steps that the others name
-- files                are not proved to be anybody's: nobody signed it
+- files                nothing proves who made them: nobody signed it
 """
 
 

@@ -67,7 +67,7 @@ def test_what_holds(folder: Path) -> None:
             "names the 2 packages and crates of bills of materials, by their digests",
         ),
         Verdict("build.json", True, "is of the version, the commit and the 2 steps that the others name"),
-        Verdict("files", None, "are not proved to be anybody's: nobody signed it"),
+        Verdict("files", None, "nothing proves who made them: nobody signed it"),
     ]
 
 
@@ -80,7 +80,7 @@ def test_what_is_signed_holds(signed: Path, both: Trust) -> None:
 
 def test_what_is_signed_by_somebody(signed: Path) -> None:
     assert examine(signed, Trust())[-1] == Verdict(
-        "files", None, "are not proved to be anybody's: --key or --identity says who has to have signed it"
+        "files", None, "nothing proves who made them: --key or --identity says who has to have signed it"
     )
 
 

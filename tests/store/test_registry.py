@@ -175,8 +175,11 @@ def test_nobody_listens() -> None:
         ("bearer", "HTTP 401 Unauthorized"),
         ("", f"wants a name and a password\n  hint: {LOG_IN}"),
         ("Negotiate", f"wants a name and a password\n  hint: {LOG_IN}"),
-        ("Bearer", "its tokens cannot be had from ''"),
-        ('Bearer realm="file:///etc/passwd"', "its tokens cannot be had from 'file:///etc/passwd'"),
+        ("Bearer", "wants a token from '', which is no HTTPS URL"),
+        (
+            'Bearer realm="file:///etc/passwd"',
+            "wants a token from 'file:///etc/passwd', which is no HTTPS URL",
+        ),
         ('Bearer realm="{base}/nothing"', f"gives no token\n  hint: {LOG_IN}"),
         ('Bearer realm="{base}/list"', f"gives no token\n  hint: {LOG_IN}"),
         ('Bearer realm="{base}/lines"', f"gives no token\n  hint: {LOG_IN}"),
@@ -191,7 +194,7 @@ def test_a_password_is_sent_to_no_realm_without_tls() -> None:
     place = Registry("oci://x.example/team", threading.Event())
     with pytest.raises(FetchError) as caught:
         place._token('Bearer realm="http://x.example/token"', {})
-    assert caught.value.message == "its tokens cannot be had from 'http://x.example/token'"
+    assert caught.value.message == "wants a token from 'http://x.example/token', which is no HTTPS URL"
 
 
 def test_a_configuration_without_sense(docker_config: Path) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.build.session import Session
     from pipeline.cli.burn.linux import Linux
     from pipeline.cli.burn.macos import MacOS
@@ -36,7 +38,7 @@ def commands(iso: str) -> list[str]:
 
 
 def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None" = None) -> bool:
-    """Write the ISO, or the image that is named, to a disk, and read it back.
+    """Write the ISO, or the image that is named, to a disk, and read it back; list disks where none is named.
 
     Returns whether that was done: a person may leave it. Raises PipelineError for a disk that must not be
     written to, and for one that does not hold what was written.
@@ -45,10 +47,12 @@ def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None
 
     system = system or _system()
     report = session.report
-    if not 1 <= len(arguments) <= 2:
-        raise PipelineError(
-            f"burn takes a device, and perhaps an image; got {len(arguments)}", _found(system)
-        )
+    if not arguments:
+        for text in _removable(system):
+            report.print(text)
+        return True
+    if len(arguments) > 2:
+        raise PipelineError(f"burn takes a device and at most one image, got {len(arguments)} names", USAGE)
     image = _image(session, arguments[1:])
     size = image.stat().st_size
     stick = system.disk(arguments[0])
@@ -86,10 +90,11 @@ def _system() -> "Linux | MacOS":
     return Linux()
 
 
-def _found(system: "Linux | MacOS") -> str:
-    """Say which disks could be named."""
+def _removable(system: "Linux | MacOS") -> "Iterator[str]":
+    """Yield the disks that could be named, and how to write to one."""
     removable: list[Stick] = [disk for disk in system.disks() if disk.removable and disk.size]
-    return f"{USAGE}; removable here: {'; '.join(map(str, removable)) or 'nothing'}"
+    yield from map(str, removable) if removable else ["no removable disk is attached"]
+    yield f"  to write to one:  {USAGE}"
 
 
 def _image(session: "Session", named: list[str]) -> Path:
