@@ -4,25 +4,25 @@ import difflib
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pipeline.build.session import Session
 from pipeline.cli import realise
 from pipeline.cli.graph import kind_of
+from pipeline.cli.program import FROM_SOURCE
 from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
-from pipeline.plan.step import Input, Output, Source, Step, file_name
+from pipeline.plan.step import Input, Output, Source, Step
 from pipeline.report import Line
 from pipeline.reproduce.builds import before
 from pipeline.sandbox.containers import Containers
 from pipeline.sandbox.environment import Conditions
-from pipeline.sandbox.run import run
 from pipeline.steps.runner import BUILD, ENVIRONMENT
 from pipeline.store.cache import CommandLine
 
 LIST = "`./doit list` shows all"
 ALL_OF_IT = "python3 -m pipeline.steps.runner"
 UNKNOWN = f"# not built yet, so nobody knows its commands; all of it: {ALL_OF_IT}"
+FETCHED = "# taken from a cache, which does not say its commands"
 
 SHELLS = (
     ("/usr/bin/bash", "--norc"),
@@ -59,11 +59,9 @@ def chosen(session: Session, names: Sequence[str]) -> list[str]:
 
 
 def explain(session: Session, names: Sequence[str]) -> None:
-    """Print the container, inputs and command lines of steps, which are made if they have not been yet."""
+    """Print the container, inputs and command lines of steps, as far as they are known: it makes none."""
     for name in chosen(session, names):
-        _prepare(session, name)
-        ran = _commands(session, name)
-        for line in lines(session, next(iter(session.steps[name].values())), ran):
+        for line in lines(session, next(iter(session.steps[name].values()))):
             session.report.print(line)
 
 
@@ -85,18 +83,14 @@ def shell(session: Session, names: Sequence[str]) -> None:
             "standard input is not a terminal", f"`./doit explain {step.name}` prints what to run in one"
         )
     _prepare(session, step.name)
-    known = session.builder.result(step)
-    for line in lines(session, step, known.commands if known else None):
+    for line in lines(session, step):
         session.report.print(line)
     work = session.builder.work(step, Line("shell", session.report))
     Containers(session.store, session.project.sources(), Conditions(instead=SHELL)).attach(work)
 
 
-def lines(session: Session, step: Step, ran: Sequence[CommandLine] | None) -> Iterator[str]:
-    """Yield what can be pasted into a shell of the step's container, and as comments what it finds there.
-
-    `ran` is None where nobody knows.
-    """
+def lines(session: Session, step: Step) -> Iterator[str]:
+    """Yield what can be pasted into a shell of the step's container, and as comments what it finds there."""
     yield f"# step {step.name}: {step.summary}"
     if step.run is None or step.container is None:
         yield "# nothing runs: it takes files as they are"
@@ -112,7 +106,15 @@ def lines(session: Session, step: Step, ran: Sequence[CommandLine] | None) -> It
     for variable, value in environment(step, step.container).items():
         yield f"export {variable}={shlex.quote(value)}"
     yield f"cd {BUILD}/work"
-    yield from [UNKNOWN] if ran is None else map(pasted, ran)
+    known = session.builder.result(step)
+    if known is None:
+        yield UNKNOWN
+        yield f"# to build it: ./doit {step.name}"
+    elif known.commands is None:
+        yield FETCHED
+        yield f"# to build it, and all it needs: ./doit {step.name} {FROM_SOURCE}"
+    else:
+        yield from map(pasted, known.commands)
 
 
 def environment(step: Step, container: Lock) -> dict[str, str]:
@@ -141,25 +143,3 @@ def _prepare(session: Session, name: str) -> None:
     """Make what a step needs, one after the other."""
     image, step = next(iter(session.steps[name].items()))
     realise.realise(session, before(session.images[image], [step]))
-
-
-def _commands(session: Session, name: str) -> tuple[CommandLine, ...]:
-    """Return what a step ran to make its result; it runs again where nobody wrote it down."""
-    image, step = next(iter(session.steps[name].items()))
-    builder = session.builder
-    if builder.result(step) is None:
-        realise.realise_step(session, name)
-    key, result = builder.key(step), builder.result(step)
-    if key is None or result is None:
-        raise PipelineError(f"step {name} has not been made", f"run `./doit {name}`")
-    if result.commands is not None:
-        return result.commands
-    log = session.folder(image) / "logs" / f"{file_name(name)}.log"
-    with (
-        session.store.scratch() as out,
-        session.report.step(name, "Run it again to see its commands.") as line,
-    ):
-        outcome = run(builder.sandbox, builder.work(step, line), out, log)
-        outcome.expect_success(f"step {name}", log)
-    session.store.record(key, replace(result, commands=outcome.commands))
-    return outcome.commands

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.build.session import Session
-from pipeline.cli import explain
+from pipeline.cli import explain, realise
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Source, Step
 from pipeline.report import Report
@@ -51,8 +51,9 @@ def toys(shop: Shop, screen: io.StringIO) -> Session:
 
 
 def test_what_a_step_runs(toys: Session, shop: Shop, screen: io.StringIO) -> None:
-    explain.explain(toys, ["toy:called"])
+    realise.realise(toys, toys.images["x"])
     assert shop.engine.runs == ["upper", "call"]
+    explain.explain(toys, ["toy:called"])
     out = shop.engine.folder / "1/out"
     said = screen.getvalue().splitlines()
     assert said[said.index("# step toy:called: ") :] == [
@@ -79,16 +80,29 @@ def test_what_a_step_runs(toys: Session, shop: Shop, screen: io.StringIO) -> Non
     assert shop.engine.runs == ["upper", "call"]
 
 
-def test_a_result_that_does_not_say_what_ran_is_made_again_for_that(toys: Session, shop: Shop) -> None:
-    explain.explain(toys, ["toy:first"])
+def test_a_step_that_is_not_built_is_explained_at_once(
+    toys: Session, shop: Shop, screen: io.StringIO
+) -> None:
+    explain.explain(toys, ["toy"])
+    said = screen.getvalue().splitlines()
+    assert "#   made: made of step toy:first" in said
+    assert said[-3:] == ["cd /build/work", explain.UNKNOWN, "# to build it: ./doit toy:called"]
+    assert shop.engine.runs == []
+
+
+def test_a_result_that_does_not_say_what_ran(toys: Session, shop: Shop, screen: io.StringIO) -> None:
     step = toys.images["x"][0]
+    realise.realise(toys, [step])
     key, result = toys.builder.key(step), toys.builder.result(step)
     assert key
     assert result
     shop.store.record(key, replace(result, commands=None))
     explain.explain(toys, ["toy:first"])
-    assert shop.engine.runs == ["upper", "upper"]
-    assert toys.builder.result(step) == result
+    assert screen.getvalue().splitlines()[-2:] == [
+        explain.FETCHED,
+        "# to build it, and all it needs: ./doit toy:first --from-source",
+    ]
+    assert shop.engine.runs == ["upper"]
 
 
 def test_a_step_that_runs_nothing(toys: Session, screen: io.StringIO) -> None:
@@ -166,7 +180,7 @@ def test_a_shell_finds_what_the_step_would(
     ((instead, work),) = attached
     assert instead == explain.SHELL
     assert (work.step.name, work.files["made"].read_text()) == ("toy:called", "ABC!")
-    assert screen.getvalue().splitlines()[-1] == explain.UNKNOWN
+    assert explain.UNKNOWN in screen.getvalue().splitlines()
     assert shop.engine.runs == ["upper"]
 
 
