@@ -20,6 +20,7 @@ from pipeline.cli.kvm import foreign, remembered
 from pipeline.debian.lock import AMD64, Lock
 from pipeline.debian.mirrors import Mirror, sources
 from pipeline.errors import PipelineError
+from pipeline.project import checkout
 from pipeline.report import size_text
 from pipeline.sandbox.discovery import connect
 from pipeline.sandbox.docker import Engine
@@ -55,14 +56,17 @@ def python(_session: Session) -> Iterator[Answer]:
 
 def files(session: Session) -> Iterator[Answer]:
     """Do recipes, manifest and locks hold together?"""
+    if not checkout.is_one(session.root):
+        yield Answer(Mark.FAIR, "files", "no project is here", "`new FOLDER --product NAME` makes one")
+        return
     try:
-        checkout = session.project
+        project = session.project
     except PipelineError as error:
         yield Answer(Mark.BAD, "files", error.message, error.hint)
     else:
-        containers, sets = len({each.container for each in checkout.locks.values()}), len(checkout.set_locks)
+        containers, sets = len({each.container for each in project.locks.values()}), len(project.set_locks)
         locked = f"{containers} locked containers, {sets} locked package sets"
-        yield Answer(Mark.GOOD, "files", f"{len(checkout.recipes)} recipes, {locked}")
+        yield Answer(Mark.GOOD, "files", f"{len(project.recipes)} recipes, {locked}")
 
 
 def engine(session: Session) -> Iterator[Answer]:

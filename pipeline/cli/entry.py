@@ -11,6 +11,9 @@ from pathlib import Path
 GARBAGE = 100_000
 """Objects more before Python looks for cycles among all: what is loaded at the start is many, and stays."""
 
+HELP = frozenset({"--help", "-h"})
+"""What asks any command for help, wherever it stands."""
+
 PLAIN = {"✓": "+", "✗": "x"}
 
 
@@ -33,8 +36,22 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 def main(root: Path, arguments: Sequence[str]) -> int:
-    """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
+    """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status.
+
+    That is 1, as of rich, where whoever reads standard output has read enough.
+    """
     write_as_the_terminal_reads()
+    try:
+        try:
+            return _run(root, arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is written when Python ends
+        return 1
+
+
+def _run(root: Path, arguments: Sequence[str]) -> int:
     gc.set_threshold(GARBAGE)
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # it would look for some in all packages
     os.chdir(root)

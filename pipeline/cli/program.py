@@ -26,12 +26,14 @@ from doit.task import Task
 
 from pipeline.build.session import Session
 from pipeline.cli import realise
+from pipeline.cli.entry import HELP
 from pipeline.cli.graph import ISO
 from pipeline.cli.records import Records, Unchanging
 from pipeline.cli.reporter import DISK, Reporter
 from pipeline.cli.tasks import COMMANDS, UNPINNED, all_tasks
 from pipeline.cli.watch import Watch
 from pipeline.errors import PipelineError
+from pipeline.project import checkout
 from pipeline.report import Report
 
 LIST = "`./doit list` shows all"
@@ -160,10 +162,9 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     kinds: dict[str, Any] = PluginDict({kind.get_name(): kind for kind in KINDS} | {"auto": Watch})
     plugin.entry_points_impl = lambda: lambda **_: ()  # doit would look for plugins in all packages, twice
     name, rest = (arguments[0], arguments[1:]) if arguments else ("run", ())
-    if name in ("help", "--help", "-h") and not rest:
-        name = "list"
-    elif name not in kinds:
+    if name not in kinds:
         name, rest = "run", arguments
+    name, rest = asked_for_help(name, rest)
     report = Report()
     unpinned, rest = files_named(rest, UNPINNED)
     inputs, rest = files_named(rest, [INPUTS])
@@ -183,7 +184,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
             inputs=inputs.get(INPUTS),
             offline=offline,
         )
-        (root / "artifacts").mkdir(exist_ok=True)
+        if checkout.is_one(root):
+            (root / "artifacts").mkdir(exist_ok=True)
         tasks = all_tasks(session, tuple(kinds), listed=name != "run")
     except PipelineError as error:
         report.error(error)
@@ -203,6 +205,18 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         checker_cls=Unchanging,
     )
     return _parsed(command, list(rest), session, tasks)
+
+
+def asked_for_help(name: str, rest: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return a command of doit and its arguments as `help TASK` where they ask for help in another way.
+
+    Without a task, `list` answers.
+    """
+    if name == "help" or not HELP.isdisjoint(rest):
+        tasks = [word for word in rest if not word.startswith("-")]
+        named = [name] if name not in ("run", "help") else tasks[:1]
+        return ("help", named) if named else ("list", ())
+    return name, rest
 
 
 def _hang_up(number: int, _frame: object) -> None:

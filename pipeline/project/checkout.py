@@ -22,6 +22,9 @@ RESTORE = (
     "restore the lock from the repository's history; without the file, `./doit lock` pins what is newest"
 )
 
+ENTRY = "dodo.py"
+"""What `./doit` runs in a checkout."""
+
 MADE = (".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hypothesis")
 """What lies in a checkout without being one of its files."""
 
@@ -29,6 +32,11 @@ MADE = (".git", ".venv*", "artifacts", "target", "__pycache__", ".*_cache", ".hy
 def copy_sources(root: Path, target: Path) -> None:
     """Copy a checkout, or a folder in it, to `target`: links as they are, and nothing that was made."""
     shutil.copytree(root, target, ignore=shutil.ignore_patterns(*MADE), symlinks=True)
+
+
+def is_one(root: Path) -> bool:
+    """Tell whether a folder is a checkout, also one that has lost a file."""
+    return any((root / name).is_file() for name in (ENTRY, manifest.PATH))
 
 
 @dataclass(frozen=True)

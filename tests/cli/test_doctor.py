@@ -83,6 +83,18 @@ def test_files_with_a_mistake(session: Session) -> None:
     assert list(doctor.files(broken(session))) == [Answer(Mark.BAD, "files", mistake)]
 
 
+def test_files_outside_a_project(tmp_path: Path) -> None:
+    (answer,) = doctor.files(Session(tmp_path, Report()))
+    assert (answer.mark, answer.found) == (Mark.FAIR, "no project is here")
+
+
+def test_files_of_a_project_that_has_lost_its_manifest(session: Session) -> None:
+    (session.root / "dodo.py").touch()
+    (session.root / "manifests/manifest.toml").unlink()
+    (answer,) = doctor.files(session)
+    assert (answer.mark, answer.found) == (Mark.BAD, "manifests/manifest.toml: no such file")
+
+
 FOUND = Answer(Mark.GOOD, "container engine", "Docker 28 (linux/amd64) at unix:///x")
 NONE_LOADED = Answer(Mark.GOOD, "builder containers", "none loaded yet: the first build makes them")
 

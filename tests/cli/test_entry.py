@@ -79,6 +79,48 @@ def test_the_options_of_a_command_are_listed() -> None:
     assert "--only" in doit("help", "boot-test").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["burn", "--help"], "burn  DEVICE: "),
+        (["bench", "-h"], "bench  measure builds"),
+        (["boot", "--debug", "--way", "usb", "--help"], "boot  boot it "),
+        (["--help", "new"], "new  FOLDER "),
+        (["list", "--help"], "PURPOSE\n    list tasks"),
+        (["auto", "--help"], "PURPOSE\n    "),
+        (["-n", "--help"], "iso "),
+        (["verify", "--help"], "usage: ./doit verify "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_every_command_takes_help(arguments: list[str], said: str) -> None:
+    done = doit(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(said)
+
+
+def test_help_on_what_is_no_command() -> None:
+    done = doit("burnn", "--help")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"error: 'burnn' is not a command\n  hint: did you mean `burn`? {LIST}\n"
+
+
+@pytest.mark.parametrize("arguments", [["list", "--deps"], ["help", "iso"], ["doctor"], ["diff", "--help"]])
+def test_who_has_read_enough_is_told_nothing(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)  # as that of `head`, once it has its lines
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", ROOT / "dodo.py", *arguments],
+        env=os.environ | {"DOCKER_HOST": "unix:///nowhere", "INSTALLER_ISO_CACHE": "/nowhere"},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd="/",
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_character_that_the_terminal_does_not_have(latin1: dict[str, str]) -> None:
     """The locale's encoding is written; what it lacks is a plain character, never an error."""
     program = (

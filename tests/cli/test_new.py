@@ -1,7 +1,10 @@
 """Projects for other products, made of this one."""
 
+import hashlib
 import io
 import tomllib
+import zipfile
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ from PIL import Image
 from rich.console import Console
 
 from pipeline.build.session import Session
-from pipeline.cli.new import LONGEST_ID, Names, new
+from pipeline.cli.new import LONGEST_ID, Names, new, wheel
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
+from pipeline.project import engine
 from pipeline.project.checkout import load
 from pipeline.report import Report
 from tests.conftest import ROOT
@@ -60,6 +64,58 @@ def test_its_pipeline_is_pinned(acme: Path) -> None:
     assert (acme / ".ci/run").stat().st_mode & 0o111
 
 
+@pytest.fixture
+def package(acme: Path, tmp_path: Path) -> PathDistribution:
+    """Return the package as it is after an installer has unpacked its wheel."""
+    with zipfile.ZipFile(next((acme / "wheels").iterdir())) as file:
+        for member in file.infolist():
+            Path(file.extract(member, tmp_path / "site")).chmod(member.external_attr >> 16)
+    (metadata,) = (tmp_path / "site").glob("*.dist-info")
+    added = (f"{metadata.name}/INSTALLER", "pipeline/__pycache__/errors.pyc", "../bin/installer-iso")
+    for name in added:
+        path = tmp_path / "site" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with (metadata / "RECORD").open("a") as record:
+        record.writelines(f"{name},,\n" for name in added)
+    return PathDistribution(metadata)
+
+
+def test_what_is_installed_is_packed_as_it_was(acme: Path, package: PathDistribution, tmp_path: Path) -> None:
+    built, packed = next((acme / "wheels").iterdir()), wheel.packed(package, tmp_path)
+    assert packed.name == built.name
+    with zipfile.ZipFile(built) as one, zipfile.ZipFile(packed) as other:
+        for name in one.namelist():
+            if name.endswith("/RECORD"):
+                lines = [sorted(each.read(name).decode().splitlines()) for each in (one, other)]
+                assert lines[0] == lines[1]
+            else:
+                assert one.read(name) == other.read(name)
+                modes = {each.getinfo(name).external_attr >> 16 & 0o777 for each in (one, other)}
+                assert len(modes) == 1, name
+        assert sorted(one.namelist()) == sorted(other.namelist())
+    first = packed.read_bytes()
+    assert wheel.packed(package, tmp_path).read_bytes() == first
+
+
+def test_an_installed_package_is_what_a_new_project_pins(
+    package: PathDistribution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TREE", tmp_path)
+    monkeypatch.setattr(wheel, "installed", lambda: package)
+    line = wheel.pinned_wheel(tmp_path / "wheels")
+    (made,) = (tmp_path / "wheels").iterdir()
+    assert line == f"./wheels/{made.name} --hash=sha256:{hashlib.sha256(made.read_bytes()).hexdigest()}"
+
+
+def test_what_was_not_installed_cannot_be_packed(package: PathDistribution, tmp_path: Path) -> None:
+    for record in (tmp_path / "site").glob("*/RECORD"):
+        record.unlink()
+    for none in (None, package):
+        with pytest.raises(PipelineError, match=r"^the installed installer-iso does not say which its files"):
+            wheel.packed(none, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "word", "id_"),
     [
@@ -78,7 +134,9 @@ def test_what_a_product_is_called(name: str, word: str, id_: str) -> None:
     ("arguments", "product", "message"),
     [
         ([], "ACME", "new takes one folder, got 0"),
-        (["x"], "", "'' cannot name a product"),
+        (["x"], "", "--product is missing: it says what the product is called"),
+        (["x", "--product="], "", "--product is missing: it says what the product is called"),
+        (["x"], " ", "' ' cannot name a product"),
         (["x"], "7 Up", "'7 Up' cannot name a product"),
         (["x"], "a/b", "'a/b' cannot name a product"),
         (["x"], "a" * 31, f"'{'a' * 31}' cannot name a product"),

@@ -61,6 +61,8 @@ def new(session: Session, arguments: list[str], product: str) -> None:
         arguments = arguments[:1]
     if len(arguments) != 1:
         raise PipelineError(f"new takes one folder, got {len(arguments)}", USAGE)
+    if not product:
+        raise PipelineError("--product is missing: it says what the product is called", USAGE)
     names = Names.of(product)
     here = os.environ.get("INSTALLER_ISO_CALLED_FROM", str(session.root))
     target = Path(os.path.normpath(Path(here, arguments[0])))
@@ -74,12 +76,13 @@ def new(session: Session, arguments: list[str], product: str) -> None:
             made = Path(scratch, target.name)
             made.mkdir()
             made.chmod(0o755)
-            _fill(made, names, session)
+            _fill(made, names)
             made.rename(target)
     except OSError as error:
         raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
     session.report.print(f"{target}: a project for {names.name}", style="bold")
     session.report.print(f"  cd {session.shown(target)} && git init && git add . && ./doit iso")
+    session.report.print("  the first build compiles two kernels: about 25 minutes on two cores")
 
 
 def template() -> Path:
@@ -88,7 +91,7 @@ def template() -> Path:
     return packed if packed.is_dir() else engine.TREE
 
 
-def _fill(target: Path, names: Names, session: Session) -> None:
+def _fill(target: Path, names: Names) -> None:
     root = template()
     for name in COPIED:
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy2
@@ -111,7 +114,7 @@ def _fill(target: Path, names: Names, session: Session) -> None:
             file.write_text(
                 re.sub(rf'(?mi)^((?:name|vendor) = )"{names.word}"', whole, text), encoding="utf-8"
             )
-    wheel = pinned_wheel(session.root, target / "wheels")
+    wheel = pinned_wheel(target / "wheels")
     lock = (root / "requirements.lock").read_text(encoding="utf-8")
     (target / "requirements.lock").write_text(f"{lock}{wheel}\n", encoding="utf-8")
     for path in FILES.rglob("*"):
