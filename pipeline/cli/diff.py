@@ -140,7 +140,7 @@ def _first(old: Image, new: Image) -> Iterator[str]:
     try:
         found = guarded(partial(first_difference, one, other))
     except PipelineError as error:
-        yield f"nobody knows where they differ: {error.message}"
+        yield f"the first difference could not be located: {error.message}"
     else:
         if found:
             yield found.text()

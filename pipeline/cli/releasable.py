@@ -93,10 +93,10 @@ def _tree(session: Session) -> Iterator[str]:
     """Yield in what the files differ from those of a commit."""
     top = git.checkout_of(session.root)
     if top is None:
-        yield "this is no git checkout: nobody could tell of which commit the release is"
+        yield "this is not a git checkout: a release names the commit that it is made from"
         return
     if not git.has_commit(top):
-        yield "git has no commit yet: nobody could tell of which one the release is"
+        yield "git has no commit yet: a release names the commit that it is made from"
         return
     if changed := [state[3:] for state in git.ask(top, *STATUS)]:
         yield f"the git tree is not clean: {_few(changed)}"

@@ -140,7 +140,7 @@ def notes_text(form: str, draft: Draft) -> str:
 
 
 def report_text(draft: Draft) -> str:
-    """Return all that can be told of it by looking at it, as a page."""
+    """Return the page about the release: its contents, its checks and how it boots."""
     from pipeline.release.pages.report_page import report
 
     project = draft.session.project

@@ -310,12 +310,12 @@ def test_a_version_that_cannot_be_a_tag(ready: Session, version: str) -> None:
 
 def test_no_checkout_of_git(ready: Session) -> None:
     (ready.root / ".git").rename(ready.root.parent / "git")
-    assert reasons(ready) == ["this is no git checkout: nobody could tell of which commit the release is"]
+    assert reasons(ready) == ["this is not a git checkout: a release names the commit that it is made from"]
 
 
 def test_no_commit_yet(ready: Session) -> None:
     git(ready.root, "checkout", "-q", "--orphan", "new")
-    assert reasons(ready) == ["git has no commit yet: nobody could tell of which one the release is"]
+    assert reasons(ready) == ["git has no commit yet: a release names the commit that it is made from"]
     with pytest.raises(PipelineError, match=r": its git repository has no commit yet\n"):
         head(ready.root)
 

@@ -1,4 +1,4 @@
-"""The report of a release, `report.html`: all that can be told of it by looking at it.
+"""The report of a release, `report.html`: its contents, its checks and how it boots.
 
 The same release makes the same page. So what belongs to a run is not in it: how long steps took, how the
 medium booted and what its screens showed. That is told by `run_page`, in `run.html`, beside `run.json`.
