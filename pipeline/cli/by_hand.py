@@ -68,7 +68,7 @@ class Wish:
             wrong = f"--installed starts the kept disk alone: {given[0]} does not go with it"
             raise PipelineError(wrong, "leave one of them out")
         if self.keep and not size:
-            raise PipelineError("--keep is about a disk: --disk is required for it", "add `--disk 20G`")
+            raise PipelineError("--keep keeps a disk: --disk is required with it", "add `--disk 20G`")
         kept = _kept(session)
         if self.installed and kept is None:
             raise PipelineError(

@@ -25,7 +25,7 @@ def release(session: Session, since: str, tag: bool) -> None:
     if found := reasons(session, before):
         raise PipelineError(
             f"{product(session)} cannot be released:\n    " + "\n    ".join(found),
-            "nothing was written; put all of it right, and run `./doit release` again",
+            "nothing was written; fix all of these, and run `./doit release` again",
         )
     folder, new = assemble(session, before)
     rows = [(path.name, size_text(path.stat().st_size)) for path in sorted(folder.iterdir())]
@@ -46,7 +46,7 @@ def judge_sign(_session: Session, key: str, tool: str) -> None:
     if not key and tool != SIGSTORE:
         raise PipelineError(
             "--key is missing: it says whose signature it is to be",
-            "name a file with a key of SSH, or an OpenPGP key by its fingerprint; in CI, `--with sigstore`",
+            "name an SSH key file, or an OpenPGP key by its fingerprint; in CI, `--with sigstore`",
         )
     if key and tool == SIGSTORE:
         raise PipelineError("Sigstore signs with no --key", "leave it out")

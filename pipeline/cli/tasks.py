@@ -186,10 +186,10 @@ COMMANDS = {
         ),
     ),
     "sign": Command(
-        "sign that release: with a key of SSH or OpenPGP, or in CI by Sigstore",
+        "sign that release: with an SSH or OpenPGP key, or in CI by Sigstore",
         "release:sign_release",
         (
-            _option("key", "", "a file with a key of SSH, or an OpenPGP key by its fingerprint"),
+            _option("key", "", "an SSH key file, or an OpenPGP key by its fingerprint"),
             _option("tool", "", "what signs: gpg, ssh or sigstore; else the key says it") | {"long": "with"},
         ),
         judge="release:judge_sign",
@@ -276,7 +276,7 @@ COMMANDS = {
     "cache": Command(
         "push FOLDER|oci://…: copy what was built, and the packages for it, to a cache for others",
         "push:push",
-        (_option("key", "", "sign what is not locked with this key of OpenSSH (ssh-ed25519)"),),
+        (_option("key", "", "sign what is not locked with this OpenSSH key (ssh-ed25519)"),),
         words="arguments",
     ),
     "gc": Command(

@@ -35,7 +35,9 @@ def _run(top: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             check=False,
         )
     except FileNotFoundError:
-        raise PipelineError("git is not there, and has to say what is checked out", "install git") from None
+        raise PipelineError(
+            "git is not installed, and is needed to tell what is checked out", "install git"
+        ) from None
 
 
 def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -21,7 +21,7 @@ SSH_BEGINS = ("-----BEGIN OPENSSH PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY
 def tool_for(key: str, path: Path) -> str:
     """Return what signs with a key, by its form; `path` is where it is, if it is a file's name.
 
-    Raises PipelineError for what is neither a file with a key of SSH nor what gpg knows one by.
+    Raises PipelineError for what is neither an SSH key file nor what gpg knows one by.
     """
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -29,13 +29,14 @@ def tool_for(key: str, path: Path) -> str:
         if first in SSH_BEGINS or SSH_KIND.fullmatch(first.partition(" ")[0]):
             return SSH
         raise PipelineError(
-            f"--key {key}: is no key of SSH", "gpg takes keys of its own keyring: name one by its fingerprint"
+            f"--key {key}: is not an SSH key",
+            "gpg takes keys of its own keyring: name one by its fingerprint",
         )
     if OPENPGP_KEY.fullmatch(key):
         return GPG
     raise PipelineError(
         f"--key {key!r}: is no file, and no fingerprint or mail address of an OpenPGP key",
-        "name a file with a key of SSH, or write `--with gpg`",
+        "name an SSH key file, or write `--with gpg`",
     )
 
 

@@ -64,7 +64,7 @@ def private_key(path: Path) -> "Ed25519PrivateKey":
     except TypeError:
         raise PipelineError(f"{path}: this key has a passphrase", f"take one without; {MAKE_ONE}") from None
     except Exception:  # the library documents no complete list
-        raise PipelineError(f"{path}: is not a private key of OpenSSH", MAKE_ONE) from None
+        raise PipelineError(f"{path}: is not an OpenSSH private key", MAKE_ONE) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise PipelineError(f"{path}: is not an Ed25519 key", MAKE_ONE)
     return key

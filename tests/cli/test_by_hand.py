@@ -45,7 +45,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"disk": "large"}, "'large' is not the size of a disk"),
     ({"display": "sdl"}, "'sdl' is not a display"),
     ({"display": "gtk"}, "--display gtk: the QEMU in the container has no window of its own"),
-    ({"keep": True}, "--keep is about a disk: --disk is required for it"),
+    ({"keep": True}, "--keep keeps a disk: --disk is required with it"),
     ({"installed": True, "disk": "1G"}, "--installed starts the kept disk alone: --disk does not go with it"),
     ({"installed": True, "way": "usb"}, "--installed starts the kept disk alone: --way does not go with it"),
     ({"installed": True}, "nothing is kept in .*/artifacts/toy/boot"),

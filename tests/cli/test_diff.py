@@ -148,8 +148,8 @@ def test_where_images_differ_is_looked_for_within_a_budget(
     assert list(command._first(old, old)) == []
     monkeypatch.setattr(command, "first_difference", endless)
     assert list(command._first(old, new)) == [
-        "nobody knows where they differ: more is not looked at: it takes too many reads, look-ups and the "
-        "like for a file of its size"
+        "the first difference could not be located: more is not looked at: it takes too many reads, "
+        "look-ups and the like for a file of its size"
     ]
 
 

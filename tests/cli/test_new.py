@@ -112,7 +112,9 @@ def test_what_was_not_installed_cannot_be_packed(package: PathDistribution, tmp_
     for record in (tmp_path / "site").glob("*/RECORD"):
         record.unlink()
     for none in (None, package):
-        with pytest.raises(PipelineError, match=r"^the installed installer-iso does not say which its files"):
+        with pytest.raises(
+            PipelineError, match=r"^the installed package installer-iso does not list its files"
+        ):
             wheel.packed(none, tmp_path)
 
 
@@ -161,7 +163,12 @@ def test_what_cannot_be(
 def test_what_lies_beside_the_new_project_stays(tmp_path: Path) -> None:
     (tmp_path / "acme.new").mkdir()
     (tmp_path / "acme.new/precious").touch()
-    new(Session(ROOT, Report(Console(file=io.StringIO()))), [str(tmp_path / "x/../acme")], "ACME")
+    screen = io.StringIO()
+    new(Session(ROOT, Report(Console(file=screen, soft_wrap=True))), [str(tmp_path / "x/../acme")], "ACME")
+    assert screen.getvalue().splitlines()[1:] == [
+        f"  cd {tmp_path}/acme && git init && git add . && ./doit iso",
+        "  this compiles two kernels, unless they are cached: about 25 minutes on two cores",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["acme", "acme.new"]
     assert (tmp_path / "acme.new/precious").exists()
     assert (tmp_path / "acme").stat().st_mode & 0o777 == 0o755

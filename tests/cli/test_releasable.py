@@ -331,4 +331,4 @@ def test_mistakes_of_the_project_are_told_once(ready: Session) -> None:
 
 def test_git_that_does_not_answer(ready: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert reasons(ready) == ["git is not there, and has to say what is checked out"]
+    assert reasons(ready) == ["git is not installed, and is needed to tell what is checked out"]

@@ -76,7 +76,7 @@ def test_what_is_no_release_writes_nothing(session: Session) -> None:
         "Toy 1.0 cannot be released:\n"
         "    the git tree is not clean: new\n"
         "    toy: usb did not pass, or not with these very bytes: run `./doit boot-test`\n"
-        "  hint: nothing was written; put all of it right, and run `./doit release` again"
+        "  hint: nothing was written; fix all of these, and run `./doit release` again"
     )
     assert not (session.root / "artifacts/release").exists()
     assert git(session.root, "tag") == ""

@@ -34,7 +34,7 @@ LEFT = (
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if shutil.which("git") is None:
-        lacking("git is not there")
+        lacking("git is not installed")
     monkeypatch.delenv("CI", raising=False)
     for name in (*KNOWN, *STRANGE, *LEFT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

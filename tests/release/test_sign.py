@@ -40,11 +40,11 @@ def test_a_key_says_what_signs(tmp_path: Path, key: str, tool: str) -> None:
 @pytest.mark.parametrize(
     ("key", "message", "hint"),
     [
-        ("me", f"--key 'me': {NO_KEY}", "name a file with a key of SSH, or write `--with gpg`"),
-        ("a/me@x", f"--key 'a/me@x': {NO_KEY}", "name a file with a key of SSH, or write `--with gpg`"),
+        ("me", f"--key 'me': {NO_KEY}", "name an SSH key file, or write `--with gpg`"),
+        ("a/me@x", f"--key 'a/me@x': {NO_KEY}", "name an SSH key file, or write `--with gpg`"),
         (
             "key.asc",
-            "--key key.asc: is no key of SSH",
+            "--key key.asc: is not an SSH key",
             "gpg takes keys of its own keyring: name one by its fingerprint",
         ),
     ],

@@ -102,7 +102,7 @@ def key_file(kind: str) -> bytes:
     [
         ("rsa", "is not an Ed25519 key"),
         ("passphrase", "this key has a passphrase"),
-        ("none", "is not a private key of OpenSSH"),
+        ("none", "is not an OpenSSH private key"),
         ("missing", "No such file or directory"),
     ],
 )

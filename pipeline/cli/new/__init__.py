@@ -82,7 +82,7 @@ def new(session: Session, arguments: list[str], product: str) -> None:
         raise PipelineError(f"{arguments[0]}: {error.strerror}", "name another folder") from error
     session.report.print(f"{target}: a project for {names.name}", style="bold")
     session.report.print(f"  cd {session.shown(target)} && git init && git add . && ./doit iso")
-    session.report.print("  the first build compiles two kernels: about 25 minutes on two cores")
+    session.report.print("  this compiles two kernels, unless they are cached: about 25 minutes on two cores")
 
 
 def template() -> Path:

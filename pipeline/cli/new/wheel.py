@@ -46,12 +46,12 @@ def packed(package: Distribution | None, folder: Path) -> Path:
 
     See the binary distribution format
     (https://packaging.python.org/en/latest/specifications/binary-distribution-format/). Raises
-    PipelineError where the package does not say which its files are.
+    PipelineError where the package does not list its files.
     """
     members = sorted(_members(package)) if package else []
     if package is None or not members:
         raise PipelineError(
-            f"the installed {NAME} does not say which its files are",
+            f"the installed package {NAME} does not list its files",
             f"install it by `uv tool install` or `pipx install`, or call the ./doit of a checkout of {NAME}",
         )
     tag = str(package.read_text("WHEEL")).partition("\nTag: ")[2].partition("\n")[0]
