@@ -4,6 +4,7 @@ An archive of inputs is the same wherever it is made, so it holds those of all.
 """
 
 import hashlib
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,28 @@ PIP = (
     "--require-hashes",
     "--only-binary=:all:",
 )
+
+UV = (
+    sys.executable,
+    "-I",
+    "-m",
+    "uv",
+    "pip",
+    "compile",
+    "--quiet",
+    "--no-config",
+    "--system-certs",
+    "--universal",
+    "--generate-hashes",
+    "--no-deps",  # the lock names them all
+    "--no-annotate",
+    "--no-header",
+    "--no-strip-extras",
+)
+"""What has uv write a lock of the same versions, with the digests that the index has now."""
+
+LOCKED = re.compile(r"^(\w[^\\\n]*?) \\\n((?: +--hash=.*\n?)+)", re.MULTILINE)
+"""A package in a lock, and its digests."""
 
 
 def wheels(root: Path, store: Store, line: Line) -> dict[str, Blob]:
@@ -78,3 +101,28 @@ def _download(root: Path, folder: Path, python: str, platforms: tuple[str, ...])
             f"the wheels of {LOCK} for Python {python} on {platforms[0]} could not be fetched:{said}",
             "pip says why above; look at the network, and at HTTPS_PROXY and PIP_INDEX_URL",
         )
+
+
+def missing(root: Path, scratch: Path) -> list[str]:
+    """Return what the index has no more of the files that the requirements' lock names, or why nobody knows.
+
+    It is asked what it knows of them, which is noted in `scratch`, and for none of them.
+    """
+    locked = _digests((root / LOCK).read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [*UV, f"--python-version={PYTHONS[0]}", f"--cache-dir={scratch}", "-"],
+        input="\n".join(locked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return [each.strip() for each in done.stderr.splitlines() if each.strip()]
+    there = _digests(done.stdout)
+    gone = ((name, digest) for name, digests in locked.items() for digest in digests - there.get(name, set()))
+    return [f"{name}: no file with {digest}" for name, digest in sorted(gone)]
+
+
+def _digests(lock: str) -> dict[str, set[str]]:
+    """Return the digests of each package, by its name, version and marker."""
+    return {name: set(re.findall("sha256:[0-9a-f]+", digests)) for name, digests in LOCKED.findall(lock)}

@@ -9,6 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -218,21 +219,32 @@ def measure(store: Store, url: str, progress: Progress = lambda _: None) -> Blob
 NO_HEAD = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
 
-def lacks(url: str, size: int, stopped: threading.Event) -> str:
-    """Return why `url` has no file of `size` bytes now, "" where it has one. Nothing of it is downloaded."""
-    reason = ""
-    for method, start in (("HEAD", 0), ("GET", size - 1)):  # where there is no HEAD, its last byte
+@dataclass(frozen=True)
+class Lack:
+    """Why a source does not have a file, and whether asking it again is of no use."""
+
+    reason: str
+    final: bool
+
+
+def lacks(url: str, size: int | None, stopped: threading.Event) -> Lack | None:
+    """Return why `url` has no file of `size` bytes (None: of any) now, None where it has one.
+
+    The file is not downloaded. Raises FetchError when this process is stopped.
+    """
+    lack = None
+    for method, start in (("HEAD", 0), ("GET", (size or 1) - 1)):  # where there is no HEAD, its last byte
         answer = Reply(url, stopped, start=start, method=method)
         with contextlib.closing(answer):
             try:
                 status, text = answer.status()
             except (requests.RequestException, TooSlowError) as error:
-                return short(error)
-        reason = f"HTTP {status} {text}"
+                return Lack(short(error), final=False)
+        lack = Lack(f"HTTP {status} {text}", status in FINAL)
         if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             length = answer.said.get("Content-Length")
-            wrong = method == "HEAD" and length not in (None, str(size))
-            return f"has {length} bytes, not {size}" if wrong else ""
+            wrong = method == "HEAD" and size is not None and length not in (None, str(size))
+            return Lack(f"has {length} bytes, not {size}", final=True) if wrong else None
         if status not in NO_HEAD:
             break
-    return reason
+    return lack

@@ -1,8 +1,9 @@
-"""The wheels of an archive of inputs: pip is asked once for each Python and system."""
+"""The wheels of this program: pip fetches them for an archive of inputs; uv asks whether they are there."""
 
 import re
 import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from pipeline.cli import wheels
 from pipeline.errors import PipelineError
 from pipeline.report import Line
 from pipeline.store.cache import Store
+from pipeline.store.files import sha256_of
 from tests.conftest import ROOT
+from tests.fixtures.caches import served
 
 
 @pytest.fixture
@@ -80,3 +83,51 @@ def test_markers_in_the_lock_say_the_same_of_all_of_them() -> None:
         "platform_python_implementation != 'PyPy'",
         "implementation_name != 'PyPy' and platform_python_implementation != 'PyPy'",
     }
+
+
+def wheel(folder: Path) -> Path:
+    """Write the wheel of a package, and the page of an index that has it."""
+    path = folder / "one-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("one-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: one\nVersion: 1\n")
+        file.writestr("one-1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        file.writestr("one-1.dist-info/RECORD", "")
+    (folder / "simple/one").mkdir(parents=True)
+    link = f'<a href="../../{path.name}#sha256={sha256_of(path)}">{path.name}</a>'
+    (folder / "simple/one/index.html").write_text(link)
+    return path
+
+
+ZERO = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "said"),
+    [
+        ("one==1 ; sys_platform == 'win32'", "", ""),
+        ("one==1", f" \\\n    --hash=sha256:{ZERO}", f"one==1: no file with sha256:{ZERO}"),
+        ("one==2", "", "one==2"),
+        ("two==1", "", "two was not found"),
+    ],
+)
+def test_an_index_is_asked_whether_it_has_what_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, extra: str, said: str
+) -> None:
+    (tmp_path / "index").mkdir()
+    digest = sha256_of(wheel(tmp_path / "index"))
+    (tmp_path / wheels.LOCK).write_text(
+        f"# made\n{name} \\\n    --hash=sha256:{digest}{extra}\n    # via x\n"
+    )
+    with served(tmp_path / "index") as (url, asked):
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{url}/simple")
+        found = wheels.missing(tmp_path, tmp_path / "scratch")
+    assert f"GET /simple/{name[:3]}/" in asked
+    assert said in "\n".join(found)
+    assert bool(said) == bool(found)
+
+
+def test_every_package_of_the_lock_is_asked_for() -> None:
+    text = (ROOT / wheels.LOCK).read_text()
+    found = wheels._digests(text)
+    assert len(found) == len(re.findall(r"^\w", text, re.MULTILINE))
+    assert sum(map(len, found.values())) == text.count("--hash=")
