@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pipeline.store.inputs import Inputs
     from pipeline.store.remote import Remotes
 
+MORE_CACHES = "INSTALLER_ISO_CACHE_SOURCES"
+"""The variable that names caches, between blanks, which are asked after those of the manifest."""
+
 
 def _archive(path: Path) -> "Inputs":
     from pipeline.store.inputs import Inputs  # few builds take it
@@ -120,20 +123,28 @@ class Session:
 
     @property
     def remotes(self) -> "Remotes | None":
-        """The archive of inputs, and the caches that the manifest names, whose mistakes others say."""
+        """The archive of inputs, and the caches that manifest and environment name.
+
+        Others say the manifest's mistakes; raises PipelineError for those of the environment.
+        """
         with self.guard:  # steps may run at the same time
             return self._remotes
 
     @cached_property
     def _remotes(self) -> "Remotes | None":
         read = config.read(Manifest, self.root / manifest.PATH, manifest.PATH, [])
-        named = read.caches if read and not (self.store.from_source or self.store.offline) else Caches()
-        if not (named.sources or self.inputs):
+        asks = not (self.store.from_source or self.store.offline)
+        named, more = (read.caches if read and asks else Caches()), os.environ.get(MORE_CACHES, "")
+        if not (named.sources or self.inputs or (more and asks)):
             return None
-        from pipeline.store.places import remote_of  # they take longer to load than doing nothing
+        from pipeline.store.places import (
+            more_caches,
+            remote_of,
+        )  # they take longer to load than doing nothing
         from pipeline.store.remote import Remotes
 
-        remotes = [remote_of(name, self.root, self.store.stopped) for name in named.sources]
+        names = dict.fromkeys((*named.sources, *(more_caches(more) if asks else ())))
+        remotes = [remote_of(name, self.root, self.store.stopped) for name in names]
         first = [self.inputs] if self.inputs else []
         return Remotes([*first, *remotes], named.keys, lambda text: self.report.print(text, style="yellow"))
 

@@ -3,6 +3,7 @@
 doit parses the options of tasks and runs them; its own words for mistakes are not for people.
 """
 
+import getopt
 import os
 import re
 import signal
@@ -154,6 +155,20 @@ def files_named(arguments: Sequence[str], options: Iterable[str]) -> tuple[dict[
     return files, rest
 
 
+def options_first(words: Sequence[str]) -> list[str]:
+    """Return a command's words with its options in front: behind the first other word doit looks for none."""
+    command = COMMANDS.get(words[0]) if words else None
+    if command is None or not command.words:
+        return list(words)
+    takes = {f"--{each['long']}": each["type"] is not bool for each in command.params}
+    try:
+        known = [f"{name[2:]}=" if value else name[2:] for name, value in takes.items()]
+        found, others = getopt.gnu_getopt(list(words[1:]), "", known)
+    except getopt.GetoptError:  # doit says what is wrong
+        return list(words)
+    return [words[0], *(f"{name}={value}" if takes[name] else name for name, value in found), *others]
+
+
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run what the arguments of `./doit` ask for, in the checkout `root`; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -193,6 +208,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     except OSError as error:
         report.error(PipelineError(f"{error.filename}: {error.strerror}", DISK))
         return 1
+    rest = options_first(rest)
     if "" in rest:  # doit looks at the first character of each
         report.error(unknown("", tasks))
         return 3

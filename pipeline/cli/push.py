@@ -10,8 +10,8 @@ from pipeline.build.session import Session
 from pipeline.config import REPOSITORY
 from pipeline.errors import PipelineError
 from pipeline.plan.step import LockedPackage, Pinned, Step, distinct
-from pipeline.report import size_text
-from pipeline.store.cache import Blob, Store
+from pipeline.report import Line, size_text
+from pipeline.store.cache import Blob, Result, Store
 from pipeline.store.envelope import Claim, private_key, seal
 from pipeline.store.files import copy_digested, explained, replacing, sha256_of
 from pipeline.store.places import FILE, folder_of
@@ -90,8 +90,11 @@ def judge(arguments: Sequence[str]) -> None:
         )
 
 
-def push(session: Session, arguments: list[str], key: str) -> None:
-    """Fill the cache that the arguments name. Raises PipelineError where it does not take all of it."""
+def push(session: Session, arguments: list[str], key: str, fetch: bool = False) -> None:
+    """Fill the cache that the arguments name with what is here; to `fetch`, also with what caches have.
+
+    Nothing is built. Raises PipelineError where it does not take all of it.
+    """
     judge(arguments)
     name, here = arguments[1], Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", session.root))
     signer = private_key(here / key) if key else None
@@ -101,8 +104,13 @@ def push(session: Session, arguments: list[str], key: str) -> None:
         else FolderTarget(folder_of(name, here))
     )
     taken: dict[str, int] = {}
-    for what, bundle in bundles(session, signer):
-        paths = {blob.sha256: session.store.find(blob) for blob in bundle.blobs.values()}
+    for what, bundle in bundles(session, signer, fetch):
+        paths = {
+            blob.sha256: session.builder.obtain(blob, what, Line.silent())
+            if fetch
+            else session.store.find(blob)
+            for blob in bundle.blobs.values()
+        }
         there = {digest: path for digest, path in paths.items() if path}
         if len(there) < len(paths):
             session.report.print(f"not pushed, as this machine has not all of it: {what}", style="yellow")
@@ -113,10 +121,13 @@ def push(session: Session, arguments: list[str], key: str) -> None:
     session.report.print(f"{name}: {len(taken)} blobs, {size_text(sum(taken.values()))}")
 
 
-def bundles(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iterator[tuple[str, Bundle]]:
+def bundles(
+    session: Session, signer: "Ed25519PrivateKey | None" = None, fetch: bool = False
+) -> Iterator[tuple[str, Bundle]]:
     """Yield what a cache gets, and what people know it as: packages, files from outside, outputs of steps.
 
-    Outputs that are neither locked nor signed are of no use to anybody, and left out with a word.
+    Outputs that are neither locked nor signed are of no use to anybody, and left out with a word. To `fetch`,
+    what the lock says is known like what was built.
     """
     steps = distinct(step for plan in session.images.values() for step in plan)
     for lock in {step.container.layer: step.container for step in steps if step.container}.values():
@@ -127,6 +138,8 @@ def bundles(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
         )
     for step in steps:
         key, result = session.builder.key(step), session.builder.result(step)
+        if key and result is None and fetch:
+            result = _locked(session, step, key)
         if key is None or result is None:
             session.report.print(f"not pushed, as it was not built: {step.name}", style="yellow")
             continue
@@ -140,6 +153,16 @@ def bundles(session: Session, signer: "Ed25519PrivateKey | None" = None) -> Iter
             continue
         envelope = seal(Claim(key, result.outputs, result.seconds), signs) if signs else None
         yield step.name, Bundle(key, result.outputs, envelope)
+
+
+def _locked(session: Session, step: Step, key: str) -> Result | None:
+    """Have it known, as the keys of others follow from it, what the lock says that the step makes."""
+    outputs = session.builder.locked.get(key, {})
+    if set(outputs) != set(step.outputs):
+        return None
+    result = Result(dict(outputs), 0.0, "", fetched=True)
+    session.store.record(key, result)
+    return result
 
 
 def taken_from_outside(step: Step) -> dict[str, Blob]:

@@ -276,7 +276,14 @@ COMMANDS = {
     "cache": Command(
         "push FOLDER|oci://…: copy what was built, and the packages for it, to a cache for others",
         "push:push",
-        (_option("key", "", "sign what is not locked with this OpenSSH key (ssh-ed25519)"),),
+        (
+            _option("key", "", "sign what is not locked with this OpenSSH key (ssh-ed25519)"),
+            _option(
+                "fetch",
+                False,
+                "copy what this machine lacks from the caches that are named; nothing is built",
+            ),
+        ),
         words="arguments",
     ),
     "gc": Command(

@@ -1,12 +1,26 @@
-"""Which kind of cache a name of the manifest stands for."""
+"""Which kind of cache a name of the manifest, or of the environment, stands for."""
 
 import threading
 from pathlib import Path
 
+from pipeline.config import is_cache
+from pipeline.errors import PipelineError
 from pipeline.store.registry import PLAIN, SECURE, Registry
 from pipeline.store.remote import Folder, Remote, Web
 
 FILE = "file:"
+
+
+def more_caches(named: str) -> tuple[str, ...]:
+    """Return the caches that are named between blanks. Raises PipelineError for what is none."""
+    names = tuple(named.split())
+    for name in names:
+        if not is_cache(name):
+            raise PipelineError(
+                f"INSTALLER_ISO_CACHE_SOURCES: {name!r} is not a cache",
+                "name some as in [caches] of the manifest, such as oci://registry.example.org/team/iso-cache",
+            )
+    return names
 
 
 def folder_of(name: str, root: Path) -> Path:

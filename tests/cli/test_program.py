@@ -237,6 +237,24 @@ def test_images_that_talk_are_for_those_who_look(root: Path, doit: Doit, argumen
     assert (root / "artifacts/debug/one/one.iso").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["cache", "push", "x", "--key", "k"], ["cache", "--key=k", "push", "x"]),
+        (["cache", "push", "--fetch", "x"], ["cache", "--fetch", "push", "x"]),
+        (["cache", "push", "x", "--key="], ["cache", "--key=", "push", "x"]),
+        (["cache", "--fetch", "push", "x"], ["cache", "--fetch", "push", "x"]),
+        (["lock", "outputs", "--check"], ["lock", "--check", "outputs"]),
+        (["cache", "push", "x", "--kay"], ["cache", "push", "x", "--kay"]),
+        (["gc", "kernel", "--days", "1"], ["gc", "kernel", "--days", "1"]),
+        (["kernel", "-n", "2"], ["kernel", "-n", "2"]),
+        ([], []),
+    ],
+)
+def test_options_of_a_command_may_stand_behind_its_words(words: list[str], first: list[str]) -> None:
+    assert program.options_first(words) == first
+
+
 @pytest.mark.parametrize("command", ["list", "gc", "lock"])
 def test_from_source_is_for_builds(doit: Doit, command: str) -> None:
     said = "--from-source works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"

@@ -1,11 +1,12 @@
 """A cache that one machine fills, and another builds from."""
 
 import io
+from pathlib import Path
 
 import pytest
 
 from pipeline.build.record import made
-from pipeline.build.session import Session
+from pipeline.build.session import MORE_CACHES, Session
 from pipeline.cli import commands
 from pipeline.cli.push import bundles, judge, push, taken_from_outside
 from pipeline.errors import PipelineError
@@ -109,6 +110,65 @@ def test_what_a_machine_lacks_is_not_pushed(theirs: Machine, ours: Machine, scre
     theirs_again.store.forget(theirs_again.builder.key(plan(ours.shop)[2]) or "")
     push(theirs.session(), ["push", "more"], "")
     assert "not pushed, as it was not built: toy:third\n" in screen.getvalue()
+
+
+def there(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_cache_is_copied_to_another_and_nothing_is_built(
+    ours: Machine, theirs: Machine, shop: Shop, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(ours.session(), ["push", "others"], "")
+    monkeypatch.setenv(MORE_CACHES, f"file:{ours.root}/others")
+    push(theirs.session(), ["push", "more"], "")
+    assert not (theirs.root / "more").exists()
+    push(theirs.session(), ["push", "more"], "", fetch=True)
+    assert there(theirs.root / "more") == there(ours.root / "others")
+    assert shop.engine.runs == []
+    assert "not pushed, as it was not built: toy:third\n" in screen.getvalue()  # of which no lock knows
+
+
+def test_what_the_other_cache_lacks_keeps_nothing_else_from_being_copied(
+    ours: Machine, theirs: Machine, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(ours.session(), ["push", "others"], "")
+    (ours.root / "others/blobs" / blob_of(b"ABC!").sha256).unlink()
+    monkeypatch.setenv(MORE_CACHES, f"file:{ours.root}/others")
+    push(theirs.session(), ["push", "more"], "", fetch=True)
+    assert there(theirs.root / "more") == there(ours.root / "others")
+    assert "not pushed, as this machine has not all of it: toy:x\n" in screen.getvalue()
+    assert "✓ toy:double" in screen.getvalue()
+
+
+def test_caches_that_the_environment_names(
+    ours: Machine, theirs: Machine, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(ours.session(), ["push", "others"], "")
+    monkeypatch.setenv(MORE_CACHES, f"file:{ours.root}/none  file:{ours.root}/others")
+    session = theirs.build()
+    assert (session.fetched, shop.engine.runs) == ({"toy:double"}, ["upper"])
+    theirs.ask("file:first", f"file:{ours.root}/none")
+    remotes = theirs.session().remotes
+    assert remotes
+    assert [remote.name for remote in remotes.remotes] == [
+        "file:first",
+        f"file:{ours.root}/none",
+        f"file:{ours.root}/others",
+    ]
+    assert theirs.session(from_source=True).remotes is None
+
+
+def test_what_the_environment_names_that_is_no_cache(ours: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MORE_CACHES, "ftp://x")
+    with pytest.raises(PipelineError) as caught:
+        _ = ours.session().remotes
+    assert caught.value.message == "INSTALLER_ISO_CACHE_SOURCES: 'ftp://x' is not a cache"
+    assert ours.session(from_source=True).remotes is None
+    monkeypatch.setenv(MORE_CACHES, "")
+    assert ours.session().remotes is None
 
 
 def test_a_blob_that_was_spoiled_there_is_pushed_again(ours: Machine) -> None:
