@@ -1,42 +1,44 @@
 """What GitHub runs: judged by the tools made for it, and each line of it proved to be one that works."""
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.build.session import Session
+from pipeline.build.session import MORE_CACHES
 from pipeline.cli.new import FILES
-from pipeline.cli.tasks import all_tasks
-from pipeline.report import Report
 from tests.conftest import ROOT
-from tests.test_ci_scripts import TRIED
 
 FOLDER = ROOT / ".github/workflows"
 NAMES = sorted(path.name for path in FOLDER.glob("*.yml"))
-RUNNER = "fromJSON(vars.RUNNER || '\"ubuntu-24.04\"')"
+RUNNER = "fromJSON(inputs.runner || vars.RUNNER || '\"ubuntu-24.04\"')"
 HOSTED = "ubuntu-24.04"
 
 JOBS = {
     ("ci.yml", "build"): {"contents": "read"},
     ("ci.yml", "cache"): {"contents": "read", "packages": "write"},
     ("nightly.yml", "jury"): {"contents": "read"},
+    ("rebuild.yml", "last"): {"contents": "read"},
     ("rebuild.yml", "rebuild"): {"contents": "read"},
     ("rebuild.yml", "pins"): {"contents": "read"},
+    ("release.yml", "before"): {"contents": "read"},
     ("release.yml", "build"): {"contents": "read"},
+    ("release.yml", "sign"): {"contents": "read", "id-token": "write"},
     ("release.yml", "attest"): {"id-token": "write", "attestations": "write"},
     ("release.yml", "publish"): {"contents": "write"},
     ("update.yml", "resolve"): {"contents": "read"},
     ("update.yml", "propose"): {"contents": "write", "pull-requests": "write", "actions": "write"},
 }
 """Each job, and all that it may do."""
+
+TRUSTED = ("cache", "sign", "verify")
+"""The commands of `./doit` that neither build nor resolve nor boot: they run nothing that others wrote."""
 
 JURY = ".venv/bin/python -m tests.world.jury"
 
@@ -123,19 +125,67 @@ def test_each_job_may_do_no_more_than_it_has_to() -> None:
     assert found == JOBS
 
 
-def test_a_token_is_in_no_job_that_runs_what_others_wrote() -> None:
+def is_foreign(line: str) -> bool:
+    """Tell whether a line of a shell runs what others wrote."""
+    called = re.findall(r"\./doit (\S+)", line)
+    return ".venv/bin/python" in line or any(command not in TRUSTED for command in called)
+
+
+def foreign(line: str) -> list[str]:
+    """Return what of a line, or of the script of ours that it calls, runs what others wrote."""
+    script = line.split()[0]
+    text = (ROOT / script).read_text(encoding="utf-8") if script.startswith(".ci/") else line
+    said = ("#", "echo ")
+    return [each for each in text.splitlines() if is_foreign(each) and not each.strip().startswith(said)]
+
+
+def exposed(jobs: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what others wrote and runs in a job with a secret, or with permission for more than reading."""
+    found = {}
+    for job, content in jobs.items():
+        secret = re.search(r"github\.token|secrets\.", str(content))
+        if secret or set(content["permissions"].values()) != {"read"}:
+            lines = [line for step in content["steps"] for line in step.get("run", "").splitlines()]
+            found[job] = [each for line in lines for each in foreign(line)]
+    return {job: lines for job, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_token_is_in_no_job_that_runs_what_others_wrote(name: str) -> None:
     """What a pull request brings runs where there is none; what resolves or builds packages is given none."""
-    wrong = []
-    for name, job, step in steps():
-        text = str(step)
-        if ("github.token" in text or "secrets." in text) and "./doit" in step.get("run", ""):
-            wrong.append((name, job))
-    assert wrong == []
-    writing = {key for key, may in JOBS.items() if set(may.values()) != {"read"}}
-    built = {(name, job) for name, job, step in steps() if step.get("run", "").startswith("./doit")}
-    assert writing & built == {("ci.yml", "cache")}
-    condition = workflow(FOLDER / "ci.yml")["jobs"]["cache"]["if"]
-    assert "github.event_name == 'push' && github.ref == 'refs/heads/main'" in condition
+    assert exposed(workflow(FOLDER / name)["jobs"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("may", "step", "said"),
+    [
+        ("read", {"run": "./doit iso"}, []),
+        ("read", {"run": "./doit iso", "env": {"X": "${{ github.token }}"}}, ["./doit iso"]),
+        ("read", {"run": "./doit iso", "env": {"X": "${{ secrets.Y }}"}}, ["./doit iso"]),
+        ("write", {"run": ".ci/run"}, ["./doit iso", "./doit test", "./doit boot-test"]),
+        ("write", {"run": ".ci/update"}, ["./doit lock --update >artifacts/update/text"]),
+        ("write", {"run": f"{JURY} --seed 1"}, [f"{JURY} --seed 1"]),
+        ("write", {"run": ".ci/fill-cache\n./doit sign --with sigstore"}, []),
+    ],
+)
+def test_a_token_beside_what_others_wrote_is_noticed(may: str, step: dict[str, Any], said: list[str]) -> None:
+    assert exposed({"x": {"permissions": {"packages": may}, "steps": [step]}}) == (
+        {"x": said} if said else {}
+    )
+
+
+def test_a_cache_is_filled_by_what_is_on_the_main_branch_alone() -> None:
+    condition = "github.event_name == 'push' && github.ref == 'refs/heads/main' && vars.CACHE != ''"
+    jobs = workflow(FOLDER / "ci.yml")["jobs"]
+    assert jobs["cache"]["if"] == condition
+    pushing = [step for step in jobs["build"]["steps"] if "cache push" in step.get("run", "")]
+    assert [step["if"] for step in pushing] == [condition]
+
+
+def test_a_build_reads_the_cache_that_another_filled() -> None:
+    steps = workflow(FOLDER / "ci.yml")["jobs"]["build"]["steps"]
+    reading = [step["run"] for step in steps if MORE_CACHES in step.get("env", {})]
+    assert reading == ["./doit iso", "./doit boot-test"]
 
 
 def test_actions_are_few_and_the_same_everywhere(folder: Path) -> None:
@@ -143,6 +193,14 @@ def test_actions_are_few_and_the_same_everywhere(folder: Path) -> None:
     used = re.findall(r"uses: (actions/\S+)@([0-9a-f]{40}) # v[\d.]+$", text, re.MULTILINE)
     assert len(used) == text.count("uses: ")
     assert len(set(used)) == len({action for action, _ in used})
+
+
+def test_every_workflow_takes_labels_of_a_runner(folder: Path) -> None:
+    for path in folder.iterdir():
+        inputs = workflow(path)["on"]["workflow_dispatch"]["inputs"]
+        assert {name: (each["type"], each["default"]) for name, each in inputs.items()} == {
+            "runner": ("string", "")
+        }
 
 
 def test_every_job_that_builds_runs_where_the_project_s_variable_says(folder: Path) -> None:
@@ -163,48 +221,6 @@ def test_a_rebuild_takes_nothing_of_what_was_built_on_the_runner() -> None:
     assert caches == ["${{ runner.temp }}/cache"] * 2
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """All that may follow `./doit`: commands, and commands with an option."""
-    tasks = all_tasks(Session(ROOT, Report()), listed=False)
-    options = {f"{task.name} --{each['long']}" for task in tasks for each in task.params}
-    return {"list", *options, *(task.name for task in tasks)}
-
-
-def doubts(line: str, known: set[str]) -> str:
-    """Say what is not proved of a line that a workflow or a script runs, "" where it is known to work."""
-    words = shlex.split(line, comments=True)
-    if words[0].startswith(".ci/"):
-        return "" if words[0] in TRIED else f"{words[0]}: no test runs it"
-    if words[0] == "./doit":
-        options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
-        named = [words[1], *(f"{words[1]} {option}" for option in options)]
-        return ", ".join(f"./doit {each}: there is none" for each in named if each not in known)
-    return "" if line.startswith(JURY) else f"{line}: nobody runs it but GitHub"
-
-
-def test_every_line_is_proved(known: set[str]) -> None:
-    lines = [line for _, _, step in steps() for line in step.get("run", "").splitlines()]
-    lines += re.findall(r"^\./doit .*$", "".join((ROOT / each).read_text() for each in TRIED), re.MULTILINE)
-    assert [said for line in lines if (said := doubts(line.partition(" >")[0], known))] == []
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("./doit iso", ""),
-        ("./doit lock --check outputs", ""),
-        ("./doit no-such", "./doit no-such: there is none"),
-        ("./doit lock --chek", "./doit lock --chek: there is none"),
-        ("./doit test --fast --slow", "./doit test --slow: there is none"),
-        (".ci/no-such x", ".ci/no-such: no test runs it"),
-        ("curl https://example.org | sh", "curl https://example.org | sh: nobody runs it but GitHub"),
-    ],
-)
-def test_a_line_that_nothing_proves_is_named(line: str, said: str, known: set[str]) -> None:
-    assert doubts(line, known) == said
-
-
 def test_options_of_the_jury() -> None:
     options = {
         word for _, _, step in steps() for word in step.get("run", "").split() if JURY in step.get("run", "")
@@ -214,12 +230,12 @@ def test_options_of_the_jury() -> None:
     assert {option for option in options if option.startswith("--")} == {"--layouts", "--seed"} <= known
 
 
-def test_a_new_project_s_lines_are_proved(folder: Path, known: set[str]) -> None:
+def test_a_new_project_runs_what_this_one_does(folder: Path) -> None:
     (job,) = workflow(folder / "new.yml")["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     lines = (FILES / "dot-ci/run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("./doit")] == lines[-2:]
-    assert [doubts(line, known) for line in lines[-2:]] == ["", ""]
+    assert set(lines[-2:]) <= set((ROOT / ".ci/run").read_text(encoding="utf-8").splitlines())
 
 
 def test_ci_runs_what_anybody_runs_by_hand() -> None:
@@ -227,6 +243,6 @@ def test_ci_runs_what_anybody_runs_by_hand() -> None:
     ours = [
         step["run"] for name, job, step in steps() if (name, job) == ("ci.yml", "build") and "run" in step
     ]
-    assert lines[-len(ours) :] == ours
+    assert lines[-3:] == ours[:3]
     readme = (ROOT / "README.md").read_text()
-    assert all(command in readme for command in ours)
+    assert all(command in readme for command in ours[:3])

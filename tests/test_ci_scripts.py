@@ -11,12 +11,12 @@ import pytest
 from tests.conftest import ROOT
 
 TRIED = (
+    ".ci/before",
     ".ci/compare",
     ".ci/fill-cache",
     ".ci/last-release",
     ".ci/propose",
     ".ci/publish",
-    ".ci/release",
     ".ci/tag",
     ".ci/update",
 )
@@ -128,11 +128,11 @@ def test_a_tag_is_the_version_that_is_pinned(
             [
                 "docker login --username me --password-stdin ghcr.io",
                 "hush",
-                "doit cache push oci://ghcr.io/acme/cache",
+                "doit cache push --fetch oci://ghcr.io/acme/cache",
                 "without a token",
             ],
         ),
-        ("/srv/cache", ["doit cache push /srv/cache", "without a token"]),
+        ("file:/srv/cache", ["doit cache push --fetch file:/srv/cache", "without a token"]),
     ],
 )
 def test_a_cache_is_filled(call: Call, tmp_path: Path, cache: str, calls: list[str]) -> None:
@@ -186,37 +186,47 @@ def test_nothing_is_published_that_is_not_whole(call: Call, tmp_path: Path, fail
 
 
 def test_a_release_is_compared_with_the_one_before(call: Call, project: Path, tmp_path: Path) -> None:
-    assert call(".ci/release", gh="", doit="").returncode == 0
+    assert call(".ci/before", gh="").returncode == 0
+    assert (noted(tmp_path / "calls"), noted(tmp_path / "output")) == (
+        [],
+        [],
+    )  # the first is compared with none
     git(project, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-qm", "x")
     for tag in ("v0.2.0", "nightly"):  # one is this release's own, the other no release
         git(project, "tag", tag)
     git(project, "tag", "v0.1.0-rc1", "v0.1.0")
-    assert call(".ci/release", gh="", doit="").returncode == 0
-    assert noted(tmp_path / "calls") == [
-        "doit release",
-        "gh release download v0.1.0 --dir artifacts/before",
-        "doit release --since artifacts/before",
-    ]
+    assert call(".ci/before", gh="").returncode == 0
+    assert noted(tmp_path / "calls") == ["gh release download v0.1.0 --dir artifacts/before"]
+    assert noted(tmp_path / "output") == ["tag=v0.1.0"]
 
 
-def test_the_last_release_is_checked_out(call: Call, project: Path, tmp_path: Path) -> None:
-    (project / "README.md").write_text("newer\n")
-    for times in (1, 2):
-        done = call(
-            ".ci/last-release",
-            gh='case $2 in list) echo v0.1.0 ;; download) echo "1  a.iso" >"$7" ;; esac\n',
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert (project / "last/README.md").read_text() == "it\n"
-        assert (project / "last.SHA256SUMS").read_text() == "1  a.iso\n"
-        assert noted(tmp_path / "output") == ["tag=v0.1.0"] * times
-        git(project, "clean", "-ffdx")  # as actions/checkout does where a runner keeps its folder
+def test_a_release_before_that_is_not_to_be_had_is_no_first_release(
+    call: Call, project: Path, tmp_path: Path
+) -> None:
+    git(project, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-qm", "x")
+    assert call(".ci/before", gh="exit 1\n").returncode == 1
+    assert noted(tmp_path / "output") == []
 
 
-def test_where_nothing_is_released_yet(call: Call, project: Path, tmp_path: Path) -> None:
+def test_the_last_release_is_found(call: Call, tmp_path: Path) -> None:
+    done = call(".ci/last-release", gh="case $2 in list) echo v0.1.0 ;; esac\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert noted(tmp_path / "output") == ["tag=v0.1.0"]
+    assert noted(tmp_path / "calls")[-1] == (
+        "gh release download v0.1.0 --pattern SHA256SUMS --dir artifacts/last"
+    )
+
+
+@pytest.mark.parametrize("failing", ["list", "download"])
+def test_a_last_release_that_github_does_not_give(call: Call, tmp_path: Path, failing: str) -> None:
+    done = call(".ci/last-release", gh=f"case $2 in {failing}) exit 4 ;; list) echo v0.1.0 ;; esac\n")
+    assert (done.returncode, noted(tmp_path / "output")) == (4, [])
+
+
+def test_where_nothing_is_released_yet(call: Call, tmp_path: Path) -> None:
     done = call(".ci/last-release", gh="")
     assert (done.returncode, done.stdout) == (0, "nothing is released yet\n")
-    assert (noted(tmp_path / "output"), (project / "last").exists()) == ([], False)
+    assert noted(tmp_path / "output") == []
 
 
 ISO = "4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a"  # of "4"

@@ -218,6 +218,18 @@ def test_a_lock_is_checked_against_what_apt_says_now(
     assert (found.root / "manifests/imager.lock.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(("pins", "locks"), [(True, True), (True, False), (False, True)])
+def test_a_check_asks_for_pins_and_for_what_apt_resolves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pins: bool, locks: bool
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
+    root = checkout.write(tmp_path / "checkout")
+    monkeypatch.setattr("pipeline.cli.lock_pins.check_pins", Mock(return_value=pins))
+    monkeypatch.setattr(lock, "check_locks", asked := Mock(return_value=locks))
+    assert commands.lock(Session(root, Report()), [], check=True) is (pins and locks)
+    asked.assert_called_once()  # also where pins are gone
+
+
 def test_a_lock_that_is_not_there_is_not_right(
     tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch, xorriso: Package
 ) -> None:

@@ -1,6 +1,7 @@
 """`./doit release` and `./doit sign` as a whole, on a small checkout that is ready for them."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -65,6 +66,20 @@ def test_a_release_once_and_again(session: Session, screen: io.StringIO) -> None
     assert git(session.root, "rev-parse", "v1.0^{commit}") == git(session.root, "rev-parse", "HEAD")
     release(session, "", tag=True)
     assert "tagged v1.0" not in told(screen)
+
+
+def test_a_release_is_compared_with_the_one_before(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which `test_releasable` has what may be wrong with it."""
+    asked = []
+
+    def reasons(_session: Session, before: Path | None) -> list[str]:
+        asked.append(before)
+        return ["none"]
+
+    monkeypatch.setattr("pipeline.cli.release.reasons", reasons)
+    with pytest.raises(PipelineError):
+        release(session, "artifacts/before", tag=False)
+    assert asked == [session.root / "artifacts/before"]
 
 
 def test_what_is_no_release_writes_nothing(session: Session) -> None:
