@@ -159,7 +159,7 @@ def lock(
     consent = Consent(downgrade, trust_mirror)
     if check:
         if containers or not names:
-            there = check_pins(project, containers, report, session.store)
+            there = check_pins(project, containers, report, session.store.stopped)
             good = check_locks(project, builder, containers, report, consent) and there and good
         return check_licences(project, session.store, report, anew=licences) and good
     if containers or not names:

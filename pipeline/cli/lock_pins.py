@@ -3,6 +3,7 @@
 Besides this project's locks these are those of folders below that are laid out as it is: its tests have some.
 """
 
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,6 @@ from pipeline.project import git
 from pipeline.project.checkout import Project
 from pipeline.project.manifest import PATH
 from pipeline.report import Report
-from pipeline.store.cache import Store
 from pipeline.store.download import lacks
 
 AT_ONCE = 8
@@ -107,25 +107,25 @@ def nowhere(pin: Pin, stopped: threading.Event) -> str:
     return "".join(reasons)
 
 
-def check_pins(project: Project, names: Sequence[str], report: Report, store: Store) -> bool:
+def check_pins(project: Project, names: Sequence[str], report: Report, stopped: threading.Event) -> bool:
     """Say which pinned files no source has any more; return whether there are none such.
 
     Raises PipelineError as `pins` does.
     """
-    there = _check_files(project, names, report, store.stopped)
-    return (bool(names) or _check_wheels(project.root, report, store)) and there
+    there = _check_files(project, names, report, stopped)
+    return (bool(names) or _check_wheels(project.root, report)) and there
 
 
-def _check_wheels(root: Path, report: Report, store: Store) -> bool:
+def _check_wheels(root: Path, report: Report) -> bool:
     if not (root / LOCK).is_file():
         return True
-    with report.step("wheels", "ask the package index"), store.scratch() as scratch:
-        wrong = missing(root, scratch)
+    with report.step("wheels", "ask the package index"), tempfile.TemporaryDirectory() as scratch:
+        wrong = missing(root, Path(scratch))
     if wrong:
         said = "".join(f"\n    {each}" for each in wrong)
         report.print(f"{LOCK}: the index has not all of it any more:{said}", style="yellow")
         return False
-    report.print(f"to be had: all packages of {LOCK}", style="green")
+    report.print(f"all packages of {LOCK} can still be downloaded", style="green")
     return True
 
 

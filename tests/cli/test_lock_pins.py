@@ -250,31 +250,31 @@ def test_a_container_s_pins_are_those_for_all_its_architectures(project: Project
 def test_what_no_source_has_is_told(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(tmp_path / "cache")
+    stopped = threading.Event()
     monkeypatch.setattr(
         lock_pins, "nowhere", lambda pin, _: "\n    there: HTTP 404" if "gcc" in pin.what else ""
     )
-    assert check_pins(project, [], Report(), store) is False
+    assert check_pins(project, [], Report(), stopped) is False
     assert "Debian package gcc 1-1: no source has it:\n    there: HTTP 404\n" in capsys.readouterr().out
-    assert check_pins(project, ["imager"], Report(), store) is True
+    assert check_pins(project, ["imager"], Report(), stopped) is True
     assert capsys.readouterr().out.endswith("all 2 pinned files can still be downloaded\n")
 
 
 def test_wheels_that_are_not_to_be_had_are_told(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(tmp_path / "cache")
+    stopped = threading.Event()
     monkeypatch.setattr(lock_pins, "nowhere", lambda *_: "")
     monkeypatch.setattr(lock_pins, "missing", lambda *_: ["one==1: none"])
-    assert check_pins(project, [], Report(), store) is True  # it has no such lock
+    assert check_pins(project, [], Report(), stopped) is True  # it has no such lock
     (tmp_path / "requirements.lock").touch()
-    assert check_pins(project, ["imager"], Report(), store) is True
-    assert check_pins(project, [], Report(), store) is False
+    assert check_pins(project, ["imager"], Report(), stopped) is True
+    assert check_pins(project, [], Report(), stopped) is False
     said = "requirements.lock: the index has not all of it any more:\n    one==1: none\n"
     assert said in capsys.readouterr().out
     monkeypatch.setattr(lock_pins, "missing", lambda *_: [])
-    assert check_pins(project, [], Report(), store) is True
-    assert capsys.readouterr().out.endswith("to be had: all packages of requirements.lock\n")
+    assert check_pins(project, [], Report(), stopped) is True
+    assert capsys.readouterr().out.endswith("all packages of requirements.lock can still be downloaded\n")
 
 
 def test_who_interrupts_waits_for_no_source(
@@ -286,5 +286,5 @@ def test_who_interrupts_waits_for_no_source(
     monkeypatch.setattr(lock_pins, "nowhere", interrupted)
     store = Store(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        check_pins(project, [], Report(), store)
+        check_pins(project, [], Report(), store.stopped)
     assert store.stopped.is_set()
