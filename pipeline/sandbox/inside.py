@@ -39,8 +39,11 @@ def load(names: list[str]) -> None:
 
 
 def take(build: Path, stream: IO[bytes]) -> None:
-    """Unpack the tar that comes: this project made it, and it may hold links to anywhere."""
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
+    """Unpack the tar that comes: this project made it, and it may hold links to anywhere.
+
+    The stream stays open behind it, so no more than tar's own records may be waited for.
+    """
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=tarfile.RECORDSIZE) as tar:
         tar.extractall(build, filter="fully_trusted")  # noqa: S202
 
 
@@ -63,7 +66,7 @@ def clean(environment: Mapping[str, str], kept: list[str]) -> None:
 
 def give(build: Path, stream: IO[bytes]) -> None:
     """Write what the step made as a tar."""
-    with tarfile.open(fileobj=stream, mode="w|") as tar:
+    with tarfile.open(fileobj=stream, mode="w|", bufsize=1 << 16) as tar:
         tar.add(build / "out", "out")
 
 
@@ -81,7 +84,7 @@ def step(build: Path, environment: Mapping[str, str], kept: list[str]) -> int:
         return int(runner.main(build))
     finally:
         sys.stdout.flush()
-        with os.fdopen(made, "wb") as stream:
+        with os.fdopen(made, "wb", 0) as stream:
             give(build, stream)
 
 
