@@ -74,6 +74,11 @@ class Running:
     container: Container
     streams: Streams
 
+    def discard(self) -> None:
+        """Let go of a container that is not used."""
+        self.streams.close()
+        _remove(self.container)
+
 
 class Engine:
     """A running engine; `address` is where it was found, `warning` what is wrong with that."""
@@ -215,7 +220,7 @@ class Engine:
                 running.container.reload()
             if running.container.status == "running":
                 return running
-            _remove(running.container)
+            running.discard()
         return self._start(job)
 
     def expect(self, job: Job) -> None:
@@ -235,7 +240,7 @@ class Engine:
             futures, self.expected = list(self.expected.values()), {}
         for future in futures:
             with contextlib.suppress(EngineError):
-                _remove(future.result().container)
+                future.result().discard()
 
     @contextlib.contextmanager
     def container(self, job: Job, files: IO[bytes]) -> Iterator[Container]:

@@ -36,24 +36,25 @@ def add_folder(tar: tarfile.TarFile, name: str) -> None:
 def add_file(tar: tarfile.TarFile, name: str, path: Path) -> Entry:
     """Add a file, or a link as it is, and return what went in; of a mode only the owner's x bit counts.
 
-    Raises PipelineError for a file that gets shorter meanwhile.
+    Raises PipelineError for one that cannot be read, or gets shorter meanwhile.
     """
     info = tarfile.TarInfo(name)
-    if path.is_symlink():
-        info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
-        tar.addfile(info)
-        return "link", info.linkname
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        executable = bool(status.st_mode & 0o100)
-        info.size, info.mode = status.st_size, 0o555 if executable else 0o444
-        reader = Digesting(file)
-        try:
-            tar.addfile(info, reader)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise PipelineError(f"{path}: shrank while it was read", "run it again") from error
+    with explained(path, "read", cache=False):
+        if path.is_symlink():
+            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
+            tar.addfile(info)
+            return "link", info.linkname
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            executable = bool(status.st_mode & 0o100)
+            info.size, info.mode = status.st_size, 0o555 if executable else 0o444
+            reader = Digesting(file)
+            try:
+                tar.addfile(info, reader)
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise PipelineError(f"{path}: shrank while it was read", "run it again") from error
     return "x" if executable else "-", reader.sha256
 
 

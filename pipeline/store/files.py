@@ -57,25 +57,30 @@ def copy_digested(source: Path, target: IO[bytes]) -> str:
 def explained(path: Path, doing: str, *, cache: bool = True) -> Iterator[None]:
     """Turn the operating system's errors into a sentence that names the path and what is needed.
 
-    `cache` says that the path is in the cache, which may be put elsewhere.
+    `doing` is "read", or what needs a writable path; `cache` says that it is in the cache, which may be put
+    elsewhere.
     """
     try:
         yield
     except PermissionError as error:
+        wanted = "readable" if doing == "read" else "writable"
         raise PipelineError(
             f"{path}: no right to {doing} here ({error.strerror})",
-            "make it writable for this user" + (f", {CACHE} a folder that is" if cache else ""),
+            f"make it {wanted} for this user" + (f", {CACHE} a folder that is" if cache else ""),
         ) from error
     except OSError as error:
         if error.errno is None:  # not the system's: requests.RequestException is an OSError, too
             raise
         raise PipelineError(
-            f"{error.filename or path}: cannot {doing}: {error.strerror}", _way_out(error.errno, cache=cache)
+            f"{error.filename or path}: cannot {doing}: {error.strerror}",
+            _way_out(error.errno, doing, cache=cache),
         ) from error
 
 
-def _way_out(number: int, *, cache: bool) -> str:
+def _way_out(number: int, doing: str, *, cache: bool) -> str:
     if number not in (errno.ENOSPC, errno.EDQUOT):
+        if doing == "read":
+            return "it has to be there as long as this works on it, on a disk without faults"
         return "the path above has to be a writable folder on a disk with a few GB free"
     if cache:
         return f"free some space (`./doit gc` cleans the cache), {CACHE} another disk"

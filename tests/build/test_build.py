@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tarfile import TarFile
@@ -301,6 +302,33 @@ def test_a_file_that_was_another_for_a_moment_is_noticed(shop: Shop, monkeypatch
     ):
         error = shop.error(shop.step(inputs=inputs))
         assert str(error) == "step toy:x: its inputs changed while they were read\n  hint: run it again"
+    assert shop.engine.runs == []
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def no_longer_a_file(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"), [(gone, "No such file or directory"), (no_longer_a_file, "Is a directory")]
+)
+def test_a_file_that_cannot_be_read_when_it_is_sent_is_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], why: str
+) -> None:
+    def meanwhile(tar: TarFile, name: str, path: Path) -> Entry:
+        spoil(path)
+        return add_file(tar, name, path)
+
+    monkeypatch.setattr("pipeline.sandbox.containers.add_file", meanwhile)
+    assert str(shop.error(shop.step())) == (
+        f"{shop.text}: cannot read: {why}\n  hint: it has to be there as long as this works on it,"
+        " on a disk without faults"
+    )
     assert shop.engine.runs == []
 
 

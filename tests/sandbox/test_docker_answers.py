@@ -44,6 +44,23 @@ def waiting(name: str) -> Running:
     return Running(container, Streams(socket.socketpair()[0]))
 
 
+def test_containers_that_nobody_takes_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(Answers(), "unix:///x")  # type: ignore[arg-type]
+    removed: list[str] = []
+    monkeypatch.setattr(docker, "_remove", lambda container: removed.append(container.id))
+    monkeypatch.setattr(engine, "_start", lambda _job: waiting("second"))
+    unused, dead = waiting("unused"), waiting("dead")
+    dead.container.status = "exited"  # type: ignore[misc]
+    for running in (dead, unused):
+        engine.expected[JOB] = Future()
+        engine.expected[JOB].set_result(running)
+        if running is dead:
+            engine._take(JOB).streams.close()
+        engine.forget()
+    assert removed == ["dead", "unused"]
+    assert [each.streams.channel.fileno() for each in (dead, unused)] == [-1, -1]
+
+
 def pieces(*sent: tuple[int, bytes]) -> bytes:
     return b"".join(struct.pack(">BxxxI", stream, len(data)) + data for stream, data in sent)
 
