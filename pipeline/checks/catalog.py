@@ -15,7 +15,7 @@ from pipeline.checks.initramfs.rules import INITRAMFS, initramfs_of
 from pipeline.checks.inittab import INITTAB
 from pipeline.checks.iso.rules import ISO
 from pipeline.checks.kernel import BZIMAGE, KERNEL
-from pipeline.checks.kind import Catalog, Inspection, Member, Node, examine
+from pipeline.checks.kind import Catalog, Inspection, Judged, Member, Node, examine
 from pipeline.checks.medium.members import PACKED
 from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
@@ -85,17 +85,19 @@ def take_apart(
     *,
     programs: tuple[str, ...] = (),
     budget: Budget | None = None,
+    judged: Judged | None = None,
 ) -> Node:
     """Examine an image with all kinds there are; `kind` names what it has to be.
 
-    `programs` are the paths of those that an initramfs is for. It ends within a budget, that of a
-    file of its size unless another is given. Who asks about the node afterwards has the budget once more.
+    `programs` are the paths of those that an initramfs is for; `judged` are files that were taken apart
+    before, with the same policies and programs. It ends within a budget, that of a file of its size unless
+    another is given. Who asks about the node afterwards has the budget once more.
     """
     budget = budget or for_file(len(image))
     image = charged(image, budget)
     member = Member(name, image, 0, kind if kind is not None else _as_a_whole(image))
     catalog = Catalog(KINDS | {"initramfs": initramfs_of(programs)}, recognise) if programs else CATALOG
-    node = examine(member, Inspection(catalog, policies, budget))
+    node = examine(member, Inspection(catalog, policies, budget, judged or Judged()))
     findings = (*judge(whole.rule.table, budget, policies), *node.findings)
     budget.refill()
     return replace(node, findings=findings)

@@ -3,6 +3,7 @@
 It knows no kind of artifact: they are handed in as a `Catalog`.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
@@ -11,7 +12,7 @@ from pipeline.checks.finding import Artifact, Finding, PolicyName, Rule, Severit
 from pipeline.checks.quoting import shown
 from pipeline.errors import FormatError
 from pipeline.formats.budget import DEPTH, MAX_DEPTH, MEMBERS, Budget, Spent
-from pipeline.formats.fields import Extents, Image
+from pipeline.formats.fields import Extents, Image, budget_of, chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,49 @@ class Catalog:
 Key = tuple[object, ...]
 
 
+class Judged:
+    """Whole files that this process has judged, for when the same bytes lie in another file."""
+
+    KINDS = ("initramfs", "uki")
+    """Those whose bytes say everything, wherever they lie."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[str, int], dict[str, Node]] = {}
+
+    def add(self, node: Node) -> None:
+        """Keep what was found out about a whole file, whose budget is left out of account from now on."""
+        if node.kind and node.kind.name in self.KINDS and not node.left_out:
+            budget_of(node.member.image).lift()
+            image = node.member.image
+            self.nodes.setdefault((node.kind.name, len(image)), {})[_digest(image)] = node
+
+    def find(self, member: Member, kind: Kind[Any]) -> Node | None:
+        """Return what is known of a member's bytes, None for nothing."""
+        same_size = self.nodes.get((kind.name, len(member.image)))
+        if same_size is None or member.read is not None:
+            return None
+        return same_size.get(_digest(member.image))
+
+
+def _digest(image: Image) -> str:
+    state = hashlib.sha256()
+    for chunk in chunks(image):
+        state.update(chunk)
+    return state.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What all that is done to one file has in common: kinds, policies, what it may cost.
 
-    `names` and `seen` keep what has been recognised and taken apart, by where the bytes lie.
+    `judged` are files before it, of the same kinds and policies. `names` and `seen` keep what has been
+    recognised and taken apart, by where the bytes lie.
     """
 
     catalog: Catalog
     policies: Collection[PolicyName]
     budget: Budget
+    judged: Judged = field(default_factory=Judged)
     names: dict[Key, str] = field(default_factory=dict)
     seen: dict[Key, tuple[tuple[str, ...], Node]] = field(default_factory=dict)
 
@@ -157,7 +191,8 @@ def _examined(member: Member, kind: Kind[Any], inspection: Inspection, path: tup
         return replace(node, member=member, findings=(), same_as=first)
     # until it has been taken apart, for itself inside itself
     inspection.seen[key] = path, Node(member, kind, None)
-    node = _taken_apart(member, kind, inspection, path)
+    before = inspection.judged.find(member, kind)
+    node = replace(before, member=member) if before else _taken_apart(member, kind, inspection, path)
     inspection.seen[key] = path, node
     return node
 

@@ -51,6 +51,11 @@ class Budget:
         self.left = dict(self.limits)
         self.end = time.thread_time() + self.seconds
 
+    def lift(self) -> None:
+        """Limit nothing from now on."""
+        self.limits = {}
+        self.refill()
+
     def spend(self, what: str, amount: int = 1) -> None:
         """Pay for something. Raises Spent if too little, or no time, is left."""
         left = self.left.get(what)
