@@ -86,7 +86,8 @@ class Engine:
     def __init__(self, client: docker.DockerClient, address: str, warning: str = "") -> None:
         self.client, self.address, self.warning = client, address, warning
         self.swept = self.stopped = False
-        self.starters, self.removers = ThreadPoolExecutor(2), ThreadPoolExecutor(1)
+        self.starters = ThreadPoolExecutor(2)
+        self.removals: list[threading.Thread] = []
         self.guard = threading.Lock()
         self.expected: dict[Job, Future[Running]] = {}
 
@@ -321,10 +322,26 @@ class Engine:
                 return int(running.container.wait()["StatusCode"])
         finally:
             running.streams.close()
-            try:
-                self.removers.submit(_remove, running.container)
-            except RuntimeError:  # this process ends, and starts no more threads
-                _try_to_remove(running.container)
+            self._dismiss(running.container)
+
+    def _dismiss(self, container: Container) -> None:
+        """Remove a container while this process goes on; it does not end before, unless it was stopped."""
+        removal = threading.Thread(target=_try_to_remove, args=(container,), daemon=True)
+        try:
+            removal.start()
+        except RuntimeError:  # this process ends, and starts no more threads
+            _try_to_remove(container)
+            return
+        with self.guard:
+            if not self.removals:
+                atexit.register(self.await_removals)
+            self.removals.append(removal)
+
+    def await_removals(self) -> None:
+        """Wait until the containers that were used are gone, unless this is stopped."""
+        for removal in self.removals:
+            while removal.is_alive() and not self.stopped:
+                removal.join(1)
 
 
 def _groups(device: str) -> list[str]:

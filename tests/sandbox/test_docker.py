@@ -113,7 +113,7 @@ def test_nothing_is_left_when_it_is_interrupted(engine: Engine, imager: str, tmp
     containers, volumes = containers_of(engine), len(engine.client.volumes.list())
     with pytest.raises(KeyboardInterrupt):
         engine.run(job(imager), tree("echo started; sleep 60", {}), tmp_path, interrupt)
-    engine.removers.submit(lambda: None).result()
+    engine.await_removals()
     assert containers_of(engine).items() <= containers.items()
     assert len(engine.client.volumes.list()) <= volumes
 

@@ -123,14 +123,31 @@ def test_a_job_is_over_before_its_container_is_removed(tmp_path: Path) -> None:
     assert engine.run(JOB, nothing, tmp_path, print) == 0
     assert removed == []
     patient.set()
-    engine.removers.shutdown()
+    engine.await_removals()
     assert removed == ["it"]
 
 
-def test_a_job_that_outlasts_its_process_s_threads_removes_its_container_itself(tmp_path: Path) -> None:
+def test_an_end_that_was_asked_for_does_not_wait_for_containers_to_be_removed(tmp_path: Path) -> None:
+    """That of a kernel has its whole source in it, and takes a busy disk minutes."""
+    patient = threading.Event()
+    engine = ending(lambda **_: [patient.wait(60)].clear())
+    engine.run(JOB, nothing, tmp_path, print)
+    waiting_for_it = threading.Thread(target=engine.await_removals)
+    waiting_for_it.start()
+    assert waiting_for_it.is_alive()
+    engine.stopped = True
+    waiting_for_it.join(30)
+    assert (waiting_for_it.is_alive(), engine.removals[0].is_alive()) == (False, True)
+    assert engine.removals[0].daemon
+    patient.set()
+
+
+def test_a_job_that_outlasts_its_process_s_threads_removes_its_container_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     removed: list[str] = []
     engine = ending(lambda **_: removed.append("it"))
-    engine.removers.shutdown()
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
     assert engine.run(JOB, nothing, tmp_path, print) == 0
     assert removed == ["it"]
 
