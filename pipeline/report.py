@@ -4,20 +4,20 @@ On a terminal lines move; elsewhere they are plain.
 """
 
 import contextlib
+import os
 import re
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.markup import escape
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # rich takes longer to load than many a run: it is, once something has a colour or moves
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 NAME_WIDTH = 48
@@ -38,6 +38,8 @@ def plain(text: str) -> str:
 
 def shown(text: str) -> str:
     """Return a text for rich: plain, and without markup."""
+    from rich.markup import escape
+
     return escape(plain(text))
 
 
@@ -92,19 +94,37 @@ class Line:
             self.report.print(f"  {self.name}: {text}")
 
 
-class Report:
-    """Standard output, shared by all steps of a run."""
+def _console(file: IO[str] | None) -> "Console":
+    from rich.console import Console
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True, emoji=False)
-        self.errors = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
+    return Console(file=file, highlight=False, soft_wrap=True, emoji=False)
+
+
+class Report:
+    """Standard output, or another `file`, shared by all steps of a run."""
+
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self.file = file
         self.live: Progress | None = None
         self.running = 0
         self.guard = threading.Lock()
 
+    @cached_property
+    def console(self) -> "Console":
+        """Where marked lines go."""
+        return _console(self.file)
+
     def print(self, text: str, style: str = "") -> None:
         """Print one line above whatever moves."""
-        self.console.print(shown(text), style=style or None)
+        if self._is_plain:
+            print(plain(text), file=self.file)
+        else:
+            self.console.print(shown(text), style=style or None)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing here can have a colour, or move: rich asks for more than this."""
+        return "FORCE_COLOR" not in os.environ and not (self.file or sys.stdout).isatty()
 
     @contextlib.contextmanager
     def step(self, name: str, summary: str = "") -> Iterator[Line]:
@@ -130,7 +150,10 @@ class Report:
 
     def unchanged(self, name: str) -> None:
         """Say that there was nothing to do for a step."""
-        self.console.print(f"[green]✓[/] {shown(name):{NAME_WIDTH}} [dim]unchanged[/]")
+        if self._is_plain:
+            self.print(f"✓ {plain(name):{NAME_WIDTH}} unchanged")
+        else:
+            self.console.print(f"[green]✓[/] {shown(name):{NAME_WIDTH}} [dim]unchanged[/]")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; columns whose heading ends in a colon hold numbers, aligned to the right.
@@ -159,9 +182,10 @@ class Report:
 
     def error(self, error: PipelineError) -> None:
         """Print what is wrong, and what to do, on standard error."""
-        self.errors.print(f"[red bold]error:[/] {shown(error.message)}")
+        errors = _console(sys.stderr)
+        errors.print(f"[red bold]error:[/] {shown(error.message)}")
         if error.hint:
-            self.errors.print(f"[bold]  hint:[/] {shown(error.hint)}")
+            errors.print(f"[bold]  hint:[/] {shown(error.hint)}")
 
     def _begin(self) -> None:
         with self.guard:

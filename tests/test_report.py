@@ -1,12 +1,14 @@
 """What a person sees."""
 
 import io
+import subprocess
+import sys
 
 import pytest
-from rich.console import Console
 
 from pipeline.errors import PipelineError
 from pipeline.report import QUIET_SECONDS, Line, Report, plain, size_text
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -16,7 +18,7 @@ def screen() -> io.StringIO:
 
 @pytest.fixture
 def report(screen: io.StringIO) -> Report:
-    return Report(Console(file=screen, highlight=False, soft_wrap=True, emoji=False))
+    return Report(screen)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +71,39 @@ def test_a_step_that_fails_is_marked(report: Report, screen: io.StringIO) -> Non
     assert report.running == 0
 
 
-def test_on_a_terminal_one_line_a_step_is_left(screen: io.StringIO) -> None:
-    report = Report(Console(file=screen, force_terminal=True, width=80, color_system=None))
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    for name, value in {"TERM": "xterm", "COLUMNS": "80", "LINES": "25"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    return Terminal()
+
+
+def test_colours_are_for_terminals(terminal: Terminal, screen: io.StringIO) -> None:
+    for file in (terminal, screen):
+        Report(file).unchanged("iso:x\x1b[1m")
+        Report(file).print("[done]\x07", "bold")
+    assert plain(terminal.getvalue()) == screen.getvalue() == f"✓ {'iso:x':48} unchanged\n[done]\\x07\n"
+    assert terminal.getvalue().startswith("\x1b[32m✓\x1b[0m iso:x")
+
+
+def test_what_is_plain_is_printed_without_rich() -> None:
+    script = (
+        "import sys; from pipeline.report import Report; Report().print('a'); Report().unchanged('b');"
+        " sys.exit('rich' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def test_on_a_terminal_one_line_a_step_is_left(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    report, screen = Report(terminal), terminal
     with report.step("one", "first"), report.step("two", "second") as line:
         line.progress(1, 2, "files")
         assert report.live is not None

@@ -7,7 +7,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli import answers, commands, tasks
@@ -95,8 +94,7 @@ def shop(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -
     """A checkout whose installer has been built: it is the shell script above."""
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
-    console = Console(file=screen, highlight=False, soft_wrap=True, emoji=False)
-    shop = Session(checkout.write(tmp_path / "checkout"), Report(console))
+    shop = Session(checkout.write(tmp_path / "checkout"), Report(screen))
     made = Step("installer:toy", "", {}, (check_answers.PROGRAM,))
     vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)), made)}
     vars(shop.containers)["engine"] = FakeEngine(tmp_path / "engine")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.record import build_record, made
 from pipeline.build.session import Session
@@ -47,8 +46,7 @@ def session(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
     root = checkout.write(tmp_path / "checkout")
     monkeypatch.chdir(root)
     monkeypatch.delenv("INSTALLER_ISO_CALLED_FROM", raising=False)
-    console = Console(file=screen, highlight=False, soft_wrap=True, emoji=False)
-    return Session(root, Report(console))
+    return Session(root, Report(screen))
 
 
 def three(session: Session) -> tuple[Step, Step, Step]:

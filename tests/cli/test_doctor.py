@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli import doctor
@@ -49,8 +48,7 @@ class Disk(NamedTuple):
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache/deep"))
-    console = Console(file=io.StringIO(), highlight=False, soft_wrap=True, emoji=False)
-    return Session(checkout.write(tmp_path / "checkout"), Report(console))
+    return Session(checkout.write(tmp_path / "checkout"), Report(io.StringIO()))
 
 
 def broken(session: Session) -> Session:
@@ -272,5 +270,5 @@ def test_only_what_is_bad_fails(
 
     monkeypatch.setattr(doctor, "EXAMINATIONS", (one,))
     assert doctor.examine(session) is good
-    assert isinstance(session.report.console.file, io.StringIO)
-    assert session.report.console.file.getvalue().endswith("hint: do\n")
+    assert isinstance(session.report.file, io.StringIO)
+    assert session.report.file.getvalue().endswith("hint: do\n")

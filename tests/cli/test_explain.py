@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli import explain, realise
@@ -40,7 +39,7 @@ def screen() -> io.StringIO:
 
 @pytest.fixture
 def toys(shop: Shop, screen: io.StringIO) -> Session:
-    session = Session(shop.root, Report(Console(file=screen, soft_wrap=True, highlight=False, emoji=False)))
+    session = Session(shop.root, Report(screen))
     first = shop.step(name="toy:first", published={})
     called = shop.step(
         "call", name="toy:called", inputs={"made": first.output("made"), "text": Source(shop.text)}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli.new import LONGEST_ID, Names, new, wheel
@@ -25,7 +24,7 @@ from tests.conftest import ROOT
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project for the product ACME Vault."""
     folder = tmp_path_factory.mktemp("new") / "acme"
-    new(Session(ROOT, Report(Console(file=io.StringIO()))), [str(folder)], "ACME Vault")
+    new(Session(ROOT, Report(io.StringIO())), [str(folder)], "ACME Vault")
     return folder
 
 
@@ -164,7 +163,7 @@ def test_what_lies_beside_the_new_project_stays(tmp_path: Path) -> None:
     (tmp_path / "acme.new").mkdir()
     (tmp_path / "acme.new/precious").touch()
     screen = io.StringIO()
-    new(Session(ROOT, Report(Console(file=screen, soft_wrap=True))), [str(tmp_path / "x/../acme")], "ACME")
+    new(Session(ROOT, Report(screen)), [str(tmp_path / "x/../acme")], "ACME")
     assert screen.getvalue().splitlines()[1:] == [
         f"  cd {tmp_path}/acme && git init && git add . && ./doit iso",
         "  this compiles two kernels, unless they are cached: about 25 minutes on two cores",

@@ -5,7 +5,6 @@ import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli.pin import pin
@@ -30,7 +29,7 @@ def session(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
     root = checkout.write(tmp_path / "checkout")
     (root / "vendor").mkdir()
     (root / "vendor/vmlinuz").write_bytes(b"kernel")
-    return Session(root, Report(Console(file=screen, highlight=False, soft_wrap=True, emoji=False)))
+    return Session(root, Report(screen))
 
 
 def test_a_file_takes_the_place_of_another_and_comments_stay(session: Session) -> None:

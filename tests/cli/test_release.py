@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli import verify
@@ -27,7 +26,7 @@ def session(ready: Session, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(f"GIT_{who}_NAME", "x")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "x@example.org")
     monkeypatch.chdir(ready.root)
-    return Session(ready.root, Report(Console(file=screen, highlight=False, soft_wrap=True, emoji=False)))
+    return Session(ready.root, Report(screen))
 
 
 def told(screen: io.StringIO) -> list[str]:

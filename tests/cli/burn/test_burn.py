@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pipeline.build.session import Session
 from pipeline.cli import burn
@@ -63,7 +62,7 @@ def session(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(root)
     (root / "artifacts/toy").mkdir(parents=True)
     (root / "artifacts/toy/toy.iso").write_bytes(IMAGE)
-    return Session(root, Report(Console(file=screen, highlight=False, soft_wrap=True, emoji=False)))
+    return Session(root, Report(screen))
 
 
 @pytest.fixture
