@@ -7,7 +7,7 @@ from pipeline.checks.attempt import or_none
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Node
-from pipeline.checks.medium import partition_rules, views
+from pipeline.checks.medium import file_systems, partition_rules, views
 from pipeline.checks.medium.members import of_disk
 from pipeline.checks.medium.partition_rules import REWRITE, UEFI
 from pipeline.checks.medium.partitions import Partitions, read_partitions
@@ -130,7 +130,7 @@ DISK = Kind(
     "disk image",
     "DISK000",
     read_disk,
-    (*partition_rules.rule.of("DISK"), *rule.table, *views.rule.of("DISK")),
+    (*partition_rules.rule.of("DISK"), *rule.table, *views.rule.of("DISK"), *file_systems.rule.table),
     of_disk,
     (*together.table, *views.together.table),
 )

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.finding import Severity
+from pipeline.formats.discoverable import ROOT, ROOT_VERITY, SWAP, USR, VAR
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.disk import ENTRIES, FIRST, Part, disk, mbr_disk
@@ -14,6 +15,8 @@ from tests.fixtures.fat import fat, layout
 from tests.fixtures.gpt import DATA, ESP, SECTOR, entry, header, mbr
 from tests.fixtures.iso import efi_image, iso
 from tests.fixtures.sparse import counted, sparse
+from tests.fixtures.verity import DATA as DATA_OF_TREE
+from tests.fixtures.verity import erofs, ext4, squashfs, verity
 
 FAT = efi_image()
 GOOD = disk()
@@ -24,6 +27,20 @@ OTHER = disk([Part(FAT, name="another")])
 HEADER = bytearray(patch(GOOD, 512 + 56, b"X")[512 : 512 + 92])  # damaged, and its checksum left out
 HEADER[16:20] = bytes(4)
 CODE = b"\xfa" * 440
+
+TREE, ROOT_HASH = verity()
+FIRST_HALF, LAST_HALF = UUID(bytes=ROOT_HASH[:16]), UUID(bytes=ROOT_HASH[-16:])
+OTHER_GUID = UUID(int=9)
+
+
+def verified(
+    data: bytes = DATA_OF_TREE, tree: bytes = TREE, first: UUID = FIRST_HALF, last: UUID = LAST_HALF
+) -> bytes:
+    """A disk whose second partition is verified by the tree in its third."""
+    return disk(
+        [Part(FAT), Part(data, ROOT, "root", guid=first), Part(tree, ROOT_VERITY, "root-verity", guid=last)]
+    )
+
 
 CASES = (
     Case("DISK000", b"", ("MBR: 512 bytes at offset 0x0 do not lie inside the 0 bytes given",)),
@@ -138,6 +155,89 @@ CASES = (
         ("GPT partition 1 has 56 sectors, the FAT file system in it 64",),
     ),
     Case(
+        "DISK017",
+        disk([Part(FAT), Part(ext4(), ROOT_VERITY, "tree")]),
+        ("GPT partition 2 is for a tree of dm-verity by its type, but has an ext4 file system",),
+    ),
+    Case(
+        "DISK017",
+        disk(
+            [Part(FAT), Part(TREE, ROOT, "data"), Part(squashfs(), VAR, "var"), Part(erofs(), SWAP, "swap")]
+        ),
+        (
+            "GPT partition 2 is for / or /usr by its type, but has a tree of dm-verity",
+            "GPT partition 3 is for /var by its type, but has a squashfs file system",
+            "GPT partition 4 is swap space by its type, but has an erofs file system",
+        ),
+    ),
+    Case(
+        "DISK018",
+        disk([Part(FAT), Part(ext4(label=b"A"), ROOT, "x"), Part(ext4(label=b"B"), VAR, "x")]),
+        ("GPT partitions 2, 3 have the same label, 'x'",),
+    ),
+    Case(
+        "DISK018",
+        disk([Part(FAT), Part(ext4(), ROOT, "x"), Part(erofs(label=b"DATA"), USR, "y")]),
+        ("the file systems in GPT partitions 2, 3 have the same label, 'DATA'",),
+    ),
+    Case(
+        "DISK019",
+        disk([Part(FAT, guid=FIRST_HALF), Part(ext4(), VAR, "x", guid=FIRST_HALF)]),
+        (f"GPT partitions 1, 2 have the same GUID, {FIRST_HALF}",),
+    ),
+    Case(
+        "DISK020",
+        disk([Part(FAT), Part(ext4(5)[:16384], ROOT, "x"), Part(squashfs(4097), USR, "y")]),
+        (
+            "GPT partition 2 is too small for its content: it has 16384 bytes, an ext4 file system of 20480 "
+            "is in it",
+            "GPT partition 3 is too small for its content: it has 4096 bytes, a squashfs file system of 4097 "
+            "is in it",
+        ),
+    ),
+    Case(
+        "DISK021",
+        disk([Part(FAT), Part(ext4(bits=40), ROOT, "x")]),
+        ("GPT partition 2: ext4: blocks of 2 to the power of 50 bytes are not possible",),
+    ),
+    Case(
+        "DISK022",
+        verified(last=OTHER_GUID),
+        (
+            f"GPT partition 3 has the GUID {OTHER_GUID}, but the root hash of its tree, {ROOT_HASH.hex()}, "
+            f"asks for {LAST_HALF}",
+        ),
+    ),
+    Case(
+        "DISK022",
+        verified(first=OTHER_GUID),
+        (
+            "GPT partition 3 has the tree of data that is not there: by the root hash "
+            f"{ROOT_HASH.hex()} it should have the GUID {FIRST_HALF}",
+        ),
+    ),
+    Case(
+        "DISK023",
+        verified(data=patch(DATA_OF_TREE, 7 * 4096, b"X")),
+        ("GPT partitions 2 and 3 do not fit: block 7 of the data has another hash than the tree says",),
+    ),
+    Case(
+        "DISK023",
+        verified(data=DATA_OF_TREE[: 100 * 4096]),
+        (
+            f"GPT partitions 2 and 3 do not fit: the tree is for {len(DATA_OF_TREE)} bytes of data, "
+            "there are 409600",
+        ),
+    ),
+    Case(
+        "DISK023",
+        verified(tree=patch(TREE, 2 * 4096 + 9 * 32, b"X")),
+        (
+            "GPT partition 3: block 2 of the tree has another hash than the level above says",
+            "GPT partitions 2 and 3 do not fit: block 9 of the data has another hash than the tree says",
+        ),
+    ),
+    Case(
         "DISK016",
         disk(sector=4096),
         (
@@ -175,6 +275,11 @@ STRANGERS = {
         ["DISK002"],
     ),
     "another type": (disk([Part(FAT, DATA)]), ["DISK012"]),
+    "a tree and the slot of another": (
+        disk([Part(FAT), Part(bytes(4096), ROOT_VERITY, "next"), Part(ext4(), ROOT, "root")]),
+        [],
+    ),
+    "data and its tree": (verified(), []),
 }
 
 

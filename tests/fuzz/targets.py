@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import zstandard
 
@@ -34,8 +35,11 @@ from pipeline.formats import (
     pcr,
     pe,
     sbat,
+    superblock,
+    verity,
 )
 from pipeline.formats.budget import Spent
+from pipeline.formats.discoverable import ROOT, ROOT_VERITY, VAR
 from pipeline.formats.fields import chunks
 from pipeline.formats.magic import describe
 from pipeline.release.audit import read_audit
@@ -46,6 +50,8 @@ from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.devicetree import dtb
 from tests.fixtures.devicetree import hwids as make_hwids
+from tests.fixtures.disk import Part
+from tests.fixtures.disk import disk as make_disk
 from tests.fixtures.elf import elf as make_elf
 from tests.fixtures.fat import fat as make_fat
 from tests.fixtures.gpt import with_gpt
@@ -56,6 +62,9 @@ from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.uki import CMDLINE, SBAT, uki
+from tests.fixtures.verity import DATA as VERIFIED
+from tests.fixtures.verity import erofs, ext4, squashfs
+from tests.fixtures.verity import verity as make_verity
 from tests.fixtures.versions import PROGRAM, new
 from tests.fuzz.oracle import looked_at
 
@@ -122,6 +131,27 @@ def _read_iso(data: bytes) -> None:
     iso9660.has_udf(data)
 
 
+def _read_verity(data: bytes) -> None:
+    """A tree in front of the data that it may be of."""
+    found = verity.read_verity(data)
+    rest = data[min(found.size, len(data)) :]
+    verity.root_hash(found, data, rest)
+    list(verity.tree_faults(found, data))
+    verity.data_fault(found, data, rest)
+
+
+def _file_systems() -> list[bytes]:
+    return [ext4(), ext4(high=1), erofs(), squashfs(), make_verity()[0], make_fat({"A": b"x"})]
+
+
+def _verified_disk() -> bytes:
+    tree, root = make_verity()
+    first, last = UUID(bytes=root[:16]), UUID(bytes=root[-16:])
+    return make_disk(
+        [Part(VERIFIED, ROOT, guid=first), Part(tree, ROOT_VERITY, guid=last), Part(ext4(), VAR)]
+    )
+
+
 def _read_signatures(data: bytes) -> None:
     authenticode.read_signatures(pe.read_pe(data))
 
@@ -175,6 +205,10 @@ TARGETS = {
     "initramfs": Target(partial(initramfs.read_initramfs, limit=1 << 26), _archives),
     "fat": Target(_read_fat, _make_fats),
     "gpt": Target(_read_gpt, lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
+    "superblock": Target(superblock.read_superblock, _file_systems),
+    "verity": Target(
+        _read_verity, lambda: [make_verity()[0] + VERIFIED, make_verity(VERIFIED[:4096])[0] + VERIFIED[:4096]]
+    ),
     "eltorito": Target(eltorito.read_catalog, lambda: [iso()]),
     "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
     "pe": Target(pe.read_pe, lambda: [uki(), make_bzimage()]),
@@ -191,7 +225,7 @@ TARGETS = {
     "efi rules": Target(_inspected("efi"), lambda: [signed(RSA)]),
     "uki rules": Target(_inspected("uki"), lambda: [uki(), uki(more=MORE)]),
     "iso rules": Target(_inspected("iso"), lambda: [iso()]),
-    "disk rules": Target(_inspected("disk"), lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
+    "disk rules": Target(_inspected("disk"), lambda: [with_gpt(bytes(100 * 512), 40, 50), _verified_disk()]),
     "compare": Target(_compared, lambda: [2 * uki(), 2 * newc(members().values()), 2 * make_elf()]),
     "audit": Target(read_audit, lambda: [PROGRAM]),
     "diff": Target(_told, lambda: [new(), uki(), changed()]),

@@ -273,7 +273,7 @@ ROWS = {
     "partitions that overlap": Row(
         disk([Part(SMALL, more=8), Part(SMALL)]),
         {"uefi_disk": "no"},
-        ("DISK009",),
+        ("DISK009", "DISK018"),
         ("firmware leaves out its GPT's partitions",),
     ),
     "GPT partitions in no usable block": Row(
