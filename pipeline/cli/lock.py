@@ -15,7 +15,7 @@ from pipeline import config
 from pipeline.build.build import run_uncached
 from pipeline.build.builder import Builder
 from pipeline.debian import lock
-from pipeline.debian.lock import AnyIntent, AnyLock, Intent, Lock, Package, SetLock
+from pipeline.debian.lock import AnyIntent, AnyLock, Intent, Lock, Package, SetIntent, SetLock
 from pipeline.debian.packages import download, verify
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Step
@@ -97,11 +97,14 @@ def _step(project: Project, names: Sequence[str], consent: Consent) -> Step:
 
 def _wanted(name: str, intent: AnyIntent) -> dict[str, Any]:
     """Return what `resolve` is told of one lock."""
-    return {
-        "intent": lock.intent_path_of(name, intent),
-        "packages": intent.packages,
+    own: dict[str, Any] = {
+        "essential": False,
         "architecture": lock.meant_by(name)[1],
+        "components": (lock.MAIN,),
     }
+    if isinstance(intent, SetIntent):
+        own = {key: getattr(intent, key) for key in own}
+    return {"intent": lock.intent_path_of(name, intent), "packages": intent.packages} | own
 
 
 @dataclass(frozen=True)
@@ -260,7 +263,7 @@ def lock_for(
     paths = download(packages, project.sources(), builder.store, line.progress)
     verify(packages, paths)
     if not isinstance(intent, Intent):
-        return SetLock(name, intent.digest(), snapshot, packages)
+        return SetLock(name, intent.digest(), snapshot, packages, architecture=intent.architecture)
     container, architecture = lock.meant_by(name)
     draft = Lock(
         container=container,

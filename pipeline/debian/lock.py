@@ -37,6 +37,18 @@ AMD64: Architecture = "amd64"
 """Of what is built: every step that makes bytes runs on it."""
 
 
+Component = Literal["main", "contrib", "non-free-firmware", "non-free"]
+"""The parts of Debian's archive (Debian policy, section 2.2)."""
+
+MAIN: Component = "main"
+
+
+def _with_main(components: tuple[str, ...]) -> tuple[str, ...]:
+    if MAIN not in components:
+        raise ValueError(f"{list(components)} lacks {MAIN!r}, which the others depend on")
+    return components
+
+
 def _with_amd64(architectures: tuple[str, ...]) -> tuple[str, ...]:
     if AMD64 not in architectures:
         raise ValueError(f"{list(architectures)} lacks {AMD64!r}, on which all is built")
@@ -65,14 +77,33 @@ class Intent:
 
 @dataclass(frozen=True)
 class SetIntent:
-    """`roots/<name>.toml`: the packages that images take files of."""
+    """`roots/<name>.toml`: the packages that images take files of, or root file systems are made of.
+
+    With `essential`, those that Debian calls so join (Debian policy, section 3.8), and what they depend on:
+    no package names them, and no root is one without them. `architecture` is that of the machine that has
+    the files, `components` are the parts of the archive that packages may come from. `links` are what
+    update-alternatives would have made, path to target: a root gets them, and no lock depends on them.
+    """
 
     summary: Text
     packages: tuple[DebianPackage, ...]
+    essential: bool = False
+    architecture: Architecture = AMD64
+    components: Annotated[tuple[Component, ...], AfterValidator(_with_main)] = (MAIN,)
+    links: dict[RelativePath, Text] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """Return the SHA-256 of what matters of the intent, as a container's does."""
-        return _digest(packages=sorted(self.packages))
+        """Return the SHA-256 of what matters to the lock; what is as it is without a word is not in it."""
+        more = {
+            "essential": self.essential,
+            "architecture": self.architecture,
+            "components": sorted(self.components),
+        }
+        usual = {"essential": False, "architecture": AMD64, "components": [MAIN]}
+        return _digest(
+            packages=sorted(self.packages),
+            **{key: value for key, value in more.items() if value != usual[key]},
+        )
 
 
 def _digest(**what: Any) -> str:
@@ -139,6 +170,7 @@ class SetLock:
     snapshot: Timestamp
     packages: tuple[Package, ...]
     indices: dict[Text, Timestamp] = field(default_factory=dict)
+    architecture: Architecture = AMD64
 
     @property
     def epoch(self) -> int:
@@ -199,7 +231,7 @@ def _not_of(lock: AnyLock, intent: AnyIntent) -> list[str]:
     names = [package.name for package in lock.packages]
     found = [f"packages: {name!r} is missing" for name in intent.packages if name not in names]
     found += [f"packages: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
-    wanted = lock.architecture if isinstance(lock, Lock) else AMD64
+    wanted = lock.architecture if isinstance(intent, Intent) else intent.architecture
     found += [
         f"packages: {package.name!r} is for {package.architecture}, not for {wanted}"
         for package in lock.packages

@@ -17,6 +17,7 @@ from pipeline.steps.runner import Context
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
+# By itself apt calls itself essential (apt.conf(5)); `,` is no package's name.
 APT_CONF = """\
 APT::Architecture "%(native)s";
 APT::Architectures { %(architectures)s };
@@ -26,9 +27,10 @@ Acquire::Languages "none";
 Acquire::https::CaInfo "%(ca)s";
 Acquire::Check-Valid-Until "%(valid_until)s";
 Acquire::Retries "3";
+pkgCacheGen::ForceEssential ",";
 Dir::Etc::parts "/dev/null";
 Dir::Etc::sourceparts "/dev/null";
-Dir::Etc::sourcelist "%(work)s/sources.list";
+Dir::Etc::sourcelist "%(work)s/%(list)s";
 Dir::State "%(work)s/state";
 Dir::State::status "/dev/null";
 Dir::Cache "%(work)s/cache";
@@ -39,6 +41,14 @@ URI = re.compile(
     r" SHA256:(?P<sha256>[0-9a-f]{64})"
 )
 
+
+MAIN = "main"
+"""The component of each suite that all others depend on."""
+
+ESSENTIAL = "?essential"
+"""What stands for all essential packages in apt's arguments (apt-patterns(7))."""
+
+SOURCES = "sources.list"
 
 DATES = "dates"
 """The output that says of when the indices are."""
@@ -63,16 +73,27 @@ class Source(TypedDict):
     dated: bool
 
 
-def sources_list(urls: Mapping[str, str], archives: Mapping[str, Sequence[str]], kind: str = "deb") -> str:
+def sources_list(
+    urls: Mapping[str, str],
+    archives: Mapping[str, Sequence[str]],
+    kind: str = "deb",
+    components: Sequence[str] = (MAIN,),
+) -> str:
     """Return a sources.list(5) for the suites of each archive; `kind` is `deb`, or `deb-src` for sources.
 
-    Raises PipelineError for a URL or a suite of more than one word: a line feed would begin a line.
+    `components` are the parts of each suite. Raises PipelineError for a URL or a suite of more than one word:
+    a line feed would begin a line.
     """
-    for word in (*urls.values(), *archives, *(suite for suites in archives.values() for suite in suites)):
+    for word in (
+        *components,
+        *urls.values(),
+        *archives,
+        *(suite for suites in archives.values() for suite in suites),
+    ):
         if not re.fullmatch(r"(?!\[)[!-~]+", word):
             raise PipelineError(f"{word!r} is not a word of a sources.list")
     return "".join(
-        f"{kind} [signed-by={KEYRING}] {urls[archive]} {suite} main\n"
+        f"{kind} [signed-by={KEYRING}] {urls[archive]} {suite} {' '.join(components)}\n"
         for archive, suites in archives.items()
         for suite in suites
     )
@@ -181,15 +202,19 @@ def _doubt(ctx: Context, source: Source, dates: Mapping[str, str]) -> str:
     return ""
 
 
-def apt_config(ctx: Context, architectures: Sequence[str], *, dated: bool) -> dict[str, str]:
+def apt_config(
+    ctx: Context, architectures: Sequence[str], *, dated: bool, sources: str = SOURCES
+) -> dict[str, str]:
     """Write a configuration of apt for a machine of the first architecture; return what names it to apt.
 
-    `dated`: old indices are as good as new ones.
+    `dated`: old indices are as good as new ones. `sources` is the sources.list(5) that it looks at: what
+    others of them had fetched does not count.
     """
-    path = ctx.work / f"{'-'.join(architectures)}.conf"
+    path = ctx.work / f"{'-'.join(architectures)}{sources.removeprefix(SOURCES)}.conf"
     conf = APT_CONF % {
         "native": architectures[0],
         "architectures": " ".join(f'"{each}";' for each in architectures),
+        "list": sources,
         "work": ctx.work,
         "ca": ctx.inputs["ca.pem"],
         "valid_until": "false" if dated else "true",
@@ -198,7 +223,9 @@ def apt_config(ctx: Context, architectures: Sequence[str], *, dated: bool) -> di
     return {"APT_CONFIG": str(path)}
 
 
-def _update(ctx: Context, architectures: Sequence[str]) -> tuple[Source, dict[str, str]]:
+def _update(
+    ctx: Context, architectures: Sequence[str], components: Sequence[str]
+) -> tuple[Source, dict[str, str]]:
     """Fetch the indices from the first source that has the snapshot's, well signed; return it and dates.
 
     A newer index names packages that the snapshot does not hold, an older one hides what was mended.
@@ -207,7 +234,7 @@ def _update(ctx: Context, architectures: Sequence[str]) -> tuple[Source, dict[st
     sources: Sequence[Source] = ctx.params["sources"]
     archives = ctx.params["archives"]
     for source in sources:
-        (ctx.work / "sources.list").write_text(sources_list(source["urls"], archives))
+        (ctx.work / SOURCES).write_text(sources_list(source["urls"], archives, components=components))
         env = apt_config(ctx, architectures, dated=source["dated"])
         try:
             ctx.run(["apt-get", "update", "--error-on=any"], env=env)
@@ -229,34 +256,42 @@ def _update(ctx: Context, architectures: Sequence[str]) -> tuple[Source, dict[st
 def resolve(ctx: Context) -> None:
     """Write `<name>.json`, a list of packages, for each of `params.wanted`.
 
-    That maps a name to `packages`, the `architecture` of the machine that has them, and the path of the
-    `intent` for messages. `DATES` gets the dates of the indices. Parameters: `sources`, `archives` and
-    `snapshot`; `dates`, where locks of this snapshot have them; `trust_mirror`, to believe a mirror that
-    nobody can vouch for.
+    That maps a name to `packages`, whether all `essential` ones join them, the `architecture` of the machine
+    that has them, the `components` they may come from, and the path of the `intent` for messages. `DATES`
+    gets the dates of the indices. Parameters: `sources`, `archives` and `snapshot`; `dates`, where locks of
+    this snapshot have them; `trust_mirror`, to believe a mirror that nobody can vouch for.
     """
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (ctx.work / folder).mkdir(parents=True)
     wanted = ctx.params["wanted"]
-    source, dates = _update(ctx, sorted({each["architecture"] for each in wanted.values()}))
+    components = sorted({each for one in wanted.values() for each in one["components"]})
+    source, dates = _update(ctx, sorted({each["architecture"] for each in wanted.values()}), components)
     ctx.note(f"resolving against {source['origin']}")
     (ctx.out / DATES).write_text(json.dumps(dates))
     for name, each in wanted.items():
-        # Of one architecture alone: apt takes from any that it knows what the first one lacks.
-        env = apt_config(ctx, [each["architecture"]], dated=source["dated"])
+        # Of one architecture and its own components alone: apt takes from any that it knows.
+        own = ".".join((SOURCES, *(one for one in sorted(each["components"]) if one != MAIN)))
+        text = sources_list(source["urls"], ctx.params["archives"], components=each["components"])
+        (ctx.work / own).write_text(text)
+        env = apt_config(ctx, [each["architecture"]], dated=source["dated"], sources=own)
+        packages = [*([ESSENTIAL] if each["essential"] else []), *each["packages"]]
         try:
-            text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *each["packages"]], env=env)
+            text = ctx.run(["apt-get", "install", "--print-uris", "--yes", "-qq", *packages], env=env)
         except PipelineError as error:
-            raise _unknown_packages(each["intent"], each["architecture"], error.message) or error from None
+            raise _unknown_packages(each, error.message) or error from None
         (ctx.out / f"{name}.json").write_text(json.dumps(parse_uris(text, source["urls"])))
 
 
-def _unknown_packages(intent: str, architecture: str, said: str) -> PipelineError | None:
+def _unknown_packages(wanted: Mapping[str, Any], said: str) -> PipelineError | None:
     """Return the error that tells which packages apt does not know, None where it says something else."""
     if not (names := [first or second for first, second in UNKNOWN.findall(said)]):
         return None
     unknown = ", ".join(map(repr, names))
+    components = wanted["components"]
+    parts = "" if list(components) == [MAIN] else f" in {', '.join(components)}"
     return PipelineError(
-        f"{intent}: packages: {unknown} is in no suite of debian.archives for {architecture}",
+        f"{wanted['intent']}: packages: {unknown} is in no suite of debian.archives"
+        f" for {wanted['architecture']}{parts}",
         "correct the name, or add the suite that has it to manifests/manifest.toml; "
         "packages.debian.org finds packages by the files in them",
     )

@@ -44,15 +44,34 @@ def test_containers_and_sets_are_resolved_at_once(tmp_path: Path) -> None:
         "imager": {
             "intent": "containers/imager.toml",
             "packages": ("coreutils", "xorriso"),
+            "essential": False,
             "architecture": "amd64",
+            "components": ("main",),
         },
         "initramfs": {
             "intent": "roots/initramfs.toml",
             "packages": ("busybox-static",),
+            "essential": False,
             "architecture": "amd64",
+            "components": ("main",),
         },
     }
     assert step.outputs == ("dates", "imager.json", "initramfs.json")
+
+
+def test_a_set_says_which_packages_and_from_where(tmp_path: Path) -> None:
+    root = checkout.write(tmp_path)
+    more = 'essential = true\narchitecture = "arm64"\ncomponents = ["main", "non-free-firmware"]\n'
+    path = root / "roots/initramfs.toml"
+    path.write_text(path.read_text() + more)
+    step = lock._step(load(root, match_locks=False), ["initramfs"], Consent())
+    assert step.params["wanted"]["initramfs"] == {
+        "intent": "roots/initramfs.toml",
+        "packages": ("busybox-static",),
+        "essential": True,
+        "architecture": "arm64",
+        "components": ("main", "non-free-firmware"),
+    }
 
 
 def test_a_container_is_resolved_for_each_of_its_architectures(tmp_path: Path) -> None:
@@ -64,7 +83,9 @@ def test_a_container_is_resolved_for_each_of_its_architectures(tmp_path: Path) -
     assert step.params["wanted"]["imager.arm64"] == {
         "intent": "containers/imager.toml",
         "packages": ("coreutils", "xorriso"),
+        "essential": False,
         "architecture": "arm64",
+        "components": ("main",),
     }
 
 

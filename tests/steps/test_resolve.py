@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from pathlib import Path
 
 import certifi
@@ -81,8 +82,9 @@ STAMP = "20261121T000000Z"
 DATES = {"debian/trixie": STAMP, "debian/trixie-updates": STAMP, "debian-security/trixie-security": STAMP}
 
 
-def wanted(intent: str, *packages: str, architecture: str = "amd64") -> dict[str, object]:
-    return {"intent": intent, "packages": packages, "architecture": architecture}
+def wanted(intent: str, *packages: str, architecture: str = "amd64", **more: object) -> dict[str, object]:
+    usual = {"essential": False, "components": ("main",)}
+    return {"intent": intent, "packages": packages, "architecture": architecture} | usual | more
 
 
 def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, **params: object) -> Played:
@@ -95,7 +97,7 @@ def context(folder: Path, refusing: tuple[str, ...] = (), date: str = SATURDAY, 
                 raise PipelineError("no good signature")
             lists = work / "state/lists"
             for line in sources.splitlines():
-                _, _, url, suite, _ = line.split()
+                _, _, url, suite, *_ = line.split()
                 name = url.partition("://")[2].replace("_", "%5f").replace("/", "_")
                 said = "Origin: Debian\n" + (f"Date: {date}\n" if date else "")
                 (lists / f"{name}_dists_{suite}_InRelease").write_text(said)
@@ -167,6 +169,27 @@ def test_each_architecture_is_resolved_alone_against_one_index(tmp_path: Path) -
         ['APT::Architecture "arm64";', 'APT::Architectures { "arm64"; };'],
     ]
     assert {path.name for path in ctx.out.iterdir()} == {"dates", "boot.json", "boot.arm64.json"}
+
+
+def test_essential_packages_and_components_are_each_intents_own(tmp_path: Path) -> None:
+    parts = ("main", "non-free-firmware")
+    both = {
+        "bare": wanted("roots/bare.toml", "systemd", essential=True),
+        "metal": wanted("roots/metal.toml", "gcc", components=parts),
+    }
+    ctx, seen = context(tmp_path, wanted=both), list[set[str]]()
+    tool = ctx.tool
+
+    def apt(argv: list[str], cwd: Path) -> str:
+        match = re.search(r'sourcelist "(.*)"', Path(ctx.envs[-1]["APT_CONFIG"]).read_text())
+        assert match
+        seen.append({line.split(" ", 4)[4] for line in Path(match[1]).read_text().splitlines()})
+        return tool(argv, cwd)
+
+    ctx.tool = apt
+    resolve.resolve(ctx)
+    assert ctx.calls == [UPDATE, [*INSTALL, "?essential", "systemd"], [*INSTALL, "gcc"]]
+    assert seen == [{"main non-free-firmware"}, {"main"}, {"main non-free-firmware"}]
 
 
 @pytest.mark.parametrize(
