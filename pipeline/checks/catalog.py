@@ -20,6 +20,7 @@ from pipeline.checks.medium.members import PACKED
 from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
+from pipeline.checks.root.rules import ROOT, root_of
 from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
@@ -29,7 +30,7 @@ from pipeline.formats.initramfs import FOREIGN
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
 
-_KINDS = (ISO, DISK, FAT, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED)
+_KINDS = (ISO, DISK, FAT, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT)
 KINDS = {kind.name: kind for kind in (*_KINDS, *uki_parts.KINDS)}
 
 BY_FORMAT = {
@@ -84,19 +85,23 @@ def take_apart(
     policies: Collection[PolicyName] = (),
     *,
     programs: tuple[str, ...] = (),
+    setuid: tuple[str, ...] = (),
     budget: Budget | None = None,
     judged: Judged | None = None,
 ) -> Node:
     """Examine an image with all kinds there are; `kind` names what it has to be.
 
-    `programs` are the paths of those that an initramfs is for; `judged` are files that were taken apart
-    before, with the same policies and programs. It ends within a budget, that of a file of its size unless
-    another is given. Who asks about the node afterwards has the budget once more.
+    `programs` are the paths of those that an initramfs is for, `setuid` of those that a root file system may
+    have; `judged` are files that were taken apart before, with the same policies and programs. It ends within
+    a budget, that of a file of its size unless another is given. Who asks about the node afterwards has the
+    budget once more.
     """
     budget = budget or for_file(len(image))
     image = charged(image, budget)
     member = Member(name, image, 0, kind if kind is not None else _as_a_whole(image))
-    catalog = Catalog(KINDS | {"initramfs": initramfs_of(programs)}, recognise) if programs else CATALOG
+    given = {"initramfs": initramfs_of(programs)} if programs else {}
+    kinds = KINDS | given | ({"root": root_of(setuid)} if setuid else {})
+    catalog = Catalog(kinds, recognise) if programs or setuid else CATALOG
     node = examine(member, Inspection(catalog, policies, budget, judged or Judged()))
     findings = (*judge(whole.rule.table, budget, policies), *node.findings)
     budget.refill()

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A step's check: its artifact is of this kind and has no fault, but for the codes `allowed`."""
+    """A step's check: its artifact is of this kind and has no fault, but for the codes `allowed`.
+
+    `programs` are what an initramfs is for, `setuid` what a root file system may have of such programs.
+    """
 
     kind: str
     allowed: tuple[str, ...] = ()
     policies: tuple[PolicyName, ...] = tuple(POLICIES)
     programs: tuple[str, ...] = ()
+    setuid: tuple[str, ...] = ()
 
     def __call__(self, path: Path) -> list[Finding]:
         """Return what is wrong with the file. OSError when it cannot be read.
@@ -32,7 +36,13 @@ class Gate:
 
         judged = _judged(self.policies, self.programs)
         node = take_apart(
-            open_image(path), path.name, self.kind, self.policies, programs=self.programs, judged=judged
+            open_image(path),
+            path.name,
+            self.kind,
+            self.policies,
+            programs=self.programs,
+            setuid=self.setuid,
+            judged=judged,
         )
         judged.add(node)
         return [finding for finding in node.all_findings() if finding.code not in self.allowed]

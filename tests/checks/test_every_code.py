@@ -18,6 +18,7 @@ from tests.checks.fat import test_rules as fat_rules
 from tests.checks.initramfs import test_rules as initramfs_rules
 from tests.checks.iso import test_rules as iso_rules
 from tests.checks.pe import test_efi, test_uki, test_uki_parts
+from tests.checks.root import test_rules as root_rules
 from tests.conftest import lacking
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.initramfs import PROGRAMS
@@ -36,6 +37,7 @@ TESTS: dict[str, Any] = {
     "fat": fat_rules,
     "iso": iso_rules,
     "disk": test_disk,
+    "root": root_rules,
     **test_uki_parts.TABLES,
 }
 

@@ -36,6 +36,7 @@ from pipeline.formats import (
     pe,
     sbat,
     superblock,
+    tar_reader,
     verity,
 )
 from pipeline.formats.budget import Spent
@@ -60,6 +61,7 @@ from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
 from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
+from tests.fixtures.root import root
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 from tests.fixtures.verity import DATA as VERIFIED
@@ -203,6 +205,8 @@ TARGETS = {
     "compression": Target(_unpacked, _packed),
     "cpio": Target(_read_cpio, lambda: [newc(members().values())]),
     "initramfs": Target(partial(initramfs.read_initramfs, limit=1 << 26), _archives),
+    "tar": Target(tar_reader.read, lambda: [root()]),
+    "root rules": Target(_inspected("root"), lambda: [root()]),
     "fat": Target(_read_fat, _make_fats),
     "gpt": Target(_read_gpt, lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
     "superblock": Target(superblock.read_superblock, _file_systems),
