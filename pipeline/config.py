@@ -76,6 +76,11 @@ FileName = Annotated[str, _matches("a file name (letters, digits and . _ -)", r"
 PackageName = Annotated[
     str, _matches("a Python package's name (small letters, digits and _)", r"[a-z][a-z0-9_]*")
 ]
+UNIT_KINDS = "service|socket|device|mount|automount|swap|target|path|timer|slice|scope"
+UnitName = Annotated[
+    str,
+    _matches("a unit of systemd (sshd.service, getty@tty2.service)", rf"[A-Za-z0-9:_.\\@-]+\.({UNIT_KINDS})"),
+]
 StoryName = Annotated[
     str,
     _matches(

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps
 from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
+from pipeline.plan.roots import root_steps
 from pipeline.plan.step import Input, LockedPackage, Output, Source, Step, distinct, made
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
@@ -68,10 +69,11 @@ def plan(
     carried = project.recipes[name].image.carries
     theirs = (planned.get(carried) or plan(project, carried)) if carried else ()
     before = tuple(replace(step, published={}) for step in theirs)
+    system_root = root_steps(project, name)
     system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
     compared = policy_steps(project, name, before, system)
     medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
-    steps = distinct((*before, *system, *compared, *medium))
+    steps = distinct((*before, *system_root, *system, *compared, *medium))
     _check_published(name, steps)
     return steps
 

@@ -13,7 +13,7 @@ from pipeline.debian.lock import AMD64, AnyIntent, AnyLock, Intent, Lock, LockT,
 from pipeline.errors import ConfigError
 from pipeline.project import crates, engine, manifest, product, versions
 from pipeline.project.manifest import Manifest
-from pipeline.project.recipe import Program, Recipe
+from pipeline.project.recipe import Program, Recipe, Root
 
 IntentT = TypeVar("IntentT", Intent, SetIntent)
 
@@ -99,8 +99,10 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     """Return what the recipe names and is missing."""
     where, folder = f"recipes/{name}/recipe.toml", root / "recipes" / name
     mistakes = []
+    root_of = recipe.root or Root(packages="")
     artifacts = {f"programs.{key}.artifact": each.artifact for key, each in recipe.programs.items()}
-    for key, artifact in ({"kernel.artifact": recipe.kernel.artifact} | artifacts).items():
+    ours = {"kernel.artifact": recipe.kernel.artifact, "root.artifact": root_of.artifact}
+    for key, artifact in (ours | artifacts).items():
         if artifact is not None and artifact not in pins.artifacts:
             known = ", ".join(sorted(pins.artifacts)) or "none"
             mistakes.append(
@@ -111,6 +113,8 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     paths = (
         ("image.packages", root / "roots", f"{recipe.image.packages}.toml"),
         ("image.rootfs", folder, recipe.image.rootfs),
+        ("root.packages", root / "roots", root_of.packages and f"{root_of.packages}.toml"),
+        ("root.rootfs", folder, root_of.rootfs),
         ("image.splash", folder, recipe.image.splash),
         ("kernel.config", folder, recipe.kernel.config),
         ("policy.kernels", root / "recipes", recipe.policy.kernels),

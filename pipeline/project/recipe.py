@@ -18,6 +18,7 @@ from pipeline.config import (
     Size,
     StoryName,
     Text,
+    UnitName,
     VolumeId,
 )
 
@@ -97,6 +98,33 @@ class Iso:
     """The medium that the UKI is put on."""
 
     volume_id: VolumeId
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root file system: `packages` names a set in `roots/`, over which the files of `rootfs` are put.
+
+    `enable` and `mask` are systemd's units, besides what presets say; `setuid` are the programs that may run
+    as their owner or group, or have capabilities. Or it is another maker's tar, an `artifact` of the
+    manifest, which is taken as it is.
+    """
+
+    packages: Name | None = None
+    artifact: Name | None = None
+    rootfs: RelativePath | None = None
+    enable: tuple[UnitName, ...] = ()
+    mask: tuple[UnitName, ...] = ()
+    setuid: tuple[AbsolutePath, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Root":
+        if (self.packages is None) == (self.artifact is None):
+            raise ValueError("needs one of packages and artifact")
+        if self.artifact is not None and (self.rootfs or self.enable or self.mask):
+            raise ValueError("rootfs, enable and mask go with packages: an artifact is finished")
+        if both := sorted(set(self.enable) & set(self.mask)):
+            raise ValueError(f"{both[0]!r} is in enable and in mask")
+        return self
 
 
 @dataclass(frozen=True)
@@ -193,6 +221,7 @@ class Recipe:
     kernel: Kernel
     programs: dict[Name, Program]
     image: Image
+    root: Root | None = None
     iso: Iso | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None

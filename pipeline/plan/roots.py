@@ -1,0 +1,45 @@
+"""Where root file systems come from: Debian packages and a recipe's files, or a pinned tar."""
+
+from pipeline.checks.gate import Gate
+from pipeline.debian import lock
+from pipeline.debian.lock import AMD64, SetIntent
+from pipeline.plan.pinned import pinned
+from pipeline.plan.step import Input, LockedPackage, Source, Step, made
+from pipeline.project.checkout import Project
+from pipeline.steps import root
+
+
+def root_steps(project: Project, name: str) -> tuple[Step, ...]:
+    """Return the step that makes the root file system of the recipe `name`, none for a recipe without one."""
+    recipe = project.recipes[name].root
+    if recipe is None:
+        return ()
+    inputs: dict[str, Input] = {}
+    intent = project.all_intents.get(recipe.packages or "")
+    if recipe.artifact is not None:
+        inputs["artifact"] = pinned(project, recipe.artifact, project.manifest.artifacts)
+    else:
+        pins, path = project.set_locks[recipe.packages or ""], lock.path_of(recipe.packages or "")
+        inputs |= {f"packages/{each.name}.deb": LockedPackage(each, path) for each in pins.packages}
+    if recipe.rootfs is not None:
+        inputs["rootfs"] = Source(project.root / "recipes" / name / recipe.rootfs)
+    # the policy `appliance` is about static programs; a root has libraries
+    policies = tuple(one for one in project.recipes[name].policy.checks if one != "appliance")
+    step = Step(
+        name=f"root:{name}",
+        summary="Make a root file system of Debian packages and the recipe's files.",
+        container=project.lock_of("root"),
+        inputs=inputs,
+        params={
+            "recipe": f"recipes/{name}/recipe.toml",
+            "intent": f"roots/{recipe.packages}.toml",
+            "architecture": intent.architecture if isinstance(intent, SetIntent) else AMD64,
+            "links": dict(sorted(intent.links.items())) if isinstance(intent, SetIntent) else {},
+            "enable": recipe.enable,
+            "mask": recipe.mask,
+            "epoch": project.manifest.source_date_epoch,
+        },
+        run=root.build,
+        **made(root.TAR, Gate("root", policies=policies, setuid=recipe.setuid)),
+    )
+    return (step,)
