@@ -219,7 +219,7 @@ EDITS = [
         'crate = "installer"',
         'builtin = "x"',
         "programs.toy.builtin: 'x' does not come with the pipeline"
-        " (known: appliance, console, installer, node)",
+        " (known: appliance, console, installer, node, stage1)",
     ),
     (RECIPE, '"installer"', '"/x"', "programs.toy.crate: '/x' is not a path from this file's folder"),
     (
