@@ -8,13 +8,13 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.checks.gate import Gate
-from pipeline.debian import lock
 from pipeline.errors import ConfigError
-from pipeline.plan.kernels import kernel_steps
+from pipeline.plan.kernels import kernel_steps, module_steps
+from pipeline.plan.packages import packages_step
 from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.roots import root_steps
-from pipeline.plan.step import Input, LockedPackage, Output, Source, Step, distinct, made
+from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
@@ -107,12 +107,15 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
     cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
 
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
+    modules = module_steps(project, name, kernel)
     programs = {called: program_steps(project, name, called) for called in recipe.programs}
     inputs: dict[str, Input] = {
         f"{PROGRAMS}/{called}": steps[-1].output(called) for called, steps in programs.items()
     }
     if carried is not None:
         inputs[CARRIED] = carried
+    for step in modules:
+        inputs[initramfs.MODULES] = step.output(step.outputs[0])
     initramfs_step = Step(
         name=f"initramfs:{name}",
         summary="Pack BusyBox, the programs and the recipe's files.",
@@ -124,6 +127,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
             "programs": tuple(programs),
             "packages": image.packages,
             "packaged": image.packaged,
+            "busybox": image.busybox,
             "recipe": f"recipes/{name}/recipe.toml",
             "carried": f"{CARRIED}/{carried.name}" if carried else "",
             "about": tuple(about),
@@ -147,21 +151,7 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
         **made(image.uki, _gate("uki", recipe)),
     )
     before = (step for steps in programs.values() for step in steps)
-    return (*kernel, *before, unpacked, initramfs_step, uki_step)
-
-
-def packages_step(project: Project, name: str) -> Step:
-    """Return the step that unpacks the packages of the set `name`."""
-    pins, named = project.set_locks[name], lock.path_of(name)
-    return Step(
-        name=f"packages:{name}",
-        summary="Unpack the Debian packages that files of images come from.",
-        container=project.lock_of("imager"),
-        inputs={f"packages/{each.name}.deb": LockedPackage(each, named) for each in pins.packages},
-        outputs=(packages.TAR,),
-        params={"epoch": pins.epoch},
-        run=packages.build,
-    )
+    return (*kernel, *before, *modules, unpacked, initramfs_step, uki_step)
 
 
 def _about(project: Project, name: str) -> tuple[dict[str, Source], str]:

@@ -1,14 +1,16 @@
-"""Where kernels come from: built from fragments or a whole configuration, or pinned files."""
+"""Where kernels come from: built from fragments or a whole configuration, pinned files, or packages."""
 
 from pathlib import Path
 
 from pipeline.checks.gate import Gate
 from pipeline.errors import ConfigError
+from pipeline.plan.packages import packages_step
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Source, Step, made
 from pipeline.project.checkout import Project
 from pipeline.project.recipe import Kernel
-from pipeline.steps import kernel, kernel_config
+from pipeline.steps import kernel, kernel_config, kernel_package, modules
+from pipeline.steps.packages import TAR
 
 
 def kernel_steps(project: Project, name: str) -> tuple[Step, ...]:
@@ -26,7 +28,56 @@ def kernel_steps(project: Project, name: str) -> tuple[Step, ...]:
             **made("vmlinuz", Gate("kernel")),
         )
         return (step,)
+    if recipe.packages is not None:
+        return _packaged_kernel(project, recipe.packages)
     return _built_kernel(project, name, recipe)
+
+
+def module_steps(project: Project, name: str, kernel: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the step that chooses modules for the initramfs of the recipe `name`, none where it names none.
+
+    `kernel` are the steps that end in its kernel.
+    """
+    recipe = project.recipes[name].kernel
+    if recipe.packages is None or not (recipe.modules or recipe.firmware):
+        return ()
+    unpacked, taken = kernel
+    step = Step(
+        name=f"modules:{name}",
+        summary="Choose kernel modules for the initramfs, with all that they need.",
+        container=project.lock_of("modules"),
+        inputs={
+            kernel_package.MODULES_TAR: taken.output(kernel_package.MODULES_TAR),
+            **({TAR: unpacked.output(TAR)} if recipe.firmware else {}),
+        },
+        outputs=(modules.CHOSEN,),
+        params={
+            "modules": recipe.modules,
+            "firmware": recipe.firmware,
+            "packages": recipe.packages,
+            "recipe": f"recipes/{name}/recipe.toml",
+            "epoch": project.set_locks[recipe.packages].epoch,
+        },
+        run=modules.build,
+    )
+    return (step,)
+
+
+def _packaged_kernel(project: Project, packages: str) -> tuple[Step, ...]:
+    """Return the steps that take the kernel, and its modules, of the set `packages`: it has one."""
+    unpacked = packages_step(project, packages)
+    taken = Step(
+        name=f"kernel:{packages}",
+        summary="Take Linux and its modules out of a distribution's package.",
+        container=project.lock_of("modules"),
+        inputs={TAR: unpacked.output(TAR)},
+        outputs=("vmlinuz", kernel_config.CONFIG, "kernel.release", kernel_package.MODULES_TAR),
+        params={"packages": packages, "epoch": project.set_locks[packages].epoch},
+        run=kernel_package.build,
+        checks={"vmlinuz": Gate("kernel")},
+        published={"vmlinuz": 0o644},
+    )
+    return (unpacked, taken)
 
 
 def _built_kernel(project: Project, name: str, recipe: Kernel) -> tuple[Step, ...]:

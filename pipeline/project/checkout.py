@@ -117,6 +117,7 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
         ("root.rootfs", folder, root_of.rootfs),
         ("image.splash", folder, recipe.image.splash),
         ("kernel.config", folder, recipe.kernel.config),
+        ("kernel.packages", root / "roots", recipe.kernel.packages and f"{recipe.kernel.packages}.toml"),
         ("policy.kernels", root / "recipes", recipe.policy.kernels),
         ("policy.hardening", root / "recipes", recipe.policy.hardening),
         ("acceptance.package", folder, package and f"{package}/__init__.py"),
@@ -171,6 +172,18 @@ def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
                 f"{manifest.PATH}: payload.{key}: no recipe has a program for it (known payloads: {known})"
             )
     return mistakes
+
+
+def _kernels_not_in_sets(recipes: Mapping[str, Recipe], sets: Mapping[str, SetLock]) -> list[str]:
+    """Return which kernels are packages that their set does not have."""
+    wrong = []
+    for name, recipe in recipes.items():
+        package, of = recipe.kernel.package, recipe.kernel.packages
+        if package and of and package not in (known := [each.name for each in sets[of].packages]):
+            kernels = ", ".join(each for each in known if each.startswith("linux-image-")) or "none"
+            where = f"recipes/{name}/recipe.toml: kernel.package"
+            wrong.append(f"{where}: {package!r} is not in {lock.path_of(of)} (kernels there: {kernels})")
+    return wrong
 
 
 def _names(found: Iterable[Path], where: str, mistakes: list[str]) -> list[str]:
@@ -256,6 +269,7 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
         mistakes += stale
         if pins is not None and not mistakes:
             mistakes += versions.mistakes(pins.versions, versions.found(root, recipes, locks))
+            mistakes += _kernels_not_in_sets(recipes, set_locks)
     if mistakes or pins is None:
         broken = any((root / lock.path_of(name)).exists() for name in unread)
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))

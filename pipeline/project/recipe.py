@@ -9,6 +9,7 @@ from pipeline.checks.finding import POLICIES, PolicyName
 from pipeline.config import (
     AbsolutePath,
     AnyRelativePath,
+    DebianPackage,
     FileName,
     KeyName,
     Keys,
@@ -28,17 +29,28 @@ class Kernel:
     """Where the kernel comes from.
 
     Fragments of `recipes/kernels/`, the last of which names the kernel; or `config`, a whole `.config` below
-    the recipe's folder; or a bzImage of the manifest.
+    the recipe's folder; or a bzImage of the manifest; or a distribution's `package`, of the set `packages` in
+    `roots/`. Of that one's modules the initramfs gets those that `modules` names or has a pattern for
+    (`virtio_*`; with a `/` of files: `drivers/ata/*`), with all that they depend on, and of the set the files
+    below /usr/lib/firmware that match `firmware`.
     """
 
     fragments: tuple[Name, ...] = ()
     config: RelativePath | None = None
     artifact: Name | None = None
+    package: DebianPackage | None = None
+    packages: Name | None = None
+    modules: tuple[Text, ...] = ()
+    firmware: tuple[RelativePath, ...] = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> "Kernel":
-        if [bool(self.fragments), self.config is not None, self.artifact is not None].count(True) != 1:
-            raise ValueError("needs one of fragments, config and artifact")
+        if [self.fragments or None, self.config, self.artifact, self.package].count(None) != 3:
+            raise ValueError("needs one of fragments, config, artifact and package")
+        if (self.package is None) != (self.packages is None):
+            raise ValueError("package and packages, the set in roots/ that it is of, go together")
+        if self.package is None and (self.modules or self.firmware):
+            raise ValueError("modules and firmware go with a package: other kernels are whole in themselves")
         return self
 
 
@@ -74,7 +86,7 @@ class Image:
     `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packages`
     names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
     their libraries, too. `product` is what the image's programs know of themselves, by its path from the
-    recipe's folder.
+    recipe's folder. Without `busybox` a program called `init` is what Linux starts.
     """
 
     uki: FileName
@@ -85,6 +97,7 @@ class Image:
     packaged: tuple[AbsolutePath, ...] = ()
     product: AnyRelativePath | None = None
     carries: Name | None = None
+    busybox: bool = True
 
     @model_validator(mode="after")
     def _of_packages(self) -> "Image":
@@ -225,3 +238,9 @@ class Recipe:
     iso: Iso | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None
+
+    @model_validator(mode="after")
+    def _has_an_init(self) -> "Recipe":
+        if not self.image.busybox and "init" not in self.programs:
+            raise ValueError("image.busybox: without it Linux needs another init: a program of this name")
+        return self

@@ -17,6 +17,12 @@ from pipeline.steps.packaged import Packages, with_libraries
 from pipeline.steps.runner import Context
 
 BUSYBOX = "/usr/bin/busybox"
+INIT = "init"
+"""What the program is called that Linux starts, where it is not BusyBox."""
+
+MODULES = "modules.tar"
+"""The input with kernel modules and firmware, which is not always there."""
+
 LEVEL = 10  # 12 makes it 0.2 % smaller and 18 8 %, at twice and ten times the time, in each edit
 
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
@@ -66,13 +72,22 @@ def carried_files(path: str, data: bytes) -> list[cpio.Member]:
     return [cpio.File(path, data), cpio.File(f"{path}.sha256", line.encode())]
 
 
+def modules_of(source: Path) -> list[cpio.Member]:
+    """Return the files of a tar with `usr/lib/modules` and `usr/lib/firmware`, in `lib` as Linux looks."""
+    with tarfile.open(source) as tar:
+        files = ((member.name.removeprefix("usr/"), tar.extractfile(member)) for member in tar)
+        return [cpio.File(name, file.read()) for name, file in files if file]
+
+
 def build(ctx: Context) -> None:
     """Make `initramfs.cpio.zst`.
 
     Inputs: `programs` with each of `params.programs`, `rootfs`, `payload`, which becomes the file
     `params.carried`, if that is not empty, and each of `params.about`, which go to `/etc`. BusyBox comes from
     `packages.tar`, those of the set `params.packages`, and so do the files `params.packaged`; of all programs
-    come the libraries, too. `params.recipe` is the path of the recipe, for messages.
+    come the libraries, too. Without `params.busybox` there is none. MODULES, if it is there, has kernel
+    modules. A program called INIT is what Linux starts. `params.recipe` is the path of the recipe, for
+    messages.
     """
     params = ctx.params
     programs = [
@@ -82,11 +97,14 @@ def build(ctx: Context) -> None:
     with tarfile.open(ctx.inputs["packages.tar"]) as tar:
         packages, recipe = Packages(tar, params["packages"]), params["recipe"]
         packaged = [packages.file(path, f"{recipe}: image.packaged") for path in params["packaged"]]
-        busybox = cpio.File("bin/busybox", packages.file(BUSYBOX, f"{recipe}: image.packages").data, 0o755)
-        used = with_libraries([*programs, *packaged, busybox], packages)
-    runnable = ctx.work / "busybox"
-    runnable.write_bytes(busybox.data)
-    runnable.chmod(0o755)
+        busybox = []
+        if params["busybox"]:
+            data = packages.file(BUSYBOX, f"{recipe}: image.packages").data
+            busybox = [cpio.File("bin/busybox", data, 0o755)]
+        used = with_libraries([*programs, *packaged, *busybox], packages)
+    links = [link for each in busybox for link in applets(_applets_of(ctx, each.data))]
+    if INIT in params["programs"]:
+        links.append(cpio.Symlink("init", f"bin/{INIT}"))
     carried = (
         carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
     )
@@ -94,9 +112,10 @@ def build(ctx: Context) -> None:
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),
             *DEVICES,
-            *applets(ctx.run([str(runnable), "--list-full"])),
+            *links,
             *used,
             *carried,
+            *(modules_of(ctx.inputs[MODULES]) if MODULES in ctx.inputs else []),
             cpio.File("etc/os-release", params["os_release"].encode()),
             *(cpio.File(f"etc/{name}", ctx.inputs[name].read_bytes()) for name in params["about"]),
             *files_below(ctx.inputs["rootfs"]),
@@ -109,3 +128,11 @@ def build(ctx: Context) -> None:
     data = packer.compress(raw.getbuffer())
     (ctx.out / "initramfs.cpio.zst").write_bytes(data)
     print(f"{len(members)} members, {raw.tell()} bytes, {len(data)} compressed")
+
+
+def _applets_of(ctx: Context, busybox: bytes) -> str:
+    """Return what a BusyBox says that it can be called as."""
+    runnable = ctx.work / "busybox"
+    runnable.write_bytes(busybox)
+    runnable.chmod(0o755)
+    return ctx.run([str(runnable), "--list-full"])

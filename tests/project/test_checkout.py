@@ -57,6 +57,7 @@ def test_a_checkout_in_order(root: Path) -> None:
 
 NO_DIGEST = "is not a SHA-256 digest (64 hex digits)"
 NO_NAME = "is not a name (small letters, digits, dots and dashes)"
+PACKAGE_OF = "package and packages, the set in roots/ that it is of, go together"
 NO_STAMP = "is not a snapshot time stamp such as 20261121T000000Z"
 NO_VOLUME_ID = "is not a volume identifier (at most 16 of A-Z, 0-9 and _)"
 NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
@@ -191,18 +192,44 @@ EDITS = [
     (MANIFEST, PATH, PATH + '\nurl = "http://x/y"', "artifacts.a-kernel: needs either path or url"),
     (RECIPE, 'summary = "A toy."\n', "", "summary: this key is missing"),
     (RECIPE, "[kernel]", "[kernels]", "kernel: this key is missing"),
-    (RECIPE, 'fragments = ["base"]', "", "kernel: needs one of fragments, config and artifact"),
+    (RECIPE, 'fragments = ["base"]', "", "kernel: needs one of fragments, config, artifact and package"),
     (
         RECIPE,
         '["base"]',
         '["base"]\nconfig = "my.config"',
-        "kernel: needs one of fragments, config and artifact",
+        "kernel: needs one of fragments, config, artifact and package",
     ),
     (
         RECIPE,
         '["base"]',
         '["base"]\nartifact = "a-kernel"',
-        "kernel: needs one of fragments, config and artifact",
+        "kernel: needs one of fragments, config, artifact and package",
+    ),
+    (RECIPE, 'fragments = ["base"]', 'package = "linux-image-x"', f"kernel: {PACKAGE_OF}"),
+    (RECIPE, '["base"]', '["base"]\npackages = "initramfs"', f"kernel: {PACKAGE_OF}"),
+    (
+        RECIPE,
+        '["base"]',
+        '["base"]\nmodules = ["ext4"]',
+        "kernel: modules and firmware go with a package: other kernels are whole in themselves",
+    ),
+    (
+        RECIPE,
+        'fragments = ["base"]',
+        'package = "linux-image-x"\npackages = "x"',
+        "kernel.packages: there is no roots/x.toml",
+    ),
+    (
+        RECIPE,
+        'fragments = ["base"]',
+        'package = "linux-image-x"\npackages = "initramfs"',
+        "kernel.package: 'linux-image-x' is not in manifests/initramfs.lock.json (kernels there: none)",
+    ),
+    (
+        RECIPE,
+        "[image]\n",
+        "[image]\nbusybox = false\n",
+        "image.busybox: without it Linux needs another init: a program of this name",
     ),
     (RECIPE, '["base"]', '["Base"]', f"kernel.fragments.0: 'Base' {NO_NAME}"),
     (RECIPE, '["base"]', '["../base"]', f"kernel.fragments.0: '../base' {NO_NAME}"),

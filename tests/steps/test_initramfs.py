@@ -1,14 +1,16 @@
 import io
+import stat
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from pipeline.formats import cpio
+from pipeline.formats.initramfs import read_initramfs
 from pipeline.steps import initramfs
 from pipeline.steps.packaged import LIBRARIES
 from tests.fixtures.context import played
-from tests.fixtures.deb import data_tar
+from tests.fixtures.deb import Member, data_tar, folder
 from tests.fixtures.elf import elf
 
 EPOCH = 1795219200
@@ -71,6 +73,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         programs=("toy",),
         packages="base",
         packaged=("/usr/share/x",),
+        busybox=True,
         recipe="recipes/toy/recipe.toml",
         carried="payload/Toy.efi",
         about=("product.toml", "logo.bmp"),
@@ -106,3 +109,42 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(members, raw, EPOCH)
     assert zstandard.get_frame_parameters(frame).content_size == len(raw.getvalue())
     assert zstandard.decompress(frame) == raw.getvalue()
+
+
+def test_an_init_of_its_own_needs_no_busybox_and_finds_its_modules(tmp_path: Path) -> None:
+    for name in ("rootfs", "programs"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    (tmp_path / "in/programs/init").write_bytes(b"PROGRAM")
+    (tmp_path / "in/packages.tar").write_bytes(data_tar([]))
+    there: list[Member] = [
+        folder("usr/lib/modules"),
+        ("usr/lib/modules/6/x.ko", b"X", 0o644),
+        ("usr/lib/firmware/f", b"F", 0o755),
+    ]
+    (tmp_path / "in/modules.tar").write_bytes(data_tar(there))
+    ctx = played(
+        tmp_path,
+        programs=("init",),
+        packages="base",
+        packaged=(),
+        busybox=False,
+        recipe="recipes/toy/recipe.toml",
+        carried="",
+        about=(),
+        os_release="ID=x\n",
+        epoch=EPOCH,
+    )
+    initramfs.build(ctx)
+    assert ctx.calls == []
+    packed = (ctx.out / "initramfs.cpio.zst").read_bytes()
+    entries = read_initramfs(packed)[0].entries
+    found = {entry.name: bytes(entry.data) for entry in entries if not stat.S_ISDIR(entry.mode)}
+    assert found == {
+        "bin/init": b"PROGRAM",
+        "dev/console": b"",
+        "dev/null": b"",
+        "etc/os-release": b"ID=x\n",
+        "init": b"bin/init",
+        "lib/firmware/f": b"F",
+        "lib/modules/6/x.ko": b"X",
+    }

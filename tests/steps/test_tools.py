@@ -1,5 +1,6 @@
 """Each step of the image with its real tools, in its container, on tiny inputs: what our rules say of it."""
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from pipeline.checks.gate import Gate
 from pipeline.formats import fat
 from pipeline.formats.fields import open_image
-from pipeline.plan.image import packages_step
+from pipeline.plan.packages import packages_step
 from pipeline.report import Line
-from pipeline.steps import by_hand, efi_image, initramfs, iso, packages, uki
+from pipeline.steps import by_hand, efi_image, initramfs, iso, kernel_package, modules, packages, uki
 from pipeline.steps.packages import TAR
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
@@ -39,9 +40,9 @@ def findings(kind: str, image: bytes, tmp_path: Path) -> list[str]:
     return [f"{finding.code}: {finding.message}" for finding in Gate(kind)(path)]
 
 
-def unpacked(workshop: Workshop) -> Path:
+def unpacked(workshop: Workshop, name: str = SET) -> Path:
     """Return the tar of a set of this checkout, made by its step."""
-    step = packages_step(workshop.session.project, SET)
+    step = packages_step(workshop.session.project, name)
     paths = workshop.session.builder.files(step, Line.silent())
     debs: Content = {Path(name).name: path.read_bytes() for name, path in paths.items()}
     out, said = workshop.run("imager", packages.build, {"packages": debs}, **step.params)
@@ -58,6 +59,7 @@ def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
     }
     params = {
         "programs": ("installer",),
+        "busybox": True,
         "packages": SET,
         "packaged": ("/usr/sbin/mke2fs",),
         "recipe": "recipes/toy/recipe.toml",
@@ -140,3 +142,35 @@ def test_a_script_makes_a_medium_of_the_same_files(workshop: Workshop) -> None:
     params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE}
     seconds = workshop.make(by_hand.build, "seconds", inputs, **params)
     assert float(seconds) > 0
+
+
+def test_debians_kernel_and_the_modules_that_are_chosen_of_it(workshop: Workshop, tmp_path: Path) -> None:
+    inputs: dict[str, Content] = {TAR: unpacked(workshop, "linux-cloud")}
+    kernel, said = workshop.run("modules", kernel_package.build, inputs, packages="linux-cloud")
+    assert (kernel / "modules.tar").is_file(), said
+    assert findings("kernel", (kernel / "vmlinuz").read_bytes(), tmp_path) == []
+    release = (kernel / "kernel.release").read_text().strip()
+    assert release.endswith("-cloud-amd64")
+    assert "CONFIG_MODULES=y\n" in (kernel / "kernel.config").read_text()
+    wanted = {
+        "modules": ("ext4", "erofs", "virtio_blk", "dm-verity", "drivers/ata/*"),
+        "firmware": (),
+        "recipe": "x",
+    }
+    inputs = {"modules.tar": kernel / "modules.tar"}
+    runs = [
+        workshop.run("modules", modules.build, inputs, packages="linux-cloud", **wanted) for _ in range(2)
+    ]
+    (once, said), (again, _) = runs
+    assert (once / "chosen.tar").is_file(), said
+    assert (once / "chosen.tar").read_bytes() == (again / "chosen.tar").read_bytes()
+    with tarfile.open(once / "chosen.tar") as tar:
+        files = {name.name: file.read() for name in tar if (file := tar.extractfile(name))}
+    found = {Path(name).stem: data for name, data in files.items() if name.endswith(".ko")}
+    assert {"virtio_blk", "dm-verity", "dm-mod", "ahci", "libata", "erofs"} <= set(found)
+    assert f"{len(found)} modules of " in said
+    assert all(data.startswith(b"\x7fELF") for data in found.values())
+    assert all(data.endswith(b"~Module signature appended~\n") for data in found.values())
+    table = files[f"usr/lib/modules/{release}/modules.dep"].decode()
+    assert "kernel/drivers/md/dm-verity.ko: " in table
+    assert "virtio:d00000002v*" in files[f"usr/lib/modules/{release}/modules.alias"].decode()
