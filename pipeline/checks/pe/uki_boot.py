@@ -50,6 +50,9 @@ PARAMETERS = {
 """Parameters that do nothing without an option (Documentation/admin-guide/kernel-parameters.txt)."""
 
 
+MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/kernel/")
+"""Where an initramfs has the modules of a release (modules.dep(5))."""
+
 Section = TypeVar("Section")
 
 
@@ -190,3 +193,23 @@ def ucode_holds_microcode(node: Node) -> Iterator[Fault]:
             f"which is unpacked before .initrd, and no {MICROCODE}",
             f"put {MICROCODE}/GenuineIntel.bin or AuthenticAMD.bin into it, and all else into .initrd",
         )
+
+
+@together(
+    "UKI024",
+    "its modules are of its kernel",
+    lenient=True,
+    spec="Linux, kernel/module/version.c (same_magic); modules.dep(5)",
+    fix="make the initramfs with the modules of this kernel",
+)
+@in_every_profile
+def modules_are_of_the_kernel(node: Node) -> Iterator[Fault]:
+    """Linux takes no module of another release: what has its driver in one is not found."""
+    kernel, initramfs = _part(node, ".linux", Kernel), _part(node, ".initrd", Initramfs)
+    release = kernel.header.version if kernel and kernel.header else ""
+    if not release or initramfs is None:
+        return
+    matches = (MODULES.match(plain(entry.name)) for entry in initramfs.entries)
+    found = sorted({match[1] for match in matches if match})
+    if found and release not in found:
+        yield f"the UKI's kernel is {release}, but the modules in its initramfs are of {' and '.join(found)}"

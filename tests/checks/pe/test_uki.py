@@ -14,11 +14,11 @@ from pipeline.checks.pe.uki_profiles import profiles
 from pipeline.formats.fields import MAX_READ
 from pipeline.formats.pe import read_pe
 from tests.fixtures import patch
-from tests.fixtures.bzimage import bzimage, packed_kernel
+from tests.fixtures.bzimage import VERSION, bzimage, packed_kernel
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import AARCH64, elf
 from tests.fixtures.initramfs import changed, members
-from tests.fixtures.newc import FILE, Raw, newc
+from tests.fixtures.newc import DIRECTORY, FILE, Raw, newc
 from tests.fixtures.pcrsig import pcrsig
 from tests.fixtures.pe import ARM64, PE_OFFSET, moved, section_field
 from tests.fixtures.signed import RSA, signed
@@ -142,6 +142,19 @@ CASES = (
     ),
 )
 
+
+def with_modules(*releases: str) -> bytes:
+    """Return an initramfs that has a module for each of these kernels."""
+    folders = {"lib", "lib/modules"}
+    folders |= {f"lib/modules/{each}{below}" for each in releases for below in ("", "/kernel")}
+    files = (Raw(f"lib/modules/{each}/kernel/x.ko", FILE, b"x") for each in releases)
+    return changed(*(Raw(folder, DIRECTORY) for folder in folders), *files)
+
+
+def test_modules_of_other_kernels_may_lie_beside_those_of_its_own() -> None:
+    assert take_apart(uki({".initrd": with_modules("6.11-other", VERSION)}), "x", "uki").all_findings() == []
+
+
 TOGETHER = (
     Case(
         "UKI019",
@@ -185,6 +198,11 @@ TOGETHER = (
             }
         ),
         ("/sbin/init is a script, but the kernel was built without CONFIG_BINFMT_SCRIPT",),
+    ),
+    Case(
+        "UKI024",
+        uki({".initrd": with_modules("6.11-other")}),
+        (f"the UKI's kernel is {VERSION}, but the modules in its initramfs are of 6.11-other",),
     ),
     Case(
         "UKI015",
