@@ -196,7 +196,7 @@ def attribute_commands(members: Sequence[Member], folder: Path) -> list[str]:
                 )
             file = folder / str(len(commands))
             file.write_bytes(value.encode("utf-8", "surrogateescape"))
-            commands.append(f'ea_set -f {file} "/{member.name}" {name}')
+            commands.append(f'ea_set -f {file} "/{member.name}" "{name}"')
     return commands
 
 

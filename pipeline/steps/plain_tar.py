@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import PipelineError
 
 XATTR = "SCHILY.xattr."
+NAMESPACES = ("security.", "system.", "trusted.", "user.")
 ACL = "SCHILY.acl."
 RAW = {"hdrcharset": "BINARY"}
 """Has names taken as bytes: libarchive would convert them to the locale, and a container has none."""
@@ -125,6 +126,13 @@ def _plain(given: tarfile.TarInfo, name: str, epoch: int) -> tarfile.TarInfo:
     plain.devmajor, plain.devminor = given.devmajor, given.devminor
     plain.linkname = _name(given.linkname) if kind == tarfile.LNKTYPE else given.linkname
     attributes = {key: value for key, value in given.pax_headers.items() if key.startswith(XATTR)}
+    for key in attributes:
+        if not key.removeprefix(XATTR).startswith(NAMESPACES):
+            raise PipelineError(
+                f"the tree's {given.name!r} has the extended attribute {key.removeprefix(XATTR)!r}, "
+                "which is in no namespace that Linux has",
+                f"begin its name with one of {', '.join(NAMESPACES)}",
+            )
     plain.pax_headers = _headers(attributes, name + plain.linkname)
     return plain
 

@@ -141,7 +141,7 @@ def test_all_that_cannot_be_wanted_is_told(wanted: Wanted, said: list[str]) -> N
 
 def test_attributes_that_mke2fs_leaves_out_are_set_afterwards(tmp_path: Path) -> None:
     commands = attribute_commands(members(tmp_path, *SYSTEM), tmp_path)
-    assert commands == [f'ea_set -f {tmp_path}/0 "/usr/ping" user.a_b']
+    assert commands == [f'ea_set -f {tmp_path}/0 "/usr/ping" "user.a_b"']
     assert (tmp_path / "0").read_bytes() == b"v"
 
 

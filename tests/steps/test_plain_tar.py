@@ -78,6 +78,10 @@ def test_no_time_is_after_the_epoch(tmp_path: Path) -> None:
             "the tree's 'a' is a member with an access control list, which not every file system keeps",
         ),
         (
+            (File("a", attributes={"odd": b"x"}),),
+            "the tree's 'a' has the extended attribute 'odd', which is in no namespace that Linux has",
+        ),
+        (
             (File("a", kind=b"V"),),
             "the tree's 'a' is a member of the type b'V', which not every file system keeps",
         ),

@@ -14,7 +14,7 @@ from pipeline.formats.superblock import Content, read_superblock
 from pipeline.formats.verity import verify
 from pipeline.sandbox.environment import Conditions
 from pipeline.steps import disk, filesystem, verity
-from tests.fixtures.disk_tools import ask, judge_there
+from tests.fixtures.disk_tools import ask, build_elsewhere, judge_there
 from tests.fixtures.tree import SYSTEM, File, folder, tree
 from tests.fixtures.uki import uki
 from tests.fixtures.workshop import Content as Given
@@ -70,7 +70,16 @@ def test_it_comes_out_the_same_elsewhere(
 ) -> None:
     first = make(workshop, files, **params).read_bytes()
     monkeypatch.setattr(workshop.session.containers, "conditions", ELSEWHERE)
-    assert make(workshop, tuple(reversed(files)), **params).read_bytes() == first
+    again, said = workshop.run(
+        CONTAINER,
+        build_elsewhere,
+        {"root.tar": tree(*reversed(files))},
+        step="filesystem",
+        output="x.img",
+        seed=SEED,
+        **params,
+    )
+    assert (again / "x.img").read_bytes() == first, said
 
 
 def words(text: str) -> list[list[str]]:
@@ -136,6 +145,14 @@ def test_an_ext4_that_is_too_small_is_told_with_sizes(workshop: Workshop, size: 
     told = f"x.img: ext4 of {size} bytes is too small for its content, which takes "
     assert told in said
     assert "give it at least" in said
+
+
+def test_an_attribute_that_ext4_has_no_room_for_is_told(workshop: Workshop) -> None:
+    content = tree(File("a", attributes={"user.large": b"x" * 5000}))
+    _, said = workshop.run(
+        CONTAINER, filesystem.build, {"root.tar": content}, output="x.img", seed=SEED, **EXT4
+    )
+    assert "debugfs could not set an extended attribute:" in said
 
 
 def test_erofs_has_all_of_the_tree(workshop: Workshop) -> None:
@@ -259,5 +276,5 @@ def test_a_disk_of_them_breaks_no_rule_and_comes_out_the_same_elsewhere(
     judged = answers(workshop, {"i": out / "x.img"}, it=["sfdisk", "--verify", "{i}"])
     assert "No errors detected" in judged["it"]
     monkeypatch.setattr(workshop.session.containers, "conditions", ELSEWHERE)
-    again, said = workshop.run(CONTAINER, disk.build, inputs, **params)
+    again, said = workshop.run(CONTAINER, build_elsewhere, inputs, step="disk", **params)
     assert (again / "x.img").read_bytes() == (out / "x.img").read_bytes(), said
