@@ -128,3 +128,16 @@ def test_commands_in_one_order(tmp_path: Path) -> None:
     ]
     assert ctx.envs[1:] == 5 * [efi_image.mtools_environment(EPOCH)]
     assert ctx.notes == ["x.img: FAT keeps no hard links (1)"]
+
+
+def test_a_file_of_4_gib_is_told(tmp_path: Path) -> None:
+    found = members(tmp_path, File("a"))
+    found[1].plain.size = 1 << 32
+    with pytest.raises(PipelineError, match="'a' cannot be put on FAT: FAT has no file of 4 GiB or more"):
+        shape(found, 0, 0, "x")
+
+
+def test_more_than_any_fat_holds_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError) as caught:
+        shape(members(tmp_path, File("a")), 0, 1 << 50, "x")
+    assert str(caught.value) == "x: the tree is more than a FAT file system holds\n  hint: put less into it"

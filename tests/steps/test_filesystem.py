@@ -209,3 +209,29 @@ def test_one_environment_for_e2fsprogs(tmp_path: Path) -> None:
     assert ctx.envs == 2 * [{"MKE2FS_CONFIG": config, "E2FSPROGS_FAKE_TIME": str(EPOCH)}]
     assert ctx.calls[1] == ["debugfs", "-w", "-f", f"{ctx.work}/debugfs", f"{ctx.out}/x.img"]
     assert Path(config).read_text() == "[fs_types]\next4 = {\n inode_size = 256\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Total journal size too big for filesystem.",
+            "x.img: ext4 of 16777216 bytes is too small for its content",
+        ),
+        (
+            "Could not allocate block in ext2 filesystem",
+            "x.img: ext4 of 16777216 bytes is too small for its content",
+        ),
+        ("Input/output error", "mke2fs failed with status 1: Input/output error"),
+    ],
+)
+def test_only_a_lack_of_room_is_told_as_one(tmp_path: Path, said: str, told: str) -> None:
+    ctx = context(tmp_path, kind="ext4", size=16 << 20)
+
+    def fails(_argv: list[str], _cwd: Path) -> str:
+        raise PipelineError(f"mke2fs failed with status 1: {said}")
+
+    ctx.tool = fails
+    with pytest.raises(PipelineError) as caught:
+        filesystem.build(ctx)
+    assert caught.value.message.startswith(told)
