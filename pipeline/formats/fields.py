@@ -10,6 +10,7 @@ import io
 import os
 import struct
 import tempfile
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,19 @@ SPOOL = 1 << 20  # bytes: what is unpacked to more than this goes to a temporary
 CHUNK = 1 << 18  # bytes
 
 
+class Virtual(ABC):
+    """Bytes that lie nowhere as they are, in place of a file: packed in blocks, or with holes."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def read_at(self, offset: int, size: int, budget: Budget) -> bytes:
+        """Return `size` bytes, which are there; what is read and unpacked for them is paid by the budget.
+
+        Raises FormatError for what is damaged.
+        """
+
+
 class Extents:
     """Bytes of a file in one or several pieces (offset, size), seen as one.
 
@@ -34,7 +48,9 @@ class Extents:
 
     __slots__ = ("budget", "ends", "file", "pieces", "size")
 
-    def __init__(self, file: IO[bytes], pieces: Sequence[tuple[int, int]], budget: Budget = ENDLESS) -> None:
+    def __init__(
+        self, file: IO[bytes] | Virtual, pieces: Sequence[tuple[int, int]], budget: Budget = ENDLESS
+    ) -> None:
         self.file = file
         self.budget = budget
         self.pieces = tuple((offset, size) for offset, size in pieces if size > 0)
@@ -77,6 +93,8 @@ class Extents:
         if isinstance(self.file, io.BytesIO):
             view = self.file.getbuffer()
             return b"".join(view[offset : offset + size] for offset, size in self.pieces)
+        if isinstance(self.file, Virtual):
+            return b"".join(self.file.read_at(offset, size, self.budget) for offset, size in self.pieces)
         parts = [os.pread(self.file.fileno(), size, offset) for offset, size in self.pieces]
         if any(len(part) != size for part, (_, size) in zip(parts, self.pieces, strict=True)):
             raise FormatError("the file became shorter while it was read", "wait until it is whole")

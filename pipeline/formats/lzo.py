@@ -6,6 +6,7 @@ Specification: Linux, lib/decompress_unlzo.c and Documentation/staging/lzo.rst
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image, cut, unpack
@@ -53,14 +54,21 @@ def _header_size(image: Image) -> int:
     return int(at + 1 + name_size + 4)
 
 
-def _unpacked(block: bytes, size: int, offset: int) -> bytes:
-    try:
+def unpacked(block: bytes, size: int) -> bytes:
+    """Unpack one block of LZO1X, to no more than `size` bytes. Raises FormatError where it is damaged."""
+    with suppress(IndexError):
         found = _lzo1x(block, size)
-    except IndexError:
-        found = b""
-    if len(found) != size:
-        raise FormatError(f"lzo: the block at offset {offset:#x} is damaged", "make it again")
-    return found
+        if len(found) <= size:
+            return found
+    raise FormatError("lzo: a block is damaged", "make it again")
+
+
+def _unpacked(block: bytes, size: int, offset: int) -> bytes:
+    with suppress(FormatError):
+        found = unpacked(block, size)
+        if len(found) == size:
+            return found
+    raise FormatError(f"lzo: the block at offset {offset:#x} is damaged", "make it again")
 
 
 def _lzo1x(block: bytes, size: int) -> bytes:

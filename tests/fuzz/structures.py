@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import zstandard
 from hypothesis import strategies as st
 
-from tests.fixtures import patch
+from tests.fixtures import erofs, ext4, patch, squashfs
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.elf import elf
 from tests.fixtures.fat import fat, layout
@@ -106,6 +106,8 @@ FAT12, FAT32 = (
     fat({"A/B": b"x"}, kind="FAT32", clusters=100),
 )
 PLACE = layout("FAT12", 60)
+TREE = {"a/": b"", "a/file": b"some text " * 900, "b": b"x", "link->b": b""}
+EXT4, EROFS, SQUASHFS = ext4.ext4(TREE), erofs.erofs(TREE), squashfs.squashfs(TREE)
 ISO = iso()
 ROOT = int.from_bytes(ISO[16 * CD_SECTOR + 158 : 16 * CD_SECTOR + 162], "little") * CD_SECTOR
 HEADERS = tuple(at for at in range(0, len(ARCHIVE), 4) if ARCHIVE.startswith(b"070701", at))
@@ -134,6 +136,22 @@ STRUCTURES: Mapping[str, Structure] = {
         every(446, 510, 4) + every(SECTOR, SECTOR + 92, 4) + every(2 * SECTOR, 2 * SECTOR + 128, 8),
         with_table_checksums,
     ),
+    "ext4": Structure(
+        EXT4,
+        every(1024, 1024 + 0x180, 4)
+        + every(2048, 2048 + 32, 4)
+        + every(ext4.inode_at(2), ext4.inode_at(2) + 128, 4)
+        + every(ext4.inode_at(ext4.FIRST), len(EXT4) // 2, 4)
+        + every(len(EXT4) // 2, len(EXT4), 2),
+        ext4.settled,
+    ),
+    "EROFS": Structure(
+        EROFS,
+        every(1024, 1152, 4)
+        + tuple(field for n in range(5) for field in every(erofs.inode_at(n), erofs.inode_at(n) + 96, 2)),
+        erofs.settled,
+    ),
+    "squashfs": Structure(SQUASHFS, every(0, 96, 4) + every(96, len(SQUASHFS), 2)),
     "El Torito": Structure(
         ISO,
         ((17 * CD_SECTOR + 71, 4), *every(catalog_of(ISO), catalog_of(ISO) + 96, 2)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from pipeline.formats import (
     devicetree,
     elf,
     eltorito,
+    erofs,
+    ext4,
     fat,
     fat_directory,
     gpt,
@@ -35,6 +38,7 @@ from pipeline.formats import (
     pcr,
     pe,
     sbat,
+    squashfs,
     superblock,
     tar_reader,
     verity,
@@ -42,6 +46,7 @@ from pipeline.formats import (
 from pipeline.formats.budget import Spent
 from pipeline.formats.discoverable import ROOT, ROOT_VERITY, VAR
 from pipeline.formats.fields import chunks
+from pipeline.formats.filesystem import FileSystem
 from pipeline.formats.magic import describe
 from pipeline.release.audit import read_audit
 from pipeline.release.diff.changes import compare
@@ -54,6 +59,8 @@ from tests.fixtures.devicetree import hwids as make_hwids
 from tests.fixtures.disk import Part
 from tests.fixtures.disk import disk as make_disk
 from tests.fixtures.elf import elf as make_elf
+from tests.fixtures.erofs import erofs as make_erofs
+from tests.fixtures.ext4 import ext4 as make_ext4
 from tests.fixtures.fat import fat as make_fat
 from tests.fixtures.gpt import with_gpt
 from tests.fixtures.initramfs import INITTAB, changed, members
@@ -63,9 +70,12 @@ from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.root import root
 from tests.fixtures.signed import EC, RSA, signed
+from tests.fixtures.squashfs import squashfs as make_squashfs
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 from tests.fixtures.verity import DATA as VERIFIED
-from tests.fixtures.verity import erofs, ext4, squashfs
+from tests.fixtures.verity import erofs as erofs_head
+from tests.fixtures.verity import ext4 as ext4_head
+from tests.fixtures.verity import squashfs as squashfs_head
 from tests.fixtures.verity import verity as make_verity
 from tests.fixtures.versions import PROGRAM, new
 from tests.fuzz.oracle import looked_at
@@ -143,15 +153,34 @@ def _read_verity(data: bytes) -> None:
 
 
 def _file_systems() -> list[bytes]:
-    return [ext4(), ext4(high=1), erofs(), squashfs(), make_verity()[0], make_fat({"A": b"x"})]
+    return [
+        ext4_head(),
+        ext4_head(high=1),
+        erofs_head(),
+        squashfs_head(),
+        make_verity()[0],
+        make_fat({"A": b"x"}),
+    ]
 
 
 def _verified_disk() -> bytes:
     tree, root = make_verity()
     first, last = UUID(bytes=root[:16]), UUID(bytes=root[-16:])
     return make_disk(
-        [Part(VERIFIED, ROOT, guid=first), Part(tree, ROOT_VERITY, guid=last), Part(ext4(), VAR)]
+        [Part(VERIFIED, ROOT, guid=first), Part(tree, ROOT_VERITY, guid=last), Part(ext4_head(), VAR)]
     )
+
+
+def _files_read(read: Callable[[bytes], FileSystem]) -> Callable[[bytes], None]:
+    """Read a file system, and what is in its files, each as far as it can be."""
+
+    def files(data: bytes) -> None:
+        for file in read(data).files[:100]:
+            with suppress(FormatError):
+                for chunk in islice(chunks(file.inode.data), 8):
+                    assert chunk
+
+    return files
 
 
 def _read_signatures(data: bytes) -> None:
@@ -180,6 +209,7 @@ def _archives() -> list[bytes]:
     return [plain, changed(), plain + gzip.compress(plain, mtime=0)]
 
 
+TREE = {"boot/": b"", "boot/vmlinuz": b"kernel %d\n" * 2000, "motd": b"hello", "link->motd": b""}
 HWIDS = make_hwids((1, "da1da34f-f6b1-5b0f-9c4d-6f7a7a0f7f0a", "Board", "acme,board"))
 MORE = [
     (".dtbauto", dtb("Board", ["acme,board"])),
@@ -215,6 +245,11 @@ TARGETS = {
     ),
     "eltorito": Target(eltorito.read_catalog, lambda: [iso()]),
     "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
+    "ext4": Target(_files_read(ext4.read_ext4), lambda: [make_ext4(TREE), make_ext4(TREE, incompat=0x8042)]),
+    "erofs": Target(
+        _files_read(erofs.read_erofs), lambda: [make_erofs(TREE), make_erofs(TREE, is_packed=False)]
+    ),
+    "squashfs": Target(_files_read(squashfs.read_squashfs), lambda: [make_squashfs(TREE)]),
     "pe": Target(pe.read_pe, lambda: [uki(), make_bzimage()]),
     "authenticode": Target(_read_signatures, lambda: [signed(RSA), signed(RSA, EC)]),
     "devicetree": Target(devicetree.read_devicetree, lambda: [dtb("Board", ["acme,board"])]),
