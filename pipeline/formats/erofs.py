@@ -56,7 +56,6 @@ UNREAD = frozenset({"48bit", "metabox"})
 PLAIN, PACKED_FULL, INLINE, PACKED_COMPACT, CHUNKS = range(5)  # layouts of data
 CHUNK_BITS, HAS_INDEXES = 0x1F, 0x20  # of a file in chunks
 HOLE = 0xFFFF_FFFF
-CHUNKS_A_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Volume:
             )
         entry = 8 if form & HAS_INDEXES else 4
         count = -(-size // length)
-        budget_of(self.image).spend(STEPS, 1 + count // CHUNKS_A_STEP)
+        budget_of(self.image).spend(STEPS, count)
         raw = bytes(cut(self.image, after + -after % entry, entry * count, "erofs: chunks"))
         numbers = array("I", raw)
         blocks = numbers[1::2] if entry == 8 else numbers

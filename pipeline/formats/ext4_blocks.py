@@ -53,6 +53,7 @@ class Blocks:
             if found and (last[0] + last[2], last[1] + last[2]) == (at, start):
                 found[-1] = (last[0], last[1], last[2] + size)
             else:
+                self.budget.spend(STEPS)
                 found.append((at, start, size))
         return found
 
