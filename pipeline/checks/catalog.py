@@ -10,6 +10,7 @@ from pipeline.checks.compressed import COMPRESSED
 from pipeline.checks.disk import DISK
 from pipeline.checks.elf import ELF
 from pipeline.checks.fat.rules import FAT
+from pipeline.checks.filesystem import EROFS_KIND, EXT_KIND, SQUASHFS_KIND
 from pipeline.checks.finding import PolicyName, judge
 from pipeline.checks.initramfs.rules import INITRAMFS, initramfs_of
 from pipeline.checks.inittab import INITTAB
@@ -30,7 +31,8 @@ from pipeline.formats.initramfs import FOREIGN
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
 
-_KINDS = (ISO, DISK, FAT, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT)
+_MEDIA = (ISO, DISK, FAT, EXT_KIND, EROFS_KIND, SQUASHFS_KIND)
+_KINDS = (*_MEDIA, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT)
 KINDS = {kind.name: kind for kind in (*_KINDS, *uki_parts.KINDS)}
 
 BY_FORMAT = {
@@ -38,6 +40,9 @@ BY_FORMAT = {
     Format.GPT: "disk",
     Format.MBR: "disk",
     Format.FAT: "fat",
+    Format.EXT: "ext",
+    Format.EROFS: "erofs",
+    Format.SQUASHFS: "squashfs",
     Format.BZIMAGE: "bzimage",
     Format.ELF: "elf",
     Format.CPIO: "initramfs",

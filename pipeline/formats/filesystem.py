@@ -120,7 +120,8 @@ class FileSystem:
         """What people are told of it in a line."""
         block = self.superblock
         label = f"label {block.label}" if block.label else ""
-        return ", ".join(filter(None, [block.variant, label, *block.compression]))
+        variant = block.variant if block.variant.startswith("ext") else ""
+        return ", ".join(filter(None, [variant, label, *block.compression]))
 
 
 def read_tree(superblock: Superblock, volume: Volume) -> FileSystem:

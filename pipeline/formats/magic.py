@@ -40,6 +40,7 @@ class Format(Enum):
     APM = "a disk image with an Apple partition map, for Macs"
     SQUASHFS = "a squashfs file system"
     EXT = "an ext2, ext3 or ext4 file system"
+    EROFS = "an EROFS file system"
 
 
 MARKS = (
@@ -62,6 +63,7 @@ MARKS = (
     (0, b"hsqs", Format.SQUASHFS),
     (257, b"ustar", Format.TAR),
     (1080, b"\x53\xef", Format.EXT),
+    (1024, b"\xe2\xe1\xf5\xe0", Format.EROFS),
     (56, b"ARM\x64", Format.ARM64_IMAGE),
     (0x8001, b"CD001", Format.ISO9660),
     (512, b"EFI PART", Format.GPT),

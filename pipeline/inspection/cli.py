@@ -146,7 +146,7 @@ def _look(name: str, policies: Collection[PolicyName]) -> Looked:
 def _unknown(node: Node) -> PipelineError:
     return PipelineError(
         f"is {describe(node.member.image)}: nothing that boots, nor what lies in such a thing",
-        "give an ISO, a disk or FAT image, an EFI program, a kernel, an initramfs or an ELF program",
+        "give an ISO, a disk image, a file system, an EFI program, a kernel, an initramfs or an ELF program",
     )
 
 

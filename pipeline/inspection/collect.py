@@ -23,6 +23,7 @@ from pipeline.formats.budget import Spent
 from pipeline.formats.devicetree import Devicetree
 from pipeline.formats.eltorito import platform_name
 from pipeline.formats.fat import free_clusters
+from pipeline.formats.filesystem import FileSystem
 from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.sbat import read_sbat
@@ -99,6 +100,23 @@ def _fat(efi: EfiImage) -> facts.FatFacts:
         free_clusters(efi.table) * volume.cluster_size,
         volume.cluster_size,
         volume.sector_size,
+    )
+
+
+def _filesystem(system: FileSystem) -> facts.FilesystemFacts:
+    block = system.superblock
+    return facts.FilesystemFacts(
+        "filesystem",
+        block.variant,
+        shown(block.label),
+        block.uuid or None,
+        block.size,
+        block.block_size,
+        block.created,
+        block.written,
+        list(block.features),
+        list(block.compression),
+        len(system.files),
     )
 
 
@@ -248,6 +266,7 @@ FINDERS: Mapping[type[Any], Callable[[Any], facts.Facts | None]] = {
     Iso: _iso,
     Partitions: _disk,
     EfiImage: _fat,
+    FileSystem: _filesystem,
     Pe: _pe,
     Kernel: _kernel,
     Cmdline: _cmdline,

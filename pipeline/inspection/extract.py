@@ -60,7 +60,7 @@ def _check_is_file(member: Member) -> None:
 
 def _inside(member: Member, names: Sequence[str]) -> tuple[Member, int]:
     """Return the member of `member` that the first names mean, and how many of them it took."""
-    name = CATALOG.recognise(member.image) if member.kind is None else member.kind
+    name = member.kind or CATALOG.recognise(member.image)
     kind = CATALOG.kinds.get(name)
     if kind is None:
         raise PipelineError(

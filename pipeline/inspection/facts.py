@@ -86,6 +86,27 @@ class FatFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesystemFacts:
+    """Of ext2, ext3, ext4, EROFS or squashfs: what its superblock says, and how many names there are in it.
+
+    Times are in seconds since 1970; they, and `uuid`, are null where it has none. `compression` is empty
+    where nothing may be packed.
+    """
+
+    kind: Literal["filesystem"]
+    variant: Literal["ext2", "ext3", "ext4", "erofs", "squashfs"]
+    label: str
+    uuid: str | None
+    size: int
+    block_size: int
+    created: int | None
+    written: int | None
+    features: list[str]
+    compression: list[str]
+    names: int
+
+
+@dataclass(frozen=True, slots=True)
 class UkiProfile:
     """What systemd-stub takes in one profile of a UKI; `number` is null for the whole of one that has none.
 
@@ -300,6 +321,7 @@ Facts = (
     IsoFacts
     | DiskFacts
     | FatFacts
+    | FilesystemFacts
     | PeFacts
     | KernelFacts
     | CmdlineFacts

@@ -37,6 +37,7 @@ PROGRAM: Mapping[str, Ask] = {
     "architecture": boots.architecture_of_program,
 }
 KERNEL: Mapping[str, Ask] = {**PROGRAM, "kernel": linux.kernels}
+SYSTEM: Mapping[str, Ask] = {"kernel": linux.kernels}
 ASKED: Mapping[str, Mapping[str, Ask]] = {
     "iso": {
         "uefi_cd": boots.by_uefi_from_cd,
@@ -46,6 +47,9 @@ ASKED: Mapping[str, Mapping[str, Ask]] = {
     },
     "disk": MEDIUM,
     "fat": MEDIUM,
+    "ext": SYSTEM,
+    "erofs": SYSTEM,
+    "squashfs": SYSTEM,
     "uki": {**PROGRAM, **LINUX},
     "efi": PROGRAM,
     "kernel": KERNEL,

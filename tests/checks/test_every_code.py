@@ -13,7 +13,15 @@ from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.gate import Gate
 from pipeline.checks.medium import starting
 from pipeline.plan.step import modules_of
-from tests.checks import test_cmdline, test_compressed, test_disk, test_elf, test_inittab, test_kernel
+from tests.checks import (
+    test_cmdline,
+    test_compressed,
+    test_disk,
+    test_elf,
+    test_filesystem,
+    test_inittab,
+    test_kernel,
+)
 from tests.checks.fat import test_rules as fat_rules
 from tests.checks.initramfs import test_rules as initramfs_rules
 from tests.checks.iso import test_rules as iso_rules
@@ -38,6 +46,7 @@ TESTS: dict[str, Any] = {
     "iso": iso_rules,
     "disk": test_disk,
     "root": root_rules,
+    **test_filesystem.TABLES,
     **test_uki_parts.TABLES,
 }
 

@@ -18,7 +18,7 @@ from tests.fixtures.iso import iso
 from tests.fixtures.uki import uki
 
 INITTAB_IN_ISO = "good.iso!efi.img!EFI/BOOT/BOOTX64.EFI!.initrd!etc/inittab"
-KNOWN = "give an ISO, a disk or FAT image, an EFI program, a kernel, an initramfs or an ELF program"
+KNOWN = "give an ISO, a disk image, a file system, an EFI program, a kernel, an initramfs or an ELF program"
 
 
 @pytest.fixture

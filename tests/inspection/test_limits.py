@@ -137,6 +137,10 @@ SPENT: Mapping[str, list[str]] = {
     "members of an archive": [STEPS],
     "a member of zeros": [UNPACKED],
     "packed files in packed files": [DEPTH],
+    "files of ext4 over one stream": [UNPACKED],
+    "directories of ext4 that are one": [STEPS],
+    "directories of squashfs that are one": [STEPS],
+    "files of EROFS that unpack to much": [UNPACKED],
 }
 """What ends looking at what multiplies; all else is looked at to its end."""
 

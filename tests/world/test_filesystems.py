@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.build.build import build_step
 from pipeline.build.session import Session
+from pipeline.checks.catalog import take_apart
 from pipeline.errors import FormatError
 from pipeline.formats.erofs import read_erofs
 from pipeline.formats.ext4 import read_ext4
@@ -138,6 +139,18 @@ def test_longer_prefixes_of_attributes_are_read(files: Mapping[str, Path]) -> No
     system = read_erofs(open_image(files["erofs-all.img"]))
     words = next(file for file in system.files if file.path == "words")
     assert words.inode.xattrs == made.XATTRS["words"]
+
+
+def test_attributes_are_told_of_members(files: Mapping[str, Path]) -> None:
+    node = take_apart(open_image(files["ext4.img"]), "root")
+    able, pipe, hard = map(node.child, ("bin/able", "dev/nvme", "hard/second"))
+    assert able
+    assert able.member.facts["xattr security.capability"] == made.CAPABILITY.hex()
+    assert pipe
+    assert pipe.member.facts["device"] == "259:300"
+    assert hard
+    assert hard.member.facts["links"] == 2
+    assert node.all_findings() == []
 
 
 def test_what_is_not_read_is_named(files: Mapping[str, Path]) -> None:

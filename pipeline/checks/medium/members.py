@@ -35,6 +35,12 @@ BOOTS = re.compile(
 )
 INITRAMFS = re.compile(r"(^|/)(initr|[^/]*(ucode|microcode))|\.cpio", re.IGNORECASE)
 LOOKED_INTO = frozenset({Format.PE, Format.BZIMAGE, Format.FAT, Format.ISO9660, Format.CPIO})
+FILE_SYSTEMS = {
+    Format.FAT: "fat",
+    Format.EXT: "ext",
+    Format.EROFS: "erofs",
+    Format.SQUASHFS: "squashfs",
+}
 DISKS = frozenset({Format.GPT, Format.MBR})
 PACKED = frozenset({Format.GZIP, Format.ZSTD, Format.XZ, Format.LZMA, Format.BZIP2, Format.LZ4, Format.LZO})
 
@@ -187,7 +193,7 @@ def of_disk(disk: Partitions) -> Iterator[Member]:
 def _of_place(image: Image, place: Place, *, inside_iso: bool) -> Member:
     """Return a partition; a boot sector in it is not that of another disk."""
     part = image[place.offset : place.offset + place.size]
-    kinds = {Format.FAT: "fat"} if inside_iso else {Format.FAT: "fat", Format.ISO9660: "iso"}
+    kinds = FILE_SYSTEMS if inside_iso else {**FILE_SYSTEMS, Format.ISO9660: "iso"}
     known = recognise(part)
     if known is Format.FAT:  # firmware reads what lies in the partition, but it is one file system
         part = image[place.offset : place.offset + max(place.size, volume_size(part))]
