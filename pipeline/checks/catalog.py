@@ -8,6 +8,12 @@ from pipeline.checks.attempt import or_none
 from pipeline.checks.cmdline import CMDLINE
 from pipeline.checks.compressed import COMPRESSED
 from pipeline.checks.disk import DISK
+from pipeline.checks.disk_formats import gce
+from pipeline.checks.disk_formats.gce import GCE
+from pipeline.checks.disk_formats.ova import OVA
+from pipeline.checks.disk_formats.qcow2 import QCOW2
+from pipeline.checks.disk_formats.vhd import VHD
+from pipeline.checks.disk_formats.vmdk import VMDK
 from pipeline.checks.elf import ELF
 from pipeline.checks.fat.rules import FAT
 from pipeline.checks.filesystem import EROFS_KIND, EXT_KIND, SQUASHFS_KIND
@@ -30,10 +36,12 @@ from pipeline.formats.fields import Image, charged
 from pipeline.formats.initramfs import FOREIGN
 from pipeline.formats.magic import Format
 from pipeline.formats.pe import read_pe
+from pipeline.formats.tar import first_name
 
 _MEDIA = (ISO, DISK, FAT, EXT_KIND, EROFS_KIND, SQUASHFS_KIND)
+_DISK_FORMATS = (QCOW2, VHD, VMDK, OVA, GCE)
 _KINDS = (*_MEDIA, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT)
-KINDS = {kind.name: kind for kind in (*_KINDS, *uki_parts.KINDS)}
+KINDS = {kind.name: kind for kind in (*_KINDS, *_DISK_FORMATS, *uki_parts.KINDS)}
 
 BY_FORMAT = {
     Format.ISO9660: "iso",
@@ -46,6 +54,9 @@ BY_FORMAT = {
     Format.BZIMAGE: "bzimage",
     Format.ELF: "elf",
     Format.CPIO: "initramfs",
+    Format.QCOW2: "qcow2",
+    Format.VHD: "vhd",
+    Format.VMDK: "vmdk",
 }
 
 HEAD = 1 << 18  # bytes, of what is packed, that tell what it is
@@ -59,7 +70,16 @@ def recognise(image: Image) -> str:
         return "" if pe is None else "uki" if pe.section(".linux") else "efi"
     if known in PACKED:
         return "initramfs" if peek(image, 6) in MAGICS else "packed"
+    if known is Format.TAR:
+        return _tar_with_disk(image)
     return BY_FORMAT.get(known, "") if known else ""
+
+
+def _tar_with_disk(image: Image) -> str:
+    """Return the kind of a tar by its first member: only those with disks are looked into."""
+    if first_name(image).lower().endswith(".ovf"):
+        return "ova"
+    return "gce" if gce.is_archive(image) else ""
 
 
 def _as_a_whole(image: Image) -> str | None:
@@ -71,12 +91,15 @@ def _as_a_whole(image: Image) -> str | None:
     if known in PACKED:
         head = peek(image, HEAD)
         known = magic.recognise(head)
+        image = head
         if known in PACKED and peek(head, 6) in MAGICS:
             return "initramfs"
     elif known is None:
         start = skip_zeros(image, 0)
         if start and recognise(image[start:]) == "initramfs":
             return "initramfs"
+    if known is Format.TAR and _tar_with_disk(image):
+        return None
     return "initramfs" if known in FOREIGN else None
 
 

@@ -7,6 +7,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.bzimage import is_bzimage
 from pipeline.formats.fields import Image
 from pipeline.formats.pe import machine_name, read_pe
+from pipeline.formats.vhd import is_vhd
 
 
 class Format(Enum):
@@ -41,6 +42,10 @@ class Format(Enum):
     SQUASHFS = "a squashfs file system"
     EXT = "an ext2, ext3 or ext4 file system"
     EROFS = "an EROFS file system"
+    QCOW2 = "a qcow2 disk image"
+    VHD = "a VHD disk image"
+    VHDX = "a VHDX disk image"
+    VMDK = "a VMDK disk image"
 
 
 MARKS = (
@@ -61,6 +66,10 @@ MARKS = (
     (0, b"!<arch>\n", Format.AR),
     (0, b"BM", Format.BMP),
     (0, b"hsqs", Format.SQUASHFS),
+    (0, b"QFI\xfb", Format.QCOW2),
+    (0, b"KDMV", Format.VMDK),
+    (0, b"# Disk DescriptorFile", Format.VMDK),
+    (0, b"vhdxfile", Format.VHDX),
     (257, b"ustar", Format.TAR),
     (1080, b"\x53\xef", Format.EXT),
     (1024, b"\xe2\xe1\xf5\xe0", Format.EROFS),
@@ -84,6 +93,8 @@ def recognise(image: Image) -> Format | None:
     if not len(image):
         return Format.EMPTY
     head = bytes(image[:1024])
+    if is_vhd(image):  # the disk itself begins in front of its footer
+        return Format.VHD
     if head[0x202:0x206] == b"HdrS" and is_bzimage(image):
         return Format.BZIMAGE
     for offset, mark, known in MARKS:

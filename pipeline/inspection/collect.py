@@ -5,6 +5,8 @@ from typing import Any
 
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.compressed import Packed
+from pipeline.checks.disk_formats.gce import Archive
+from pipeline.checks.disk_formats.ova import Ova
 from pipeline.checks.elf import Program
 from pipeline.checks.fat.volume import EfiImage
 from pipeline.checks.initramfs.read import Initramfs
@@ -16,8 +18,9 @@ from pipeline.checks.medium.partitions import Partitions
 from pipeline.checks.pe.uki_parts import Description, Policies
 from pipeline.checks.pe.uki_pcr import expected
 from pipeline.checks.pe.uki_profiles import Profile, profiles
-from pipeline.checks.quoting import escaped, shown
+from pipeline.checks.quoting import escaped, sentence, shown
 from pipeline.errors import FormatError
+from pipeline.formats import qcow2, vhd, vmdk
 from pipeline.formats.authenticode import read_signatures
 from pipeline.formats.budget import Spent
 from pipeline.formats.devicetree import Devicetree
@@ -26,8 +29,12 @@ from pipeline.formats.fat import free_clusters
 from pipeline.formats.filesystem import FileSystem
 from pipeline.formats.hwids import Hwids
 from pipeline.formats.pe import Pe, machine_name
+from pipeline.formats.qcow2 import Qcow2
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.udf import Udf
+from pipeline.formats.vhd import Vhd
+from pipeline.formats.virtual_disk import SECTOR
+from pipeline.formats.vmdk import Vmdk
 from pipeline.inspection import facts
 
 
@@ -216,6 +223,41 @@ def _packed(packed: Packed) -> facts.PackedFacts:
     return facts.PackedFacts("packed", packed.compression, packed.size, len(packed.contents), packed.rest)
 
 
+def _qcow2(found: Qcow2) -> facts.VirtualDiskFacts:
+    variant, missing = f"version {found.version}", qcow2.why_elsewhere(found)
+    return facts.VirtualDiskFacts("qcow2", variant, found.size, found.cluster_size, "", _said(missing))
+
+
+def _vhd(found: Vhd) -> facts.VirtualDiskFacts:
+    footer, block_size = found.footer, found.table.block_size if found.table else 0
+    missing = _said(vhd.why_elsewhere(found))
+    identifier = str(footer.identifier)
+    return facts.VirtualDiskFacts("vhd", found.kind, footer.current_size, block_size, identifier, missing)
+
+
+def _vmdk(found: Vmdk) -> facts.VirtualDiskFacts:
+    block_size = found.header.grain_size * SECTOR if found.header else 0
+    cid, missing = shown(found.fields.get("cid", "")), _said(vmdk.why_elsewhere(found))
+    return facts.VirtualDiskFacts("vmdk", shown(found.kind), found.size, block_size, cid, missing)
+
+
+def _said(error: FormatError | None) -> str:
+    return sentence(error.message) if error else ""
+
+
+def _ova(ova: Ova) -> facts.OvaFacts:
+    return facts.OvaFacts(
+        "ova",
+        [shown(one) for one in ova.ovf.systems],
+        [shown(name) for name in ova.disks],
+        ova.manifest is not None,
+    )
+
+
+def _gce(archive: Archive) -> facts.GceFacts:
+    return facts.GceFacts("gce", [shown(file.name) for file in archive.files])
+
+
 def _inittab(inittab: Inittab) -> facts.InittabFacts:
     lines = [facts.InittabLine(one.number, shown(one.action), shown(one.command)) for one in inittab.lines]
     return facts.InittabFacts("inittab", lines)
@@ -272,6 +314,11 @@ FINDERS: Mapping[type[Any], Callable[[Any], facts.Facts | None]] = {
     Cmdline: _cmdline,
     Initramfs: _initramfs,
     Packed: _packed,
+    Qcow2: _qcow2,
+    Vhd: _vhd,
+    Vmdk: _vmdk,
+    Ova: _ova,
+    Archive: _gce,
     Inittab: _inittab,
     Program: _elf,
     Devicetree: _devicetree,

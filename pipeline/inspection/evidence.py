@@ -6,8 +6,8 @@ Offsets are bytes from the file's start.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.checks.compressed import Packed
 from pipeline.checks.fat.reach import refused
+from pipeline.checks.inside import inside
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso
 from pipeline.checks.medium.places import (
@@ -44,8 +44,9 @@ class Step:
 
 def steps(node: Node, way: str) -> Iterator[Step]:
     """Yield what firmware reads to start a medium by one of `WAYS`, as EDK II does it; nothing of another."""
-    if isinstance(node.artifact, Packed) and node.children:
-        yield from steps(node.children[0], way)
+    within = inside(node)
+    if within is not None:
+        yield from steps(node.children[within], way)
         return
     if not node.kind or node.kind.name not in MEDIA or node.artifact is None:
         return

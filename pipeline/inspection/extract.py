@@ -3,6 +3,8 @@
 Only what lies on the way is taken apart.
 """
 
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -91,7 +93,8 @@ def _inside(member: Member, names: Sequence[str]) -> tuple[Member, int]:
 def write(member: Member, destination: str) -> None:
     """Write a member to a new file, into a directory, or for `-` to standard output.
 
-    Raises PipelineError when the file is there already, or cannot be written; it is whole, or not there.
+    Zeros become holes. Raises PipelineError when the file is there already, or cannot be written: then it
+    is not there, or as it was.
     """
     image = charged(member.image, ENDLESS)  # who asks for all of it gets it
     if destination == "-":
@@ -105,6 +108,11 @@ def write(member: Member, destination: str) -> None:
         if last in ("", ".", ".."):
             raise PipelineError(f"{destination}: is a directory", "name a file in it")
         path /= last
+    if len(image) > (room := shutil.disk_usage(path.parent).total if path.parent.is_dir() else len(image)):
+        raise PipelineError(
+            f"{path}: cannot be written: it has {len(image)} bytes, and the whole disk there {room}",
+            "name a file on a larger disk",
+        )
     try:
         file = path.open("xb")
     except FileExistsError as error:
@@ -113,7 +121,12 @@ def write(member: Member, destination: str) -> None:
         raise _unwritable(path, error) from error
     try:
         with file:
-            file.writelines(chunks(image))
+            for chunk in chunks(image):
+                if chunk.strip(b"\0"):
+                    file.write(chunk)
+                else:
+                    file.seek(len(chunk), os.SEEK_CUR)  # a hole: disks are mostly empty
+            file.truncate()
     except BaseException as error:
         path.unlink()
         if isinstance(error, OSError):

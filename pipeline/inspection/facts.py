@@ -287,6 +287,40 @@ class PackedFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtualDiskFacts:
+    """Of a disk image in the format of a hypervisor.
+
+    `variant` is what the format calls it, such as `fixed`, `streamOptimized` or `version 3`; `identifier` the
+    UUID or content ID that it has, "" without one. `elsewhere` says what of it is not in the file.
+    """
+
+    kind: Literal["qcow2", "vhd", "vmdk"]
+    variant: str
+    virtual_size: int
+    block_size: int
+    identifier: str
+    elsewhere: str
+
+
+@dataclass(frozen=True, slots=True)
+class OvaFacts:
+    """Of an OVA: the ids of its virtual machines, and the files in which their disks are."""
+
+    kind: Literal["ova"]
+    systems: list[str]
+    disks: list[str]
+    manifest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GceFacts:
+    """Of a tar with a raw disk: the names in it."""
+
+    kind: Literal["gce"]
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class InittabFacts:
     """Of a BusyBox inittab: what it starts."""
 
@@ -327,6 +361,9 @@ Facts = (
     | CmdlineFacts
     | InitramfsFacts
     | PackedFacts
+    | VirtualDiskFacts
+    | OvaFacts
+    | GceFacts
     | InittabFacts
     | ElfFacts
     | DevicetreeFacts

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pipeline.checks.compressed import Packed
 from pipeline.checks.finding import Severity, judge
+from pipeline.checks.inside import inside
 from pipeline.checks.kind import Node
 from pipeline.checks.medium import misses, starting
 from pipeline.checks.quoting import sentence, shown
@@ -66,11 +66,12 @@ MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
 def answers(node: Node) -> tuple[Answer, ...]:
     """Return the answers for what was taken apart, to every question there is, in their order.
 
-    What is only packed answers for what is packed. Strangers' words in them are escaped, and cut. Where a
+    What is only packaging answers for what is in it. Strangers' words in them are escaped, and cut. Where a
     question spends the budget, its answer is unknown.
     """
-    if isinstance(node.artifact, Packed) and node.children:
-        return answers(node.children[0])
+    within = inside(node)
+    if within is not None:
+        return answers(node.children[within])
     asked = ASKED.get(node.kind.name, {}) if node.kind and _is_asked(node, node.kind.name) else {}
     was_left_out = any(below.left_out for _, below in node.walk())
     unsure = was_left_out and bool(budget_of(node.member.image).spent)
@@ -110,12 +111,14 @@ def judged(node: Node, answers: Mapping[str, Answer]) -> Node:
     """Return what was taken apart with what the answers to the ways of booting make of its findings.
 
     Where nothing boots, what decides is an error, or there is another that says why. Where something does,
-    it is none: the answers for the other ways say what they lack. Of what is only packed, what is packed is
+    it is none: the answers for the other ways say what they lack. Of what is only packaging, what is in it is
     judged.
     """
-    if isinstance(node.artifact, Packed) and node.children:
-        first, *others = node.children
-        return replace(node, children=(judged(first, answers), *others))
+    within = inside(node)
+    if within is not None:
+        children = list(node.children)
+        children[within] = judged(children[within], answers)
+        return replace(node, children=tuple(children))
     ways = [answers[way] for way in WAYS if way in answers and answers[way].verdict != "not applicable"]
     budget = budget_of(node.member.image)
     if not ways or node.artifact is None:

@@ -47,7 +47,7 @@ def size(number: int) -> str:
     """Return a number of bytes as people read it: `117 kB` is 117,248 bytes, in steps of 1000."""
     if number < STEP:
         return f"{number} B"
-    value, units = number / STEP, iter(("kB", "MB", "GB", "TB", "PB"))
+    value, units = number / STEP, iter(("kB", "MB", "GB", "TB", "PB", "EB"))
     unit = next(units)
     while value >= STEP - 0.5:
         value, unit = value / STEP, next(units)

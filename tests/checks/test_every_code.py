@@ -22,6 +22,7 @@ from tests.checks import (
     test_inittab,
     test_kernel,
 )
+from tests.checks.disk_formats import test_gce, test_ova, test_qcow2, test_vhd, test_vmdk
 from tests.checks.fat import test_rules as fat_rules
 from tests.checks.initramfs import test_rules as initramfs_rules
 from tests.checks.iso import test_rules as iso_rules
@@ -47,6 +48,11 @@ TESTS: dict[str, Any] = {
     "disk": test_disk,
     "root": root_rules,
     **test_filesystem.TABLES,
+    "qcow2": test_qcow2,
+    "vhd": test_vhd,
+    "vmdk": test_vmdk,
+    "ova": test_ova,
+    "gce": test_gce,
     **test_uki_parts.TABLES,
 }
 

@@ -35,23 +35,29 @@ from pipeline.formats import (
     initramfs,
     iso9660,
     iso9660_directory,
+    ovf,
     pcr,
     pe,
+    qcow2,
     sbat,
     squashfs,
     superblock,
+    tar,
     tar_reader,
     verity,
+    vhd,
+    vmdk,
 )
-from pipeline.formats.budget import Spent
+from pipeline.formats.budget import Spent, for_file
 from pipeline.formats.discoverable import ROOT, ROOT_VERITY, VAR
-from pipeline.formats.fields import chunks
+from pipeline.formats.fields import Image, charged, chunks
 from pipeline.formats.filesystem import FileSystem
 from pipeline.formats.magic import describe
 from pipeline.release.audit import read_audit
 from pipeline.release.diff.changes import compare
 from pipeline.release.diff.image_parts import image_side
 from pipeline.release.diff.wording import markdown
+from tests.fixtures import disk_images
 from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.devicetree import dtb
@@ -230,6 +236,47 @@ def _told(image: bytes) -> None:
         assert compare(side, side).same
 
 
+def _whole(image: Image) -> None:
+    """Read a disk from its start, as far as a budget of the input's size goes."""
+    with suppress(Spent):
+        for _ in chunks(image[: 1 << 22]):
+            pass
+
+
+def _read_qcow2(data: bytes) -> None:
+    _whole(qcow2.open_disk(qcow2.read_qcow2(charged(data, for_file(len(data))))))
+
+
+def _read_vhd(data: bytes) -> None:
+    _whole(vhd.open_disk(vhd.read_vhd(charged(data, for_file(len(data))))))
+
+
+def _read_vmdk(data: bytes) -> None:
+    _whole(vmdk.open_disk(vmdk.read_vmdk(charged(data, for_file(len(data))))))
+
+
+def _read_tar(data: bytes) -> None:
+    with suppress(Spent):
+        for member in tar.read_tar(charged(data, for_file(len(data)))):
+            if member.image is not None:
+                _whole(member.image)
+
+
+def _qcow2s() -> list[bytes]:
+    small = DISK[: 1 << 16]
+    packed = [disk_images.qcow2(small, pack=method) for method in ("deflate", "zstd")]
+    return [disk_images.qcow2(small), disk_images.qcow2(small, version=2), *packed]
+
+
+def _tars() -> list[bytes]:
+    parts = {0: b"a" * 512, 8192: b"b" * 512}
+    sparse = disk_images.sparse_tar("disk.raw", 1 << 16, parts)
+    return [sparse, disk_images.pax_sparse_tar("disk.raw", 1 << 16, parts), disk_images.tar_of([("x", b"y")])]
+
+
+DISK = disk_images.whole_disk()
+OVA = disk_images.ova_files(DISK)
+
 TARGETS = {
     "magic": Target(describe, lambda: [make_elf(), uki(), iso(), changed()]),
     "compression": Target(_unpacked, _packed),
@@ -268,6 +315,20 @@ TARGETS = {
     "compare": Target(_compared, lambda: [2 * uki(), 2 * newc(members().values()), 2 * make_elf()]),
     "audit": Target(read_audit, lambda: [PROGRAM]),
     "diff": Target(_told, lambda: [new(), uki(), changed()]),
+    "qcow2": Target(_read_qcow2, _qcow2s),
+    "vhd": Target(_read_vhd, lambda: [disk_images.dynamic_vhd(DISK[: 1 << 16])]),
+    "vmdk": Target(
+        _read_vmdk,
+        lambda: [disk_images.sparse_vmdk(DISK[: 1 << 16]), disk_images.stream_vmdk(DISK[: 1 << 16])],
+    ),
+    "tar of a disk": Target(_read_tar, _tars),
+    "ovf": Target(ovf.read_ovf, lambda: [OVA["toy.ovf"]]),
+    "ovf manifest": Target(ovf.read_manifest, lambda: [OVA["toy.mf"]]),
+    "qcow2 rules": Target(_inspected("qcow2"), _qcow2s),
+    "vhd rules": Target(_inspected("vhd"), lambda: [disk_images.dynamic_vhd(DISK[: 1 << 16])]),
+    "vmdk rules": Target(_inspected("vmdk"), lambda: [disk_images.stream_vmdk(DISK[: 1 << 16])]),
+    "ova rules": Target(_inspected("ova"), lambda: [disk_images.ova(DISK)]),
+    "gce rules": Target(_inspected("gce"), _tars),
     "inspect": Target(looked_at, lambda: [iso(), uki(), changed(), make_elf()]),
 }
 

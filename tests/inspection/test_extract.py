@@ -7,18 +7,25 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.inspection import extract
 from pipeline.inspection.extract import find, write
+from tests.fixtures.disk_images import descriptor_vmdk, dynamic_vhd, ova, qcow2, whole_disk
 from tests.fixtures.initramfs import INITTAB, changed, initramfs
 from tests.fixtures.iso import efi_image, iso
+from tests.fixtures.multipliers import MULTIPLIERS
 from tests.fixtures.newc import FILE, LINK, Raw
 from tests.fixtures.uki import CMDLINE, uki
 
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
+DISK = whole_disk()
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command is called: an ISO, and an initramfs with odd members."""
     (tmp_path / "x.iso").write_bytes(iso())
+    (tmp_path / "x.qcow2").write_bytes(qcow2(DISK, pack="zstd"))
+    (tmp_path / "x.vhd").write_bytes(dynamic_vhd(DISK))
+    (tmp_path / "x.ova").write_bytes(ova(DISK))
+    (tmp_path / "flat.vmdk").write_bytes(descriptor_vmdk())
     (tmp_path / "odd!.img").write_bytes(
         initramfs(
             [
@@ -47,6 +54,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f"x.iso!efi.img!{PROGRAM}!.initrd", changed()),
         (f"x.iso!efi.img!{PROGRAM}!.initrd!etc/inittab", INITTAB.encode()),
         (f"x.iso!efi.img!{PROGRAM}!.initrd!/etc/inittab", INITTAB.encode()),
+        ("x.qcow2!disk", DISK),
+        (f"x.qcow2!disk!GPT partition 1!{PROGRAM}!.cmdline", CMDLINE),
+        ("x.vhd!disk", DISK),
+        ("x.ova!toy-disk1.vmdk!disk", DISK),
+        (f"x.ova!toy-disk1.vmdk!disk!GPT partition 1!{PROGRAM}", uki()),
         ("odd!.img!twice", b"last"),
         ("odd!.img!a!b", b"bang"),
         ("odd!.img!a\\x0ab", b"line feed"),
@@ -85,6 +97,11 @@ def test_a_member(folder: Path, path: str, contents: bytes) -> None:
             "(it starts with 49443d7472757468)",
             "leave out !x!y",
         ),
+        (
+            "flat.vmdk!disk",
+            "flat.vmdk: the disk is not all in this file: what its descriptor names is 'x-flat.vmdk'",
+            "put it into one file where both are, with `qemu-img convert`",
+        ),
         ("odd!.img!link", "odd!.img!link: is a symbolic link to twice", "name what it leads to"),
         (f"x.iso!efi.img!{PROGRAM}!.initrd!etc", None, "name a file in it"),
         (
@@ -110,6 +127,16 @@ def test_damage_on_the_way_is_named_where_it_is(folder: Path) -> None:
 def test_what_lies_around_may_be_damaged(folder: Path) -> None:
     (folder / "x.iso").write_bytes(iso()[: len(iso()) - 16_000])
     assert bytes(find(f"x.iso!efi.img!{PROGRAM}!.cmdline").image) == CMDLINE
+
+
+def test_more_than_any_disk_has_room_for_is_not_begun(folder: Path) -> None:
+    (folder / "huge.qcow2").write_bytes(MULTIPLIERS["an exabyte of qcow2"]())
+    with pytest.raises(PipelineError) as caught:
+        write(find("huge.qcow2!disk"), "out")
+    assert (
+        f"out: cannot be written: it has {1 << 60} bytes, and the whole disk there " in caught.value.message
+    )
+    assert not (folder / "out").exists()
 
 
 def test_into_a_directory(folder: Path) -> None:

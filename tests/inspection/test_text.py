@@ -63,6 +63,7 @@ def test_an_initramfs_that_is_damaged(golden: Compare) -> None:
         (999_500, "1.0 MB"),
         (4 << 30, "4.3 GB"),
         (1 << 50, "1.1 PB"),
+        (1 << 62, "4.6 EB"),
     ],
 )
 def test_sizes_are_as_people_read_them(number: int, words: str) -> None:
