@@ -20,7 +20,7 @@ from tests.fixtures.disk import Part, disk
 from tests.fixtures.erofs import erofs
 from tests.fixtures.ext4 import ext4
 from tests.fixtures.gpt import DATA
-from tests.fixtures.iso import efi_image
+from tests.fixtures.iso import efi_image, iso_of
 from tests.fixtures.squashfs import squashfs
 from tests.fixtures.uki import CMDLINE, uki
 
@@ -70,8 +70,11 @@ def test_what_nobody_looks_into_is_looked_into_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
-    (tmp_path / "root").write_bytes(ext4({"kept": squashfs({"deep": b"down"})}))
+    inner = squashfs({"deep": b"down"})
+    (tmp_path / "root").write_bytes(ext4({"kept": inner}))
     assert bytes(find("root!kept!deep").image) == b"down"
+    (tmp_path / "live.iso").write_bytes(iso_of({"live/filesystem.squashfs": inner}))
+    assert bytes(find("live.iso!live/filesystem.squashfs!deep").image) == b"down"
 
 
 def test_damage_of_a_packed_file_is_told_when_it_is_taken_out(
