@@ -42,6 +42,7 @@ class Format(Enum):
     SQUASHFS = "a squashfs file system"
     EXT = "an ext2, ext3 or ext4 file system"
     EROFS = "an EROFS file system"
+    VERITY = "a tree of dm-verity"
     QCOW2 = "a qcow2 disk image"
     VHD = "a VHD disk image"
     VHDX = "a VHDX disk image"
@@ -66,6 +67,7 @@ MARKS = (
     (0, b"!<arch>\n", Format.AR),
     (0, b"BM", Format.BMP),
     (0, b"hsqs", Format.SQUASHFS),
+    (0, b"verity\0\0", Format.VERITY),
     (0, b"QFI\xfb", Format.QCOW2),
     (0, b"KDMV", Format.VMDK),
     (0, b"# Disk DescriptorFile", Format.VMDK),

@@ -41,7 +41,6 @@ from pipeline.formats import (
     qcow2,
     sbat,
     squashfs,
-    superblock,
     tar,
     tar_reader,
     verity,
@@ -79,9 +78,6 @@ from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.squashfs import squashfs as make_squashfs
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 from tests.fixtures.verity import DATA as VERIFIED
-from tests.fixtures.verity import erofs as erofs_head
-from tests.fixtures.verity import ext4 as ext4_head
-from tests.fixtures.verity import squashfs as squashfs_head
 from tests.fixtures.verity import verity as make_verity
 from tests.fixtures.versions import PROGRAM, new
 from tests.fuzz.oracle import looked_at
@@ -158,22 +154,11 @@ def _read_verity(data: bytes) -> None:
     verity.data_fault(found, data, rest)
 
 
-def _file_systems() -> list[bytes]:
-    return [
-        ext4_head(),
-        ext4_head(high=1),
-        erofs_head(),
-        squashfs_head(),
-        make_verity()[0],
-        make_fat({"A": b"x"}),
-    ]
-
-
 def _verified_disk() -> bytes:
     tree, root = make_verity()
     first, last = UUID(bytes=root[:16]), UUID(bytes=root[-16:])
     return make_disk(
-        [Part(VERIFIED, ROOT, guid=first), Part(tree, ROOT_VERITY, guid=last), Part(ext4_head(), VAR)]
+        [Part(VERIFIED, ROOT, guid=first), Part(tree, ROOT_VERITY, guid=last), Part(make_ext4(TREE), VAR)]
     )
 
 
@@ -286,7 +271,6 @@ TARGETS = {
     "root rules": Target(_inspected("root"), lambda: [root()]),
     "fat": Target(_read_fat, _make_fats),
     "gpt": Target(_read_gpt, lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
-    "superblock": Target(superblock.read_superblock, _file_systems),
     "verity": Target(
         _read_verity, lambda: [make_verity()[0] + VERIFIED, make_verity(VERIFIED[:4096])[0] + VERIFIED[:4096]]
     ),

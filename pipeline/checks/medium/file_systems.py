@@ -12,26 +12,26 @@ from pipeline.checks.attempt import attempt
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.medium.partitions import Partitions
 from pipeline.errors import FormatError
-from pipeline.formats import discoverable, gpt
+from pipeline.formats import discoverable, erofs, ext4, fat, gpt
 from pipeline.formats.fields import Image
 from pipeline.formats.magic import Format, recognise
-from pipeline.formats.superblock import Content, Superblock, read_superblock
-from pipeline.formats.verity import MAGIC, Verity, data_fault, read_verity, root_hash, tree_faults
+from pipeline.formats.verity import Verity, data_fault, read_verity, root_hash, tree_faults
 
 DISCOVERABLE = "UAPI.2 Discoverable Partitions Specification"
 REMAKE = "make the tree, the root hash and the disk again, of one file system"
 
-MOUNTED = frozenset({Content.EXT4, Content.EROFS, Content.SQUASHFS})
-WANTED: Mapping[UUID, tuple[str, frozenset[Content]]] = {
+MOUNTED = frozenset({Format.EXT, Format.EROFS, Format.SQUASHFS})
+KNOWN = MOUNTED | {Format.FAT, Format.VERITY}
+WANTED: Mapping[UUID, tuple[str, frozenset[Format]]] = {
     discoverable.BIOS_BOOT: ("is for GRUB's code", frozenset()),
     discoverable.SWAP: ("is swap space", frozenset()),
-    discoverable.XBOOTLDR: ("is for boot loaders", frozenset({Content.FAT, Content.EXT4})),
-    discoverable.VAR: ("is for /var", frozenset({Content.EXT4})),
-    discoverable.TMP: ("is for /var/tmp", frozenset({Content.EXT4})),
-    **{kind: ("is for a tree of dm-verity", frozenset({Content.VERITY})) for kind in discoverable.VERIFIED},
+    discoverable.XBOOTLDR: ("is for boot loaders", frozenset({Format.FAT, Format.EXT})),
+    discoverable.VAR: ("is for /var", frozenset({Format.EXT})),
+    discoverable.TMP: ("is for /var/tmp", frozenset({Format.EXT})),
+    **{kind: ("is for a tree of dm-verity", frozenset({Format.VERITY})) for kind in discoverable.VERIFIED},
     **dict.fromkeys(discoverable.VERIFIED.values(), ("is for / or /usr", MOUNTED)),
 }
-"""What of the contents that are known here may lie in a partition of a type; others, as LUKS, always may."""
+"""What of those that are known here may lie in a partition of a type; others, as LUKS, always may."""
 
 rule = Rules[Partitions]()
 
@@ -41,12 +41,23 @@ def _part(disk: Partitions, one: gpt.Partition) -> Image:
     return disk.image[one.first_lba * unit : (one.last_lba + 1) * unit]
 
 
-def _contents(disk: Partitions) -> Iterator[tuple[gpt.Partition, Superblock]]:
-    """Yield the partitions of the GPT that have a superblock which can be read, with that."""
+def _contents(disk: Partitions) -> Iterator[tuple[gpt.Partition, Format, Image]]:
+    """Yield the partitions of the GPT that have something known in them, with that."""
     for one in disk.used:
-        found = attempt(read_superblock, _part(disk, one))
-        if isinstance(found, Superblock):
-            yield one, found
+        part = _part(disk, one)
+        content = recognise(part)
+        if content in KNOWN:
+            yield one, content, part
+
+
+def _label(content: Format, image: Image) -> str:
+    """Return the label of a file system, "" without. Raises FormatError where its superblock is damaged."""
+    if content is Format.EXT:
+        return ext4.read_volume(image).superblock.label
+    if content is Format.EROFS:
+        return erofs.read_volume(image).superblock.label
+    label = fat.read_volume(image).label if content is Format.FAT else ""
+    return "" if label == "NO NAME" else label
 
 
 @rule(
@@ -58,10 +69,10 @@ def _contents(disk: Partitions) -> Iterator[tuple[gpt.Partition, Superblock]]:
 )
 def contents_are_of_their_types(disk: Partitions) -> Iterator[Fault]:
     """What starts a system mounts partitions by their types, and finds something else there."""
-    for one, found in _contents(disk):
-        what, wanted = WANTED.get(one.kind, ("", frozenset({found.content})))
-        if found.content not in wanted:
-            yield f"GPT partition {one.number} {what} by its type, but has {found.content.value}"
+    for one, content, _ in _contents(disk):
+        what, wanted = WANTED.get(one.kind, ("", KNOWN))
+        if content not in wanted:
+            yield f"GPT partition {one.number} {what} by its type, but has {content.value}"
 
 
 @rule(
@@ -76,8 +87,10 @@ def labels_are_given_once(disk: Partitions) -> Iterator[Fault]:
     labels = defaultdict[tuple[str, str], list[int]](list)
     for one in disk.used:
         labels["partitions", one.name].append(one.number)
-    for one, found in _contents(disk):
-        labels["file systems", found.label].append(one.number)
+    for one, content, part in _contents(disk):
+        label = attempt(_label, content, part)
+        if isinstance(label, str):
+            labels["file systems", label].append(one.number)
     for (what, label), numbers in labels.items():
         if label and len(numbers) > 1:
             shown = ", ".join(map(str, numbers))
@@ -104,52 +117,37 @@ def guids_are_given_once(disk: Partitions) -> Iterator[Fault]:
 
 @rule(
     "DISK020",
-    "partitions hold all of their file systems",
+    "trees of dm-verity can be read",
     lenient=True,
-    spec="Linux, fs/ext4/super.c (ext4_check_geometry); UEFI 2.10, §5.3.3",
-    fix="make the partition as large as its file system, or the file system smaller",
+    spec="Linux, Documentation/admin-guide/device-mapper/verity.rst",
+    fix=REMAKE,
 )
-def partitions_hold_their_file_systems(disk: Partitions) -> Iterator[Fault]:
-    """Linux mounts no ext4 that is larger than its partition, and reads no further than that of others."""
-    for one, found in _contents(disk):
-        size = (one.last_lba - one.first_lba + 1) * disk.sector_size
-        if found.size > size and found.content is not Content.FAT:  # of which DISK015 says it
+def trees_can_be_read(disk: Partitions) -> Iterator[Fault]:
+    """Linux verifies nothing by a superblock that contradicts itself, nor by a part of a tree."""
+    for one, content, part in _contents(disk):
+        verity = attempt(read_verity, part) if content is Format.VERITY else None
+        if isinstance(verity, FormatError):
+            yield f"GPT partition {one.number}: {verity.message}", verity.hint
+        elif verity and verity.size > len(part):
             yield (
-                f"GPT partition {one.number} is too small for its content: it has {size} bytes, "
-                f"{found.content.value} of {found.size} is in it"
+                f"GPT partition {one.number} is too small for its tree of dm-verity: "
+                f"it has {len(part)} bytes, the tree {verity.size}"
             )
 
 
-@rule(
-    "DISK021",
-    "file systems in partitions can be read",
-    lenient=True,
-    spec="Linux, Documentation/filesystems and Documentation/admin-guide/device-mapper/verity.rst",
-    fix="make the file system again",
-)
-def superblocks_can_be_read(disk: Partitions) -> Iterator[Fault]:
-    """Linux mounts no file system whose superblock contradicts itself."""
-    for one in disk.used:
-        part = _part(disk, one)
-        found = attempt(read_superblock, part)
-        if isinstance(found, FormatError) and recognise(part) is not Format.FAT:  # whose rules say it
-            yield f"GPT partition {one.number}: {found.message}", found.hint
-
-
 def _trees(disk: Partitions) -> Iterator[tuple[gpt.Partition, Image, Verity, bytes]]:
-    """Yield the partitions with trees of dm-verity that can be read, and their root hashes."""
-    for one in disk.used:
-        tree = _part(disk, one)
-        if one.kind in discoverable.VERIFIED and bytes(tree[: len(MAGIC)]) == MAGIC:
+    """Yield the partitions with whole trees of dm-verity, and their root hashes."""
+    for one, content, tree in _contents(disk):
+        if one.kind in discoverable.VERIFIED and content is Format.VERITY:
             verity = attempt(read_verity, tree)
-            if isinstance(verity, Verity) and verity.levels:
+            if isinstance(verity, Verity) and verity.levels and verity.size <= len(tree):
                 root = attempt(root_hash, verity, tree)
                 if isinstance(root, bytes):
                     yield one, tree, verity, root
 
 
 @rule(
-    "DISK022",
+    "DISK021",
     "data and trees of dm-verity are found by their root hash",
     lenient=True,
     spec=f'{DISCOVERABLE}, "Defined Partition Type UUIDs" (root hash)',
@@ -174,7 +172,7 @@ def pairs_are_found(disk: Partitions) -> Iterator[Fault]:
 
 
 @rule(
-    "DISK023",
+    "DISK022",
     "trees of dm-verity fit their data",
     lenient=True,
     spec="Linux, Documentation/admin-guide/device-mapper/verity.rst",
