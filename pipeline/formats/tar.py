@@ -1,5 +1,7 @@
 """Reads tar archives whose members may have holes: ustar, GNU's and pax headers.
 
+What a tree in one is made of is `tar_tree`. They share no code with `tarfile`, which writes what they judge.
+
 Specification: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar 1.35 manual,
 "Basic Tar Format" and "Storing Sparse Files"
 """
@@ -21,7 +23,8 @@ MAX_EXTENDED = 1 << 20  # bytes of an extended header
 MAX_PIECES = 1 << 20  # of a sparse member
 
 REGULAR, SPARSE = (b"0", b"\0"), b"S"
-LONG_NAME, LONG_LINK, PAX, PAX_GLOBAL = b"L", b"K", b"x", b"g"
+LONG = {b"L": b"path", b"K": b"linkpath"}  # of GNU, by what pax calls it
+PAX, PAX_GLOBAL = b"x", b"g"
 SPARSE_AT, EXTENDED_AT, REAL_SIZE_AT = 386, 482, 483
 RECORD = re.compile(rb"(\d{1,7}) ([^=\n]+)=", re.DOTALL)
 
@@ -30,13 +33,33 @@ AGAIN = "make the tar again, and copy it whole"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member; `image` is its contents with holes filled, None for what has none, as directories."""
+    """A member; `image` is its contents with holes filled, None for what has none, as directories.
+
+    `fields` are what pax headers say of it, `target` is what a link leads to.
+    """
 
     name: str
-    kind: bytes
-    magic: bytes
+    target: str
     offset: int  # of its header
+    header: bytes
+    fields: Mapping[bytes, bytes]
     image: Image | None
+
+    @property
+    def kind(self) -> bytes:
+        """The type, a letter."""
+        return self.header[156:157]
+
+    @property
+    def magic(self) -> bytes:
+        """The magic, with the version behind it."""
+        return self.header[257:265]
+
+    def number(self, start: int, size: int, key: bytes = b"") -> int:
+        """Return a number of the header, or what a pax header says instead. Raises FormatError for none."""
+        if key in self.fields:
+            return _decimal(self.fields, key, self.offset)
+        return _number(self.header[start : start + size], self.offset)
 
 
 class _Pieces(Virtual):
@@ -77,37 +100,40 @@ def first_name(image: Image) -> str:
     return _text(bytes(image[:100])) if is_tar(image) else ""
 
 
-def read_tar(image: Image) -> Iterator[Member]:
-    """Yield the members. Raises FormatError where a header is damaged, or a member is not whole."""
-    offset, name, fields = 0, "", dict[bytes, bytes]()
-    for _ in range(MAX_MEMBERS):
+def read_tar(image: Image, most: int = MAX_MEMBERS) -> Iterator[Member]:
+    """Yield the members. Raises FormatError where a header is damaged, or a member is not whole.
+
+    At most so many headers are read.
+    """
+    offset, fields, usual = 0, dict[bytes, bytes](), dict[bytes, bytes]()
+    for _ in range(most):
         start = offset
-        head = bytes(cut(image, offset, BLOCK, "tar: header"))
+        head = bytes(image[offset : offset + BLOCK])
+        if len(head) < BLOCK:
+            raise FormatError(f"tar: no end, at {len(image)} bytes" if offset else "tar: no archive", AGAIN)
         if not any(head):
             return
         budget_of(image).spend(STEPS)
         _check(head, offset)
         kind, size = head[156:157], _number(head[124:136], offset)
         offset += BLOCK
-        if kind in (LONG_NAME, LONG_LINK, PAX, PAX_GLOBAL):
+        if kind in (*LONG, PAX, PAX_GLOBAL):
             extended = _extended(image, offset, size)
-            if kind == LONG_NAME:
-                name = _text(extended)
-            elif kind == PAX:
-                fields = _records(extended, start)
+            if kind in LONG:
+                fields[LONG[kind]] = extended.partition(b"\0")[0]
+            else:
+                (fields if kind == PAX else usual).update(_records(extended, start))
         else:
-            offset, member = _member(image, start, head, name, fields)
+            offset, member = _member(image, start, head, usual | fields)
             yield member
-            name, fields, size = "", {}, 0
+            fields, size = {}, 0
         offset += size + -size % BLOCK
     raise budget_of(image).lacking_or(
-        STEPS, f"tar: more than {MAX_MEMBERS} headers", "make a tar of the files that count alone"
+        STEPS, f"tar: more than {most} headers", "make a tar of the files that count alone"
     )
 
 
-def _member(
-    image: Image, start: int, head: bytes, name: str, fields: Mapping[bytes, bytes]
-) -> tuple[int, Member]:
+def _member(image: Image, start: int, head: bytes, fields: Mapping[bytes, bytes]) -> tuple[int, Member]:
     """Return where the next header is, and the member whose header, with all before it, was read."""
     kind, offset = head[156:157], start + BLOCK
     size = _decimal(fields, b"size", start) if b"size" in fields else _number(head[124:136], start)
@@ -123,11 +149,12 @@ def _member(
         pieces, data = _pax_sparse(fields, data, start)
         key = b"GNU.sparse.realsize" if b"GNU.sparse.realsize" in fields else b"GNU.sparse.size"
         real = _decimal(fields, key, start)
-    name = _text(fields.get(b"GNU.sparse.name", fields.get(b"path", b""))) or name or _ustar_name(head)
+    name = _text(fields.get(b"GNU.sparse.name", fields.get(b"path", b""))) or _ustar_name(head)
+    target = _text(fields.get(b"linkpath", head[157:257]))
     contents: Image | None = data if kind in (*REGULAR, SPARSE, b"7") else None
     if pieces is not None:
         contents = disk_of(_Pieces(data, _checked(pieces, real, len(data), start)), real, budget_of(image))
-    return end, Member(name, kind, head[257:265], start, contents)
+    return end, Member(name, target, start, head, fields, contents)
 
 
 def _checked(pieces: list[tuple[int, int]], real: int, size: int, start: int) -> list[tuple[int, int]]:

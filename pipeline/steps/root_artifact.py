@@ -17,7 +17,7 @@ import zstandard
 
 from pipeline.debian.deb import DAMAGED
 from pipeline.errors import FormatError
-from pipeline.formats import tar_reader
+from pipeline.formats import tar_tree
 from pipeline.formats.elf import HEADER_SIZE, MACHINES, MAGIC
 from pipeline.formats.fields import open_image
 from pipeline.steps.root_files import XATTR
@@ -51,7 +51,7 @@ def rewrite(source: Path, target: Path, work: Path, *, epoch: int, architecture:
     """
     try:
         plain = _plain(source, work)
-        tar_reader.read(open_image(plain))  # `tarfile` takes one that is cut off as a shorter one
+        tar_tree.read(open_image(plain))  # `tarfile` takes one that is cut off as a shorter one
         with tarfile.open(plain) as tar:
             members = _judged(tar, architecture)
             with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as out:

@@ -15,7 +15,7 @@ from pipeline.checks.initramfs import closure
 from pipeline.checks.kind import Kind, Member, Node
 from pipeline.checks.root import units
 from pipeline.errors import FormatError
-from pipeline.formats import elf, tar_reader
+from pipeline.formats import elf, tar_tree
 from pipeline.formats.budget import STEPS
 from pipeline.formats.cpio_reader import Entry
 from pipeline.formats.fields import Image, budget_of
@@ -50,7 +50,7 @@ class Root:
 
 def read_root(image: Image, *, setuid: tuple[str, ...] = ()) -> Root:
     """Read the tar. Raises FormatError when it is damaged, or a member would lie nowhere."""
-    archive = tar_reader.read(image)
+    archive = tar_tree.read(image)
     tree, lost = grow(archive.entries, budget_of(image))
     for entry, way in lost:
         what = f"/{way} is in the way" if way else "the directory for it is not there"

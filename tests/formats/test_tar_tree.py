@@ -4,10 +4,11 @@ import tarfile
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats import tar_reader
+from pipeline.formats import tar_tree
 from pipeline.formats.budget import Budget, Spent
 from pipeline.formats.fields import charged
 from tests.fixtures import patch
+from tests.fixtures.disk_images import sparse_tar
 from tests.fixtures.root import In, folder, hard, link, tar
 
 LONG = "a/" * 70 + "b"
@@ -24,7 +25,7 @@ MEMBERS = (
 
 @pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_members_are_read_as_they_were_written(kind: int) -> None:
-    archive = tar_reader.read(tar(MEMBERS, kind))
+    archive = tar_tree.read(tar(MEMBERS, kind))
     assert [entry.name for entry in archive.entries] == [
         "etc",
         "etc/x",
@@ -46,7 +47,7 @@ def test_members_are_read_as_they_were_written(kind: int) -> None:
 
 def test_a_name_in_two_parts() -> None:
     name = "d" * 90 + "/" + "f" * 90
-    assert [entry.name for entry in tar_reader.read(tar((In(name),), tarfile.USTAR_FORMAT)).entries] == [name]
+    assert [entry.name for entry in tar_tree.read(tar((In(name),), tarfile.USTAR_FORMAT)).entries] == [name]
 
 
 def summed(image: bytes) -> bytes:
@@ -63,40 +64,40 @@ PAX = tar((In("x", pax={"SCHILY.xattr.user.a": "1"}),))
     ("image", "message"),
     [
         (b"", "tar: no archive"),
-        (bytes(512), "tar: no header of a member at offset 0"),
-        (b"x" * 512, "tar: the checksum of the member at offset 0 is b'xxxxxxxx', no octal number"),
-        (patch(PLAIN, 0, b"y"), "tar: no header of a member at offset 0"),
-        (PLAIN[:514], "tar: the member at offset 0 is cut off: it has 4 bytes"),
+        (bytes(512), "tar: it is empty"),
+        (b"x" * 512, "tar: there is no header at offset 0x0"),
+        (patch(PLAIN, 0, b"y"), "tar: the header at offset 0x0 has the checksum 6131, its bytes give 6132"),
+        (PLAIN[:514], "tar: a member: 4 bytes at offset 0x200 do not lie inside the 514 bytes given"),
         (PLAIN[:1024], "tar: no end, at 1024 bytes"),
         (
             PLAIN[:1024] + b"x" * 512,
-            "tar: the checksum of the member at offset 1024 is b'xxxxxxxx', no octal number",
+            "tar: there is no header at offset 0x400",
         ),
-        (summed(patch(PLAIN, 156, b"Z")), "tar: the member at offset 0 is of the unknown type b'Z'"),
+        (summed(patch(PLAIN, 156, b"Z")), "tar: the member at offset 0x0 is of the unknown type b'Z'"),
         (
             summed(patch(PLAIN, 124, b"9")),
-            "tar: the size of the member at offset 0 is b'90000000004', no octal number",
+            "tar: the header at offset 0x0 has no number where one has to be",
         ),
         (
             summed(patch(PLAIN, 124, b"\xff" * 12)),
-            f"tar: the member at offset 0 is cut off: it has {(1 << 95) - 1} bytes",
+            f"tar: a member: {(1 << 95) - 1} bytes at offset 0x200 do not lie inside the 10240 bytes given",
         ),
         (tar((hard("a", "b"),)), "tar: 'a' is a hard link to 'b', which is not before it"),
-        (PAX.replace(b"25 SCHILY", b"24 SCHILY"), "tar: a pax record of the header at offset 0 is damaged"),
-        (PAX.replace(b"25 SCHILY", b"00 SCHILY"), "tar: a pax record of the header at offset 0 is damaged"),
+        (PAX.replace(b"25 SCHILY", b"24 SCHILY"), "tar: the pax header at offset 0x0 is damaged"),
+        (PAX.replace(b"25 SCHILY", b"00 SCHILY"), "tar: the pax header at offset 0x0 is damaged"),
         (
             tar((In("x", pax={"uid": "-1"}),)),
-            "tar: the uid of the member at offset 1024 is '-1', no number",
+            "tar: the pax header at offset 0x400 has no number where one has to be",
         ),
         (
             summed(patch(PAX, 124, b"00010000000")),
-            "tar: the header at offset 0 has 2097152 bytes of names, at most 1048576 are read",
+            "tar: an extended header of 2097152 bytes; 1048576 are read",
         ),
     ],
 )
 def test_what_is_no_tar(image: bytes, message: str) -> None:
     with pytest.raises(FormatError) as caught:
-        tar_reader.read(image)
+        tar_tree.read(image)
     assert caught.value.message == message
     assert caught.value.hint
 
@@ -104,4 +105,9 @@ def test_what_is_no_tar(image: bytes, message: str) -> None:
 def test_reading_is_paid_for() -> None:
     image = charged(tar(tuple(In(str(number)) for number in range(50))), Budget({"members": 20}, 10))
     with pytest.raises(Spent):
-        tar_reader.read(image)
+        tar_tree.read(image)
+
+
+def test_a_file_with_holes_is_whole() -> None:
+    (entry,) = tar_tree.read(sparse_tar("x", 4096, {1024: b"a" * 512})).entries
+    assert bytes(entry.data) == bytes(1024) + b"a" * 512 + bytes(2560)
