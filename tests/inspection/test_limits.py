@@ -141,6 +141,8 @@ SPENT: Mapping[str, list[str]] = {
     "directories of ext4 that are one": [STEPS],
     "directories of squashfs that are one": [STEPS],
     "files of EROFS that unpack to much": [UNPACKED],
+    "an exabyte of qcow2": [STEPS],
+    "VHDs in VHDs": [DEPTH],
 }
 """What ends looking at what multiplies; all else is looked at to its end."""
 
