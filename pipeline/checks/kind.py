@@ -178,6 +178,11 @@ def examine(member: Member, inspection: Inspection, path: tuple[str, ...] = ()) 
     kind = None
     try:
         kind = inspection.catalog.kinds.get(inspection.recognise(member))
+    except FormatError:  # a block of the disk that it lies on is damaged: the rules of that say so
+        return Node(member, None, None, left_out=True)
+    except Spent:
+        return Node(member, kind, None, left_out=True)
+    try:
         return _examined(member, kind, inspection, path) if kind else Node(member, None, None)
     except Spent:
         return Node(member, kind, None, left_out=True)

@@ -43,7 +43,7 @@ def facts_of(node: Node) -> facts.Facts | None:
     find = FINDERS.get(type(node.artifact)) if node.same_as is None else None
     try:
         return find(node.artifact) if find else None
-    except Spent:
+    except (Spent, FormatError):
         return None
 
 

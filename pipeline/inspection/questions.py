@@ -8,6 +8,7 @@ from pipeline.checks.inside import inside
 from pipeline.checks.kind import Node
 from pipeline.checks.medium import misses, starting
 from pipeline.checks.quoting import sentence, shown
+from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
 from pipeline.inspection import boots, copied, initramfs, linux, secure
@@ -163,6 +164,10 @@ def _said(ask: Ask, node: Node, unsure: bool) -> Said:
         said = None if node.left_out and node.artifact is None else ask(node)
     except Spent:
         said = None
+    except (
+        FormatError
+    ) as error:  # a block that it has to read is damaged, of a disk that lies in another format
+        return Said("unknown", because=error.message, hint=error.hint)
     if said is None:
         return Said("unknown", because=UNSEEN)
     if said.verdict == "no" and unsure and ask not in OF_ITSELF:

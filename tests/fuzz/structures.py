@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures import erofs, ext4, patch, squashfs
 from tests.fixtures.bzimage import bzimage
+from tests.fixtures.disk_images import CLUSTER, dynamic_vhd, qcow2, sparse_vmdk, whole_disk
 from tests.fixtures.elf import elf
 from tests.fixtures.fat import fat, layout
 from tests.fixtures.gpt import ENTRIES, SECTOR, with_gpt
@@ -99,6 +100,13 @@ def with_both_orders(image: bytes) -> bytes:
     return image
 
 
+def big_endian(number: int, size: int) -> bytes:
+    """Write a number as qcow2 and VHD do."""
+    return number.to_bytes(size, "big")
+
+
+DISK = whole_disk()[: 1 << 16]
+VHD = dynamic_vhd(DISK)
 ARCHIVE = newc(members().values())
 GPT = with_gpt(bytes(100 * SECTOR), 40, 50)
 FAT12, FAT32 = (
@@ -163,6 +171,20 @@ STRUCTURES: Mapping[str, Structure] = {
     "ISO 9660 directory": Structure(ISO, every(ROOT, ROOT + 600, 1)),
     "PE headers": Structure(uki(), every(0x3C, 0x40, 4) + every(0x40, SECTION_TABLE + 7 * 40, 4)),
     "bzImage": Structure(bzimage(), every(0x1F1, 0x268, 1) + every(0x200, 0x268, 4)),
+    "qcow2": Structure(
+        qcow2(DISK),
+        every(4, 112, 4) + every(3 * CLUSTER, 3 * CLUSTER + 8, 8) + every(4 * CLUSTER, 4 * CLUSTER + 128, 8),
+        text=big_endian,
+    ),
+    "VHD": Structure(
+        VHD,
+        every(len(VHD) - 512, len(VHD) - 424, 4) + every(512, 552, 4) + every(1536, 1552, 4),
+        text=big_endian,
+    ),
+    "VMDK": Structure(
+        sparse_vmdk(DISK),
+        every(4, 80, 4) + every(21 * 512, 21 * 512 + 8, 4) + every(22 * 512, 22 * 512 + 64, 4),
+    ),
     "ELF": Structure(
         elf(interpreter="/lib/ld.so", needed=("c.so",), symbols=True), every(16, 64, 2) + every(64, 240, 8)
     ),

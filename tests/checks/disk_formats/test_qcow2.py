@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.checks.catalog import take_apart
 from pipeline.formats.qcow2 import CORRUPT, DIRTY
+from pipeline.inspection.questions import interviewed
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.disk_images import CLUSTER, qcow2, whole_disk
@@ -154,3 +155,11 @@ def test_refcounts_of_any_width_are_read() -> None:
         assert found("qcow2", image) == [], order
         image = patch(image, 2 * CLUSTER, bytes(CLUSTER))
         assert {finding.code for finding in found("qcow2", image)} == {"QCOW004"}, order
+
+
+@pytest.mark.parametrize("number", [0, 8])
+def test_a_block_that_is_lost_is_told_and_ends_no_inspection(number: int) -> None:
+    """The one with the table, and one with the file system."""
+    node, _ = interviewed(take_apart(entry(number, 1 << 63 | 1 << 30), "x"))
+    assert "QCOW003" in {finding.code for finding in node.all_findings()}
+    assert node.children[0].left_out or number
