@@ -6,7 +6,7 @@ Heavy modules are imported where they are used: doing nothing has to take no tim
 from pipeline.build.record import build_record, made, rows
 from pipeline.build.session import Session
 from pipeline.cli import burn
-from pipeline.cli.realise import RECORD, taken_after_all
+from pipeline.cli.realise import RECORD, realise, taken_after_all
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source
@@ -48,24 +48,8 @@ def judge_iso(**options: object) -> None:
 def summarise(session: Session, **_options: object) -> None:
     """Write build.json, and print what there is now and what to do with it."""
     report = session.report
-    for image, steps in session.images.items():
-        folder = session.folder(image)
-        build_record(
-            steps,
-            session.builder,
-            folder / RECORD,
-            session.cached | session.fetched | session.left,
-            session.unpinned,
-            debug=session.debug,
-        )
-        report.print("")
-        report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
-        if session.project.recipes[image].iso is None:
-            continue
-        iso = session.shown(folder / f"{image}.iso")
-        report.print(f"\n{iso}", style="bold")
-        for line in burn.commands(iso):
-            report.print(f"  to a USB stick:  {line}")
+    for image in session.images:
+        _tell_image(session, image)
     report.print("")
     taken = taken_after_all(session)
     if session.remotes and (fetched := session.fetched | taken):
@@ -83,6 +67,42 @@ def summarise(session: Session, **_options: object) -> None:
         )
     if not (session.unpinned or session.debug):
         verify_outputs(session)
+
+
+def _tell_image(session: Session, image: str) -> None:
+    """Write the build.json of an image, and print what there is of it, and how its medium is written."""
+    report, steps, folder = session.report, session.images[image], session.folder(image)
+    build_record(
+        steps,
+        session.builder,
+        folder / RECORD,
+        session.cached | session.fetched | session.left,
+        session.unpinned,
+        debug=session.debug,
+    )
+    report.print("")
+    report.table(("artifact", "size:", "SHA-256", "seconds:"), rows(steps, session.builder))
+    if session.project.recipes[image].iso is None:
+        return
+    iso = session.shown(folder / f"{image}.iso")
+    report.print(f"\n{iso}", style="bold")
+    for line in burn.commands(iso):
+        report.print(f"  to a USB stick:  {line}")
+
+
+def image(session: Session, names: list[str]) -> None:
+    """Make all that the recipes of these names make, one step after the other, and print what there is then.
+
+    Raises PipelineError where no recipe is named, or one that is not there.
+    """
+    known = ", ".join(sorted(session.images))
+    if not names:
+        raise PipelineError("no recipe is named", f"name one of {known}; `./doit iso` makes all")
+    if unknown := [name for name in names if name not in session.images]:
+        raise PipelineError(f"{unknown[0]!r} is not a recipe", f"name one of {known}")
+    for name in dict.fromkeys(names):
+        realise(session, session.images[name])
+        _tell_image(session, name)
 
 
 def verify_outputs(session: Session) -> bool:

@@ -67,8 +67,10 @@ TALKING = {ISO, "boot"}
 OFFLINE, INPUTS = "--offline", "inputs"
 """Options that have a command build without network; `make_venv.py` knows them, too."""
 
-BUILDING = {ISO, "boot", "boot-test"}
+BUILDING = {ISO, "image", "boot", "boot-test"}
 """Commands that they go with, besides steps."""
+
+FOR_BUILDS = "works with `./doit iso`, `./doit image`, `./doit boot`, `./doit boot-test` and steps only"
 
 NAMING = ("burn", "cache", "diff", "new", "pin", "vendor")
 """Commands whose words name files, not tasks."""
@@ -256,14 +258,14 @@ def _misplaced(
         return f"{FROM_SOURCE} does not go with {without_network[0]}: outputs are taken from an archive, too"
     for option in without_network:
         if name != "run" or commands - BUILDING:
-            return f"{option} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
+            return f"{option} {FOR_BUILDS}"
     for option in unpinned:
         if name != "run" or PINNED & commands:
             return f"--{option} works with `./doit iso` only"
     if debug and (name != "run" or commands - TALKING):
         return f"{DEBUG} works with `./doit iso` and `./doit boot` only"
     if from_source and (name != "run" or commands - BUILDING):
-        return f"{FROM_SOURCE} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
+        return f"{FROM_SOURCE} {FOR_BUILDS}"
     return ""
 
 

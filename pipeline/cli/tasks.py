@@ -127,6 +127,12 @@ INPUTS = _option("inputs", "", "take what is not in the cache from this archive 
 """Options that `program` has taken, too."""
 
 COMMANDS = {
+    "image": Command(
+        "NAME: build what one recipe ends in: a UKI, an ISO, a root file system, disks",
+        "commands:image",
+        words="names",
+        needs=_tracked,
+    ),
     "test": Command(
         "all tests; --fast for those that need no container",
         "run_tests:run_tests",

@@ -19,7 +19,7 @@ from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
 from pipeline.project.recipe import Recipe
-from pipeline.steps import efi_image, initramfs, iso, packages, uki
+from pipeline.steps import efi_image, initramfs, iso, packages, uki, verified_uki
 
 OS_RELEASE = """\
 NAME="{product}"
@@ -70,12 +70,27 @@ def plan(
     theirs = (planned.get(carried) or plan(project, carried)) if carried else ()
     before = tuple(replace(step, published={}) for step in theirs)
     system_root = root_steps(project, name)
-    system = _system(project, name, before[-1].output(before[-1].outputs[0]) if before else None)
+    rooted, disks, root_hash = tuple[Step, ...](), tuple[Step, ...](), None
+    if project.recipes[name].is_system:
+        from pipeline.plan import systems  # few recipes need it
+
+        rooted = systems.root_file_systems(project, name, system_root)
+        root_hash = systems.roothash(rooted)
+    system = _system(project, name, _uki(before, carried) if carried else None, root_hash)
     compared = policy_steps(project, name, before, system)
-    medium = _medium(project, name, system[-1].output(system[-1].outputs[0]))
-    steps = distinct((*before, *system_root, *system, *compared, *medium))
+    program = _uki(system, name)
+    medium = _medium(project, name, program)
+    if project.recipes[name].is_system:
+        disks = systems.disk_steps(project, name, rooted, program)
+    steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *disks))
     _check_published(name, steps)
     return steps
+
+
+def _uki(steps: tuple[Step, ...], name: str) -> Output:
+    """Return the UKI of the recipe `name`, which one of its steps makes."""
+    step = next(step for step in steps if step.name == f"uki:{name}")
+    return step.output(step.outputs[0])
 
 
 def _check_published(name: str, steps: tuple[Step, ...]) -> None:
@@ -93,7 +108,9 @@ def _check_published(name: str, steps: tuple[Step, ...]) -> None:
         raise ConfigError(mistakes, "give the program, or the UKI, another name")
 
 
-def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
+def _system(
+    project: Project, name: str, carried: Output | None, root_hash: Output | None
+) -> tuple[Step, ...]:
     """Return the steps that end in a UKI: kernel, programs, initramfs."""
     recipe, pins = project.recipes[name], project.manifest
     product, epoch, image = pins.product, pins.source_date_epoch, recipe.image
@@ -145,9 +162,10 @@ def _system(project: Project, name: str, carried: Output | None) -> tuple[Step, 
             "vmlinuz": kernel[-1].output("vmlinuz"),
             "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
             "splash.bmp": Source(folder / image.splash),
+            **({verified_uki.ROOTHASH: root_hash} if root_hash else {}),
         },
         params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
-        run=uki.build,
+        run=verified_uki.build if root_hash else uki.build,
         **made(image.uki, _gate("uki", recipe)),
     )
     before = (step for steps in programs.values() for step in steps)

@@ -23,6 +23,8 @@ from pipeline.config import (
     VolumeId,
 )
 
+DiskFormat = Literal["raw.zst", "qcow2", "vhd", "vmdk", "ova", "gce"]
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -83,7 +85,8 @@ class Program:
 class Image:
     """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder.
 
-    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier. `packages`
+    `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier, `{roothash}`
+    for the root hash of the file system that has `verity`. `packages`
     names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
     their libraries, too. `product` is what the image's programs know of themselves, by its path from the
     recipe's folder. Without `busybox` a program called `init` is what Linux starts.
@@ -137,6 +140,46 @@ class Root:
             raise ValueError("rootfs, enable and mask go with packages: an artifact is finished")
         if both := sorted(set(self.enable) & set(self.mask)):
             raise ValueError(f"{both[0]!r} is in enable and in mask")
+        return self
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """A file system, which lies in a file called by its key and kind: `root.erofs`.
+
+    `tree` is what is in it: the recipe's `root`, its `uki` as EFI/BOOT/BOOTX64.EFI, or nothing: `empty`.
+    Without a `size` it is the least that holds it, with `room` left free; the rest is as `Wanted` has it
+    (`pipeline/steps/filesystem.py`). With `verity` comes its hash tree, `root.verity`, whose root hash
+    `{roothash}` in `image.cmdline` stands for.
+    """
+
+    kind: Literal["ext4", "erofs", "squashfs", "fat"]
+    tree: Literal["root", "uki", "empty"]
+    label: str = ""
+    size: Size | None = None
+    room: Size | None = None
+    grows: bool = False
+    compression: str = ""
+    cluster: int = 0
+    verity: bool = False
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk with a GPT: the files of `definitions`, a folder beside the recipe, are systemd-repart's.
+
+    Their CopyBlocks= name file systems of the recipe, by their files: `/root.erofs`, `/root.verity`. Without
+    a `size` it is the least that holds them. Besides the raw disk there are `formats` of it.
+    """
+
+    definitions: RelativePath = "repart.d"
+    size: Size | None = None
+    formats: tuple[DiskFormat, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Disk":
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError("a format is there twice in formats")
         return self
 
 
@@ -235,9 +278,17 @@ class Recipe:
     programs: dict[Name, Program]
     image: Image
     root: Root | None = None
+    filesystems: dict[Name, FileSystem] = field(default_factory=dict)
+    disk: Disk | None = None
     iso: Iso | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it makes file systems or a disk, or wants what only these have."""
+        wants_hash = any("{roothash}" in word for word in self.image.cmdline)
+        return bool(self.filesystems) or self.disk is not None or wants_hash
 
     @model_validator(mode="after")
     def _has_an_init(self) -> "Recipe":

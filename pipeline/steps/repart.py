@@ -56,7 +56,7 @@ class Definition:
 
     def size(self, setting: str) -> int:
         """Return a size in bytes, 0 if it is not given."""
-        return _bytes(self.settings.get(setting, "")) or 0
+        return bytes_of(self.settings.get(setting, "")) or 0
 
 
 def read_definitions(files: Mapping[str, str], inputs: Mapping[str, int]) -> list[Definition]:
@@ -104,10 +104,10 @@ def _read(name: str, text: str, inputs: Mapping[str, int], mistakes: list[str]) 
     content = settings.get("CopyBlocks", "").removeprefix("/")
     if "Type" not in settings:
         mistakes.append(f"{place}: Type= is missing: a partition has a type")
-    if not content and not _bytes(settings.get("SizeMinBytes", "")):
+    if not content and not bytes_of(settings.get("SizeMinBytes", "")):
         mistakes.append(f"{place}: neither CopyBlocks= nor SizeMinBytes=: an empty partition needs a size")
-    most, least = _bytes(settings.get("SizeMaxBytes", "")), inputs.get(content, 0)
-    least = max(least, _bytes(settings.get("SizeMinBytes", "")) or 0)
+    most, least = bytes_of(settings.get("SizeMaxBytes", "")), inputs.get(content, 0)
+    least = max(least, bytes_of(settings.get("SizeMinBytes", "")) or 0)
     if most is not None and most < least:
         mistakes.append(
             f"{place}: the partition is too small: SizeMaxBytes= is {most} bytes, "
@@ -140,7 +140,7 @@ def _why_not(
     if "%" in value or value.endswith("\\"):
         what = "a specifier (%), which the machine that builds fills in" if "%" in value else "a second line"
         return f"{key}= has {what}: write it out, in one line"
-    if key in SIZES and _bytes(value) is None:
+    if key in SIZES and bytes_of(value) is None:
         return f"{key}={value} is no size: a number of bytes, with K, M, G or T for powers of 1024"
     if key == "Label" and len(value.encode("utf-16-le")) // 2 > MAX_LABEL:
         return f"Label= has more than the {MAX_LABEL} letters that a GPT has for it"
@@ -152,7 +152,7 @@ def _why_not(
     return ""
 
 
-def _bytes(text: str) -> int | None:
+def bytes_of(text: str) -> int | None:
     """Return a size in bytes as systemd reads it (to the base of 1024), None for anything else."""
     match = SIZE.fullmatch(text)
     return int(match[1]) * UNITS[match[2]] if match else None

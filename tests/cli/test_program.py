@@ -70,6 +70,31 @@ ALL = ["one/one.efi", "one/one.iso", "one/vmlinuz", "two/two.efi", "two/vmlinuz"
 NAMES = ["kernel:base", "uki:one", "iso:one", "uki:two"]
 
 
+FOR_BUILDS = "works with `./doit iso`, `./doit image`, `./doit boot`, `./doit boot-test` and steps only"
+
+
+def test_one_image_is_built_alone(root: Path, doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("pipeline.cli.commands._tell_image", lambda _, image: told.append(image))
+    status, said, _ = doit("image", "two", "--offline")
+    assert (status, list(steps(said)), told) == (0, ["kernel:base", "uki:two"], ["two"])
+    assert there(root) == ["one/vmlinuz", "two/two.efi", "two/vmlinuz"]
+    status, said, _ = doit("image", "two", "one", "two")
+    assert (status, list(steps(said)), told[1:]) == (0, ["iso:one", "uki:one"][::-1], ["two", "one"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no recipe is named\n  hint: name one of one, two; `./doit iso` makes all\n"),
+        (["two", "kernel"], "'kernel' is not a recipe\n  hint: name one of one, two\n"),
+    ],
+)
+def test_an_image_that_is_not_there(root: Path, doit: Doit, words: list[str], said: str) -> None:
+    assert doit("image", *words) == (1, "", f"error: {said}")
+    assert there(root) == []
+
+
 def test_no_package_is_searched_for_plugins(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
     def search(**_: str) -> None:
         raise AssertionError
@@ -215,7 +240,7 @@ def test_a_file_that_is_missing_is_told_by_the_step(root: Path, doit: Doit) -> N
     ],
 )
 def test_without_network_one_builds(root: Path, doit: Doit, arguments: list[str], option: str) -> None:
-    said = f"error: {option} works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only\n"
+    said = f"error: {option} {FOR_BUILDS}\n"
     assert doit(*arguments) == (3, "", f"{said}  hint: leave it out\n")
     assert doit("--inputs", "y.tar")[0::2] == (
         1,
@@ -257,7 +282,7 @@ def test_options_of_a_command_may_stand_behind_its_words(words: list[str], first
 
 @pytest.mark.parametrize("command", ["list", "gc", "lock"])
 def test_from_source_is_for_builds(doit: Doit, command: str) -> None:
-    said = "--from-source works with `./doit iso`, `./doit boot`, `./doit boot-test` and steps only"
+    said = f"--from-source {FOR_BUILDS}"
     assert doit(command, "--from-source") == (3, "", f"error: {said}\n  hint: leave it out\n")
     said = "--from-source does not go with --offline: outputs are taken from an archive, too"
     assert doit("--from-source", "--offline") == (3, "", f"error: {said}\n  hint: leave it out\n")

@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 DOIT = (sys.executable, "-I", "-X", "utf8", "dodo.py")
 NAMES = [
     "iso",
+    "image",
     "test",
     "boot-test",
     "boot",

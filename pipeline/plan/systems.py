@@ -1,0 +1,152 @@
+"""Whole systems: a recipe's file systems, the hashes that verify one, and disks in all formats."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from pipeline.checks.gate import Gate
+from pipeline.plan.step import Input, Output, Source, Step, made
+from pipeline.project import systems
+from pipeline.project.checkout import Project
+from pipeline.project.recipe import DiskFormat, FileSystem
+from pipeline.steps import disk, disk_formats, filesystem, filesystem_of_files, verity
+from pipeline.steps.repart import bytes_of
+
+KINDS = {"ext4": "ext", "erofs": "erofs", "squashfs": "squashfs", "fat": "fat"}
+"""What `checks` call the kinds of file systems."""
+
+FORMATS: Mapping[DiskFormat, tuple[str, str]] = {
+    "raw.zst": ("raw.zst", "packed"),
+    "qcow2": ("qcow2", "qcow2"),
+    "vhd": ("vhd", "vhd"),
+    "vmdk": ("vmdk", "vmdk"),
+    "ova": ("ova", "ova"),
+    "gce": ("tar.gz", "packed"),
+}
+"""What files of each format end in, and what `checks` call its kind."""
+
+BOOT_FILE = f"{filesystem_of_files.FILES}/EFI/BOOT/BOOTX64.EFI"
+"""Where firmware looks for a program on a disk (UEFI 2.10, §3.5.1.1)."""
+
+MEMORY, CPUS = 2048, 2
+"""Of the machine that an OVA describes: MiB, and how many; whoever imports it chooses others."""
+
+
+def root_file_systems(project: Project, name: str, roots: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps that make file systems of the root that `roots` end in, and hash the verified one."""
+    steps: list[Step] = []
+    for called, wanted in project.recipes[name].filesystems.items():
+        if wanted.tree != "root":
+            continue
+        step = _file_system(project, name, called, {filesystem.TREE: roots[-1].output(filesystem.TREE)})
+        steps.append(step)
+        if wanted.verity:
+            steps.append(_verity(project, name, called, step.output(step.outputs[0])))
+    return tuple(steps)
+
+
+def roothash(steps: tuple[Step, ...]) -> Output | None:
+    """Return the root hash that one of these steps makes, None if none does."""
+    return next((step.output(step.outputs[1]) for step in steps if step.run is verity.build), None)
+
+
+def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Output) -> tuple[Step, ...]:
+    """Return the steps that make the other file systems of a recipe, its disk, and the formats of that.
+
+    `rooted` are the steps of those that are there already.
+    """
+    recipe = project.recipes[name]
+    others = tuple(
+        _file_system(project, name, called, {BOOT_FILE: uki} if wanted.tree == "uki" else {})
+        for called, wanted in recipe.filesystems.items()
+        if wanted.tree != "root"
+    )
+    if recipe.disk is None:
+        return others
+    placed = {output: step.output(output) for step in (*rooted, *others) for output in step.outputs}
+    verified = systems.verified(recipe)
+    step = Step(
+        name=f"disk:{name}",
+        summary="Make a disk of finished file systems.",
+        container=project.lock_of("disk"),
+        inputs={
+            **placed,
+            disk.DEFINITIONS: Source(project.root / "recipes" / name / recipe.disk.definitions),
+        },
+        params={
+            "output": f"{name}.raw",
+            "size": bytes_of(recipe.disk.size or "") or 0,
+            "verity": (systems.file_of(verified, recipe.filesystems[verified]),) if verified else (),
+            "seed": systems.seed(project.manifest.product.name, name),
+            "architecture": "x86-64",
+            "epoch": project.manifest.source_date_epoch,
+        },
+        run=disk.build,
+        **made(f"{name}.raw", _gate(project, name, "disk")),
+    )
+    whole = step.output(step.outputs[0])
+    return (*others, step, *(_format(project, name, wanted, whole) for wanted in recipe.disk.formats))
+
+
+def _gate(project: Project, name: str, kind: str) -> Gate:
+    return Gate(kind, policies=project.recipes[name].policy.checks)
+
+
+def _file_system(project: Project, name: str, called: str, inputs: Mapping[str, Input]) -> Step:
+    """Return the step that makes a file system of a tree, of single files, or of nothing."""
+    made_as: FileSystem = project.recipes[name].filesystems[called]
+    seed = systems.seed(project.manifest.product.name, name, called)
+    output = systems.file_of(called, made_as)
+    return Step(
+        name=f"filesystem:{name}:{called}",
+        summary="Make a file system.",
+        container=project.lock_of("disk"),
+        inputs=inputs,
+        params={
+            "output": output,
+            **asdict(systems.wanted(made_as, seed)),
+            "epoch": project.manifest.source_date_epoch,
+        },
+        run=filesystem.build if filesystem.TREE in inputs else filesystem_of_files.build,
+        **made(output, _gate(project, name, KINDS[made_as.kind])),
+    )
+
+
+def _verity(project: Project, name: str, called: str, data: Output) -> Step:
+    """Return the step that makes the tree of hashes of a file system; it judges the tree itself."""
+    names = verity.names(data.name)
+    return Step(
+        name=f"verity:{name}:{called}",
+        summary="Hash a file system, so that it is verified as it is read.",
+        container=project.lock_of("disk"),
+        inputs={data.name: data},
+        outputs=names,
+        params={"data": data.name, "epoch": project.manifest.source_date_epoch},
+        run=verity.build,
+        published=dict.fromkeys(names, 0o644),
+    )
+
+
+def _format(project: Project, name: str, wanted: DiskFormat, whole: Output) -> Step:
+    """Return the step that makes another format of a disk."""
+    ending, kind = FORMATS[wanted]
+    product, output = project.manifest.product, f"{name}.{ending}"
+    machine = {
+        "name": name,
+        "product": product.name,
+        "version": product.version,
+        "memory": MEMORY,
+        "cpus": CPUS,
+    }
+    return Step(
+        name=f"disk:{name}:{wanted}",
+        summary="Make another format of a disk.",
+        container=project.lock_of("disk"),
+        inputs={disk_formats.DISK: whole},
+        params={
+            "outputs": {wanted: output},
+            "epoch": project.manifest.source_date_epoch,
+            **({"machine": machine} if wanted == "ova" else {}),
+        },
+        run=disk_formats.build,
+        **made(output, _gate(project, name, kind)),
+    )
