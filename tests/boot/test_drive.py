@@ -58,7 +58,7 @@ def test_from_power_on_to_the_reboot(make_scenario: MakeScenario) -> None:
     ],
 )
 def test_stuck(make_scenario: MakeScenario, machine_does: dict[str, object], stage: Stage) -> None:
-    outcome = result(make_scenario(timeout=1.0, **machine_does))
+    outcome = result(make_scenario(timeout=3.0, **machine_does))
     assert max(outcome.times) is stage
     assert outcome.cause == symptoms.STUCK[stage]
     assert outcome.failure.startswith(f"cd: reached {str(stage)!r} after ")
