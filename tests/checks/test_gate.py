@@ -55,6 +55,14 @@ def test_what_was_judged_is_not_judged_again_in_what_it_lies_in(
     assert (taken_apart.count("initramfs"), taken_apart.count("uki"), taken_apart.count("fat")) == (1, 1, 1)
 
 
+def test_other_bytes_of_the_same_size_are_judged(tmp_path: Path, taken_apart: list[str]) -> None:
+    judged(tmp_path, "initramfs", Gate("initramfs"))
+    path = tmp_path / "other.efi"
+    path.write_bytes(uki({".initrd": changed()[:-8] + bytes(8)}))
+    assert any(".initrd" in finding.message for finding in Gate("uki")(path))
+    assert taken_apart.count("initramfs") == 2
+
+
 def test_another_gate_judges_for_itself(tmp_path: Path, taken_apart: list[str]) -> None:
     judged(tmp_path, "initramfs", Gate("initramfs"))
     for other in (Gate("uki", policies=()), Gate("uki", programs=("/bin/other",))):
