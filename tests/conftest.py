@@ -31,6 +31,8 @@ ROOT = TESTS.parent
 
 Compare = Callable[[str, str], None]
 
+os.environ.pop("FORCE_COLOR", None)  # a CI may set it; what has colours here is tried on a terminal
+
 
 def lacking(what: str) -> NoReturn:
     """Skip the test on a laptop; fail it where CI is set."""
