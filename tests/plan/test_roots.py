@@ -90,27 +90,16 @@ def test_a_root_of_another_maker(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "mistake"),
     [
-        ("", "needs one of packages and artifact"),
-        ('packages = "bare"\nartifact = "a-program"\n', "needs one of packages and artifact"),
+        ("", "root: needs one of packages and artifact"),
+        ('packages = "bare"\nartifact = "a-program"\n', "root: needs one of packages and artifact"),
         (
             'artifact = "a-program"\nmask = ["a.service"]\n',
-            "rootfs, enable and mask go with packages: an artifact is finished",
+            "root: rootfs, enable and mask go with packages: an artifact is finished",
         ),
         (
             'packages = "bare"\nmask = ["a.service"]\nenable = ["a.service"]\n',
-            "'a.service' is in enable and in mask",
+            "root: 'a.service' is in enable and in mask",
         ),
-    ],
-)
-def test_a_table_that_says_two_things(tmp_path: Path, table: str, mistake: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(with_root(tmp_path, f"\n[root]\n{table}"))
-    assert caught.value.mistakes == [f"recipes/toy/recipe.toml: root: {mistake}"]
-
-
-@pytest.mark.parametrize(
-    ("table", "mistake"),
-    [
         ('packages = "x"\n', "root.packages: there is no roots/x.toml"),
         ('packages = "bare"\nrootfs = "x"\n', "root.rootfs: there is no recipes/toy/x"),
         (
@@ -127,7 +116,7 @@ def test_a_table_that_says_two_things(tmp_path: Path, table: str, mistake: str) 
         ),
     ],
 )
-def test_what_a_root_names_has_to_be_there(tmp_path: Path, table: str, mistake: str) -> None:
+def test_what_is_wrong_with_the_table_of_a_root(tmp_path: Path, table: str, mistake: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(with_root(tmp_path, f"\n[root]\n{table}"))
     assert caught.value.mistakes == [f"recipes/toy/recipe.toml: {mistake}"]
