@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,9 @@ from pipeline.vm.machine import Firmware, Way
 from pipeline.vm.session import NotSeenError, Session
 from pipeline.vm.stages import Stage
 from pipeline.vm.watch import Watch
+
+SLOWER = 5
+"""How many times as long as a medium a system may take, which starts more than one program."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class Scenario:
     work: Path
     note: Callable[[str], None]
 
+    def greeting_of(self, way: Way) -> Greeting:
+        """Return how what a way starts greets: a medium shows its welcome, too, and can be left."""
+        if way.of == machine.DISK:
+            return replace(self.greeting, leave="")
+        shown = dict.fromkeys((*self.greeting.welcome.split(), *self.greeting.words))
+        return replace(self.greeting, words=tuple(shown))
+
 
 async def boot(scenario: Scenario, way: Way, accel: str) -> Outcome:
     """Boot the medium once, leave logs and screenshots in the way's folder, and say how it went."""
@@ -41,12 +51,12 @@ async def boot(scenario: Scenario, way: Way, accel: str) -> Outcome:
     def tell(stage: Stage, seconds: float) -> None:
         scenario.note(f"{way.name}: {stage} {seconds:.1f} s")
 
-    watch = Watch(tell, scenario.greeting.welcome)
+    watch, is_system = Watch(tell, scenario.greeting.welcome), way.of == machine.DISK
     booting = machine.booting(way, scenario.media[way.of], scenario.firmware, scenario.work, accel)
     failure, cause = "", None
     try:
         async with Session(booting, folder, watch).running() as vm:
-            await drive(vm, scenario.greeting, scenario.timeout)
+            await drive(vm, scenario.greeting_of(way), scenario.timeout * (SLOWER if is_system else 1))
     except NotSeenError as error:
         failure, cause = str(error), error.cause or symptoms.OFF
     outcome = Outcome(way.name, accel, watch.times, watch.timeline, failure, cause)
@@ -72,12 +82,13 @@ async def boot_all(scenario: Scenario, ways: Sequence[Way], accelerators: Sequen
 
 
 def run(ctx: Context) -> None:
-    """Boot the ISO in `inputs.iso`, or its UKI `inputs.uki`, each of `params.ways`.
+    """Boot the ISO in `inputs.iso`, its UKI `inputs.uki` or a system's `inputs.disk`, each of `params.ways`.
 
     Raises PipelineError when any of them fails.
 
-    Parameters: `ways` (names of machine.WAYS), `accel` (auto, kvm or tcg), `timeout` (seconds for each
-    way), `welcome`, `words` and `leave` (see Greeting), `folder` (what the user calls the output folder).
+    Parameters: `ways` (names of machine.way), `accel` (auto, kvm or tcg), `timeout` (seconds for each
+    way of a medium), `welcome`, `words` (those besides the welcome) and `leave` (see Greeting), `folder`
+    (what the user calls the output folder).
     Writes `<way>/` with serial.log, screenshots, timeline.json and result.json.
     """
     params = ctx.params

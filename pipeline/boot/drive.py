@@ -42,7 +42,7 @@ async def drive(vm: Session, greeting: Greeting, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout):
             await _reach(vm, Stage.SERIAL if greeting.welcome else Stage.KERNEL)
-            if greeting.welcome:
+            if greeting.words:
                 await _greeting_on_screen(vm, greeting.words, lacking)
             if greeting.leave:
                 await _leave(vm, greeting.leave)

@@ -60,17 +60,19 @@ async def _do(vm: Session, row: Row, name: str, since: int) -> int:
 
 
 def story(play: Mapping[str, Any]) -> Story:
-    """Return the story of a recipe's play; `disk` is in bytes here, 0 for none."""
+    """Return the story of a recipe's play; `disk` is in bytes here, 0 for none, or as large as it is."""
 
     async def told(lab: Lab) -> None:
-        way = machine.way(play["way"])
-        medium = lab.medium(way.bus)
-        target: list[Disk] = [lab.disk(size=play["disk"])] if play["disk"] else []
+        way, size = machine.way(play["way"]), play["disk"]
+        if way.of == machine.DISK:
+            target, media = [lab.system(way.bus, size=size)], list[Disk]()
+        else:
+            target, media = [lab.disk(size=size)] if size else [], [lab.medium(way.bus)]
 
         def board(booting: Machine) -> Machine:
             return replace(booting, keyboard=way.keyboard, screen=way.screen)
 
-        async with lab.start(board(lab.machine(*target, medium))) as vm:
+        async with lab.start(board(lab.machine(*target, *media))) as vm:
             await act(vm, play["rows"])
         if play["then"]:
             async with lab.start(board(lab.machine(*target, fresh=False)), "boot") as vm:

@@ -31,11 +31,15 @@ SERIAL = "TEST0001ABCD"
 OTHER = "OTHER0002WXYZ"
 """The serial number of every disk but the target."""
 
+DRIVERS = {"disk": "raw", "qcow2": "qcow2", "vhd": "vpc", "vmdk": "vmdk"}
+"""What QEMU calls the formats of disks that it can start a machine from, by the names of inputs."""
+
 
 @dataclass(frozen=True)
 class Lab:
     """Where a story happens: the ISO and what it was made of, folders of its own, and how machines run.
 
+    Of a whole system `inputs` has the raw `disk`, its `uki`, and each other format of the disk by its name;
     `port`, of the loopback, is what leads to the service; `seed` makes what is left to chance repeatable;
     `times` are seconds that were measured, by what they are.
     """
@@ -65,6 +69,24 @@ class Lab:
         """Return the ISO, as a disc or as a stick."""
         serial = "MEDIUM" if bus == "usb" else ""
         return Disk("medium", self.inputs["iso"], bus, serial=serial, read_only=True, turn=0)
+
+    def system(self, bus: str = "virtio-blk", *, of: str = "disk", size: int = 0) -> Disk:
+        """Return a system's disk to write to, a copy that takes no more room than what is in it.
+
+        `of` names the input that it is of, `size` are the bytes that it is grown to. What QEMU writes to
+        another format than the raw one goes to a qcow2 on top of it. Raises PipelineError for an input that
+        is no disk that QEMU can start, and for a size that is less than that of a raw one.
+        """
+        driver = DRIVERS.get(of.rpartition("-")[2])
+        if driver is None or of not in self.inputs:
+            there = ", ".join(name for name in self.inputs if name.rpartition("-")[2] in DRIVERS)
+            raise PipelineError(f"{of!r} is no disk that can be started", f"there are: {there or 'none'}")
+        image, kind = self.work / f"{of}.img", "raw"
+        if driver == "raw":
+            disks.grow(disks.copy(self.inputs[of], image), size)
+        else:
+            image, kind = disks.overlay(self.inputs[of], driver, image, size), "qcow2"
+        return Disk("system", image, bus, serial=SERIAL, kind=kind)
 
     def machine(self, *parts: Disk, fresh: bool = True, network: bool = False) -> Machine:
         """Return a machine; a `fresh` one has the firmware's variables as they leave the factory."""

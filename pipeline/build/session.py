@@ -42,6 +42,7 @@ class Session:
     are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
     `built` are those that it made, `fetched` came from a cache elsewhere, and what is `left` there is known
     and not needed yet; `from_source`, nothing comes from elsewhere.
+    `image` is the one recipe that is asked for, "" for all.
     `inputs` is an archive of `./doit vendor`, which is asked first; `offline` forbids all else.
     """
 
@@ -55,9 +56,10 @@ class Session:
         from_source: bool = False,
         inputs: Path | None = None,
         offline: bool = False,
+        image: str = "",
     ) -> None:
         self.root, self.report = root, report
-        self.unpinned, self.debug = unpinned or {}, debug
+        self.unpinned, self.debug, self.image = unpinned or {}, debug, image
         self.inputs = _archive(inputs) if inputs else None
         self.store = Store(default_root(), lambda: self.remotes, from_source=from_source, offline=offline)
         self.guard = threading.Lock()

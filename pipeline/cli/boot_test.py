@@ -10,21 +10,19 @@ from pipeline.boot import boot_test as boots
 from pipeline.boot import probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
-from pipeline.cli import kvm
+from pipeline.cli import boot_inputs, kvm, realise
 from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
-from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
-from pipeline.plan.step import Input, Output, Step
+from pipeline.plan.step import Input, Step
 from pipeline.project import acceptance
 from pipeline.project.recipe import Acceptance
 from pipeline.report import Line
 from pipeline.sandbox.run import StepError
-from pipeline.steps.check_answers import PROGRAM
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained, write_atomically
 from pipeline.vm import machine
 
-TIMEOUT = 120  # seconds for each way, on a slow and busy machine without KVM
+TIMEOUT = 120  # seconds for each way of a medium, on a slow and busy machine without KVM
 KVM = str(machine.KVM)
 CONTAINER = "boot"
 INSTALLS = "install"
@@ -32,28 +30,10 @@ TESTED = "tested.json"
 """In the folder of a boot test: the SHA-256 of what it was given, by what ways and stories call it."""
 
 MOST_SEEDS = 1 << 32
+MEDIA = ("iso", "uki", machine.DISK)
+"""What ways of booting are of."""
+
 OK = "ok"
-
-
-def media(steps: tuple[Step, ...]) -> dict[str, Output]:
-    """Return what a machine can be started from, by what a way of booting calls it."""
-    iso, efi_image = steps[-1], steps[-2]
-    uki = efi_image.inputs["BOOTX64.EFI"]
-    return {"iso": iso.output(iso.outputs[0])} | ({"uki": uki} if isinstance(uki, Output) else {})
-
-
-def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:
-    """Return what the ISO's tests need besides: the program that installs, what it installs, and of what."""
-    program = f"{PROGRAMS}/{PROGRAM}"
-    # That of the appliance has a root file system, too, and other programs.
-    inputs = next((step.inputs for step in steps if program in step.inputs), {})
-    parts = {"installer": program, "payload": CARRIED, "product": PRODUCT}
-    return {name: inputs[source] for name, source in parts.items() if source in inputs}
-
-
-def _inputs(steps: tuple[Step, ...]) -> dict[str, Input]:
-    """Return all that a boot test of an image is given."""
-    return media(steps) | _parts(steps)
 
 
 def container(session: Session) -> Lock:
@@ -65,33 +45,47 @@ def container(session: Session) -> Lock:
 
 
 def _step(
-    session: Session, image: str, name: str, run: Callable[[Context], None], params: Mapping[str, object]
+    session: Session,
+    name: str,
+    run: Callable[[Context], None],
+    inputs: Mapping[str, Input],
+    params: Mapping[str, object],
 ) -> Step:
     return Step(
         name=name,
-        summary="Boot the ISO in a virtual machine.",
+        summary="Boot an image in a virtual machine.",
         container=container(session),
-        inputs=_inputs(session.images[image]),
+        inputs=inputs,
         outputs=(),
         params=params,
         run=run,
     )
 
 
-def boot_test(session: Session, only: str, accel: str, seed: int) -> None:
+def boot_test(session: Session, only: str, image: str, everything: bool, accel: str, seed: int) -> None:
     """Boot each image in virtual machines, and install from it: all ways and stories, or some.
 
-    `seed` repeats what an earlier test left to chance; 0 leaves it to chance. Raises as `test` does.
+    With an `image` that one alone, which is made first. Stories that are long are told where they are named,
+    or with `everything`. `seed` repeats what an earlier test left to chance; 0 leaves it to chance. Raises as
+    `test` does.
     """
     summary = "boot it in virtual machines, and install from it"
-    for image in session.media:
+    if image:
+        realise.realise(session, session.images[image])
+    for name in _tested(session, image, names(only)):
         try:
-            with session.report.step(f"boot-test:{image}", summary) as line:
-                test(session, image, names(only), accel, seed, line)
+            with session.report.step(f"boot-test:{name}", summary) as line:
+                test(session, name, names(only), accel, seed, line, everything=everything)
         except StepError:
-            tell(session, session.folder(image))
+            tell(session, session.folder(name))
             raise
-        tell(session, session.folder(image))
+        tell(session, session.folder(name))
+
+
+def _tested(session: Session, image: str, only: Sequence[str]) -> list[str]:
+    """Return the images that are tested: `image`, or all that have something to prove, of what is named."""
+    found = [image] if image else boot_inputs.provable(session)
+    return [each for each in found if not only or any(chosen(session, each, only))]
 
 
 def names(only: str) -> list[str]:
@@ -101,17 +95,18 @@ def names(only: str) -> list[str]:
 
 def given(session: Session, image: str) -> dict[str, str | None]:
     """Return the SHA-256 of what an image's boot test is given, None for what has not been made."""
-    inputs = _inputs(session.images[image])
-    return {name: session.builder.digest(source, f"boot-test, {name}") for name, source in inputs.items()}
+    return {
+        name: session.builder.digest(source, f"boot-test, {name}")
+        for name, source in boot_inputs.inputs(session, image).items()
+    }
 
 
 def unproved(session: Session, image: str) -> list[str]:
     """Return the ways of booting, and the stories, that have not passed with what is built of an image now.
 
-    All of them where the last boot test was of something else.
+    All of them where the last boot test was of something else; but for long stories, which nobody waits for.
     """
-    proofs = acceptance.of(session.project, image)
-    all_names = [*machine.WAYS, *(name for proof in proofs for name in proof.stories)]
+    all_names = [name for names in chosen(session, image) for name in names]
     folder = session.folder(image) / "boot-test"
     try:
         tested = json.loads((folder / TESTED).read_text(encoding="utf-8"))
@@ -127,16 +122,25 @@ def tell(session: Session, folder: Path) -> None:
     session.report.print(f"logs and screenshots: {session.shown(folder / 'boot-test')}")
 
 
-def test(session: Session, image: str, only: Sequence[str], accel: str, seed: int, line: Line) -> None:
-    """Boot the image's ISO each of the ways, then install from it as each of the stories tells.
+def test(
+    session: Session,
+    image: str,
+    only: Sequence[str],
+    accel: str,
+    seed: int,
+    line: Line,
+    *,
+    everything: bool,
+) -> None:
+    """Boot the image each of its ways, then install from it as each of the stories tells.
 
-    `only` names ways and stories, none of them stands for all; logs and pictures come to boot-test in the
-    image's folder, those of stories below `install`. `accel` is auto, kvm or tcg. `seed` decides what is left
-    to chance; 0 leaves that to chance, too. Raises StepError that says how far it came and why it failed,
-    of all stories together, PipelineError where a story's package cannot be loaded.
+    `only` names ways and stories, none of them stands for all that are not long, or with `everything` for
+    those, too; logs and pictures come to boot-test in the image's folder, those of stories below `install`.
+    `accel` is auto, kvm or tcg. `seed` decides what is left to chance; 0 leaves that to chance, too. Raises
+    StepError that says how far it came and why it failed, of all stories together, PipelineError where a
+    story's package cannot be loaded.
     """
-    proofs = acceptance.of(session.project, image)
-    ways, stories = chosen(only, [name for proof in proofs for name in proof.stories])
+    ways, stories = chosen(session, image, only, everything=everything)
     accel = accelerator(session, image, accel, line)
     target = session.folder(image) / "boot-test"
     seed = seed or secrets.randbelow(MOST_SEEDS) + 1
@@ -146,11 +150,13 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
         target.mkdir(parents=True)
         write_atomically(target / TESTED, json.dumps(given(session, image), indent=2) + "\n")
     if ways:
+        # What a way starts, and not the disk in all formats.
+        media = {name: made for name, made in boot_inputs.media(session, image).items() if name in MEDIA}
         booting = {"ways": ways, "accel": accel, "timeout": TIMEOUT, "folder": str(target)}
-        step = _step(session, image, "boot-test", boots.run, booting | _greeting(session, image))
+        step = _step(session, "boot-test", boots.run, media, booting | _greeting(session, image))
         _play(session, image, step, target, line)
     failures: list[StepError] = []
-    for proof in proofs:
+    for proof in acceptance.of(session.project, image):
         installing: dict[str, object] = {
             "stories": [name for name in stories if name in proof.stories],
             "accel": accel,
@@ -159,7 +165,8 @@ def test(session: Session, image: str, only: Sequence[str], accel: str, seed: in
             "folder": str(target / INSTALLS),
         }
         if installing["stories"]:
-            step = _step(session, image, proof.name, proof.run, installing | dict(proof.params))
+            inputs = boot_inputs.inputs(session, image)
+            step = _step(session, proof.name, proof.run, inputs, installing | dict(proof.params))
             try:
                 _play(session, image, step, target / INSTALLS, line)
             except StepError as error:
@@ -175,8 +182,7 @@ def _greeting(session: Session, image: str) -> dict[str, object]:
     said = session.project.recipes[image].acceptance or Acceptance()
     product = session.project.manifest.product
     shown = " ".join(said.shows).replace("{product}", product.name).replace("{version}", product.version)
-    words = f"{said.welcome or ''} {shown}".split()
-    return {"welcome": said.welcome or "", "words": words, "leave": said.leave or ""}
+    return {"welcome": said.welcome or "", "words": shown.split(), "leave": said.leave or ""}
 
 
 def rows(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -225,17 +231,41 @@ def accelerator(session: Session, image: str, wanted: str, line: Line) -> str:
     return kvm.settled(wanted, fault, line.note)
 
 
-def chosen(only: Sequence[str], stories: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of ways and of `stories` that are meant by `only`."""
-    ways = [name for name in machine.WAYS if not only or name in only]
-    return ways, [name for name in stories if not only or name in only]
+def ways_of(session: Session, image: str) -> list[str]:
+    """Return the ways of booting that are tried with an image: its ISO's, and that of its disk."""
+    recipe = session.project.recipes[image]
+    greets = recipe.acceptance is not None and recipe.acceptance.welcome is not None
+    system = [next(iter(machine.OF_SYSTEMS))] if recipe.has_disk and greets else []
+    return [*(machine.WAYS if recipe.iso else ()), *system]
 
 
-def judge(session: Session, only: str, accel: str, **_other: object) -> None:
-    """Raise PipelineError for an unknown accelerator, way or story."""
+def chosen(
+    session: Session, image: str, only: Sequence[str] = (), *, everything: bool = False
+) -> tuple[list[str], list[str]]:
+    """Return the names of an image's ways and stories that are meant by `only`, as `test` has it."""
+    stories = {
+        story: everything or story not in proof.long
+        for proof in acceptance.of(session.project, image)
+        for story in proof.stories
+    }
+    ways = dict.fromkeys(ways_of(session, image), True)
+    ways_meant, stories_meant = (
+        [name for name, usual in names.items() if (name in only if only else usual)]
+        for names in (ways, stories)
+    )
+    return ways_meant, stories_meant
+
+
+def judge(session: Session, only: str, image: str, accel: str, **_other: object) -> None:
+    """Raise PipelineError for an unknown accelerator, image, way or story."""
     machine.accelerators(accel, kvm=True)
-    proofs = (proof for image in session.media for proof in acceptance.of(session.project, image))
-    known = dict.fromkeys([*machine.WAYS, *(name for proof in proofs for name in proof.stories)])
+    images = boot_inputs.provable(session)
+    if image and image not in images:
+        raise PipelineError(
+            f"{image!r} is no image with anything to prove", f"choose from {', '.join(images) or 'none'}"
+        )
+    told = (chosen(session, each, everything=True) for each in ([image] if image else images))
+    known = dict.fromkeys(name for kinds in told for names in kinds for name in names)
     for name in names(only):
         if name not in known:
             raise PipelineError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.boot import interactive
 from pipeline.build.session import Session
-from pipeline.cli import boot_test, realise
+from pipeline.cli import boot_inputs, boot_test, realise
 from pipeline.cli.commands import judge_iso
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Source, Step
@@ -137,7 +137,7 @@ def _booted(session: Session, wish: Wish) -> int:
     inputs: dict[str, Input] = {}
     if way:
         of = machine.way(way).of
-        inputs[of] = boot_test.media(steps)[of]
+        inputs[of] = boot_inputs.media(session, image)[of]
     size, kept = wish.size, _kept(session)
     if wish.keeps and kept:
         inputs |= {name: Source(_folder(session) / name) for name in interactive.KEPT}

@@ -157,6 +157,15 @@ def files_named(arguments: Sequence[str], options: Iterable[str]) -> tuple[dict[
     return files, rest
 
 
+def value_of(option: str, words: Sequence[str]) -> str:
+    """Return what follows an option, "" where it is not there: doit parses it as well."""
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return value if equals else following
+    return ""
+
+
 def options_first(words: Sequence[str]) -> list[str]:
     """Return a command's words with its options in front: behind the first other word doit looks for none."""
     command = COMMANDS.get(words[0]) if words else None
@@ -200,6 +209,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
             from_source=from_source,
             inputs=inputs.get(INPUTS),
             offline=offline,
+            image=value_of("--image", rest),
         )
         if checkout.is_one(root):
             (root / "artifacts").mkdir(exist_ok=True)

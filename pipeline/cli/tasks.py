@@ -139,14 +139,16 @@ COMMANDS = {
         (_option("fast", False, "unit tests only: nothing that needs a container or a virtual machine"),),
     ),
     "boot-test": Command(
-        "boot that ISO, install from it, start what was installed, and say what happened",
+        "boot what was built, install from it, start what was installed, and say what happened",
         "boot_test:boot_test",
         (
-            _option("only", "", "ways of booting and installations by name, with commas between them"),
+            _option("only", "", "ways of booting and stories by name, with commas between them"),
+            _option("image", "", "build and boot the image of this recipe alone"),
+            _option("everything", False, "tell the stories that are long, too") | {"long": "all"},
             ACCEL,
             _option("seed", 0, "repeat the power cuts of an earlier test, which said its seed"),
         ),
-        needs=lambda *_: [ISO],
+        needs=lambda session, names: _tracked(session, names) if session.image else [ISO],
         judge="boot_test:judge",
     ),
     "boot": Command(

@@ -7,7 +7,7 @@ The package has `STORIES`, which are called by name, and `run`, a step's functio
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,18 +21,23 @@ from pipeline.vm import disks
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The names of stories, and the step that plays some of them: its name, function and own parameters."""
+    """The names of stories, and the step that plays some of them: its name, function and own parameters.
+
+    Those that are `long` are only played when they are named, or all are.
+    """
 
     name: str
     stories: tuple[str, ...]
     run: Callable[[Any], None]
     params: Mapping[str, object] = field(default_factory=dict)
+    long: tuple[str, ...] = ()
 
 
 def of(project: Project, name: str) -> tuple[Acceptance, ...]:
     """Return the stories that a recipe tells, and those of its package.
 
-    Raises PipelineError when the package is none of stories, or has the name of another one, or a story's.
+    Raises PipelineError when the package is none of stories, or has the name of another one, or a story's,
+    and where one that is said to be long is not there.
     """
     named = project.recipes[name].acceptance or recipe.Acceptance()
     found = []
@@ -49,7 +54,13 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
         if twice := sorted(set(named.play) & set(module.STORIES)):
             mistake = f"recipes/{name}/recipe.toml: acceptance.play.{twice[0]}: {named.package} has a story"
             raise PipelineError(f"{mistake} of this name, too", "give one another name")
-    return tuple(found)
+    told = [story for each in found for story in each.stories]
+    if unknown := [story for story in named.long if story not in told]:
+        mistake = f"recipes/{name}/recipe.toml: acceptance.long: {unknown[0]!r} is no story of this recipe"
+        raise PipelineError(mistake, f"there are {', '.join(told)}")
+    return tuple(
+        replace(each, long=tuple(story for story in each.stories if story in named.long)) for each in found
+    )
 
 
 def _as_params(told: recipe.Play) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """`recipes/*/recipe.toml`: what goes into an image, as people write it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import model_validator
 
@@ -23,6 +23,11 @@ from pipeline.config import (
     VolumeId,
 )
 
+Way = Literal["cd", "usb", "disk", "virtio-blk", "virtio-scsi", "ahci", "nvme"]
+OF_MEDIA = ("cd", "usb", "disk")
+"""Ways of starting an ISO; the others are buses that a whole system's own disk is on."""
+
+BUSES = ", ".join(way for way in get_args(Way) if way not in OF_MEDIA)
 DiskFormat = Literal["raw.zst", "qcow2", "vhd", "vmdk", "ova", "gce"]
 
 
@@ -230,17 +235,18 @@ class Row:
 class Play:
     """A story told in rows, from power-on. `then` is one of the `disk` alone, without the medium.
 
-    `way` is how the medium is attached; the disk, if there is one, is empty.
+    `way` is how the medium is attached; the disk, if there is one, is empty. Or it is the bus of a whole
+    system's own disk, which is grown to the size `disk`, and with `then` started again.
     """
 
     rows: tuple[Row, ...]
     then: tuple[Row, ...] = ()
-    way: Literal["cd", "usb", "disk"] = "cd"
+    way: Way = "cd"
     disk: Size | None = None
 
     @model_validator(mode="after")
     def _installs(self) -> "Play":
-        if self.then and self.disk is None:
+        if self.then and self.disk is None and self.way in OF_MEDIA:
             raise ValueError("then is about what was installed: disk is required for it")
         return self
 
@@ -251,8 +257,9 @@ class Acceptance:
 
     The image says `welcome` on its serial line when its program is ready, and shows it on its screen, with
     the words of `shows`, in which `{product}` and `{version}` stand for the manifest's; the key `leave`
-    reboots it then. Stories are `play`, told in rows, and a Python `package` in the recipe's folder;
-    `measured` is the one whose times `./doit bench` takes.
+    reboots it then. A whole system, which may have no screen, need show `shows` alone. Stories are `play`,
+    told in rows, and a Python `package` in the recipe's folder; those that are `long` are only told by name,
+    or with all; `measured` is the one whose times `./doit bench` takes.
     """
 
     welcome: Text | None = None
@@ -260,12 +267,15 @@ class Acceptance:
     leave: KeyName | None = None
     play: dict[StoryName, Play] = field(default_factory=dict)
     package: PackageName | None = None
+    long: tuple[Name, ...] = ()
     measured: Name | None = None
 
     @model_validator(mode="after")
     def _begins_with_welcome(self) -> "Acceptance":
         if self.welcome is None and (self.shows or self.leave):
             raise ValueError("shows and leave are about the first screen: welcome is required for them")
+        if self.long and not (self.play or self.package):
+            raise ValueError("long is about stories: play or package is required for it")
         return self
 
 
@@ -285,6 +295,17 @@ class Recipe:
     acceptance: Acceptance | None = None
 
     @property
+    def has_disk(self) -> bool:
+        """Whether a machine can be started from a disk that it makes."""
+        return self.disk is not None
+
+    @property
+    def proves(self) -> bool:
+        """Whether there is anything that `boot-test` can prove of it."""
+        told = self.acceptance or Acceptance()
+        return self.iso is not None or bool((self.has_disk and told.welcome) or told.play or told.package)
+
+    @property
     def is_system(self) -> bool:
         """Whether it makes file systems or a disk, or wants what only these have."""
         wants_hash = any("{roothash}" in word for word in self.image.cmdline)
@@ -294,4 +315,14 @@ class Recipe:
     def _has_an_init(self) -> "Recipe":
         if not self.image.busybox and "init" not in self.programs:
             raise ValueError("image.busybox: without it Linux needs another init: a program of this name")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_plays_start(self) -> "Recipe":
+        for name, play in (self.acceptance or Acceptance()).play.items():
+            where, of_iso = f"acceptance.play.{name}.way: {play.way!r}", play.way in OF_MEDIA
+            if of_iso and self.iso is None:
+                raise ValueError(f"{where} starts an ISO, and there is no [iso]; a disk is on {BUSES}")
+            if not of_iso and not (self.has_disk or self.image.carries):
+                raise ValueError(f"{where} starts a whole system, and there is no [disk]")
         return self

@@ -61,6 +61,26 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
+def grow(path: Path, size: int) -> Path:
+    """Make a raw disk `size` bytes, 0 for as many as it has; raise PipelineError where it has more."""
+    there = path.stat().st_size
+    if 0 < size < there:
+        raise PipelineError(f"{path.name} has {there} bytes, and cannot be of {size}", "take a larger size")
+    os.truncate(path, max(size, there))
+    return path
+
+
+def overlay(image: Path, driver: str, path: Path, size: int = 0) -> Path:
+    """Make a qcow2 that takes what is written to `image`, which itself stays as it is.
+
+    `driver` is what QEMU calls the image's format; `size` is in bytes, 0 for that of the disk in it.
+    """
+    path.unlink(missing_ok=True)
+    more = [str(size)] if size else []
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", driver, "-b", str(image), str(path), *more)
+    return path
+
+
 def stick(path: Path, label: str, files: Mapping[str, str]) -> Path:
     """Make a FAT stick without a partition table."""
     blank(path, STICK_SIZE)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.vm import disks
 
 FIRMWARE_FOLDER = Path("/usr/share/OVMF")
 CODE = "OVMF_CODE_4M.fd"
 VARIABLES = "OVMF_VARS_4M.fd"
 KVM = Path("/dev/kvm")
+SYSTEM_MEMORY = 1536  # MiB of a machine that something is installed on
 SERVICE_PORT = 8080  # where what is installed answers, on the machine
 HOST = "10.0.2.2"  # what QEMU calls this host's loopback, in the machine's network
 THROTTLE = "throttle"
@@ -56,9 +58,10 @@ KEYBOARDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of the machine: a raw image on a bus. `turn` is its place in the boot order, from 0 on.
+    """A disk of the machine: an image on a bus. `turn` is its place in the boot order, from 0 on.
 
-    `kind` is what the image is: raw, qcow2, or a folder that is shown as a FAT volume, only to be read.
+    `kind` is what the image is: raw, another format by the name of QEMU's driver (qcow2, vpc, vmdk), or a
+    folder that is shown as a FAT volume, only to be read.
     `faults` are options of QEMU's blkdebug driver between disk and image, `log` is a file that takes every
     write (blklogwrites). One that `forgets` has so many bytes, all of them zero whatever is written to it;
     one that `can_hang` does so once the monitor says it.
@@ -99,7 +102,7 @@ class Machine:
     service_port: int = SERVICE_PORT
     address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
     processors: int = 2
-    memory: int = 1536  # MiB
+    memory: int = SYSTEM_MEMORY
     smm: bool = False
     tpm: int | None = None
     kernel: Path | None = None  # what the firmware starts without a disk
@@ -109,9 +112,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Way:
-    """A way of booting a medium: the bus it is on, and which keyboard and screen go with it.
+    """A way of booting: the bus that the medium is on, and which keyboard and screen go with it.
 
-    What lies on the medium is the `iso`, or the `uki` alone.
+    What lies on the medium is the `iso`, or the `uki` alone; or it is the `disk` of a whole system.
     """
 
     name: str
@@ -131,6 +134,22 @@ WAYS = {
         Way("esp", "a FAT folder", "virtio-blk", "PS/2", "VGA", of="uki"),
     )
 }
+"""Of media, which are only read."""
+
+DISK = "disk"
+"""What a way of booting a whole system is `of`: its raw disk."""
+
+OF_SYSTEMS = {
+    way.name: way
+    for way in (
+        Way("virtio-blk", "its disk on virtio", "virtio-blk", "PS/2", "VGA", of=DISK),
+        Way("virtio-scsi", "its disk on virtio SCSI", "virtio-scsi", "PS/2", "VGA", of=DISK),
+        Way("ahci", "its disk on AHCI", "ahci", "PS/2", "VGA", of=DISK),
+        Way("nvme", "its disk on NVMe", "nvme", "PS/2", "VGA", of=DISK),
+    )
+}
+"""Of whole systems, whose disk is written to: the first is tried where nobody says which."""
+
 LEAST_MEMORY = 1024  # MiB in which a medium has to boot
 
 
@@ -144,9 +163,10 @@ class Firmware:
 
 def way(name: str) -> Way:
     """Return the way of booting called `name`; raise PipelineError for an unknown one."""
-    if name not in WAYS:
-        raise PipelineError(f"{name!r} is an unknown way of booting", f"choose from {', '.join(WAYS)}")
-    return WAYS[name]
+    ways = WAYS | OF_SYSTEMS
+    if name not in ways:
+        raise PipelineError(f"{name!r} is an unknown way of booting", f"choose from {', '.join(ways)}")
+    return ways[name]
 
 
 def find_firmware(folder: Path = FIRMWARE_FOLDER) -> Firmware:
@@ -170,18 +190,24 @@ def fresh_variables(firmware: Firmware, folder: Path) -> Path:
 
 
 def booting(way: Way, medium: Path, firmware: Firmware, folder: Path, accel: str) -> Machine:
-    """Return a new machine without a network that boots `medium`; its variables lie in `folder`."""
-    kind = "raw"
+    """Return a new machine without a network that boots `medium`; its variables lie in `folder`.
+
+    So does what it writes to a system's disk, which itself stays as it is.
+    """
+    kind, system = "raw", way.of == DISK
     if way.of == "uki":
         medium, kind = esp(medium, folder), "folder"
+    if system:
+        medium, kind = disks.overlay(medium, "raw", folder / f"{way.name}.qcow2"), "qcow2"
+    serial = "SYSTEM0001" if system else ""
     return Machine(
-        (Disk("medium", medium, way.bus, kind=kind, read_only=True, turn=0),),
+        (Disk("medium", medium, way.bus, serial, kind=kind, read_only=not system, turn=0),),
         firmware.code,
         fresh_variables(firmware, folder),
         accel,
         keyboard=way.keyboard,
         screen=way.screen,
-        memory=LEAST_MEMORY,
+        memory=SYSTEM_MEMORY if system else LEAST_MEMORY,
     )
 
 
@@ -248,7 +274,7 @@ def _disk(disk: Disk, port: int) -> list[str]:
         "boot": f",bootindex={disk.turn}" if disk.turn is not None else "",
     }
     devices = (template.format_map(values) for template in BUSES[disk.bus])
-    driver = "qcow2" if disk.kind == "qcow2" else "raw"
+    driver = "raw" if disk.kind == "folder" else disk.kind
     return [*_blockdev(disk.node, file, read_only=disk.read_only, driver=driver), *_devices(*devices)]
 
 

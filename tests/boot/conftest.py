@@ -28,7 +28,7 @@ def make_scenario(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatc
     def make(timeout: float = 10, **medium: Any) -> Scenario:
         (tmp_path / "iso").write_text(json.dumps(medium))
         return Scenario(
-            media={"iso": tmp_path / "iso", "uki": tmp_path / "iso"},
+            media=dict.fromkeys(("iso", "uki", "disk"), tmp_path / "iso"),
             firmware=Firmware(tmp_path / CODE, tmp_path / VARIABLES),
             greeting=Greeting("Welcome", ("Welcome", "TruthDB", "0.1.0"), "q"),
             timeout=timeout,

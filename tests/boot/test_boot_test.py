@@ -13,7 +13,8 @@ from pipeline.boot.boot_test import Scenario, boot_all, run
 from pipeline.boot.outcome import Outcome
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
-from pipeline.vm import machine, symptoms
+from pipeline.vm import disks, machine, symptoms
+from pipeline.vm.stages import Stage
 from tests.boot.conftest import MakeScenario
 from tests.boot.test_drive import SCREEN
 from tests.vm import excerpts
@@ -111,6 +112,20 @@ def test_run_passes(make_scenario: MakeScenario, context: Any, capsys: pytest.Ca
     run(context(make_scenario(**GOOD)))
     notes = [json.loads(line[1:])["text"] for line in capsys.readouterr().out.split("\n") if line]
     assert [note.partition(" ")[0] for note in notes if "·" in note] == ["cd:", "disk:"]
+
+
+@pytest.mark.parametrize(("words", "missing"), [((), ""), (("TruthDB",), ""), (("login",), "'login'")])
+def test_a_system_has_to_show_only_what_is_asked_of_its_screen(
+    make_scenario: MakeScenario, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], missing: str
+) -> None:
+    monkeypatch.setattr(disks, "overlay", lambda image, *_: image)
+    monkeypatch.setattr("pipeline.boot.boot_test.SLOWER", 1)
+    scenario = make_scenario(timeout=1.0, serial=[excerpts.GREETING], screen="TruthDB")
+    scenario = replace(scenario, greeting=replace(scenario.greeting, words=words))
+    [outcome] = boots(scenario, ["virtio-blk"], ["tcg"])
+    assert (outcome.way, Stage.SERIAL in outcome.times) == ("virtio-blk", True)
+    assert bool(outcome.failure) == bool(missing)
+    assert missing in outcome.failure
 
 
 def test_run_reports_every_failed_way(make_scenario: MakeScenario, context: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.boot import play
+from pipeline.boot import play, stories
 from pipeline.config import validate
 from pipeline.project.acceptance import _as_params
 from pipeline.project.recipe import Play
@@ -93,6 +93,36 @@ def test_what_was_installed_runs_on_the_machine_that_it_was_installed_on(
     asyncio.run(whole())
     assert [(each.keyboard, each.screen) for each in started] == [parts, parts]
     assert [len(each.disks) for each in started] == [2, 1]
+
+
+def test_a_system_s_own_disk_is_started_and_started_again(tmp_path: Path) -> None:
+    started: list[tuple[Machine, str]] = []
+
+    @contextlib.asynccontextmanager
+    async def start(machine: Machine, name: str = "install") -> AsyncIterator[Any]:
+        started.append((machine, name))
+        yield SimpleNamespace(terminal=SimpleNamespace(history=""))
+
+    def refuse(*_: object, **__: object) -> Disk:
+        raise AssertionError("there is no medium, and no empty disk")
+
+    lab: Any = SimpleNamespace(
+        medium=refuse,
+        disk=refuse,
+        system=lambda bus, *, size: Disk(f"system of {size}", tmp_path, bus),
+        machine=lambda *disks, fresh=True: Machine(disks, tmp_path, tmp_path, f"{fresh}"),
+        start=start,
+    )
+    rows: list[play.Row] = [{"waits": 0.001, "seconds": 1}]
+    asyncio.run(_whole(play.story({"way": "nvme", "disk": 1 << 30, "rows": rows, "then": rows}), lab))
+    assert [(machine.accel, name) for machine, name in started] == [("True", "install"), ("False", "boot")]
+    assert [machine.disks for machine, _ in started] == [
+        (Disk("system of 1073741824", tmp_path, "nvme"),)
+    ] * 2
+
+
+async def _whole(story: stories.Story, lab: Any) -> None:
+    await story(lab)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from pipeline.boot import stories
 from pipeline.boot.stories import Lab, Story
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
-from pipeline.vm import machine
+from pipeline.vm import disks, machine
 from pipeline.vm.machine import Firmware
 from pipeline.vm.session import NotSeenError
 
@@ -85,6 +86,61 @@ def test_every_story_is_told_whatever_became_of_those_before(ctx: Context) -> No
     assert "does-not-hold: 'Done' did not come within 180 s\n" in said
     assert "\nholds:" not in f"\n{said}"
     assert caught.value.hint == "logs and pictures: boot-test/install/does-not-hold"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """A lab of a system: a raw disk of 1 MiB, and one of each format, which are empty files."""
+    inputs = {
+        name: tmp_path / name for name in ("disk", "uki", "qcow2", "vhd", "vmdk", "raw.zst", "next-vhd")
+    }
+    for path in inputs.values():
+        path.write_bytes(bytes(1 << 20) if path.name == "disk" else b"")
+    work = tmp_path / "work"
+    work.mkdir()
+    firmware = Firmware(tmp_path, tmp_path)
+    return Lab(inputs, "1", lambda _: None, firmware, "tcg", tmp_path, work, 1, 1)
+
+
+def test_a_system_s_disk_is_a_copy_as_large_as_asked(lab: Lab) -> None:
+    for size in (0, 3 << 20):
+        disk = lab.system("ahci", size=size)
+        assert (disk.bus, disk.kind, disk.read_only, disk.image.parent) == ("ahci", "raw", False, lab.work)
+        assert disk.image.stat().st_size == max(size, 1 << 20)
+        assert disk.image.stat().st_blocks == 0
+        disk.image.write_bytes(b"written")
+    assert lab.inputs["disk"].read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("of", "driver"), [("qcow2", "qcow2"), ("vhd", "vpc"), ("vmdk", "vmdk"), ("next-vhd", "vpc")]
+)
+def test_what_is_written_to_another_format_lies_on_top_of_it(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, of: str, driver: str
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(disks, "run", lambda *argv: ran.append(argv))
+    image = lab.work / f"{of}.img"
+    for size, more in ((0, ()), (3 << 30, ("3221225472",))):
+        disk = lab.system(of=of, size=size)
+        assert (disk.bus, disk.kind, disk.image) == ("virtio-blk", "qcow2", image)
+        over = ("-F", driver, "-b", str(lab.inputs[of]), str(image), *more)
+        assert ran.pop() == ("qemu-img", "create", "-q", "-f", "qcow2", *over)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"of": "raw.zst"}, "'raw.zst' is no disk that can be started"),
+        ({"of": "next-disk"}, "'next-disk' is no disk that can be started"),
+        ({"size": 4096}, "disk.img has 1048576 bytes, and cannot be of 4096"),
+    ],
+)
+def test_a_disk_that_cannot_be_started(lab: Lab, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        lab.system(**asked)
+    assert caught.value.message == said
+    assert caught.value.hint in ("there are: disk, qcow2, vhd, vmdk, next-vhd", "take a larger size")
 
 
 def test_a_story_that_holds_leaves_its_times(ctx: Context) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,10 +8,9 @@ import pytest
 
 from acceptance import STORIES
 from pipeline.build.session import Session
-from pipeline.cli import boot_test
+from pipeline.cli import boot_inputs, boot_test
 from pipeline.config import validate
-from pipeline.errors import PipelineError
-from pipeline.plan.image import plan
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source, Step
 from pipeline.project import recipe
 from pipeline.project.acceptance import Acceptance
@@ -20,6 +20,7 @@ from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
 from tests.fixtures import checkout as toy
+from tests.plan.test_systems import with_system
 
 RESULTS: list[tuple[str, dict[str, object]]] = [
     ("usb", {"way": "usb", "passed": True, "seconds": {"power on": 0.0, "firmware": 1.25, "rebooted": 9.0}}),
@@ -56,14 +57,135 @@ def test_where_nothing_ran_there_is_nothing_to_say(tmp_path: Path) -> None:
         (["keyboard", "cd"], ["cd"], ["keyboard"]),
     ],
 )
-def test_what_is_run(only: list[str], ways: list[str], stories: list[str]) -> None:
-    assert boot_test.chosen(only, list(STORIES)) == (ways, stories)
+def test_what_is_run(session: Session, only: list[str], ways: list[str], stories: list[str]) -> None:
+    assert boot_test.chosen(session, "truthdb-installer", only) == (ways, stories)
+
+
+ACCEPTANCE = """
+[acceptance]
+welcome = "login:"
+long = ["whole-night"]
+
+[acceptance.play.short]
+way = "nvme"
+rows = [{ sees = "login:" }]
+
+[acceptance.play.whole-night]
+way = "virtio-blk"
+rows = [{ sees = "login:" }]
+"""
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Session:
+    """A session whose recipe is a whole system, with stories and no ISO."""
+    with_system(tmp_path)
+    recipe = tmp_path / "recipes/toy/recipe.toml"
+    text = recipe.read_text().replace('[iso]\nvolume_id = "TOY"\n', "").replace(', "medium={volume_id}"', "")
+    recipe.write_text(text + ACCEPTANCE)
+    return Session(tmp_path, Report())
+
+
+@pytest.mark.parametrize(
+    ("only", "everything", "chosen"),
+    [
+        ([], False, (["virtio-blk"], ["short"])),
+        ([], True, (["virtio-blk"], ["short", "whole-night"])),
+        (["whole-night"], False, ([], ["whole-night"])),
+        (["virtio-blk", "cd"], True, (["virtio-blk"], [])),
+    ],
+)
+def test_what_is_run_of_a_whole_system(
+    system: Session, only: list[str], *, everything: bool, chosen: tuple[list[str], list[str]]
+) -> None:
+    assert boot_test.chosen(system, "toy", only, everything=everything) == chosen
+
+
+def test_a_release_waits_for_no_long_story(system: Session) -> None:
+    assert boot_test.unproved(system, "toy") == ["virtio-blk", "short"]
+
+
+def test_what_a_system_s_stories_are_given(system: Session) -> None:
+    made = {
+        name: (source.step.name, source.name)
+        for name, source in boot_inputs.inputs(system, "toy").items()
+        if isinstance(source, Output)
+    }
+    assert made == {
+        "uki": ("uki:toy", "Toy.efi"),
+        "disk": ("disk:toy", "toy.raw"),
+        "vhd": ("disk:toy:vhd", "toy.vhd"),
+        "ova": ("disk:toy:ova", "toy.ova"),
+    }
+
+
+def test_an_image_has_the_disks_of_what_it_carries(system: Session) -> None:
+    recipes, steps = system.project.recipes, system.images["toy"]
+    image = replace(recipes["toy"].image, carries="toy")
+    around = replace(recipes["toy"], image=image, disk=None, acceptance=None)
+    vars(system)["project"] = replace(system.project, recipes={**recipes, "around": around})
+    vars(system)["images"] = {"toy": steps, "around": steps}
+    assert boot_inputs.disks(system, "around") == boot_inputs.disks(system, "toy") != {}
+    assert boot_inputs.provable(system) == ["toy"]
+    for image_name, said in (
+        ("nothing", "'nothing' is no image with anything to prove\n  hint: choose from toy"),
+        ("around", "'around' is no image with anything to prove\n  hint: choose from toy"),
+    ):
+        with pytest.raises(PipelineError) as caught:
+            boot_test.judge(system, "", image_name, "auto")
+        assert str(caught.value) == said
+
+
+def test_only_what_is_named_is_tested(
+    system: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tested: list[tuple[object, ...]] = []
+    made: list[object] = []
+    monkeypatch.setattr(boot_test, "test", lambda _, image, *__, **___: tested.append((image, *made)))
+    monkeypatch.setattr("pipeline.cli.realise.realise", lambda _, steps: made.append(steps))
+    boot_test.boot_test(system, "cd", "", False, "tcg", 0)
+    assert tested == []
+    boot_test.boot_test(system, "short", "", False, "tcg", 0)
+    assert tested == [("toy",)]
+    boot_test.boot_test(system, "", "toy", False, "tcg", 0)
+    assert tested[1:] == [("toy", system.images["toy"])]
+
+
+ISO_ALONE = "starts an ISO, and there is no [iso]; a disk is on virtio-blk, virtio-scsi, ahci, nvme"
+
+
+@pytest.mark.parametrize(
+    ("old", "other", "said"),
+    [
+        ('way = "nvme"\n', "", f": acceptance.play.short.way: 'cd' {ISO_ALONE}"),
+        ('"nvme"', '"usb"', f": acceptance.play.short.way: 'usb' {ISO_ALONE}"),
+        (
+            '[disk]\nsize = "1G"\nformats = ["vhd", "ova"]\n',
+            "",
+            ": acceptance.play.short.way: 'nvme' starts a whole system, and there is no [disk]",
+        ),
+        (
+            '"nvme"',
+            '"isa"',
+            ": acceptance.play.short.way: 'isa' is not 'cd', 'usb', 'disk', 'virtio-blk', 'virtio-scsi', "
+            "'ahci' or 'nvme'",
+        ),
+    ],
+)
+def test_a_way_that_the_image_cannot_be_started_by(system: Session, old: str, other: str, said: str) -> None:
+    recipe = system.root / "recipes/toy/recipe.toml"
+    text = recipe.read_text()
+    assert old in text
+    recipe.write_text(text.replace(old, other))
+    with pytest.raises(ConfigError) as caught:
+        load(system.root)
+    assert caught.value.mistakes == [f"recipes/toy/recipe.toml{said}"]
 
 
 def test_a_name_that_is_neither(session: Session) -> None:
-    boot_test.judge(session, "usb,nvme", "tcg")
+    boot_test.judge(session, "usb,nvme", "", "tcg")
     with pytest.raises(PipelineError) as caught:
-        boot_test.judge(session, "usb,floppy", "auto")
+        boot_test.judge(session, "usb,floppy", "", "auto")
     known = ", ".join((*WAYS, *STORIES))
     assert str(caught.value) == (
         f"'floppy' is neither a way of booting nor an installation\n  hint: choose from {known}"
@@ -87,7 +209,9 @@ def test_rows_and_package_are_both_played(tmp_path: Path, monkeypatch: pytest.Mo
     assert session.images
     monkeypatch.setattr(boot_test, "container", lambda _: None)
     with pytest.raises(StepError) as caught:
-        boot_test.test(session, "toy", ["play-test", "install-test"], "auto", 1, Line.silent())
+        boot_test.test(
+            session, "toy", ["play-test", "install-test"], "auto", 1, Line.silent(), everything=False
+        )
     tested = session.folder("toy") / "boot-test" / boot_test.TESTED
     assert json.loads(tested.read_text()) == {"iso": None, "uki": None}  # which nobody has made
     logs = session.folder("toy") / "logs"
@@ -114,7 +238,7 @@ def test_machines_run_in_a_container_of_the_engine_s_own_architecture(
     locked: Session, architecture: str
 ) -> None:
     assert boot_test.container(on(locked, architecture)).architecture == architecture
-    step = boot_test._step(locked, "toy", "boot-test", lambda _: None, {})
+    step = boot_test._step(locked, "boot-test", lambda _: None, {}, {})
     assert step.container == locked.project.lock_of("imager", architecture)
     assert {each.container.architecture for each in locked.images["toy"] if each.container} == {"amd64"}
 
@@ -152,7 +276,7 @@ def test_keys_are_called_as_qemu_has_them(key: str, *, good: bool) -> None:
 
 
 def test_no_row_is_told_under_the_name_of_a_way() -> None:
-    told: dict[str, object] = {"play": {name: {"rows": []} for name in (*WAYS, "usb-2")}}
+    told: dict[str, object] = {"play": {name: {"rows": []} for name in (*WAYS, "usb-2", "nvme")}}
     mistakes: list[str] = []
     validate(recipe.Acceptance, told, "x", mistakes)
     assert len(mistakes) == len(WAYS), mistakes
@@ -162,9 +286,12 @@ def test_no_story_has_the_name_of_a_way() -> None:
     assert not set(WAYS) & set(STORIES)
 
 
-def test_an_installation_has_the_program_and_what_it_installs() -> None:
-    steps = plan(load(ROOT), "truthdb-installer")
-    parts = boot_test._parts(steps)
+def test_an_installation_has_the_program_and_what_it_installs(session: Session) -> None:
+    parts = {
+        name: source
+        for name, source in boot_inputs.inputs(session, "truthdb-installer").items()
+        if name not in ("iso", "uki")
+    }
     made = {name: source.step.name for name, source in parts.items() if isinstance(source, Output)}
     assert made == {"installer": "installer:truthdb-installer", "payload": "uki:truthdb-runtime"}
     assert parts["product"] == Source(ROOT / "recipes/truthdb-installer/product.toml")

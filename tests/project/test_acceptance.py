@@ -87,6 +87,22 @@ def test_stories_that_cannot_be_loaded(root: Path) -> None:
     )
 
 
+def test_long_stories_are_those_of_the_recipe(root: Path) -> None:
+    named(root, "first")
+    recipe = root / "recipes/toy/recipe.toml"
+    text = recipe.read_text() + "play.second = { rows = [{ off = true }] }\n"
+    recipe.write_text(text + 'long = ["first"]\n')
+    told, packaged = acceptance.of(load(root), "toy")
+    assert (told.long, packaged.long) == ((), ("first",))
+    recipe.write_text(text + 'long = ["first", "third"]\n')
+    with pytest.raises(PipelineError) as caught:
+        acceptance.of(load(root), "toy")
+    assert str(caught.value) == (
+        "recipes/toy/recipe.toml: acceptance.long: 'third' is no story of this recipe\n"
+        "  hint: there are second, first"
+    )
+
+
 def test_rows_are_stories_beside_those_of_the_package(root: Path) -> None:
     named(root, "first")
     recipe = root / "recipes/toy/recipe.toml"

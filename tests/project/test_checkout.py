@@ -107,6 +107,8 @@ EDITS = [
                 ".play.one: then is about what was installed: disk is required for it",
             ),
             ("play.usb.rows = []", f".play.usb.[key]: 'usb' {NO_STORY}"),
+            ("play.virtio-blk.rows = []", f".play.virtio-blk.[key]: 'virtio-blk' {NO_STORY}"),
+            ('long = ["one"]', ": long is about stories: play or package is required for it"),
         )
     ),
     (MANIFEST, "source_date_epoch = 1795219200\n", "", "source_date_epoch: this key is missing"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.vm import machine
+from pipeline.vm import disks, machine
 from pipeline.vm.machine import BUSES, Disk, Firmware, Machine, argv, watched
 
 IN_FULL = r"""
@@ -229,6 +229,26 @@ def test_each_way_has_its_devices_and_one_keyboard(way: str, tmp_path: Path) -> 
     assert values(given, "-m") == ["1024M"]
 
 
+@pytest.mark.parametrize("way", machine.OF_SYSTEMS)
+def test_a_system_writes_to_its_disk_and_the_image_stays(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(disks, "run", lambda *argv: ran.append(argv))
+    factory = tmp_path / "factory.fd"
+    factory.write_bytes(b"as shipped")
+    given = machine.booting(
+        machine.way(way), Path("/in/x.raw"), Firmware(Path("/c"), factory), tmp_path, "tcg"
+    )
+    written = tmp_path / f"{way}.qcow2"
+    create = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/in/x.raw", str(written))
+    assert ran == [create]
+    description = json.loads(values(given, "-blockdev")[-1])
+    assert (description["driver"], description["read-only"]) == ("qcow2", False)
+    assert description["file"]["filename"] == str(written)
+    assert (given.disks[0].bus, values(given, "-m")) == (way, ["1536M"])
+
+
 def test_a_folder_is_what_firmware_looks_for(tmp_path: Path) -> None:
     (tmp_path / "uki").write_bytes(b"program")
     folder = machine.esp(tmp_path / "uki", tmp_path)
@@ -239,9 +259,10 @@ def test_a_folder_is_what_firmware_looks_for(tmp_path: Path) -> None:
     }
 
 
-def test_a_disk_in_qemus_own_format() -> None:
-    description = json.loads(values(with_disk(kind="qcow2"), "-blockdev")[-1])
-    assert (description["driver"], description["file"]) == ("qcow2", FILE)
+@pytest.mark.parametrize("kind", ["qcow2", "vpc", "vmdk"])
+def test_a_disk_in_another_format(kind: str) -> None:
+    description = json.loads(values(with_disk(kind=kind), "-blockdev")[-1])
+    assert (description["driver"], description["file"]) == (kind, FILE)
 
 
 def test_a_terminal() -> None:
@@ -321,5 +342,6 @@ def test_unknown_way() -> None:
     with pytest.raises(PipelineError) as caught:
         machine.way("floppy")
     assert (
-        str(caught.value) == "'floppy' is an unknown way of booting\n  hint: choose from cd, usb, disk, esp"
+        str(caught.value) == "'floppy' is an unknown way of booting\n  hint: choose from cd, usb, disk, esp, "
+        "virtio-blk, virtio-scsi, ahci, nvme"
     )

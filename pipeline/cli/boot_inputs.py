@@ -1,0 +1,66 @@
+"""What a boot test, and a look by hand, is given of an image: by what ways and stories call it."""
+
+from pipeline.build.session import Session
+from pipeline.errors import PipelineError
+from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
+from pipeline.plan.step import Input, Output, Step
+from pipeline.steps.check_answers import PROGRAM
+from pipeline.vm import machine
+
+
+def provable(session: Session) -> list[str]:
+    """Return the images of which there is something to prove."""
+    return [name for name in session.images if session.project.recipes[name].proves]
+
+
+def bootable(session: Session, name: str) -> str:
+    """Return the image called `name`, or without a name the first with an ISO, or else with a disk.
+
+    Raises PipelineError for one that is not there, or has neither.
+    """
+    recipes = session.project.recipes
+    if name and name not in session.images:
+        raise PipelineError(f"{name!r} is not a recipe", f"name one of {', '.join(sorted(session.images))}")
+    if not name:
+        first = [*session.media, *(each for each in session.images if recipes[each].has_disk)]
+        if not first:
+            raise PipelineError("no recipe ends in an ISO or a disk", "give one an [iso], or a [disk]")
+        return first[0]
+    if not (recipes[name].iso or recipes[name].has_disk):
+        raise PipelineError(f"{name} ends in no ISO and in no disk", "give its recipe an [iso], or a [disk]")
+    return name
+
+
+def media(session: Session, image: str) -> dict[str, Output]:
+    """Return what a machine can be started from, by what a way of booting calls it."""
+    steps = {step.name: step for step in session.images[image]}
+    made = {what: steps.get(f"{what}:{image}") for what in ("iso", "uki")}
+    found = {what: step.output(step.outputs[0]) for what, step in made.items() if step}
+    return found | disks(session, image)
+
+
+def disks(session: Session, image: str) -> dict[str, Output]:
+    """Return the disk of an image, and other formats by their names; of what it carries where it has none."""
+    for name in (image, session.project.recipes[image].image.carries):
+        found = {}
+        for step in session.images[image]:
+            whole, _, wanted = step.name.removeprefix("disk:").partition(":")
+            if step.name.startswith("disk:") and whole == name:
+                found[wanted or machine.DISK] = step.output(step.outputs[0])
+        if found:
+            return found
+    return {}
+
+
+def inputs(session: Session, image: str) -> dict[str, Input]:
+    """Return all that the stories of an image are given."""
+    return media(session, image) | _parts(session.images[image])
+
+
+def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:
+    """Return what the ISO's tests need besides: the program that installs, what it installs, and of what."""
+    program = f"{PROGRAMS}/{PROGRAM}"
+    # That of the appliance has a root file system, too, and other programs.
+    found = next((step.inputs for step in steps if program in step.inputs), {})
+    parts = {"installer": program, "payload": CARRIED, "product": PRODUCT}
+    return {name: found[source] for name, source in parts.items() if source in found}
