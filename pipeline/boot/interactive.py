@@ -22,12 +22,12 @@ In the order in which they appear: where the disk is, all is.
 
 
 def run(ctx: Context) -> None:
-    """Become QEMU: boot `inputs.iso` or `inputs.uki` in the way `params.way`, or without one the kept disk.
+    """Become QEMU: boot the input that the way `params.way` is of, or without a way the kept disk.
 
-    Parameters: `accel` (auto, kvm or tcg); `disk`, the bytes of a disk to install to, 0 for none; `keep`,
-    whether it and the firmware's variables come out as KEPT; `display`, `none` or `vnc`, and with that
-    `port`, which leads to it from outside. Raises PipelineError when there is no such way, no firmware, or no
-    KVM where it is demanded.
+    Parameters: `accel` (auto, kvm or tcg); `disk`, the bytes of a disk to install to, 0 for none, or what a
+    system's own is grown to; `keep`, whether it and the firmware's variables come out as KEPT; `display`,
+    `none` or `vnc`, and with that `port`, which leads to it from outside. Raises PipelineError when there is
+    no such way, no firmware, or no KVM where it is demanded.
     """
     params, display = ctx.params, "none"
     way = machine.way(params["way"]) if params["way"] else None
@@ -51,6 +51,10 @@ def _machine(ctx: Context, way: Way | None, accel: str) -> Machine:
     if way is not None:
         booting = machine.booting(way, ctx.inputs[way.of], firmware, ctx.work, accel)
         booting, medium = replace(booting, variables=variables), tuple(booting.disks)
+    if way is not None and way.of == machine.DISK:
+        if size := ctx.params["disk"]:
+            disks.run("qemu-img", "resize", "-q", str(medium[0].image), str(size))
+        return booting
     if not (ctx.params["disk"] or way is None):
         return booting
     image = place / DISK
@@ -70,6 +74,8 @@ def _said(ctx: Context, way: Way | None) -> str:
     """Return what is booted from, and what else there is, as people read it."""
     if way is None:
         return "the disk that was kept"
+    if way.of == machine.DISK:
+        return f"{way.medium}; what is written to it is gone afterwards"
     if not ctx.params["disk"]:
         return way.medium
     if DISK in ctx.inputs:

@@ -36,6 +36,7 @@ SIZE_AT = slice(24, 32)
 class Wish:
     """The options of `./doit boot`, as people give them."""
 
+    image: str = ""
     way: str = ""
     accel: str = "auto"
     disk: str = ""
@@ -54,9 +55,23 @@ class Wish:
         """Whether the machine's disk is kept: this time or an earlier one has asked for it."""
         return self.keep or self.installed
 
+    def way_of(self, session: Session) -> machine.Way:
+        """Return how the image is booted. Raises PipelineError for a way that is unknown, or not its."""
+        image = boot_inputs.bootable(session, self.image)
+        recipe = session.project.recipes[image]
+        ways = (machine.WAYS if recipe.iso else {}) | (machine.OF_SYSTEMS if recipe.has_disk else {})
+        way = machine.way(self.way or next(iter(ways)))
+        if way.name not in ways:
+            what = "a disk" if way.of == machine.DISK else "an ISO"
+            raise PipelineError(
+                f"--way {way.name} boots {what}, and {image} has none", f"choose from {', '.join(ways)}"
+            )
+        return way
+
     def judge(self, session: Session) -> None:
         """Raise PipelineError for options that are wrong, or do not go together, or lack a terminal."""
-        machine.way(self.way or "cd")
+        image = boot_inputs.bootable(session, self.image)
+        is_system = self.way_of(session).of == machine.DISK
         machine.accelerators(self.accel, kvm=True)
         if self.display == "gtk":
             raise PipelineError(*NO_WINDOW)
@@ -69,10 +84,15 @@ class Wish:
             raise PipelineError(wrong, "leave one of them out")
         if self.keep and not size:
             raise PipelineError("--keep keeps a disk: --disk is required with it", "add `--disk 20G`")
-        kept = _kept(session)
+        if is_system and self.keeps:
+            wrong = f"{'--keep' if self.keep else '--installed'} is about a disk that a medium installs to"
+            raise PipelineError(
+                f"{wrong}: what is written to a system's own is gone afterwards", "leave it out"
+            )
+        kept = _kept(session, image)
         if self.installed and kept is None:
             raise PipelineError(
-                f"nothing is kept in {session.shown(_folder(session))}",
+                f"nothing is kept in {session.shown(_folder(session, image))}",
                 "install first: `./doit boot --disk 20G --keep`",
             )
         if self.keep and kept is not None and size != (there := _size(kept)):
@@ -83,14 +103,13 @@ class Wish:
         expect_terminal()
 
 
-def _folder(session: Session) -> Path:
-    image, _ = session.first_medium
+def _folder(session: Session, image: str) -> Path:
     return session.root / "artifacts" / image / FOLDER
 
 
-def _kept(session: Session) -> Path | None:
-    """Return the disk that is kept, if there is one."""
-    disk = _folder(session) / interactive.DISK
+def _kept(session: Session, image: str) -> Path | None:
+    """Return the disk that is kept of an image, if there is one."""
+    disk = _folder(session, image) / interactive.DISK
     return disk if disk.is_file() else None
 
 
@@ -107,13 +126,14 @@ def judge(session: Session, debug: bool, **options: object) -> None:
 
 
 def boot(session: Session, **options: object) -> bool:
-    """Boot the first image in this terminal, as `look_around` does; return whether QEMU ended well."""
+    """Boot an image in this terminal, as `look_around` does; return whether QEMU ended well."""
     return look_around(session, Wish(**options)) == 0  # type: ignore[arg-type]
 
 
 def look_around(session: Session, wish: Wish) -> int:
-    """Boot the first image with this terminal as its serial console; return QEMU's exit status.
+    """Boot an image with this terminal as its serial console; return QEMU's exit status.
 
+    It is the first that has an ISO, or else a disk, where none is named.
     What its way of booting needs is made first, and nothing else. A disk that is kept has one machine at a
     time; the next one waits. Raises PipelineError as `judge` does, and StepError where that cannot be made.
     """
@@ -123,7 +143,8 @@ def look_around(session: Session, wish: Wish) -> int:
     def waiting() -> None:
         session.report.print("another `./doit boot` has the kept disk; waiting for it to end")
 
-    name = hashlib.sha256(str(_folder(session)).encode()).hexdigest()
+    folder = _folder(session, boot_inputs.bootable(session, wish.image))
+    name = hashlib.sha256(str(folder).encode()).hexdigest()
     with session.store.lock(f"boot-{name}", waiting):
         wish.judge(session)  # what is kept may be another one by now
         return _booted(session, wish)
@@ -131,16 +152,16 @@ def look_around(session: Session, wish: Wish) -> int:
 
 def _booted(session: Session, wish: Wish) -> int:
     """Boot as `look_around` does."""
-    image, steps = session.first_medium
-    line = Line("boot", session.report)
-    way = "" if wish.installed else wish.way or "cd"
+    image = boot_inputs.bootable(session, wish.image)
+    steps, line = session.images[image], Line("boot", session.report)
+    way = "" if wish.installed else wish.way_of(session).name
     inputs: dict[str, Input] = {}
     if way:
         of = machine.way(way).of
         inputs[of] = boot_inputs.media(session, image)[of]
-    size, kept = wish.size, _kept(session)
+    size, kept = wish.size, _kept(session, image)
     if wish.keeps and kept:
-        inputs |= {name: Source(_folder(session) / name) for name in interactive.KEPT}
+        inputs |= {name: Source(_folder(session, image) / name) for name in interactive.KEPT}
         size = _size(kept)
     port = free_port() if wish.display == "vnc" else 0
     step = Step(
@@ -168,13 +189,13 @@ def _booted(session: Session, wish: Wish) -> int:
             status = session.builder.sandbox.attach(work, out)
         finally:
             if status == 0 or kept:  # a machine that never ran has an empty disk
-                _keep(session, out)
+                _keep(session, image, out)
     return status
 
 
-def _keep(session: Session, out: Path) -> None:
+def _keep(session: Session, image: str, out: Path) -> None:
     """Keep what a machine left, all of it or nothing: it is moved to where it may have to be copied."""
-    folder = _folder(session)
+    folder = _folder(session, image)
     if not all((out / name).is_file() for name in interactive.KEPT):
         return
     with explained(folder, "write", cache=False):

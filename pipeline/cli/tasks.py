@@ -155,11 +155,19 @@ COMMANDS = {
         "boot it in the terminal, to look around",
         "by_hand:boot",
         (
+            _option("image", "", "the recipe whose ISO or disk it is; the first that has one"),
             _option(
-                "way", "", "how it is attached: cd, usb, disk, or esp for a FAT folder with the UKI alone"
+                "way",
+                "",
+                "how it is attached: cd, usb, disk, or esp for a FAT folder with the UKI alone; "
+                "a system's own disk: virtio-blk, virtio-scsi, ahci, nvme",
             ),
             ACCEL,
-            _option("disk", "", "give it an empty disk of this size to install to: 20G"),
+            _option(
+                "disk",
+                "",
+                "give it an empty disk of this size to install to: 20G; or have its own grown to this size",
+            ),
             _option(
                 "keep", False, "keep that disk, and the firmware's variables, in artifacts/<recipe>/boot/"
             ),
@@ -173,6 +181,7 @@ COMMANDS = {
     "burn": Command(
         "DEVICE: write the ISO to a USB stick, and read it back; without a device, list removable disks",
         "burn:burn",
+        (_option("image", "", "the recipe whose ISO, or raw disk, is written"),),
         words="arguments",
     ),
     "inspect": Command(

@@ -35,6 +35,13 @@ ROWS: list[tuple[dict[str, Any], bool, str, list[str]]] = [
         "Booting from a USB stick on xHCI, beside the disk that was kept",
         ["medium", "target"],
     ),
+    (
+        {"way": "nvme"},
+        False,
+        "Booting from its disk on NVMe; what is written to it is gone afterwards with tcg.",
+        ["medium"],
+    ),
+    ({"way": "ahci", "disk": 1 << 30}, False, "Booting from its disk on AHCI; what is written", ["medium"]),
     ({"way": "", "keep": True}, True, "Booting from the disk that was kept with tcg.", ["target"]),
     (
         {"display": "vnc", "port": 5907},
@@ -57,7 +64,7 @@ def test_it_becomes_qemu_on_the_terminal(
 ) -> None:
     for folder in ("in", "out", "work"):
         (tmp_path / folder).mkdir()
-    for name in ("factory.fd", "iso", "uki", *interactive.KEPT):
+    for name in ("factory.fd", "iso", "uki", "disk", *interactive.KEPT):
         (tmp_path / "in" / name).write_text(name)
     became: list[list[str]] = []
     made: list[tuple[str, ...]] = []
@@ -65,7 +72,10 @@ def test_it_becomes_qemu_on_the_terminal(
     monkeypatch.setattr(machine, "find_firmware", lambda: firmware)
     monkeypatch.setattr(os, "execvp", lambda _, argv: became.append(argv))
     monkeypatch.setattr(disks, "run", lambda *argv: made.append(argv))
-    inputs = {name: tmp_path / "in" / name for name in ("iso", "uki", *(interactive.KEPT if is_kept else ()))}
+    inputs = {
+        name: tmp_path / "in" / name
+        for name in ("iso", "uki", "disk", *(interactive.KEPT if is_kept else ()))
+    }
     params = GIVEN | params
     interactive.run(Context(inputs, params, tmp_path / "out", tmp_path / "work"))
 
@@ -78,8 +88,16 @@ def test_it_becomes_qemu_on_the_terminal(
 
     place = tmp_path / ("out" if params["keep"] else "work")
     disk = place / interactive.DISK
-    create = ("qemu-img", "create", "-q", "-f", "qcow2", str(disk), str(params["disk"]))
-    assert made == ([create] if params["disk"] and not is_kept else [])
+    create = ("qemu-img", "create", "-q", "-f", "qcow2")
+    commands: list[tuple[str, ...]] = []
+    if params["disk"] and not is_kept:
+        commands = [(*create, str(disk), str(params["disk"]))]
+    if params["way"] in machine.OF_SYSTEMS:
+        written = str(tmp_path / f"work/{params['way']}.qcow2")
+        resize = ("qemu-img", "resize", "-q", written, str(params["disk"]))
+        over = (*create, "-F", "raw", "-b", str(inputs["disk"]), written)
+        commands = [over, *([resize] if params["disk"] else [])]
+    assert made == commands
     variables = (place / machine.VARIABLES).read_text()
     assert variables == (machine.VARIABLES if is_kept else "factory.fd")
     assert f'"{place / machine.VARIABLES}"' in " ".join(argv)

@@ -20,7 +20,7 @@ from pipeline.sandbox.run import StepError
 from pipeline.vm.machine import WAYS
 from tests.conftest import ROOT
 from tests.fixtures import checkout as toy
-from tests.plan.test_systems import with_system
+from tests.plan.test_systems import without_iso
 
 RESULTS: list[tuple[str, dict[str, object]]] = [
     ("usb", {"way": "usb", "passed": True, "seconds": {"power on": 0.0, "firmware": 1.25, "rebooted": 9.0}}),
@@ -79,11 +79,7 @@ rows = [{ sees = "login:" }]
 @pytest.fixture
 def system(tmp_path: Path) -> Session:
     """A session whose recipe is a whole system, with stories and no ISO."""
-    with_system(tmp_path)
-    recipe = tmp_path / "recipes/toy/recipe.toml"
-    text = recipe.read_text().replace('[iso]\nvolume_id = "TOY"\n', "").replace(', "medium={volume_id}"', "")
-    recipe.write_text(text + ACCEPTANCE)
-    return Session(tmp_path, Report())
+    return Session(without_iso(tmp_path, ACCEPTANCE), Report())
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pipeline.plan.step import Source, Step
 from pipeline.project import checkout as project
 from pipeline.report import Report
 from tests.fixtures import checkout
+from tests.plan.test_systems import without_iso
 
 GIB = 1 << 30
 
@@ -39,10 +40,51 @@ def keep(session: Session, size: int) -> Path:
     return folder
 
 
+@pytest.fixture
+def system(tmp_path: Path, session: Session) -> Session:
+    """A session in which the toy has a disk, and no ISO."""
+    without_iso(session.root)
+    return session
+
+
+OF_A_SYSTEM: list[tuple[dict[str, Any], str]] = [
+    (
+        {"way": "cd"},
+        "--way cd boots an ISO, and toy has none\n  hint: choose from virtio-blk, virtio-scsi, ahci",
+    ),
+    ({"disk": "1G", "keep": True}, "--keep is about a disk that a medium installs to: what is written to a"),
+    (
+        {"installed": True},
+        "--installed is about a disk that a medium installs to: what is written to a system",
+    ),
+    ({"image": "box"}, "'box' is not a recipe\n  hint: name one of toy"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), OF_A_SYSTEM)
+def test_what_makes_no_sense_of_a_system(system: Session, options: dict[str, Any], said: str) -> None:
+    Wish(image="toy", way="nvme", disk="4G").judge(system)
+    with pytest.raises(PipelineError, match=f"^{said}"):
+        Wish(**options).judge(system)
+
+
+@pytest.mark.parametrize(("way", "booted"), [("", "virtio-blk"), ("ahci", "ahci")])
+def test_of_a_system_the_raw_disk_is_made(
+    system: Session, monkeypatch: pytest.MonkeyPatch, way: str, booted: str
+) -> None:
+    vars(system)["images"] = Session(system.root, Report()).images
+    machine = Machine()
+    step = looked(system, monkeypatch, machine, way=way, disk="2G")
+    assert (list(step.inputs), step.params["way"], step.params["disk"]) == (["disk"], booted, 2 * GIB)
+    assert machine.work.made[-1] == "disk:toy"
+    assert not (system.root / "artifacts/toy/boot").exists()
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"way": "floppy"}, "'floppy' is an unknown way of booting"),
     ({"accel": "xen"}, "'xen' is an unknown accelerator"),
     ({"disk": "large"}, "'large' is not the size of a disk"),
+    ({"way": "nvme"}, "--way nvme boots a disk, and toy has none"),
     ({"display": "sdl"}, "'sdl' is not a display"),
     ({"display": "gtk"}, "--display gtk: the QEMU in the container has no window of its own"),
     ({"keep": True}, "--keep keeps a disk: --disk is required with it"),

@@ -94,6 +94,14 @@ def with_system(
     return root
 
 
+def without_iso(root: Path, more: str = "") -> Path:
+    """Write a checkout whose recipe is a whole system alone, with `more` tables."""
+    recipe = with_system(root) / "recipes/toy/recipe.toml"
+    text = recipe.read_text().replace('[iso]\nvolume_id = "TOY"\n', "")
+    recipe.write_text(text.replace(', "medium={volume_id}"', "") + more)
+    return root
+
+
 def steps_of(root: Path) -> dict[str, Step]:
     return {step.name: step for step in plan(load(root), "toy")}
 

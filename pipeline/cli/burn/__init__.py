@@ -1,4 +1,4 @@
-"""`./doit burn`: an ISO is written to a USB stick, with the care that the installer takes of a disk."""
+"""`./doit burn`: an ISO, or a system's disk, is written to a stick with the care that the installer takes."""
 
 import os
 import platform
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 USAGE = "`sudo ./doit burn DEVICE`, or `sudo ./doit burn DEVICE FILE.iso`"
 ISO_AT, ISO_MAGIC = 32769, b"CD001"  # ECMA-119, 8.1.2: the first volume descriptor's identifier
+GPT_AT, GPT_MAGIC = 512, b"EFI PART"  # UEFI 2.10, 5.3.2: the header's signature, on a disk of these blocks
 
 
 def commands(iso: str) -> list[str]:
@@ -37,9 +38,12 @@ def commands(iso: str) -> list[str]:
     ]
 
 
-def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None" = None) -> bool:
-    """Write the ISO, or the image that is named, to a disk, and read it back; list disks where none is named.
+def burn(
+    session: "Session", arguments: list[str], system: "Linux | MacOS | None" = None, image: str = ""
+) -> bool:
+    """Write the ISO, or the file that is named, to a disk, and read it back; list disks where none is named.
 
+    `image` is the recipe whose ISO it is, or whose raw disk where it has no ISO.
     Returns whether that was done: a person may leave it. Raises PipelineError for a disk that must not be
     written to, and for one that does not hold what was written.
     """
@@ -53,8 +57,8 @@ def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None
         return True
     if len(arguments) > 2:
         raise PipelineError(f"burn takes a device and at most one image, got {len(arguments)} names", USAGE)
-    image = _image(session, arguments[1:])
-    size = image.stat().st_size
+    path = _image(session, arguments[1:], image)
+    size = path.stat().st_size
     stick = system.disk(arguments[0])
     stick.judge(size)
     if not sys.stdin.isatty():
@@ -70,13 +74,13 @@ def burn(session: "Session", arguments: list[str], system: "Linux | MacOS | None
         report.print("That is not it.")
     if system.disk(arguments[0]) != stick:
         raise PipelineError(f"{stick.name}: is not as it was when the question was asked", "start again")
-    with report.step("write", f"{session.shown(image)} to {stick.name}") as line:
-        sent = write(image, stick, line)
+    with report.step("write", f"{session.shown(path)} to {stick.name}") as line:
+        sent = write(path, stick, line)
     with report.step("read back", stick.name) as line:
         found = read_back(stick, size, line)
     if found != sent:
         raise PipelineError(f"{stick}: does not hold what was written to it", "take another one")
-    report.print(f"{stick.name}: holds {session.shown(image)}, SHA-256 {sent}", style="green")
+    report.print(f"{stick.name}: holds {session.shown(path)}, SHA-256 {sent}", style="green")
     return True
 
 
@@ -97,20 +101,28 @@ def _removable(system: "Linux | MacOS") -> "Iterator[str]":
     yield f"  to write to one:  {USAGE}"
 
 
-def _image(session: "Session", named: list[str]) -> Path:
-    """Return the image that is named as it is called where ./doit was called, or that which was built."""
+def _image(session: "Session", named: list[str], recipe: str) -> Path:
+    """Return the file that is named as it is called where ./doit was called, or that which was built."""
+    made = "`./doit iso` makes the ISO"
+    if named and recipe:
+        raise PipelineError("--image names a recipe, and there is a file, too", "leave one of them out")
     if named:
-        image = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", ""), named[0])
+        path = Path(os.environ.get("INSTALLER_ISO_CALLED_FROM", ""), named[0])
     else:
-        name, _ = session.first_medium
-        image = session.folder(name) / f"{name}.iso"
-    if not image.is_file():
-        raise PipelineError(f"{session.shown(image)}: no such file", "`./doit iso` makes the ISO")
-    with image.open("rb") as file:
-        file.seek(ISO_AT)
-        if file.read(len(ISO_MAGIC)) != ISO_MAGIC:
-            raise PipelineError(f"{session.shown(image)}: is not an ISO image", USAGE)
-    return image
+        from pipeline.cli.boot_inputs import bootable
+
+        name = bootable(session, recipe)
+        is_iso = session.project.recipes[name].iso is not None
+        path = session.folder(name) / f"{name}.{'iso' if is_iso else 'raw'}"
+        made = made if is_iso else f"`./doit image {name}` makes the disk"
+    if not path.is_file():
+        raise PipelineError(f"{session.shown(path)}: no such file", made)
+    with path.open("rb") as file:
+        for at, magic in ((ISO_AT, ISO_MAGIC), (GPT_AT, GPT_MAGIC)):
+            file.seek(at)
+            if file.read(len(magic)) == magic:
+                return path
+    raise PipelineError(f"{session.shown(path)}: is neither an ISO image nor a raw disk with a GPT", USAGE)
 
 
 def _typed() -> str:

@@ -20,6 +20,7 @@ from pipeline.cli.burn.stick import Part, Stick
 from pipeline.errors import PipelineError
 from pipeline.report import Line, Report
 from tests.fixtures import checkout
+from tests.plan.test_systems import without_iso
 
 IMAGE = bytes(burn.ISO_AT) + burn.ISO_MAGIC + b"contents" * 1000
 SIZE = 1 << 20
@@ -105,6 +106,31 @@ def test_an_image_is_written_once_the_serial_number_was_read(
         "That is not it.",
     ]
     assert lines[-1] == f"sdb: holds artifacts/toy/toy.iso, SHA-256 {hashlib.sha256(IMAGE).hexdigest()}"
+
+
+def test_the_disk_of_a_system_is_written(
+    session: Session, stick: Stick, screen: io.StringIO, types: Callable[..., None]
+) -> None:
+    without_iso(session.root)
+    disk = session.root / "artifacts/toy/toy.raw"
+    system: Any = Machine(stick)
+    with pytest.raises(
+        PipelineError, match=r"^artifacts/toy/toy.raw: no such file\n  hint: `./doit image toy`"
+    ):
+        burn.burn(session, ["sdb"], system, "toy")
+    disk.write_bytes(bytes(SIZE))
+    with pytest.raises(
+        PipelineError, match=r"^artifacts/toy/toy.raw: is neither an ISO image nor a raw disk"
+    ):
+        burn.burn(session, ["sdb"], system, "toy")
+    disk.write_bytes(bytes(burn.GPT_AT) + burn.GPT_MAGIC + bytes(SIZE - burn.GPT_AT - 8))
+    types("1507")
+    system.asked = 0
+    assert burn.burn(session, ["sdb"], system, "toy") is True
+    assert stick.node.read_bytes() == disk.read_bytes()
+    assert "artifacts/toy/toy.raw" in screen.getvalue().splitlines()[-1]
+    with pytest.raises(PipelineError, match=r"^--image names a recipe, and there is a file, too"):
+        burn.burn(session, ["sdb", "x.iso"], system, "toy")
 
 
 @pytest.mark.parametrize("lines", [(), ("",), ("1508", " ")])
@@ -201,7 +227,11 @@ def test_a_disk_that_was_exchanged_while_the_question_was_there(
             burn.USAGE,
         ),
         (["sdb", "none.iso"], "none.iso: no such file", "`./doit iso` makes the ISO"),
-        (["sdb", "recipes/toy/recipe.toml"], "recipes/toy/recipe.toml: is not an ISO image", burn.USAGE),
+        (
+            ["sdb", "recipes/toy/recipe.toml"],
+            "recipes/toy/recipe.toml: is neither an ISO image nor a raw disk with a GPT",
+            burn.USAGE,
+        ),
     ],
 )
 def test_what_makes_no_sense(
