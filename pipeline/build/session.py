@@ -104,6 +104,11 @@ class Session:
         return {name: steps for name, steps in self.images.items() if recipes[name].iso is not None}
 
     @property
+    def proved(self) -> list[str]:
+        """The images of which `boot-test` has something to prove."""
+        return [name for name in self.images if self.project.recipes[name].proves]
+
+    @property
     def first_medium(self) -> tuple[str, tuple[Step, ...]]:
         """The first image that has an ISO, and its plan. Raises PipelineError where there is none."""
         for image, steps in self.media.items():

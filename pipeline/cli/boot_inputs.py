@@ -8,11 +8,6 @@ from pipeline.steps.check_answers import PROGRAM
 from pipeline.vm import machine
 
 
-def provable(session: Session) -> list[str]:
-    """Return the images of which there is something to prove."""
-    return [name for name in session.images if session.project.recipes[name].proves]
-
-
 def bootable(session: Session, name: str) -> str:
     """Return the image called `name`, or without a name the first with an ISO, or else with a disk.
 

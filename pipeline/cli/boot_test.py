@@ -84,7 +84,7 @@ def boot_test(session: Session, only: str, image: str, everything: bool, accel: 
 
 def _tested(session: Session, image: str, only: Sequence[str]) -> list[str]:
     """Return the images that are tested: `image`, or all that have something to prove, of what is named."""
-    found = [image] if image else boot_inputs.provable(session)
+    found = [image] if image else session.proved
     return [each for each in found if not only or any(chosen(session, each, only))]
 
 
@@ -259,7 +259,7 @@ def chosen(
 def judge(session: Session, only: str, image: str, accel: str, **_other: object) -> None:
     """Raise PipelineError for an unknown accelerator, image, way or story."""
     machine.accelerators(accel, kvm=True)
-    images = boot_inputs.provable(session)
+    images = session.proved
     if image and image not in images:
         raise PipelineError(
             f"{image!r} is no image with anything to prove", f"choose from {', '.join(images) or 'none'}"

@@ -172,7 +172,7 @@ def _licensed(session: Session) -> Iterator[str]:
 
 def _booted(session: Session) -> Iterator[str]:
     """Yield which boot tests have not passed with these very bytes."""
-    for image in session.media:
+    for image in session.proved:
         if lacking := boot_test.unproved(session, image):
             yield (
                 f"{image}: {_few(lacking)} did not pass, or not with these very bytes: run `./doit boot-test`"

@@ -24,7 +24,7 @@ class Artifact:
 
 
 def artifacts(session: Session) -> dict[str, Artifact]:
-    """Return the ISOs, UKIs and kernels of all images, by their names in a release.
+    """Return the ISOs, disks, UKIs and kernels of all images, by their names in a release.
 
     Images that share a kernel share its file. Raises PipelineError for a step that has not been made, for two
     files of one name, and for one that is called like a document of releases.
@@ -55,9 +55,12 @@ def artifacts(session: Session) -> dict[str, Artifact]:
 
 def _called(session: Session, image: str, step: Step, output: str) -> str | None:
     """Return what a file is called in a release, None for one that is not in it."""
-    recipe = session.project.recipes[image]
-    if recipe.iso is not None and output == f"{image}.iso":
-        return f"{image}-{session.project.manifest.product.version}.iso"
+    recipe, kind = session.project.recipes[image], step.name.partition(":")[0]
+    if kind in ("iso", "disk"):
+        formats = [each for each in session.images[image] if each.name.startswith(f"disk:{image}:")]
+        if step.name == f"disk:{image}" and formats:
+            return None  # which is as large as the disk, and in each of them
+        return f"{image}-{session.project.manifest.product.version}{output.removeprefix(image)}"
     if output == KERNEL:  # both images have one
         return f"{KERNEL}-{step.name.partition(':')[2]}"
     return output if output == recipe.image.uki else None

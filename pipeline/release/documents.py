@@ -96,7 +96,7 @@ def run_text(draft: Draft) -> str:
         "by": f"{user}@{platform.node()}",
         "machine": platform.platform(),
         "seconds": results,
-        "boot_tests": {image: _boot_tests(session.folder(image) / "boot-test") for image in session.media},
+        "boot_tests": {image: _boot_tests(session.folder(image) / "boot-test") for image in session.proved},
     }
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
@@ -155,7 +155,7 @@ def run_page_text(draft: Draft) -> str:
 
     session = draft.session
     product = session.project.manifest.product
-    tests = {image: session.folder(image) / "boot-test" for image in session.media}
+    tests = {image: session.folder(image) / "boot-test" for image in session.proved}
     return run_report(draft.folder / RUN, product.name, product.version, tests)
 
 

@@ -122,7 +122,7 @@ def test_an_image_has_the_disks_of_what_it_carries(system: Session) -> None:
     vars(system)["project"] = replace(system.project, recipes={**recipes, "around": around})
     vars(system)["images"] = {"toy": steps, "around": steps}
     assert boot_inputs.disks(system, "around") == boot_inputs.disks(system, "toy") != {}
-    assert boot_inputs.provable(system) == ["toy"]
+    assert system.proved == ["toy"]
     for image_name, said in (
         ("nothing", "'nothing' is no image with anything to prove\n  hint: choose from toy"),
         ("around", "'around' is no image with anything to prove\n  hint: choose from toy"),

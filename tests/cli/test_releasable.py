@@ -20,6 +20,7 @@ from pipeline.vm.machine import WAYS
 from tests.fixtures import releasable
 from tests.fixtures.releasable import git
 from tests.fixtures.release_folder import sha256
+from tests.plan.test_systems import without_iso
 
 NOT_BOOTED = "did not pass, or not with these very bytes: run `./doit boot-test`"
 MANIFEST = "manifests/manifest.toml"
@@ -119,6 +120,21 @@ def less_tested(session: Session) -> None:
 
 def failed(session: Session) -> None:
     releasable.boot(session, ["typed"])
+
+
+def test_the_verdicts_of_a_whole_system_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTALLER_ISO_CACHE", str(tmp_path / "cache"))
+    greets = '[acceptance]\nwelcome = "login:"\n[acceptance.play.typed]\nway = "ahci"\nrows = []\n'
+    session = Session(without_iso(tmp_path / "checkout", greets), Report())
+    asked = f"toy: virtio-blk, typed {NOT_BOOTED}"
+    assert asked in reasons(session)
+    releasable.build(session)
+    releasable.boot(session)
+    assert asked not in reasons(session)
+    releasable.boot(session, ["typed"])
+    assert f"toy: typed {NOT_BOOTED}" in reasons(session)
 
 
 ALL = ", ".join((*WAYS, "typed"))

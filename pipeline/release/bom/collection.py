@@ -51,6 +51,7 @@ class Collection:
         self.parts: dict[str, Part] = {}
         self.links: set[Link] = set()
         self.facts: dict[Package, Facts] = {}
+        self.files: dict[Package, frozenset[tuple[str, str]]] = {}
         self.licences = licence_lock.read(self.project)
         self.annotations = reuse.read(self.project.root)
 
@@ -169,6 +170,12 @@ class Collection:
         if package not in self.facts:
             self.facts[package] = deb_facts.facts(self.fetched(package), package.name)
         return self.facts[package]
+
+    def files_of(self, package: Package) -> frozenset[tuple[str, str]]:
+        """Return SHA-256 and path of each file of a package, as `deb_facts.files` does."""
+        if package not in self.files:
+            self.files[package] = deb_facts.files(self.fetched(package))
+        return self.files[package]
 
     def fetched(self, package: Package) -> Path:
         """Return where a package lies, fetched if need be."""

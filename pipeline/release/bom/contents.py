@@ -16,11 +16,23 @@ from pipeline.formats.fields import open_image
 from pipeline.formats.initramfs import read_initramfs
 from pipeline.formats.iso9660 import read_iso9660
 from pipeline.formats.iso9660_directory import contents as iso_contents
-from pipeline.plan.step import LockedPackage, Output, Source, Step, distinct
-from pipeline.release.bom import deb_facts, licences, programs
+from pipeline.plan.step import Output, Source, Step, distinct
+from pipeline.release.bom import licences, programs, systems
 from pipeline.release.bom.collection import Collection, artifact_ref, container_ref
 from pipeline.release.bom.components import Contents, Kind, Licence, Part, Relation, sorted_contents
-from pipeline.steps import compare_kernels, hardening, initramfs, iso, kernel, packages, rust, uki
+from pipeline.steps import (
+    compare_kernels,
+    hardening,
+    initramfs,
+    iso,
+    kernel,
+    kernel_package,
+    packages,
+    root,
+    rust,
+    uki,
+    verified_uki,
+)
 
 REPORTS = (compare_kernels.build, hardening.build)
 
@@ -93,7 +105,11 @@ def _inside(found: Collection, step: Step, name: str, ref: str) -> None:
         programs.pinned(found, step, name, ref)
     elif step.run is initramfs.build:
         _initramfs(found, step, name, ref)
-    elif step.run is uki.build:
+    elif step.run is root.build:
+        systems.root(found, step, ref)
+    elif step.run is kernel_package.build:
+        systems.kernel(found, step, name, ref, kernel_package.TAR)
+    elif step.run in (uki.build, verified_uki.build):
         found.of_packages(step, ref, Relation.STATIC_LINK, STUB)
         splash = step.inputs["splash.bmp"]
         if isinstance(splash, Source):
@@ -108,10 +124,10 @@ def _inside(found: Collection, step: Step, name: str, ref: str) -> None:
 
 def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
     """Take the files of an initramfs: programs, files of packages and of the recipe, and an image in it."""
-    locked = _set_packages(step)
+    locked = systems.packages_in(step, "packages.tar")
     known: dict[tuple[str, str], Package] = {}  # by digest and path, and by digest alone
     for package in locked:
-        for digest, path in sorted(deb_facts.files(found.fetched(package))):
+        for digest, path in sorted(found.files_of(package)):
             known.setdefault((digest, path), package)
             known.setdefault((digest, ""), package)
     made = {
@@ -119,7 +135,9 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
         for it in step.inputs.values()
         if isinstance(it, Output) and it.step.run is not packages.build
     }
-    sources, used = _recipe_files(step), set()
+    sources, used, of_kernel = _recipe_files(step), set(), dict[str, Package]()
+    if isinstance(modules := step.inputs.get(initramfs.MODULES), Output):
+        of_kernel |= systems.of_kernel(found, modules.step, kernel_package.MODULES_TAR, kernel_package.TAR)
     for segment in read_initramfs(found.open(step, name)):
         for entry in segment.entries:
             if not stat.S_ISREG(entry.mode):
@@ -130,6 +148,11 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
                 program = found.parts[made[digest]]
                 file = found.file(ref, path, entry.data, program.origin, program.licence)
                 found.link(file, Relation.COPY_OF, made[digest])
+            elif (module_of := of_kernel.get(path)) and path not in sources:
+                origin, licence = f"from Debian package {module_of.name}", found.licences[module_of.sha256]
+                file = found.file(ref, path, entry.data, origin, licence)
+                taken = found.used_package(module_of, of_kernel.values())
+                found.link(file, Relation.EXPANDED_FROM_ARCHIVE, taken)
             elif owner and path not in sources:
                 origin, licence = f"from Debian package {owner.name}", found.licences[owner.sha256]
                 file = found.file(ref, path, entry.data, origin, licence)
@@ -143,13 +166,6 @@ def _initramfs(found: Collection, step: Step, name: str, ref: str) -> None:
         if package not in used:
             unused = found.add(found.package(package, tool=True))
             found.link(unused, Relation.BUILD_DEPENDENCY_OF, ref)
-
-
-def _set_packages(step: Step) -> list[Package]:
-    """Return the Debian packages that files of an initramfs come from."""
-    taken = step.inputs["packages.tar"]
-    inputs = taken.step.inputs.values() if isinstance(taken, Output) else ()
-    return [it.package for it in inputs if isinstance(it, LockedPackage)]
 
 
 def _recipe_files(step: Step) -> dict[str, Path]:
