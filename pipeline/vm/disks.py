@@ -55,9 +55,10 @@ def blank(path: Path, size: int) -> Path:
 
 
 def copy(source: Path, target: Path) -> Path:
-    """Copy a disk, with its holes."""
+    """Copy a disk, with its holes, to one that can be written to: a step's inputs cannot."""
     target.unlink(missing_ok=True)
     run("cp", "--sparse=always", str(source), str(target))
+    target.chmod(0o644)
     return target
 
 
