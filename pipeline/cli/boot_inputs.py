@@ -17,7 +17,7 @@ def bootable(session: Session, name: str) -> str:
     if name and name not in session.images:
         raise PipelineError(f"{name!r} is not a recipe", f"name one of {', '.join(sorted(session.images))}")
     if not name:
-        first = [*session.media, *(each for each in session.images if recipes[each].has_disk)]
+        first = [*session.media, *(each for each, recipe in recipes.items() if recipe.has_disk)]
         if not first:
             raise PipelineError("no recipe ends in an ISO or a disk", "give one an [iso], or a [disk]")
         return first[0]

@@ -10,9 +10,12 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.cli import program
+from pipeline.cli.graph import TRACKED
+from pipeline.cli.tasks import COMMANDS
 from pipeline.cli.watch import Watch
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Source, Step
+from pipeline.report import Report
 from tests.fixtures import checkout
 
 Doit = Callable[..., tuple[int, str, str]]
@@ -373,3 +376,24 @@ def test_a_file_to_pin_is_no_task_though_it_is_a_target() -> None:
         "/here/artifacts/one.iso",
     ]
     assert program.called(["/here/artifacts/one.iso"], names) == ["iso:one"]
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["boot-test", "--image", "host"], "host"),
+        (["boot-test", "--image=host", "--all"], "host"),
+        (["boot-test", "--only", "cd"], ""),
+        (["boot-test", "--image"], ""),
+        ([], ""),
+    ],
+)
+def test_the_value_of_an_option(words: list[str], value: str) -> None:
+    assert program.value_of("--image", words) == value
+
+
+def test_nothing_of_other_recipes_is_made_for_one_that_is_named(tmp_path: Path) -> None:
+    needs = COMMANDS["boot-test"].needs
+    all_of_them, one = (Session(tmp_path, Report(), image=image) for image in ("", "host"))
+    assert needs(all_of_them, {"iso:x": "iso:x"}) == ["iso"]
+    assert needs(one, {"iso:x": "iso:x"}) == [TRACKED]
