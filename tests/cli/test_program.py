@@ -342,7 +342,7 @@ def test_nothing_is_made_of_other_sources_than_the_manifest_names(
 
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("pipeline.cli.commands.tell_untracked", other)
-    monkeypatch.setattr(Session, "media", property(lambda self: images(self.root)))
+    monkeypatch.setattr(Session, "media", property(lambda self: {"toy": images(self.root)["one"]}))
     assert doit(*arguments) == (1, "", "error: another commit\n")
     assert there(root) == []
 
