@@ -68,7 +68,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     recipe.write_text(recipe.read_text().replace('fragments = ["base"]\n', KERNEL))
     (root / "recipes/toy/files/etc").mkdir(parents=True)
     (root / "recipes/toy/files/etc/fstab").write_text("x\n")
-    (root / "recipes/toy/files/etc/localtime").symlink_to("/dev/null")
+    (root / "recipes/toy/files/etc/mtab").symlink_to("fstab")
     recipe.write_text(recipe.read_text().replace("[root]\n", '[root]\nrootfs = "files"\n'))
     (root / "recipes/toy/installer/Cargo.lock").write_text(CARGO_LOCK)
     (root / "recipes/toy/installer/Cargo.toml").write_text('[package]\nname = "toy"\nlicense = "MIT"\n')
