@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline import config
 from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
-from pipeline.plan.image import plans
+from pipeline.plan.image import check_published, plans
 from pipeline.plan.step import Step, distinct
 from pipeline.project import checkout, debug, manifest, outputs
 from pipeline.project.checkout import Project
@@ -83,11 +83,28 @@ class Session:
         return images
 
     @cached_property
+    def disks(self) -> dict[str, tuple[Step, ...]]:
+        """The steps that make disks of what gets installed, by recipe: no image needs them."""
+        formatted = [name for name, recipe in self.project.recipes.items() if recipe.image.formats]
+        if not formatted:
+            return {}
+        from pipeline.plan import appliances  # it loads what makes file systems
+
+        found = {name: appliances.disk_steps(self.project, name, self.images[name]) for name in formatted}
+        for name in formatted:
+            check_published(name, (*self.images[name], *found[name]))
+        return found
+
+    def whole(self, image: str) -> tuple[Step, ...]:
+        """Return all that is made of a recipe: the plan of its image, and its disks."""
+        return (*self.images[image], *self.disks.get(image, ()))
+
+    @cached_property
     def steps(self) -> dict[str, dict[str, Step]]:
         """Each step by its name, as the plan of each image has it: each publishes into its own folder."""
         steps: dict[str, dict[str, Step]] = {}
-        for image, plan_of in self.images.items():
-            for step in plan_of:
+        for image in self.images:
+            for step in self.whole(image):
                 steps.setdefault(step.name, {})[image] = step
         return steps
 

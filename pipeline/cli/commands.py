@@ -9,7 +9,7 @@ from pipeline.cli import burn
 from pipeline.cli.realise import RECORD, realise, taken_after_all
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.plan.step import Output, Source
+from pipeline.plan.step import Output, Source, Step
 from pipeline.project import checkout, outputs, versions
 from pipeline.report import size_text
 from pipeline.steps.check_answers import PROGRAM
@@ -48,8 +48,8 @@ def judge_iso(**options: object) -> None:
 def summarise(session: Session, **_options: object) -> None:
     """Write build.json, and print what there is now and what to do with it."""
     report = session.report
-    for image in session.images:
-        _tell_image(session, image)
+    for image, steps in session.images.items():
+        _tell_image(session, image, steps)
     report.print("")
     taken = taken_after_all(session)
     if session.remotes and (fetched := session.fetched | taken):
@@ -69,9 +69,9 @@ def summarise(session: Session, **_options: object) -> None:
         verify_outputs(session)
 
 
-def _tell_image(session: Session, image: str) -> None:
+def _tell_image(session: Session, image: str, steps: tuple[Step, ...]) -> None:
     """Write the build.json of an image, and print what there is of it, and how its medium is written."""
-    report, steps, folder = session.report, session.images[image], session.folder(image)
+    report, folder = session.report, session.folder(image)
     build_record(
         steps,
         session.builder,
@@ -101,8 +101,8 @@ def image(session: Session, names: list[str]) -> None:
     if unknown := [name for name in names if name not in session.images]:
         raise PipelineError(f"{unknown[0]!r} is not a recipe", f"name one of {known}")
     for name in dict.fromkeys(names):
-        realise(session, session.images[name])
-        _tell_image(session, name)
+        realise(session, session.whole(name))
+        _tell_image(session, name, session.whole(name))
 
 
 def verify_outputs(session: Session) -> bool:

@@ -41,7 +41,7 @@ def realise_step(session: Session, name: str) -> None:
 
     again = False
     for image, step in session.steps[name].items():
-        following = followers(session.images[image], step)
+        following = followers(session.whole(image), step)
         withdraw((step, *following), session.folder(image))
         forget_verdicts(session.folder(image))
         again = again or any(each.container == step.container for each in following)

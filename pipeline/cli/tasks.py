@@ -53,13 +53,14 @@ def all_tasks(session: Session, words: tuple[str, ...] = (), *, listed: bool = T
 
 
 def _iso_task(session: Session, names: dict[str, str]) -> Task:
-    """Return the task that needs all steps, and says what there is then, each time."""
+    """Return the task that needs all steps of images, and says what there is then, each time."""
+    needed = {step.name for steps in session.images.values() for step in steps}
     return _task(
         session,
         ISO,
         BUILD,
         functools.partial(commands.summarise, session),
-        task_dep=list(names.values()),
+        task_dep=[task for step, task in names.items() if step in needed],
         has_subtask=True,
         targets=[f"artifacts/{image}/{realise.RECORD}" for image in session.images],
         clean=True,

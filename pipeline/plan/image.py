@@ -83,7 +83,7 @@ def plan(
     if project.recipes[name].is_system:
         disks = systems.disk_steps(project, name, rooted, program)
     steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *disks))
-    _check_published(name, steps)
+    check_published(name, steps)
     return steps
 
 
@@ -93,7 +93,7 @@ def _uki(steps: tuple[Step, ...], name: str) -> Output:
     return step.output(step.outputs[0])
 
 
-def _check_published(name: str, steps: tuple[Step, ...]) -> None:
+def check_published(name: str, steps: tuple[Step, ...]) -> None:
     """Raise ConfigError where a file for people would be replaced by another, or by what a build leaves."""
     taken = dict.fromkeys(LEFT, "what builds and tests leave beside it")
     mistakes = []

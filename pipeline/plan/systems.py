@@ -1,6 +1,6 @@
 """Whole systems: a recipe's file systems, the hashes that verify one, and disks in all formats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pipeline.checks.gate import Gate
@@ -64,19 +64,40 @@ def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Outpu
         return others
     placed = {output: step.output(output) for step in (*rooted, *others) for output in step.outputs}
     verified = systems.verified(recipe)
+    definitions = Source(project.root / "recipes" / name / recipe.disk.definitions)
+    disks = placed_disk(
+        project,
+        name,
+        {**placed, disk.DEFINITIONS: definitions},
+        recipe.disk.formats,
+        seed=systems.seed(project.manifest.product.name, name),
+        size=bytes_of(recipe.disk.size or "") or 0,
+        verity=(systems.file_of(verified, recipe.filesystems[verified]),) if verified else (),
+    )
+    return (*others, *disks)
+
+
+def placed_disk(
+    project: Project,
+    name: str,
+    inputs: Mapping[str, Input],
+    formats: Sequence[DiskFormat],
+    *,
+    seed: str,
+    size: int = 0,
+    verity: tuple[str, ...] = (),
+) -> tuple[Step, ...]:
+    """Return the steps of a disk, of `inputs` as the step `disk` has them, and of its formats."""
     step = Step(
         name=f"disk:{name}",
         summary="Make a disk of finished file systems.",
         container=project.lock_of("disk"),
-        inputs={
-            **placed,
-            disk.DEFINITIONS: Source(project.root / "recipes" / name / recipe.disk.definitions),
-        },
+        inputs=inputs,
         params={
             "output": f"{name}.raw",
-            "size": bytes_of(recipe.disk.size or "") or 0,
-            "verity": (systems.file_of(verified, recipe.filesystems[verified]),) if verified else (),
-            "seed": systems.seed(project.manifest.product.name, name),
+            "size": size,
+            "verity": verity,
+            "seed": seed,
             "architecture": "x86-64",
             "epoch": project.manifest.source_date_epoch,
         },
@@ -84,7 +105,7 @@ def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Outpu
         **made(f"{name}.raw", _gate(project, name, "disk")),
     )
     whole = step.output(step.outputs[0])
-    return (*others, step, *(_format(project, name, wanted, whole) for wanted in recipe.disk.formats))
+    return (step, *(_format(project, name, wanted, whole) for wanted in formats))
 
 
 def _gate(project: Project, name: str, kind: str) -> Gate:

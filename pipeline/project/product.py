@@ -221,4 +221,7 @@ def _unlike(
         found.append(f"medium.payload: {name} carries {carried.image.uki!r}, not {product.medium.payload!r}")
     if recipe.iso is not None and f"{product.id}.medium={{volume_id}}" not in recipe.image.cmdline:
         found.append(f"id: the installer looks for '{product.id}.medium=' in image.cmdline of {name}")
+    if recipe.image.formats and product.medium.payload != recipe.image.uki:
+        uki = f"{name} makes disks (image.formats) with {recipe.image.uki!r}"
+        found.append(f"medium.payload: {uki}, and {product.medium.payload!r} is what gets installed")
     return found

@@ -94,7 +94,8 @@ class Image:
     for the root hash of the file system that has `verity`. `packages`
     names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
     their libraries, too. `product` is what the image's programs know of themselves, by its path from the
-    recipe's folder. Without `busybox` a program called `init` is what Linux starts.
+    recipe's folder. Without `busybox` a program called `init` is what Linux starts. With `formats` there are
+    disks that hold what an installation of the product leaves behind, in these formats.
     """
 
     uki: FileName
@@ -106,11 +107,20 @@ class Image:
     product: AnyRelativePath | None = None
     carries: Name | None = None
     busybox: bool = True
+    formats: tuple[DiskFormat, ...] = ()
 
     @model_validator(mode="after")
     def _of_packages(self) -> "Image":
         if not self.packages:
             raise ValueError("needs packages, the set in roots/ that BusyBox and what is packaged come from")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_is_installed(self) -> "Image":
+        if self.formats and self.product is None:
+            raise ValueError("product is required for formats: it says how an installed disk is laid out")
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError("a format is there twice in formats")
         return self
 
 
@@ -325,4 +335,14 @@ class Recipe:
                 raise ValueError(f"{where} starts an ISO, and there is no [iso]; a disk is on {BUSES}")
             if not of_iso and not (self.has_disk or self.image.carries):
                 raise ValueError(f"{where} starts a whole system, and there is no [disk]")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_disk(self) -> "Recipe":
+        parts = {"root": self.root, "filesystems": self.filesystems, "disk": self.disk, "iso": self.iso}
+        there = next((name for name, part in parts.items() if part), None)
+        if self.image.formats and there:
+            raise ValueError(
+                f"image.formats: these disks hold a UKI that is the whole system, and there is a [{there}]"
+            )
         return self

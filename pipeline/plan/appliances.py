@@ -1,0 +1,59 @@
+"""Disks that hold what an installation leaves behind: of a recipe that is all in its UKI, by `image.formats`.
+
+No medium needs them, so they are in no plan of an image, but besides.
+"""
+
+from dataclasses import asdict
+
+from pipeline.checks.gate import Gate
+from pipeline.plan.step import Step
+from pipeline.plan.systems import KINDS, placed_disk
+from pipeline.project import product as about_product
+from pipeline.project import systems
+from pipeline.project.checkout import Project
+from pipeline.project.product import product_of
+from pipeline.steps import disk, installed
+from pipeline.steps.installed import DATA, DEFINITIONS, SYSTEM, UKI, Facts
+
+CONTENT = "installed"
+"""What the seed of all identifiers is derived from, besides product and recipe."""
+
+
+def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps from the UKI of the recipe `name`, which `planned` end in, to disks in its formats.
+
+    There are none for a recipe that does not ask for them.
+    """
+    recipe = project.recipes[name]
+    path = product_of(project.root, name, recipe)
+    if path is None or not recipe.image.formats:
+        return ()
+    product, pins = about_product.read(path), project.manifest
+    uki = next(step for step in planned if step.name == f"uki:{name}")
+    seed = systems.seed(pins.product.name, name, CONTENT)
+    facts = Facts(
+        product=product.name,
+        version=pins.product.version,
+        id=product.id,
+        folder=product.disk.folder,
+        data=product.disk.data,
+        efi_mib=product.disk.efi_mib,
+        data_mib=product.disk.least_data_mib,
+        seed=seed,
+    )
+    step = Step(
+        name=f"installed:{name}",
+        summary="Make the file systems that an installation leaves behind.",
+        container=project.lock_of("disk"),
+        inputs={UKI: uki.output(uki.outputs[0])},
+        outputs=(SYSTEM, DATA, *DEFINITIONS),
+        params={**asdict(facts), "uki": recipe.image.uki, "epoch": pins.source_date_epoch},
+        checks={
+            SYSTEM: Gate(KINDS["fat"], policies=recipe.policy.checks),
+            DATA: Gate(KINDS["ext4"], policies=recipe.policy.checks),
+        },
+        run=installed.build,
+    )
+    definitions = {f"{disk.DEFINITIONS}/{name}": step.output(name) for name in DEFINITIONS}
+    placed = {name: step.output(name) for name in (SYSTEM, DATA)}
+    return (step, *placed_disk(project, name, placed | definitions, recipe.image.formats, seed=seed))
