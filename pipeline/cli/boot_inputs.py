@@ -1,5 +1,6 @@
 """What a boot test, and a look by hand, is given of an image: by what ways and stories call it."""
 
+from pipeline.boot.stories import DRIVERS
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
@@ -47,9 +48,20 @@ def disks(session: Session, image: str) -> dict[str, Output]:
     return {}
 
 
-def inputs(session: Session, image: str) -> dict[str, Input]:
-    """Return all that the stories of an image are given."""
-    return media(session, image) | _parts(session.images[image])
+def ready_made(session: Session, image: str) -> dict[str, Output]:
+    """Return disks of what an image carries, as an installation leaves it, that QEMU can start, by format.
+
+    They are in no plan of an image. The raw one is not among them: it is large, and others hold the same.
+    """
+    carried = session.project.recipes[image].image.carries or ""
+    found = {step.name.rpartition(":")[2]: step for step in session.disks.get(carried, ())}
+    return {name: step.output(step.outputs[0]) for name, step in found.items() if name in DRIVERS}
+
+
+def inputs(session: Session, image: str, *, disks: bool = True) -> dict[str, Input]:
+    """Return all that the stories of an image are given; some need no `disks` that are ready-made."""
+    found = media(session, image) | _parts(session.images[image])
+    return found | (ready_made(session, image) if disks else {})
 
 
 def _parts(steps: tuple[Step, ...]) -> dict[str, Input]:

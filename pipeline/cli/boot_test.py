@@ -17,6 +17,7 @@ from pipeline.plan.step import Input, Step
 from pipeline.project import acceptance
 from pipeline.project.recipe import Acceptance
 from pipeline.report import Line
+from pipeline.reproduce.builds import before
 from pipeline.sandbox.run import StepError
 from pipeline.steps.runner import Context
 from pipeline.store.files import explained, write_atomically
@@ -144,6 +145,14 @@ def test(
     accel = accelerator(session, image, accel, line)
     target = session.folder(image) / "boot-test"
     seed = seed or secrets.randbelow(MOST_SEEDS) + 1
+    proofs = acceptance.of(session.project, image)
+    disks = any(name in proof.disks for proof in proofs for name in stories)
+    if disks:  # no image needs them
+        needed = [made.step for made in boot_inputs.ready_made(session, image).values()]
+        realise.realise(
+            session, before(session.whole(str(session.project.recipes[image].image.carries)), needed)
+        )
+        realise.realise(session, needed)
     with explained(target, "write", cache=False):
         if target.exists():
             shutil.rmtree(target)
@@ -156,7 +165,7 @@ def test(
         step = _step(session, "boot-test", boots.run, media, booting | _greeting(session, image))
         _play(session, image, step, target, line)
     failures: list[StepError] = []
-    for proof in acceptance.of(session.project, image):
+    for proof in proofs:
         installing: dict[str, object] = {
             "stories": [name for name in stories if name in proof.stories],
             "accel": accel,
@@ -165,7 +174,7 @@ def test(
             "folder": str(target / INSTALLS),
         }
         if installing["stories"]:
-            inputs = boot_inputs.inputs(session, image)
+            inputs = boot_inputs.inputs(session, image, disks=disks)
             step = _step(session, proof.name, proof.run, inputs, installing | dict(proof.params))
             try:
                 _play(session, image, step, target / INSTALLS, line)

@@ -23,7 +23,8 @@ from pipeline.vm import disks
 class Acceptance:
     """The names of stories, and the step that plays some of them: its name, function and own parameters.
 
-    Those that are `long` are only played when they are named, or all are.
+    Those that are `long` are only played when they are named, or all are. Those of `disks` start disks that
+    are made of what the image carries (`image.formats`): it has to have them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Acceptance:
     run: Callable[[Any], None]
     params: Mapping[str, object] = field(default_factory=dict)
     long: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
 
 
 def of(project: Project, name: str) -> tuple[Acceptance, ...]:
@@ -47,7 +49,8 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
     if named.package:
         module = _load(project.root / "recipes", name, named.package)
         try:
-            found.append(Acceptance("install-test", tuple(module.STORIES), module.run))
+            disks_of = tuple(getattr(module, "DISKS", ()))
+            found.append(Acceptance("install-test", tuple(module.STORIES), module.run, disks=disks_of))
         except AttributeError as error:
             mistake = f"recipes/{name}/{named.package}: {error}"
             raise PipelineError(mistake, "it needs STORIES and run") from None

@@ -100,6 +100,7 @@ class Machine:
     uuid: str = "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"
     port: int = 0  # of this host's loopback, that leads to `service_port`; 0 for no network
     service_port: int = SERVICE_PORT
+    card: str = "virtio-net-pci"  # of the network
     address: str = ""  # fixed, of a machine that also reaches this host's loopback, at HOST; else by DHCP
     processors: int = 2
     memory: int = SYSTEM_MEMORY
@@ -287,7 +288,7 @@ def _network(machine: Machine) -> list[str]:
         return ["-nic", "none"]
     forward = f"hostfwd=tcp:127.0.0.1:{machine.port}-{machine.address}:{machine.service_port}"
     user = f"user,id=net,restrict={'off' if machine.address else 'on'},{forward}"
-    return ["-netdev", user, *_devices("virtio-net-pci,netdev=net")]
+    return ["-netdev", user, *_devices(f"{machine.card},netdev=net")]
 
 
 def _board(machine: Machine) -> list[str]:

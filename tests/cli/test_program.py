@@ -47,6 +47,7 @@ def doit(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(root.parent / "cache"))
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
     monkeypatch.setattr(Session, "images", property(lambda self: images(self.root)))
+    monkeypatch.setattr(Session, "disks", {})
     monkeypatch.setattr("pipeline.cli.commands.summarise", lambda _session: None)
     monkeypatch.chdir(root)
 
@@ -78,7 +79,7 @@ FOR_BUILDS = "works with `./doit iso`, `./doit image`, `./doit boot`, `./doit bo
 
 def test_one_image_is_built_alone(root: Path, doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("pipeline.cli.commands._tell_image", lambda _, image: told.append(image))
+    monkeypatch.setattr("pipeline.cli.commands._tell_image", lambda _, image, __: told.append(image))
     status, said, _ = doit("image", "two", "--offline")
     assert (status, list(steps(said)), told) == (0, ["kernel:base", "uki:two"], ["two"])
     assert there(root) == ["one/vmlinuz", "two/two.efi", "two/vmlinuz"]

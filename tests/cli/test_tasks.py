@@ -60,6 +60,8 @@ STEPS = [
     "kernels-apart",
     "hardening",
     "efi-img",
+    "installed",
+    "disk",
 ]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes", "roots")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
@@ -173,6 +175,7 @@ realise.is_current = lambda *_: False
 realise.realise_step = make
 commands.tell_untracked = lambda _session: None
 Session.images = {"x": tuple(Step(name, "", {}, ()) for name in ("a", "b"))}
+Session.disks = {}
 Session.builder = SimpleNamespace(stop=stopped.set)
 Session.stop = lambda self: (setattr(self, "stopping", True), stopped.set())
 program.workers = lambda *_: 2

@@ -3,11 +3,15 @@
 What the screens say stands in `screens` alone; `installation` has what must hold of an installed disk.
 """
 
+from acceptance.images import IMAGES
 from acceptance.scenarios import STORIES
 from pipeline.boot import stories
 from pipeline.steps.runner import Context
 
-__all__ = ["STORIES", "run"]
+__all__ = ["DISKS", "STORIES", "run"]
+
+DISKS = tuple(IMAGES)
+"""The stories that start ready-made disks."""
 
 
 def run(ctx: Context) -> None:

@@ -9,6 +9,7 @@ from acceptance import quiet, screens
 from acceptance.choice import CHOICE, untouched
 from acceptance.contact_sheet import contact_sheet, moving
 from acceptance.faults import FAULTS
+from acceptance.images import IMAGES
 from acceptance.installation import (
     DATA,
     GOOD,
@@ -227,6 +228,7 @@ STORIES: dict[str, Story] = {
     "serial": by_serial,
     "keyboard": by_keyboard,
     **POWER_CUTS,
+    **IMAGES,
     "nvme": unattended_on("nvme"),
     "nvme-4096": unattended_on("nvme", 4096),
     "virtio-blk": unattended_on("virtio-blk", medium="usb"),
