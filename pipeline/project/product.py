@@ -44,6 +44,9 @@ Positive = Annotated[int, Field(gt=0)]
 EfiSize = Annotated[int, Field(ge=288, le=4096)]
 """MiB in which two systems have room, and clusters of 4096 bytes are enough to be FAT32."""
 
+LEAST_DATA = 136
+"""MiB of an ext4 with a journal of 64 MiB: mke2fs wants as much free again before it makes one."""
+
 
 @dataclass(frozen=True)
 class Disk:
@@ -224,4 +227,7 @@ def _unlike(
     if recipe.image.formats and product.medium.payload != recipe.image.uki:
         uki = f"{name} makes disks (image.formats) with {recipe.image.uki!r}"
         found.append(f"medium.payload: {uki}, and {product.medium.payload!r} is what gets installed")
+    if recipe.image.formats and product.disk.least_data_mib < LEAST_DATA:
+        least = f"{product.disk.least_data_mib} MiB have no room for the journal on a disk of {name}"
+        found.append(f"disk.least_data_mib: {least} (image.formats), {LEAST_DATA} have")
     return found

@@ -343,6 +343,6 @@ class Recipe:
         there = next((name for name, part in parts.items() if part), None)
         if self.image.formats and there:
             raise ValueError(
-                f"image.formats: these disks hold a UKI that is the whole system, and there is a [{there}]"
+                f"image.formats: these disks hold a UKI that is the whole system, and there is [{there}]"
             )
         return self
