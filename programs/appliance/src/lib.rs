@@ -1,9 +1,10 @@
 //! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
-//! `check` before the data is mounted, `recheck` and `panics` after that, `run` for as long as the machine
-//! runs, `stop` before it ends. It mounts nothing.
+//! `check` before the data is mounted, `recheck`, `first` and `panics` after that, `run` for as long as the
+//! machine runs, `stop` before it ends. It mounts nothing.
 //!
 //! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
 //!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.
+//! - [`first`] makes a machine of an image that starts for the first time.
 //! - [`supervisor`] is the loop behind `run`: [`network`], [`service`] and [`child`] do its parts.
 //! - [`panics`] keeps what the kernel said when it stopped for good.
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
@@ -24,6 +25,7 @@ pub mod console;
 pub mod data;
 pub mod disk;
 pub mod events;
+pub mod first;
 pub mod helper;
 pub mod log;
 pub mod mounts;

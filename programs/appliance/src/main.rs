@@ -7,13 +7,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use appliance::{check, clock, events, helper, panics, stop, supervisor};
+use appliance::{check, clock, events, first, helper, panics, stop, supervisor};
 use common::text::program_name;
 
-const USAGE: &str = "usage: appliance [--root DIR] check | recheck | panics | run | stop | time SERVER\n\
+const USAGE: &str = "usage: appliance [--root DIR] check | recheck | first | panics | run | stop | time SERVER\n\
     \n\
     \x20 check        find and check the data partitions, before they are mounted\n\
     \x20 recheck      look closer at those that were not mounted after that\n\
+    \x20 first        make a machine of an image that starts for the first time\n\
     \x20 panics       keep what the kernel left in the firmware's store when it stopped\n\
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
@@ -38,13 +39,14 @@ fn main() -> ExitCode {
         eprintln!("{}: {error}", program_name());
         return ExitCode::FAILURE;
     }
-    let has_page = matches!(words.as_slice(), ["check" | "recheck" | "run"]);
+    let has_page = matches!(words.as_slice(), ["check" | "recheck" | "first" | "run"]);
     if has_page || matches!(words.as_slice(), ["panics" | "stop"] | ["time", _]) {
         events::start(&root, has_page);
     }
     let outcome = match words.as_slice() {
         ["check"] => check::run(&root),
         ["recheck"] => check::again(&root),
+        ["first"] => first::run(&root),
         ["panics"] => panics::run(&root),
         ["run"] => supervisor::run(&root),
         ["stop"] => stop::run(&root),

@@ -60,7 +60,7 @@ fn refused(reason: &str) -> Problem {
 
 /// Makes the file at `path` hold `text`, and what it held be in [`OLD`]. Whenever the power fails, there
 /// is one whole file at `path`.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let (draft, old) = (
         path.with_file_name("node.toml.new"),
         path.with_file_name(OLD),

@@ -5,20 +5,32 @@
 //! | [`product`] | what is installed, which no program knows by itself |
 //! | [`disks`] | which disk is which, and which one this system was started from |
 //! | [`partition_table`] | what a GPT says, as either of its two tables has it |
+//! | [`volumes`], [`slice`], [`patience`] | what strangers' disks hold, and how long they are waited for |
 //! | [`cmdline`], [`terminals`] | what the kernel was told, and which terminals it talks to |
 //! | [`log`] | what of a log is shown, and how a line of it looks |
-//! | [`node_toml`], [`settings`] | what an installation is told, and how it is told something else |
+//! | [`answer_file`] | `install.toml`, as far as it is the same whoever reads it |
+//! | [`node_settings`], [`setting_rules`] | what an appliance is told, and what may be said |
+//! | [`node_toml`], [`settings`] | how an installation keeps that, and how it is told something else |
+//! | [`machine`], [`digest`] | which machine this is; identifiers made of facts |
 //! | [`os_release`], [`text`], [`problem`] | what is said of an image, text from elsewhere, the one error |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod answer_file;
 pub mod cmdline;
+pub mod digest;
 pub mod disks;
 pub mod log;
+pub mod machine;
+pub mod node_settings;
 pub mod node_toml;
 pub mod os_release;
 pub mod partition_table;
+pub mod patience;
 pub mod problem;
 pub mod product;
+pub mod setting_rules;
 pub mod settings;
+pub mod slice;
 pub mod terminals;
 pub mod text;
+pub mod volumes;

@@ -1,9 +1,11 @@
 //! `metadata/node.toml` among the data: who a machine is and how it reaches others. The installer writes
-//! it, the appliance reads it.
+//! it, or an appliance that starts from an image for the first time; the appliance reads it.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::node_settings::{Address, Settings};
 
 /// Layout of the file; it grows when a reader would misunderstand.
 pub const VERSION: u32 = 1;
@@ -22,6 +24,44 @@ pub struct NodeToml {
     pub disk: Disk,
     /// How it reaches others.
     pub network: Network,
+}
+
+impl NodeToml {
+    /// The file of the node `id` with these settings, on the machine that says `identity` of itself.
+    pub fn new(id: &str, identity: &str, settings: &Settings, disk: Disk) -> Self {
+        Self {
+            version: VERSION,
+            node: Node {
+                id: id.to_owned(),
+                name: settings.node_name.clone(),
+                host_name: settings.host_name.clone(),
+            },
+            machine: Machine {
+                identity: identity.to_owned(),
+            },
+            disk,
+            network: settings.into(),
+        }
+    }
+}
+
+impl From<&Settings> for Network {
+    fn from(settings: &Settings) -> Self {
+        let (gateway, name_servers) = match &settings.address {
+            Address::Dhcp => (None, Vec::new()),
+            Address::Static {
+                gateway,
+                name_servers,
+                ..
+            } => (*gateway, name_servers.clone()),
+        };
+        Self {
+            address: settings.address.written().address,
+            gateway,
+            name_servers,
+            time_server: settings.time_server.clone(),
+        }
+    }
 }
 
 /// Who the node is.

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 /// What a header begins with.
 const SIGNATURE: &[u8] = b"EFI PART";
-pub(crate) const HEADER: usize = 92;
+/// Bytes of a header.
+pub const HEADER: usize = 92;
 /// Where it has its own checksum.
-pub(crate) const CHECKSUM: std::ops::Range<usize> = 16..20;
+pub const CHECKSUM: std::ops::Range<usize> = 16..20;
 /// The most bytes of a list of entries, and what a usual entry has.
 const MOST: u64 = 1 << 20;
 const ENTRY: u64 = 128;
@@ -75,8 +76,39 @@ fn places(size: u64, block: u64) -> impl Iterator<Item = u64> {
     both.into_iter().flatten()
 }
 
+/// A table as it lies on a disk: header and list of entries, whose checksums are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// [`HEADER`] bytes.
+    pub header: Vec<u8>,
+    /// All entries, also those that are empty.
+    pub list: Vec<u8>,
+    /// Bytes of an entry.
+    pub entry: usize,
+}
+
+impl Raw {
+    /// What it says.
+    pub fn table(&self) -> Table {
+        Table {
+            guid: guid(&self.header, 56),
+            partitions: (1..)
+                .zip(self.list.chunks_exact(self.entry))
+                .filter(|(_, it)| it.iter().any(|byte| *byte != 0))
+                .map(|(number, it)| (number, partition(it)))
+                .collect(),
+        }
+    }
+}
+
 /// The table whose header lies at `at`; `None` if there is none, or it is damaged.
 fn table_at(device: &mut (impl Read + Seek), at: u64, block: u64) -> io::Result<Option<Table>> {
+    Ok(raw_at(device, at, block)?.map(|it| it.table()))
+}
+
+/// The table whose header lies at the byte `at` of `device`, in blocks of `block` bytes; `None` if there is
+/// none, or it is damaged.
+pub fn raw_at(device: &mut (impl Read + Seek), at: u64, block: u64) -> io::Result<Option<Raw>> {
     let Some(header) = bytes(device, at, HEADER)? else {
         return Ok(None);
     };
@@ -100,13 +132,10 @@ fn table_at(device: &mut (impl Read + Seek), at: u64, block: u64) -> io::Result<
     };
     let list = bytes(device, start, length)?;
     let list = list.filter(|it| number(&header, 88, 4) == u64::from(checksum(it)));
-    Ok(list.map(|list| Table {
-        guid: guid(&header, 56),
-        partitions: (1..)
-            .zip(list.chunks_exact(entry))
-            .filter(|(_, it)| it.iter().any(|byte| *byte != 0))
-            .map(|(number, it)| (number, partition(it)))
-            .collect(),
+    Ok(list.map(|list| Raw {
+        header,
+        list,
+        entry,
     }))
 }
 
@@ -147,14 +176,14 @@ fn guid(bytes: &[u8], at: usize) -> Uuid {
 }
 
 /// The checksum of a header, which is made while there are zeros in its place.
-pub(crate) fn checksum_of_header(header: &[u8]) -> u64 {
+pub fn checksum_of_header(header: &[u8]) -> u64 {
     let mut header = header.to_vec();
     header[CHECKSUM].fill(0);
     u64::from(checksum(&header))
 }
 
 /// CRC-32, as tables have it (section 4.2.1).
-pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+pub fn checksum(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
     let add = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), step);
     !bytes.iter().fold(!0, add)

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use fatfs::{FileSystem, FsOptions};
 use serde::Deserialize;
 
-use crate::slice::Slice;
 use crate::untrusted;
+use common::slice::Slice;
 
 const MIB: u64 = 1 << 20;
 /// Where the partition lies that firmware reads, and the first one of data: see `install::layout`.

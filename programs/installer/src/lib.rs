@@ -21,8 +21,6 @@
 //! | `fat` | files that are added to a FAT volume |
 //! | `grown` | where a disk ended before it was made larger |
 //! | `untrusted` | whether what is on a disk is fit to be read |
-//! | `patience` | how long disks are waited for |
-//! | `slice` | a part of a file, for those who read file systems in it |
 
 pub mod answers;
 pub mod app;
@@ -35,13 +33,11 @@ pub mod install;
 pub mod keyboard;
 pub mod log;
 pub mod medium;
-mod patience;
 pub mod prober;
 pub mod respawn;
 pub mod restore;
 pub mod screen;
 pub mod serial;
-mod slice;
 pub mod state;
 mod sys;
 pub mod ui;

@@ -8,9 +8,9 @@ use std::path::Path;
 use common::disks::BootPartition;
 use fatfs::{FileSystem, FsOptions};
 
-use crate::answers::extent::{self, Extent};
 use crate::hardware::Disk;
-use crate::untrusted::is_fat;
+use common::volumes::extent::{self, Extent};
+use common::volumes::fat::is_fat;
 
 /// Where firmware looks for a program on what can be removed: UEFI specification 2.10, 3.5.1.1.
 const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::hardware::{Contents, Disk, DiskKey, Hardware, Volume, read_volume};
 use crate::medium::Running;
-use crate::patience::PATIENCE;
+use common::patience::PATIENCE;
 
 /// What is known about each disk's content, and the threads that find out.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use common::volumes::fat::is_fat;
 use gpt::disk::LogicalBlockSize;
 
 /// What a header begins with.
@@ -51,32 +52,6 @@ fn header_is_sane(device: &mut (impl Read + Seek), at: u64, size: u64, block: u6
         && number(84) == ENTRY
         && number(80) <= MOST_PARTITIONS
         && start.checked_mul(block).is_some_and(|start| start < size)
-}
-
-/// Whether a boot sector is that of a FAT volume that fits into `length` bytes (Microsoft, "FAT: General
-/// Overview of On-Disk Format" 1.03, "Boot Sector and BPB"). What passes does not make the library
-/// count past what a number holds.
-pub(crate) fn is_fat(sector: &[u8; 512], length: u64) -> bool {
-    let byte = |at: usize| u64::from(sector[at]);
-    let word = |at: usize| byte(at) | byte(at + 1) << 8;
-    let long = |at: usize| word(at) | word(at + 2) << 16;
-    let first_of = |small: u64, large: u64| if small == 0 { large } else { small };
-    let (sector_size, cluster) = (word(11), byte(13));
-    let (reserved, fats, root_entries) = (word(14), byte(16), word(17));
-    let total = first_of(word(19), long(32));
-    let is_fat32 = word(22) == 0;
-    let fat = first_of(word(22), long(36));
-    let root_cluster = if is_fat32 { long(44) } else { 2 };
-    sector.ends_with(&[0x55, 0xaa])
-        && matches!(sector_size, 512 | 1024 | 2048 | 4096)
-        && cluster.is_power_of_two()
-        && reserved > 0
-        && (1..=2).contains(&fats)
-        && (1..1 << 20).contains(&fat)
-        && (root_entries == 0) == is_fat32
-        && root_cluster >= 2
-        && reserved + fats * fat + (root_entries * 32).div_ceil(sector_size) < total
-        && total * sector_size <= length
 }
 
 /// Whether the `size` bytes of `device` from its start on are a FAT volume that may be read.

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::check::mount_point;
 use crate::config::Config;
 use crate::data::{CheckResult, DataState, Partition};
+use crate::first::Outcome;
 use crate::mounts::{Mount, mount};
 use crate::network::Addresses;
 use crate::page::Page;
@@ -17,6 +18,8 @@ pub(super) struct Facts<'a> {
     pub(super) title: &'a str,
     /// What the machine is told about itself, or what is wrong with that.
     pub(super) config: Result<&'a Config, &'a str>,
+    /// What came of the first start of an image, if this is it.
+    pub(super) first: Option<&'a Outcome>,
     /// Why new settings were not taken.
     pub(super) settings_problem: Option<&'a Problem>,
     /// A line for each link.
@@ -135,6 +138,8 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
     });
     add(&mut rows, "Status", urls.collect(), "no address yet");
     add(&mut rows, "Data", facts.data.rows(), "none");
+    let first = facts.first.and_then(|it| it.said.clone());
+    rows.extend(first.map(|it| ("First start", it)));
     let panic = facts.panic.map(ToOwned::to_owned);
     rows.extend(panic.map(|it| ("Last panic", it)));
     match facts.service {
@@ -144,6 +149,7 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
             problems.push(problem.clone());
         }
     }
+    problems.extend(facts.first.iter().flat_map(|it| it.problems.clone()));
     problems.extend(facts.settings_problem.cloned());
     problems.extend(facts.data.read_only());
     problems.extend(facts.network_problem.map(|message| {

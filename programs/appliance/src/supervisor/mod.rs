@@ -20,6 +20,7 @@ use crate::child::Supervised;
 use crate::config::{self, Address, Config};
 use crate::console::Console;
 use crate::data::DataState;
+use crate::first::Outcome;
 use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
@@ -82,6 +83,8 @@ struct Machine {
     console: Console,
     title: String,
     config: Result<Config, String>,
+    /// What came of the first start of an image, if this is it.
+    first: Option<Outcome>,
     /// Why new settings were not taken.
     settings_problem: Option<Problem>,
     data: DataState,
@@ -143,6 +146,7 @@ impl Machine {
             network: Network::new(root, host_name, address, started),
             service: start_service(root, &data, labels, started),
             config,
+            first: Outcome::read(root),
             settings_problem: taken.err(),
             data,
             panic: panics::last(root),
@@ -194,6 +198,7 @@ impl Machine {
         page(&facts::Facts {
             title: &self.title,
             config: self.config.as_ref().map_err(String::as_str),
+            first: self.first.as_ref(),
             settings_problem: self.settings_problem.as_ref(),
             links: self.network.rows(&addresses),
             network_problem: self.network.problem(),

@@ -1,7 +1,10 @@
 //! Volumes that somebody seems to have prepared for an answer file, and that are not followed: why not, and
 //! what to change.
 
-use super::volume::{Volume, label, partition_name};
+use common::answer_file::label;
+use common::volumes::fat::Volume;
+use common::volumes::partition_name;
+
 use super::{FILE, Refusal};
 use crate::hardware::{Disk, Part, clean};
 

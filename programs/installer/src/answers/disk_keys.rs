@@ -1,30 +1,14 @@
 //! The keys of `[disk]`: which disk it is, and whether it may be erased.
 
-use super::mistakes::Mistakes;
+use common::answer_file::mistakes::Mistakes;
+use common::answer_file::table::{At, Table};
+
 use super::rule::BUSES;
-use super::table::{At, Key, Table, key};
 use super::{Consent, Erase, Extreme, Rule};
 use crate::hardware::{Bus, decimal_size, minimum_disk, quoted};
 use crate::install::Task;
 use crate::install::settings::size;
 use common::product::product;
-
-pub(super) const DISK: &[Key] = &[
-    key("serial", "\"S6Z2NJ0W123456\""),
-    key("wwn", "\"eui.0025385b21404321\""),
-    key("model", "\"Samsung SSD 990*\""),
-    key("bus", "\"NVMe\""),
-    key("min_size", "\"500 GB\""),
-    key("max_size", "\"2.1 TB\""),
-    key("removable", "false"),
-    key("empty", "true"),
-    key("largest", "true"),
-    key("smallest", "true"),
-    key("erase", "\"S6Z2NJ0W123456\""),
-    key("erase_any_matching", "true"),
-    key("replace_installation", "true"),
-    key("erase_foreign_data", "true"),
-];
 
 /// Reads the rule, which must say something; `top` is the whole file.
 pub(super) fn read_rule(top: &Table<'_>, disk: &Table<'_>, mistakes: &mut Mistakes) -> Rule {

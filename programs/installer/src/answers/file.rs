@@ -1,41 +1,21 @@
 //! `install.toml`, version 1: from text to [`Answers`], or to every mistake in it.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use toml::de::DeTable;
+use common::answer_file::document::{self, missing, one_of};
+use common::answer_file::keys::{DISK, SETTINGS, TABLES};
+use common::answer_file::mistakes::Mistakes;
+use common::answer_file::settings_keys::{read_changes, read_settings};
+use common::answer_file::table::{Key, Table};
 
-use super::disk_keys::{DISK, read_consent, read_erase, read_rule};
-use super::mistakes::Mistakes;
-use super::settings_keys::{SETTINGS, read_changes, read_settings, refuse_settings};
-use super::table::{At, Key, Table, key};
-use super::{Answers, Ending, LARGEST, Mistake, Rule, unseen};
-use crate::hardware::{minimum_disk, quoted, size_beside};
+use super::disk_keys::{read_consent, read_erase, read_rule};
+use super::{Answers, Ending, LARGEST, Mistake, Rule};
+use crate::hardware::{minimum_disk, size_beside};
 use crate::install::{Settings, Task};
-
-/// How often a file that is no TOML is parsed, without the lines that are known to be broken.
-const MOST_ROUNDS: usize = 16;
-
-/// The version of the format that is read here.
-const VERSION: &str = "1";
-
-const TOP: &[Key] = &[
-    key("version", VERSION),
-    key("task", "\"install\""),
-    key("on_success", "\"reboot\""),
-    key("on_error", "\"wait\""),
-    key("countdown_seconds", "10"),
-    key("ignore_requirements", "true"),
-    key("allow_downgrade", "true"),
-    key("disk", ""),
-    key("settings", ""),
-];
 
 /// For how many seconds it is shown what will happen, before it does.
 const COUNTDOWN: RangeInclusive<u8> = 5..=240;
 const USUAL_COUNTDOWN: u8 = 10;
-
-const TABLES: [(&str, &[Key]); 3] = [("", TOP), ("disk", DISK), ("settings", SETTINGS)];
 
 const TASKS: [(&str, Task); 4] = [
     ("install", Task::Install),
@@ -52,40 +32,13 @@ const ENDINGS: [(&str, Ending); 3] = [
 
 /// Reads an answer file as it lies somewhere, or says everything that is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Answers, Vec<Mistake>> {
-    if bytes.len() > LARGEST {
-        return Err(vec![too_large()]);
-    }
-    parse(unseen::text(bytes).map_err(|mistake| vec![mistake])?)
-}
-
-fn too_large() -> Mistake {
-    Mistake {
-        line: 1,
-        key: String::new(),
-        message: format!("The file has more than {LARGEST} bytes."),
-        hint: "An answer file is some lines of text; is this one?".to_owned(),
-    }
+    document::read(bytes, read_answers)
 }
 
 /// Reads the text of an answer file, or says everything that is wrong with it, from the first line
 /// to the last. Values that are wrong are told even in a file that is no TOML elsewhere.
 pub fn parse(text: &str) -> Result<Answers, Vec<Mistake>> {
-    if text.len() > LARGEST {
-        return Err(vec![too_large()]);
-    }
-    let mut mistakes = Mistakes::new(text);
-    let text = without_broken_lines(text, &mut mistakes);
-    let (values, _) = DeTable::parse_recoverable(&text);
-    let top = Table::top(values.get_ref(), TOP);
-    let answers = if is_known_version(&top, &mut mistakes) {
-        read_answers(&top, &mut mistakes)
-    } else {
-        None
-    };
-    match (answers, mistakes.into_vec()) {
-        (Some(answers), mistakes) if mistakes.is_empty() => Ok(answers),
-        (_, mistakes) => Err(mistakes),
-    }
+    document::parse(text, read_answers)
 }
 
 /// What a file that has mistakes wants to happen, as far as that can be read; else the screen
@@ -95,52 +48,10 @@ pub fn ending_on_error(bytes: &[u8]) -> Ending {
         return Ending::default();
     }
     let text = String::from_utf8_lossy(bytes);
-    let mut mistakes = Mistakes::new(&text);
-    let text = without_broken_lines(&text, &mut mistakes);
-    let (values, _) = DeTable::parse_recoverable(&text);
-    let top = Table::top(values.get_ref(), TOP);
-    one_of(&top, "on_error", &ENDINGS, &mut mistakes).map_or_else(Ending::default, |it| it.value)
-}
-
-/// The text with blanks in place of every line that is no TOML, each of which is noted. The parser
-/// gives up at some of them, so it is asked again without them.
-fn without_broken_lines(text: &str, mistakes: &mut Mistakes) -> String {
-    let mut lines: Vec<Cow<'_, str>> = text.split('\n').map(Cow::Borrowed).collect();
-    for _ in 0..MOST_ROUNDS {
-        let rest = lines.join("\n");
-        let (_, errors) = DeTable::parse_recoverable(&rest);
-        let new = errors
-            .iter()
-            .filter_map(|error| mistakes.add_syntax(error, &lines));
-        let new: Vec<usize> = new.collect();
-        if new.is_empty() {
-            break;
-        }
-        for line in new {
-            if let Some(line) = lines.get_mut(line - 1) {
-                *line = " ".repeat(line.len()).into();
-            }
-        }
-    }
-    lines.join("\n")
-}
-
-/// Whether the file is written for this program. Of a newer one nothing else can be judged.
-fn is_known_version(top: &Table<'_>, mistakes: &mut Mistakes) -> bool {
-    let mut other = false;
-    let version = top.integer("version", |digits| Ok(digits.to_owned()), mistakes);
-    match version {
-        Some(At { value, at }) if value != VERSION => {
-            let message = format!("This program reads version {VERSION}, not {value}.");
-            let hint = "Use an installer that is made for this file, or version = 1.".to_owned();
-            mistakes.add(at, "version".to_owned(), message, hint);
-            other = true;
-        }
-        Some(_) => {}
-        None if top.has("version") => {}
-        None => missing(top, "version", mistakes),
-    }
-    !other
+    document::survey(&text, |top, mistakes| {
+        let found = one_of(top, "on_error", &ENDINGS, mistakes);
+        found.map_or_else(Ending::default, |it| it.value)
+    })
 }
 
 fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
@@ -224,24 +135,33 @@ fn compare_sizes(rule: &Rule, table: &Table<'_>, values: &Settings, mistakes: &m
     }
 }
 
-fn missing(table: &Table<'_>, name: &str, mistakes: &mut Mistakes) {
-    let message = "This key is missing.".to_owned();
-    mistakes.add_unless_broken(table.at(), table.path(name), message, table.example(name));
-}
-
-/// Reads a key that is one of some words.
-fn one_of<T: Copy>(
-    table: &Table<'_>,
-    name: &'static str,
-    words: &[(&str, T)],
-    mistakes: &mut Mistakes,
-) -> Option<At<T>> {
-    let rule = |text: &str| {
-        let found = words.iter().find(|(word, _)| *word == text);
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let words: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-            format!("{} is none of {}.", quoted(text), words.join(", "))
-        })
+/// Settings are made when a disk is installed to; of the other tasks only one is about those that are
+/// on it, and needs some that can change.
+pub fn refuse_settings(settings: &Table<'_>, task: Option<Task>, mistakes: &mut Mistakes) {
+    let mut refuse = |at, path: String, message: &str, hint: &str| {
+        mistakes.add_unless_broken(at, path, message.to_owned(), hint.to_owned());
     };
-    table.text(name, rule, mistakes)
+    let at = settings.at();
+    match task {
+        Some(Task::KeepData | Task::RepairBoot) if settings.is_there() => {
+            let message = "This task keeps the settings that are on the disk.";
+            let hint = "Leave this table out, or use task = \"change-settings\".";
+            refuse(at, "settings".to_owned(), message, hint);
+        }
+        Some(Task::ChangeSettings) => {
+            for name in ["data_partitions", "reserved"] {
+                if let Some(at) = settings.place(name) {
+                    let message = "It cannot change without erasing the disk.";
+                    refuse(at, settings.path(name), message, "Leave it out.");
+                }
+            }
+            let is_changed = |key: &Key| settings.has(key.name);
+            if !SETTINGS.iter().any(is_changed) {
+                let message = "This task changes the settings that stand here, and there are none.";
+                let hint = "Add [settings], and below it a key such as host_name.";
+                refuse(at, "settings".to_owned(), message, hint);
+            }
+        }
+        _ => {}
+    }
 }

@@ -1,7 +1,9 @@
 //! Where an answer file lies: in the firmware's SMBIOS table, on a FAT volume that is labelled for
 //! it, or on the medium that this system was started from. There must be no more than one.
 
-use common::product::product;
+use common::answer_file::{NAMES, firmware, label};
+use common::patience::within;
+use common::volumes::{extent, fat, partition_name};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -12,34 +14,14 @@ use rustix::io::Errno;
 
 use super::almost::{of_other_kind, of_other_label};
 use super::rule::is_removable;
-use super::volume::{self, label, partition_name};
-use super::{FILE, LARGEST, Refusal, base64, extent, oem};
+use super::{FILE, Found, LARGEST, Refusal};
 use crate::hardware::{Disk, Hardware, Volume};
-use crate::patience::within;
-
-/// Names of the file, of which the first counts that is there: an editor that hides what a name ends in
-/// adds an end of its own.
-const NAMES: [&str; 2] = [FILE, "install.toml.txt"];
 
 /// How long a disk is searched at most. It has answered before, so that this is a disk that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much of the beginning of a disk has to be legible to tell its partitions: a GPT in blocks of 4096.
 const TABLE: u64 = 24 << 10;
-
-/// What an OEM string begins with, behind the product's name and a dot, whose rest is an answer file.
-const PLAIN: &str = "install.toml";
-/// The same, for a file that a shell or a hypervisor would spoil.
-const ENCODED: &str = "install.toml.base64";
-
-/// An answer file that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where, in words for people: the end of a sentence, without full stop.
-    pub source: String,
-    /// What is in it, as far as an answer file may be large, and at most one byte more.
-    pub bytes: Vec<u8>,
-}
 
 /// What came of looking for an answer file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +53,7 @@ struct Searched {
 /// Refuses where there are several, where a disk that may have another one cannot be searched, and where
 /// somebody prepared a volume for one but there is none.
 pub fn find(root: &Path, hardware: &Hardware) -> Result<Sought, Refusal> {
-    let mut found = from_firmware(root)?;
+    let mut found = firmware::read(root).map_err(not_base64)?;
     let (mut missed, mut almost, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     let mut came_along = !found.is_empty();
     for disk in hardware.disks.iter().filter(|it| !it.is_empty()) {
@@ -121,6 +103,14 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Sought, Refusal> {
     }
 }
 
+/// Why the firmware's answer file at `source` is not followed.
+fn not_base64(source: String) -> Refusal {
+    Refusal::new(
+        format!("The answer file is not base64: {source}."),
+        "Make it with: base64 -w0 install.toml",
+    )
+}
+
 /// Why `found` is not followed while `disk` may have another file.
 fn unsearched(found: &Found, disk: &Disk) -> Refusal {
     let (name, bus, source) = (&disk.name, disk.bus, &found.source);
@@ -133,31 +123,6 @@ fn unsearched(found: &Found, disk: &Disk) -> Refusal {
         format!("{name} ({bus}) could not be searched for another answer file beside {source}."),
         hint,
     )
-}
-
-fn from_firmware(root: &Path) -> Result<Vec<Found>, Refusal> {
-    let mut found = Vec::new();
-    let [plain, encoded] = [PLAIN, ENCODED].map(|name| format!("{}.{name}", product().id));
-    for string in oem::strings(root) {
-        let value = |name: &str| string.strip_prefix(format!("{name}=").as_bytes());
-        if let Some(text) = value(&plain) {
-            found.push(Found {
-                source: format!("SMBIOS OEM string {plain}"),
-                bytes: text.to_vec(),
-            });
-        } else if let Some(text) = value(&encoded) {
-            let source = format!("SMBIOS OEM string {encoded}");
-            let decoded = str::from_utf8(text).ok().and_then(base64::decode);
-            let Some(bytes) = decoded else {
-                return Err(Refusal::new(
-                    format!("The answer file is not base64: {source}."),
-                    "Make it with: base64 -w0 install.toml",
-                ));
-            };
-            found.push(Found { source, bytes });
-        }
-    }
-    Ok(found)
 }
 
 /// Searches a disk; of the boot medium, also its EFI system partition.
@@ -187,7 +152,7 @@ fn search(root: &Path, disk: &Disk, is_medium: bool) -> Searched {
     };
     for extent in extents {
         let name = partition_name(&disk.name, extent.number);
-        let read = match volume::read(&device, extent, &NAMES, LARGEST) {
+        let read = match fat::read(&device, extent, &NAMES, LARGEST) {
             Ok(Some(read)) => read,
             Ok(None) => continue,
             Err(error) => {

@@ -5,54 +5,38 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `file`, `disk_keys`, `settings_keys` | the keys of the file, and their rules |
-//! | `table`, `mistakes` | how a TOML table is read to its end, and what is wrong with it |
-//! | `unseen` | other encodings, and characters that are not what they look like |
+//! | `file`, `disk_keys` | the keys of the file, and their rules; the rest of it is in [`common::answer_file`] |
 //! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
 //! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
 //! | `almost` | volumes that seem to be meant for one, and are not followed |
-//! | `extent`, `volume` | partitions and FAT volumes, read from a raw device |
-//! | `oem`, `base64` | strings in the firmware's SMBIOS table, and how a file fits into one |
 //! | `check`, `summary` | what a person is told who checks a file beforehand |
 
 mod almost;
-mod base64;
 mod check;
 mod choose;
 mod consent;
 mod disk_keys;
-pub(crate) mod extent;
 mod file;
 mod find;
-mod mistakes;
-mod oem;
 mod rule;
-mod settings_keys;
 mod summary;
-mod table;
-mod unseen;
-mod volume;
 
 use std::fmt;
 
 pub use check::{Verdict, check};
 pub use choose::choose;
+pub use common::answer_file::firmware::Found;
+pub use common::answer_file::{FILE, LARGEST, Mistake};
 pub use consent::Consent;
 pub(crate) use consent::erased;
 pub use file::{ending_on_error, parse, read};
-pub use find::{Found, Sought, find};
+pub use find::{Sought, find};
 pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
 use crate::hardware::{Bus, Disk};
 use crate::install::{Changes, Settings, Task};
-
-/// Name of the file, in the root of a file system.
-pub const FILE: &str = "install.toml";
-
-/// The most bytes that an answer file may have.
-pub const LARGEST: usize = 64 * 1024;
 
 /// What an answer file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,33 +96,6 @@ pub enum Ending {
     Reboot,
     /// The installation that is on the disk is started; no file asks for that.
     StartInstalled,
-}
-
-/// A mistake in an answer file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// Line, counted from 1.
-    pub line: usize,
-    /// The key with its table, such as `disk.serial`; empty where the file is no TOML.
-    pub key: String,
-    /// What is wrong: a sentence.
-    pub message: String,
-    /// What to do about it: a sentence.
-    pub hint: String,
-}
-
-impl fmt::Display for Mistake {
-    /// `LINE: KEY: MESSAGE`, without the hint.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            line, key, message, ..
-        } = self;
-        if key.is_empty() {
-            write!(formatter, "{line}: {message}")
-        } else {
-            write!(formatter, "{line}: {key}: {message}")
-        }
-    }
 }
 
 /// Why an answer file is not followed. Both are sentences without line breaks, for a screen of 80

@@ -6,7 +6,7 @@ use std::process::Command;
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
 use super::*;
-use crate::slice::Slice;
+use common::slice::Slice;
 
 type Image = Cursor<Vec<u8>>;
 

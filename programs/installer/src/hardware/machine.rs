@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Problem;
-use super::identity::{firmware_version, model};
 use super::text::{attribute, clean, reason};
+use common::machine::{firmware_version, model};
 
 /// The EFI variable that says whether Secure Boot is on (UEFI specification, section 3.3).
 const SECURE_BOOT: &str =

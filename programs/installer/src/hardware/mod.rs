@@ -5,7 +5,6 @@ mod boot;
 mod contents;
 mod discovery;
 mod disk;
-mod identity;
 mod machine;
 mod release;
 mod text;
@@ -16,16 +15,15 @@ use std::path::Path;
 
 pub use boot::read_volume;
 pub use common::disks::Bus;
+pub use common::machine::machine_identity;
 pub(crate) use common::text::natural;
+pub use common::text::{decimal_size, grouped, quoted, size_beside};
 pub(crate) use contents::marks;
-pub(crate) use contents::mbr;
 pub use contents::{Contents, Earlier, Part, listed};
 pub use disk::{Disk, DiskKey, Volume};
-pub use identity::machine_identity;
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use release::{Release, is_older};
 pub(crate) use text::{clean, reason};
-pub use text::{decimal_size, grouped, quoted, size_beside};
 
 /// Everything that the program shows about the machine it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]

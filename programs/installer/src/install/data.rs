@@ -15,9 +15,9 @@ use std::time::Duration;
 use ext4_view::{Ext4, Ext4Read};
 
 use super::device::{Device, Window};
-use super::digest::uuid_of;
 use super::layout::Place;
 use crate::untrusted;
+use common::digest::uuid_of;
 
 /// The folders of the first data partition.
 pub(super) const FOLDERS: [&str; 3] = ["wal", "snapshots", "metadata"];

@@ -12,8 +12,8 @@ use rustix::fs::{Advice, OFlags, fadvise, major, minor};
 use rustix::io::Errno;
 
 use crate::hardware::Disk;
-use crate::slice::{count_read, sought};
 use crate::sys::discard;
+use common::slice::{count_read, sought};
 
 /// What reading past the page cache is aligned to, in bytes: the largest logical block there is.
 pub(super) const ALIGNMENT: usize = 4096;

@@ -14,12 +14,12 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::device::is_device_of;
-use crate::answers::extent;
 use crate::fat::{MOST_READ, Node, Stamp, Volume};
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::medium::Running;
-use crate::patience::{PATIENCE, within};
-use crate::slice::Slice;
+use common::patience::{PATIENCE, within};
+use common::slice::Slice;
+use common::volumes::extent;
 
 /// How many exports a stick takes before somebody has to tidy up.
 const MOST_EXPORTS: u32 = 999;

@@ -7,8 +7,8 @@ use common::product::product;
 use gpt::partition_types::{EFI, LINUX_FS, Type};
 use uuid::Uuid;
 
-use super::digest::uuid_of;
 use super::request::Settings;
+use common::digest::uuid_of;
 
 /// What every partition begins at a multiple of, in bytes.
 pub(super) const MIB: u64 = 1 << 20;

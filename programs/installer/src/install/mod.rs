@@ -23,7 +23,6 @@ mod change;
 mod clear;
 mod data;
 mod device;
-mod digest;
 mod disk_error;
 mod export;
 mod layout;
@@ -35,7 +34,6 @@ mod progress;
 mod receipt;
 mod report;
 mod request;
-pub mod settings;
 mod sparse;
 mod system;
 mod table;
@@ -47,6 +45,7 @@ mod work;
 
 use std::path::Path;
 
+pub use common::setting_rules as settings;
 pub use node::settings_on;
 pub use report::{Failure, Finding, Progress, Report, Stage};
 pub use request::{Address, Changes, Request, Settings, Task};

@@ -3,28 +3,24 @@
 
 use std::path::Path;
 
-use common::node_toml::{self, Machine, Network, Node, NodeToml, VERSION, is_id};
+use common::machine;
+use common::node_toml::{self, Network, NodeToml, is_id};
 use toml::{Table, Value};
 
-use super::digest::id_of;
 use super::request::{Address, Request, Settings};
-use super::settings;
-use crate::hardware::{Disk, machine_identity};
+use crate::hardware::Disk;
+use common::digest::id_of;
 use common::problem::Problem;
+use common::setting_rules as settings;
 
-/// Which machine this is: what it says of itself, else what nobody else has, because it is made now below
-/// `root`, by the kernel (random(4)).
+/// Which machine this is: what it says of itself, else what is made now below `root`.
 pub(super) fn identity(root: &Path) -> Result<String, Problem> {
-    if let Some(said) = machine_identity(root) {
-        return Ok(said);
-    }
-    match std::fs::read_to_string(root.join("proc/sys/kernel/random/uuid")) {
-        Ok(text) => Ok(format!("random:{}", text.trim())),
-        Err(error) => Err(Problem::new(
+    machine::identity(root).map_err(|error| {
+        Problem::new(
             format!("This computer has no name of its own, and none can be made: {error}."),
             "Restart it from the medium, and try again.",
-        )),
-    }
+        )
+    })
 }
 
 /// What tells this disk in this machine from all others: its serial number, and its world wide name, or,
@@ -54,41 +50,12 @@ pub(super) fn node_toml(
     id: &str,
     data: Vec<&str>,
 ) -> Result<String, toml::ser::Error> {
-    let settings = &request.settings;
-    toml::to_string(&NodeToml {
-        version: VERSION,
-        node: Node {
-            id: id.to_owned(),
-            name: settings.node_name.clone(),
-            host_name: settings.host_name.clone(),
-        },
-        machine: Machine {
-            identity: identity.to_owned(),
-        },
-        disk: node_toml::Disk {
-            model: request.disk.model.clone(),
-            serial: request.disk.serial.clone(),
-            data: data.into_iter().map(str::to_owned).collect(),
-        },
-        network: network(settings),
-    })
-}
-
-fn network(settings: &Settings) -> Network {
-    let (gateway, name_servers) = match &settings.address {
-        Address::Dhcp => (None, Vec::new()),
-        Address::Static {
-            gateway,
-            name_servers,
-            ..
-        } => (*gateway, name_servers.clone()),
+    let disk = node_toml::Disk {
+        model: request.disk.model.clone(),
+        serial: request.disk.serial.clone(),
+        data: data.into_iter().map(str::to_owned).collect(),
     };
-    Network {
-        address: settings.address.written().address,
-        gateway,
-        name_servers,
-        time_server: settings.time_server.clone(),
-    }
+    toml::to_string(&NodeToml::new(id, identity, &request.settings, disk))
 }
 
 /// What the file that reads `present` reads with other names and another network; all else stays, the
@@ -99,7 +66,7 @@ pub(super) fn changed(present: &str, settings: &Settings) -> Result<String, Stri
     let node = node.ok_or("it has no [node]")?;
     node.insert("name".to_owned(), settings.node_name.clone().into());
     node.insert("host_name".to_owned(), settings.host_name.clone().into());
-    let network = Value::try_from(network(settings)).map_err(|it| it.to_string())?;
+    let network = Value::try_from(Network::from(settings)).map_err(|it| it.to_string())?;
     file.insert("network".to_owned(), network);
     toml::to_string(&file).map_err(|it| it.to_string())
 }

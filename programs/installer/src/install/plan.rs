@@ -8,7 +8,6 @@ use std::rc::Rc;
 
 use super::data::{self, Tree};
 use super::device::Device;
-use super::digest::sha256;
 use super::disk_error;
 use super::layout::{Layout, SYSTEM};
 use super::load_option::LoadOption;
@@ -18,6 +17,7 @@ use super::request::{Request, Task};
 use super::system::{self, FALLBACK, system_path};
 use super::table::{self, Partitions, Table};
 use crate::hardware::Release;
+use common::digest::sha256;
 use common::problem::Problem;
 
 /// Everything that is decided.

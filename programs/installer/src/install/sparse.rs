@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::device::{ALIGNMENT, CHUNK, Device};
-use crate::slice::sought;
+use common::slice::sought;
 
 /// An image of `size` bytes; whatever was never written reads as zeros.
 #[derive(Clone, Debug)]

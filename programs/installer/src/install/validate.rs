@@ -9,13 +9,13 @@ use ext4_view::Ext4;
 use super::boot_entry::Variables;
 use super::data::{self, NODE};
 use super::device::Device;
-use super::digest::sha256;
 use super::layout::{Place, SYSTEM};
 use super::receipt::Receipt;
 use super::report::Finding;
 use super::system::{self, FALLBACK};
 use super::table::Table;
 use crate::hardware::Disk;
+use common::digest::sha256;
 
 /// Looks at the installation on `disk` of the machine below `root`.
 pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {

@@ -7,12 +7,12 @@ use ext4_view::Ext4;
 use super::clear;
 use super::data::{self, FOLDERS};
 use super::device::{ALIGNMENT, Device};
-use super::digest::sha256;
 use super::disk_error;
 use super::layout::{Layout, Place, SYSTEM};
 use super::receipt::Receipt;
 use super::system;
 use super::table::Table;
+use common::digest::sha256;
 use common::problem::Problem;
 
 /// Writes a block that never was there, reads it back, and puts back what was there. It is the last

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::super::text::clean;
 use super::tables::Tables;
 use super::{EFI, Earlier, Range};
-use crate::slice::Slice;
 use crate::untrusted;
+use common::slice::Slice;
 use common::text::natural;
 
 /// How many bytes of a file system are read for the names of the systems in it.

@@ -5,18 +5,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+
+use common::volumes::mbr::record;
 
 use super::Range;
 
-/// Where the four entries begin.
-const ENTRIES: usize = 446;
-/// Bytes in an entry.
-const ENTRY: usize = 16;
-/// What the record ends with.
-const SIGNATURE: [u8; 2] = [0x55, 0xaa];
-/// What the first byte of an entry may be: not the one to start from, or the one.
-const INDICATORS: [u8; 2] = [0, 0x80];
 /// How many logical partitions are followed.
 const MOST_LOGICAL: u32 = 64;
 
@@ -24,9 +17,6 @@ const MOST_LOGICAL: u32 = 64;
 pub(super) const EXTENDED: &str = "extended";
 /// What a partition is for that stands for those of a GPT: only where that is not to be found.
 pub(super) const PROTECTIVE: &str = "GPT (damaged)";
-
-/// An entry: kind, first block, blocks.
-pub(crate) type Entry = (u8, u64, u64);
 
 /// The partitions of the record at the start of `device`, which may be none at all; `None` if there is
 /// no record.
@@ -67,27 +57,6 @@ fn logical(device: &File, base: u64, block_size: u64) -> Vec<Range> {
         seen.push(base + offset);
     }
     ranges
-}
-
-/// The entries of the record at `offset` of `device`; `None` if there is none.
-pub(crate) fn record(device: &File, offset: u64) -> io::Result<Option<[Entry; 4]>> {
-    let mut sector = [0; 512];
-    device.read_exact_at(&mut sector, offset)?;
-    let indicators = sector[ENTRIES..510].iter().step_by(ENTRY);
-    if sector[510..] != SIGNATURE || indicators.into_iter().any(|it| !INDICATORS.contains(it)) {
-        return Ok(None);
-    }
-    let number = |at: usize| {
-        u64::from(
-            sector[at..]
-                .first_chunk()
-                .map_or(0, |it| u32::from_le_bytes(*it)),
-        )
-    };
-    Ok(Some([0, 1, 2, 3].map(|index| {
-        let at = ENTRIES + index * ENTRY;
-        (sector[at + 4], number(at + 8), number(at + 12))
-    })))
 }
 
 fn range(number: u32, kind: u8, start: u64, blocks: u64, block_size: u64) -> Range {

@@ -3,33 +3,26 @@
 //! What lies there is a stranger's: every read is counted, and a chain of clusters that leads in
 //! circles ends where the allowance does.
 
-use common::product::product;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use fatfs::{FileSystem, FsOptions};
 
 use super::extent::Extent;
-use crate::untrusted::is_fat;
-
-/// Label of a FAT volume that holds an answer file; small letters are as good.
-pub(super) fn label() -> &'static str {
-    &product().medium.answers
-}
 
 /// A FAT volume, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Volume {
+pub struct Volume {
     /// Its label, in the root directory or else in its boot sector.
-    pub(super) label: String,
+    pub label: String,
     /// The wanted file, if it is there: its name, and its first bytes, one more than was asked for if
     /// it has more.
-    pub(super) file: Option<(&'static str, Vec<u8>)>,
+    pub file: Option<(&'static str, Vec<u8>)>,
 }
 
 /// The FAT volume in `extent`, with at most `most` and one bytes of the first file of its root that has
 /// one of these `names`, in their order; `None` if there is no FAT volume.
-pub(super) fn read(
+pub fn read(
     device: &File,
     extent: Extent,
     names: &[&'static str],
@@ -69,17 +62,30 @@ pub(super) fn read(
     Ok(Some(Volume { label, file }))
 }
 
-/// What Linux calls a partition, with a `p` where the disk's name ends in a digit; or the whole disk.
-pub(super) fn partition_name(disk: &str, number: Option<u32>) -> String {
-    let separator = if disk.ends_with(|c: char| c.is_ascii_digit()) {
-        "p"
-    } else {
-        ""
-    };
-    number.map_or_else(
-        || disk.to_owned(),
-        |number| format!("{disk}{separator}{number}"),
-    )
+/// Whether a boot sector is that of a FAT volume that fits into `length` bytes (Microsoft, "FAT: General
+/// Overview of On-Disk Format" 1.03, "Boot Sector and BPB"). What passes does not make the library
+/// count past what a number holds.
+pub fn is_fat(sector: &[u8; 512], length: u64) -> bool {
+    let byte = |at: usize| u64::from(sector[at]);
+    let word = |at: usize| byte(at) | byte(at + 1) << 8;
+    let long = |at: usize| word(at) | word(at + 2) << 16;
+    let first_of = |small: u64, large: u64| if small == 0 { large } else { small };
+    let (sector_size, cluster) = (word(11), byte(13));
+    let (reserved, fats, root_entries) = (word(14), byte(16), word(17));
+    let total = first_of(word(19), long(32));
+    let is_fat32 = word(22) == 0;
+    let fat = first_of(word(22), long(36));
+    let root_cluster = if is_fat32 { long(44) } else { 2 };
+    sector.ends_with(&[0x55, 0xaa])
+        && matches!(sector_size, 512 | 1024 | 2048 | 4096)
+        && cluster.is_power_of_two()
+        && reserved > 0
+        && (1..=2).contains(&fats)
+        && (1..1 << 20).contains(&fat)
+        && (root_entries == 0) == is_fat32
+        && root_cluster >= 2
+        && reserved + fats * fat + (root_entries * 32).div_ceil(sector_size) < total
+        && total * sector_size <= length
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 /// `size` bytes of a file from `start` on. Whether it can be written is the file's own matter.
 #[derive(Debug)]
-pub(crate) struct Slice {
+pub struct Slice {
     file: File,
     start: u64,
     size: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Slice {
 impl Slice {
     /// That part of `file`, of which no more than `allowance` bytes may be read in all: a file system
     /// whose chains lead in circles is an error then, and not for ever.
-    pub(crate) fn new(file: File, start: u64, size: u64, allowance: u64) -> Self {
+    pub fn new(file: File, start: u64, size: u64, allowance: u64) -> Self {
         Self {
             file,
             start,
@@ -32,7 +32,7 @@ impl Slice {
     }
 
     /// The same part, to which no write is begun any more at `deadline`.
-    pub(crate) fn until(self, deadline: Instant) -> Self {
+    pub fn until(self, deadline: Instant) -> Self {
         Self {
             deadline: Some(deadline),
             ..self
@@ -90,14 +90,14 @@ impl Seek for Slice {
 }
 
 /// Takes one from the reads that are left before whoever reads is believed to go in circles.
-pub(crate) fn count_read(left: &mut u32) -> io::Result<()> {
+pub fn count_read(left: &mut u32) -> io::Result<()> {
     let in_circles = || io::Error::other("it leads in circles");
     *left = left.checked_sub(1).ok_or_else(in_circles)?;
     Ok(())
 }
 
 /// Where a seek leads, from `position` in something of `size` bytes.
-pub(crate) fn sought(to: SeekFrom, position: u64, size: u64) -> io::Result<u64> {
+pub fn sought(to: SeekFrom, position: u64, size: u64) -> io::Result<u64> {
     let found = match to {
         SeekFrom::Start(offset) => Some(offset),
         SeekFrom::End(offset) => size.checked_add_signed(offset),

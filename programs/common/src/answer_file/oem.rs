@@ -19,7 +19,7 @@ const OEM_STRINGS: u8 = 11;
 const END_OF_TABLE: u8 = 127;
 
 /// The OEM strings of the machine below `root`; none where there is no table.
-pub(super) fn strings(root: &Path) -> Vec<Vec<u8>> {
+pub fn strings(root: &Path) -> Vec<Vec<u8>> {
     let mut table = Vec::new();
     let path = root.join(TABLE);
     let read = File::open(&path).and_then(|file| file.take(LARGEST).read_to_end(&mut table));

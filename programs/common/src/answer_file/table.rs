@@ -7,28 +7,32 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistakes::Mistakes;
-use crate::hardware::quoted;
+use crate::text::quoted;
 
 /// A key that a table may have, with a value to show as an example; a table has none.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) example: &'static str,
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// How a value of it is written; empty of a table.
+    pub example: &'static str,
 }
 
 /// A key that is written `name = example`.
-pub(super) const fn key(name: &'static str, example: &'static str) -> Key {
+pub const fn key(name: &'static str, example: &'static str) -> Key {
     Key { name, example }
 }
 
 /// A value, and where it lies in the file.
 #[derive(Clone, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) at: usize,
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Its first byte.
+    pub at: usize,
 }
 
 /// A table of the file, and which keys it may have.
-pub(super) struct Table<'t> {
+pub struct Table<'t> {
     /// Its name; empty for the whole file.
     name: &'static str,
     at: usize,
@@ -38,7 +42,7 @@ pub(super) struct Table<'t> {
 
 impl<'t> Table<'t> {
     /// The whole file.
-    pub(super) fn top(values: &'t DeTable<'t>, known: &'static [Key]) -> Self {
+    pub fn top(values: &'t DeTable<'t>, known: &'static [Key]) -> Self {
         Self {
             name: "",
             at: 0,
@@ -49,7 +53,7 @@ impl<'t> Table<'t> {
 
     /// The table `name` of this one, which may have the keys `known`. One that is not there is
     /// empty, and begins where this one does.
-    pub(super) fn table(
+    pub fn table(
         &self,
         name: &'static str,
         known: &'static [Key],
@@ -72,27 +76,27 @@ impl<'t> Table<'t> {
     }
 
     /// Whether the file has this table.
-    pub(super) fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         self.values.is_some()
     }
 
     /// Whether it has the key `name`, right or wrong.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
     /// Where the value of the key `name` lies, right or wrong.
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
+    pub fn place(&self, name: &str) -> Option<usize> {
         Some(self.value(name)?.span().start)
     }
 
     /// Where it begins.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
     /// The path of the key `name`.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         if self.name.is_empty() {
             name.to_owned()
         } else {
@@ -101,7 +105,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reads the string `name` by `rule`.
-    pub(super) fn text<T>(
+    pub fn text<T>(
         &self,
         name: &'static str,
         rule: impl Fn(&str) -> Result<T, String>,
@@ -116,7 +120,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reads the integer `name` by `rule`, which gets its decimal digits.
-    pub(super) fn integer<T>(
+    pub fn integer<T>(
         &self,
         name: &'static str,
         rule: impl Fn(&str) -> Result<T, String>,
@@ -133,7 +137,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reads the boolean `name`.
-    pub(super) fn boolean(&self, name: &'static str, mistakes: &mut Mistakes) -> Option<At<bool>> {
+    pub fn boolean(&self, name: &'static str, mistakes: &mut Mistakes) -> Option<At<bool>> {
         let value = self.value(name)?;
         let DeValue::Boolean(boolean) = value.get_ref() else {
             self.wrong_type(
@@ -149,13 +153,13 @@ impl<'t> Table<'t> {
     }
 
     /// Reads the boolean `name`; returns where it lies if it is true.
-    pub(super) fn is_true(&self, name: &'static str, mistakes: &mut Mistakes) -> Option<usize> {
+    pub fn is_true(&self, name: &'static str, mistakes: &mut Mistakes) -> Option<usize> {
         let found = self.boolean(name, mistakes)?;
         found.value.then_some(found.at)
     }
 
     /// Reads the array of strings `name` by `rule`.
-    pub(super) fn texts<T>(
+    pub fn texts<T>(
         &self,
         name: &'static str,
         rule: impl Fn(&[&str]) -> Result<T, String>,
@@ -182,7 +186,7 @@ impl<'t> Table<'t> {
 
     /// Says of every key that is not one of `known` that it is unknown. `elsewhere` are keys that
     /// other tables have, with those tables' names.
-    pub(super) fn refuse_unknown(
+    pub fn refuse_unknown(
         &self,
         elsewhere: &[(&'static str, &'static [Key])],
         mistakes: &mut Mistakes,
@@ -212,7 +216,7 @@ impl<'t> Table<'t> {
     }
 
     /// How a value of the key `name` is written.
-    pub(super) fn example(&self, name: &str) -> String {
+    pub fn example(&self, name: &str) -> String {
         let example = self.known.iter().find(|key| key.name == name);
         match example.map_or("", |key| key.example) {
             "" => format!("Write [{name}] on a line of its own, and its keys below it."),

@@ -4,9 +4,10 @@
 //! DMTF DSP0134 (SMBIOS), 7.1 and 7.2 (BIOS and System Information); Linux,
 //! Documentation/ABI/testing/sysfs-class-dmi.
 
+use std::io;
 use std::path::Path;
 
-use super::text::attribute;
+use crate::text::attribute;
 
 /// Folder of the tables' strings.
 const DMI: &str = "sys/class/dmi/id";
@@ -44,6 +45,16 @@ pub fn machine_identity(root: &Path) -> Option<String> {
         .or_else(|| Some(format!("mac:{}", first_address(root)?)))
 }
 
+/// Which machine this is: what it says of itself, else what nobody else has, because it is made now below
+/// `root`, by the kernel (random(4)). Fails where that cannot be read.
+pub fn identity(root: &Path) -> io::Result<String> {
+    if let Some(said) = machine_identity(root) {
+        return Ok(said);
+    }
+    let text = std::fs::read_to_string(root.join("proc/sys/kernel/random/uuid"))?;
+    Ok(format!("random:{}", text.trim()))
+}
+
 /// The lowest address of the network adapters that are built in and have one of their own (Linux,
 /// Documentation/ABI/testing/sysfs-class-net). What is plugged into USB goes from machine to machine.
 fn first_address(root: &Path) -> Option<String> {
@@ -63,12 +74,12 @@ fn first_address(root: &Path) -> Option<String> {
 }
 
 /// Maker and model of the machine.
-pub(super) fn model(root: &Path) -> Option<String> {
+pub fn model(root: &Path) -> Option<String> {
     together(root, "sys_vendor", "product_name")
 }
 
 /// Maker and version of its firmware.
-pub(super) fn firmware_version(root: &Path) -> Option<String> {
+pub fn firmware_version(root: &Path) -> Option<String> {
     together(root, "bios_vendor", "bios_version")
 }
 

@@ -9,8 +9,8 @@ use super::{Mistake, unseen};
 const SYNTAX: &str = "A line is a [table], or key = value with \"quotation marks\" around text.";
 
 /// Everything that is wrong with a file.
-#[derive(Debug)]
-pub(super) struct Mistakes {
+#[derive(Debug, Default)]
+pub struct Mistakes {
     /// Where each line but the first begins.
     line_starts: Vec<usize>,
     /// Each with whether it is certain even in a file that is no TOML.
@@ -20,7 +20,7 @@ pub(super) struct Mistakes {
 
 impl Mistakes {
     /// None yet, in a file of this text.
-    pub(super) fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         Self {
             line_starts: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
             found: Vec::new(),
@@ -30,11 +30,7 @@ impl Mistakes {
 
     /// A place where a file of these `lines` is no TOML. Returns its line, unless it was told of
     /// that already.
-    pub(super) fn add_syntax(
-        &mut self,
-        error: &toml::de::Error,
-        lines: &[Cow<'_, str>],
-    ) -> Option<usize> {
+    pub fn add_syntax(&mut self, error: &toml::de::Error, lines: &[Cow<'_, str>]) -> Option<usize> {
         let line = self.line(error.span().map_or(0, |span| span.start));
         if !self.broken_lines.insert(line) {
             return None;
@@ -64,19 +60,13 @@ impl Mistakes {
     }
 
     /// A value that is wrong, whatever else the file says.
-    pub(super) fn add(&mut self, at: usize, key: String, message: String, hint: String) {
+    pub fn add(&mut self, at: usize, key: String, message: String, hint: String) {
         self.push(at, (key, message, hint), true);
     }
 
     /// Something that is missing, unknown or contradictory, unless broken syntax only makes it
     /// look so.
-    pub(super) fn add_unless_broken(
-        &mut self,
-        at: usize,
-        key: String,
-        message: String,
-        hint: String,
-    ) {
+    pub fn add_unless_broken(&mut self, at: usize, key: String, message: String, hint: String) {
         self.push(at, (key, message, hint), false);
     }
 
@@ -91,12 +81,12 @@ impl Mistakes {
     }
 
     /// How many there are so far.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.found.len()
     }
 
     /// The mistakes, from the first line to the last.
-    pub(super) fn into_vec(self) -> Vec<Mistake> {
+    pub fn into_vec(self) -> Vec<Mistake> {
         let broken = self.broken_lines;
         let mut found: Vec<Mistake> = self
             .found

@@ -2,7 +2,7 @@
 
 /// The bytes that `text` stands for; `None` if it is not base64. Blanks and line breaks count for
 /// nothing.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let symbols: Vec<u8> = text
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())

@@ -6,11 +6,15 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use common::partition_table;
 use rustix::fs::OFlags;
+use uuid::Uuid;
 
-use crate::hardware::mbr::{self, Entry};
+use super::mbr::{self, Entry};
+use crate::partition_table;
 use crate::slice::Slice;
+
+/// Type of an EFI system partition: UEFI specification 2.10, table 5.7.
+const EFI_SYSTEM: Uuid = Uuid::from_u128(0xc12a_7328_f81f_11d2_ba4b_00a0_c93e_c93b);
 
 /// The most bytes that are read of one: a table, or a root directory and its chain of clusters, are far
 /// smaller.
@@ -18,20 +22,20 @@ const ALLOWANCE: u64 = 16 << 20;
 
 /// The bytes of a device that a partition takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub struct Extent {
     /// Number of the partition; `None` for the whole device.
-    pub(crate) number: Option<u32>,
+    pub number: Option<u32>,
     /// Whether the table calls it an EFI system partition.
-    pub(crate) is_esp: bool,
+    pub is_esp: bool,
     /// Where it begins.
-    pub(crate) start: u64,
+    pub start: u64,
     /// How many there are.
-    pub(crate) length: u64,
+    pub length: u64,
 }
 
 impl Extent {
     /// These bytes of `device`, of which no more may be read than anybody needs.
-    pub(crate) fn of(self, device: &File) -> io::Result<Slice> {
+    pub fn of(self, device: &File) -> io::Result<Slice> {
         Ok(Slice::new(
             device.try_clone()?,
             self.start,
@@ -43,7 +47,7 @@ impl Extent {
 
 /// Opens the device (or file) at `path` for reading only, without making an optical drive close
 /// its tray.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -53,7 +57,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// The whole device, and its partitions: those of a GPT, else the primary ones of an MBR.
 /// `block_size` is the device's; a table in blocks of 512 bytes is found on any, since an image of
 /// a disk keeps them when it is copied to a medium with larger ones.
-pub(crate) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
+pub fn extents(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
     let whole = whole(size);
     let partitions = partitions(device, whole, block_size)?;
     Ok([whole]
@@ -64,7 +68,7 @@ pub(crate) fn extents(device: &File, size: u64, block_size: u64) -> io::Result<V
 
 /// What may be written to: the partitions, or the whole device where no table says that there are any.
 /// A volume that filled the device before it was partitioned has left its first sector there.
-pub(crate) fn in_use(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
+pub fn in_use(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Extent>> {
     let whole = whole(size);
     let partitions = partitions(device, whole, block_size)?;
     Ok(partitions.unwrap_or_else(|| vec![whole]))
@@ -102,7 +106,7 @@ fn gpt_partitions(device: &File, whole: Extent, size: u64) -> Option<Vec<Extent>
         let (start, length) = entry.extent(size)?;
         let extent = Extent {
             number: Some(*number),
-            is_esp: entry.kind == gpt::partition_types::EFI.guid,
+            is_esp: entry.kind == EFI_SYSTEM,
             start,
             length,
         };

@@ -3,56 +3,14 @@
 use std::net::IpAddr;
 
 use super::mistakes::Mistakes;
-use super::table::{Key, Table, key};
-use crate::install::settings::{
+use super::table::Table;
+use crate::node_settings::{Address, Changes, Settings};
+use crate::setting_rules::{
     address, data_partitions, gateway, host_name, name_servers, size, time_server,
 };
-use crate::install::{Address, Changes, Settings, Task};
-
-pub(super) const SETTINGS: &[Key] = &[
-    key("host_name", "\"db-1\""),
-    key("node_name", "\"node-1\""),
-    key("data_partitions", "1"),
-    key("reserved", "\"10 GiB\""),
-    key("time_server", "\"ntp.example.org\""),
-    key("address", "\"dhcp\" or \"192.0.2.10/24\""),
-    key("gateway", "\"192.0.2.1\""),
-    key("name_servers", "[\"192.0.2.53\"]"),
-];
-
-/// Settings are made when a disk is installed to; of the other tasks only one is about those that are
-/// on it, and needs some that can change.
-pub(super) fn refuse_settings(settings: &Table<'_>, task: Option<Task>, mistakes: &mut Mistakes) {
-    let mut refuse = |at, path: String, message: &str, hint: &str| {
-        mistakes.add_unless_broken(at, path, message.to_owned(), hint.to_owned());
-    };
-    let at = settings.at();
-    match task {
-        Some(Task::KeepData | Task::RepairBoot) if settings.is_there() => {
-            let message = "This task keeps the settings that are on the disk.";
-            let hint = "Leave this table out, or use task = \"change-settings\".";
-            refuse(at, "settings".to_owned(), message, hint);
-        }
-        Some(Task::ChangeSettings) => {
-            for name in ["data_partitions", "reserved"] {
-                if let Some(at) = settings.place(name) {
-                    let message = "It cannot change without erasing the disk.";
-                    refuse(at, settings.path(name), message, "Leave it out.");
-                }
-            }
-            let is_changed = |key: &Key| settings.has(key.name);
-            if !SETTINGS.iter().any(is_changed) {
-                let message = "This task changes the settings that stand here, and there are none.";
-                let hint = "Add [settings], and below it a key such as host_name.";
-                refuse(at, "settings".to_owned(), message, hint);
-            }
-        }
-        _ => {}
-    }
-}
 
 /// Of the settings that were read, those that the file names.
-pub(super) fn read_changes(table: &Table<'_>, read: &Settings) -> Changes {
+pub fn read_changes(table: &Table<'_>, read: &Settings) -> Changes {
     let Settings {
         host_name,
         node_name,
@@ -69,7 +27,7 @@ pub(super) fn read_changes(table: &Table<'_>, read: &Settings) -> Changes {
 }
 
 /// Reads the settings; what is not there is as usual.
-pub(super) fn read_settings(table: &Table<'_>, mistakes: &mut Mistakes) -> Settings {
+pub fn read_settings(table: &Table<'_>, mistakes: &mut Mistakes) -> Settings {
     let usual = Settings::default();
     let name = |name, usual, mistakes: &mut Mistakes| {
         let name = table.text(name, host_name, mistakes);

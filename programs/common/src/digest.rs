@@ -7,18 +7,18 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 /// SHA-256 as 64 hex digits.
-pub(super) fn sha256(data: &[u8]) -> String {
+pub fn sha256(data: &[u8]) -> String {
     hex(&Sha256::digest(data))
 }
 
 /// An identifier of the form that RFC 9562, section 5.8, leaves to applications (version 8), made
 /// of `parts`.
-pub(super) fn uuid_of(parts: &[&str]) -> Uuid {
+pub fn uuid_of(parts: &[&str]) -> Uuid {
     Builder::from_custom_bytes(first_half(parts)).into_uuid()
 }
 
 /// 32 hex digits that tell one node from another, made of `parts`.
-pub(super) fn id_of(parts: &[&str]) -> String {
+pub fn id_of(parts: &[&str]) -> String {
     hex(&first_half(parts))
 }
 

@@ -7,7 +7,7 @@ use super::Mistake;
 const MARK: char = '\u{feff}';
 
 /// The text in `bytes`; or why it is none that could be read, whatever stands in it.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Mistake> {
+pub fn text(bytes: &[u8]) -> Result<&str, Mistake> {
     if let Some(message) = other_encoding(bytes) {
         let hint = "Save the file as UTF-8. In PowerShell: Set-Content -Encoding utf8.";
         return Err(mistake(1, message, hint));
@@ -61,7 +61,7 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What stands in `line`, outside of strings and comments, and is not what it looks like.
-pub(super) fn in_line(line: &str) -> Option<String> {
+pub fn in_line(line: &str) -> Option<String> {
     let mut in_string = false;
     for c in line.strip_suffix('\r').unwrap_or(line).chars() {
         match c {

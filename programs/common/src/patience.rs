@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a disk, or what may become one, has to answer. Disks take up to half a minute to spin up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What `work` comes to in a thread with this name, if it does in time; else it goes on there, and nobody
 /// waits for it.
-pub(crate) fn within<T: Send + 'static>(
+pub fn within<T: Send + 'static>(
     time: Duration,
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,10 +1,11 @@
-//! The rules for each setting, one function a field, for the settings screen and for answer files.
+//! The rules for each setting, one function a field, for the settings screen, for answer
+//! files and for what a platform says.
 //! Each takes what was written and returns its value, or one sentence that says what is wrong.
 
 use std::net::IpAddr;
 
-use super::request::{Address, Settings};
-use crate::hardware::quoted;
+use crate::node_settings::{Address, Settings};
+use crate::text::quoted;
 
 /// The most name servers that are asked (`MAXNS` in resolv.conf(5)).
 pub const MOST_NAME_SERVERS: usize = 3;
