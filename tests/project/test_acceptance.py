@@ -51,6 +51,18 @@ def test_stories_travel_with_the_modules_that_they_import(root: Path) -> None:
     assert modules == {"toy_stories": folder / "__init__.py", "toy_stories.told": folder / "told.py"}
 
 
+def test_a_package_says_which_stories_start_disks_that_are_made_for_them(root: Path) -> None:
+    write(
+        root, "toy", "toy_stories", {"__init__.py": STORIES + "DISKS = ('b',)\n", "told.py": "NAME = 'b'\n"}
+    )
+    (found,) = acceptance.of(load(root), "toy")
+    assert found.disks == ("b",)
+    named(root, "first")
+    del sys.modules["toy_stories"], sys.modules["toy_stories.told"]
+    (found,) = acceptance.of(load(root), "toy")
+    assert found.disks == ()
+
+
 def test_two_recipes_may_have_a_package_of_one_name(root: Path) -> None:
     named(root, "first")
     shutil.copytree(root / "recipes/toy", root / "recipes/other")
