@@ -69,69 +69,55 @@ pub(super) fn plan(
     let Some(partition) = table.partitions.get(&number) else {
         return Err(io::Error::other(format!("it has no partition {number}")));
     };
-    if table
-        .partitions
-        .values()
-        .any(|it| it.first > partition.last)
-    {
+    let mut others = table.partitions.values();
+    if others.any(|it| it.first > partition.last) {
         return Err(io::Error::other(format!(
             "something lies behind partition {number}"
         )));
     }
     let blocks = size / block;
     let list = (raw.list.len() as u64).div_ceil(block);
+    let places = Places {
+        block,
+        second: blocks.saturating_sub(1),
+        second_list: blocks.saturating_sub(1 + list),
+        spare: USUAL + list,
+    };
     let end = (size.saturating_sub(MIB) / MIB * MIB / block).saturating_sub(1);
     let last = end.max(partition.last);
-    let second_list = blocks.saturating_sub(1 + list);
-    if last >= second_list {
+    if last >= places.second_list {
         return Err(io::Error::other(
             "its table says that it is larger than it is",
         ));
     }
-    let lowest = table.partitions.values().map(|it| it.first).min();
-    let spare = USUAL + list;
-    if lowest.is_some_and(|it| it < spare + list) {
+    let mut firsts = table.partitions.values().map(|it| it.first);
+    if firsts.any(|it| it < places.spare + list) {
         return Err(io::Error::other(
             "there is no room for another table before its first partition",
         ));
     }
-    let growth = |last: u64| (last + 1).saturating_sub(partition.first) * block;
+    let length = |last: u64| (last + 1).saturating_sub(partition.first) * block;
     let (start, before, after) = (
         partition.first * block,
-        growth(partition.last),
-        growth(last),
+        length(partition.last),
+        length(last),
     );
+    // The image's second table lies within the partition from now on. Nothing of its file system does yet; should
+    // both tables be damaged one day, nobody is to find that one.
+    let former = long(&raw.header, OTHER);
+    let is_inside = former < places.second_list && former.saturating_sub(list) > partition.last;
+    let former = is_inside.then_some((former - list, list + 1));
     put(&mut raw, number, LAST, &last.to_le_bytes());
     for number in renewed {
         put(&mut raw, *number, UNIQUE, &fresh()?.to_bytes_le());
     }
     raw.header[GUID..GUID + 16].copy_from_slice(&fresh()?.to_bytes_le());
-    let present = long(&raw.header, LIST);
-    let first = |at: u64| {
-        let usable = long(&raw.header, FIRST_USABLE).max(at + list);
-        header(&raw, [1, blocks - 1, usable, second_list - 1, at], block)
-    };
-    let at_usual = first(USUAL);
-    let at_spare = first(spare);
-    let second_usable = long(&raw.header, FIRST_USABLE).max(USUAL + list);
-    let second = header(
-        &raw,
-        [blocks - 1, 1, second_usable, second_list - 1, second_list],
-        block,
-    );
-    let padded = padded(&raw.list, block);
-    let mut steps = vec![vec![
-        (second_list * block, padded.clone()),
-        ((blocks - 1) * block, second),
-    ]];
-    // The list that holds now is not written over: the header leads to another copy first.
-    if present == USUAL {
-        steps.push(vec![(spare * block, padded.clone())]);
-        steps.push(vec![(block, at_spare)]);
-    }
-    steps.push(vec![(USUAL * block, padded.clone())]);
-    steps.push(vec![(block, at_usual)]);
-    let mut rest = vec![(spare * block, vec![0; padded.len()])];
+    let mut steps = places.steps(&raw);
+    let mut rest: Vec<Write> = [Some((places.spare, list)), former]
+        .into_iter()
+        .flatten()
+        .map(|(at, count)| (at * block, zeros(count * block)))
+        .collect();
     rest.extend(protective(device, blocks)?.map(|record| (0, record)));
     steps.push(rest);
     Ok(Growth {
@@ -142,20 +128,54 @@ pub(super) fn plan(
     })
 }
 
-/// A header that is like that of `raw` but for these numbers: own block, other's block, first and last block for
-/// partitions, list. Fills a block.
-fn header(raw: &Raw, numbers: [u64; 5], block: u64) -> Vec<u8> {
-    let mut header = raw.header.clone();
-    for (at, number) in [OWN, OTHER, FIRST_USABLE, LAST_USABLE, LIST]
-        .into_iter()
-        .zip(numbers)
-    {
-        header[at..at + 8].copy_from_slice(&number.to_le_bytes());
+/// Where tables lie, in blocks of so many bytes.
+struct Places {
+    block: u64,
+    second: u64,
+    second_list: u64,
+    /// Room for another first list, behind the usual one.
+    spare: u64,
+}
+
+impl Places {
+    /// How `raw` is written to both ends.
+    fn steps(&self, raw: &Raw) -> Vec<Vec<Write>> {
+        let list = |at: u64| (at * self.block, padded(&raw.list, self.block));
+        let first = |at: u64| (self.block, self.header(raw, [1, self.second], at));
+        let second = self.header(raw, [self.second, 1], self.second_list);
+        let mut steps = vec![vec![
+            list(self.second_list),
+            (self.second * self.block, second),
+        ]];
+        // The list that holds now is not written over: the header leads to another copy first.
+        if long(&raw.header, LIST) == USUAL {
+            steps.extend([vec![list(self.spare)], vec![first(self.spare)]]);
+        }
+        steps.extend([vec![list(USUAL)], vec![first(USUAL)]]);
+        steps
     }
-    header[LIST_CHECKSUM..HEADER].copy_from_slice(&checksum(&raw.list).to_le_bytes());
-    let sum = checksum_of_header(&header).to_le_bytes();
-    header[CHECKSUM].copy_from_slice(&sum[..4]);
-    padded(&header, block)
+
+    /// A header like that of `raw`, in its own block and with the other's, whose list begins at `at`. Fills a block.
+    fn header(&self, raw: &Raw, [own, other]: [u64; 2], at: u64) -> Vec<u8> {
+        let list = (raw.list.len() as u64).div_ceil(self.block);
+        // Partitions lie between the lists (table 5.5).
+        let lowest = if own == 1 { at + list } else { USUAL + list };
+        let usable = long(&raw.header, FIRST_USABLE).max(lowest);
+        let mut header = raw.header.clone();
+        for (place, number) in [
+            (OWN, own),
+            (OTHER, other),
+            (FIRST_USABLE, usable),
+            (LAST_USABLE, self.second_list - 1),
+            (LIST, at),
+        ] {
+            header[place..place + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        header[LIST_CHECKSUM..HEADER].copy_from_slice(&checksum(&raw.list).to_le_bytes());
+        let sum = checksum_of_header(&header).to_le_bytes();
+        header[CHECKSUM].copy_from_slice(&sum[..4]);
+        padded(&header, self.block)
+    }
 }
 
 /// The master boot record, whose protective entry spans the disk; `None` if it has no such entry.
@@ -184,6 +204,10 @@ fn padded(bytes: &[u8], block: u64) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(usize::try_from(length).unwrap_or(bytes.len()), 0);
     bytes
+}
+
+fn zeros(length: u64) -> Vec<u8> {
+    vec![0; usize::try_from(length).unwrap_or_default()]
 }
 
 fn long(bytes: &[u8], at: usize) -> u64 {
