@@ -91,6 +91,18 @@ def stick(path: Path, label: str, files: Mapping[str, str]) -> Path:
     return path
 
 
+def disc(path: Path, label: str, files: Mapping[str, str], *, udf: bool = False) -> Path:
+    """Make an ISO 9660 volume, with the names of Joliet and Rock Ridge, and with `udf` beside it."""
+    folder = path.with_suffix(".files")
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    beside = ["-udf"] if udf else []
+    run("genisoimage", "-quiet", "-J", "-r", *beside, "-V", label, "-o", str(path), str(folder))
+    shutil.rmtree(folder)
+    return path
+
+
 def with_answers(iso: Path, path: Path, text: str) -> Path:
     """Copy an ISO as it is copied to a stick, and put an answer file into its FAT."""
     shutil.copyfile(iso, path)

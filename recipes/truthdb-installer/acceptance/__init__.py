@@ -4,13 +4,14 @@ What the screens say stands in `screens` alone; `installation` has what must hol
 """
 
 from acceptance.images import IMAGES
+from acceptance.platform import PLATFORM
 from acceptance.scenarios import STORIES
 from pipeline.boot import stories
 from pipeline.steps.runner import Context
 
 __all__ = ["DISKS", "STORIES", "run"]
 
-DISKS = tuple(IMAGES)
+DISKS = (*IMAGES, *PLATFORM)
 """The stories that start ready-made disks."""
 
 

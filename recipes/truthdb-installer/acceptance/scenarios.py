@@ -25,6 +25,7 @@ from acceptance.installation import (
 )
 from acceptance.maintenance import MAINTENANCE
 from acceptance.paths import PATHS
+from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
 from pipeline.boot.stories import OTHER, SERIAL, SIZE, Lab, Story, must
 from pipeline.vm import disks, screen, time_server
@@ -229,6 +230,7 @@ STORIES: dict[str, Story] = {
     "keyboard": by_keyboard,
     **POWER_CUTS,
     **IMAGES,
+    **PLATFORM,
     "nvme": unattended_on("nvme"),
     "nvme-4096": unattended_on("nvme", 4096),
     "virtio-blk": unattended_on("virtio-blk", medium="usb"),

@@ -106,7 +106,7 @@ fn what_is_none_or_is_damaged_is_no_file() {
         spoilt(16 * 2048 + 1, b"CD002"),
         spoilt(16 * 2048, &[3]),
         spoilt(entry, &[0]),
-        spoilt(entry, &[255]),
+        spoilt(entry, &[20]),       // shorter than any record
         spoilt(entry + 25, &[2]),   // a folder
         spoilt(entry + 25, &[128]), // goes on elsewhere
         spoilt(entry + 26, &[1]),   // interleaved
