@@ -3,6 +3,7 @@
 Then its data fill the disk, and it has an identity; from then on it is like one that was installed.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -177,7 +178,7 @@ def _facts(disk: Disk) -> dict[str, object]:
             volume.size,
             volume.label,
         ),
-        "files": files,
+        "files": {path: hashlib.sha256(data).hexdigest() for path, data in files.items()},
         "what the receipt says": sorted(receipt.keys() - {"node"}),
         "system": [file["sha256"] for file in receipt["files"]],
         "folders": folders,
