@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.steps import installed
+from pipeline.steps.ext4_size import LARGE_JOURNAL
 from pipeline.steps.installed import DATA, SETTINGS, SYSTEM, Facts
 from tests.conftest import ROOT
 from tests.fixtures.disk_tools import install_there
@@ -56,7 +57,7 @@ def test_the_receipt_is_one_of_the_installer() -> None:
         ("system.rs", f'FALLBACK: &str = "{installed.FALLBACK}"'),
         ("data.rs", "FOLDERS: [&str; 3] = [" + ", ".join(f'"{one}"' for one in installed.FOLDERS) + "]"),
         ("data.rs", f'RECEIPT: &str = "metadata/{installed.RECEIPT}"'),
-        ("data.rs", f"JOURNAL: u64 = {installed.LARGE_JOURNAL >> 20} << 20"),
+        ("data.rs", f"JOURNAL: u64 = {LARGE_JOURNAL >> 20} << 20"),
         ("data.rs", f"OWNER: u32 = {installed.OWNER}"),
         ("../../../common/src/settings.rs", f"SIZE: usize = {len(SETTINGS)}"),
         ("../../../common/src/settings.rs", 'format!("loader/credentials/{}.settings.cred", product().id)'),

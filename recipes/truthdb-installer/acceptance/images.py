@@ -187,7 +187,7 @@ def _facts(disk: Disk) -> dict[str, object]:
 
 
 def _listed(disk: Disk, place: Place, folder: str) -> set[str]:
-    """Return modes, owners and names of what is in a folder of a data partition, without numbered files."""
+    """Return modes, owners and names of what is in a folder of a data partition."""
     said = disks.run("debugfs", "-R", f"ls -p {folder}", f"{disk.image}?offset={place.start}")
     rows = (line.split("/") for line in said.splitlines() if line.startswith("/"))
     return {f"{mode} {user}:{group} {name}" for _, _, mode, user, group, name, *_ in rows}
