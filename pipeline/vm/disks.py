@@ -92,7 +92,7 @@ def stick(path: Path, label: str, files: Mapping[str, str]) -> Path:
 
 
 def disc(path: Path, label: str, files: Mapping[str, str], *, udf: bool = False) -> Path:
-    """Make an ISO 9660 volume, with the names of Joliet and Rock Ridge, and with `udf` beside it."""
+    """Make an ISO 9660 volume, with the names of Joliet and Rock Ridge; or one of UDF alone."""
     folder = path.with_suffix(".files")
     folder.mkdir()
     for name, text in files.items():
@@ -100,7 +100,19 @@ def disc(path: Path, label: str, files: Mapping[str, str], *, udf: bool = False)
     beside = ["-udf"] if udf else []
     run("genisoimage", "-quiet", "-J", "-r", *beside, "-V", label, "-o", str(path), str(folder))
     shutil.rmtree(folder)
+    if udf:
+        _without_iso9660(path)
     return path
+
+
+def _without_iso9660(path: Path) -> None:
+    """Take the descriptors of ISO 9660 (ECMA-119, 8.1) from a disc that has another file system beside it."""
+    with path.open("r+b") as file:
+        for sector in range(16, 32):
+            file.seek(sector * 2048)
+            if file.read(6)[1:] == b"CD001":
+                file.seek(sector * 2048)
+                file.write(bytes(2048))
 
 
 def with_answers(iso: Path, path: Path, text: str) -> Path:

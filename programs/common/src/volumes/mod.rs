@@ -5,6 +5,7 @@ pub mod extent;
 pub mod fat;
 pub mod iso9660;
 pub mod mbr;
+pub mod udf;
 
 /// What Linux calls a partition, with a `p` where the disk's name ends in a digit; or the whole disk.
 pub fn partition_name(disk: &str, number: Option<u32>) -> String {

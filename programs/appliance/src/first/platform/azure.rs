@@ -1,6 +1,6 @@
 //! `ovf-env.xml`, which Azure gives a new machine on a disc: the provisioning section of Azure's Linux agent
-//! (WALinuxAgent, `azurelinuxagent/common/protocol/ovfenv.py`). The disc is UDF with an ISO 9660 file system beside it,
-//! either of which that agent mounts; here it is the latter that is read.
+//! (WALinuxAgent, `azurelinuxagent/common/protocol/ovfenv.py`). The disc is UDF; managers of Hyper-V and Azure Stack
+//! also make ISO 9660.
 //!
 //! What else lies there, such as a password, is read by nobody.
 

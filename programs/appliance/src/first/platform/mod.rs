@@ -22,7 +22,7 @@ use common::disks::{Device, names};
 use common::patience::within;
 use common::problem::Problem;
 use common::volumes::extent::{self, Extent};
-use common::volumes::{fat, iso9660, partition_name};
+use common::volumes::{fat, iso9660, partition_name, udf};
 
 /// How long no disk has to turn up before all are taken to be there …
 const SETTLE: Duration = Duration::from_secs(2);
@@ -132,16 +132,28 @@ impl Sources {
                 };
                 self.no_cloud.extend(no_cloud::read(name, &mut file)?);
             }
-        } else if let Some(mut disc) = iso9660::open(device, extent)? {
-            if no_cloud::is_label(&disc.label) {
-                let mut file = |file: &str| disc.file(file, LARGEST);
-                self.no_cloud.extend(no_cloud::read(name, &mut file)?);
-            } else if let Some(bytes) = disc.file(azure::FILE, azure::LARGEST)? {
-                match azure::read(name, &bytes) {
-                    Ok(source) => self.azure.extend(source),
-                    Err(problem) => self.problems.push(problem),
-                }
-            }
+            return Ok(());
+        }
+        let mut disc = iso9660::open(device, extent)?;
+        if let Some(disc) = disc.as_mut().filter(|it| no_cloud::is_label(&it.label)) {
+            let mut file = |file: &str| disc.file(file, LARGEST);
+            self.no_cloud.extend(no_cloud::read(name, &mut file)?);
+            return Ok(());
+        }
+        // Either may lie beside the other, or alone.
+        let mut found = match disc {
+            Some(mut disc) => disc.file(azure::FILE, azure::LARGEST)?,
+            None => None,
+        };
+        if found.is_none()
+            && let Some(mut disc) = udf::open(device, extent)?
+        {
+            found = disc.file(azure::FILE, azure::LARGEST)?;
+        }
+        match found.map(|bytes| azure::read(name, &bytes)) {
+            None => {}
+            Some(Ok(source)) => self.azure.extend(source),
+            Some(Err(problem)) => self.problems.push(problem),
         }
         Ok(())
     }
