@@ -32,6 +32,7 @@ impl Slice {
     }
 
     /// The same part, to which no write is begun any more at `deadline`.
+    #[must_use]
     pub fn until(self, deadline: Instant) -> Self {
         Self {
             deadline: Some(deadline),

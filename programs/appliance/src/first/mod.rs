@@ -77,7 +77,7 @@ fn is_first(root: &Path) -> bool {
     let handed = fs::read(root.join(handed_over())).unwrap_or_default();
     is_missing(config::FILE)
         && mount(root, "data") == Mount::Writable
-        && TRACES.iter().all(|it| is_new(&it))
+        && TRACES.iter().all(is_new)
         && wanted(&handed, "").is_none()
 }
 

@@ -84,8 +84,8 @@ pub(super) fn plan(
         spare: USUAL + list,
     };
     let end = (size.saturating_sub(MIB) / MIB * MIB / block).saturating_sub(1);
-    let last = end.max(partition.last);
-    if last >= places.second_list {
+    let new_end = end.max(partition.last);
+    if new_end >= places.second_list {
         return Err(io::Error::other(
             "its table says that it is larger than it is",
         ));
@@ -100,14 +100,14 @@ pub(super) fn plan(
     let (start, before, after) = (
         partition.first * block,
         length(partition.last),
-        length(last),
+        length(new_end),
     );
     // The image's second table lies within the partition from now on. Nothing of its file system does yet; should
     // both tables be damaged one day, nobody is to find that one.
     let former = long(&raw.header, OTHER);
     let is_inside = former < places.second_list && former.saturating_sub(list) > partition.last;
     let former = is_inside.then_some((former - list, list + 1));
-    put(&mut raw, number, LAST, &last.to_le_bytes());
+    put(&mut raw, number, LAST, &new_end.to_le_bytes());
     for number in renewed {
         put(&mut raw, *number, UNIQUE, &fresh()?.to_bytes_le());
     }

@@ -53,6 +53,7 @@ impl<'t> Table<'t> {
 
     /// The table `name` of this one, which may have the keys `known`. One that is not there is
     /// empty, and begins where this one does.
+    #[must_use]
     pub fn table(
         &self,
         name: &'static str,

@@ -1,5 +1,5 @@
 //! `ovf-env.xml`, which Azure gives a new machine on a disc: the provisioning section of Azure's Linux agent
-//! (WALinuxAgent, `azurelinuxagent/common/protocol/ovfenv.py`). The disc is UDF; managers of Hyper-V and Azure Stack
+//! (`WALinuxAgent`, `azurelinuxagent/common/protocol/ovfenv.py`). The disc is UDF; managers of Hyper-V and Azure Stack
 //! also make ISO 9660.
 //!
 //! What else lies there, such as a password, is read by nobody.

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::answer_file::firmware::{self, Found};
-use common::answer_file::{LARGEST, NAMES, label};
+use common::answer_file::{FILE, LARGEST, NAMES, label};
 use common::disks::{Device, names};
 use common::patience::within;
 use common::problem::Problem;
@@ -118,12 +118,11 @@ impl Sources {
         if let Some(volume) = fat::read(device, extent, &NAMES, LARGEST)? {
             let called = volume.label.trim().to_owned();
             if called.eq_ignore_ascii_case(label()) {
-                match volume.file {
-                    Some((file, bytes)) => self.volumes.push(of_file(Found {
-                        source: format!("/{file} on {name} ({called})"),
-                        bytes,
-                    })),
-                    None => tracing::warn!(name, called, "has no /install.toml"),
+                if let Some((file, bytes)) = volume.file {
+                    let source = format!("/{file} on {name} ({called})");
+                    self.volumes.push(of_file(Found { source, bytes }));
+                } else {
+                    tracing::warn!(name, called, "has no /{FILE}");
                 }
             } else if no_cloud::is_label(&called) {
                 let mut file = |file: &'static str| {

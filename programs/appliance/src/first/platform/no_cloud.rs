@@ -1,4 +1,4 @@
-//! cloud-init's volume for machines without a cloud: "NoCloud" in its documentation. A volume of that label has
+//! cloud-init's volume for machines without a cloud: `NoCloud` in its documentation. A volume of that label has
 //! `user-data` and `meta-data` in its root.
 
 use std::io;

@@ -163,22 +163,25 @@ fn a_power_cut_at_any_moment_leaves_a_disk_that_starts_and_grows() {
     assert!(before > 60 && after > 30, "{before} {after}");
 }
 
+/// A name, the partition that is to grow, what is done to the disk, and what is said.
+type Row = (&'static str, u32, fn(&File), &'static str);
+
 #[test]
 fn a_table_that_may_not_be_written_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: [(&str, u32, &dyn Fn(&File), &str); 4] = [
-        ("missing", 3, &|_| {}, "it has no partition 3"),
-        ("behind", 1, &|_| {}, "something lies behind partition 1"),
+    let rows: [Row; 4] = [
+        ("missing", 3, |_| {}, "it has no partition 3"),
+        ("behind", 1, |_| {}, "something lies behind partition 1"),
         (
             "damaged",
             2,
-            &|file| file.write_all_at(b"x", 1024).unwrap(),
+            |file| file.write_all_at(b"x", 1024).unwrap(),
             "its first partition table is damaged",
         ),
         (
             "smaller",
             2,
-            &|file| file.set_len(6 * MIB).unwrap(),
+            |file| file.set_len(6 * MIB).unwrap(),
             "its table says that it is larger than it is",
         ),
     ];

@@ -29,10 +29,13 @@ fn wide(name: &str) -> Vec<u8> {
     name.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }
 
+/// Sector and type of a descriptor, escape sequences, the root's block and records.
+type Row<'a> = (usize, u8, &'a [u8], u32, &'a [Vec<u8>]);
+
 /// A volume with a primary and, in its second directory, a Joliet descriptor.
 fn volume(primary: &[Vec<u8>], joliet: &[Vec<u8>]) -> Vec<u8> {
     let mut image = vec![0; 24 * 2048];
-    let rows: [(usize, u8, &[u8], u32, &[Vec<u8>]); 2] = [
+    let rows: [Row<'_>; 2] = [
         (16, PRIMARY, b"", 20, primary),
         (17, SUPPLEMENTARY, b"%/E", 21, joliet),
     ];
