@@ -76,7 +76,7 @@ def build_twice(
         root = folder / given[index].folder
         copy_sources(session.root, root)
         cache = folder / "cache"
-        _seed(session, image, needed(session.images[image], wanted), Store(cache))
+        _seed(session, image, needed(session.whole(image), wanted), Store(cache))
         for path in packages:
             _give(Store(cache), path)
         answer = folder / "answer.json"

@@ -24,7 +24,7 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
     """
     variations = chosen(vary)
     same = True
-    for image, steps in session.outermost.items():
+    for image, steps in plans(session, only).items():
         wanted = select(steps, only, without)
         for step in prepared(steps, wanted):
             with session.report.step(step.name, step.summary) as line:
@@ -37,6 +37,22 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
             session.report.print("")
             same = _judge(session, image, _pairs(wanted, built), scratch, full_report=full_report) and same
     return same
+
+
+def plans(session: Session, only: str) -> dict[str, tuple[Step, ...]]:
+    """Return the plans of which steps are built twice: of all images that no other carries.
+
+    Disks that no image needs take a while: they are, with what they are made of, where `only` names their
+    steps, and then of other plans those alone that have such a step, too.
+    """
+    disks = {
+        name: session.whole(name)
+        for name, steps in session.disks.items()
+        if only and any(_is(step, only) for step in steps)
+    }
+    images = session.outermost.items()
+    others = {name: steps for name, steps in images if not disks or any(_is(step, only) for step in steps)}
+    return others | disks
 
 
 def prepared(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:

@@ -95,7 +95,7 @@ def build(task: Task, root: Path) -> dict[str, Made]:
     mirrors = session.project.sources
     builder = Builder(session.store, lambda: Containers(session.store, mirrors(), given), mirrors)
     made = {}
-    for step in session.images[task.image]:
+    for step in session.whole(task.image):
         if step.name in task.steps:
             with session.report.step(step.name) as line:
                 build_step(step, builder, session.folder(task.image), line, again=_again(session, task, step))
@@ -104,7 +104,7 @@ def build(task: Task, root: Path) -> dict[str, Made]:
 
 
 def _again(session: Session, task: Task, step: Step) -> bool:
-    steps = [each for each in session.images[task.image] if each.name in task.steps]
+    steps = [each for each in session.whole(task.image) if each.name in task.steps]
     return any(each.container == step.container for each in steps[steps.index(step) + 1 :])
 
 

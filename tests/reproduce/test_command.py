@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
+from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.plan.step import Step
 from pipeline.project.checkout import Project
+from pipeline.report import Report
 from pipeline.reproduce.builds import Built, needed
-from pipeline.reproduce.command import prepared, select, surroundings
+from pipeline.reproduce.command import plans, prepared, select, surroundings
 from pipeline.reproduce.rebuild import Made, Task
 from pipeline.reproduce.variations import Side, chosen
 from pipeline.sandbox.run import StepError
+from tests.conftest import ROOT
 
 IMAGE = "truthdb-installer"
 
@@ -35,6 +38,18 @@ def test_steps_are_selected(steps: tuple[Step, ...]) -> None:
     assert names(select(steps, "", "kernel")) == [name for name in names(steps) if name not in kernel]
     assert names(select(steps, "kernel", "")) == ["kernel-config", "kernel"] * 2
     assert names(select(steps, "", "kernel-config")).count("kernel") == 2
+
+
+def test_disks_that_no_image_needs_are_made_twice_where_they_are_named() -> None:
+    session = Session(ROOT, Report())
+    assert [*plans(session, "")] == [*plans(session, "iso")] == [IMAGE]
+    assert (
+        [*plans(session, "installed")] == [*plans(session, "disk:truthdb-runtime:vhd")] == ["truthdb-runtime"]
+    )
+    disks = plans(session, "disk")["truthdb-runtime"]
+    assert [step.name for step in select(disks, "disk:truthdb-runtime:vhd", "")] == [
+        "disk:truthdb-runtime:vhd"
+    ]
 
 
 @pytest.mark.parametrize(
