@@ -3,6 +3,7 @@
 What the screens say stands in `screens` alone; `installation` has what must hold of an installed disk.
 """
 
+from acceptance.first_start import FIRST_START
 from acceptance.images import IMAGES
 from acceptance.platform import PLATFORM
 from acceptance.scenarios import STORIES
@@ -11,7 +12,7 @@ from pipeline.steps.runner import Context
 
 __all__ = ["DISKS", "STORIES", "run"]
 
-DISKS = (*IMAGES, *PLATFORM)
+DISKS = (*IMAGES, *PLATFORM, *FIRST_START)
 """The stories that start ready-made disks."""
 
 

@@ -9,6 +9,7 @@ from acceptance import quiet, screens
 from acceptance.choice import CHOICE, untouched
 from acceptance.contact_sheet import contact_sheet, moving
 from acceptance.faults import FAULTS
+from acceptance.first_start import FIRST_START
 from acceptance.images import IMAGES
 from acceptance.installation import (
     DATA,
@@ -231,6 +232,7 @@ STORIES: dict[str, Story] = {
     **POWER_CUTS,
     **IMAGES,
     **PLATFORM,
+    **FIRST_START,
     "nvme": unattended_on("nvme"),
     "nvme-4096": unattended_on("nvme", 4096),
     "virtio-blk": unattended_on("virtio-blk", medium="usb"),
