@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pipeline.checks.gate import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan.kernels import kernel_steps, module_steps
+from pipeline.plan.netboot import netboot_steps
 from pipeline.plan.packages import packages_step
 from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
@@ -79,10 +80,11 @@ def plan(
     system = _system(project, name, _uki(before, carried) if carried else None, root_hash)
     compared = policy_steps(project, name, before, system)
     program = _uki(system, name)
+    offered = netboot_steps(project, name, program)
     medium = _medium(project, name, program)
     if project.recipes[name].is_system:
         disks = systems.disk_steps(project, name, rooted, program)
-    steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *disks))
+    steps = distinct((*before, *system_root, *rooted, *system, *compared, *offered, *medium, *disks))
     check_published(name, steps)
     return steps
 
@@ -121,7 +123,7 @@ def _system(
     os_release = (
         OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title) + vendor
     )
-    cmdline = " ".join(image.cmdline).replace("{volume_id}", recipe.iso.volume_id if recipe.iso else "")
+    cmdline = recipe.cmdline
 
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
     modules = module_steps(project, name, kernel)

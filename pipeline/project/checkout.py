@@ -130,6 +130,10 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
         for key, below, path in paths
         if path is not None and not (below / path).exists()
     ]
+    if recipe.netboot is not None:
+        from pipeline.project import netboot
+
+        mistakes += netboot.mistakes(where, recipe)
     if recipe.is_system:
         from pipeline.project import systems  # few recipes need it, and it loads the steps
 

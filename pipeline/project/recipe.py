@@ -132,6 +132,13 @@ class Iso:
 
 
 @dataclass(frozen=True)
+class Netboot:
+    """What a server offers beside the UKI: a `script` for iPXE, and the command line for other loaders."""
+
+    script: FileName
+
+
+@dataclass(frozen=True)
 class Root:
     """A root file system: `packages` names a set in `roots/`, over which the files of `rootfs` are put.
 
@@ -301,6 +308,7 @@ class Recipe:
     filesystems: dict[Name, FileSystem] = field(default_factory=dict)
     disk: Disk | None = None
     iso: Iso | None = None
+    netboot: Netboot | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None
 
@@ -320,6 +328,12 @@ class Recipe:
         """Whether it makes file systems or a disk, or wants what only these have."""
         wants_hash = any("{roothash}" in word for word in self.image.cmdline)
         return bool(self.filesystems) or self.disk is not None or wants_hash
+
+    @property
+    def cmdline(self) -> str:
+        """The command line of its UKI, in which a root hash is filled in only once there is one."""
+        volume_id = self.iso.volume_id if self.iso else ""
+        return " ".join(self.image.cmdline).replace("{volume_id}", volume_id)
 
     @model_validator(mode="after")
     def _has_an_init(self) -> "Recipe":
