@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pipeline.checks import whole
+from pipeline.checks import netboot, whole
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import POLICIES, Rule
 from pipeline.checks.kind import Kind
@@ -43,7 +43,7 @@ def write() -> str:
     parts = [INTRODUCTION.format(policies=policies)]
     for kind in KINDS.values():
         parts += _section(kind, written)
-    for module in (starting, whole):
+    for module in (starting, netboot, whole):
         parts += [f"## {module.SECTION}\n", *map(_entry, module.rule.table)]
     return "\n".join(parts)
 

@@ -4,9 +4,13 @@ from pipeline.boot.stories import DRIVERS
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
+from pipeline.plan.netboot import offered
 from pipeline.plan.step import Input, Output, Step
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.vm import machine
+
+NETBOOT = "netboot"
+"""The folder of inputs that has what a server offers."""
 
 
 def bootable(session: Session, name: str) -> str:
@@ -60,7 +64,9 @@ def ready_made(session: Session, image: str) -> dict[str, Output]:
 
 def inputs(session: Session, image: str, *, disks: bool = True) -> dict[str, Input]:
     """Return all that the stories of an image are given; some need no `disks` that are ready-made."""
-    found = media(session, image) | _parts(session.images[image])
+    steps = session.images[image]
+    files = {f"{NETBOOT}/{name}": source for name, source in offered(steps, image).items()}
+    found = media(session, image) | _parts(steps) | files
     return found | (ready_made(session, image) if disks else {})
 
 

@@ -1,8 +1,10 @@
 """What a server of HTTP, TFTP or PXE offers of a recipe: a script and a command line beside the UKI."""
 
+from collections.abc import Iterable
+
 from pipeline.checks.gate import Gate
 from pipeline.checks.netboot import Script
-from pipeline.plan.step import Output, Step
+from pipeline.plan.step import Input, Output, Step
 from pipeline.project.checkout import Project
 from pipeline.steps import netboot
 
@@ -38,3 +40,12 @@ def netboot_steps(project: Project, name: str, program: Output) -> tuple[Step, .
         published={script: 0o644, netboot.CMDLINE: 0o644},
     )
     return (step,)
+
+
+def offered(steps: Iterable[Step], name: str) -> dict[str, Input]:
+    """Return the files that a server offers of the recipe `name`, as they are called there; none without."""
+    step = next((step for step in steps if step.name == f"netboot:{name}"), None)
+    if step is None:
+        return {}
+    parts = {step.params["uki"] if key == netboot.UKI else key: part for key, part in step.inputs.items()}
+    return parts | {output: step.output(output) for output in step.outputs}

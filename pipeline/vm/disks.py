@@ -284,6 +284,11 @@ def variables(store: Path) -> dict[str, bytes]:
     return {one["name"]: bytes.fromhex(one["data"]) for one in found["variables"]}
 
 
+def boot_next_from(store: Path, url: str) -> None:
+    """Have the firmware start what lies at `url`, once, as somebody does who chooses it in the setup."""
+    run("virt-fw-vars", "--inplace", str(store), "--set-boot-uri", url)
+
+
 def boot_entries(store: Path) -> list[bytes]:
     """Return the firmware's boot entries (UEFI 2.10, 3.1.3: load options), in its order."""
     found = variables(store)

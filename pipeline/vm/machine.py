@@ -109,6 +109,8 @@ class Machine:
     kernel: Path | None = None  # what the firmware starts without a disk
     initrd: Path | None = None
     append: str = ""
+    netboot: str | None = None  # starts over the network, and reaches HOST: the boot file that DHCP names
+    tftp: Path | None = None  # a folder that its network offers by TFTP
 
 
 @dataclass(frozen=True)
@@ -284,6 +286,14 @@ def _devices(*devices: str) -> list[str]:
 
 
 def _network(machine: Machine) -> list[str]:
+    if machine.netboot is not None:
+        user = "user,id=net"
+        user += f",tftp={machine.tftp}" if machine.tftp else ""
+        user += f",bootfile={machine.netboot}" if machine.netboot else ""
+        # QEMU's ROM is iPXE, which a BIOS needs. OVMF has a driver, and wants random numbers for its network:
+        # the processor has no instruction for them.
+        rom = ",romfile=" if machine.code else ""
+        return ["-netdev", user, *_devices(f"virtio-net-pci,netdev=net,bootindex=0{rom}", "virtio-rng-pci")]
     if not machine.port:
         return ["-nic", "none"]
     forward = f"hostfwd=tcp:127.0.0.1:{machine.port}-{machine.address}:{machine.service_port}"

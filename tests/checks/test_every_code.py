@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.build.session import Session
-from pipeline.checks import whole
+from pipeline.checks import netboot, whole
 from pipeline.checks.catalog import KINDS, take_apart
+from pipeline.checks.finding import Rule
 from pipeline.checks.gate import Gate
 from pipeline.checks.medium import starting
 from pipeline.plan.step import modules_of
@@ -21,6 +22,7 @@ from tests.checks import (
     test_filesystem,
     test_inittab,
     test_kernel,
+    test_netboot,
 )
 from tests.checks.disk_formats import test_gce, test_ova, test_qcow2, test_vhd, test_vmdk
 from tests.checks.fat import test_rules as fat_rules
@@ -79,24 +81,30 @@ def test_every_kind_has_tests() -> None:
     assert set(TESTS) == set(KINDS)
 
 
+OTHERS: tuple[Rule[Any], ...] = (*whole.rule.table, *starting.rule.table, *netboot.rule.table)
+"""The rules that are of no kind."""
+
+
 def test_no_code_has_two_meanings() -> None:
     rules = {rule for kind in KINDS.values() for rule in kind.all_rules}
     unreadable = {kind.unreadable for kind in KINDS.values() if kind.unreadable}
-    counts = Counter(
-        [*(rule.code for rule in (*rules, *whole.rule.table, *starting.rule.table)), *unreadable]
-    )
+    counts = Counter([*(rule.code for rule in (*rules, *OTHERS)), *unreadable])
     assert [code for code, count in counts.items() if count > 1] == []
 
 
-ELSEWHERE = {"BOOT001": test_text, "BOOT002": test_media, "INS001": test_limits}
+ELSEWHERE = {
+    "BOOT001": test_text,
+    "BOOT002": test_media,
+    "INS001": test_limits,
+    **dict.fromkeys(("NET000", "NET001", "NET002"), test_netboot),
+}
 """Codes of no kind's table: the tests that provoke them."""
 
 
 def test_every_code_has_a_case() -> None:
     tried = {case.code for _, case in CASES}
     assert [code for code in codes() if code not in tried] == []
-    others = {rule.code for rule in whole.rule.table} | {rule.code for rule in starting.rule.table}
-    assert others == ELSEWHERE.keys()
+    assert {rule.code for rule in OTHERS} == ELSEWHERE.keys()
     assert [code for code, test in ELSEWHERE.items() if code not in inspect.getsource(test)] == []
 
 

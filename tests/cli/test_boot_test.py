@@ -291,7 +291,7 @@ def test_an_installation_has_the_program_and_what_it_installs(session: Session) 
     parts = {
         name: source
         for name, source in boot_inputs.inputs(session, "truthdb-installer").items()
-        if name not in ("iso", "uki")
+        if name not in ("iso", "uki") and not name.startswith("netboot/")
     }
     made = {name: source.step.name for name, source in parts.items() if isinstance(source, Output)}
     assert made == {
@@ -303,3 +303,15 @@ def test_an_installation_has_the_program_and_what_it_installs(session: Session) 
     without = boot_inputs.inputs(session, "truthdb-installer", disks=False)
     assert made.keys() - without.keys() == {"qcow2", "vhd"}
     assert parts["product"] == Source(ROOT / "recipes/truthdb-installer/product.toml")
+
+
+def test_what_a_server_offers_lies_in_one_folder(session: Session) -> None:
+    given = boot_inputs.inputs(session, "truthdb-installer")
+    offered = {name: source for name, source in given.items() if name.startswith("netboot/")}
+    assert {name: source.step.name for name, source in offered.items() if isinstance(source, Output)} == {
+        "netboot/TruthDBInstaller.efi": "uki:truthdb-installer",
+        "netboot/vmlinuz": "kernel:installer",
+        "netboot/initramfs.cpio.zst": "initramfs:truthdb-installer",
+        "netboot/boot.ipxe": "netboot:truthdb-installer",
+        "netboot/cmdline.txt": "netboot:truthdb-installer",
+    }

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.checks.gate import Gate
+from pipeline.checks.netboot import Script
 from pipeline.cli.run_tests import crate_tests
 from pipeline.debian import lock
 from pipeline.errors import ConfigError, PipelineError
@@ -35,7 +36,7 @@ from tests.conftest import Compare
 from tests.fixtures import checkout
 
 NAME = "truthdb-installer"
-CONTAINERS_BRING = {"zstandard"}
+CONTAINERS_BRING = {"pefile", "zstandard"}
 """What in-container modules import besides the standard library, and each other."""
 
 
@@ -118,7 +119,7 @@ RUNTIME = "truthdb-runtime"
 RUST = ["crates:programs", "dependencies:programs", f"installer:{NAME}"]
 RUST += [f"{name}:{RUNTIME}" for name in ("appliance", "node")]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
-IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-img", "iso")]
+IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "netboot", "efi-img", "iso")]
 PACKAGES = "packages:initramfs"
 APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
 KERNELS = [
@@ -385,12 +386,12 @@ def test_every_artifact_has_a_gate(checkout: Project) -> None:
         RUNTIME: ("/bin/appliance", "/bin/service"),
     }
     kinds = {
-        NAME: ("kernel", "elf", "initramfs", "uki", "fat", "iso"),
+        NAME: ("kernel", "elf", "initramfs", "uki", "cmdline", "fat", "iso"),
         RUNTIME: ("kernel", "elf", "elf", "initramfs", "uki"),
     }
     for name, expected in kinds.items():
         assert gates_of(checkout, name) == [
-            Gate(kind) if kind in ("kernel", "elf") else Gate(kind, programs=programs[name])
+            Gate(kind) if kind in ("kernel", "elf", "cmdline") else Gate(kind, programs=programs[name])
             for kind in expected
         ]
 
@@ -399,13 +400,13 @@ def test_a_recipe_names_the_policies_of_its_gates(checkout: Project) -> None:
     recipe = replace(checkout.recipes[NAME], policy=Policy(checks=("reproducible",)))
     gates = gates_of(replace(checkout, recipes={**checkout.recipes, NAME: recipe}), NAME)
     # kernels are shared by recipes
-    assert [gate.policies for gate in gates if gate.kind != "kernel"] == 5 * [("reproducible",)]
+    assert [gate.policies for gate in gates if gate.kind != "kernel"] == 6 * [("reproducible",)]
 
 
 def gates_of(project: Project, name: str) -> list[Gate]:
     checks = (step.checks for step in plan(project, name) if step.published)
     gates = [check for each in checks for check in each.values()]
-    assert all(isinstance(gate, Gate) for gate in gates)
+    assert all(isinstance(gate, Gate | Script) for gate in gates)
     return [gate for gate in gates if isinstance(gate, Gate)]
 
 

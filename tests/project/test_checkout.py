@@ -64,6 +64,8 @@ NO_FILE_NAME = "is not a file name (letters, digits and . _ -)"
 NO_STORY = "is not the name of a story (small letters, digits and dashes, no way of booting)"
 NO_KEYS = "is not keys without Shift (small letters, digits, blank . - \\n)"
 ONE_OF = "needs one of sees, shows, line, types, presses, waits, resets and off"
+ROOT_ON_DISK = "a server offers kernel and initramfs, and this system's root is on a disk"
+NO_NETBOOT = "leave [netboot] out, or put all of the system into the initramfs"
 NO_LOCK = "programs.toy.crate: there is no programs/disks/Cargo.lock"
 CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
@@ -337,6 +339,26 @@ EDITS = [
     (INTENT, '"xorriso"', '"Xorriso"', "packages.1: 'Xorriso' is not a Debian package name"),
     (INTENT, "packages", "links = 1\npackages", "links: 1 is not a table"),
     (INTENT, "packages", 'links = {"/x" = "y"}\npackages', f"links./x.[key]: '/x' {BELOW}"),
+    (RECIPE, "[iso]", "[netboot]\n\n[iso]", "netboot.script: this key is missing"),
+    (RECIPE, "[iso]", '[netboot]\nscript = "a/b"\n\n[iso]', f"netboot.script: 'a/b' {NO_FILE_NAME}"),
+    (
+        RECIPE,
+        '"rdinit=/sbin/init", "medium={volume_id}"]\n',
+        '"quiet", "&&"]\n\n[netboot]\nscript = "boot.ipxe"\n',
+        "image.cmdline: iPXE would not hand on '&&' as it stands, and [netboot] has it in a script for iPXE",
+    ),
+    (
+        RECIPE,
+        '"rdinit=/sbin/init", "medium={volume_id}"]\n',
+        '"quiet", "root=LABEL=x"]\n\n[netboot]\nscript = "boot.ipxe"\n',
+        f"netboot: {ROOT_ON_DISK} (image.cmdline has 'root=LABEL=x'): {NO_NETBOOT}",
+    ),
+    (
+        RECIPE,
+        "[iso]",
+        '[root]\npackages = "initramfs"\n\n[netboot]\nscript = "boot.ipxe"\n\n[iso]',
+        f"netboot: {ROOT_ON_DISK} ([root] makes one): {NO_NETBOOT}",
+    ),
     (INTENT, "packages", "package = []\npackages", "package: unknown key"),
     (LOCK, '{\n  "container"', '[\n  "container"', "Expecting ',' delimiter: line 2 column 14 (char 15)"),
     (LOCK, f'"{"6" * 64}"', '"6"', f"layer: '6' {NO_DIGEST}"),

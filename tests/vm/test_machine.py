@@ -118,6 +118,31 @@ def test_a_disk_on_each_bus(bus: str) -> None:
                 "-device virtio-net-pci,netdev=net",
             ],
         ),
+        (
+            replace(MACHINE, netboot=""),
+            [
+                "-netdev user,id=net",
+                "-device virtio-net-pci,netdev=net,bootindex=0,romfile=",
+                "-device virtio-rng-pci",
+            ],
+        ),
+        (
+            replace(MACHINE, netboot="a.efi", tftp=Path("/o")),
+            [
+                "-netdev user,id=net,tftp=/o,bootfile=a.efi",
+                "-device virtio-net-pci,netdev=net,bootindex=0,romfile=",
+                "-device virtio-rng-pci",
+            ],
+        ),
+        (
+            replace(MACHINE, netboot="http://h/a", code=None),
+            [
+                "-machine q35",
+                "-netdev user,id=net,bootfile=http://h/a",
+                "-device virtio-net-pci,netdev=net,bootindex=0",
+                "-device virtio-rng-pci",
+            ],
+        ),
         (replace(MACHINE, oem_strings=(Path("/w/oem"),)), ["-smbios type=11,path=/w/oem"]),
         (replace(MACHINE, code=None), ["-machine q35"]),
         (replace(MACHINE, code=None, graphics=False), ["-machine q35,graphics=off"]),

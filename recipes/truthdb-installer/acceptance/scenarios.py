@@ -25,6 +25,7 @@ from acceptance.installation import (
     with_answers,
 )
 from acceptance.maintenance import MAINTENANCE
+from acceptance.netboot import NETBOOT
 from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
@@ -255,5 +256,6 @@ STORIES: dict[str, Story] = {
     **CHOICE,
     **PATHS,
     **FAULTS,
+    **NETBOOT,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""
