@@ -80,11 +80,11 @@ def plan(
     system = _system(project, name, _uki(before, carried) if carried else None, root_hash)
     compared = policy_steps(project, name, before, system)
     program = _uki(system, name)
-    offered = netboot_steps(project, name, program)
     medium = _medium(project, name, program)
+    offered = netboot_steps(project, name, program)
     if project.recipes[name].is_system:
         disks = systems.disk_steps(project, name, rooted, program)
-    steps = distinct((*before, *system_root, *rooted, *system, *compared, *offered, *medium, *disks))
+    steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *offered, *disks))
     check_published(name, steps)
     return steps
 

@@ -119,7 +119,7 @@ RUNTIME = "truthdb-runtime"
 RUST = ["crates:programs", "dependencies:programs", f"installer:{NAME}"]
 RUST += [f"{name}:{RUNTIME}" for name in ("appliance", "node")]
 RUNTIME_IMAGE = [f"initramfs:{RUNTIME}", f"uki:{RUNTIME}"]
-IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "netboot", "efi-img", "iso")]
+IMAGE = [f"{kind}:{NAME}" for kind in ("initramfs", "uki", "efi-img", "iso", "netboot")]
 PACKAGES = "packages:initramfs"
 APART, HARDENING = f"kernels-apart:{NAME}", f"hardening:{NAME}"
 KERNELS = [
@@ -386,7 +386,7 @@ def test_every_artifact_has_a_gate(checkout: Project) -> None:
         RUNTIME: ("/bin/appliance", "/bin/service"),
     }
     kinds = {
-        NAME: ("kernel", "elf", "initramfs", "uki", "cmdline", "fat", "iso"),
+        NAME: ("kernel", "elf", "initramfs", "uki", "fat", "iso", "cmdline"),
         RUNTIME: ("kernel", "elf", "elf", "initramfs", "uki"),
     }
     for name, expected in kinds.items():

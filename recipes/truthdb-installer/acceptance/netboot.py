@@ -35,23 +35,29 @@ def _url(lab: Lab, name: str) -> str:
     return f"http://{HOST}:{lab.port}/{name}"
 
 
-def over_http(name: str, *more: str) -> Story:
-    """Return the story of firmware that fetches `name` by HTTP: it installs, and the disk needs no network.
-
-    What it starts may be told by DHCP to go on with the first of the files `more`, which leads to the others.
-    """
+def over_http(name: str) -> Story:
+    """Return the story of firmware that fetches `name` by HTTP, and installs; the disk needs no network."""
 
     async def story(lab: Lab) -> None:
         disk = lab.disk("virtio-blk")
-        machine = replace(lab.machine(disk), netboot=_url(lab, more[0]) if more else "")
+        machine = replace(lab.machine(disk), netboot="")
         disks.boot_next_from(lab.variables, _url(lab, name))
-        with _served(lab, name, *more):
+        with _served(lab, name):
             await unattended(lab, with_answers(lab, machine, INSTALL))
         check_disk(lab, disk)
         comes_first(lab)
         await comes_up(lab, disk)
 
     return story
+
+
+async def by_ipxe(lab: Lab) -> None:
+    """Firmware fetches iPXE by HTTP, and that the script, as DHCP says, and with its command line the UKI."""
+    machine = replace(lab.machine(lab.disk("virtio-blk")), netboot=_url(lab, SCRIPT))
+    disks.boot_next_from(lab.variables, _url(lab, IPXE.name))
+    with _served(lab, IPXE.name, SCRIPT, UKI):
+        async with lab.start(machine, "ipxe") as vm:
+            await screens.greet(vm)
 
 
 async def by_bios(lab: Lab) -> None:
@@ -86,7 +92,7 @@ async def in_parts(lab: Lab) -> None:
 NETBOOT: dict[str, Story] = {
     "netboot-uki": over_http(UKI),
     "netboot-iso": over_http(ISO),
-    "netboot-ipxe": over_http(IPXE.name, SCRIPT, UKI),
+    "netboot-ipxe": by_ipxe,
     "netboot-bios": by_bios,
     "netboot-pxe": by_pxe,
     "netboot-parts": in_parts,
