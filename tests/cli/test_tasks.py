@@ -60,6 +60,7 @@ STEPS = [
     "kernels-apart",
     "hardening",
     "efi-img",
+    "netboot",
     "installed",
     "disk",
 ]

@@ -60,7 +60,8 @@ def test_an_unknown_step_is_told(steps: tuple[Step, ...], only: str, without: st
         select(steps, only, without)
     assert str(caught.value) == (
         f"{said}: unknown step\n  hint: choose from kernel-config, kernel, rust-std, crates, dependencies, "
-        "appliance, node, packages, initramfs, uki, installer, kernels-apart, hardening, efi-img, iso"
+        "appliance, node, packages, initramfs, uki, installer, kernels-apart, hardening, efi-img, iso, "
+        "netboot"
     )
 
 
