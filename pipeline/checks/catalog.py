@@ -28,6 +28,7 @@ from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
 from pipeline.checks.root.rules import ROOT, root_of
+from pipeline.checks.update import UPDATE
 from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
@@ -40,7 +41,7 @@ from pipeline.formats.tar import first_name
 
 _MEDIA = (ISO, DISK, FAT, EXT_KIND, EROFS_KIND, SQUASHFS_KIND)
 _DISK_FORMATS = (QCOW2, VHD, VMDK, OVA, GCE)
-_KINDS = (*_MEDIA, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT)
+_KINDS = (*_MEDIA, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT, UPDATE)
 KINDS = {kind.name: kind for kind in (*_KINDS, *_DISK_FORMATS, *uki_parts.KINDS)}
 
 BY_FORMAT = {

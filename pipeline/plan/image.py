@@ -29,6 +29,9 @@ ID={id}
 VERSION_ID={version}
 """
 VENDOR = 'VENDOR_NAME="{}"\n'
+SYSTEM = "IMAGE_ID={id}\nIMAGE_VERSION={version}\n"
+"""What the root file system of a whole system says of itself, and so its UKI."""
+
 README = """\
 {product} {version} installer
 
@@ -123,6 +126,8 @@ def _system(
     os_release = (
         OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title) + vendor
     )
+    if recipe.root is not None:
+        os_release += SYSTEM.format(id=name, version=product.version)
     cmdline = recipe.cmdline
 
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)

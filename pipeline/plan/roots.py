@@ -37,6 +37,8 @@ def root_steps(project: Project, name: str) -> tuple[Step, ...]:
             "links": dict(sorted(intent.links.items())) if isinstance(intent, SetIntent) else {},
             "enable": recipe.enable,
             "mask": recipe.mask,
+            "image": name,
+            "version": project.manifest.product.version,
             "epoch": project.manifest.source_date_epoch,
         },
         run=root.build,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pipeline.checks.gate import Gate
+from pipeline.plan import updates
 from pipeline.plan.step import Input, Output, Source, Step, made
 from pipeline.project import systems
 from pipeline.project.checkout import Project
@@ -23,6 +24,9 @@ FORMATS: Mapping[DiskFormat, tuple[str, str]] = {
     "gce": ("tar.gz", "packed"),
 }
 """What files of each format end in, and what `checks` call its kind."""
+
+PLACED = (filesystem.build, filesystem_of_files.build, verity.build)
+"""The steps whose outputs a disk may have in it."""
 
 BOOT_FILE = f"{filesystem_of_files.FILES}/EFI/BOOT/BOOTX64.EFI"
 """Where firmware looks for a program on a disk (UEFI 2.10, §3.5.1.1)."""
@@ -55,14 +59,24 @@ def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Outpu
     `rooted` are the steps of those that are there already.
     """
     recipe = project.recipes[name]
-    others = tuple(
-        _file_system(project, name, called, {BOOT_FILE: uki} if wanted.tree == "uki" else {})
-        for called, wanted in recipe.filesystems.items()
-        if wanted.tree != "root"
-    )
+    others: tuple[Step, ...] = ()
+    for called, wanted in recipe.filesystems.items():
+        if wanted.tree == "root":
+            continue
+        files: dict[str, Input] = {BOOT_FILE: uki} if wanted.tree == "uki" else {}
+        if wanted.boot == "systemd-boot":
+            loader = updates.loader_step(project, name, called)
+            files, others = updates.esp_files(project, name, loader, uki), (*others, loader)
+        others = (*others, _file_system(project, name, called, files))
+    others = (*others, *updates.update_steps(project, name, rooted, uki))
     if recipe.disk is None:
         return others
-    placed = {output: step.output(output) for step in (*rooted, *others) for output in step.outputs}
+    placed = {
+        output: step.output(output)
+        for step in (*rooted, *others)
+        for output in step.outputs
+        if step.run in PLACED
+    }
     verified = systems.verified(recipe)
     definitions = Source(project.root / "recipes" / name / recipe.disk.definitions)
     disks = placed_disk(
@@ -99,6 +113,8 @@ def placed_disk(
             "verity": verity,
             "seed": seed,
             "architecture": "x86-64",
+            "image": name,
+            "version": project.manifest.product.version,
             "epoch": project.manifest.source_date_epoch,
         },
         run=disk.build,

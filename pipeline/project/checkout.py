@@ -137,7 +137,7 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
     if recipe.is_system:
         from pipeline.project import systems  # few recipes need it, and it loads the steps
 
-        mistakes += systems.mistakes(root, name, recipe)
+        mistakes += systems.mistakes(root, name, recipe, pins.product.version)
     return mistakes
 
 

@@ -169,7 +169,9 @@ class Root:
 class FileSystem:
     """A file system, which lies in a file called by its key and kind: `root.erofs`.
 
-    `tree` is what is in it: the recipe's `root`, its `uki` as EFI/BOOT/BOOTX64.EFI, or nothing: `empty`.
+    `tree` is what is in it: the recipe's `root`, its `uki` as EFI/BOOT/BOOTX64.EFI, or nothing: `empty`. With
+    `boot = "systemd-boot"` that one is a boot loader, which chooses among the UKIs below EFI/Linux, as
+    `loader`, a loader.conf of the recipe, has it.
     Without a `size` it is the least that holds it, with `room` left free; the rest is as `Wanted` has it
     (`pipeline/steps/filesystem.py`). With `verity` comes its hash tree, `root.verity`, whose root hash
     `{roothash}` in `image.cmdline` stands for.
@@ -184,6 +186,8 @@ class FileSystem:
     compression: str = ""
     cluster: int = 0
     verity: bool = False
+    boot: Literal["uki", "systemd-boot"] = "uki"
+    loader: RelativePath | None = None
 
 
 @dataclass(frozen=True)
@@ -276,7 +280,8 @@ class Acceptance:
     the words of `shows`, in which `{product}` and `{version}` stand for the manifest's; the key `leave`
     reboots it then. A whole system, which may have no screen, need show `shows` alone. Stories are `play`,
     told in rows, and a Python `package` in the recipe's folder; those that are `long` are only told by name,
-    or with all; `measured` is the one whose times `./doit bench` takes.
+    or with all; those that `updates` names are also given an update of the image, to a version that follows;
+    `measured` is the one whose times `./doit bench` takes.
     """
 
     welcome: Text | None = None
@@ -286,6 +291,7 @@ class Acceptance:
     package: PackageName | None = None
     long: tuple[Name, ...] = ()
     measured: Name | None = None
+    updates: tuple[StoryName, ...] = ()
 
     @model_validator(mode="after")
     def _begins_with_welcome(self) -> "Acceptance":

@@ -1,5 +1,6 @@
 """What a recipe says of file systems and disks, as far as it can be judged before anything is built."""
 
+import re
 import uuid
 from pathlib import Path
 
@@ -7,13 +8,15 @@ from pipeline.errors import ConfigError
 from pipeline.project.recipe import FileSystem, Recipe
 from pipeline.steps import filesystem, verity
 from pipeline.steps.filesystem import Wanted
-from pipeline.steps.repart import bytes_of, read_definitions
+from pipeline.steps.repart import bytes_of, read_definitions, specifiers
 from pipeline.steps.verified_uki import ROOTHASH
 
 NAMESPACE = uuid.UUID("0a5f8f0e-3a6b-5f43-9c0d-5d7b2f6d1c42")
 """For UUIDs that derive from names (RFC 9562, §5.5)."""
 
 FILLED = f"{{{ROOTHASH}}}"
+VERSION = r"[a-z0-9][a-z0-9.~-]*"
+"""Of images that are updated: `_` and `+` part it from what follows in the names of files."""
 
 
 def seed(product: str, recipe: str, name: str = "") -> str:
@@ -37,8 +40,18 @@ def verified(recipe: Recipe) -> str | None:
     return next((name for name, made in recipe.filesystems.items() if made.verity), None)
 
 
-def mistakes(root: Path, name: str, recipe: Recipe) -> list[str]:
-    """Return what is wrong with a recipe's file systems, its disk, and the root hash of its command line."""
+def updated(recipe: Recipe) -> tuple[str, str] | None:
+    """Return the keys of the file systems that an update replaces and of the ESP that boots it, if any do."""
+    esp = next((name for name, made in recipe.filesystems.items() if made.boot == "systemd-boot"), None)
+    root = verified(recipe)
+    return (root, esp) if root and esp else None
+
+
+def mistakes(root: Path, name: str, recipe: Recipe, version: str) -> list[str]:
+    """Return what is wrong with a recipe's file systems, its disk, and the root hash of its command line.
+
+    `version` is the product's.
+    """
     where = f"recipes/{name}/recipe.toml"
     found = [
         f"{where}: filesystems.{key}.{one}"
@@ -68,7 +81,8 @@ def mistakes(root: Path, name: str, recipe: Recipe) -> list[str]:
         found.append(
             f"{where}: image.cmdline: {FILLED} is that of a file system with verity = true, and none has it"
         )
-    return found + _of_disk(root / "recipes" / name, name, recipe)
+    folder = root / "recipes" / name
+    return found + _of_updates(folder, where, recipe, version) + _of_disk(folder, name, recipe, version)
 
 
 def _of_file_system(recipe: Recipe, made: FileSystem) -> list[str]:
@@ -81,7 +95,35 @@ def _of_file_system(recipe: Recipe, made: FileSystem) -> list[str]:
     return found
 
 
-def _of_disk(folder: Path, name: str, recipe: Recipe) -> list[str]:
+def _of_updates(folder: Path, where: str, recipe: Recipe, version: str) -> list[str]:
+    """Return what is wrong with the boot loader, and with what is to replace a version."""
+    found = []
+    for key, made in recipe.filesystems.items():
+        is_loader, place = made.boot == "systemd-boot", f"{where}: filesystems.{key}"
+        if is_loader and (made.kind, made.tree) != ("fat", "uki"):
+            found.append(
+                f'{place}.boot: firmware finds a boot loader on FAT, and this one boots what tree = "uki" is'
+            )
+        if made.loader and not is_loader:
+            found.append(f'{place}.loader: it is read by a boot loader: write boot = "systemd-boot"')
+        if made.loader and not (folder / made.loader).is_file():
+            found.append(f"{place}.loader: there is no {made.loader} in the recipe's folder")
+        if is_loader and not re.fullmatch(VERSION, version):
+            found.append(
+                f"{place}.boot: the product's version {version!r} cannot be told from what stands behind it "
+                "in the names of UKIs: write it of small letters, digits, dots, ~ and -"
+            )
+    asked = recipe.acceptance.updates if recipe.acceptance else ()
+    if asked and updated(recipe) is None:
+        found.append(
+            f"{where}: acceptance.updates: there is no update without a file system with boot = "
+            '"systemd-boot" '
+            "and one with verity = true"
+        )
+    return found
+
+
+def _of_disk(folder: Path, name: str, recipe: Recipe, version: str) -> list[str]:
     """Return what is wrong with the definitions of partitions, as far as sizes do not matter."""
     if recipe.disk is None:
         return []
@@ -99,7 +141,7 @@ def _of_disk(folder: Path, name: str, recipe: Recipe) -> list[str]:
     files = [file_of(key, made) for key, made in recipe.filesystems.items()]
     trees = [verity.names(file_of(key, made))[0] for key, made in recipe.filesystems.items() if made.verity]
     try:
-        read_definitions(texts, dict.fromkeys([*files, *trees], 0))
+        read_definitions(texts, dict.fromkeys([*files, *trees], 0), specifiers(name, version))
     except ConfigError as error:
         return [
             f"recipes/{name}/{recipe.disk.definitions}{one.removeprefix('repart.d')}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.formats import gpt
 from pipeline.formats.fields import open_image
-from pipeline.steps.repart import ALIGNMENT, Definition, read_definitions
+from pipeline.steps.repart import ALIGNMENT, Definition, read_definitions, specifiers
 from pipeline.steps.runner import Context
 from pipeline.steps.verity import names
 
@@ -88,8 +88,9 @@ def build(ctx: Context) -> None:
     """Make `params.output` of the definitions in the input DEFINITIONS; other inputs are what they place.
 
     `params.size` is the disk's in bytes, 0 for the least; `params.verity` names the data that has a tree and
-    a root hash beside it; `params.seed` is a UUID, `params.architecture` systemd's name of it. Raises
-    ConfigError for definitions that are wrong, PipelineError for a disk that is too small.
+    a root hash beside it; `params.seed` is a UUID, `params.architecture` systemd's name of it;
+    `params.image` and `params.version` are what labels may say. Raises ConfigError for definitions that are
+    wrong, PipelineError for a disk that is too small.
     """
     params = ctx.params
     folder = ctx.inputs[DEFINITIONS]
@@ -102,7 +103,7 @@ def build(ctx: Context) -> None:
     hashes = {
         data: ctx.inputs[names(data)[1]].read_text(encoding="ascii").strip() for data in params["verity"]
     }
-    definitions = read_definitions(texts, sizes)
+    definitions = read_definitions(texts, sizes, specifiers(params["image"], params["version"]))
     uuids = partition_uuids(hashes)
     partitions = [planned(one, sizes, uuids, least=not params["size"]) for one in definitions]
     least = least_size(partitions)

@@ -1,17 +1,22 @@
 """Reads a recipe's `repart.d` files, as far as they place finished file systems on a disk.
 
+The machine may have the same files: what `Label=` says there by a specifier is filled in here as it would be.
+
 Specifications: repart.d(5) and systemd.syntax(7) of systemd 257
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.errors import ConfigError
 from pipeline.formats import discoverable
 
 ALIGNMENT = 1 << 20  # bytes
 MAX_LABEL = 36  # UTF-16 units (UEFI 2.10, §5.3.3)
+EMPTY = "_empty"
+"""The label of partitions that wait for a version to come (sysupdate.d(5)): many may have it."""
 SIZE = re.compile(r"(\d+)([KMGT]?)")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -59,18 +64,27 @@ class Definition:
         return bytes_of(self.settings.get(setting, "")) or 0
 
 
-def read_definitions(files: Mapping[str, str], inputs: Mapping[str, int]) -> list[Definition]:
+def specifiers(image: str, version: str) -> dict[str, str]:
+    """Return what `Label=` may say, and what stands for it: os-release(5)'s IMAGE_ID and IMAGE_VERSION."""
+    return {"%M": image, "%A": version}
+
+
+def read_definitions(
+    files: Mapping[str, str], inputs: Mapping[str, int], filled: Mapping[str, str] = MappingProxyType({})
+) -> list[Definition]:
     """Return the partitions in their order; `files` is name to text, `inputs` name to size in bytes.
+
+    `filled` is what stands for specifiers in labels.
 
     Raises ConfigError with all mistakes, each with file and line.
     """
     mistakes: list[str] = []
-    found = [_read(name, text, inputs, mistakes) for name, text in sorted(files.items())]
+    found = [_read(name, text, inputs, filled, mistakes) for name, text in sorted(files.items())]
     if not files:
         mistakes.append("repart.d: there is no file that ends in .conf, and a disk has partitions")
     labels: dict[str, str] = {}
     for one in found:
-        if one.label and one.label in labels:
+        if one.label in labels and one.label not in ("", EMPTY):
             mistakes.append(
                 f"{one.file}: the label {one.label!r} is given twice, also in {labels[one.label]}: "
                 "it has to find one partition"
@@ -81,7 +95,9 @@ def read_definitions(files: Mapping[str, str], inputs: Mapping[str, int]) -> lis
     return found
 
 
-def _read(name: str, text: str, inputs: Mapping[str, int], mistakes: list[str]) -> Definition:
+def _read(
+    name: str, text: str, inputs: Mapping[str, int], filled: Mapping[str, str], mistakes: list[str]
+) -> Definition:
     place = f"repart.d/{name}"
     settings: dict[str, str] = {}
     if not name.endswith(".conf") or "/" in name:
@@ -97,6 +113,9 @@ def _read(name: str, text: str, inputs: Mapping[str, int], mistakes: list[str]) 
             why = "" if line == "[Partition]" else f"{line} is no section of repart.d, [Partition] is"
         else:
             key, equals, value = (part.strip() for part in line.partition("="))
+            if key == "Label":
+                for specifier, meaning in filled.items():
+                    value = value.replace(specifier, meaning)
             why = _why_not(section, key, value, equals, settings, inputs)
             settings.setdefault(key, value)
         if why:

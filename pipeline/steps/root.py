@@ -29,8 +29,8 @@ LEFT_TO_BOOT = ("/run", "/dev", "/proc", "/sys", "/tmp", "/var/tmp")  # noqa: S1
 def build(ctx: Context) -> None:
     """Make TAR of the inputs `packages` and, where there is one, `rootfs`; or of the input `artifact` alone.
 
-    Parameters: `recipe` and `intent`, for messages; `epoch`; `architecture`; `links`, path to target;
-    `enable` and `mask`, names of units. Raises PipelineError with the file and the key that are at fault.
+    Parameters: `recipe` and `intent`, for messages; `image` and `version`, which os-release(5) says; `epoch`;
+    `architecture`; `links`, path to target; `enable` and `mask`, names of units. Raises PipelineError with the file and the key that are at fault.
     """
     params = ctx.params
     if "artifact" in ctx.inputs:
@@ -63,6 +63,7 @@ def build(ctx: Context) -> None:
     root_scripts.base(files, params["epoch"])
     if "rootfs" in ctx.inputs:
         add_rootfs(files, ctx.inputs["rootfs"], params["recipe"])
+    root_scripts.identify(files, params["image"], params["version"])
     if not files.is_there(INIT):
         raise PipelineError(
             f"{params['recipe']}: root.packages: no package of {params['intent']} brings {INIT}",

@@ -52,6 +52,7 @@ MASTERS = "usr/share/base-passwd"
 CERTIFICATES = ("usr/share/ca-certificates", "usr/local/share/ca-certificates")
 UNINITIALIZED = "uninitialized"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+OS_RELEASE = "/etc/os-release"
 
 
 def read(files: Files, name: str) -> str | None:
@@ -113,6 +114,21 @@ def users(files: Files, epoch: int) -> None:
         aging = f"*:{epoch // 86400}:0:99999:7:::" if kind == "passwd" else "*::"
         files.write(f"etc/{kind}", "".join(":".join([name, "x", *rest]) + "\n" for name, _, *rest in rows))
         files.write(f"etc/{shadow}", "".join(f"{name}:{aging}\n" for name, *_ in rows), 0o640, SHADOW)
+
+
+def identify(files: Files, image: str, version: str) -> None:
+    """Have os-release(5) say which image this is, below what its distribution says; what a recipe says stays.
+
+    systemd-sysupdate(8) takes from it which version runs, systemd-repart(8) what a new partition is called.
+    """
+    name = files.resolve(OS_RELEASE)
+    text = read(files, name) if name else None
+    if name is None or text is None:
+        return
+    said = {line.partition("=")[0] for line in text.splitlines()}
+    wanted = {"IMAGE_ID": image, "IMAGE_VERSION": version}
+    more = "".join(f"{key}={value}\n" for key, value in wanted.items() if key not in said)
+    files.write(name, f"{text.rstrip()}\n{more}")
 
 
 def pam(files: Files) -> None:
