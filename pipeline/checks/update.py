@@ -1,4 +1,4 @@
-"""What must hold of an update: a tar with a UKI, the root file system that it verifies, and the tree of hashes.
+"""What must hold of an update: a tar with a UKI, and the root file system and hashes that it verifies.
 
 Specification: sysupdate.d(5), `MatchPattern=`; UAPI.2 Discoverable Partitions Specification
 """

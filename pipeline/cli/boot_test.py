@@ -10,7 +10,7 @@ from pipeline.boot import boot_test as boots
 from pipeline.boot import probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
-from pipeline.cli import boot_inputs, kvm, realise
+from pipeline.cli import boot_inputs, kvm, next_version, realise
 from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Step
@@ -74,6 +74,9 @@ def boot_test(session: Session, only: str, image: str, everything: bool, accel: 
     if image:
         realise.realise(session, session.images[image])
     for name in _tested(session, image, names(only)):
+        _, stories = chosen(session, name, names(only), everything=everything)
+        if next_version.is_wanted(session, name, stories):
+            next_version.make(session, name)
         try:
             with session.report.step(f"boot-test:{name}", summary) as line:
                 test(session, name, names(only), accel, seed, line, everything=everything)
@@ -175,6 +178,8 @@ def test(
         }
         if installing["stories"]:
             inputs = boot_inputs.inputs(session, image, disks=disks)
+            if next_version.is_wanted(session, image, stories):
+                inputs |= next_version.inputs(session, image)
             step = _step(session, proof.name, proof.run, inputs, installing | dict(proof.params))
             try:
                 _play(session, image, step, target / INSTALLS, line)

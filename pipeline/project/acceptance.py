@@ -58,9 +58,12 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
             mistake = f"recipes/{name}/recipe.toml: acceptance.play.{twice[0]}: {named.package} has a story"
             raise PipelineError(f"{mistake} of this name, too", "give one another name")
     told = [story for each in found for story in each.stories]
-    if unknown := [story for story in named.long if story not in told]:
-        mistake = f"recipes/{name}/recipe.toml: acceptance.long: {unknown[0]!r} is no story of this recipe"
-        raise PipelineError(mistake, f"there are {', '.join(told)}")
+    for key, stories in (("long", named.long), ("updates", named.updates)):
+        if unknown := [story for story in stories if story not in told]:
+            mistake = (
+                f"recipes/{name}/recipe.toml: acceptance.{key}: {unknown[0]!r} is no story of this recipe"
+            )
+            raise PipelineError(mistake, f"there are {', '.join(told)}")
     return tuple(
         replace(each, long=tuple(story for story in each.stories if story in named.long)) for each in found
     )

@@ -30,7 +30,8 @@ def build(ctx: Context) -> None:
     """Make TAR of the inputs `packages` and, where there is one, `rootfs`; or of the input `artifact` alone.
 
     Parameters: `recipe` and `intent`, for messages; `image` and `version`, which os-release(5) says; `epoch`;
-    `architecture`; `links`, path to target; `enable` and `mask`, names of units. Raises PipelineError with the file and the key that are at fault.
+    `architecture`; `links`, path to target; `enable` and `mask`, names of units. Raises PipelineError with
+    the file and the key that are at fault.
     """
     params = ctx.params
     if "artifact" in ctx.inputs:

@@ -55,10 +55,9 @@ def blank(path: Path, size: int) -> Path:
 
 
 def copy(source: Path, target: Path) -> Path:
-    """Copy a disk, with its holes, to one that can be written to: a step's inputs cannot."""
+    """Copy a disk, with its holes; what is read-only where it comes from can be written to."""
     target.unlink(missing_ok=True)
-    run("cp", "--sparse=always", str(source), str(target))
-    target.chmod(0o644)
+    run("cp", "--sparse=always", "--no-preserve=mode", str(source), str(target))
     return target
 
 
