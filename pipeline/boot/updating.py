@@ -91,6 +91,11 @@ class Host:
         must(self.uki(version) in ukis, f"{version} is still on trial: {ukis}")
         return shell
 
+    async def off(self, vm: Session, shell: Shell) -> None:
+        """Switch the machine off, as its administrator does."""
+        await shell.says("systemctl --no-block poweroff")
+        await vm.is_off(PATIENCE)
+
     def uki(self, version: str, tries: str = "") -> str:
         """Return what the UKI of a version is called; `tries` are those that are left, and were made."""
         return f"{self.image}_{version}{tries}.efi"
@@ -115,12 +120,12 @@ async def updates(host: Host) -> None:
         shell = await host.up(vm, old)
         await shell.says(f"echo kept > {MARK}")
         await host.update(shell)
-        await vm.switch_off()
+        await host.off(vm, shell)
     async with host.lab.start(host.machine(), "boot-2") as vm:
         shell = await host.up(vm, new)
         must(await shell.says(f"cat {MARK}") == "kept", "/var is another one")
         await shell.says(f"bootctl set-oneshot {host.uki(old)}")
-        await vm.switch_off()
+        await host.off(vm, shell)
     async with host.lab.start(host.machine(), "boot-3") as vm:
         shell = await host.up(vm, old)
         ukis = await host.ukis(shell)
@@ -129,7 +134,7 @@ async def updates(host: Host) -> None:
 
 
 async def falls_back(host: Host) -> None:
-    """A damaged update is refused, and a version whose root is damaged later is given up after three tries."""
+    """A damaged update is refused; a version whose root is damaged later is given up after three tries."""
     old, new = host.lab.version, host.following
     async with host.lab.start(host.machine(host.parcel(), fresh=True), "boot-1") as vm:
         shell = await host.up(vm, old)
@@ -141,7 +146,7 @@ async def falls_back(host: Host) -> None:
         await host.update(shell)
         broken = f"/dev/disk/by-partlabel/{host.image}_{new}"
         await shell.says(f"udevadm settle && printf x | dd of={broken} bs=1 conv=notrunc && sync")
-        await vm.switch_off()
+        await host.off(vm, shell)
     async with host.lab.start(host.machine(), "boot-2") as vm:
         vm.may_panic = True
         shell = await host.up(vm, old)

@@ -194,6 +194,20 @@ def _kernels_not_in_sets(recipes: Mapping[str, Recipe], sets: Mapping[str, SetLo
     return wrong
 
 
+def _never_found_good(recipes: Mapping[str, Recipe], sets: Mapping[str, SetLock]) -> list[str]:
+    """Return which systems are booted on trial by systemd-boot, and have nothing that ends the trial."""
+    wrong = []
+    for name, recipe in recipes.items():
+        of, loader = recipe.root and recipe.root.packages, "systemd-boot"
+        is_on_trial = any(made.boot == loader for made in recipe.filesystems.values())
+        if of and is_on_trial and loader not in {each.name for each in sets[of].packages}:
+            wrong.append(
+                f"recipes/{name}/recipe.toml: root.packages: {lock.path_of(of)} lacks {loader}, whose "
+                "systemd-bless-boot finds a version good: without it each is given up after three boots"
+            )
+    return wrong
+
+
 def _names(found: Iterable[Path], where: str, mistakes: list[str]) -> list[str]:
     """Return the names that recipes or containers have by their paths, if they are names."""
     names = sorted(path.name.removesuffix(".toml") for path in found)
@@ -278,6 +292,7 @@ def load(root: Path, *, match_locks: bool = True) -> Project:
         if pins is not None and not mistakes:
             mistakes += versions.mistakes(pins.versions, versions.found(root, recipes, locks))
             mistakes += _kernels_not_in_sets(recipes, set_locks)
+            mistakes += _never_found_good(recipes, set_locks)
     if mistakes or pins is None:
         broken = any((root / lock.path_of(name)).exists() for name in unread)
         raise ConfigError(mistakes, _hint(mistakes, stale, broken))

@@ -185,6 +185,17 @@ CASES = (
     ),
     Case(
         "DISK018",
+        disk(
+            [
+                Part(FAT),
+                *(Part(bytes(4096), kind, "_empty") for kind in (ROOT, USR)),
+                *(Part(data, VAR, "x") for data in (EXT4, other_label(EXT4))),
+            ]
+        ),
+        ("GPT partitions 4, 5 have the same label, 'x'",),
+    ),
+    Case(
+        "DISK018",
         disk([Part(FAT), Part(EXT4, ROOT, "x"), Part(EROFS, USR, "y")]),
         ("the file systems in GPT partitions 2, 3 have the same label, 'root'",),
     ),

@@ -23,6 +23,7 @@ from tests.checks import (
     test_inittab,
     test_kernel,
     test_netboot,
+    test_update,
 )
 from tests.checks.disk_formats import test_gce, test_ova, test_qcow2, test_vhd, test_vmdk
 from tests.checks.fat import test_rules as fat_rules
@@ -55,6 +56,7 @@ TESTS: dict[str, Any] = {
     "vmdk": test_vmdk,
     "ova": test_ova,
     "gce": test_gce,
+    "update": test_update,
     **test_uki_parts.TABLES,
 }
 

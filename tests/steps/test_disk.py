@@ -37,6 +37,7 @@ def context(tmp_path: Path, files: Mapping[str, str] = FILES, made: int = 3, **p
         return ""
 
     given = {"output": "x.img", "seed": SEED, "size": 0, "verity": ("root.img",), "architecture": "x86-64"}
+    given |= {"image": "toy", "version": "1.0"}
     return played(tmp_path, tool, **given | params)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.steps.repart import KNOWN, REFUSED, read_definitions
+from pipeline.steps.repart import KNOWN, REFUSED, read_definitions, specifiers
 
 INPUTS = {"esp.img": 3 << 20, "root.img": 5000}
 ESP = "# the firmware's\n[Partition]\nType=esp\nLabel=EFI\nCopyBlocks=/esp.img\n"
@@ -17,6 +17,13 @@ def test_definitions_are_read_in_their_order() -> None:
         ("repart.d/10-esp.conf", "esp.img", "EFI", 0),
         ("repart.d/20-var.conf", "", "", 8 << 20),
     ]
+
+
+def test_labels_say_image_and_version_and_many_are_empty() -> None:
+    empty = "[Partition]\nType=root\nLabel=_empty\nSizeMinBytes=8M\n"
+    files = {"a.conf": ESP.replace("=EFI", "=%M_%A_x"), "b.conf": empty, "c.conf": empty}
+    found = read_definitions(files, INPUTS, specifiers("toy", "1.0"))
+    assert [one.label for one in found] == ["toy_1.0_x", "_empty", "_empty"]
 
 
 def said(text: str, name: str = "a.conf") -> list[str]:
@@ -45,6 +52,10 @@ def test_what_it_would_do_itself_is_refused_with_the_reason(setting: str) -> Non
             "UUID= has a specifier (%), which the machine that builds fills in: write it out, in one line",
         ),
         ("Weight=1\\", "Weight= has a second line: write it out, in one line"),
+        (
+            "UUID=%A",
+            "UUID= has a specifier (%), which the machine that builds fills in: write it out, in one line",
+        ),
         (
             "SizeMinBytes=1.5G",
             "SizeMinBytes=1.5G is no size: a number of bytes, with K, M, G or T for powers of 1024",

@@ -57,6 +57,8 @@ def context(where: Path, *more: object, rootfs: dict[str, str] | None = None, **
         "links": {},
         "enable": (),
         "mask": (),
+        "image": "toy",
+        "version": "1.0",
     }
     return played(where, **given | params)
 
@@ -272,3 +274,18 @@ def test_what_tools_make_is_taken_in(tmp_path: Path) -> None:
     files.pack(tmp_path / "x.tar", EPOCH)
     with tarfile.open(tmp_path / "x.tar") as tar:
         assert tar.getmember("kept").pax_headers == {"SCHILY.xattr.user.a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("said", "more"),
+    [
+        ("ID=debian\n", "IMAGE_ID=toy\nIMAGE_VERSION=1.0\n"),
+        ("ID=debian\nIMAGE_ID=mine", "IMAGE_VERSION=1.0\n"),
+    ],
+)
+def test_it_says_which_image_it_is(tmp_path: Path, said: str, more: str) -> None:
+    rootfs = {"usr/lib/os-release": said, "etc/os-release": "->../usr/lib/os-release"}
+    ctx = context(tmp_path, rootfs=rootfs)
+    root.build(ctx)
+    assert (ctx.work / "root/usr/lib/os-release").read_text() == f"{said.strip()}\n{more}"
+    assert (ctx.work / "root/etc/os-release").is_symlink()

@@ -75,6 +75,10 @@ def contents_are_of_their_types(disk: Partitions) -> Iterator[Fault]:
             yield f"GPT partition {one.number} {what} by its type, but has {content.value}"
 
 
+EMPTY = "_empty"
+"""What partitions are called that wait for a version to come (systemd, sysupdate.d(5))."""
+
+
 @rule(
     "DISK018",
     "partitions and file systems have labels of their own",
@@ -86,7 +90,8 @@ def labels_are_given_once(disk: Partitions) -> Iterator[Fault]:
     """What is mounted by its label may be either of two that have it, another one at each boot."""
     labels = defaultdict[tuple[str, str], list[int]](list)
     for one in disk.used:
-        labels["partitions", one.name].append(one.number)
+        if one.name != EMPTY:
+            labels["partitions", one.name].append(one.number)
     for one, content, part in _contents(disk):
         label = attempt(_label, content, part)
         if isinstance(label, str):
