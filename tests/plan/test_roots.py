@@ -69,6 +69,8 @@ def test_a_root_is_a_step_before_the_image(tmp_path: Path) -> None:
         "links": {"usr/bin/b": "a"},
         "enable": ("a.service",),
         "mask": ("b.timer",),
+        "image": "toy",
+        "version": "1.0",
         "epoch": checkout.EPOCH,
     }
     gate = step.checks["root.tar"]

@@ -121,6 +121,8 @@ def test_the_plan_of_a_whole_system(tmp_path: Path, golden: Compare) -> None:
             "verity": ("root.erofs",),
             "seed": systems.seed("Toy", "toy"),
             "architecture": "x86-64",
+            "image": "toy",
+            "version": "1.0",
             "epoch": checkout.EPOCH,
         },
         "disk:toy:vhd": {"outputs": {"vhd": "toy.vhd"}, "epoch": checkout.EPOCH},
