@@ -41,26 +41,44 @@ def module_steps(project: Project, name: str, kernel: tuple[Step, ...]) -> tuple
     recipe = project.recipes[name].kernel
     if recipe.packages is None or not (recipe.modules or recipe.firmware):
         return ()
+    return (_modules(project, name, "kernel", recipe.modules, kernel),)
+
+
+def root_module_steps(project: Project, name: str) -> tuple[Step, ...]:
+    """Return the steps from the kernel of the recipe `name` to its root's modules, none if it names none."""
+    recipe = project.recipes[name]
+    if recipe.root is None or not recipe.root.modules:
+        return ()
+    kernel = kernel_steps(project, name)
+    return (*kernel, _modules(project, name, "root", recipe.root.modules, kernel))
+
+
+def _modules(
+    project: Project, name: str, table: str, patterns: tuple[str, ...], kernel: tuple[Step, ...]
+) -> Step:
+    """Return the step that chooses the modules which a table of a recipe names; `kernel` has firmware."""
     unpacked, taken = kernel
-    step = Step(
-        name=f"modules:{name}",
-        summary="Choose kernel modules for the initramfs, with all that they need.",
+    recipe = project.recipes[name].kernel
+    packages, firmware = recipe.packages or "", recipe.firmware if table == "kernel" else ()
+    return Step(
+        name=f"modules:{name}" if table == "kernel" else f"modules:{name}:{table}",
+        summary="Choose kernel modules, with all that they need.",
         container=project.lock_of("modules"),
         inputs={
             kernel_package.MODULES_TAR: taken.output(kernel_package.MODULES_TAR),
-            **({TAR: unpacked.output(TAR)} if recipe.firmware else {}),
+            **({TAR: unpacked.output(TAR)} if firmware else {}),
         },
         outputs=(modules.CHOSEN,),
         params={
-            "modules": recipe.modules,
-            "firmware": recipe.firmware,
-            "packages": recipe.packages,
+            "modules": patterns,
+            "firmware": firmware,
+            "packages": packages,
             "recipe": f"recipes/{name}/recipe.toml",
-            "epoch": project.set_locks[recipe.packages].epoch,
+            "key": f"{table}.modules",
+            "epoch": project.set_locks[packages].epoch,
         },
         run=modules.build,
     )
-    return (step,)
 
 
 def _packaged_kernel(project: Project, packages: str) -> tuple[Step, ...]:

@@ -3,6 +3,7 @@
 from pipeline.checks.gate import Gate
 from pipeline.debian import lock
 from pipeline.debian.lock import AMD64, SetIntent
+from pipeline.plan.kernels import root_module_steps
 from pipeline.plan.pinned import pinned
 from pipeline.plan.step import Input, LockedPackage, Source, Step, made
 from pipeline.project.checkout import Project
@@ -10,7 +11,7 @@ from pipeline.steps import root
 
 
 def root_steps(project: Project, name: str) -> tuple[Step, ...]:
-    """Return the step that makes the root file system of the recipe `name`, none for a recipe without one."""
+    """Return the steps that end in the root file system of the recipe `name`; none if it has no root."""
     recipe = project.recipes[name].root
     if recipe is None:
         return ()
@@ -23,6 +24,9 @@ def root_steps(project: Project, name: str) -> tuple[Step, ...]:
         inputs |= {f"packages/{each.name}.deb": LockedPackage(each, path) for each in pins.packages}
     if recipe.rootfs is not None:
         inputs["rootfs"] = Source(project.root / "recipes" / name / recipe.rootfs)
+    modules = root_module_steps(project, name)
+    if modules:
+        inputs[root.MODULES_TAR] = modules[-1].output(modules[-1].outputs[0])
     # the policy `appliance` is about static programs; a root has libraries
     policies = tuple(one for one in project.recipes[name].policy.checks if one != "appliance")
     step = Step(
@@ -44,4 +48,4 @@ def root_steps(project: Project, name: str) -> tuple[Step, ...]:
         run=root.build,
         **made(root.TAR, Gate("root", policies=policies, setuid=recipe.setuid)),
     )
-    return (step,)
+    return (*modules, step)

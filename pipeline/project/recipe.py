@@ -143,7 +143,8 @@ class Root:
     """A root file system: `packages` names a set in `roots/`, over which the files of `rootfs` are put.
 
     `enable` and `mask` are systemd's units, besides what presets say; `setuid` are the programs that may run
-    as their owner or group, or have capabilities. Or it is another maker's tar, an `artifact` of the
+    as their owner or group, or have capabilities. `modules` are those of the recipe's kernel that the running
+    system can load, named as `kernel.modules` are. Or it is another maker's tar, an `artifact` of the
     manifest, which is taken as it is.
     """
 
@@ -152,14 +153,15 @@ class Root:
     rootfs: RelativePath | None = None
     enable: tuple[UnitName, ...] = ()
     mask: tuple[UnitName, ...] = ()
+    modules: tuple[Text, ...] = ()
     setuid: tuple[AbsolutePath, ...] = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> "Root":
         if (self.packages is None) == (self.artifact is None):
             raise ValueError("needs one of packages and artifact")
-        if self.artifact is not None and (self.rootfs or self.enable or self.mask):
-            raise ValueError("rootfs, enable and mask go with packages: an artifact is finished")
+        if self.artifact is not None and (self.rootfs or self.enable or self.mask or self.modules):
+            raise ValueError("rootfs, enable, mask and modules go with packages: an artifact is finished")
         if both := sorted(set(self.enable) & set(self.mask)):
             raise ValueError(f"{both[0]!r} is in enable and in mask")
         return self
@@ -345,6 +347,14 @@ class Recipe:
     def _has_an_init(self) -> "Recipe":
         if not self.image.busybox and "init" not in self.programs:
             raise ValueError("image.busybox: without it Linux needs another init: a program of this name")
+        return self
+
+    @model_validator(mode="after")
+    def _has_modules(self) -> "Recipe":
+        if self.root is not None and self.root.modules and self.kernel.package is None:
+            raise ValueError(
+                "root.modules: they are of kernel.package: other kernels are whole in themselves"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Chooses kernel modules for an initramfs, with all that they depend on, and firmware.
+"""Chooses kernel modules for an initramfs or a root, with all that they depend on, and firmware.
 
 Formats: modules.dep(5); modprobe.d(5) for the lines of modules.alias and modules.softdep; depmod(8).
 """
@@ -99,8 +99,10 @@ def read_tables(folder: Path, release: str) -> Tables:
     return Tables(release, files, needs, softly, aliases, builtin)
 
 
-def chosen(tables: Tables, patterns: Iterable[str], recipe: str, note: Callable[[str], None]) -> list[str]:
-    """Return the modules that a recipe's `kernel.modules` mean, with all that they depend on, sorted.
+def chosen(
+    tables: Tables, patterns: Iterable[str], recipe: str, key: str, note: Callable[[str], None]
+) -> list[str]:
+    """Return the modules that the `key` of a recipe means, with all that they depend on, sorted.
 
     One that is built into the kernel is noted. Raises PipelineError for one that there is not.
     """
@@ -108,11 +110,11 @@ def chosen(tables: Tables, patterns: Iterable[str], recipe: str, note: Callable[
     for pattern in patterns:
         found = tables.matching(pattern)
         if not found and _plain(pattern) in tables.builtin:
-            note(f"kernel.modules: {pattern!r} is built into Linux {tables.release}, and needs no module")
+            note(f"{key}: {pattern!r} is built into Linux {tables.release}, and needs no module")
         elif not found:
             near = difflib.get_close_matches(_plain(pattern), [*tables.files], n=3)
             raise PipelineError(
-                f"{recipe}: kernel.modules: Linux {tables.release} has no module {pattern!r}",
+                f"{recipe}: {key}: Linux {tables.release} has no module {pattern!r}",
                 f"did you mean {' or '.join(near)}?" if near else "modinfo(8) shows how modules are called",
             )
         names += found
@@ -123,7 +125,8 @@ def build(ctx: Context) -> None:
     """Write CHOSEN: the modules `params.modules` of MODULES_TAR, unpacked, and tables of their own; and the
     files below FIRMWARE that match `params.firmware` of TAR, the set `params.packages`.
 
-    Modules keep the signatures of who built them. `params.recipe` is the path of the recipe, for messages.
+    Modules keep the signatures of who built them. `params.recipe` is the path of the recipe, and
+    `params.key` what names modules there, for messages.
     """
     params, whole, tree = ctx.params, ctx.work / "whole", ctx.work / "tree"
     archive.unpack(ctx.inputs[MODULES_TAR], whole)
@@ -131,7 +134,7 @@ def build(ctx: Context) -> None:
     tables = read_tables(source, source.name)
     target = tree / MODULES / source.name
     target.mkdir(parents=True)
-    names = chosen(tables, params["modules"], params["recipe"], ctx.note)
+    names = chosen(tables, params["modules"], params["recipe"], params["key"], ctx.note)
     for name in names:
         _copy_unpacked(source, tables.files[name], target)
     for table in HINTS:

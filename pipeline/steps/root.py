@@ -7,6 +7,7 @@ tools do it offline: systemd-sysusers(8), systemd-tmpfiles(8), systemctl(1), ldc
 import posixpath
 import re
 import stat
+import tarfile
 from pathlib import Path
 
 from pipeline.debian import deb
@@ -22,12 +23,16 @@ UNITS = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/
 """Where systemd looks for units, first one first (systemd.unit(5))."""
 
 MODULES = "usr/lib/modules"
+MODULES_TAR = "chosen.tar"
+"""The input with modules of the kernel, for a recipe that names some."""
+
 LEFT_TO_BOOT = ("/run", "/dev", "/proc", "/sys", "/tmp", "/var/tmp")  # noqa: S108
 """What is made anew each time a machine starts, and so by no image."""
 
 
 def build(ctx: Context) -> None:
-    """Make TAR of the inputs `packages` and, where there is one, `rootfs`; or of the input `artifact` alone.
+    """Make TAR of the inputs `packages` and, where they are there, MODULES_TAR and `rootfs`; or of the input
+    `artifact` alone.
 
     Parameters: `recipe` and `intent`, for messages; `image` and `version`, which os-release(5) says; `epoch`;
     `architecture`; `links`, path to target; `enable` and `mask`, names of units. Raises PipelineError with
@@ -62,6 +67,8 @@ def build(ctx: Context) -> None:
                 f"{params['intent']}: links: {error.message}", "leave this link out"
             ) from error
     root_scripts.base(files, params["epoch"])
+    if MODULES_TAR in ctx.inputs:
+        add_modules(files, ctx.inputs[MODULES_TAR])
     if "rootfs" in ctx.inputs:
         add_rootfs(files, ctx.inputs["rootfs"], params["recipe"])
     root_scripts.identify(files, params["image"], params["version"])
@@ -112,6 +119,14 @@ def add_package(files: Files, package: Path) -> None:
                 files.add_file(name, data, meta)
             else:
                 raise FormatError(f"/{name} is a device", "no Debian package has one: is this the file?")
+
+
+def add_modules(files: Files, chosen: Path) -> None:
+    """Add the modules in a tar, root's."""
+    with tarfile.open(chosen) as archive:
+        for member in archive:
+            if member.isreg() and (data := archive.extractfile(member)):
+                files.add_file(member.name, data, Meta(stat.S_IFREG | 0o644))
 
 
 def add_rootfs(files: Files, folder: Path, recipe: str) -> None:
