@@ -36,10 +36,10 @@ CORRUPTED = "is corrupted"
 class Shell(Protocol):
     """What is typed at a root's shell."""
 
-    async def run(self, command: str, timeout: float = PATIENCE) -> tuple[int, str]:
+    async def run(self, command: str) -> tuple[int, str]:
         """Return a command's exit status, and what it says on both outputs."""
 
-    async def says(self, command: str, timeout: float = PATIENCE) -> str:
+    async def says(self, command: str) -> str:
         """Return what a command says; raise NotSeenError unless it succeeds."""
 
 
