@@ -2,7 +2,8 @@
 //!
 //! Names are those that Linux, Debian and systemd use: `root=`, `rootflags=`, `rootfstype=`, `rw`, `ro`, `init=`,
 //! `panic=` (Linux, Documentation/admin-guide/kernel-parameters.rst), `roothash=`
-//! (`systemd-veritysetup-generator(8)`), `rd.shell`, `rd.timeout=` (`dracut.cmdline(7)`). The last one counts.
+//! (`systemd-veritysetup-generator(8)`), `rd.shell`, `rd.timeout=` (`dracut.cmdline(7)`). `stage1.state=` is this
+//! program's own. The last one counts.
 
 use common::problem::Problem;
 use uuid::Uuid;
@@ -11,6 +12,9 @@ use crate::verity::RootHash;
 
 /// How long a root is waited for where `rd.timeout=` does not say it, in seconds.
 const PATIENCE: u64 = 60;
+
+/// The parameter that names where the machine's state is.
+const STATE: &str = "stage1.state";
 
 /// How the root file system is told from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,15 @@ impl std::fmt::Display for Root {
             Self::Hash(hash) => write!(out, "roothash={hash}"),
         }
     }
+}
+
+/// The file system in which a machine keeps what changes, besides its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// How it is told from others: never by a hash.
+    pub place: Root,
+    /// The same, as it stands on the command line.
+    pub said: String,
 }
 
 /// What comes after the last words of a machine that cannot start.
@@ -69,6 +82,8 @@ pub struct Wanted {
     pub flags: String,
     /// Whether it can be written to.
     pub is_writable: bool,
+    /// What is mounted on /var, and has what was changed in /etc; `None` leaves that to the init.
+    pub state: Option<State>,
     /// What is started in it; `None` means the first one of the usual places.
     pub init: Option<String>,
     /// How long devices are waited for, in seconds.
@@ -117,6 +132,10 @@ pub fn read(cmdline: &str) -> Result<Wanted, Problem> {
         kind: value(cmdline, "rootfstype").filter(|it| !it.is_empty()),
         flags: value(cmdline, "rootflags").unwrap_or_default(),
         is_writable: last.last().unwrap_or(false),
+        state: value(cmdline, STATE)
+            .filter(|it| !it.is_empty())
+            .map(|it| state(&it))
+            .transpose()?,
         init,
         patience,
     };
@@ -155,28 +174,39 @@ fn root(root: Option<String>, hash: Option<String>) -> Result<Root, Problem> {
             "Take one of them out: a root hash says by itself which partitions it is of.",
         )),
         (None, Some(hash)) => hash.parse().map(Root::Hash),
-        (Some(root), None) => named(&root),
+        (Some(root), None) => named("root", &root),
     }
 }
 
-fn named(root: &str) -> Result<Root, Problem> {
-    let (tag, name) = root.split_once('=').unwrap_or((root, ""));
+fn state(text: &str) -> Result<State, Problem> {
+    Ok(State {
+        place: named(STATE, text)?,
+        said: format!("{STATE}={text}"),
+    })
+}
+
+/// Reads how `parameter` names a file system.
+fn named(parameter: &str, text: &str) -> Result<Root, Problem> {
+    let (tag, name) = text.split_once('=').unwrap_or((text, ""));
     let name = name.trim_matches('"');
     match (tag, name) {
         ("LABEL" | "UUID" | "PARTLABEL" | "PARTUUID", "") => Err(Problem::new(
-            format!("root={root} on the kernel command line has nothing behind it"),
-            format!("Write {tag}= and what the root has there, as `blkid` shows it."),
+            format!("{parameter}={text} on the kernel command line has nothing behind it"),
+            format!("Write {tag}= and what the file system has there, as `blkid` shows it."),
         )),
         ("LABEL", _) => Ok(Root::Label(name.to_owned())),
         ("UUID", _) => Ok(Root::Uuid(name.to_lowercase())),
         ("PARTLABEL", _) => Ok(Root::PartLabel(name.to_owned())),
         ("PARTUUID", _) => name.parse().map(Root::PartUuid).map_err(|error| {
-            let message = format!("root={root} on the kernel command line names no UUID: {error}");
+            let message =
+                format!("{parameter}={text} on the kernel command line names no UUID: {error}");
             Problem::new(message, "Write the partition's UUID as `blkid` shows it.")
         }),
         _ => Err(Problem::new(
-            format!("root={root} on the kernel command line is no name that a disk keeps"),
-            "Write root=LABEL=, root=UUID=, root=PARTLABEL= or root=PARTUUID=: which disk is /dev/sda changes.",
+            format!("{parameter}={text} on the kernel command line is no name that a disk keeps"),
+            format!(
+                "Write {parameter}=LABEL=, UUID=, PARTLABEL= or PARTUUID=: which disk is /dev/sda changes."
+            ),
         )),
     }
 }

@@ -6,6 +6,7 @@
 //! - [`modules`] knows which modules there are and what they need, [`loading`] hands them to the kernel.
 //! - [`disks`] looks at block devices, [`search`] waits for the one that is wanted.
 //! - [`mapper`] sets up a root that is verified, [`handover`] mounts one and gives it the machine.
+//! - [`state`] mounts what the machine keeps besides it, and makes it where it was lost.
 //! - [`messages`] is what people get to read, and what follows when all is lost.
 //! - [`sys`] holds the one thing that takes unsafe code.
 
@@ -17,6 +18,7 @@ pub mod mapper;
 pub mod messages;
 pub mod modules;
 pub mod search;
+pub mod state;
 pub mod superblock;
 pub mod sys;
 pub mod verity;

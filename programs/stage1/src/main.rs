@@ -13,6 +13,7 @@ use stage1::handover::{NEW, become_init, init_in, mount_kernels, mount_root};
 use stage1::loading::{LOADER, Modules, asked_for};
 use stage1::messages::{fail, note};
 use stage1::search::wait_for;
+use stage1::state::mount_state;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -39,12 +40,19 @@ fn start(arguments: &[OsString]) -> Result<Infallible, Problem> {
         modules.load("dm-mod"); // without it there is no /dev/mapper/control to ask for it
     }
     let mut disks = Disks::below(Path::new("/"));
-    let place = wait_for(&wanted.root, wanted.patience, &mut disks, || {
-        modules.load_for_devices()
-    })?;
-    note(&format!("{} is {}", wanted.root, place.data));
+    let mut look_for = |said: &str, root| {
+        let place = wait_for(said, root, wanted.patience, &mut disks, || {
+            modules.load_for_devices()
+        })?;
+        note(&format!("{said} is {}", place.data));
+        Ok(place)
+    };
+    let place = look_for(&wanted.root.to_string(), &wanted.root)?;
     mount_root(&wanted, &place)?;
     let init = init_in(Path::new(NEW), wanted.init.as_deref())?;
+    if let Some(state) = &wanted.state {
+        mount_state(&look_for(&state.said, &state.place)?.data)?;
+    }
     if let Some(usual) = usual {
         tell_loader(&usual);
     }

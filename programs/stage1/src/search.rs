@@ -21,10 +21,11 @@ pub struct Place {
     pub tree: Option<Device>,
 }
 
-/// Looks for the root until it is there and nothing more has come since the last look, so that a second one with the
+/// Looks for the root, or another file system that `said` is about, until it is there and nothing more has come since the last look, so that a second one with the
 /// same name is seen that comes at the same time. `load` loads what devices ask for, and says whether that was
 /// anything new. Fails after `patience` seconds, and at once for a name that two devices have.
 pub fn wait_for(
+    said: &str,
     root: &Root,
     patience: u64,
     disks: &mut Disks,
@@ -34,11 +35,11 @@ pub fn wait_for(
     loop {
         let is_loading = load();
         let is_new = disks.look();
-        let place = choose(root, disks)?;
+        let place = choose(said, root, disks)?;
         match place {
             Some(place) if !is_loading && !is_new => return Ok(place),
             None if begun.elapsed().as_secs() >= patience => {
-                return Err(missing(root, patience, disks));
+                return Err(missing(said, patience, disks));
             }
             _ => sleep(PAUSE),
         }
@@ -46,12 +47,12 @@ pub fn wait_for(
 }
 
 /// The root among the devices that there are; `None` if it is not there, or not all of it.
-fn choose(root: &Root, disks: &Disks) -> Result<Option<Place>, Problem> {
+fn choose(said: &str, root: &Root, disks: &Disks) -> Result<Option<Place>, Problem> {
     if let Root::Hash(hash) = root {
-        let data = only(&format!("the data of {root}"), disks, |it| {
+        let data = only(&format!("the data of {said}"), disks, |it| {
             is_partition(it, hash.data())
         })?;
-        let tree = only(&format!("the hash tree of {root}"), disks, |it| {
+        let tree = only(&format!("the hash tree of {said}"), disks, |it| {
             is_partition(it, hash.tree())
         })?;
         return Ok(data.zip(tree).map(|(data, tree)| Place {
@@ -59,7 +60,7 @@ fn choose(root: &Root, disks: &Disks) -> Result<Option<Place>, Problem> {
             tree: Some(tree),
         }));
     }
-    let data = only(&root.to_string(), disks, |it| is_meant(root, it))?;
+    let data = only(said, disks, |it| is_meant(root, it))?;
     Ok(data.map(|data| Place { data, tree: None }))
 }
 
@@ -94,9 +95,9 @@ fn only(
     Ok(found.into_iter().next().cloned())
 }
 
-fn missing(root: &Root, patience: u64, disks: &Disks) -> Problem {
+fn missing(said: &str, patience: u64, disks: &Disks) -> Problem {
     let found: Vec<&Device> = disks.found().collect();
-    let message = format!("No device is {root} after {patience} seconds");
+    let message = format!("No device is {said} after {patience} seconds");
     if found.is_empty() {
         return Problem::new(
             format!("{message}: there is no disk at all"),
@@ -105,7 +106,7 @@ fn missing(root: &Root, patience: u64, disks: &Disks) -> Problem {
     }
     Problem::new(
         format!("{message}: there are {}", listed(&found)),
-        "Attach the disk that has it, or name another root on the kernel command line.",
+        "Attach the disk that has it, or name another one on the kernel command line.",
     )
 }
 
@@ -125,6 +126,7 @@ mod tests {
     fn look(root: &str, patience: u64, system: &System) -> Result<Place, Problem> {
         let wanted = crate::cmdline::read(root).unwrap();
         wait_for(
+            &wanted.root.to_string(),
             &wanted.root,
             patience,
             &mut Disks::below(system.root()),
@@ -178,13 +180,19 @@ mod tests {
         let system = System::new();
         let wanted = crate::cmdline::read("root=LABEL=LATE").unwrap();
         let mut times = 0;
-        let found = wait_for(&wanted.root, 60, &mut Disks::below(system.root()), || {
-            times += 1;
-            if times == 2 {
-                system.add("sda", &ext4("LATE"), &[]);
-            }
-            times < 4
-        });
+        let found = wait_for(
+            &wanted.root.to_string(),
+            &wanted.root,
+            60,
+            &mut Disks::below(system.root()),
+            || {
+                times += 1;
+                if times == 2 {
+                    system.add("sda", &ext4("LATE"), &[]);
+                }
+                times < 4
+            },
+        );
         assert_eq!(found.unwrap().data.path.to_str(), Some("/dev/sda"));
         assert_eq!(times, 4, "as long as modules are loaded, more may come");
     }
@@ -219,7 +227,10 @@ mod tests {
                 Err("2 devices are the data of roothash="),
             ),
         ] {
-            match (choose(&wanted.root, &Disks::of(devices)), expected) {
+            match (
+                choose("roothash=", &wanted.root, &Disks::of(devices)),
+                expected,
+            ) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected),
                 (Err(problem), Err(begins)) => {
                     assert!(problem.message.starts_with(begins), "{problem}");

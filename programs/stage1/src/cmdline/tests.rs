@@ -49,6 +49,7 @@ fn all_else_has_a_usual_value() {
         kind: None,
         flags: String::new(),
         is_writable: false,
+        state: None,
         init: None,
         patience: 60,
     };
@@ -148,5 +149,25 @@ fn modules_get_their_parameters() {
         ("virtio", ""),
     ] {
         assert_eq!(parameters_of(module, cmdline), expected, "{module}");
+    }
+}
+
+#[test]
+fn state_is_told_as_a_root_is_but_never_by_a_hash() {
+    let state = |text: &str| read(&format!("root=LABEL=R {text}")).map(|it| it.state);
+    let expected = State {
+        place: Root::PartLabel("VAR".to_owned()),
+        said: "stage1.state=PARTLABEL=VAR".to_owned(),
+    };
+    assert_eq!(state("stage1.state=PARTLABEL=VAR"), Ok(Some(expected)));
+    assert_eq!(state("stage1.state="), Ok(None));
+    for (text, expected) in [
+        ("LABEL=", "has nothing behind it"),
+        ("/dev/sda2", "is no name that a disk keeps"),
+        (HASH, "is no name that a disk keeps"),
+    ] {
+        let problem = state(&format!("stage1.state={text}")).unwrap_err();
+        let whole = format!("stage1.state={text} on the kernel command line {expected}.");
+        assert_eq!(problem.message, whole);
     }
 }
