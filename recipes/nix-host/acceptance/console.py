@@ -1,0 +1,119 @@
+"""A person at the serial console: who logs in how, and what a command says.
+
+No password is in the image: users, and who may log in, come with systemd's credentials, which the machine's firmware
+hands over as OEM strings of SMBIOS (systemd.system-credentials(7)).
+"""
+
+import base64
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.boot.stories import Lab, must
+from pipeline.vm.machine import Disk, Machine
+from pipeline.vm.session import Session
+from pipeline.vm.stages import plain
+
+USER, STRANGER = "tester", "stranger"
+"""One whom the daemon serves, and one whom it does not."""
+
+PASSWORD = "nix"  # noqa: S105
+HASH = "$6$nixhost$05HBJ3le6QgYX5SGUWShjmCbZyybyfy9px.yRN8rST2MxMMwZilpZqhX2THBwRubMPkTfSi54mg5YyIaTWHbe/"
+USERS = f"""\
+u {USER} 1000 "Tester" /var/home/{USER} /bin/bash
+m {USER} nix-users
+u {STRANGER} 1001 "Stranger" /var/home/{STRANGER} /bin/bash
+"""
+HOMES = "".join(f"d /var/home/{user} 0700 {user} {user} -\n" for user in (USER, STRANGER))
+CREDENTIALS = {
+    "sysusers.extra": USERS,
+    "tmpfiles.extra": HOMES,
+    f"passwd.hashed-password.{USER}": HASH,
+    f"passwd.hashed-password.{STRANGER}": HASH,
+    "agetty.autologin": "root",
+}
+"""For a first boot: two users, and a console that is root's without a password."""
+
+PROMPT = "'nix-host login: '"
+"""What the time of the login prompt is called."""
+
+PATIENCE = 900.0
+"""Seconds for a login prompt: nothing says how fast the machine is."""
+
+
+def with_credentials(lab: Lab, machine: Machine) -> Machine:
+    """Return the machine, with CREDENTIALS as its OEM strings."""
+    paths: list[Path] = []
+    for name, text in CREDENTIALS.items():
+        path = lab.work / f"credential-{name}"
+        value = base64.b64encode(text.encode()).decode()
+        path.write_text(f"io.systemd.credential.binary:{name}={value}", encoding="ascii")
+        paths.append(path)
+    return replace(machine, oem_strings=paths)
+
+
+def machine(lab: Lab, disk: Disk, *, is_new: bool) -> Machine:
+    """Return a machine with a disk; a new one has credentials."""
+    made = lab.machine(disk)
+    return with_credentials(lab, made) if is_new else made
+
+
+class Shell:
+    """A shell at the serial console, which neither echoes nor edits."""
+
+    def __init__(self, vm: Session, asked: int = 0) -> None:
+        self.vm = vm
+        self._asked = asked
+
+    async def says(self, command: str, timeout: float = PATIENCE) -> str:
+        """Return what a command says; raise NotSeenError unless it succeeds."""
+        status, text = await self.run(command, timeout)
+        must(status == 0, f"{command!r} ended with {status}: {text}")
+        return text
+
+    async def fails(self, command: str, *words: str) -> None:
+        """Raise NotSeenError unless a command fails, and says these words."""
+        status, text = await self.run(command)
+        must(status != 0, f"{command!r} has succeeded: {text}")
+        must(all(word in text for word in words), f"{command!r} says no {words}: {text}")
+
+    async def become(self, user: str) -> "Shell":
+        """Return a shell of another user, as after a login; what is left of this one ends with it."""
+        await self.vm.write(f"exec su - {user} -c 'PS1= PS2= exec sh'\n".encode())
+        return Shell(self.vm, self._asked)
+
+    async def run(self, command: str, timeout: float = PATIENCE) -> tuple[int, str]:
+        """Return the exit status of a command, and what it says on both outputs."""
+        self._asked += 1
+        end = re.compile(rf"@@{self._asked}:(\d+)@@")
+        start = len(self.vm.terminal.history)
+        line = f"{{ {command}\n}} 2>&1; printf '@@%s:%s@@\\n' {self._asked} $?\n"
+        await self.vm.write(line.encode())
+        heard = self.vm.terminal
+        await self.vm.until(f"the end of {command!r}", lambda: bool(end.search(heard.history, start)), timeout)
+        found = end.search(heard.history, start)
+        assert found
+        return int(found[1]), plain(heard.history[start : found.start()]).strip()
+
+
+async def shell_of_root(vm: Session) -> Shell:
+    """Wait for the shell that CREDENTIALS give, and return it."""
+    await vm.hear("automatic login", timeout=PATIENCE)
+    return await _plain_shell(vm, "# ")
+
+
+async def log_in(vm: Session, user: str) -> Shell:
+    """Log in with the password, and return the shell."""
+    await vm.hear("nix-host login: ", timeout=PATIENCE)
+    await vm.write(f"{user}\n".encode())
+    await vm.hear("Password: ")
+    await vm.write(f"{PASSWORD}\n".encode())
+    return await _plain_shell(vm, "$ ")
+
+
+async def _plain_shell(vm: Session, prompt: str) -> Shell:
+    since = len(vm.terminal.history)
+    await vm.hear(prompt, since=since)
+    await vm.write(b"exec sh -c 'stty -echo; export PS1= PS2=; echo RE''ADY; exec sh'\n")
+    await vm.hear("READY", since=since)
+    return Shell(vm)

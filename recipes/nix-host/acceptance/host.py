@@ -1,0 +1,95 @@
+"""What must hold of a host that runs, as one sees it from its shell."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from acceptance.console import STRANGER, USER, Shell
+from pipeline.boot.stories import must
+
+BUILDERS = range(1, 11)
+FIRST_BUILDER = 30000
+GROUP = 30000
+STORE = "/nix/store/"
+BUILD = (
+    "nix build --offline --no-link --print-out-paths --expr "
+    "'derivation { name = \"own\"; system = \"x86_64-linux\"; builder = \"/bin/sh\"; "
+    'args = [ "-c" "echo $(</proc/self/uid_map) > $out" ]; }\''
+)
+FLAKE = "nix build --offline --no-link --print-out-paths example"
+
+
+async def is_read_only_and_verified(shell: Shell) -> None:
+    """The root is a device of dm-verity that nobody writes to; what changes in /etc is in /var."""
+    await shell.fails("touch /usr/x", "Read-only file system")
+    await shell.fails("touch /x", "Read-only file system")
+    mounts = dict(line.split()[1::-1] for line in (await shell.says("cat /proc/mounts")).splitlines())
+    must(mounts["/"].startswith("/dev/dm-"), f"/ is {mounts['/']}")
+    uuid = await shell.says(f"cat /sys/class/block/{mounts['/'].removeprefix('/dev/')}/dm/uuid")
+    must(uuid.startswith("CRYPT-VERITY-"), f"the root's device is {uuid}")
+    must(mounts["/nix"] == mounts["/var"] == mounts["/root"], f"/nix is {mounts['/nix']}")
+    must(await shell.says("findmnt -no FSTYPE /etc") == "overlay", "/etc is no overlay")
+    await shell.says("touch /etc/x && rm /etc/x && ! test -e /etc/x")
+
+
+async def has_started(shell: Shell) -> None:
+    """No unit failed, the socket is there, and the users who build are those of the recipe."""
+    await shell.run("systemctl is-system-running --wait")
+    failed = await shell.says("systemctl --failed --no-legend --plain")
+    must(not failed, f"units failed: {failed}")
+    must(await shell.says("systemctl is-active nix-daemon.socket") == "active", "the socket is not active")
+    for number in BUILDERS:
+        entry = (await shell.says(f"getent passwd nixbld{number}")).split(":")
+        must(entry[2:4] == [str(FIRST_BUILDER + number), str(GROUP)], f"nixbld{number} is {entry}")
+    members = (await shell.says("getent group nixbld")).rpartition(":")[2].split(",")
+    must(members == [f"nixbld{number}" for number in BUILDERS], f"in nixbld are {members}")
+
+
+async def builds(shell: Shell) -> tuple[str, str]:
+    """Build, as a user, a derivation and a flake without a network; return both outputs."""
+    made = [await shell.says(command) for command in (BUILD, FLAKE)]
+    for path in made:
+        must(path.startswith(STORE) and "\n" not in path, f"what was built is {path!r}")
+        about = await shell.says(f"stat -c '%U:%G %a %Y' {path}")
+        must(about == "root:root 444 1", f"{path} is {about}")
+    users = (await shell.says(f"cat {made[0]}")).split()  # inside, outside, how many
+    must(users[1:] == [str(FIRST_BUILDER + 1), "1"], f"the builder's users were {users}")
+    must(await shell.says(f"cat {made[1]}") == "hello", "the flake has built something else")
+    return made[0], made[1]
+
+
+async def installs(shell: Shell) -> None:
+    """Install, as a user, into the own profile, which is in PATH."""
+    await shell.says("nix profile install --offline example")
+    found = await shell.says("readlink -f ~/.nix-profile")
+    must(found.startswith(STORE), f"the profile leads to {found}")
+    path = await shell.says("bash -lc 'echo $PATH'")
+    must("/.nix-profile/bin" in path, f"PATH is {path}")
+
+
+async def refuses_strangers(shell: Shell) -> None:
+    """Whoever is not in the group gets no answer of the daemon."""
+    command = BUILD.replace("'", "'\\''")
+    await shell.fails(f"su - {STRANGER} -c '{command}'", "Permission denied")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What has to be the same after another boot."""
+
+    machine: str
+    users: str
+    store: Mapping[str, str]
+    disk: str
+
+
+async def kept(shell: Shell) -> Kept:
+    """Return it, as any user may see it."""
+    paths = json.loads(await shell.says("NIX_REMOTE=daemon nix path-info --all --json 2> /dev/null"))
+    return Kept(
+        await shell.says("cat /etc/machine-id"),
+        await shell.says("cat /etc/passwd /etc/group"),
+        {path: about["narHash"] for path, about in paths.items()},
+        await shell.says("cat /sys/class/block/vda*/size"),
+    )
+

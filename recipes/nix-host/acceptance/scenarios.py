@@ -1,0 +1,121 @@
+"""What happens to a host: it starts, starts again, is tampered with, loses what it keeps."""
+
+from acceptance import console, host
+from acceptance.console import USER
+from pipeline.boot.stories import Lab, Story, must
+from pipeline.vm import disks
+from pipeline.vm.disks import Place
+from pipeline.vm.machine import Disk
+from pipeline.vm.session import NotSeenError
+
+SIZE = 4 << 30
+GROWN = 3 << 30
+CORRUPTED = "data block 0 is corrupted"
+"""What dm-verity says before it has Linux panic."""
+
+MADE = "is empty: a file system is made on it"
+"""What stage1 says where there is no /var."""
+
+LOST = 1 << 20
+"""How many bytes of /var are zero when it is lost."""
+
+UNIT = r"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+FIRST_BOOT = ("Growing existing partition", "First boot", "Populated /etc", "Successfully resized")
+"""What a journal says of what is done once."""
+
+
+def place(disk: Disk, name: str) -> Place:
+    """Return where a partition lies."""
+    return next(one for one in disks.partitions(disk.image, disk.block) if one.name == name)
+
+
+async def works(lab: Lab) -> None:
+    """A first boot, on a larger disk: all that a user needs is there, and nothing that a user must not have."""
+    disk = lab.system(size=SIZE)
+    async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
+        shell = await console.shell_of_root(vm)
+        lab.took(vm, "login", "'automatic login'")
+        await host.has_started(shell)
+        await host.is_read_only_and_verified(shell)
+        await has_grown(shell)
+        await host.refuses_strangers(shell)
+        user = await shell.become(USER)
+        await host.builds(user)
+        await host.installs(user)
+
+
+async def has_grown(shell: console.Shell) -> None:
+    """/var takes the room that the disk has."""
+    size = int(await shell.says("findmnt -bno SIZE /var"))
+    must(size > GROWN, f"/var has {size} bytes on a disk of {SIZE}")
+
+
+async def keeps(lab: Lab) -> None:
+    """A second boot, without credentials: users, store, identity and size are as they were, and nothing is done again."""
+    disk = lab.system(size=SIZE)
+    async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
+        shell = await console.shell_of_root(vm)
+        await host.has_started(shell)
+        await shell.says("useradd --create-home --groups nix-users later")
+        await shell.says(f"printf '{UNIT}' > /etc/systemd/system/later.service && systemctl enable later")
+        user = await shell.become(USER)
+        made = await host.builds(user)
+        await host.installs(user)
+        before = await host.kept(user)
+        await vm.switch_off()
+    async with lab.start(console.machine(lab, disk, is_new=False), "boot-2") as vm:
+        user = await console.log_in(vm, USER)
+        lab.took(vm, "second login", console.PROMPT)
+        await host.has_started(user)
+        after = await host.kept(user)
+        must(after == before, f"what is kept was {before}, and is {after}")
+        must(await user.says(f"cat {made[1]}") == "hello", "the output is another one")
+        must(await user.says("systemctl is-active later") == "active", "the unit was not started")
+        await user.says("getent passwd later && test -d /var/home/later")
+        for path in FIRST_BOOT:
+            await user.fails(f"journalctl -b -q --no-pager | grep -F '{path}'")
+
+
+async def refuses(lab: Lab) -> None:
+    """With one byte of its root changed it stops, and says which block."""
+    disk = lab.system()
+    with disk.image.open("r+b") as file:
+        file.seek(place(disk, "nix-host-root").start)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    async with lab.start(console.machine(lab, disk, is_new=True)) as vm:
+        try:
+            await vm.hear(CORRUPTED, timeout=console.PATIENCE)
+        except NotSeenError:
+            must(CORRUPTED in vm.terminal.history, "dm-verity has not noticed the changed byte")
+        must("login:" not in vm.terminal.history, "it has started all the same")
+
+
+async def recovers(lab: Lab) -> None:
+    """Where /var is lost it is made anew, by stage1, and the daemon works as on the first day."""
+    disk = lab.system(size=SIZE)
+    async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
+        shell = await console.shell_of_root(vm)
+        await shell.says("touch /var/home/mark")
+        await shell.run("systemctl is-system-running --wait")
+        await vm.switch_off()
+    var = place(disk, "VAR")
+    with disk.image.open("r+b") as file:
+        file.seek(var.start)
+        file.write(bytes(LOST))
+    async with lab.start(console.machine(lab, disk, is_new=True), "boot-2") as vm:
+        shell = await console.shell_of_root(vm)
+        await host.has_started(shell)
+        await shell.fails("ls /var/home/mark", "No such file")
+        must(MADE in await shell.says("dmesg"), "stage1 does not say that it has made anything")
+        await has_grown(shell)
+        await host.builds(await shell.become(USER))
+
+
+STORIES: dict[str, Story] = {
+    "works": works,
+    "keeps": keeps,
+    "refuses": refuses,
+    "recovers": recovers,
+}
