@@ -70,7 +70,7 @@ class Parts:
 def parts(workshop: Workshop, folder: Path) -> Parts:
     cloud, busybox = unpacked(workshop, SET), unpacked(workshop, "initramfs")
     kernel = run(workshop, "modules", kernel_package.build, {"packages.tar": cloud}, packages=SET)
-    wanted = {"modules": ("virtio_blk", "ext4", "dm-verity"), "firmware": (), "recipe": "x"}
+    wanted = {"modules": ("virtio_blk", "ext4", "dm-verity"), "firmware": (), "recipe": "x", "key": "x"}
     chosen = run(
         workshop, "modules", modules.build, {"modules.tar": kernel / "modules.tar"}, packages=SET, **wanted
     )

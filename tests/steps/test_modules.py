@@ -57,6 +57,7 @@ def made(folder: Path, names: tuple[str, ...], firmware: tuple[str, ...] = ()) -
         return ""
 
     params: dict[str, Any] = {"modules": names, "firmware": firmware, "packages": "cloud", "recipe": RECIPE}
+    params["key"] = "kernel.modules"
     ctx = played(folder, depmod, epoch=EPOCH, **params)
     modules.build(ctx)
     return ctx

@@ -140,6 +140,19 @@ def test_a_root_is_made(tmp_path: Path) -> None:
         }
 
 
+def test_modules_of_the_kernel_are_roots(tmp_path: Path) -> None:
+    name = "usr/lib/modules/6.1/kernel/tun.ko"
+    (tmp_path / "in").mkdir()
+    with tarfile.open(tmp_path / "in" / root.MODULES_TAR, "w") as tar:
+        info = tarfile.TarInfo(name)
+        info.uid, info.mode = 1000, 0o600
+        tar.addfile(info)
+    ctx = context(tmp_path)
+    root.build(ctx)
+    assert listed(ctx.out / root.TAR)[name] == "644 0:0"
+    assert ctx.calls[-1] == ["depmod", "-b", str(ctx.work / "root"), "6.1"]
+
+
 def test_users_that_systemd_knows(tmp_path: Path) -> None:
     ctx = context(tmp_path, ("./usr/lib/x86_64-linux-gnu/libnss_systemd.so.2", b""))
     root.build(ctx)

@@ -3,7 +3,7 @@
 `console` knows how somebody logs in and types; `host` has what must hold of a host that runs.
 """
 
-from acceptance.scenarios import STORIES
+from proofs.scenarios import STORIES
 from pipeline.boot import stories
 from pipeline.steps.runner import Context
 

@@ -1,7 +1,7 @@
 """What happens to a host: it starts, starts again, is tampered with, loses what it keeps."""
 
-from acceptance import console, host
-from acceptance.console import USER
+from proofs import console, host
+from proofs.console import USER
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.disks import Place

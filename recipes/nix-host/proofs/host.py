@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from acceptance.console import STRANGER, USER, Shell
+from proofs.console import STRANGER, USER, Shell
 from pipeline.boot.stories import must
 
 BUILDERS = range(1, 11)
