@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline.plan.image import plan
+from pipeline.plan.roots import root_steps
 from pipeline.plan.step import Output, Step
 from pipeline.project.checkout import Project
-from pipeline.project.recipe import Kernel
+from pipeline.project.recipe import Kernel, Root
 
 NAME = "truthdb-runtime"
 SET = "linux-cloud"
@@ -44,6 +45,24 @@ def test_firmware_is_of_the_same_set(checkout: Project) -> None:
     step = planned(checkout, firmware=("bnx2/*",))[f"modules:{NAME}"]
     assert origins(step)["packages.tar"] == "packages:linux-cloud/packages.tar"
     assert (step.params["modules"], step.params["firmware"]) == ((), ("bnx2/*",))
+
+
+def test_a_root_may_have_modules_of_the_kernel_that_starts_it(checkout: Project) -> None:
+    given = Kernel(package="linux-image-cloud-amd64", packages=SET, modules=("ext4",), firmware=("bnx2/*",))
+    changed = replace(
+        checkout.recipes[NAME], kernel=given, root=Root(packages="bare", modules=("tun", "net/*"))
+    )
+    steps = root_steps(replace(checkout, recipes=checkout.recipes | {NAME: changed}), NAME)
+    assert [step.name for step in steps] == [
+        "packages:linux-cloud",
+        "kernel:linux-cloud",
+        f"modules:{NAME}:root",
+        f"root:{NAME}",
+    ]
+    *_, chosen, made = steps
+    wanted = {name: chosen.params[name] for name in ("modules", "firmware", "key")}
+    assert wanted == {"modules": ("tun", "net/*"), "firmware": (), "key": "root.modules"}
+    assert origins(made) == {"chosen.tar": f"modules:{NAME}:root/chosen.tar"}
 
 
 @pytest.mark.parametrize("modules", [(), ("virtio_blk",)])

@@ -17,7 +17,6 @@ from pipeline.plan.image import plan
 from pipeline.plan.roots import root_steps
 from pipeline.plan.step import LockedPackage, Pinned, Source, Step
 from pipeline.project.checkout import Project, load
-from pipeline.project.recipe import Kernel
 from pipeline.report import Report
 from tests.conftest import ROOT
 from tests.fixtures import checkout
@@ -84,24 +83,6 @@ def test_a_recipe_without_a_root_has_no_such_step(tmp_path: Path) -> None:
     assert root_steps(project, "toy") == ()
 
 
-def test_a_root_may_have_modules_of_the_kernel_that_starts_it(tmp_path: Path) -> None:
-    project = load(with_root(tmp_path))
-    toy = project.recipes["toy"]
-    assert toy.root
-    kernel = Kernel(package="linux", packages="bare", modules=("ext4",))
-    wanted = replace(toy, kernel=kernel, root=replace(toy.root, modules=("tun", "net/*")))
-    steps = root_steps(replace(project, recipes={"toy": wanted}), "toy")
-    assert [step.name for step in steps] == [
-        "packages:bare",
-        "kernel:bare",
-        "modules:toy:root",
-        "root:toy",
-    ]
-    *_, chosen, made = steps
-    assert (chosen.params["modules"], chosen.params["key"]) == (("tun", "net/*"), "root.modules")
-    assert made.inputs["chosen.tar"] == chosen.output("chosen.tar")
-
-
 def test_a_root_of_another_maker(tmp_path: Path) -> None:
     project = load(with_root(tmp_path, '\n[root]\nartifact = "a-program"\n'))
     step = root_step(project)
@@ -123,7 +104,7 @@ def test_a_root_of_another_maker(tmp_path: Path) -> None:
         ),
         (
             'packages = "bare"\nmodules = ["tun"]\n',
-            "[recipe]: root.modules: they are of kernel.package: other kernels are whole in themselves",
+            "root.modules: they are of kernel.package: other kernels are whole in themselves",
         ),
         ('packages = "x"\n', "root.packages: there is no roots/x.toml"),
         ('packages = "bare"\nrootfs = "x"\n', "root.rootfs: there is no recipes/toy/x"),

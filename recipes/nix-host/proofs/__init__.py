@@ -1,11 +1,11 @@
-"""The stories that prove the Nix host: what a user sees at the serial console, and what a disk is like afterwards.
+"""The stories that prove the Nix host: what a user sees at the serial console.
 
 `console` knows how somebody logs in and types; `host` has what must hold of a host that runs.
 """
 
-from proofs.scenarios import STORIES
 from pipeline.boot import stories
 from pipeline.steps.runner import Context
+from proofs.scenarios import STORIES
 
 __all__ = ["STORIES", "run"]
 

@@ -1,7 +1,7 @@
 """A person at the serial console: who logs in how, and what a command says.
 
-No password is in the image: users, and who may log in, come with systemd's credentials, which the machine's firmware
-hands over as OEM strings of SMBIOS (systemd.system-credentials(7)).
+No password is in the image: users, and who may log in, come with systemd's credentials, which firmware hands
+over as OEM strings of SMBIOS (systemd.system-credentials(7)).
 """
 
 import base64
@@ -90,10 +90,11 @@ class Shell:
         line = f"{{ {command}\n}} 2>&1; printf '@@%s:%s@@\\n' {self._asked} $?\n"
         await self.vm.write(line.encode())
         heard = self.vm.terminal
-        await self.vm.until(f"the end of {command!r}", lambda: bool(end.search(heard.history, start)), timeout)
-        found = end.search(heard.history, start)
-        assert found
-        return int(found[1]), plain(heard.history[start : found.start()]).strip()
+        await self.vm.until(
+            f"the end of {command!r}", lambda: bool(end.search(heard.history, start)), timeout
+        )
+        text, status = end.split(heard.history[start:], 1)[:2]
+        return int(status), plain(text).strip()
 
 
 async def shell_of_root(vm: Session) -> Shell:

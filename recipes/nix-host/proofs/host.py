@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from proofs.console import STRANGER, USER, Shell
 from pipeline.boot.stories import must
+from proofs.console import STRANGER, Shell
 
 BUILDERS = range(1, 11)
 FIRST_BUILDER = 30000
@@ -13,7 +13,7 @@ GROUP = 30000
 STORE = "/nix/store/"
 BUILD = (
     "nix build --offline --no-link --print-out-paths --expr "
-    "'derivation { name = \"own\"; system = \"x86_64-linux\"; builder = \"/bin/sh\"; "
+    '\'derivation { name = "own"; system = "x86_64-linux"; builder = "/bin/sh"; '
     'args = [ "-c" "echo $(</proc/self/uid_map) > $out" ]; }\''
 )
 FLAKE = "nix build --offline --no-link --print-out-paths example"
@@ -92,4 +92,3 @@ async def kept(shell: Shell) -> Kept:
         {path: about["narHash"] for path, about in paths.items()},
         await shell.says("cat /sys/class/block/vda*/size"),
     )
-

@@ -1,12 +1,12 @@
 """What happens to a host: it starts, starts again, is tampered with, loses what it keeps."""
 
-from proofs import console, host
-from proofs.console import USER
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.disks import Place
 from pipeline.vm.machine import Disk
 from pipeline.vm.session import NotSeenError
+from proofs import console, host
+from proofs.console import USER
 
 SIZE = 4 << 30
 GROWN = 3 << 30
@@ -19,7 +19,10 @@ MADE = "is empty: a file system is made on it"
 LOST = 1 << 20
 """How many bytes of /var are zero when it is lost."""
 
-UNIT = r"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+UNIT = (
+    r"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+    r"[Install]\nWantedBy=multi-user.target\n"
+)
 FIRST_BOOT = ("Growing existing partition", "First boot", "Populated /etc", "Successfully resized")
 """What a journal says of what is done once."""
 
@@ -30,7 +33,7 @@ def place(disk: Disk, name: str) -> Place:
 
 
 async def works(lab: Lab) -> None:
-    """A first boot, on a larger disk: all that a user needs is there, and nothing that a user must not have."""
+    """A first boot, on a larger disk: all that a user needs is there."""
     disk = lab.system(size=SIZE)
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
         shell = await console.shell_of_root(vm)
@@ -51,7 +54,7 @@ async def has_grown(shell: console.Shell) -> None:
 
 
 async def keeps(lab: Lab) -> None:
-    """A second boot, without credentials: users, store, identity and size are as they were, and nothing is done again."""
+    """A second boot, without credentials: all is as it was, and nothing is done again that is done once."""
     disk = lab.system(size=SIZE)
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
         shell = await console.shell_of_root(vm)
@@ -119,3 +122,32 @@ STORIES: dict[str, Story] = {
     "refuses": refuses,
     "recovers": recovers,
 }
+
+
+async def debug(lab: Lab) -> None:
+    disk = lab.system(size=SIZE)
+    async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
+        shell = await console.shell_of_root(vm)
+        lab.took(vm, "login", "'automatic login'")
+        with (lab.out / "said").open("w") as file:
+            for command in (
+                "systemctl is-system-running --wait",
+                "systemctl --failed --no-legend --plain",
+                "journalctl -b -u systemd-repart --no-pager",
+                "SYSTEMD_LOG_LEVEL=debug systemd-repart --dry-run=yes 2>&1 | head -100",
+                "systemd-analyze time", "systemd-analyze blame --no-pager", "systemd-analyze critical-chain --no-pager",
+                "cat /proc/mounts", "lsmod", "dmesg | grep -v 'x86/fpu' | tail -60", "id tester", "ls -la /nix /nix/var/nix",
+                "su - tester -c 'env'",
+                "su - tester -c '" + host.FLAKE + "'",
+                "su - tester -c '" + host.BUILD.replace("'", "'\\''") + "'",
+                "su - tester -c 'nix profile install --offline example; ls -la; nix profile list'",
+                "su - stranger -c '" + host.BUILD.replace("'", "'\\''") + "'",
+                "journalctl -b -p warning --no-pager",
+                "journalctl -b --no-pager | tail -300",
+            ):
+                status, text = await shell.run(command)
+                file.write(f"$ {command}\n{text}\n[{status}]\n")
+                file.flush()
+
+
+STORIES["debug"] = debug
