@@ -31,6 +31,7 @@ CREDENTIALS = {
     f"passwd.hashed-password.{USER}": HASH,
     f"passwd.hashed-password.{STRANGER}": HASH,
     "agetty.autologin": "root",
+    "login.noauth": "yes",
 }
 """For a first boot: two users, and a console that is root's without a password."""
 
