@@ -122,32 +122,3 @@ STORIES: dict[str, Story] = {
     "refuses": refuses,
     "recovers": recovers,
 }
-
-
-async def debug(lab: Lab) -> None:
-    disk = lab.system(size=SIZE)
-    async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
-        shell = await console.shell_of_root(vm)
-        lab.took(vm, "login", "'automatic login'")
-        with (lab.out / "said").open("w") as file:
-            for command in (
-                "systemctl is-system-running --wait",
-                "systemctl --failed --no-legend --plain",
-                "journalctl -b -u systemd-repart --no-pager",
-                "SYSTEMD_LOG_LEVEL=debug systemd-repart --dry-run=yes 2>&1 | head -100",
-                "systemd-analyze time", "systemd-analyze blame --no-pager", "systemd-analyze critical-chain --no-pager",
-                "cat /proc/mounts", "lsmod", "dmesg | grep -v 'x86/fpu' | tail -60", "id tester", "ls -la /nix /nix/var/nix",
-                "su - tester -c 'env'",
-                "su - tester -c '" + host.FLAKE + "'",
-                "su - tester -c '" + host.BUILD.replace("'", "'\\''") + "'",
-                "su - tester -c 'nix profile install --offline example; ls -la; nix profile list'",
-                "su - stranger -c '" + host.BUILD.replace("'", "'\\''") + "'",
-                "journalctl -b -p warning --no-pager",
-                "journalctl -b --no-pager | tail -300",
-            ):
-                status, text = await shell.run(command)
-                file.write(f"$ {command}\n{text}\n[{status}]\n")
-                file.flush()
-
-
-STORIES["debug"] = debug
