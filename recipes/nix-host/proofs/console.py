@@ -72,6 +72,10 @@ class Shell:
         must(status == 0, f"{command!r} ended with {status}: {text}")
         return text
 
+    async def ends(self, command: str) -> str:
+        """Return the last line that a command says, which is its result after what it has told of its work."""
+        return (await self.says(command)).splitlines()[-1]
+
     async def fails(self, command: str, *words: str) -> None:
         """Raise NotSeenError unless a command fails, and says these words."""
         status, text = await self.run(command)

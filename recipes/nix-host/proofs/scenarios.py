@@ -1,5 +1,6 @@
 """What happens to a host: it starts, starts again, is tampered with, loses what it keeps."""
 
+from pipeline.boot import updating
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.disks import Place
@@ -8,6 +9,7 @@ from pipeline.vm.session import NotSeenError
 from proofs import console, host
 from proofs.console import USER
 
+IMAGE = "nix-host"
 SIZE = 4 << 30
 GROWN = 3 << 30
 CORRUPTED = "data block 0 is corrupted"
@@ -83,7 +85,7 @@ async def refuses(lab: Lab) -> None:
     """With one byte of its root changed it stops, and says which block."""
     disk = lab.system()
     with disk.image.open("r+b") as file:
-        file.seek(place(disk, "nix-host-root").start)
+        file.seek(place(disk, f"{IMAGE}_{lab.version}").start)
         byte = file.read(1)[0]
         file.seek(-1, 1)
         file.write(bytes([byte ^ 1]))
@@ -116,9 +118,35 @@ async def recovers(lab: Lab) -> None:
         await host.builds(await shell.become(USER))
 
 
+async def updates(lab: Lab) -> None:
+    """To the version that follows and back: users, store, profile and identity stay."""
+    system = updating.Host(lab, IMAGE, console.shell_of_root, lambda it: console.with_credentials(lab, it))
+    old, new = lab.version, system.following
+    async with lab.start(system.machine(system.parcel(), fresh=True), "boot-1") as vm:
+        shell = await system.up(vm, old)
+        await system.update(shell)
+        user = await shell.become(USER)
+        made = await host.builds(user)
+        await host.installs(user)
+        before = await host.kept(user)
+        await vm.switch_off()
+    for name, version in (("boot-2", new), ("boot-3", old)):
+        async with lab.start(system.machine(), name) as vm:
+            shell = await system.up(vm, version)
+            after = await host.kept(shell)
+            must(after == before, f"what is kept was {before}, and is {after}")
+            if version == new:
+                await shell.says(f"bootctl set-oneshot {system.uki(old)}")
+            user = await shell.become(USER)
+            must(await host.builds(user) == made, "the same is built to another place")
+            await host.is_installed(user)
+            await vm.switch_off()
+
+
 STORIES: dict[str, Story] = {
     "works": works,
     "keeps": keeps,
     "refuses": refuses,
     "recovers": recovers,
+    "updates": updates,
 }
