@@ -73,7 +73,7 @@ class Shell:
         return text
 
     async def ends(self, command: str) -> str:
-        """Return the last line that a command says, which is its result after what it has told of its work."""
+        """Return the last line that a command says: its result, after what it has told of its work."""
         return (await self.says(command)).splitlines()[-1]
 
     async def fails(self, command: str, *words: str) -> None:
