@@ -75,6 +75,8 @@ class _Layer:
         name = _merged(info.name)
         if name in ("", ".") or self.unwanted.match(name):
             return
+        if info.issym() and name in MERGED_USR and name in self.seen:  # those of base-files
+            return
         if name in self.seen:
             if info.isdir() and self.seen[name] in (tarfile.DIRTYPE, tarfile.SYMTYPE):
                 return
