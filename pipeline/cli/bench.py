@@ -16,6 +16,7 @@ from pycdlib import PyCdlib
 
 from pipeline.build.session import Session
 from pipeline.cli.bench_edits import Figure, add_product, copied, edits
+from pipeline.cli.bench_systems import systems
 from pipeline.cli.program import FROM_SOURCE
 from pipeline.errors import PipelineError
 from pipeline.formats.eltorito import PLATFORM_EFI
@@ -132,6 +133,7 @@ PARTS: Mapping[str, Callable[[Session, str], Iterator[Figure]]] = {
     "inspect": _inspect,
     "boot": _boot,
     "reproduce": _reproduce,
+    "systems": systems,
     "cold": _cold,
 }
 """What is measured, in this order: the last one removes this project's images from the engine."""

@@ -288,7 +288,7 @@ COMMANDS = {
     "bench": Command(
         "measure builds, boots and inspections, and write artifacts/bench.json",
         "bench:measure",
-        (_option("only", "", "measure these only: edits, inspect, boot, reproduce, cold"),),
+        (_option("only", "", "measure these only: edits, inspect, boot, reproduce, systems, cold"),),
         judge="bench:judge",
     ),
     "cache": Command(

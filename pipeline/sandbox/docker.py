@@ -52,7 +52,8 @@ class Job:
 
     `device` is given to it where the engine has such a device; the command has to look. `port` of the
     loopback of the engine's machine leads to the same one in it. `tmpfs` are folders in memory, with their
-    mount options. `architecture` is the image's.
+    mount options. `architecture` is the image's. `namespaces` lets it make those of users and mounts, which
+    engines forbid by default (seccomp); it gets no capability for that.
     """
 
     image: str
@@ -65,6 +66,7 @@ class Job:
     hostname: str = ""
     tmpfs: tuple[tuple[str, str], ...] = ()
     architecture: str = AMD64
+    namespaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Engine:
                 read_only=True,
                 cap_drop=["ALL"],
                 cap_add=list(CAPABILITIES),
-                security_opt=["no-new-privileges"],
+                security_opt=["no-new-privileges", *(["seccomp=unconfined"] if job.namespaces else [])],
                 tmpfs={"/tmp": "", **dict(job.tmpfs)},  # noqa: S108
                 volumes=[] if BUILD in dict(job.tmpfs) else [BUILD],
                 devices=[f"{job.device}:{job.device}:rw"] if job.device else [],

@@ -175,7 +175,7 @@ def test_an_unknown_part(session: Session) -> None:
     with pytest.raises(PipelineError) as caught:
         named(COMMANDS["bench"].judge)(session, only="edits,all")
     assert str(caught.value) == (
-        "--only: 'all' is not measured\n  hint: choose from edits, inspect, boot, reproduce, cold"
+        "--only: 'all' is not measured\n  hint: choose from edits, inspect, boot, reproduce, systems, cold"
     )
 
 

@@ -273,6 +273,9 @@ def test_an_image_s_own_entrypoint_never_runs() -> None:
     engine.swept = True
     engine._create(Job("image", ("/usr/bin/python3", "-P"), ()))
     assert (created[0]["entrypoint"], created[0]["labels"]) == (["/usr/bin/python3"], {LABEL: this_process()})
+    engine._create(Job("image", ("/usr/bin/unshare",), (), namespaces=True))
+    more = {"security_opt": ["no-new-privileges", "seccomp=unconfined"], "entrypoint": ["/usr/bin/unshare"]}
+    assert (created[0]["security_opt"], created[1]) == (["no-new-privileges"], created[0] | more)
 
 
 def test_a_container_that_was_being_made_when_all_were_stopped_is_removed() -> None:
