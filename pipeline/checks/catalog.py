@@ -29,6 +29,7 @@ from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
 from pipeline.checks.root.rules import ROOT, root_of
 from pipeline.checks.update import UPDATE
+from pipeline.checks.verity import VERITY
 from pipeline.formats import magic
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
@@ -41,7 +42,21 @@ from pipeline.formats.tar import first_name
 
 _MEDIA = (ISO, DISK, FAT, EXT_KIND, EROFS_KIND, SQUASHFS_KIND)
 _DISK_FORMATS = (QCOW2, VHD, VMDK, OVA, GCE)
-_KINDS = (*_MEDIA, UKI, EFI, KERNEL, BZIMAGE, CMDLINE, INITRAMFS, INITTAB, ELF, COMPRESSED, ROOT, UPDATE)
+_KINDS = (
+    *_MEDIA,
+    UKI,
+    EFI,
+    KERNEL,
+    BZIMAGE,
+    CMDLINE,
+    INITRAMFS,
+    INITTAB,
+    ELF,
+    COMPRESSED,
+    ROOT,
+    UPDATE,
+    VERITY,
+)
 KINDS = {kind.name: kind for kind in (*_KINDS, *_DISK_FORMATS, *uki_parts.KINDS)}
 
 BY_FORMAT = {
@@ -84,11 +99,14 @@ def _tar_with_disk(image: Image) -> str:
 
 
 def _as_a_whole(image: Image) -> str | None:
-    """Return the kind of what was meant as an initramfs, if it is all of a file; None for others.
+    """Return the kind of what was meant as an initramfs, if it is all of a file; None for most others.
 
-    It may have zeros in front, be an archive that Linux does not take, or packed twice.
+    It may have zeros in front, be an archive that Linux does not take, or packed twice. A tree of dm-verity
+    has its kind as a whole file only: on a disk, the rules of that judge it with its data.
     """
     known = magic.recognise(image)
+    if known is Format.VERITY:
+        return "verity"
     if known in PACKED:
         head = peek(image, HEAD)
         known = magic.recognise(head)

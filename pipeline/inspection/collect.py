@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.compressed import Packed
 from pipeline.checks.disk_formats.gce import Archive
@@ -19,6 +20,7 @@ from pipeline.checks.pe.uki_parts import Description, Policies
 from pipeline.checks.pe.uki_pcr import expected
 from pipeline.checks.pe.uki_profiles import Profile, profiles
 from pipeline.checks.quoting import escaped, sentence, shown
+from pipeline.checks.verity import HashTree
 from pipeline.errors import FormatError
 from pipeline.formats import qcow2, vhd, vmdk
 from pipeline.formats.authenticode import read_signatures
@@ -32,6 +34,7 @@ from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.qcow2 import Qcow2
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.udf import Udf
+from pipeline.formats.verity import root_hash
 from pipeline.formats.vhd import Vhd
 from pipeline.formats.virtual_disk import SECTOR
 from pipeline.formats.vmdk import Vmdk
@@ -258,6 +261,20 @@ def _gce(archive: Archive) -> facts.GceFacts:
     return facts.GceFacts("gce", [shown(file.name) for file in archive.files])
 
 
+def _verity(tree: HashTree) -> facts.VerityFacts:
+    found, root = tree.superblock, or_none(root_hash, tree.superblock, tree.image)
+    return facts.VerityFacts(
+        "verity",
+        str(found.uuid),
+        found.algorithm,
+        found.data_block_size,
+        found.hash_block_size,
+        found.data_blocks,
+        found.salt.hex(),
+        root.hex() if root else None,
+    )
+
+
 def _inittab(inittab: Inittab) -> facts.InittabFacts:
     lines = [facts.InittabLine(one.number, shown(one.action), shown(one.command)) for one in inittab.lines]
     return facts.InittabFacts("inittab", lines)
@@ -319,6 +336,7 @@ FINDERS: Mapping[type[Any], Callable[[Any], facts.Facts | None]] = {
     Vmdk: _vmdk,
     Ova: _ova,
     Archive: _gce,
+    HashTree: _verity,
     Inittab: _inittab,
     Program: _elf,
     Devicetree: _devicetree,

@@ -321,6 +321,23 @@ class GceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VerityFacts:
+    """Of a tree of dm-verity; `salt` and `root_hash` are hex.
+
+    `root_hash` is computed, and null where the tree is cut off, or has no level as the data is one block.
+    """
+
+    kind: Literal["verity"]
+    uuid: str
+    algorithm: str
+    data_block_size: int
+    hash_block_size: int
+    data_blocks: int
+    salt: str
+    root_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InittabFacts:
     """Of a BusyBox inittab: what it starts."""
 
@@ -364,6 +381,7 @@ Facts = (
     | VirtualDiskFacts
     | OvaFacts
     | GceFacts
+    | VerityFacts
     | InittabFacts
     | ElfFacts
     | DevicetreeFacts

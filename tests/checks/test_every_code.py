@@ -24,6 +24,7 @@ from tests.checks import (
     test_kernel,
     test_netboot,
     test_update,
+    test_verity,
 )
 from tests.checks.disk_formats import test_gce, test_ova, test_qcow2, test_vhd, test_vmdk
 from tests.checks.fat import test_rules as fat_rules
@@ -57,6 +58,7 @@ TESTS: dict[str, Any] = {
     "ova": test_ova,
     "gce": test_gce,
     "update": test_update,
+    "verity": test_verity,
     **test_uki_parts.TABLES,
 }
 

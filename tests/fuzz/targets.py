@@ -313,6 +313,7 @@ TARGETS = {
     "vmdk rules": Target(_inspected("vmdk"), lambda: [disk_images.stream_vmdk(DISK[: 1 << 16])]),
     "ova rules": Target(_inspected("ova"), lambda: [disk_images.ova(DISK)]),
     "gce rules": Target(_inspected("gce"), _tars),
+    "verity rules": Target(_inspected("verity"), lambda: [make_verity()[0]]),
     "inspect": Target(looked_at, lambda: [iso(), uki(), changed(), make_elf()]),
 }
 
