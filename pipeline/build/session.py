@@ -76,11 +76,22 @@ class Session:
         return with_debug(project, self.report.print) if self.debug else project
 
     @cached_property
-    def images(self) -> dict[str, tuple[Step, ...]]:
+    def plans(self) -> dict[str, tuple[Step, ...]]:
         """The plan of each recipe. Raises ConfigError where two of their steps cannot be told apart."""
-        images = plans(self.project)
-        distinct(step for steps in images.values() for step in steps)
-        return images
+        found = plans(self.project)
+        distinct(step for steps in found.values() for step in steps)
+        return found
+
+    @property
+    def images(self) -> dict[str, tuple[Step, ...]]:
+        """The plans of what `./doit iso` makes, and a release has: of all recipes.
+
+        But a whole system beside one that ends in an ISO is a product of its own, and made by its name.
+        """
+        recipes = self.project.recipes
+        systems = {name for name, recipe in recipes.items() if recipe.root is not None}
+        apart = systems if any(recipe.iso for recipe in recipes.values()) else set[str]()
+        return {name: steps for name, steps in self.plans.items() if name not in apart}
 
     @cached_property
     def disks(self) -> dict[str, tuple[Step, ...]]:
@@ -90,20 +101,20 @@ class Session:
             return {}
         from pipeline.plan import appliances  # it loads what makes file systems
 
-        found = {name: appliances.disk_steps(self.project, name, self.images[name]) for name in formatted}
+        found = {name: appliances.disk_steps(self.project, name, self.plans[name]) for name in formatted}
         for name in formatted:
-            check_published(name, (*self.images[name], *found[name]))
+            check_published(name, (*self.plans[name], *found[name]))
         return found
 
     def whole(self, image: str) -> tuple[Step, ...]:
         """Return all that is made of a recipe: the plan of its image, and its disks."""
-        return (*self.images[image], *self.disks.get(image, ()))
+        return (*self.plans[image], *self.disks.get(image, ()))
 
     @cached_property
     def steps(self) -> dict[str, dict[str, Step]]:
         """Each step by its name, as the plan of each image has it: each publishes into its own folder."""
         steps: dict[str, dict[str, Step]] = {}
-        for image in self.images:
+        for image in self.plans:
             for step in self.whole(image):
                 steps.setdefault(step.name, {})[image] = step
         return steps

@@ -141,8 +141,8 @@ def _write_recipe(checkout: Checkout, splash: Path) -> None:
 
 def forget(session: Session) -> None:
     """Have the cache forget what the recipe's own steps made; programs, kernels and packages stay."""
-    shared = {step.name for name, steps in session.images.items() if name != NAME for step in steps}
-    for step in session.images[NAME]:
+    shared = {step.name for name, steps in session.plans.items() if name != NAME for step in steps}
+    for step in session.plans[NAME]:
         own = step.name.partition(":")[2].partition(":")[0] == NAME and step.name not in shared
         compiled = step.container is not None and step.container.container == "rust"
         if own and not compiled and (key := session.builder.key(step)):

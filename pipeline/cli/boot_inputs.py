@@ -19,8 +19,8 @@ def bootable(session: Session, name: str) -> str:
     Raises PipelineError for one that is not there, or has neither.
     """
     recipes = session.project.recipes
-    if name and name not in session.images:
-        raise PipelineError(f"{name!r} is not a recipe", f"name one of {', '.join(sorted(session.images))}")
+    if name and name not in session.plans:
+        raise PipelineError(f"{name!r} is not a recipe", f"name one of {', '.join(sorted(session.plans))}")
     if not name:
         first = [*session.media, *(each for each, recipe in recipes.items() if recipe.has_disk)]
         if not first:
@@ -33,7 +33,7 @@ def bootable(session: Session, name: str) -> str:
 
 def media(session: Session, image: str) -> dict[str, Output]:
     """Return what a machine can be started from, by what a way of booting calls it."""
-    steps = {step.name: step for step in session.images[image]}
+    steps = {step.name: step for step in session.plans[image]}
     made = {what: steps.get(f"{what}:{image}") for what in ("iso", "uki")}
     found = {what: step.output(step.outputs[0]) for what, step in made.items() if step}
     return found | disks(session, image)
@@ -43,7 +43,7 @@ def disks(session: Session, image: str) -> dict[str, Output]:
     """Return the disk of an image, and other formats by their names; of what it carries where it has none."""
     for name in (image, session.project.recipes[image].image.carries):
         found = {}
-        for step in session.images[image]:
+        for step in session.plans[image]:
             whole, _, wanted = step.name.removeprefix("disk:").partition(":")
             if step.name.startswith("disk:") and whole == name:
                 found[wanted or machine.DISK] = step.output(step.outputs[0])
@@ -64,7 +64,7 @@ def ready_made(session: Session, image: str) -> dict[str, Output]:
 
 def inputs(session: Session, image: str, *, disks: bool = True) -> dict[str, Input]:
     """Return all that the stories of an image are given; some need no `disks` that are ready-made."""
-    steps = session.images[image]
+    steps = session.plans[image]
     files = {f"{NETBOOT}/{name}": source for name, source in offered(steps, image).items()}
     found = media(session, image) | _parts(steps) | files
     return found | (ready_made(session, image) if disks else {})

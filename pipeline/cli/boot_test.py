@@ -72,7 +72,7 @@ def boot_test(session: Session, only: str, image: str, everything: bool, accel: 
     """
     summary = "boot it in virtual machines, and install from it"
     if image:
-        realise.realise(session, session.images[image])
+        realise.realise(session, session.plans[image])
     for name in _tested(session, image, names(only)):
         _, stories = chosen(session, name, names(only), everything=everything)
         if next_version.is_wanted(session, name, stories):
@@ -273,10 +273,11 @@ def chosen(
 def judge(session: Session, only: str, image: str, accel: str, **_other: object) -> None:
     """Raise PipelineError for an unknown accelerator, image, way or story."""
     machine.accelerators(accel, kvm=True)
-    images = session.proved
-    if image and image not in images:
+    recipes, images = session.project.recipes, session.proved
+    if image and not (image in recipes and recipes[image].proves):
+        others = [name for name, recipe in recipes.items() if recipe.proves]
         raise PipelineError(
-            f"{image!r} is no image with anything to prove", f"choose from {', '.join(images) or 'none'}"
+            f"{image!r} is no image with anything to prove", f"choose from {', '.join(others) or 'none'}"
         )
     told = (chosen(session, each, everything=True) for each in ([image] if image else images))
     known = dict.fromkeys(name for kinds in told for names in kinds for name in names)

@@ -153,7 +153,7 @@ def look_around(session: Session, wish: Wish) -> int:
 def _booted(session: Session, wish: Wish) -> int:
     """Boot as `look_around` does."""
     image = boot_inputs.bootable(session, wish.image)
-    steps, line = session.images[image], Line("boot", session.report)
+    steps, line = session.plans[image], Line("boot", session.report)
     way = "" if wish.installed else wish.way_of(session).name
     inputs: dict[str, Input] = {}
     if way:

@@ -95,10 +95,10 @@ def image(session: Session, names: list[str]) -> None:
 
     Raises PipelineError where no recipe is named, or one that is not there.
     """
-    known = ", ".join(sorted(session.images))
+    known = ", ".join(sorted(session.plans))
     if not names:
-        raise PipelineError("no recipe is named", f"name one of {known}; `./doit iso` makes all")
-    if unknown := [name for name in names if name not in session.images]:
+        raise PipelineError("no recipe is named", f"name one of {known}; `./doit iso` makes media and what they carry")
+    if unknown := [name for name in names if name not in session.plans]:
         raise PipelineError(f"{unknown[0]!r} is not a recipe", f"name one of {known}")
     for name in dict.fromkeys(names):
         realise(session, session.whole(name))

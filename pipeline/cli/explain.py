@@ -142,4 +142,4 @@ def _origin(session: Session, source: Input) -> str:
 def _prepare(session: Session, name: str) -> None:
     """Make what a step needs, one after the other."""
     image, step = next(iter(session.steps[name].items()))
-    realise.realise(session, before(session.images[image], [step]))
+    realise.realise(session, before(session.plans[image], [step]))

@@ -96,7 +96,7 @@ def shop(tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(tmp_path))
     shop = Session(checkout.write(tmp_path / "checkout"), Report(screen))
     made = Step("installer:toy", "", {}, (check_answers.PROGRAM,))
-    vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)), made)}
+    vars(shop)["plans"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)), made)}
     vars(shop.containers)["engine"] = FakeEngine(tmp_path / "engine")
     with shop.store.scratch() as scratch:
         (scratch / "program").write_text(PROGRAM)
@@ -154,7 +154,7 @@ def test_a_container_that_ends_by_itself(
 
 
 def test_a_checkout_without_an_installer(shop: Session) -> None:
-    vars(shop)["images"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)),)}
+    vars(shop)["plans"] = {"toy": (Step("kernel:toy", "", {}, ("vmlinuz",)),)}
     with pytest.raises(PipelineError) as caught:
         answers.answers(shop, "a.toml")
     assert str(caught.value) == ("no recipe has the program installer\n  hint: add one that has to recipes/")

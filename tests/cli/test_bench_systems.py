@@ -140,7 +140,7 @@ def test_what_is_forgotten_is_the_recipes_own(session: Session, copy: Copied) ->
     names = list[str]()
     store = SimpleNamespace(forget=names.append)
     builder = SimpleNamespace(key=lambda step: step.name)
-    given = SimpleNamespace(images=measured.images, store=store, builder=builder)
+    given = SimpleNamespace(plans=measured.plans, store=store, builder=builder)
     forget(cast(Session, given))
     assert sorted(names) == sorted(
         [

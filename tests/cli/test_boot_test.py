@@ -125,7 +125,7 @@ def test_an_image_has_the_disks_of_what_it_carries(system: Session) -> None:
     image = replace(recipes["toy"].image, carries="toy")
     around = replace(recipes["toy"], image=image, disk=None, acceptance=None)
     vars(system)["project"] = replace(system.project, recipes={**recipes, "around": around})
-    vars(system)["images"] = {"toy": steps, "around": steps}
+    vars(system)["plans"] = {"toy": steps, "around": steps}
     assert boot_inputs.disks(system, "around") == boot_inputs.disks(system, "toy") != {}
     assert system.proved == ["toy"]
     for image_name, said in (

@@ -72,7 +72,7 @@ def test_what_makes_no_sense_of_a_system(system: Session, options: dict[str, Any
 def test_of_a_system_the_raw_disk_is_made(
     system: Session, monkeypatch: pytest.MonkeyPatch, way: str, booted: str
 ) -> None:
-    vars(system)["images"] = Session(system.root, Report()).images
+    vars(system)["plans"] = Session(system.root, Report()).plans
     machine = Machine()
     step = looked(system, monkeypatch, machine, way=way, disk="2G")
     assert (list(step.inputs), step.params["way"], step.params["disk"]) == (["disk"], booted, 2 * GIB)
@@ -163,7 +163,7 @@ def looked(session: Session, monkeypatch: pytest.MonkeyPatch, machine: Machine, 
 
 @pytest.fixture
 def planned(session: Session) -> Session:
-    vars(session)["images"] = Session(session.root, Report()).images
+    vars(session)["plans"] = Session(session.root, Report()).plans
     assert project.load(session.root)
     return session
 
@@ -235,7 +235,7 @@ def test_a_kept_disk_has_one_machine_at_a_time(
     def in_another_terminal() -> int:
         other = Session(planned.root, Report())
         other.store.stopped.set()
-        vars(other)["images"] = planned.images
+        vars(other)["plans"] = planned.plans
         with ThreadPoolExecutor() as pool, pytest.raises(PipelineError, match=r"^stopped"):
             pool.submit(by_hand.look_around, other, Wish(installed=True)).result()
         assert "another `./doit boot` has the kept disk; waiting for it to end" in capsys.readouterr().out

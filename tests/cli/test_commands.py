@@ -65,7 +65,7 @@ def three(session: Session) -> tuple[Step, Step, Step]:
         name="uki:toy", summary="", inputs={"a": first.output("a")}, outputs=("b",), published={"b": 0o644}
     )
     aside = Step(name="other:toy", summary="", inputs={}, outputs=("c",), published={"c": 0o644})
-    vars(session)["images"] = {"toy": (first, second, aside)}
+    vars(session)["plans"] = {"toy": (first, second, aside)}
     return first, second, aside
 
 

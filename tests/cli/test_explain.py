@@ -45,7 +45,7 @@ def toys(shop: Shop, screen: io.StringIO) -> Session:
         "call", name="toy:called", inputs={"made": first.output("made"), "text": Source(shop.text)}
     )
     taken = Step("taken:x", "Take it.", {"text": Source(shop.text)}, ("text",))
-    vars(session).update(images={"x": (first, called, taken)}, disks={}, builder=shop.builder())
+    vars(session).update(plans={"x": (first, called, taken)}, disks={}, builder=shop.builder())
     return session
 
 

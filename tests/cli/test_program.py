@@ -46,7 +46,7 @@ def doit(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     """Return a function that calls ./doit, at the checkout's root: exit status, and what was said."""
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(root.parent / "cache"))
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
-    monkeypatch.setattr(Session, "images", property(lambda self: images(self.root)))
+    monkeypatch.setattr(Session, "plans", property(lambda self: images(self.root)))
     monkeypatch.setattr(Session, "disks", {})
     monkeypatch.setattr("pipeline.cli.commands.summarise", lambda _session: None)
     monkeypatch.chdir(root)
@@ -90,7 +90,7 @@ def test_one_image_is_built_alone(root: Path, doit: Doit, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no recipe is named\n  hint: name one of one, two; `./doit iso` makes all\n"),
+        ([], "no recipe is named\n  hint: name one of one, two; `./doit iso` makes media and what they carry\n"),
         (["two", "kernel"], "'kernel' is not a recipe\n  hint: name one of one, two\n"),
     ],
 )
@@ -315,7 +315,7 @@ def test_help_of_a_task(doit: Doit) -> None:
 
 def test_a_step_that_is_called_like_a_command(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
     clash = (Step("boot:one", "", {}, ()), Step("clean:one", "", {}, ()))
-    monkeypatch.setattr(Session, "images", {"one": clash})
+    monkeypatch.setattr(Session, "plans", {"one": clash})
     assert doit()[2].splitlines()[:2] == [
         "error: a step is called 'boot', as a command is",
         "a step is called 'clean', as a command is",

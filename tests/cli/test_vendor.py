@@ -50,7 +50,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
             payload={"own": Artifact("0" * 64, 1, path="vendor/own")},
         ),
     )
-    vars(session).update(project=project, images={"toy": (fetched,)})
+    vars(session).update(project=project, plans={"toy": (fetched,)})
     key = session.builder.key(fetched)
     assert key
     made = {"crates.tar": stored(session.store, b"crates")}

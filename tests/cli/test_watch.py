@@ -23,7 +23,7 @@ sys.path.append({str(ROOT)!r})
 from pipeline.build.session import Session
 from pipeline.cli import commands, program, watch
 from tests.cli.test_program import images
-Session.images = property(lambda self: images(self.root))
+Session.plans = property(lambda self: images(self.root))
 commands.summarise = lambda _session: None
 """
 WATCH = f"""{PATCHED}
