@@ -82,14 +82,14 @@ class Session:
         distinct(step for steps in found.values() for step in steps)
         return found
 
-    @property
+    @cached_property
     def images(self) -> dict[str, tuple[Step, ...]]:
         """The plans of what `./doit iso` makes, and a release has: of all recipes.
 
         But a whole system beside one that ends in an ISO is a product of its own, and made by its name.
         """
         recipes = self.project.recipes
-        systems = {name for name, recipe in recipes.items() if recipe.root is not None}
+        systems = {name for name, recipe in recipes.items() if recipe.root and not recipe.iso}
         apart = systems if any(recipe.iso for recipe in recipes.values()) else set[str]()
         return {name: steps for name, steps in self.plans.items() if name not in apart}
 
@@ -114,7 +114,7 @@ class Session:
     def steps(self) -> dict[str, dict[str, Step]]:
         """Each step by its name, as the plan of each image has it: each publishes into its own folder."""
         steps: dict[str, dict[str, Step]] = {}
-        for image in self.plans:
+        for image in sorted(self.plans, key=lambda name: name not in self.images):
             for step in self.whole(image):
                 steps.setdefault(step.name, {})[image] = step
         return steps

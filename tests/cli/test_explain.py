@@ -45,12 +45,13 @@ def toys(shop: Shop, screen: io.StringIO) -> Session:
         "call", name="toy:called", inputs={"made": first.output("made"), "text": Source(shop.text)}
     )
     taken = Step("taken:x", "Take it.", {"text": Source(shop.text)}, ("text",))
-    vars(session).update(plans={"x": (first, called, taken)}, disks={}, builder=shop.builder())
+    plans = {"x": (first, called, taken)}
+    vars(session).update(plans=plans, images=plans, disks={}, builder=shop.builder())
     return session
 
 
 def test_what_a_step_runs(toys: Session, shop: Shop, screen: io.StringIO) -> None:
-    realise.realise(toys, toys.images["x"])
+    realise.realise(toys, toys.plans["x"])
     assert shop.engine.runs == ["upper", "call"]
     explain.explain(toys, ["toy:called"])
     out = shop.engine.folder / "1/out"
@@ -90,7 +91,7 @@ def test_a_step_that_is_not_built_is_explained_at_once(
 
 
 def test_a_result_that_does_not_say_what_ran(toys: Session, shop: Shop, screen: io.StringIO) -> None:
-    step = toys.images["x"][0]
+    step = toys.plans["x"][0]
     realise.realise(toys, [step])
     key, result = toys.builder.key(step), toys.builder.result(step)
     assert key

@@ -46,7 +46,8 @@ def doit(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     """Return a function that calls ./doit, at the checkout's root: exit status, and what was said."""
     monkeypatch.setenv("INSTALLER_ISO_CACHE", str(root.parent / "cache"))
     monkeypatch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
-    monkeypatch.setattr(Session, "plans", property(lambda self: images(self.root)))
+    for name in ("plans", "images"):
+        monkeypatch.setattr(Session, name, property(lambda self: images(self.root)))
     monkeypatch.setattr(Session, "disks", {})
     monkeypatch.setattr("pipeline.cli.commands.summarise", lambda _session: None)
     monkeypatch.chdir(root)

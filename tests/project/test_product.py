@@ -212,7 +212,7 @@ def test_a_product_that_is_not_there(root: Path) -> None:
 def test_both_of_our_images_are_of_one_product() -> None:
     project = load(ROOT)
     found = {product_of(ROOT, name, recipe) for name, recipe in project.recipes.items()}
-    assert found == {ROOT / "recipes/truthdb-installer/product.toml"}
+    assert found == {ROOT / "recipes/truthdb-installer/product.toml", None}  # a host is nobody's product
 
 
 @pytest.mark.parametrize(("place", "least"), [("pipeline", 300), ("programs", 300)])

@@ -101,12 +101,18 @@ def _fill(target: Path, names: Names) -> None:
     installer = next(name for name, recipe in project.recipes.items() if recipe.iso)
     product = tomllib.loads((root / "recipes" / installer / PRODUCT).read_text(encoding="utf-8"))
     renamed = _renaming(str(product["name"]), str(product["id"]), names)
-    for name in project.recipes:
+    taken = {name: one for name, one in project.recipes.items() if one.image.product}
+    left = {called for one in project.recipes.values() for called in one.programs}
+    left -= {called for one in taken.values() for called in one.programs}
+    for name, recipe in taken.items():
         folder = target / "recipes" / renamed(name)
         shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
         _rename_below(folder, renamed)
-        (folder / project.recipes[name].image.splash).write_bytes(splash(names.name, product["colours"]))
+        (folder / recipe.image.splash).write_bytes(splash(names.name, product["colours"]))
     shutil.copytree(root / "recipes/kernels", target / "recipes/kernels")
+    pins = target / manifest.PATH
+    lines = pins.read_text(encoding="utf-8").splitlines(keepends=True)
+    pins.write_text("".join(it for it in lines if it.partition(" = ")[0] not in left), encoding="utf-8")
     for file in (target / manifest.PATH, *(target / "recipes").rglob("*")):
         if file.suffix in (".toml", ".py"):  # as people read it, also where `word` is all that was there
             text = renamed(file.read_text(encoding="utf-8"))
