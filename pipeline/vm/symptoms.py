@@ -143,6 +143,12 @@ SYMPTOMS = (
         r"Kernel panic",
     ),
     Cause(
+        "systemd ended in emergency mode: a mount or a unit that the system cannot do without failed.",
+        "the lines of serial.log with TIME or FAILED name it; a device that comes too late on a busy machine"
+        " needs x-systemd.device-timeout=5min in /etc/fstab",
+        r"^You are in emergency mode",
+    ),
+    Cause(
         "The installer crashed: a Rust panic.",
         "read the lines after `panicked at`: file, line and message",
         r"thread '[^']+' (?:\(\d+\) )?panicked at",
@@ -172,8 +178,8 @@ STUCK = {
         "add console=ttyS0,115200 to the recipe's cmdline; remove `quiet` to see where it stops",
     ),
     Stage.INIT: Cause(
-        "init runs, but the installer never greeted: /etc/inittab does not start it, or it cannot start.",
-        "check the line of /etc/inittab that starts the installer",
+        "init runs, but the program never greeted: neither /etc/inittab nor a unit starts it, or it cannot.",
+        "check the line of /etc/inittab that starts it, or the unit of a system",
     ),
     Stage.SERIAL: Cause(
         "The installer greeted on serial but not on the screen: it found no DRM device and no /dev/fb0, or"

@@ -39,6 +39,10 @@ ROWS = [
     ("Kernel panic - not syncing: System is deadlocked on memory", "The machine has too little memory"),
     ("Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with", "The virtual machine's timer"),
     ("Kernel panic - not syncing: stack-protector", "Linux panicked"),
+    (
+        "[  OK  ] Reached target emergency.target\r\n\r\nYou are in emergency mode. After logging in,",
+        "systemd",
+    ),
     (RUST, "The installer crashed"),
     (RESPAWN * 3, "The installer starts over and over"),
     (COMPLAINT * 3, "The installer starts over and over"),
