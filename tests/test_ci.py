@@ -24,6 +24,7 @@ JOBS = {
     ("ci.yml", "build"): {"contents": "read"},
     ("ci.yml", "cache"): {"contents": "read", "packages": "write"},
     ("nightly.yml", "jury"): {"contents": "read"},
+    ("nightly.yml", "stories"): {"contents": "read"},
     ("rebuild.yml", "last"): {"contents": "read"},
     ("rebuild.yml", "rebuild"): {"contents": "read"},
     ("rebuild.yml", "pins"): {"contents": "read"},

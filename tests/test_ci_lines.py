@@ -91,6 +91,7 @@ LOOKS: dict[str, tuple[dict[str, str], str]] = {
 
 WHOLE = {
     "./doit list": "tests/cli/test_tasks.py::test_the_tasks_and_their_order",
+    "./doit boot-test --all": "tests/cli/test_program.py::test_long_stories_are_told_with_all",
     "./doit iso --from-source": "tests/cli/test_program.py::test_from_source_is_for_builds",
 }
 """The lines that tests run as they are."""

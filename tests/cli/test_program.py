@@ -399,3 +399,11 @@ def test_nothing_of_other_recipes_is_made_for_one_that_is_named(tmp_path: Path) 
     all_of_them, one = (Session(tmp_path, Report(), image=image) for image in ("", "host"))
     assert needs(all_of_them, {"iso:x": "iso:x"}) == ["iso"]
     assert needs(one, {"iso:x": "iso:x"}) == [TRACKED]
+
+
+def test_long_stories_are_told_with_all(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr("pipeline.cli.boot_test.judge", lambda *_, **__: None)
+    monkeypatch.setattr("pipeline.cli.boot_test.boot_test", lambda _, **options: asked.append(options))
+    assert doit("boot-test", "--all")[0] == 0
+    assert asked == [{"only": "", "image": "", "everything": True, "accel": "auto", "seed": 0}]

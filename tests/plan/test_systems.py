@@ -366,7 +366,7 @@ HOST_FILES = {
     "recipe.toml": HOST,
     "initramfs/etc/hostname": "host\n",
     "root/etc/hostname": "host\n",
-    "root/etc/fstab": "PARTLABEL=VAR /var ext4 defaults 0 2\n",
+    "root/etc/fstab": "PARTLABEL=VAR /var ext4 x-systemd.device-timeout=5min 0 2\n",
     **{f"repart.d/{name}": text for name, text in REPART.items()},
 }
 
