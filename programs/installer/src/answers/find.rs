@@ -53,7 +53,7 @@ struct Searched {
 /// Refuses where there are several, where a disk that may have another one cannot be searched, and where
 /// somebody prepared a volume for one but there is none.
 pub fn find(root: &Path, hardware: &Hardware) -> Result<Sought, Refusal> {
-    let mut found = firmware::read(root).map_err(not_base64)?;
+    let mut found = firmware::read(root).map_err(|it| not_base64(&it))?;
     let (mut missed, mut almost, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     let mut came_along = !found.is_empty();
     for disk in hardware.disks.iter().filter(|it| !it.is_empty()) {
@@ -104,7 +104,7 @@ pub fn find(root: &Path, hardware: &Hardware) -> Result<Sought, Refusal> {
 }
 
 /// Why the firmware's answer file at `source` is not followed.
-fn not_base64(source: String) -> Refusal {
+fn not_base64(source: &str) -> Refusal {
     Refusal::new(
         format!("The answer file is not base64: {source}."),
         "Make it with: base64 -w0 install.toml",
