@@ -65,3 +65,27 @@ def test_what_is_no_size(text: str) -> None:
     assert (
         str(caught.value) == f"{text!r} is not the size of a disk\n  hint: give a number and M, G or T: 20G"
     )
+
+
+@pytest.mark.parametrize("udf", [False, True])
+def test_a_disc_of_udf_alone_has_no_other_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, udf: bool
+) -> None:
+    called = []
+
+    def genisoimage(*argv: str) -> str:
+        called.append(argv)
+        assert (Path(argv[-1]) / "user-data").read_text() == "text"
+        sectors = [b"\x01CD001", b"\x02CD001", b"\xffCD001", b"\0BEA01", b"\0NSR02", b"\0TEA01"]
+        blocks = b"".join(sector.ljust(2048, b"x") for sector in sectors)
+        Path(argv[-2]).write_bytes(bytes(16 * 2048) + blocks + bytes(16 * 2048))
+        return ""
+
+    monkeypatch.setattr(disks, "run", genisoimage)
+    path = disks.disc(tmp_path / "disc.iso", "CIDATA", {"user-data": "text"}, udf=udf)
+    assert ("-udf" in called[0]) == udf
+    assert called[0][called[0].index("-V") + 1] == "CIDATA"
+    data = path.read_bytes()
+    assert (b"CD001" in data) != udf
+    assert b"NSR02" in data
+    assert list(tmp_path.iterdir()) == [path]
