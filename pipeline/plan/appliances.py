@@ -18,6 +18,9 @@ from pipeline.steps.installed import DATA, DEFINITIONS, SYSTEM, UKI, Facts
 CONTENT = "installed"
 """What the seed of all identifiers is derived from, besides product and recipe."""
 
+ROOMY = ("FAT006",)
+"""The EFI partition has room for several systems, which a medium's has not."""
+
 
 def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps from the UKI of the recipe `name`, which `planned` end in, to disks in its formats.
@@ -49,11 +52,13 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
         outputs=(SYSTEM, DATA, *DEFINITIONS),
         params={**asdict(facts), "uki": recipe.image.uki, "epoch": pins.source_date_epoch},
         checks={
-            SYSTEM: Gate(KINDS["fat"], policies=recipe.policy.checks),
+            SYSTEM: Gate(KINDS["fat"], ROOMY, policies=recipe.policy.checks),
             DATA: Gate(KINDS["ext4"], policies=recipe.policy.checks),
         },
         run=installed.build,
     )
     definitions = {f"{disk.DEFINITIONS}/{name}": step.output(name) for name in DEFINITIONS}
     placed = {name: step.output(name) for name in (SYSTEM, DATA)}
-    return (step, *placed_disk(project, name, placed | definitions, recipe.image.formats, seed=seed))
+    formats = recipe.image.formats
+    disks = placed_disk(project, name, placed | definitions, formats, seed=seed, allowed=ROOMY)
+    return (step, *disks)

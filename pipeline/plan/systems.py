@@ -100,8 +100,12 @@ def placed_disk(
     seed: str,
     size: int = 0,
     verity: tuple[str, ...] = (),
+    allowed: tuple[str, ...] = (),
 ) -> tuple[Step, ...]:
-    """Return the steps of a disk, of `inputs` as the step `disk` has them, and of its formats."""
+    """Return the steps of a disk, of `inputs` as the step `disk` has them, and of its formats.
+
+    `allowed` are the codes of what may be wrong with it.
+    """
     step = Step(
         name=f"disk:{name}",
         summary="Make a disk of finished file systems.",
@@ -118,14 +122,14 @@ def placed_disk(
             "epoch": project.manifest.source_date_epoch,
         },
         run=disk.build,
-        **made(f"{name}.raw", _gate(project, name, "disk")),
+        **made(f"{name}.raw", _gate(project, name, "disk", allowed)),
     )
     whole = step.output(step.outputs[0])
-    return (step, *(_format(project, name, wanted, whole) for wanted in formats))
+    return (step, *(_format(project, name, wanted, whole, allowed) for wanted in formats))
 
 
-def _gate(project: Project, name: str, kind: str) -> Gate:
-    return Gate(kind, policies=project.recipes[name].policy.checks)
+def _gate(project: Project, name: str, kind: str, allowed: tuple[str, ...] = ()) -> Gate:
+    return Gate(kind, allowed, policies=project.recipes[name].policy.checks)
 
 
 def _file_system(project: Project, name: str, called: str, inputs: Mapping[str, Input]) -> Step:
@@ -163,7 +167,7 @@ def _verity(project: Project, name: str, called: str, data: Output) -> Step:
     )
 
 
-def _format(project: Project, name: str, wanted: DiskFormat, whole: Output) -> Step:
+def _format(project: Project, name: str, wanted: DiskFormat, whole: Output, allowed: tuple[str, ...]) -> Step:
     """Return the step that makes another format of a disk."""
     ending, kind = FORMATS[wanted]
     product, output = project.manifest.product, f"{name}.{ending}"
@@ -185,5 +189,5 @@ def _format(project: Project, name: str, wanted: DiskFormat, whole: Output) -> S
             **({"machine": machine} if wanted == "ova" else {}),
         },
         run=disk_formats.build,
-        **made(output, _gate(project, name, kind)),
+        **made(output, _gate(project, name, kind, allowed)),
     )
