@@ -1,4 +1,4 @@
-//! The two things for which no crate offers a safe call. The only unsafe code of this crate.
+//! The three things for which no crate offers a safe call. The only unsafe code of this crate.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -52,6 +52,16 @@ pub fn resize_partition(disk: &File, number: u32, start: u64, length: u64) -> io
     // SAFETY: BLKPG reads a `struct blkpg_ioctl_arg`, and through its pointer a `struct blkpg_partition`,
     // whose sizes are checked in a test; both live until it returns.
     unsafe { ioctl(disk, Setter::<BLKPG, BlkpgArgument>::new(argument)) }?;
+    Ok(())
+}
+
+/// `EXT4_IOC_RESIZE_FS`, Linux, `fs/ext4/ext4.h`.
+const RESIZE_EXT4: Opcode = 0x4008_6610;
+
+/// Makes the mounted ext4 file system that `folder` is in have so many blocks. It takes no fewer than it has.
+pub fn resize_ext4(folder: &File, blocks: u64) -> io::Result<()> {
+    // SAFETY: EXT4_IOC_RESIZE_FS reads a number of 64 bits through its argument.
+    unsafe { ioctl(folder, Setter::<RESIZE_EXT4, u64>::new(blocks)) }?;
     Ok(())
 }
 
