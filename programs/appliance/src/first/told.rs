@@ -71,7 +71,7 @@ fn of(source: &Source) -> Told {
     if !asked.passed_over.is_empty() {
         let keys = asked.passed_over.join(", ");
         told.passed_over.push(format!(
-            "{keys} in {name} mean nothing to an image, whose disk is laid out already"
+            "what {name} says of {keys} means nothing to an image, whose disk is laid out"
         ));
     }
     let is_named = asked.changes.host_name.is_some();
@@ -151,8 +151,8 @@ mod tests {
         assert_eq!(
             told.passed_over,
             [
-                "disk, settings.reserved in NoCloud on sr0 mean nothing to an image, whose disk is laid \
-                 out already"
+                "what NoCloud on sr0 says of disk, settings.reserved means nothing to an image, whose \
+                 disk is laid out"
             ]
         );
     }
