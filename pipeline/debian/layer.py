@@ -75,8 +75,8 @@ class _Layer:
         name = _merged(info.name)
         if name in ("", ".") or self.unwanted.match(name):
             return
-        if info.issym() and name in MERGED_USR and name in self.seen:  # those of base-files
-            return
+        if info.issym() and name in MERGED_USR and info.linkname == f"usr/{name}" and name in self.seen:
+            return  # base-files has the links that are there from the start
         if name in self.seen:
             if info.isdir() and self.seen[name] in (tarfile.DIRTYPE, tarfile.SYMTYPE):
                 return

@@ -114,6 +114,11 @@ def test_a_file_that_is_there_already(tmp_path: Path, second: Sequence[Member], 
     assert caught.value.message == f"p1.deb: {name}: two packages hold this file"
 
 
+def test_a_package_may_have_the_links_that_are_there_from_the_start(tmp_path: Path) -> None:
+    image = write(tmp_path, FIRST, [link("./bin", "usr/bin"), link("./lib64", "usr/lib64")])
+    assert listing(image) == listing(write(tmp_path, FIRST, []))
+
+
 def test_a_damaged_package_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.deb").write_bytes(b"")
     with pytest.raises(FormatError, match=r"^bad\.deb: not a Debian package"):
