@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.finding import Fault, Rules
 from pipeline.checks.kind import Kind
 from pipeline.formats.fields import Image
-from pipeline.formats.verity import Verity, read_verity, tree_faults
+from pipeline.formats.verity import Verity, read_verity, root_hash, tree_faults
 
 SPEC = "Linux, Documentation/admin-guide/device-mapper/verity.rst"
 
@@ -19,6 +20,18 @@ class HashTree:
 
     superblock: Verity
     image: Image
+
+    @property
+    def root_hash(self) -> str | None:
+        """The root hash in hex; None where the tree is cut off, or the one block of the data has no tree."""
+        root = or_none(root_hash, self.superblock, self.image)
+        return root.hex() if root else None
+
+    @property
+    def in_short(self) -> str:
+        """What a person wants to know."""
+        data = f"{self.superblock.algorithm} of {self.superblock.data_size} bytes"
+        return f"{data}, root hash {self.root_hash}" if self.root_hash else data
 
 
 def read_tree(image: Image) -> HashTree:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.checks.attempt import or_none
 from pipeline.checks.cmdline import Cmdline
 from pipeline.checks.compressed import Packed
 from pipeline.checks.disk_formats.gce import Archive
@@ -34,7 +33,6 @@ from pipeline.formats.pe import Pe, machine_name
 from pipeline.formats.qcow2 import Qcow2
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.udf import Udf
-from pipeline.formats.verity import root_hash
 from pipeline.formats.vhd import Vhd
 from pipeline.formats.virtual_disk import SECTOR
 from pipeline.formats.vmdk import Vmdk
@@ -262,7 +260,7 @@ def _gce(archive: Archive) -> facts.GceFacts:
 
 
 def _verity(tree: HashTree) -> facts.VerityFacts:
-    found, root = tree.superblock, or_none(root_hash, tree.superblock, tree.image)
+    found = tree.superblock
     return facts.VerityFacts(
         "verity",
         str(found.uuid),
@@ -271,7 +269,7 @@ def _verity(tree: HashTree) -> facts.VerityFacts:
         found.hash_block_size,
         found.data_blocks,
         found.salt.hex(),
-        root.hex() if root else None,
+        tree.root_hash,
     )
 
 

@@ -38,6 +38,7 @@ def test_a_tree_is_told_by_its_superblock() -> None:
     node = take_apart(GOOD, "root.verity")
     assert node.kind
     assert node.kind.name == "verity"
+    assert node.artifact.in_short == f"sha256 of {len(DATA)} bytes, root hash {ROOT.hex()}"
     assert facts_of(node) == VerityFacts(
         "verity", str(IDENTIFIER), "sha256", BLOCK, BLOCK, len(DATA) // BLOCK, SALT.hex(), ROOT.hex()
     )
@@ -45,9 +46,12 @@ def test_a_tree_is_told_by_its_superblock() -> None:
 
 @pytest.mark.parametrize("image", [superblock(1), GOOD[:BLOCK]], ids=["one block", "cut off"])
 def test_a_root_hash_that_cannot_be_computed(image: bytes) -> None:
-    facts = facts_of(take_apart(image, "x"))
+    node = take_apart(image, "x")
+    facts = facts_of(node)
     assert isinstance(facts, VerityFacts)
     assert facts.root_hash is None
+    assert node.artifact.in_short.startswith("sha256 of ")
+    assert "root hash" not in node.artifact.in_short
 
 
 def test_the_rules_of_a_disk_judge_the_trees_in_it() -> None:
