@@ -82,7 +82,7 @@ FILES = {
     "recipe.toml": RECIPE,
     "initramfs/etc/hostname": "host\n",
     "root/etc/hostname": "host\n",
-    "root/etc/fstab": "PARTLABEL=VAR /var ext4 defaults 0 2\n",
+    "root/etc/fstab": "PARTLABEL=VAR /var ext4 x-systemd.device-timeout=5min 0 2\n",
     "repart.d/10-esp.conf": "[Partition]\nType=esp\nLabel=ESP\nCopyBlocks=/esp.fat\n",
     "repart.d/20-root.conf": "[Partition]\nType=root\nLabel=host-root\nCopyBlocks=/root.erofs\n",
     "repart.d/30-root-verity.conf": "[Partition]\nType=root-verity\nLabel=host-root-verity\n"
