@@ -142,11 +142,15 @@ def _write_recipe(checkout: Checkout, splash: Path) -> None:
 def forget(session: Session) -> None:
     """Have the cache forget what the recipe's own steps made; programs, kernels and packages stay."""
     shared = {step.name for name, steps in session.plans.items() if name != NAME for step in steps}
-    for step in session.plans[NAME]:
-        own = step.name.partition(":")[2].partition(":")[0] == NAME and step.name not in shared
-        compiled = step.container is not None and step.container.container == "rust"
-        if own and not compiled and (key := session.builder.key(step)):
-            session.store.forget(key)
+    own = [
+        step
+        for step in session.plans[NAME]
+        if step.name.partition(":")[2].partition(":")[0] == NAME and step.name not in shared
+    ]
+    made = [step for step in own if step.container is None or step.container.container != "rust"]
+    keys = [session.builder.key(step) for step in made]  # all at first: they follow from what is forgotten
+    for key in filter(None, keys):
+        session.store.forget(key)
 
 
 def _sizes(name: str, recipe: Recipe, artifacts: Path) -> Iterator[Figure]:
