@@ -9,7 +9,7 @@ from shutil import copyfileobj
 from typing import Any
 
 TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso"}
-"""What firmware is told by: UEFI 2.10, §24.7.1 and IANA's registry of media types."""
+"""By which firmware knows what it gets: UEFI 2.10, §24.7 (HTTP boot), and IANA's registry of media types."""
 
 
 @contextmanager
