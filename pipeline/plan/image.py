@@ -161,6 +161,9 @@ def _system(
         run=initramfs.build,
         **made("initramfs.cpio.zst", _gate("initramfs", recipe)),
     )
+    gates = {image.uki: _gate("uki", recipe)}
+    if recipe.netboot is not None:
+        gates[uki.CMDLINE] = Gate("cmdline", policies=recipe.policy.checks)
     uki_step = Step(
         name=f"uki:{name}",
         summary="Bundle kernel, initramfs and command line into one EFI program.",
@@ -173,7 +176,9 @@ def _system(
         },
         params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
         run=verified_uki.build if root_hash else uki.build,
-        **made(image.uki, _gate("uki", recipe)),
+        outputs=(image.uki, uki.CMDLINE),
+        checks=gates,
+        published=dict.fromkeys(gates, 0o644),
     )
     before = (step for steps in programs.values() for step in steps)
     return (*kernel, *before, *modules, unpacked, initramfs_step, uki_step)

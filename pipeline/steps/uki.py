@@ -11,6 +11,9 @@ from pipeline.steps.runner import Context
 BYTECODE = "/tmp/bytecode"  # noqa: S108
 """Where ukify finds modules compiled, if a container had the time to do so before its step came."""
 
+KERNEL, INITRAMFS, CMDLINE = "vmlinuz", "initramfs.cpio.zst", "cmdline.txt"
+"""What a UKI is made of, each of which can be had apart; the command line is an output."""
+
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 
 
@@ -22,11 +25,11 @@ def ukify_argv(ctx: Context, output: str) -> list[str]:
         "--efi-arch=x64",
         "--config=/dev/null",  # else /etc/systemd/ukify.conf is read
         f"--stub={STUB}",
-        f"--linux={ctx.inputs['vmlinuz']}",
-        f"--initrd={ctx.inputs['initramfs.cpio.zst']}",
+        f"--linux={ctx.inputs[KERNEL]}",
+        f"--initrd={ctx.inputs[INITRAMFS]}",
         f"--cmdline={ctx.params['cmdline']}",
         f"--os-release={ctx.params['os_release']}",
-        f"--uname={kernel_release(ctx.inputs['vmlinuz'].read_bytes())}",
+        f"--uname={kernel_release(ctx.inputs[KERNEL].read_bytes())}",
         f"--splash={ctx.inputs['splash.bmp']}",
         f"--output={output}",
     ]
@@ -49,7 +52,21 @@ def kernel_release(image: bytes) -> str:
     return match[0].decode("ascii")
 
 
+def check_whole(ctx: Context, program: bytes) -> None:
+    """Raise PipelineError unless the UKI has in it, byte for byte, what it was to be made of."""
+    parts = {name: ctx.inputs[name].read_bytes() for name in (KERNEL, INITRAMFS)}
+    for name, part in (parts | {CMDLINE: ctx.params["cmdline"].encode()}).items():
+        if part not in program:
+            raise PipelineError(
+                f"{ctx.params['output']} does not hold {name} as it is: started in parts, over the network, "
+                "it would be another system",
+                "compare them by `./doit inspect --extract`, and look for what ukify says in the step's log",
+            )
+
+
 def build(ctx: Context) -> None:
-    """Make the UKI `params.output`."""
-    argv = ukify_argv(ctx, f"{ctx.out}/{ctx.params['output']}")
-    ctx.run(argv, env={"PYTHONPYCACHEPREFIX": BYTECODE})
+    """Make the UKI `params.output`, and CMDLINE, the command line that it has."""
+    output = ctx.out / ctx.params["output"]
+    ctx.run(ukify_argv(ctx, str(output)), env={"PYTHONPYCACHEPREFIX": BYTECODE})
+    check_whole(ctx, output.read_bytes())
+    (ctx.out / CMDLINE).write_text(ctx.params["cmdline"], encoding="utf-8")

@@ -313,5 +313,5 @@ def test_what_a_server_offers_lies_in_one_folder(session: Session) -> None:
         "netboot/vmlinuz": "kernel:installer",
         "netboot/initramfs.cpio.zst": "initramfs:truthdb-installer",
         "netboot/boot.ipxe": "netboot:truthdb-installer",
-        "netboot/cmdline.txt": "netboot:truthdb-installer",
+        "netboot/cmdline.txt": "uki:truthdb-installer",
     }

@@ -19,9 +19,17 @@ def bzimage(version: bytes, pointer: int = 0x100, magic: bytes = b"HdrS") -> byt
 def context(folder: Path, kernel: bytes) -> Played:
     (folder / "in").mkdir()
     (folder / "in/vmlinuz").write_bytes(kernel)
-    for name in ("initramfs.cpio.zst", "splash.bmp"):
-        (folder / "in" / name).touch()
-    return played(folder, output="Toy.efi", cmdline="rdinit=/sbin/init quiet", os_release="ID=toy\n")
+    (folder / "in/splash.bmp").touch()
+    (folder / "in/initramfs.cpio.zst").write_bytes(b"070701")
+    return played(folder, bundled, output="Toy.efi", cmdline="rdinit=/sbin/init quiet", os_release="ID=toy\n")
+
+
+def bundled(argv: list[str], _cwd: Path) -> str:
+    """Do as ukify does, as far as it matters: put everything into one file."""
+    given = dict(word.removeprefix("--").split("=", 1) for word in argv if "=" in word)
+    parts = [Path(given[name]).read_bytes() for name in ("linux", "initrd")]
+    Path(given["output"]).write_bytes(b"\0".join([*parts, given["cmdline"].encode()]))
+    return ""
 
 
 def test_every_choice_is_explicit(tmp_path: Path) -> None:
@@ -43,6 +51,31 @@ def test_every_choice_is_explicit(tmp_path: Path) -> None:
             f"--output={tmp_path}/out/Toy.efi",
         ]
     ]
+    assert (tmp_path / "out/cmdline.txt").read_text() == "rdinit=/sbin/init quiet"
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [(b"#1", "vmlinuz"), (b"070701", "initramfs.cpio.zst"), (b"quiet", "cmdline.txt")],
+)
+def test_a_uki_holds_what_it_was_made_of(tmp_path: Path, part: bytes, name: str) -> None:
+    ctx = context(tmp_path, bzimage(b"6.12.1-installer (builder@x) #1\0"))
+    tool = ctx.tool
+
+    def other(argv: list[str], cwd: Path) -> str:
+        said = tool(argv, cwd)
+        made = ctx.out / "Toy.efi"
+        made.write_bytes(made.read_bytes().replace(part, part[:-1] + b"!"))
+        return said
+
+    ctx.tool = other
+    with pytest.raises(PipelineError) as caught:
+        uki.build(ctx)
+    assert caught.value.message == (
+        f"Toy.efi does not hold {name} as it is: started in parts, over the network, it would be another "
+        "system"
+    )
+    assert not (ctx.out / "cmdline.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.steps import verified_uki
 from tests.fixtures.context import played
-from tests.steps.test_uki import bzimage, context
+from tests.steps.test_uki import bundled, bzimage, context
 
 HASH = "0123456789abcdef" * 4
 
@@ -13,10 +13,12 @@ HASH = "0123456789abcdef" * 4
 def test_the_root_hash_is_in_the_command_line(tmp_path: Path) -> None:
     context(tmp_path, bzimage(b"6.12\0"))
     (tmp_path / "in/roothash").write_text(f"{HASH}\n")
-    ctx = played(tmp_path, output="Toy.efi", cmdline="a roothash={roothash} quiet", os_release="ID=toy\n")
+    params = {"output": "Toy.efi", "cmdline": "a roothash={roothash} quiet", "os_release": "ID=toy\n"}
+    ctx = played(tmp_path, bundled, **params)
     verified_uki.build(ctx)
     ((*_, cmdline),) = ([word for word in call if word.startswith("--cmdline=")] for call in ctx.calls)
     assert cmdline == f"--cmdline=a roothash={HASH} quiet"
+    assert (ctx.out / "cmdline.txt").read_text() == f"a roothash={HASH} quiet"
     assert ctx.params["cmdline"] == "a roothash={roothash} quiet"
 
 
