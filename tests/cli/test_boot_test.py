@@ -308,7 +308,9 @@ def test_an_installation_has_the_program_and_what_it_installs(session: Session) 
 def test_what_a_server_offers_lies_in_one_folder(session: Session) -> None:
     given = boot_inputs.inputs(session, "truthdb-installer")
     offered = {name: source for name, source in given.items() if name.startswith("netboot/")}
-    assert {name: source.step.name for name, source in offered.items() if isinstance(source, Output)} == {
+    made = {name: source for name, source in offered.items() if isinstance(source, Output)}
+    assert [name for name, source in made.items() if source.name not in source.step.published] == []
+    assert {name: source.step.name for name, source in made.items()} == {
         "netboot/TruthDBInstaller.efi": "uki:truthdb-installer",
         "netboot/vmlinuz": "kernel:installer",
         "netboot/initramfs.cpio.zst": "initramfs:truthdb-installer",
