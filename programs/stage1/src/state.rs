@@ -41,7 +41,7 @@ pub fn mount_state(device: &Device) -> Result<(), Problem> {
         Some(KIND) => check(device)?,
         Some(kind) => {
             return Err(lost(
-                format!("{} is {kind}, not {KIND}", device.path.display()),
+                &format!("{} is {kind}, not {KIND}", device.path.display()),
                 "Name the partition for /var on the kernel command line.",
             ));
         }
@@ -74,7 +74,7 @@ fn check(device: &Device) -> Result<(), Problem> {
         return Ok(());
     }
     Err(lost(
-        format!("{} is damaged: {}", device.path.display(), said(&output)),
+        &format!("{} is damaged: {}", device.path.display(), said(&output)),
         "Check it with e2fsck on another system, or write zeros to its beginning: it is made anew then, and empty.",
     ))
 }
@@ -84,11 +84,15 @@ fn make(device: &Device) -> Result<(), Problem> {
     let mut head = Vec::new();
     let read = File::open(&device.path).and_then(|it| it.take(WIPED).read_to_end(&mut head));
     read.map_err(|error| {
-        lost(format!("{path} cannot be read: {error}"), "Check the disk.").because(error)
+        lost(
+            &format!("{path} cannot be read: {error}"),
+            "Check the disk.",
+        )
+        .because(error)
     })?;
     if !is_wiped(&head) {
         return Err(lost(
-            format!("{path} has no file system, but is not empty"),
+            &format!("{path} has no file system, but is not empty"),
             "Write zeros to its beginning if nothing of it is wanted: it is made anew then.",
         ));
     }
@@ -99,7 +103,7 @@ fn make(device: &Device) -> Result<(), Problem> {
         return Ok(());
     }
     Err(lost(
-        format!("no file system can be made on {path}: {}", said(&output)),
+        &format!("no file system can be made on {path}: {}", said(&output)),
         "Check the disk.",
     ))
 }
@@ -122,7 +126,7 @@ fn run(program: &str, arguments: &[&str], device: &Device) -> Result<Output, Pro
         .output();
     started.map_err(|error| {
         let message = format!("{program} cannot be started: {error}");
-        lost(message, "Take it into the initramfs.").because(error)
+        lost(&message, "Take it into the initramfs.").because(error)
     })
 }
 
@@ -139,10 +143,10 @@ fn unmountable(what: impl std::fmt::Display, place: &str, error: io::Error) -> P
     let hint = format!(
         "Check the file system, that the root has a folder {place}, and that the initramfs has the modules."
     );
-    lost(message, hint).because(error)
+    lost(&message, hint).because(error)
 }
 
-fn lost(what: String, hint: impl Into<String>) -> Problem {
+fn lost(what: &str, hint: impl Into<String>) -> Problem {
     Problem::new(
         format!("What this machine keeps is not there: {what}"),
         hint,
@@ -175,7 +179,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut content = vec![0; usize::try_from(WIPED).unwrap()];
         assert!(is_wiped(&content));
-        content[WIPED as usize - 1] = 1;
+        content.pop();
+        content.push(1);
         fs::write(file.path(), content).unwrap();
         let path = file.path().display();
         for (kind, expected) in [
