@@ -22,6 +22,7 @@ HASH = "$6$nixhost$05HBJ3le6QgYX5SGUWShjmCbZyybyfy9px.yRN8rST2MxMMwZilpZqhX2THBw
 USERS = f"""\
 u {USER} 1000 "Tester" /var/home/{USER} /bin/bash
 m {USER} nix-users
+m {USER} systemd-journal
 u {STRANGER} 1001 "Stranger" /var/home/{STRANGER} /bin/bash
 """
 HOMES = "".join(f"d /var/home/{user} 0700 {user} {user} -\n" for user in (USER, STRANGER))
