@@ -113,14 +113,20 @@ async def log_in(vm: Session, user: str) -> Shell:
     """Log in with the password, and return the shell."""
     await vm.hear("nix-host login: ", timeout=PATIENCE)
     await vm.write(f"{user}\n".encode())
-    await vm.hear("Password: ")
+    await vm.hear("Password: ", PATIENCE)
     await vm.write(f"{PASSWORD}\n".encode())
     return await _plain_shell(vm, "$ ")
 
 
+async def switch_off(vm: Session) -> None:
+    """Press the power button, and wait until the machine has obeyed."""
+    await vm.monitor.press_power_button()
+    await vm.is_off(PATIENCE)
+
+
 async def _plain_shell(vm: Session, prompt: str) -> Shell:
     since = len(vm.terminal.history)
-    await vm.hear(prompt, since=since)
+    await vm.hear(prompt, PATIENCE, since)
     await vm.write(b"exec sh -c 'stty -echo; export PS1= PS2=; echo RE''ADY; exec sh'\n")
-    await vm.hear("READY", since=since)
+    await vm.hear("READY", PATIENCE, since)
     return Shell(vm)

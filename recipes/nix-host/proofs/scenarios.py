@@ -69,7 +69,7 @@ async def keeps(lab: Lab) -> None:
         made = await host.builds(user)
         await host.installs(user)
         before = await host.kept(user)
-        await vm.switch_off()
+        await console.switch_off(vm)
     async with lab.start(console.machine(lab, disk, is_new=False), "boot-2") as vm:
         user = await console.log_in(vm, USER)
         lab.took(vm, "second login", console.PROMPT)
@@ -107,7 +107,7 @@ async def recovers(lab: Lab) -> None:
         shell = await console.shell_of_root(vm)
         await shell.says("touch /var/home/mark")
         await shell.run("systemctl is-system-running --wait")
-        await vm.switch_off()
+        await console.switch_off(vm)
     var = place(disk, "VAR")
     with disk.image.open("r+b") as file:
         file.seek(var.start)
@@ -132,7 +132,7 @@ async def updates(lab: Lab) -> None:
         made = await host.builds(user)
         await host.installs(user)
         before = await host.kept(user)
-        await vm.switch_off()
+        await console.switch_off(vm)
     for name, version in (("boot-2", new), ("boot-3", old)):
         async with lab.start(system.machine(), name) as vm:
             shell = await system.up(vm, version)
@@ -143,7 +143,7 @@ async def updates(lab: Lab) -> None:
             user = await shell.become(USER)
             must(await host.builds(user) == made, "the same is built to another place")
             await host.is_installed(user)
-            await vm.switch_off()
+            await console.switch_off(vm)
 
 
 STORIES: dict[str, Story] = {
