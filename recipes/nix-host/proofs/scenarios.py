@@ -126,7 +126,8 @@ async def updates(lab: Lab) -> None:
     system = updating.Host(lab, IMAGE, console.shell_of_root, lambda it: console.with_credentials(lab, it))
     old, new = lab.version, system.following
     async with lab.start(system.machine(system.parcel(), fresh=True), "boot-1") as vm:
-        shell = await system.up(vm, old)
+        await system.up(vm, old)
+        shell = console.Shell(vm)
         await system.update(shell)
         user = await shell.become(USER)
         made = await host.builds(user)
@@ -135,7 +136,8 @@ async def updates(lab: Lab) -> None:
         await console.switch_off(vm)
     for name, version in (("boot-2", new), ("boot-3", old)):
         async with lab.start(system.machine(), name) as vm:
-            shell = await system.up(vm, version)
+            await system.up(vm, version)
+            shell = console.Shell(vm)
             after = await host.kept(shell)
             must(after == before, f"what is kept was {before}, and is {after}")
             if version == new:
