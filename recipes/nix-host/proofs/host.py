@@ -10,6 +10,7 @@ from proofs.console import STRANGER, Shell
 BUILDERS = range(1, 11)
 FIRST_BUILDER = 30000
 GROUP = 30000
+HEX_DIGITS = 32  # of a machine's ID
 STORE = "/nix/store/"
 BUILD = (
     "nix build --offline --no-link --print-out-paths --expr "
@@ -91,8 +92,10 @@ class Kept:
 async def kept(shell: Shell) -> Kept:
     """Return it, as any user may see it."""
     paths = json.loads(await shell.says("NIX_REMOTE=daemon nix path-info --all --json 2> /dev/null"))
+    machine = await shell.says("cat /etc/machine-id")
+    must(len(machine) == HEX_DIGITS, f"the machine's ID is {machine!r}")
     return Kept(
-        await shell.says("cat /etc/machine-id"),
+        machine,
         await shell.says("cat /etc/passwd /etc/group"),
         {path: about["narHash"] for path, about in paths.items()},
         await shell.says("cat /sys/class/block/vda*/size"),
