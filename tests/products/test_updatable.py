@@ -28,8 +28,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
         new(Session(ROOT, Report()), [str(root)], "Updatable")
-    for made in ("installer", "runtime"):
-        shutil.rmtree(root / f"recipes/{IMAGE}-{made}")
+    for made in list((root / "recipes").glob("*/recipe.toml")):
+        shutil.rmtree(made.parent)
     recipe = root / "recipes" / IMAGE
     shutil.copytree(HERE / IMAGE, recipe)
     (recipe / "updating_stories").mkdir()
