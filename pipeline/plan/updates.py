@@ -47,10 +47,10 @@ def esp_files(project: Project, name: str, loader: Step, uki: Output) -> dict[st
 def update_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Output) -> tuple[Step, ...]:
     """Return the step that makes an update to this version, none for a recipe that cannot be updated."""
     recipe = project.recipes[name]
-    keys = systems.updated(recipe)
-    if keys is None:
+    key = systems.updated(recipe)
+    if key is None:
         return ()
-    data = systems.file_of(keys[0], recipe.filesystems[keys[0]])
+    data = systems.file_of(key, recipe.filesystems[key])
     made_before = {output: step.output(output) for step in rooted for output in step.outputs}
     version = project.manifest.product.version
     output = f"{name}_{version}.update.tar"

@@ -40,11 +40,10 @@ def verified(recipe: Recipe) -> str | None:
     return next((name for name, made in recipe.filesystems.items() if made.verity), None)
 
 
-def updated(recipe: Recipe) -> tuple[str, str] | None:
-    """Return the keys of the file systems that an update replaces and of the ESP that boots it, if any do."""
-    esp = next((name for name, made in recipe.filesystems.items() if made.boot == "systemd-boot"), None)
-    root = verified(recipe)
-    return (root, esp) if root and esp else None
+def updated(recipe: Recipe) -> str | None:
+    """Return the key of the file system that updates replace, None where no boot loader chooses another."""
+    chooses = any(made.boot == "systemd-boot" for made in recipe.filesystems.values())
+    return verified(recipe) if chooses else None
 
 
 def mistakes(root: Path, name: str, recipe: Recipe, version: str) -> list[str]:
@@ -116,9 +115,8 @@ def _of_updates(folder: Path, where: str, recipe: Recipe, version: str) -> list[
     asked = recipe.acceptance.updates if recipe.acceptance else ()
     if asked and updated(recipe) is None:
         found.append(
-            f"{where}: acceptance.updates: there is no update without a file system with boot = "
-            '"systemd-boot" '
-            "and one with verity = true"
+            f"{where}: acceptance.updates: there is no update without a file system with "
+            'boot = "systemd-boot" and one with verity = true'
         )
     return found
 
