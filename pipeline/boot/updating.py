@@ -7,7 +7,8 @@ ESP mounted: what is typed is what its administrator would type.
 import shutil
 import tarfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -56,10 +57,11 @@ class Host:
     dress: Callable[[Machine], Machine] = lambda machine: machine
     esp: str = "/boot"
     size: int = 0
-    disk: Disk = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "disk", self.lab.system(size=self.size))
+    @cached_property
+    def disk(self) -> Disk:
+        """The system's disk, which keeps what is written to it, grown to `size` bytes."""
+        return self.lab.system(size=self.size)
 
     @property
     def following(self) -> str:
