@@ -1,12 +1,20 @@
 """The stories of a small system that updates itself: its recipe's package. The console is root's."""
 
 import re
+from dataclasses import replace
 
 from pipeline.boot import stories, updating
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.steps.runner import Context
+from pipeline.vm.machine import Machine
 from pipeline.vm.session import Session
 from pipeline.vm.stages import plain
+
+PATIENT = (
+    "io.systemd.stub.kernel-cmdline-extra=no_timer_check audit=0 "
+    "systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
+)
+"""What a stub adds to the command line (systemd-stub(7)): a busy one emulates timers too late."""
 
 
 class Shell:
@@ -43,12 +51,23 @@ async def shell(vm: Session) -> Shell:
     return Shell(vm)
 
 
+def host(lab: Lab) -> updating.Host:
+    """Return the system, on patient machines."""
+    extra = lab.work / "cmdline"
+    extra.write_text(PATIENT, encoding="ascii")
+
+    def dress(machine: Machine) -> Machine:
+        return replace(machine, oem_strings=(extra,))
+
+    return updating.Host(lab, "updatable", shell, dress)
+
+
 async def updates(lab: Lab) -> None:
-    await updating.updates(updating.Host(lab, "updatable", shell))
+    await updating.updates(host(lab))
 
 
 async def falls_back(lab: Lab) -> None:
-    await updating.falls_back(updating.Host(lab, "updatable", shell))
+    await updating.falls_back(host(lab))
 
 
 STORIES: dict[str, Story] = {"updates": updates, "falls-back": falls_back}
