@@ -46,8 +46,8 @@ async def has_started(shell: Shell) -> None:
     for number in BUILDERS:
         entry = (await shell.says(f"getent passwd nixbld{number}")).split(":")
         must(entry[2:4] == [str(FIRST_BUILDER + number), str(GROUP)], f"nixbld{number} is {entry}")
-    members = (await shell.says("getent group nixbld")).rpartition(":")[2].split(",")
-    must(members == [f"nixbld{number}" for number in BUILDERS], f"in nixbld are {members}")
+    members = set((await shell.says("getent group nixbld")).rpartition(":")[2].split(","))
+    must(members == {f"nixbld{number}" for number in BUILDERS}, f"in nixbld are {members}")
 
 
 async def builds(shell: Shell) -> tuple[str, str]:
