@@ -97,7 +97,7 @@ def image(session: Session, names: list[str]) -> None:
     """
     known = ", ".join(sorted(session.plans))
     if not names:
-        raise PipelineError("no recipe is named", f"name one of {known}; `./doit iso` makes media and what they carry")
+        raise PipelineError("no recipe is named", f"name one of {known}; `./doit iso` makes all media")
     if unknown := [name for name in names if name not in session.plans]:
         raise PipelineError(f"{unknown[0]!r} is not a recipe", f"name one of {known}")
     for name in dict.fromkeys(names):

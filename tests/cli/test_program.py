@@ -91,7 +91,10 @@ def test_one_image_is_built_alone(root: Path, doit: Doit, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no recipe is named\n  hint: name one of one, two; `./doit iso` makes media and what they carry\n"),
+        (
+            [],
+            "no recipe is named\n  hint: name one of one, two; `./doit iso` makes all media\n",
+        ),
         (["two", "kernel"], "'kernel' is not a recipe\n  hint: name one of one, two\n"),
     ],
 )
