@@ -42,6 +42,7 @@ TRUSTED = ("cache", "sign", "verify")
 """The commands of `./doit` that neither build nor resolve nor boot: they run nothing that others wrote."""
 
 JURY = ".venv/bin/python -m tests.world.jury"
+HOST = "./doit boot-test --image nix-host"
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_a_token_is_in_no_job_that_runs_what_others_wrote(name: str) -> None:
         ("read", {"run": "./doit iso"}, []),
         ("read", {"run": "./doit iso", "env": {"X": "${{ github.token }}"}}, ["./doit iso"]),
         ("read", {"run": "./doit iso", "env": {"X": "${{ secrets.Y }}"}}, ["./doit iso"]),
-        ("write", {"run": ".ci/run"}, ["./doit iso", "./doit test", "./doit boot-test"]),
+        ("write", {"run": ".ci/run"}, ["./doit iso", "./doit test", "./doit boot-test", HOST]),
         ("write", {"run": ".ci/update"}, ["./doit lock --update >artifacts/update/text"]),
         ("write", {"run": f"{JURY} --seed 1"}, [f"{JURY} --seed 1"]),
         ("write", {"run": ".ci/fill-cache\n./doit sign --with sigstore"}, []),
@@ -186,7 +187,7 @@ def test_a_cache_is_filled_by_what_is_on_the_main_branch_alone() -> None:
 def test_a_build_reads_the_cache_that_another_filled() -> None:
     steps = workflow(FOLDER / "ci.yml")["jobs"]["build"]["steps"]
     reading = [step["run"] for step in steps if MORE_CACHES in step.get("env", {})]
-    assert reading == ["./doit iso", "./doit boot-test"]
+    assert reading == ["./doit iso", "./doit boot-test", HOST]
 
 
 def test_actions_are_few_and_the_same_everywhere(folder: Path) -> None:
@@ -244,6 +245,6 @@ def test_ci_runs_what_anybody_runs_by_hand() -> None:
     ours = [
         step["run"] for name, job, step in steps() if (name, job) == ("ci.yml", "build") and "run" in step
     ]
-    assert lines[-3:] == ours[:3]
+    assert lines[-4:] == ours[:4]
     readme = (ROOT / "README.md").read_text()
-    assert all(command in readme for command in ours[:3])
+    assert all(command in readme for command in ours[:4])

@@ -404,9 +404,10 @@ def test_nothing_of_other_recipes_is_made_for_one_that_is_named(tmp_path: Path) 
     assert needs(one, {"iso:x": "iso:x"}) == [TRACKED]
 
 
-def test_long_stories_are_told_with_all(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_stories_are_told(doit: Doit, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, object]] = []
     monkeypatch.setattr("pipeline.cli.boot_test.judge", lambda *_, **__: None)
     monkeypatch.setattr("pipeline.cli.boot_test.boot_test", lambda _, **options: asked.append(options))
-    assert doit("boot-test", "--all")[0] == 0
-    assert asked == [{"only": "", "image": "", "everything": True, "accel": "auto", "seed": 0}]
+    for image, words in {"": [], "two": ["--image", "two"]}.items():
+        assert doit("boot-test", *words, "--all")[0] == 0
+        assert asked.pop() == {"only": "", "image": image, "everything": True, "accel": "auto", "seed": 0}
