@@ -122,6 +122,7 @@ def test_what_an_installation_leaves_behind(workshop: Workshop) -> None:
     ]
     assert (said["settings"], said["label"].split()[-1]) == (SETTINGS.decode(), "EFI")
     facts = dict(line.split(":", 1) for line in said["super"].splitlines() if ":" in line)
+    assert set(installed.FEATURES.split(",")) < set(facts["Filesystem features"].split())
     wanted = {
         "Filesystem UUID": DATA_GUID,
         "Block count": str(192 << 8),
