@@ -191,7 +191,8 @@ def test_the_example_of_the_page_is_the_one_that_the_installers_tests_read() -> 
 
 
 def test_every_key_is_on_the_page() -> None:
-    source = "".join(path.read_text() for path in sorted((CRATE / "src/answers").glob("*.rs")))
+    folders = (CRATE / "src/answers", CRATE.parent / "common/src/answer_file")
+    source = "".join(path.read_text() for folder in folders for path in sorted(folder.glob("*.rs")))
     keys = set(re.findall(r'^ +key\("(\w+)",', source, re.MULTILINE))
     explained = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     tables = {"disk", "settings"}
