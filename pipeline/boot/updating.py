@@ -1,4 +1,4 @@
-"""Stories of any whole system that updates itself: to the version that follows and back, and back by itself.
+"""What stories of whole systems that update themselves need, and one that fits all: back by itself.
 
 The system has a console that somebody can type at, systemd-sysupdate that takes updates from INBOX, and its
 ESP mounted: what is typed is what its administrator would type.
@@ -26,7 +26,6 @@ PARCEL = "UPDATE"
 UNPACK = f"mkdir -p {INBOX} && tar -xf /dev/disk/by-id/virtio-{PARCEL} -C {INBOX}"
 SYSUPDATE = "/usr/lib/systemd/systemd-sysupdate"
 STARTED = "systemctl is-system-running --wait"
-MARK = "/var/lib/mark"
 PATIENCE = 1200.0
 """Seconds for what a busy machine without KVM takes its time for."""
 
@@ -112,26 +111,6 @@ class Host:
         said = await shell.says("journalctl -b -u systemd-sysupdate --no-pager -o cat")
         ukis = await self.ukis(shell)
         must(self.uki(self.following, "+3-0") in ukis, f"there are {ukis}; systemd-sysupdate said: {said}")
-
-
-async def updates(host: Host) -> None:
-    """Update to the version that follows, which is found good; then choose the one before."""
-    old, new = host.lab.version, host.following
-    async with host.lab.start(host.machine(host.parcel(), fresh=True), "boot-1") as vm:
-        shell = await host.up(vm, old)
-        await shell.says(f"echo kept > {MARK}")
-        await host.update(shell)
-        await host.off(vm, shell)
-    async with host.lab.start(host.machine(), "boot-2") as vm:
-        shell = await host.up(vm, new)
-        must(await shell.says(f"cat {MARK}") == "kept", "/var is another one")
-        await shell.says(f"bootctl set-oneshot {host.uki(old)}")
-        await host.off(vm, shell)
-    async with host.lab.start(host.machine(), "boot-3") as vm:
-        shell = await host.up(vm, old)
-        ukis = await host.ukis(shell)
-        must(sorted(ukis) == [host.uki(version) for version in sorted((old, new))], f"there are {ukis}")
-        must(await shell.says(f"cat {MARK}") == "kept", "/var is another one")
 
 
 async def falls_back(host: Host) -> None:

@@ -121,9 +121,14 @@ async def recovers(lab: Lab) -> None:
         await host.builds(await shell.become(USER))
 
 
+def updated(lab: Lab) -> updating.Host:
+    """Return the host for a story of updates."""
+    return updating.Host(lab, IMAGE, console.shell_of_root, lambda it: console.with_credentials(lab, it))
+
+
 async def updates(lab: Lab) -> None:
     """To the version that follows and back: users, store, profile and identity stay."""
-    system = updating.Host(lab, IMAGE, console.shell_of_root, lambda it: console.with_credentials(lab, it))
+    system = updated(lab)
     old, new = lab.version, system.following
     async with lab.start(system.machine(system.parcel(), fresh=True), "boot-1") as vm:
         await system.up(vm, old)
@@ -148,10 +153,16 @@ async def updates(lab: Lab) -> None:
             await console.switch_off(vm)
 
 
+async def falls_back(lab: Lab) -> None:
+    """A damaged update is refused; from a version that does not come up it goes back by itself."""
+    await updating.falls_back(updated(lab))
+
+
 STORIES: dict[str, Story] = {
     "works": works,
     "keeps": keeps,
     "refuses": refuses,
     "recovers": recovers,
     "updates": updates,
+    "falls-back": falls_back,
 }
