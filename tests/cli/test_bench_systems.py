@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import tarfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,26 +16,15 @@ from pipeline.build.session import Session
 from pipeline.cli import bench_mkosi, bench_systems
 from pipeline.cli.bench_edits import Checkout, Figure
 from pipeline.cli.bench_mkosi import OWNER, files_for, mkosi_seconds
-from pipeline.cli.bench_systems import FILES, NAME, forget, systems
+from pipeline.cli.bench_systems import NAME, forget, systems
 from pipeline.debian.lock import SetIntent
 from pipeline.report import Report
 from pipeline.sandbox.docker import Job
 from pipeline.sandbox.run import StepError
 from tests.conftest import ROOT
 from tests.fixtures.deb import control, deb
-from tests.plan.test_systems import HOST, HOST_FILES
 
 IMAGE = "truthdb-installer"
-
-
-def test_what_is_measured_is_the_handbooks_recipe() -> None:
-    ours, shown = tomllib.loads(FILES["recipe.toml"]), tomllib.loads(HOST)
-    del ours["summary"]
-    assert ours == {table: shown[table] for table in ours}
-    assert FILES.keys() == HOST_FILES.keys()
-    assert {name: FILES[name] for name in FILES if "repart.d" in name} == {
-        name: text for name, text in HOST_FILES.items() if "repart.d" in name
-    }
 
 
 class Copied:
