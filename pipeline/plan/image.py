@@ -121,11 +121,10 @@ def _system(
     product, epoch, image = pins.product, pins.source_date_epoch, recipe.image
     folder = project.root / "recipes" / name
     imager = project.lock_of("imager")
-    title = f"{product.name} {product.version}" + (" Installer" if recipe.iso else "")
+    called = product.name if recipe.root is None else name  # a host of packages is no part of the product
+    title = f"{called} {product.version}" + (" Installer" if recipe.iso else "")
     about, vendor = _about(project, name)
-    os_release = (
-        OS_RELEASE.format(id=name, product=product.name, version=product.version, title=title) + vendor
-    )
+    os_release = OS_RELEASE.format(id=name, product=called, version=product.version, title=title) + vendor
     if recipe.root is not None:
         os_release += SYSTEM.format(id=name, version=product.version)
     cmdline = recipe.cmdline

@@ -57,7 +57,9 @@ def test_the_plan_of_what_is_updated(tmp_path: Path, golden: Compare) -> None:
         "data": "root.erofs",
         "epoch": checkout.EPOCH,
     }
-    assert steps["uki:toy"].params["os_release"].endswith("IMAGE_ID=toy\nIMAGE_VERSION=1.0\n")
+    said = steps["uki:toy"].params["os_release"]
+    assert said.startswith('NAME="toy"\nPRETTY_NAME="toy 1.0')  # not the project's product
+    assert said.endswith("IMAGE_ID=toy\nIMAGE_VERSION=1.0\n")
     assert {steps[name].params["version"] for name in ("root:toy", "disk:toy")} == {"1.0"}
 
 
