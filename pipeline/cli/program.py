@@ -289,6 +289,11 @@ def _parsed(command: Command, rest: list[str], session: Session, tasks: list[Tas
     try:
         status: int | None = command.parse_execute(rest)
     except InvalidCommand as error:
+        try:
+            session.images  # noqa: B018
+        except PipelineError as mistake:  # no step is known then
+            session.report.error(mistake)
+            return 1
         session.report.error(unknown(str(error.not_found or error), tasks))
         return 3
     except CmdParseError as error:

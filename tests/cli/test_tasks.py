@@ -123,6 +123,7 @@ def test_a_mistake_fails_what_makes_something_alone(copy: Path) -> None:
     ]
     assert done.stdout == ""
     assert doit(copy, "explain", "kernel").stderr == done.stderr
+    assert doit(copy, "kernel:installer").stderr == done.stderr  # which is no step as long as that stands
     assert not (copy / "artifacts/truthdb-installer").exists()
     assert listed(doit(copy, "list")) == NAMES
     done = doit(copy, "gc", "--days", "-1")

@@ -252,6 +252,8 @@ def test_a_disk_of_them_breaks_no_rule_and_comes_out_the_same_elsewhere(
         "size": size,
         "verity": ("root.img",),
         "architecture": "x86-64",
+        "image": "toy",
+        "version": "1.0",
     }
     out, said = workshop.run(CONTAINER, disk.build, inputs, **params)
     assert (out / "x.img").stat().st_size, said
