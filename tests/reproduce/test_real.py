@@ -104,7 +104,7 @@ def test_the_same_bytes_in_other_surroundings(session: Session, imager: str) -> 
         next(s for s in session.images["truthdb-installer"] if s.name == "uki:truthdb-installer")
     )
     assert made
-    assert lines[-1].split()[-1] == made.outputs["TruthDBInstaller.efi"].sha256
+    assert made.outputs["TruthDBInstaller.efi"].sha256 in {line.split()[-1] for line in lines if line}
 
 
 LEAKS = {
