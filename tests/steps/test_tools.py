@@ -156,6 +156,7 @@ def test_debians_kernel_and_the_modules_that_are_chosen_of_it(workshop: Workshop
         "modules": ("ext4", "erofs", "virtio_blk", "dm-verity", "drivers/ata/*"),
         "firmware": (),
         "recipe": "x",
+        "key": "x",
     }
     inputs = {"modules.tar": kernel / "modules.tar"}
     runs = [
