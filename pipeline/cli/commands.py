@@ -189,11 +189,11 @@ def lock(
     return good
 
 
-def reproduce(session: Session, vary: str, step: str, without: str, diffoscope: bool) -> bool:
+def reproduce(session: Session, vary: str, step: str, without: str, image: str, diffoscope: bool) -> bool:
     """Build everything twice in hostile surroundings, and compare all bytes."""
     from pipeline.reproduce.command import reproduce as prove
 
-    return prove(session, vary, step, without, full_report=diffoscope)
+    return prove(session, vary, step, without, image, full_report=diffoscope)
 
 
 def inspect(_session: Session, arguments: list[str]) -> None:

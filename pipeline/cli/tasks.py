@@ -231,6 +231,9 @@ COMMANDS = {
             _option("vary", "", "vary only these: names with commas between them, such as clock,order"),
             _option("step", "", "build and compare one step only: kernel, uki, iso, ..."),
             _option("without", "", "leave one step out, such as kernel"),
+            _option(
+                "image", "", "all that this recipe makes: a whole system, or disks of what gets installed"
+            ),
             _option("diffoscope", False, "where something differs, add diffoscope's full report"),
         ),
         needs=_tracked,

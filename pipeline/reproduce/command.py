@@ -16,15 +16,18 @@ from pipeline.sandbox.run import StepError
 from pipeline.steps import diffoscope
 
 
-def reproduce(session: Session, vary: str, only: str, without: str, *, full_report: bool) -> bool:
+def reproduce(
+    session: Session, vary: str, only: str, without: str, recipe: str, *, full_report: bool
+) -> bool:
     """Build twice and compare; return whether all bytes are the same.
 
     `vary` is a list of variations, empty for all; `only` and `without` are steps, by the first part of
-    their names. Raises PipelineError for what cannot be done, and for a proof that would prove nothing.
+    their names. `recipe` is the one of which all that it makes is built twice, also what no image needs.
+    Raises PipelineError for what cannot be done, and for a proof that would prove nothing.
     """
     variations = chosen(vary)
     same = True
-    for image, steps in plans(session, only).items():
+    for image, steps in plans(session, recipe).items():
         wanted = select(steps, only, without)
         for step in prepared(steps, wanted):
             with session.report.step(step.name, step.summary) as line:
@@ -39,20 +42,17 @@ def reproduce(session: Session, vary: str, only: str, without: str, *, full_repo
     return same
 
 
-def plans(session: Session, only: str) -> dict[str, tuple[Step, ...]]:
-    """Return the plans of which steps are built twice: of all images that no other carries.
+def plans(session: Session, recipe: str) -> dict[str, tuple[Step, ...]]:
+    """Return the plans of which steps are built twice: of all images that no other carries, or of a recipe.
 
-    Disks that no image needs take a while: they are, with what they are made of, where `only` names their
-    steps, and then of other plans those alone that have such a step, too.
+    Raises PipelineError for one that is not there.
     """
-    disks = {
-        name: session.whole(name)
-        for name, steps in session.disks.items()
-        if only and any(_is(step, only) for step in steps)
-    }
-    images = session.outermost.items()
-    others = {name: steps for name, steps in images if not disks or any(_is(step, only) for step in steps)}
-    return others | disks
+    if not recipe:
+        return session.outermost
+    if recipe not in session.plans:
+        known = ", ".join(sorted(session.plans))
+        raise PipelineError(f"{recipe!r} is not a recipe", f"name one of {known}")
+    return {recipe: session.whole(recipe)}
 
 
 def prepared(steps: Sequence[Step], wanted: Sequence[Step]) -> tuple[Step, ...]:

@@ -40,16 +40,20 @@ def test_steps_are_selected(steps: tuple[Step, ...]) -> None:
     assert names(select(steps, "", "kernel-config")).count("kernel") == 2
 
 
-def test_disks_that_no_image_needs_are_made_twice_where_they_are_named() -> None:
+def test_what_no_image_needs_is_made_twice_where_its_recipe_is_named() -> None:
     session = Session(ROOT, Report())
-    assert [*plans(session, "")] == [*plans(session, "iso")] == [IMAGE]
-    assert (
-        [*plans(session, "installed")] == [*plans(session, "disk:truthdb-runtime:vhd")] == ["truthdb-runtime"]
-    )
-    disks = plans(session, "disk")["truthdb-runtime"]
+    assert [*plans(session, "")] == [IMAGE]
+    disks = plans(session, "truthdb-runtime")["truthdb-runtime"]
     assert [step.name for step in select(disks, "disk:truthdb-runtime:vhd", "")] == [
         "disk:truthdb-runtime:vhd"
     ]
+    host = {step.name for step in plans(session, "nix-host")["nix-host"]}
+    assert {"root:nix-host", "disk:nix-host:qcow2"} <= host
+    with pytest.raises(PipelineError) as caught:
+        plans(session, "nix")
+    assert str(caught.value) == (
+        "'nix' is not a recipe\n  hint: name one of nix-host, truthdb-installer, truthdb-runtime"
+    )
 
 
 @pytest.mark.parametrize(
