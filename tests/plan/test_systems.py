@@ -40,28 +40,8 @@ A_ROOT = """
 [root]
 packages = "bare"
 """
-FILE_SYSTEMS = """
-[filesystems.root]
-kind = "erofs"
-tree = "root"
-label = "host-root"
-compression = "zstd,3"
-verity = true
-
-[filesystems.var]
-kind = "ext4"
-tree = "empty"
-label = "VAR"
-room = "64M"
-grows = true
-
-[filesystems.esp]
-kind = "fat"
-tree = "uki"
-label = "ESP"
-
-[disk]
-"""
+RECIPE = FILES["recipe.toml"]
+FILE_SYSTEMS = RECIPE[RECIPE.index("[filesystems.root]") : RECIPE.index("formats = ")]
 REPART = {
     path.removeprefix("repart.d/"): text for path, text in FILES.items() if path.startswith("repart.d/")
 }
