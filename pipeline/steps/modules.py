@@ -110,7 +110,7 @@ def chosen(
     for pattern in patterns:
         found = tables.matching(pattern)
         if not found and _plain(pattern) in tables.builtin:
-            note(f"{key}: {pattern!r} is built into Linux {tables.release}, and needs no module")
+            note(f"{recipe}: {key}: {pattern!r} is built into Linux {tables.release}, and needs no module")
         elif not found:
             near = difflib.get_close_matches(_plain(pattern), [*tables.files], n=3)
             raise PipelineError(

@@ -4,10 +4,13 @@ No maintainer script runs. What they would have done is in `root_scripts`, and f
 tools do it offline: systemd-sysusers(8), systemd-tmpfiles(8), systemctl(1), ldconfig(8), depmod(8).
 """
 
+import os
 import posixpath
 import re
 import stat
 import tarfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.debian import deb
@@ -54,11 +57,14 @@ def build(ctx: Context) -> None:
             ) from error
         return
     files = Files(ctx.work / "root")
-    for package in sorted(ctx.inputs["packages"].iterdir()):
-        try:
-            add_package(files, package)
-        except FormatError as error:
-            raise FormatError(f"{package.name}: {error.message}", error.hint) from error
+    packages = sorted(ctx.inputs["packages"].iterdir())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # to decompress takes longest, and needs no lock
+        reading = [pool.submit(read, package) for package in packages]
+        for package, members in zip(packages, reading, strict=True):
+            try:
+                add_package(files, members.result())
+            except FormatError as error:
+                raise FormatError(f"{package.name}: {error.message}", error.hint) from error
     for name, target in params["links"].items():
         try:
             files.add_link(placed(name), target)
@@ -89,36 +95,47 @@ def placed(name: str) -> str:
     return f"usr/{path}" if path.partition("/")[0] in MERGED_USR and "/" in path else path
 
 
-def add_package(files: Files, package: Path) -> None:
-    """Unpack a package's data archive, with the owners and modes that it says; what nobody reads is left out.
+def read(package: Path) -> list[tuple[tarfile.TarInfo, bytes]]:
+    """Return the members of a package's data archive, each with what is in it. Raises as `deb` does."""
+    with deb.open_archive(package) as archive:
+        return [(each, _content(archive, each)) for each in archive]
 
-    Raises FormatError for a file that another package has, and for what no package should have.
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    data = archive.extractfile(member) if member.isreg() else None
+    return data.read() if data else b""
+
+
+def add_package(files: Files, members: Sequence[tuple[tarfile.TarInfo, bytes]]) -> None:
+    """Put the members of a package's data archive where they belong, with the owners and modes that it says.
+
+    What nobody reads is left out. Raises FormatError for a file that another package has, and for what no
+    package should have.
     """
     for name in MERGED_USR:
         if name not in files.metas:
             files.add_folder(f"usr/{name}")
             files.add_link(name, f"usr/{name}")
-    with deb.open_archive(package) as archive:
-        for member in archive:
-            name = placed(member.name)
-            if not name or name in MERGED_USR or any(f"{name}/".startswith(f"{it}/") for it in UNWANTED):
-                continue
-            xattrs = {
-                key.removeprefix(XATTR): value
-                for key, value in member.pax_headers.items()
-                if key.startswith(XATTR)
-            }
-            meta = Meta(stat.S_IFREG | member.mode & 0o7777, member.uid, member.gid, xattrs)
-            if member.isdir():
-                files.add_folder(name, member.mode & 0o7777, member.uid, member.gid)
-            elif member.issym():
-                files.add_link(name, member.linkname)
-            elif member.islnk():
-                files.add_hard_link(name, placed(member.linkname))
-            elif member.isreg() and (data := archive.extractfile(member)):
-                files.add_file(name, data, meta)
-            else:
-                raise FormatError(f"/{name} is a device", "no Debian package has one: is this the file?")
+    for member, data in members:
+        name = placed(member.name)
+        if not name or name in MERGED_USR or any(f"{name}/".startswith(f"{it}/") for it in UNWANTED):
+            continue
+        xattrs = {
+            key.removeprefix(XATTR): value
+            for key, value in member.pax_headers.items()
+            if key.startswith(XATTR)
+        }
+        meta = Meta(stat.S_IFREG | member.mode & 0o7777, member.uid, member.gid, xattrs)
+        if member.isdir():
+            files.add_folder(name, member.mode & 0o7777, member.uid, member.gid)
+        elif member.issym():
+            files.add_link(name, member.linkname)
+        elif member.islnk():
+            files.add_hard_link(name, placed(member.linkname))
+        elif member.isreg():
+            files.add_file(name, data, meta)
+        else:
+            raise FormatError(f"/{name} is a device", "no Debian package has one: is this the file?")
 
 
 def add_modules(files: Files, chosen: Path) -> None:

@@ -80,7 +80,7 @@ def content(ctx: Played) -> dict[str, bytes]:
         (
             ("virtio_pci", "crc32c-intel"),
             ["kernel/lib/crc32c-intel.ko"],
-            ["kernel.modules: 'virtio_pci' is built into Linux 6.12-cloud, and needs no module"],
+            [f"{RECIPE}: kernel.modules: 'virtio_pci' is built into Linux 6.12-cloud, and needs no module"],
         ),
     ],
 )
