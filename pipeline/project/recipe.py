@@ -22,6 +22,7 @@ from pipeline.config import (
     UnitName,
     VolumeId,
 )
+from pipeline.project.boot_tree import Boot, Store
 
 Way = Literal["cd", "usb", "disk", "virtio-blk", "virtio-scsi", "ahci", "nvme"]
 OF_MEDIA = ("cd", "usb", "disk")
@@ -126,9 +127,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Iso:
-    """The medium that the UKI is put on."""
+    """The medium that the UKI is put on; or, by `loader = "grub"`, what it is made of, for a BIOS, too."""
 
     volume_id: VolumeId
+    loader: Literal["uki", "grub"] = "uki"
 
 
 @dataclass(frozen=True)
@@ -171,16 +173,17 @@ class Root:
 class FileSystem:
     """A file system, which lies in a file called by its key and kind: `root.erofs`.
 
-    `tree` is what is in it: the recipe's `root`, its `uki` as EFI/BOOT/BOOTX64.EFI, or nothing: `empty`. With
-    `boot = "systemd-boot"` that one is a boot loader, which chooses among the UKIs below EFI/Linux, as
-    `loader`, a loader.conf of the recipe, has it.
+    `tree` is what is in it: the recipe's `root`; its `uki` as EFI/BOOT/BOOTX64.EFI; the tree of its [boot];
+    `grub`, the loader of that one, as EFI/BOOT/BOOTX64.EFI and in a folder of its own; or nothing: `empty`.
+    With `boot = "systemd-boot"` a UKI is started by a boot loader, which chooses among those of EFI/Linux,
+    as `loader`, a loader.conf of the recipe, has it.
     Without a `size` it is the least that holds it, with `room` left free; the rest is as `Wanted` has it
     (`pipeline/steps/filesystem.py`). With `verity` comes its hash tree, `root.verity`, whose root hash
     `{roothash}` in `image.cmdline` stands for.
     """
 
     kind: Literal["ext4", "erofs", "squashfs", "fat"]
-    tree: Literal["root", "uki", "empty"]
+    tree: Literal["root", "uki", "boot", "grub", "empty"]
     label: str = ""
     size: Size | None = None
     room: Size | None = None
@@ -313,6 +316,8 @@ class Recipe:
     programs: dict[Name, Program]
     image: Image
     root: Root | None = None
+    store: Store | None = None
+    boot: Boot | None = None
     filesystems: dict[Name, FileSystem] = field(default_factory=dict)
     disk: Disk | None = None
     iso: Iso | None = None

@@ -193,7 +193,11 @@ RECIPE = "recipes/toy/recipe.toml"
 MISTAKES = [
     # what is replaced, by what, what is said
     ('"erofs"', '"btrfs"', "filesystems.root.kind: 'btrfs' is not 'ext4', 'erofs', 'squashfs' or 'fat'"),
-    ('tree = "uki"', 'tree = "esp"', "filesystems.esp.tree: 'esp' is not 'root', 'uki' or 'empty'"),
+    (
+        'tree = "uki"',
+        'tree = "esp"',
+        "filesystems.esp.tree: 'esp' is not 'root', 'uki', 'boot', 'grub' or 'empty'",
+    ),
     ('"64M"', '"64"', "filesystems.var.room: '64' is not the size of a disk (20G, 512M)"),
     (
         '"ESP"',
