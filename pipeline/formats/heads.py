@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pipeline.errors import FormatError
 from pipeline.formats.boot_files import Files
 from pipeline.formats.fields import Image, chunks
+from pipeline.formats.heads_scan import Found, scan
 
 HASHES, TREE, SIGNATURE = "kexec_hashes.txt", "kexec_tree.txt", "kexec.sig"
 OWN = "kexec"
@@ -127,6 +128,72 @@ def differences(files: Files, hashes: bytes, tree: bytes) -> Iterator[Difference
         yield Difference(path[2:], f"{path} is in {TREE}, and is not there")
     if sorted(said) == sorted(found) and said != found:
         yield Difference("", f"{TREE} is not in the order of the C locale")
+
+
+LEAST = 2 << 20  # bytes of a partition that Heads mounts: smaller ones are for boot code
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Whether Heads would start something of a partition or an ISO, and why not: sentences with hints.
+
+    `because` is a clause that says what decides. A yes holds where all `conditions` are met. `reasons` are
+    all that is missed, of a yes as well; `found` is what its menu has, whether it starts or not.
+    """
+
+    starts: bool
+    because: str
+    conditions: tuple[str, ...] = ()
+    reasons: tuple[tuple[str, str], ...] = ()
+    found: tuple[Found, ...] = ()
+
+
+def would_start(files: Files, *, size: int | None = None, is_iso: bool = False) -> Start:
+    """Say whether Heads would start a system from these files, at the top of a partition or of an ISO.
+
+    `size` is the partition's, in bytes, None where it is not known. Of an ISO, which it mounts as /boot, no
+    more is asked than that it has entries; its signature lies beside it.
+    """
+    if not is_iso and size is not None and size < LEAST:
+        small = f"the partition has {size} bytes, and Heads looks at none below {LEAST}"
+        return Start(False, small, reasons=((small, "make it larger"),))
+    result = scan(files)
+    missed = tuple((f"/{each.source}: {each.message}", each.hint) for each in result.missed)
+    faults = tuple((f"{each.name!r}: {fault}", "") for each in result.found for fault in each.faults)
+    reasons = missed + faults
+    if not is_iso and not any(
+        "/" not in path.rstrip("/") and path.startswith("grub") for path in files.names()
+    ):
+        lacks = "there is no /grub at its top, by which Heads knows a /boot"
+        return Start(False, lacks, (), ((lacks, "put grub.cfg into /grub"), *reasons), result.found)
+    good = [each for each in result.found if not each.faults]
+    if not good:
+        because = "Heads finds no entry that it can start" + (f": {reasons[0][0]}" if reasons else "")
+        return Start(False, because, (), reasons, result.found)
+    because = f"Heads finds {len(good)} of its entries, the first {good[0].name!r}"
+    if is_iso:
+        beside = "its signature lies beside it, with .asc or .sig added to its name"
+        return Start(True, because, (beside,), reasons, result.found)
+    wrong = list_faults(files)
+    if wrong:
+        return Start(False, wrong[0][0], (), (*wrong, *reasons), result.found)
+    signed = files.is_file(SIGNATURE) and files.is_file(HASHES)
+    condition = "the signature in kexec.sig is its owner's" if signed else "its owner signs it first"
+    return Start(True, because, (condition,), reasons, result.found)
+
+
+def list_faults(files: Files) -> tuple[tuple[str, str], ...]:
+    """Return why Heads refuses a /boot by its lists, sentences with hints; nothing where it has no lists."""
+    if not files.is_file(HASHES) and not files.is_file(TREE):
+        return ()
+    try:
+        for name in (HASHES, TREE):
+            if not files.is_file(name):
+                return ((f"/{name} is not there, and the other list is", AGAIN),)
+        found = differences(files, files.read(HASHES), files.read(TREE))
+        return tuple((each.message, AGAIN) for each in found)
+    except FormatError as error:
+        return ((error.message, error.hint),)
 
 
 def _check(files: Files) -> None:

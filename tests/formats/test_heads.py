@@ -9,6 +9,8 @@ from pipeline.errors import FormatError
 from pipeline.formats.boot_files import Files, of_bytes
 from pipeline.formats.heads import (
     HASHES,
+    LEAST,
+    SIGNATURE,
     TREE,
     differences,
     make_hashes,
@@ -16,6 +18,7 @@ from pipeline.formats.heads import (
     read_hashes,
     read_tree,
     signed_text,
+    would_start,
 )
 
 BOOT = {
@@ -152,3 +155,69 @@ def test_another_order_of_the_tree_is_named() -> None:
     tree = b"".join(sorted(part + b"\0" for part in make_tree(boot()).split(b"\0")[:-1])[::-1])
     (found,) = differences(boot(), make_hashes(boot()), tree)
     assert found.message == f"{TREE} is not in the order of the C locale"
+
+
+ENTRY = b"menuentry 'Toy' {\n linux /vmlinuz\n}\n"
+GOOD = {"vmlinuz": b"kernel", "grub/grub.cfg": ENTRY}
+SIGNS = "its owner signs it first"
+FINDS = "Heads finds 1 of its entries, the first 'Toy'"
+
+
+def listed(files: dict[str, bytes], *, signature: bool = True) -> dict[str, bytes]:
+    lists = {HASHES: make_hashes(of_bytes(files)), TREE: make_tree(of_bytes(files))}
+    return files | lists | ({SIGNATURE: b"s"} if signature else {})
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (GOOD, (True, FINDS, SIGNS)),
+        (listed(GOOD, signature=False), (True, FINDS, SIGNS)),
+        (listed(GOOD), (True, FINDS, "the signature in kexec.sig is its owner's")),
+        (
+            {"vmlinuz": b"", "boot.cfg": ENTRY},
+            (False, "there is no /grub at its top, by which Heads knows a /boot"),
+        ),
+        ({"grub/grub.cfg": b""}, (False, "Heads finds no entry that it can start")),
+        (
+            {"grub/grub.cfg": ENTRY},
+            (
+                False,
+                "Heads finds no entry that it can start: /grub/grub.cfg: entry 'Toy': /vmlinuz is not there",
+            ),
+        ),
+        (
+            {"grub/grub.cfg": b"", "loader/entries/a.conf": b"title A\nlinux /x\n"},
+            (
+                False,
+                "Heads finds no entry that it can start: "
+                "'A': /x is not there, and Heads fails to start it",
+            ),
+        ),
+        (
+            listed(GOOD) | {"vmlinuz": b"kernek"},
+            (False, f"./vmlinuz has another digest than {HASHES} says: it was changed"),
+        ),
+        (listed(GOOD) | {HASHES: b"x\n"}, (False, f"{HASHES}: line 1 is no digest and path: 'x'")),
+        (
+            {name: data for name, data in listed(GOOD).items() if name != TREE},
+            (False, f"/{TREE} is not there, and the other list is"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_heads_would_start(files: dict[str, bytes], expected: tuple[object, ...]) -> None:
+    start = would_start(of_bytes(files))
+    assert (start.starts, start.because, *start.conditions) == expected
+    assert start.starts or start.reasons or "no entry that it can start" in start.because
+
+
+def test_heads_looks_at_no_small_partition() -> None:
+    start = would_start(of_bytes(GOOD), size=LEAST - 1)
+    assert start.because == f"the partition has {LEAST - 1} bytes, and Heads looks at none below {LEAST}"
+    assert would_start(of_bytes(GOOD), size=LEAST).starts
+
+
+def test_an_iso_is_asked_for_less() -> None:
+    start = would_start(of_bytes({"vmlinuz": b"", "boot.cfg": ENTRY}), size=1, is_iso=True)
+    assert start.starts
+    assert start.conditions == ("its signature lies beside it, with .asc or .sig added to its name",)
