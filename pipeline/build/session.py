@@ -16,6 +16,7 @@ from pipeline.project import checkout, debug, manifest, outputs
 from pipeline.project.checkout import Project
 from pipeline.project.debug import with_debug
 from pipeline.project.manifest import Caches, Manifest
+from pipeline.project.recipe import Recipe
 from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
@@ -33,6 +34,14 @@ def _archive(path: Path) -> "Inputs":
     from pipeline.store.inputs import Inputs  # few builds take it
 
     return Inputs(path)
+
+
+def _carried(recipes: Mapping[str, Recipe], name: str) -> set[str]:
+    """Return the recipes that an image carries, also in what it carries."""
+    found = set[str]()
+    while (inside := recipes[name].image.carries) and inside not in found:
+        found.add(name := inside)
+    return found
 
 
 class Session:
@@ -86,11 +95,16 @@ class Session:
     def images(self) -> dict[str, tuple[Step, ...]]:
         """The plans of what `./doit iso` makes, and a release has: of all recipes.
 
-        But a whole system beside one that ends in an ISO is a product of its own, and made by its name.
+        But a whole system is a product of its own beside one that ends in another ISO, and so is what carries
+        it: they are made by their names, and so is what stands in for firmware in others' proofs.
         """
         recipes = self.project.recipes
-        systems = {name for name, recipe in recipes.items() if recipe.root and not recipe.iso}
-        apart = systems if any(recipe.iso for recipe in recipes.values()) else set[str]()
+        apart = {name for name, recipe in recipes.items() if recipe.root and not recipe.iso}
+        apart |= {name for name in recipes if apart & _carried(recipes, name)}
+        if not any(recipe.iso for name, recipe in recipes.items() if name not in apart):
+            apart = set()
+        told = [recipe.acceptance for recipe in recipes.values() if recipe.acceptance]
+        apart |= {one.firmware for one in told if one.firmware}
         return {name: steps for name, steps in self.plans.items() if name not in apart}
 
     @cached_property

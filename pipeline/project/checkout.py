@@ -172,6 +172,13 @@ def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
                 f"recipes/{name}/recipe.toml: image.carries: {carried!r} is not a recipe that carries "
                 f"nothing itself (such recipes: {fit})"
             )
+        firmware = recipe.acceptance.firmware if recipe.acceptance else None
+        if firmware is not None and (firmware == name or firmware not in recipes):
+            others = ", ".join(sorted(recipes.keys() - {name})) or "none"
+            mistakes.append(
+                f"recipes/{name}/recipe.toml: acceptance.firmware: {firmware!r} is not another recipe "
+                f"(others: {others})"
+            )
     places = {each.payload for recipe in recipes.values() for each in recipe.programs.values()}
     for key in pins.payload:
         if key not in places:

@@ -297,6 +297,7 @@ class Acceptance:
     long: tuple[Name, ...] = ()
     measured: Name | None = None
     updates: tuple[StoryName, ...] = ()
+    firmware: Name | None = None
 
     @model_validator(mode="after")
     def _begins_with_welcome(self) -> "Acceptance":

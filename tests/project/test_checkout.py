@@ -330,6 +330,18 @@ EDITS = [
         "image.carries: 'toy' is not a recipe that carries nothing itself (such recipes: none)",
     ),
     (
+        RECIPE,
+        "[iso]",
+        '[acceptance]\nfirmware = "toy"\n\n[iso]',
+        "acceptance.firmware: 'toy' is not another recipe (others: none)",
+    ),
+    (
+        RECIPE,
+        "[iso]",
+        '[acceptance]\nfirmware = "heads"\n\n[iso]',
+        "acceptance.firmware: 'heads' is not another recipe (others: none)",
+    ),
+    (
         MANIFEST,
         "[artifacts.a-program]",
         "[payload.service]",
