@@ -32,6 +32,9 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
     if path is None or not recipe.image.formats:
         return ()
     product, pins = about_product.read(path), project.manifest
+    data, data_mib = product.disk.data, product.disk.least_data_mib
+    if data is None or data_mib is None:  # a set of partitions, in which no UKI lies beside data
+        return ()
     uki = next(step for step in planned if step.name == f"uki:{name}")
     seed = systems.seed(pins.product.name, name, CONTENT)
     facts = Facts(
@@ -39,9 +42,9 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
         version=pins.product.version,
         id=product.id,
         folder=product.disk.folder,
-        data=product.disk.data,
+        data=data,
         efi_mib=product.disk.efi_mib,
-        data_mib=product.disk.least_data_mib,
+        data_mib=data_mib,
         seed=seed,
     )
     step = Step(

@@ -47,24 +47,27 @@ EfiSize = Annotated[int, Field(ge=288, le=4096)]
 LEAST_DATA = 136
 """MiB of an ext4 with a journal of 64 MiB: mke2fs wants as much free again before it makes one."""
 
+PARTITIONS = "partitions.json"
+"""What the list of a set of partitions is called on the medium that installs it."""
+
 
 @dataclass(frozen=True)
 class Disk:
     """An installed disk: its `folder` in the EFI partition, and what GPT and ext4 call other partitions.
 
     Data partitions after the first have a digit behind its name; none is smaller than `least_data_mib`. The
-    EFI partition has `efi_mib`.
+    EFI partition has `efi_mib`. Nothing is said of data where a set of partitions is installed.
     """
 
     folder: FileName
-    data: PartitionName
     unfinished: GptName
-    least_data_mib: Positive
+    data: PartitionName | None = None
+    least_data_mib: Positive | None = None
     efi_mib: EfiSize = 512
 
     @model_validator(mode="after")
     def _told_apart(self) -> "Disk":
-        names = ("EFI", self.data, self.unfinished)
+        names = [name for name in ("EFI", self.data, self.unfinished) if name is not None]
         if any(one.startswith(other) for one, other in itertools.permutations(names, 2)):
             raise ValueError("data, unfinished and EFI begin alike: then partitions are not told apart")
         return self
@@ -80,7 +83,10 @@ class Needs:
 
 @dataclass(frozen=True)
 class Medium:
-    """The UKI that gets installed, and the label of a FAT volume with an answer file."""
+    """What gets installed, and the label of a FAT volume with an answer file.
+
+    `payload` is a UKI, or the list of a set of partitions (`partitions.json`): its name ends in `.json`.
+    """
 
     payload: FileName
     answers: FatLabel
@@ -149,7 +155,8 @@ class Look:
 class Product:
     """What is installed: `name` is for people, `id` for files, kernel parameters and SMBIOS strings.
 
-    `vendor` is who makes it.
+    `vendor` is who makes it. A set of partitions has its own service, settings and data: nothing need be said
+    of them.
     """
 
     name: ShortText
@@ -158,11 +165,30 @@ class Product:
     disk: Disk
     needs: Needs
     medium: Medium
-    service: Service
-    settings: Settings
     colours: Colours
+    service: Service | None = None
+    settings: Settings | None = None
     texts: Texts = Texts()
     look: Look = Look()
+
+    @model_validator(mode="after")
+    def _has_what_an_appliance_needs(self) -> "Product":
+        needed = {
+            "service": self.service,
+            "settings": self.settings,
+            "disk.data": self.disk.data,
+            "disk.least_data_mib": self.disk.least_data_mib,
+        }
+        missing = [key for key, value in needed.items() if value is None]
+        if missing and not self.is_set:
+            keys = ", ".join(missing)
+            raise ValueError(f"{keys}: missing, and only a set of partitions (medium.payload) does without")
+        return self
+
+    @property
+    def is_set(self) -> bool:
+        """Whether what gets installed is a set of partitions, not one UKI beside data."""
+        return self.medium.payload.endswith(".json")
 
 
 def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
@@ -220,14 +246,20 @@ def _unlike(
     if product.name != pins.product.name:
         found.append(f"name: {product.name!r} is not the manifest's {pins.product.name!r}")
     carried = recipes.get(recipe.image.carries or "")
-    if carried is not None and product.medium.payload != carried.image.uki:
-        found.append(f"medium.payload: {name} carries {carried.image.uki!r}, not {product.medium.payload!r}")
+    if carried is not None:
+        payload = carried.image.uki if carried.boot is None else PARTITIONS
+        if product.medium.payload != payload:
+            found.append(f"medium.payload: {name} carries {payload!r}, not {product.medium.payload!r}")
+        if carried.boot is not None and product.disk.folder != carried.boot.folder:
+            folders = f"{carried.boot.folder!r} is boot.folder of {recipe.image.carries}"
+            found.append(f"disk.folder: {folders}, not {product.disk.folder!r}")
     if recipe.iso is not None and f"{product.id}.medium={{volume_id}}" not in recipe.image.cmdline:
         found.append(f"id: the installer looks for '{product.id}.medium=' in image.cmdline of {name}")
     if recipe.image.formats and product.medium.payload != recipe.image.uki:
         uki = f"{name} makes disks (image.formats) with {recipe.image.uki!r}"
         found.append(f"medium.payload: {uki}, and {product.medium.payload!r} is what gets installed")
-    if recipe.image.formats and product.disk.least_data_mib < LEAST_DATA:
-        least = f"{product.disk.least_data_mib} MiB have no room for the journal on a disk of {name}"
+    least_data = product.disk.least_data_mib
+    if recipe.image.formats and least_data is not None and least_data < LEAST_DATA:
+        least = f"{least_data} MiB have no room for the journal on a disk of {name}"
         found.append(f"disk.least_data_mib: {least} (image.formats), {LEAST_DATA} have")
     return found

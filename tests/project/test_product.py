@@ -100,6 +100,12 @@ def test_what_is_right(root: Path) -> None:
             "disk: data, unfinished and EFI begin alike: then partitions are not told apart",
         ),
         (OURS, "port = 80", "", "service.port: this key is missing"),
+        (
+            OURS,
+            'data = "TOY_DATA"',
+            "",
+            "disk.data: missing, and only a set of partitions (medium.payload) does without",
+        ),
         (OURS, 'vendor = "Toy Makers"', "", "vendor: this key is missing"),
         (
             OURS,
@@ -202,6 +208,28 @@ def test_the_payload_is_what_the_recipe_carries(root: Path) -> None:
     (root / "recipes/inside/recipe.toml").write_text(inside.replace("product.toml", "../toy/product.toml"))
     (root / RECIPE).write_text(text.replace("[image]", '[image]\ncarries = "inside"'))
     assert mistakes(root) == [f"{OURS}: medium.payload: toy carries 'Other.efi', not 'Inside.efi'"]
+    boot = '[boot]\nsystems = ["/system"]\ncmdline = []\nfolder = "Own"\n'
+    (root / "recipes/inside/recipe.toml").write_text(
+        inside.replace('product = "product.toml"', "").replace("[image]", f"{boot}[image]")
+    )
+    said = [
+        f"{OURS}: medium.payload: toy carries 'partitions.json', not 'Inside.efi'",
+        f"{OURS}: disk.folder: 'Own' is boot.folder of inside, not 'Toy'",
+    ]
+    assert [it for it in mistakes(root) if OURS in it] == said
+
+
+def test_a_set_of_partitions_needs_no_service_settings_or_data(root: Path) -> None:
+    about = root / OURS
+    tables = PRODUCT.split("\n[")
+    short = "\n[".join(it for it in tables if not it.startswith(("service]", "settings]")))
+    short = short.replace('data = "TOY_DATA"\n', "").replace("\nleast_data_mib = 64", "")
+    about.write_text(short)
+    keys = "service, settings, disk.data, disk.least_data_mib"
+    lacking = f"{OURS}: {keys}: missing, and only a set of partitions (medium.payload) does without"
+    assert mistakes(root) == [lacking]
+    about.write_text(short.replace("Inside.efi", "partitions.json"))
+    assert mistakes(root) == []
 
 
 def test_a_product_that_is_not_there(root: Path) -> None:

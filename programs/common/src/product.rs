@@ -35,9 +35,12 @@ pub struct Product {
     pub needs: Needs,
     /// What lies on a medium.
     pub medium: Medium,
-    /// What the appliance runs.
+    /// What the appliance runs. Like the settings, and the data partitions of the disk, it may be left out where
+    /// what gets installed is a set of partitions, which says everything itself.
+    #[serde(default)]
     pub service: Service,
     /// Settings that nobody has chosen.
+    #[serde(default)]
     pub settings: Settings,
     /// How the installer's screen looks.
     pub colours: Colours,
@@ -55,11 +58,13 @@ pub struct Product {
 pub struct Disk {
     /// Its folder in the partition that firmware reads, and in the folder `EFI` there.
     pub folder: String,
-    /// Name of the first data partition; the others have their number behind it.
+    /// Name of the first data partition; the others have their number behind it. Empty if it is not said.
+    #[serde(default)]
     pub data: String,
     /// Name of a partition that is being worked on.
     pub unfinished: String,
     /// The fewest MiB of a data partition.
+    #[serde(default)]
     pub least_data_mib: u64,
     /// MiB of the partition that firmware reads.
     #[serde(default = "efi_mib")]
@@ -85,14 +90,14 @@ pub struct Needs {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Medium {
-    /// Name of the appliance's UKI.
+    /// Name of the appliance's UKI, or of the list of a set of partitions, which ends in `.json`.
     pub payload: String,
     /// Label of a FAT volume that holds an answer file; small letters are as good.
     pub answers: String,
 }
 
 /// What the appliance runs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// Its program, in `/bin`.
@@ -102,7 +107,7 @@ pub struct Service {
 }
 
 /// Settings that nobody has chosen.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// What the machine is called.
@@ -155,9 +160,33 @@ pub struct Colours {
 }
 
 impl Product {
-    /// Path of its receipt in the partition that firmware reads.
+    /// Whether what gets installed is a set of partitions, not one UKI beside data.
+    pub fn is_set(&self) -> bool {
+        Path::new(&self.medium.payload)
+            .extension()
+            .is_some_and(|it| it == "json")
+    }
+
+    /// What it has to say, and does not; nothing of it is needed by a set of partitions.
+    fn lacking(&self) -> Option<&'static str> {
+        let needed = [
+            (self.service.program.is_empty(), "service"),
+            (self.settings.host_name.is_empty(), "settings"),
+            (self.disk.data.is_empty(), "disk.data"),
+            (self.disk.least_data_mib == 0, "disk.least_data_mib"),
+        ];
+        let mut missing = needed.into_iter().filter(|(is_missing, _)| *is_missing);
+        missing
+            .next()
+            .filter(|_| !self.is_set())
+            .map(|(_, key)| key)
+    }
+
+    /// Path of its receipt in the partition that firmware reads. Of a set of partitions, that partition may be
+    /// another system's, and only the folder below `EFI` is its own.
     pub fn receipt(&self) -> String {
-        format!("{}/install-receipt.json", self.disk.folder)
+        let parent = if self.is_set() { "EFI/" } else { "" };
+        format!("{parent}{}/install-receipt.json", self.disk.folder)
     }
 
     /// Path of the folder of its systems in the same partition.
@@ -188,8 +217,12 @@ fn read(path: &Path) -> Result<Product, Problem> {
     let wrong = |what: String| Problem::new(format!("/{FILE} {what}."), "Build the image again.");
     let text = std::fs::read_to_string(path)
         .map_err(|error| wrong(format!("cannot be read: {error}")).because(error))?;
-    toml::from_str(&text)
-        .map_err(|error| wrong(format!("is wrong: {}", error.message().trim())).because(error))
+    let product: Product = toml::from_str(&text)
+        .map_err(|error| wrong(format!("is wrong: {}", error.message().trim())).because(error))?;
+    match product.lacking() {
+        Some(key) => Err(wrong(format!("is wrong: missing field `{key}`"))),
+        None => Ok(product),
+    }
 }
 
 /// The product of this image. Tests, which load none, have one of their own.
@@ -257,6 +290,34 @@ mod tests {
         assert_eq!(product.disk.efi_mib, 300);
         assert_eq!(product.texts.support.as_deref(), Some("Call 555."));
         assert_eq!(product.look.font.as_deref(), Some("acme.psf"));
+    }
+
+    #[test]
+    fn a_set_of_partitions_needs_neither_service_nor_settings_nor_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("product.toml");
+        let service = "[service]\nprogram = \"store\"\nport = 80\n";
+        let settings = "[settings]\nhost_name = \"store\"\nnode_name = \"one\"\n\
+                        asked = [\"host_name\"]\nadvanced = []\n";
+        let parts = [
+            (service, "service"),
+            (settings, "settings"),
+            ("data = \"ACME_DATA\"\n", "disk.data"),
+            ("least_data_mib = 64\n", "disk.least_data_mib"),
+        ];
+        for (part, key) in parts {
+            let short = text().replace(part, "");
+            assert_ne!(short, text());
+            std::fs::write(&path, &short).unwrap();
+            assert_eq!(
+                read(&path).unwrap_err().message,
+                format!("/etc/product.toml is wrong: missing field `{key}`.")
+            );
+            std::fs::write(&path, short.replace("acme.efi", "set.json")).unwrap();
+            let product = read(&path).unwrap();
+            assert!(product.is_set());
+            assert_eq!(product.receipt(), "EFI/ACME/install-receipt.json");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::answers;
 use crate::hardware::{Hardware, read_volume};
-use crate::install::{self, Request, Stage};
+use crate::install::{self, Request, Stage, Target};
 use crate::medium::Running;
 use crate::state::Purpose;
 
@@ -35,6 +35,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
     let request = Request {
         task: answers.task,
         disk: disk.clone(),
+        target: Target::WholeDisk,
         settings: answers.settings.clone(),
         warnings: answers::erased(&answers, disk),
     };

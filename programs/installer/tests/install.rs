@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use installer::hardware::{Bus, Disk, Volume};
-use installer::install::{self, Progress, Request, Settings, Stage, Task};
+use installer::install::{self, Progress, Request, Settings, Stage, Target, Task};
 use sha2::{Digest, Sha256};
 
 const SIZE: u64 = 1600 << 20;
@@ -121,6 +121,7 @@ impl Machine {
         Request {
             task,
             disk: self.disk(),
+            target: Target::WholeDisk,
             settings: Settings::default(),
             warnings: Vec::new(),
         }

@@ -109,7 +109,8 @@ impl Layout {
 /// Whether a partition has a name that we give.
 pub(super) fn is_ours(name: &str) -> bool {
     let disk = &product().disk;
-    name == SYSTEM || name == disk.unfinished || name.starts_with(&disk.data)
+    let is_data = !disk.data.is_empty() && name.starts_with(&disk.data);
+    name == SYSTEM || name == disk.unfinished || is_data
 }
 
 /// Name of a data partition, counted from 0.

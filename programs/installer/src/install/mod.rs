@@ -48,7 +48,7 @@ use std::path::Path;
 pub use common::setting_rules as settings;
 pub use node::settings_on;
 pub use report::{Failure, Finding, Progress, Report, Stage};
-pub use request::{Address, Changes, Request, Settings, Task};
+pub use request::{Address, Changes, Request, Settings, Target, Task};
 
 use crate::hardware::{Disk, Problem};
 

@@ -113,7 +113,7 @@ pub(super) fn settings_of(text: &str) -> Option<Settings> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::request::Task;
+    use super::super::request::{Target, Task};
     use super::super::test_disk;
     use super::*;
 
@@ -180,6 +180,7 @@ mod tests {
         let mut request = Request {
             task: Task::Install,
             disk: test_disk::disk(root.path(), 0, 512),
+            target: Target::WholeDisk,
             settings: Settings::default(),
             warnings: Vec::new(),
         };

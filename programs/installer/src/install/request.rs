@@ -18,6 +18,21 @@ pub enum Task {
     ChangeSettings,
 }
 
+/// Where to on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// All of it: what is there is lost.
+    #[default]
+    WholeDisk,
+    /// A stretch of it that no partition has; what lies beside it stays as it is.
+    FreeSpace {
+        /// Its first byte, at a multiple of a MiB.
+        start: u64,
+        /// The first byte behind it, at a multiple of a MiB.
+        end: u64,
+    },
+}
+
 /// Everything that an installation depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -25,6 +40,8 @@ pub struct Request {
     pub task: Task,
     /// To which disk.
     pub disk: Disk,
+    /// Where to on it, for [`Task::Install`].
+    pub target: Target,
     /// With which settings. [`Task::RepairBoot`] and [`Task::KeepData`] leave those on the disk.
     pub settings: Settings,
     /// What whoever asks knows beforehand and the receipt is to tell: a sentence each.

@@ -3,7 +3,7 @@
 
 use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
 use crate::hardware::Disk;
-use crate::install::{Request, Settings, Task};
+use crate::install::{Request, Settings, Target, Task};
 
 /// What has to be typed, too, to put an older version in the place of a newer one.
 pub const DOWNGRADE: &str = "downgrade";
@@ -108,6 +108,7 @@ impl Confirm {
         let request = Box::new(Request {
             task: self.task,
             disk: self.disk,
+            target: Target::WholeDisk,
             settings: self.settings,
             warnings: self.choices.hardware.lacking(),
         });

@@ -5,7 +5,7 @@ use super::welcome::refuse;
 use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work};
 use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
-use crate::install::{Request, Settings, Task, most_data_partitions, settings_on};
+use crate::install::{Request, Settings, Target, Task, most_data_partitions, settings_on};
 use common::product::product;
 
 /// For how many seconds the list of disks has to be still before one is written to: where the file names
@@ -145,6 +145,7 @@ impl Unattended {
                     task: self.plan.answers.task,
                     settings: self.settings(&disk),
                     disk,
+                    target: Target::WholeDisk,
                     warnings: self.warnings(),
                 });
                 let work = Work::new(request.clone(), Origin::AnswerFile(Box::new(self)));
