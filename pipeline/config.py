@@ -85,7 +85,7 @@ StoryName = Annotated[
     str,
     _matches(
         "the name of a story (small letters, digits and dashes, no way of booting)",
-        r"(?!(cd|usb|disk|esp|virtio-blk)$)[a-z0-9][a-z0-9-]*",
+        r"(?!(cd|usb|disk|esp|cd-bios|usb-bios|virtio-blk)$)[a-z0-9][a-z0-9-]*",
     ),
 ]
 Keys = Annotated[

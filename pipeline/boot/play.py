@@ -70,7 +70,8 @@ def story(play: Mapping[str, Any]) -> Story:
             target, media = [lab.disk(size=size)] if size else [], [lab.medium(way.bus)]
 
         def board(booting: Machine) -> Machine:
-            return replace(booting, keyboard=way.keyboard, screen=way.screen)
+            code = None if way.bios else booting.code
+            return replace(booting, code=code, keyboard=way.keyboard, screen=way.screen)
 
         async with lab.start(board(lab.machine(*target, *media))) as vm:
             await act(vm, play["rows"])

@@ -250,7 +250,8 @@ def ways_of(session: Session, image: str) -> list[str]:
     recipe = session.project.recipes[image]
     greets = recipe.acceptance is not None and recipe.acceptance.welcome is not None
     system = [next(iter(machine.OF_SYSTEMS))] if recipe.has_disk and greets else []
-    return [*(machine.WAYS if recipe.iso else ()), *system]
+    by_bios = machine.BY_BIOS if recipe.has_iso_for_bios else ()
+    return [*(machine.WAYS if recipe.iso else ()), *by_bios, *system]
 
 
 def chosen(

@@ -60,9 +60,10 @@ class Wish:
         image = boot_inputs.bootable(session, self.image)
         recipe = session.project.recipes[image]
         ways = (machine.WAYS if recipe.iso else {}) | (machine.OF_SYSTEMS if recipe.has_disk else {})
+        ways |= machine.BY_BIOS if recipe.has_iso_for_bios else {}
         way = machine.way(self.way or next(iter(ways)))
         if way.name not in ways:
-            what = "a disk" if way.of == machine.DISK else "an ISO"
+            what = "a disk" if way.of == machine.DISK else "an ISO with GRUB" if way.bios else "an ISO"
             raise PipelineError(
                 f"--way {way.name} boots {what}, and {image} has none", f"choose from {', '.join(ways)}"
             )

@@ -206,6 +206,10 @@ def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
     imager = project.lock_of("imager")
     if recipe.iso is None:
         return ()
+    if recipe.iso.loader == "grub":
+        from pipeline.plan.grub_media import grub_medium_steps  # few recipes need it
+
+        return grub_medium_steps(project, name, program)
     efi_image_step = Step(
         name=f"efi-img:{name}",
         summary="Make a FAT image just large enough for the UKI.",

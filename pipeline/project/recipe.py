@@ -24,9 +24,9 @@ from pipeline.config import (
 )
 from pipeline.project.boot_tree import Boot, Store
 
-Way = Literal["cd", "usb", "disk", "virtio-blk", "virtio-scsi", "ahci", "nvme"]
-OF_MEDIA = ("cd", "usb", "disk")
-"""Ways of starting an ISO; the others are buses that a whole system's own disk is on."""
+Way = Literal["cd", "usb", "disk", "cd-bios", "usb-bios", "virtio-blk", "virtio-scsi", "ahci", "nvme"]
+OF_MEDIA = ("cd", "usb", "disk", "cd-bios", "usb-bios")
+"""Ways of starting an ISO, by UEFI or a BIOS; the others are buses that a whole system's own disk is on."""
 
 BUSES = ", ".join(way for way in get_args(Way) if way not in OF_MEDIA)
 DiskFormat = Literal["raw.zst", "qcow2", "vhd", "vmdk", "ova", "gce"]
@@ -325,6 +325,11 @@ class Recipe:
     netboot: Netboot | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None
+
+    @property
+    def has_iso_for_bios(self) -> bool:
+        """Whether it ends in an ISO that a BIOS starts, too."""
+        return self.iso is not None and self.iso.loader == "grub"
 
     @property
     def has_disk(self) -> bool:

@@ -10,7 +10,9 @@ discovery on CD).
 import hashlib
 import os
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pipeline.formats import bios_notice
 from pipeline.steps.runner import Context
@@ -22,8 +24,28 @@ NAMESPACE = uuid.UUID("b4ea0c6c-31de-5b8a-9d59-0a53fcd4ef0a")
 """For identifiers that derive from an image's inputs (RFC 9562, section 5.5)."""
 
 
-def xorriso_argv(efi_image: str, tree: str, output: str, params: dict[str, str], epoch: int) -> list[str]:
-    """Return xorriso's command line; `params` holds volume_id, publisher, application and disk_guid."""
+def notice_options(tree: str) -> list[str]:
+    """Return xorriso's options for a BIOS that is told to start by UEFI."""
+    return [
+        "-G",  # code for the MBR, from a file
+        f"{tree}/{NOTICE}",
+        "-c",
+        "boot.catalog",
+        "-b",  # the entry for a BIOS; El Torito wants it first
+        NOTICE,
+        "-no-emul-boot",
+        "-boot-load-size",
+        "4",
+    ]
+
+
+def xorriso_argv(
+    efi_image: str, tree: str, output: str, bios: Sequence[str], params: Mapping[str, str], epoch: int
+) -> list[str]:
+    """Return xorriso's command line: `bios` are options for what a BIOS starts.
+
+    `params` holds volume_id, publisher, application and disk_guid.
+    """
     stamp = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%d%H%M%S00")
     return [
         "xorriso",
@@ -56,15 +78,7 @@ def xorriso_argv(efi_image: str, tree: str, output: str, params: dict[str, str],
         "0xef",
         efi_image,
         "-appended_part_as_gpt",
-        "-G",  # code for the MBR, from a file
-        f"{tree}/{NOTICE}",
-        "-c",
-        "boot.catalog",
-        "-b",  # the entry for a BIOS; El Torito wants it first
-        NOTICE,
-        "-no-emul-boot",
-        "-boot-load-size",
-        "4",
+        *bios,
         "-eltorito-alt-boot",
         "-e",
         "--interval:appended_partition_2:all::",
@@ -81,16 +95,18 @@ def build(ctx: Context) -> None:
     readme.write_text(ctx.params["readme"], encoding="ascii")
     notice = tree / NOTICE
     notice.write_bytes(bios_notice.CODE)
-    epoch = ctx.params["epoch"]
-    for file in (readme, notice):
-        file.chmod(0o444)
-        os.utime(file, (epoch, epoch))
     digest = hashlib.sha256(ctx.inputs["efi.img"].read_bytes()).hexdigest()
-    params = {
-        "volume_id": ctx.params["volume_id"],
-        "publisher": ctx.params["publisher"],
-        "application": ctx.params["application"],
-        "disk_guid": str(uuid.uuid5(NAMESPACE, digest)),
-    }
+    finish(ctx, tree, notice_options(str(tree)), digest)
+
+
+def finish(ctx: Context, tree: Path, bios: Sequence[str], digest: str) -> None:
+    """Make the ISO `params.output` of a tree; `digest` stands for what makes it another medium."""
+    epoch = ctx.params["epoch"]
+    for file in tree.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+        os.utime(file, (epoch, epoch))
+    texts = {name: ctx.params[name] for name in ("volume_id", "publisher", "application")}
+    params = texts | {"disk_guid": str(uuid.uuid5(NAMESPACE, digest))}
     output = str(ctx.out / ctx.params["output"])
-    ctx.run(xorriso_argv(str(ctx.inputs["efi.img"]), str(tree), output, params, epoch))
+    ctx.run(xorriso_argv(str(ctx.inputs["efi.img"]), str(tree), output, bios, params, epoch))

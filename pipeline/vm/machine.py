@@ -117,7 +117,8 @@ class Machine:
 class Way:
     """A way of booting: the bus that the medium is on, and which keyboard and screen go with it.
 
-    What lies on the medium is the `iso`, or the `uki` alone; or it is the `disk` of a whole system.
+    What lies on the medium is the `iso`, or the `uki` alone; or it is the `disk` of a whole system. The
+    machine has UEFI, or a `bios`.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Way:
     keyboard: str
     screen: str
     of: str = "iso"
+    bios: bool = False
 
 
 WAYS = {
@@ -138,6 +140,15 @@ WAYS = {
     )
 }
 """Of media, which are only read."""
+
+BY_BIOS = {
+    way.name: way
+    for way in (
+        Way("cd-bios", "a CD on AHCI, by BIOS", "cd", "PS/2", "VGA", bios=True),
+        Way("usb-bios", "a USB stick on xHCI, by BIOS", "usb", "PS/2", "VGA", bios=True),
+    )
+}
+"""Of media that a BIOS starts, too."""
 
 DISK = "disk"
 """What a way of booting a whole system is `of`: its raw disk."""
@@ -166,7 +177,7 @@ class Firmware:
 
 def way(name: str) -> Way:
     """Return the way of booting called `name`; raise PipelineError for an unknown one."""
-    ways = WAYS | OF_SYSTEMS
+    ways = WAYS | BY_BIOS | OF_SYSTEMS
     if name not in ways:
         raise PipelineError(f"{name!r} is an unknown way of booting", f"choose from {', '.join(ways)}")
     return ways[name]
@@ -205,7 +216,7 @@ def booting(way: Way, medium: Path, firmware: Firmware, folder: Path, accel: str
     serial = "SYSTEM0001" if system else ""
     return Machine(
         (Disk("medium", medium, way.bus, serial, kind=kind, read_only=not system, turn=0),),
-        firmware.code,
+        None if way.bios else firmware.code,
         fresh_variables(firmware, folder),
         accel,
         keyboard=way.keyboard,

@@ -67,9 +67,16 @@ def test_the_machine_starts_anew(make_guest: MakeGuest, tmp_path: Path) -> None:
     played(make_guest, tmp_path, given, serial=["Ready"], resets_on="send-key")
 
 
-@pytest.mark.parametrize(("way", "parts"), [("cd", ("PS/2", "VGA")), ("disk", ("virtio", "virtio-vga"))])
+@pytest.mark.parametrize(
+    ("way", "parts"),
+    [
+        ("cd", ("PS/2", "VGA", False)),
+        ("disk", ("virtio", "virtio-vga", False)),
+        ("cd-bios", ("PS/2", "VGA", True)),
+    ],
+)
 def test_what_was_installed_runs_on_the_machine_that_it_was_installed_on(
-    tmp_path: Path, way: str, parts: tuple[str, str]
+    tmp_path: Path, way: str, parts: tuple[str, str, bool]
 ) -> None:
     started: list[Machine] = []
 
@@ -91,7 +98,7 @@ def test_what_was_installed_runs_on_the_machine_that_it_was_installed_on(
         await told(lab)
 
     asyncio.run(whole())
-    assert [(each.keyboard, each.screen) for each in started] == [parts, parts]
+    assert [(each.keyboard, each.screen, each.code is None) for each in started] == [parts, parts]
     assert [len(each.disks) for each in started] == [2, 1]
 
 

@@ -236,10 +236,16 @@ BOOTED_BY = {
         "virtio-vga",
     ],
     "esp": [f"virtio-blk-pci,drive=medium{SECTORS},bootindex=0,werror=report,rerror=report", "VGA"],
+    "cd-bios": ["ide-cd,bus=ide.0,drive=medium,bootindex=0", "VGA"],
+    "usb-bios": [
+        "qemu-xhci,id=xhci-medium",
+        "usb-storage,id=usb-medium,bus=xhci-medium.0,drive=medium,removable=on,bootindex=0",
+        "VGA",
+    ],
 }
 
 
-@pytest.mark.parametrize("way", machine.WAYS)
+@pytest.mark.parametrize("way", [*machine.WAYS, *machine.BY_BIOS])
 def test_each_way_has_its_devices_and_one_keyboard(way: str, tmp_path: Path) -> None:
     factory = tmp_path / "factory.fd"
     factory.write_bytes(b"as shipped")
@@ -252,6 +258,7 @@ def test_each_way_has_its_devices_and_one_keyboard(way: str, tmp_path: Path) -> 
     assert ps2 + sum("kbd" in device or "keyboard-pci" in device for device in devices) == 1
     assert given.variables.read_bytes() == b"as shipped"
     assert values(given, "-m") == ["1024M"]
+    assert ("pflash0=code" in values(given, "-machine")[0]) is (way not in machine.BY_BIOS)
 
 
 @pytest.mark.parametrize("way", machine.OF_SYSTEMS)
@@ -368,5 +375,5 @@ def test_unknown_way() -> None:
         machine.way("floppy")
     assert (
         str(caught.value) == "'floppy' is an unknown way of booting\n  hint: choose from cd, usb, disk, esp, "
-        "virtio-blk, virtio-scsi, ahci, nvme"
+        "cd-bios, usb-bios, virtio-blk, virtio-scsi, ahci, nvme"
     )
