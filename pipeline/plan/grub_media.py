@@ -1,9 +1,10 @@
 """The steps of an ISO that GRUB starts, by BIOS and by UEFI: kernel and initramfs lie on it as files."""
 
 from pipeline.checks.gate import Gate
+from pipeline.plan.boot_trees import grub_iso_step
 from pipeline.plan.step import Output, Step, made
 from pipeline.project.checkout import Project
-from pipeline.steps import efi_image, grub_iso, iso_grub
+from pipeline.steps import efi_image, grub, iso_grub
 from pipeline.steps.uki import INITRAMFS, KERNEL
 
 LOADER = ("FAT008",)
@@ -27,21 +28,12 @@ def grub_medium_steps(project: Project, name: str, program: Output) -> tuple[Ste
     recipe, product = project.recipes[name], project.manifest.product
     volume_id = recipe.iso.volume_id if recipe.iso else ""
     epoch, policies = project.manifest.source_date_epoch, recipe.policy.checks
-    loader = Step(
-        name=f"grub-iso:{name}",
-        summary="Make the parts of GRUB that start an ISO.",
-        container=project.lock_of("grub"),
-        inputs={},
-        outputs=(grub_iso.ELTORITO, grub_iso.MBR, grub_iso.EFI),
-        params={"volume_id": volume_id},
-        checks={grub_iso.EFI: Gate("efi", policies=())},
-        run=grub_iso.build,
-    )
+    loader = grub_iso_step(project, name)
     volume = Step(
         name=f"efi-img:{name}",
         summary="Make a FAT image just large enough for GRUB.",
         container=project.lock_of("imager"),
-        inputs={"BOOTX64.EFI": loader.output(grub_iso.EFI)},
+        inputs={"BOOTX64.EFI": loader.output(grub.PROGRAM)},
         params={"epoch": epoch},
         run=efi_image.build,
         **made("efi.img", Gate("fat", LOADER, policies=policies)),
@@ -53,7 +45,7 @@ def grub_medium_steps(project: Project, name: str, program: Output) -> tuple[Ste
         inputs={
             "efi.img": volume.output("efi.img"),
             **{part: program.step.inputs[part] for part in (KERNEL, INITRAMFS)},
-            **{part: loader.output(part) for part in (grub_iso.ELTORITO, grub_iso.MBR)},
+            **{part: loader.output(part) for part in (grub.ELTORITO, grub.HYBRID)},
         },
         params={
             "output": f"{name}.iso",

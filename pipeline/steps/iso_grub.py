@@ -12,14 +12,14 @@ import re
 import shutil
 
 from pipeline.errors import PipelineError
-from pipeline.steps import grub_iso
+from pipeline.steps import grub
 from pipeline.steps.iso import finish
 from pipeline.steps.runner import Context
 
 KERNEL, INITRAMFS = "boot/vmlinuz", "boot/initrd.img"
 MENU, LOOPBACK = "boot/grub/grub.cfg", "boot/grub/loopback.cfg"
-CATALOG, ELTORITO = "boot/boot.cat", f"boot/grub/{grub_iso.ELTORITO}"
-INPUTS = {"vmlinuz": KERNEL, "initramfs.cpio.zst": INITRAMFS, grub_iso.ELTORITO: ELTORITO}
+CATALOG, ELTORITO = "boot/boot.cat", f"boot/grub/{grub.ELTORITO}"
+INPUTS = {"vmlinuz": KERNEL, "initramfs.cpio.zst": INITRAMFS, grub.ELTORITO: ELTORITO}
 """Where each of these inputs lies on the ISO."""
 
 TERMINALS = """\
@@ -56,8 +56,9 @@ def menu(title: str, cmdline: str, timeout: int) -> str:
     for what, text in (("title", title), ("command line", cmdline)):
         if found := SPECIAL.search(text):
             raise PipelineError(
-                f"the menu's {what} {text!r} has {found[0]!r} in it, which not all that read menus take as it is",
-                "leave it out: GRUB and what reads its menus without running them would start different things",
+                f"the menu's {what} {text!r} has {found[0]!r} in it, "
+                "which not all that read menus take as it is",
+                "leave it out: what is started would depend on who reads the menu",
             )
     entry = ENTRY.format(title=title, kernel=KERNEL, cmdline=cmdline, initramfs=INITRAMFS)
     return START.format(timeout=timeout) + entry
@@ -97,4 +98,4 @@ def build(ctx: Context) -> None:
         shutil.copyfile(ctx.inputs[name], tree / place)
         with ctx.inputs[name].open("rb") as file:
             state.update(hashlib.file_digest(file, "sha256").digest())
-    finish(ctx, tree, bios_options(str(ctx.inputs[grub_iso.MBR])), state.hexdigest())
+    finish(ctx, tree, bios_options(str(ctx.inputs[grub.HYBRID])), state.hexdigest())

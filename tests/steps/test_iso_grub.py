@@ -9,7 +9,7 @@ from pipeline.checks.gate import Gate
 from pipeline.errors import PipelineError
 from pipeline.formats import iso9660
 from pipeline.formats.fields import open_image
-from pipeline.steps import efi_image, grub_iso, iso_grub
+from pipeline.steps import efi_image, grub, iso_grub
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.context import played
 from tests.fixtures.initramfs import changed
@@ -41,38 +41,6 @@ if serial --unit=0 --speed=115200; then
   terminal_output console serial
 fi
 """
-MODULES = (
-    *("boot", "configfile", "echo", "halt", "iso9660", "linux", "normal", "part_gpt", "part_msdos"),
-    *("reboot", "search", "search_label", "serial", "terminal"),
-)
-
-
-def test_grub_s_parts_have_their_modules_inside_and_look_for_the_volume(tmp_path: Path) -> None:
-    modules = tmp_path / "grub"
-    (modules / "i386-pc").mkdir(parents=True)
-    (modules / "i386-pc/boot_hybrid.img").write_bytes(b"code")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grub_iso, "MODULES", modules)
-        ctx = played(tmp_path, volume_id="TOY")
-        grub_iso.build(ctx)
-    config = ctx.work / "embedded.cfg"
-    assert config.read_text() == "search --no-floppy --set=root --label TOY\nset prefix=($root)/boot/grub\n"
-    assert ctx.calls == [
-        [
-            "grub-mkimage",
-            f"--format={platform}",
-            f"--directory={modules}/{folder}",
-            "--prefix=/boot/grub",
-            f"--config={config}",
-            f"--output={ctx.out}/{output}",
-            *sorted((*MODULES, *more)),
-        ]
-        for platform, folder, output, more in (
-            ("i386-pc-eltorito", "i386-pc", "eltorito.img", ("biosdisk", "vbe")),
-            ("x86_64-efi", "x86_64-efi", "BOOTX64.EFI", ("efi_gop", "fat")),
-        )
-    ]
-    assert (ctx.out / "boot_hybrid.img").read_bytes() == b"code"
 
 
 def argv(folder: Path, **files: bytes) -> list[str]:
@@ -139,12 +107,12 @@ def test_the_disk_s_guid_derives_from_what_is_started(tmp_path: Path) -> None:
 
 
 def made(workshop: Workshop) -> bytes:
-    out, said = workshop.run("grub", grub_iso.build, {}, volume_id="TOY")
+    out, said = workshop.run("grub", grub.build_iso, {}, label="TOY")
     parts: dict[str, Content] = {}
-    for name in (grub_iso.ELTORITO, grub_iso.MBR, grub_iso.EFI):
+    for name in grub.ISO_PARTS:
         assert (out / name).is_file(), said
         parts[name] = (out / name).read_bytes()
-    program = {"BOOTX64.EFI": parts.pop(grub_iso.EFI)}
+    program = {"BOOTX64.EFI": parts.pop(grub.PROGRAM)}
     volume = workshop.make(efi_image.build, "efi.img", program)
     inputs = {"efi.img": volume, "vmlinuz": bzimage(), "initramfs.cpio.zst": changed(), **parts}
     return workshop.make(iso_grub.build, "x.iso", inputs, **PARAMS)
