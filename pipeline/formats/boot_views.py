@@ -1,8 +1,10 @@
 """What file systems, ISOs and archives hold, as `boot_files` has it."""
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from pipeline.errors import FormatError
 from pipeline.formats import fat, fat_directory, iso9660_directory
 from pipeline.formats.boot_files import Files, parts_of, with_parents
 from pipeline.formats.budget import STEPS
@@ -53,20 +55,20 @@ def _of_modes(members: Mapping[str, tuple[int, Image, str]]) -> Files:
     return Files(files, links, folders | with_parents(members), others)
 
 
-def of_fat(volume: fat.Volume) -> Files:
-    """Return what is in a FAT file system. Raises FormatError where its tables are damaged."""
-    table = fat.read_table(volume)
+def of_fat(volume: fat.Volume, table: Sequence[int], entries: Iterable[fat_directory.Entry]) -> Files:
+    """Return what is in a FAT file system; files whose chains are broken are left out."""
     files, folders = dict[str, Image](), set[str]()
-    for entry in fat_directory.walk(volume, table):
+    for entry in entries:
         if entry.is_directory:
             folders.add(entry.path)
         elif not entry.is_label:
-            files[entry.path] = fat_directory.read_file(volume, table, entry)
+            with suppress(FormatError):
+                files[entry.path] = fat_directory.read_file(volume, table, entry)
     return Files(files, {}, folders | with_parents(files), ignore_case=True)
 
 
 def of_iso(image: Image, iso: Iso9660) -> Files:
-    """Return what is in an ISO; its names differ by case only with Rock Ridge."""
+    """Return what is in an ISO, without files that lie outside; names differ by case only with Rock Ridge."""
     files, links, folders = dict[str, Image](), dict[str, str](), set[str]()
     for member in iso.members:
         budget_of(image).spend(STEPS)
@@ -76,5 +78,6 @@ def of_iso(image: Image, iso: Iso9660) -> Files:
         elif member.target:
             links[path] = member.target
         else:
-            files[path] = iso9660_directory.contents(image, member)
+            with suppress(FormatError):
+                files[path] = iso9660_directory.contents(image, member)
     return Files(files, links, folders - {""} | with_parents(files), ignore_case=not iso.has_rock_ridge)
