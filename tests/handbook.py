@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.checks import netboot, whole
+from pipeline.checks.boot import rules as boot
 from pipeline.checks.catalog import KINDS
 from pipeline.checks.finding import POLICIES, Rule
 from pipeline.checks.kind import Kind
@@ -38,11 +39,12 @@ UNREADABLE = (
 
 def write() -> str:
     """Return the page."""
-    written: set[str] = set()
+    written = {rule.code for rule in boot.RULES}
     policies = "\n".join(f"- `{name}`: {text}" for name, text in POLICIES.items())
     parts = [INTRODUCTION.format(policies=policies)]
     for kind in KINDS.values():
         parts += _section(kind, written)
+    parts += [f"## {boot.SECTION}\n", *map(_entry, boot.RULES)]
     for module in (starting, netboot, whole):
         parts += [f"## {module.SECTION}\n", *map(_entry, module.rule.table)]
     return "\n".join(parts)

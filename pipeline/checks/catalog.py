@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.checks import whole
 from pipeline.checks.attempt import or_none
+from pipeline.checks.boot.rules import BOOT_TREE
 from pipeline.checks.cmdline import CMDLINE
 from pipeline.checks.compressed import COMPRESSED
 from pipeline.checks.disk import DISK
@@ -54,6 +55,7 @@ _KINDS = (
     ELF,
     COMPRESSED,
     ROOT,
+    BOOT_TREE,
     UPDATE,
     VERITY,
 )

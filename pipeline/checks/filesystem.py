@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from pipeline.checks.attempt import or_none
+from pipeline.checks.boot.rules import RULES
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Member
 from pipeline.checks.quoting import shown
@@ -135,10 +136,10 @@ def _facts(file: File) -> Mapping[str, str | int]:
 
 
 EXT_KIND, EROFS_KIND, SQUASHFS_KIND = (
-    Kind(name, title, f"{prefix}000", read, rule.of(prefix), members)
-    for name, title, prefix, read in (
-        ("ext", "ext file system", "EXT", read_ext4),
-        ("erofs", "EROFS file system", "EROFS", read_erofs),
-        ("squashfs", "squashfs file system", "SQFS", read_squashfs),
+    Kind(name, title, f"{prefix}000", read, (*rule.of(prefix), *of_boot), members)
+    for name, title, prefix, read, of_boot in (
+        ("ext", "ext file system", "EXT", read_ext4, RULES),
+        ("erofs", "EROFS file system", "EROFS", read_erofs, ()),
+        ("squashfs", "squashfs file system", "SQFS", read_squashfs, ()),
     )
 )

@@ -72,10 +72,19 @@ class Config:
         """
         if "default" in self.unknown or self.has_blscfg:
             return None
+        return next(iter(self._named or self.entries), None)
+
+    @property
+    def has_named_default(self) -> bool:
+        """Whether there is an entry that the setting `default` names, or may be."""
+        return "default" in self.unknown or self.has_blscfg or bool(self._named)
+
+    @property
+    def _named(self) -> tuple[Entry, ...]:
         found = self.entries
         for level, name in enumerate((self.settings.get("default", "") or "0").split(">")):
             found = tuple(entry for entry in found if _is_called(entry, level, name))
-        return next(iter(found or self.entries), None)
+        return found
 
 
 def _is_called(entry: Entry, level: int, name: str) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from pipeline.errors import FormatError
 from pipeline.formats.boot_files import Files
@@ -31,11 +32,23 @@ TOP = "name it from the top of the partition that it is on, without a variable"
 LAST_LINE = "end the file with a line break: a shell drops a last line without one"
 
 
+Why = Literal["place", "kernel", "initrd", "lines", "quotes", "other"]
+"""What keeps an entry or a file from being found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What Heads makes of an entry that was hardly meant: `kind` is what in it does so."""
+
+    kind: Literal["variable", "eval", "title", "cmdline"]
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A system that Heads offers; paths are from the partition's top, `source` is where it was found.
 
-    `faults` are why it would not start all the same, `notes` what Heads makes of it that was hardly meant.
+    `faults` are why it would not start all the same.
     """
 
     name: str
@@ -44,7 +57,7 @@ class Found:
     cmdline: str
     source: str
     faults: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class Missed:
     source: str
     message: str
     hint: str
+    why: Why = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +112,19 @@ class _Reader:
         self.configs: list[str] = []
         for path in sorted(path for path in files.names() if path.endswith(".cfg")):
             if "EFI" in path:
-                self.miss(path, "it lies below EFI, where Heads does not look", "put it into /grub")
+                self.miss(path, "it lies below EFI, where Heads does not look", "put it into /grub", "place")
             elif any(letter in path for letter in " \t\n"):
-                self.miss(path, "its path has a blank, at which Heads cuts it", "name it without blanks")
+                self.miss(
+                    path, "its path has a blank, at which Heads cuts it", "leave the blank out", "place"
+                )
             elif files.is_file(path):
                 self.configs.append(path)
         for path in self.configs[MAX_CONFIGS:]:
             self.miss(path, f"it is one of more than {MAX_CONFIGS} *.cfg", "leave some out")
         del self.configs[MAX_CONFIGS:]
 
-    def miss(self, source: str, message: str, hint: str) -> None:
-        self.missed.append(Missed(source, message, hint))
+    def miss(self, source: str, message: str, hint: str, why: Why = "other") -> None:
+        self.missed.append(Missed(source, message, hint, why))
 
     def lines(self, path: str) -> Iterator[str]:
         """Yield what `while read line` makes of a file: without what is around blanks and backslashes."""
@@ -119,7 +135,7 @@ class _Reader:
         for line in whole:
             yield line.strip(" \t")
         if last.strip(" \t"):
-            self.miss(path, f"its last line, {last.strip()[:60]!r}, has no line break", LAST_LINE)
+            self.miss(path, f"its last line, {last.strip()[:60]!r}, has no line break", LAST_LINE, "lines")
 
     def read_config(self, path: str) -> None:
         try:
@@ -160,7 +176,7 @@ class _Reader:
         wanted = (entry.kernel.partition(" ")[0], *initrds, *entry.modules)
         if source.endswith(".cfg") and (append + "".join(wanted)).count('"') % 2:
             message = f"entry {entry.name!r}: its quotes are not closed, in {append[:80]!r}"
-            self.miss(source, message, "leave the quotes out")
+            self.miss(source, message, "leave the quotes out", "quotes")
             return
         notes = tuple(_notes(entry.name, append, wanted))
         paths = tuple(_evaluated(path) for path in wanted)
@@ -201,11 +217,11 @@ class _Config:
         if self.entry is not None and not self.is_grub:
             self.syslinux_end()
         elif self.entry is not None and self.entry.name:
-            self.miss("it is not closed by a line of only `}`", "put `}` on a line of its own")
+            self.miss("it is not closed by a line of only `}`", "put `}` on a line of its own", "lines")
 
-    def miss(self, message: str, hint: str) -> None:
+    def miss(self, message: str, hint: str, why: Why = "other") -> None:
         name = self.entry.name if self.entry else ""
-        self.reader.miss(self.path, f"entry {name!r}: {message}", hint)
+        self.reader.miss(self.path, f"entry {name!r}: {message}", hint, why)
 
     def search(self, line: str) -> None:
         if line.startswith(("menuentry", "MENUENTRY")):
@@ -229,6 +245,7 @@ class _Config:
             self.miss(
                 "another entry begins before a line of only `}`: Heads takes both for one",
                 "put each command and each `}` on a line of its own",
+                "lines",
             )
         if command.startswith("multiboot"):
             entry.is_multiboot, entry.kernel = True, value
@@ -284,15 +301,14 @@ class _Config:
         words = entry.kernel.split(" ")
         kernel = self.from_top(words[0])
         if not self.is_there(kernel):
-            self.miss(f"{_named(kernel)} is not there", self.advice(words[0]))
+            self.miss(f"{_named(kernel)} is not there", self.advice(words[0]), "kernel")
             return
         initrds = [] if entry.is_multiboot else entry.initrd.replace(",", " ").split()
         initrds = [self.from_top(path) for path in initrds]
         for path in initrds:
             if not self.is_there(path):
-                self.miss(
-                    f"{_named(path)} is not there, and Heads leaves this entry out and all behind it", TOP
-                )
+                message = f"{_named(path)} is not there, and Heads leaves this entry out and all behind it"
+                self.miss(message, TOP, "initrd")
                 raise _Vanished
         modules = [self.from_top(path) for path in entry.modules]
         made = replace(entry, kernel=" ".join([kernel, *words[1:]]), modules=modules)
@@ -323,21 +339,20 @@ def _evaluated(text: str) -> str:
     return " ".join(VARIABLE.sub("", text).replace('"', "").split())
 
 
-def _notes(name: str, append: str, paths: tuple[str, ...]) -> Iterator[str]:
-    texts = (name, append, *paths)
-    for text in texts:
+def _notes(name: str, append: str, paths: tuple[str, ...]) -> Iterator[Note]:
+    for text in (name, append, *paths):
         if RUNS.search(text):
-            yield f"Heads runs what stands in ` or $() as a command, in {text[:80]!r}"
+            yield Note("eval", f"Heads runs what stands in ` or $() as a command, in {text[:80]!r}")
         elif VARIABLE.search(text):
             found = ", ".join(VARIABLE.findall(text)[:4])
-            yield f"Heads expands {found} to nothing, in {text[:80]!r}"
+            yield Note("variable", f"Heads expands {found} to nothing, in {text[:80]!r}")
         if '"' in text:
-            yield f"Heads takes the quotes for its shell's, in {text[:80]!r}"
+            yield Note("eval", f"Heads takes the quotes for its shell's, in {text[:80]!r}")
     if "|" in name:
-        yield f"Heads shows the name {name[:80]!r} without its |"
+        yield Note("title", f"Heads shows the name {name[:80]!r} without its |")
     size = len(append.encode(errors="surrogateescape"))
     if size > MAX_CMDLINE:
-        yield f"the command line has {size} bytes, and Linux takes {MAX_CMDLINE}"
+        yield Note("cmdline", f"the command line has {size} bytes, and Linux takes {MAX_CMDLINE}")
 
 
 def _named(path: str) -> str:

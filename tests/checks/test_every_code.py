@@ -26,6 +26,7 @@ from tests.checks import (
     test_update,
     test_verity,
 )
+from tests.checks.boot import test_rules as boot_rules
 from tests.checks.disk_formats import test_gce, test_ova, test_qcow2, test_vhd, test_vmdk
 from tests.checks.fat import test_rules as fat_rules
 from tests.checks.initramfs import test_rules as initramfs_rules
@@ -51,6 +52,7 @@ TESTS: dict[str, Any] = {
     "iso": iso_rules,
     "disk": test_disk,
     "root": root_rules,
+    "boot-tree": boot_rules,
     **test_filesystem.TABLES,
     "qcow2": test_qcow2,
     "vhd": test_vhd,
@@ -73,6 +75,7 @@ CASES = [
     for case in getattr(test, table, ())
     if case.code in LESS.get(kind, {case.code})
 ]
+CASES += [("ext", case) for case in boot_rules.ON_EXT]
 
 
 def codes() -> list[str]:

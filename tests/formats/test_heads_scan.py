@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.formats.boot_files import MAX_TEXT, of_bytes
-from pipeline.formats.heads_scan import MAX_CMDLINE, MAX_CONFIGS, Found, Missed, scan
+from pipeline.formats.heads_scan import MAX_CMDLINE, MAX_CONFIGS, Found, Missed, Note, scan
 
 KERNELS = {"vmlinuz": b"k", "initrd.img": b"i"}
 ENTRY = """menuentry 'Toy' --id toy {
@@ -35,7 +35,10 @@ def other(**changes: object) -> Found:
     ("text", "expected"),
     [
         (ENTRY, TOY),
-        (ENTRY.replace("Toy", "T|o|y"), other(notes=("Heads shows the name 'T|o|y' without its |",))),
+        (
+            ENTRY.replace("Toy", "T|o|y"),
+            other(notes=(Note("title", "Heads shows the name 'T|o|y' without its |"),)),
+        ),
         (ENTRY.replace("'Toy'", '"Toy"'), TOY),
         (ENTRY.replace("'Toy'", "Toy"), other(name="menuentry Toy --id toy {")),
         (ENTRY.replace("\n}", "\n\t} "), TOY),
@@ -50,22 +53,30 @@ def other(**changes: object) -> Found:
         ("if [ a ]; then\n  menuentry_id_option=--id\nfi\nfunction f {\n}\n" + ENTRY, TOY),
         (
             ENTRY.replace("quiet", "root=${root} $x"),
-            other(cmdline="root=", notes=("Heads expands ${root}, $x to nothing, in 'root=${root} $x'",)),
+            other(
+                cmdline="root=",
+                notes=(Note("variable", "Heads expands ${root}, $x to nothing, in 'root=${root} $x'"),),
+            ),
         ),
         (
             ENTRY.replace("quiet", 'a="b c"'),
-            other(cmdline="a=b c", notes=("Heads takes the quotes for its shell's, in 'a=\"b c\"'",)),
+            other(
+                cmdline="a=b c",
+                notes=(Note("eval", "Heads takes the quotes for its shell's, in 'a=\"b c\"'"),),
+            ),
         ),
         (
             ENTRY.replace("quiet", "`reboot`"),
             other(
-                cmdline="`reboot`", notes=("Heads runs what stands in ` or $() as a command, in '`reboot`'",)
+                cmdline="`reboot`",
+                notes=(Note("eval", "Heads runs what stands in ` or $() as a command, in '`reboot`'"),),
             ),
         ),
         (
             ENTRY.replace("quiet", "a" * 2048),
             other(
-                cmdline="a" * 2048, notes=(f"the command line has 2048 bytes, and Linux takes {MAX_CMDLINE}",)
+                cmdline="a" * 2048,
+                notes=(Note("cmdline", f"the command line has 2048 bytes, and Linux takes {MAX_CMDLINE}"),),
             ),
         ),
         (ENTRY.replace("quiet", "a" * 2047), other(cmdline="a" * 2047)),
@@ -74,11 +85,11 @@ def other(**changes: object) -> Found:
             other(
                 kernel="/grub//kernel",
                 faults=("/grub//kernel is not there, and Heads fails to start it",),
-                notes=("Heads expands $dir to nothing, in '/grub/$dir/kernel'",),
+                notes=(Note("variable", "Heads expands $dir to nothing, in '/grub/$dir/kernel'"),),
             ),
         ),
     ],
-)  # fmt: skip
+)
 def test_entries_of_grub_are_found(text: str, expected: Found) -> None:
     assert found(grub(text)) == [expected]
 
@@ -154,6 +165,7 @@ def test_advice_knows_the_top_of_the_partition() -> None:
         "grub/grub.cfg",
         "entry 'Toy': /boot/vmlinuz is not there",
         "say /vmlinuz: /boot is this partition's top",
+        "kernel",
     )
 
 

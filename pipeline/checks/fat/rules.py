@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from pipeline.checks.attempt import or_none
+from pipeline.checks.boot.rules import RULES
 from pipeline.checks.fat import volume
 from pipeline.checks.fat.volume import (
     BOOT_PROGRAM,
@@ -145,7 +146,7 @@ FAT = Kind(
     "FAT file system",
     "FAT000",
     read_efi_image,
-    (*volume.rule.table, *rule.table),
+    (*volume.rule.table, *rule.table, *RULES),
     members,
     tuple(together.table),
 )

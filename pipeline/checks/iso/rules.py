@@ -9,6 +9,7 @@ Specifications: El Torito 1.0 (1995); UEFI 2.10, §13.3.2.1 "ISO-9660 and El Tor
 from collections.abc import Iterable, Iterator
 from functools import wraps
 
+from pipeline.checks.boot.rules import RULES
 from pipeline.checks.fat.volume import BOOT_PROGRAM
 from pipeline.checks.finding import Fault, Rule, Rules
 from pipeline.checks.iso import files
@@ -136,6 +137,7 @@ ISO = Kind(
         *rule.table,
         *map(_of_its_disk, (*partition_rules.rule.of("ISO"), *views.rule.of("ISO"))),
         *views.iso_rule.table,
+        *RULES,
     ),
     of_iso,
 )
