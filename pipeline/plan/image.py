@@ -86,7 +86,7 @@ def plan(
     medium = _medium(project, name, program)
     offered = netboot_steps(project, name, program)
     if project.recipes[name].is_system:
-        disks = systems.disk_steps(project, name, rooted, program)
+        disks = systems.disk_steps(project, name, rooted, program, system_root)
     steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *offered, *disks))
     check_published(name, steps)
     return steps

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pipeline.checks.gate import Gate
-from pipeline.plan import updates
+from pipeline.plan import boot_trees, updates
 from pipeline.plan.step import Input, Output, Source, Step, made
 from pipeline.project import systems
 from pipeline.project.checkout import Project
@@ -53,17 +53,22 @@ def roothash(steps: tuple[Step, ...]) -> Output | None:
     return next((step.output(step.outputs[1]) for step in steps if step.run is verity.build), None)
 
 
-def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Output) -> tuple[Step, ...]:
+def disk_steps(
+    project: Project, name: str, rooted: tuple[Step, ...], uki: Output, roots: tuple[Step, ...] = ()
+) -> tuple[Step, ...]:
     """Return the steps that make the other file systems of a recipe, its disk, and the formats of that.
 
-    `rooted` are the steps of those that are there already.
+    `rooted` are the steps of those that are there already, made of the root that `roots` end in.
     """
     recipe = project.recipes[name]
-    others: tuple[Step, ...] = ()
+    booted = boot_trees.boot_tree_steps(project, name, roots[-1].output(filesystem.TREE)) if roots else ()
+    others: tuple[Step, ...] = booted
     for called, wanted in recipe.filesystems.items():
         if wanted.tree == "root":
             continue
-        files: dict[str, Input] = {BOOT_FILE: uki} if wanted.tree == "uki" else {}
+        files: Mapping[str, Input] = {BOOT_FILE: uki} if wanted.tree == "uki" else {}
+        if wanted.tree in ("boot", "grub"):
+            files = boot_trees.contents(project, name, booted, wanted.tree)
         if wanted.boot == "systemd-boot":
             loader = updates.loader_step(project, name, called)
             files, others = updates.esp_files(project, name, loader, uki), (*others, loader)
@@ -77,6 +82,8 @@ def disk_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Outpu
         for output in step.outputs
         if step.run in PLACED
     }
+    for step in booted:
+        placed |= {part: step.output(part) for part in (disk.BOOT, disk.CORE) if part in step.outputs}
     verified = systems.verified(recipe)
     definitions = Source(project.root / "recipes" / name / recipe.disk.definitions)
     disks = placed_disk(
@@ -129,7 +136,10 @@ def placed_disk(
 
 
 def _gate(project: Project, name: str, kind: str, allowed: tuple[str, ...] = ()) -> Gate:
-    return Gate(kind, allowed, policies=project.recipes[name].policy.checks)
+    recipe = project.recipes[name]
+    # the policy `medium` is about what firmware starts without a boot loader
+    policies = tuple(one for one in recipe.policy.checks if recipe.boot is None or one != "medium")
+    return Gate(kind, allowed, policies=policies)
 
 
 def _file_system(project: Project, name: str, called: str, inputs: Mapping[str, Input]) -> Step:

@@ -344,9 +344,9 @@ class Recipe:
 
     @property
     def is_system(self) -> bool:
-        """Whether it makes file systems or a disk, or wants what only these have."""
+        """Whether it makes file systems, a disk or a boot tree, or wants what only these have."""
         wants_hash = any("{roothash}" in word for word in self.image.cmdline)
-        return bool(self.filesystems) or self.disk is not None or wants_hash
+        return bool(self.filesystems or self.disk or self.boot) or wants_hash
 
     @property
     def cmdline(self) -> str:

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+from pipeline.project import boot_trees
 from pipeline.project.recipe import FileSystem, Recipe
 from pipeline.steps import filesystem, verity
 from pipeline.steps.filesystem import Wanted
@@ -81,6 +82,7 @@ def mistakes(root: Path, name: str, recipe: Recipe, version: str) -> list[str]:
             f"{where}: image.cmdline: {FILLED} is that of a file system with verity = true, and none has it"
         )
     folder = root / "recipes" / name
+    found += boot_trees.mistakes(where, name, recipe, version)
     return found + _of_updates(folder, where, recipe, version) + _of_disk(folder, name, recipe, version)
 
 
@@ -138,11 +140,11 @@ def _of_disk(folder: Path, name: str, recipe: Recipe, version: str) -> list[str]
     }
     files = [file_of(key, made) for key, made in recipe.filesystems.items()]
     trees = [verity.names(file_of(key, made))[0] for key, made in recipe.filesystems.items() if made.verity]
+    known = [*files, *trees, *boot_trees.placed_by_bios(recipe)]
     try:
-        read_definitions(texts, dict.fromkeys([*files, *trees], 0), specifiers(name, version))
+        found = boot_trees.definition_mistakes(
+            recipe, read_definitions(texts, dict.fromkeys(known, 0), specifiers(name, version))
+        )
     except ConfigError as error:
-        return [
-            f"recipes/{name}/{recipe.disk.definitions}{one.removeprefix('repart.d')}"
-            for one in error.mistakes
-        ]
-    return []
+        found = error.mistakes
+    return [f"recipes/{name}/{recipe.disk.definitions}{one.removeprefix('repart.d')}" for one in found]

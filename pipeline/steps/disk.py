@@ -1,6 +1,7 @@
 """Makes a disk image: a GPT by the recipe's own `repart.d` files, with finished file systems in it.
 
 systemd-repart places them and nothing else; where the disk is larger at first boot, the same files grow it.
+For a BIOS there may be GRUB: its core image in a partition of its own, and its boot sector before all others.
 
 Specifications: repart.d(5) and systemd-repart(8) of systemd 257; UEFI 2.10, §5.3 (GPT); UAPI.2 Discoverable
 Partitions Specification ("Partition Attribute Flags", and the UUIDs of partitions with dm-verity)
@@ -11,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.formats import gpt
+from pipeline.formats import gpt, grub_boot
+from pipeline.formats.discoverable import BIOS_BOOT
 from pipeline.formats.fields import open_image
 from pipeline.steps.repart import ALIGNMENT, Definition, read_definitions, specifiers
 from pipeline.steps.runner import Context
 from pipeline.steps.verity import names
 
 DEFINITIONS = "repart.d"
+BOOT, CORE = "boot.img", "core.img"
+"""GRUB's boot sector, which belongs into no partition, and its core image, which belongs into one."""
 
 
 def partition_uuids(root_hashes: Mapping[str, str]) -> dict[str, str]:
@@ -87,6 +91,8 @@ def repart_argv(seed: str, size: int, definitions: str, image: str, architecture
 def build(ctx: Context) -> None:
     """Make `params.output` of the definitions in the input DEFINITIONS; other inputs are what they place.
 
+    But for BOOT, which is put before the partition that CORE lies in.
+
     `params.size` is the disk's in bytes, 0 for the least; `params.verity` names the data that has a tree and
     a root hash beside it; `params.seed` is a UUID, `params.architecture` systemd's name of it;
     `params.image` and `params.version` are what labels may say. Raises ConfigError for definitions that are
@@ -99,7 +105,8 @@ def build(ctx: Context) -> None:
         for path in folder.rglob("*")
         if path.is_file()
     }
-    sizes = {name: path.stat().st_size for name, path in ctx.inputs.items() if path != folder}
+    placed = ctx.inputs.keys() - {DEFINITIONS, BOOT}
+    sizes = {name: ctx.inputs[name].stat().st_size for name in placed}
     hashes = {
         data: ctx.inputs[names(data)[1]].read_text(encoding="ascii").strip() for data in params["verity"]
     }
@@ -121,6 +128,29 @@ def build(ctx: Context) -> None:
     env = {"TMPDIR": str(ctx.work)}  # it wants one, and a container has no /var/tmp
     ctx.run(repart_argv(params["seed"], size, written, str(image), params["architecture"]), env=env)
     _require(image, len(definitions))
+    if any(one.content == CORE for one in definitions):
+        start_by_bios(image, ctx.inputs[BOOT].read_bytes(), ctx.inputs[CORE].read_bytes())
+
+
+def start_by_bios(image: Path, boot: bytes, core: bytes) -> None:
+    """Have a BIOS start GRUB from a disk: its boot code in the MBR, and the core image where that looks.
+
+    The rest of the MBR stays as it is, protective, with no partition marked as active (UEFI 2.10, §5.2.3):
+    firmware is known that takes a disk with that mark for none of UEFI's. The code is for a BIOS alone.
+    Raises PipelineError where no partition is for the core image, FormatError for what is no GRUB.
+    """
+    table = gpt.read_table(open_image(image), 1)
+    there = next((one for one in table.partitions if one.kind == BIOS_BOOT), None)
+    if there is None:
+        raise PipelineError(
+            f"{image.name}: no partition is for what a BIOS starts, and {CORE} lies in one of another type",
+            f"write Type={BIOS_BOOT} beside CopyBlocks=/{CORE}",
+        )
+    code, patched = grub_boot.patched(boot, core, there.first_lba)
+    with image.open("r+b") as file:
+        file.write(code)
+        file.seek(there.first_lba * grub_boot.SECTOR)
+        file.write(patched)
 
 
 def _write(ctx: Context, definitions: Sequence[Definition], partitions: Sequence[Mapping[str, str]]) -> None:

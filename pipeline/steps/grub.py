@@ -7,11 +7,13 @@ Source: GRUB 2.12, util/mkimage.c; GRUB's manual, "Embedded configuration file" 
 Specifications: UEFI 2.10, §3.5.1.1 (removable media); SBAT, https://github.com/rhboot/shim/blob/main/SBAT.md
 """
 
+import os
 import shutil
 import struct
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.formats.grub_boot import SECTOR
 from pipeline.steps.runner import Context
 
 FOLDER = "/usr/lib/grub"
@@ -108,6 +110,7 @@ def build(ctx: Context) -> None:
     config = _written(ctx, "early.cfg", found_by_label(label, MENU).encode())
     ctx.run(mkimage_argv(BIOS, MENU, str(ctx.out / CORE), str(config)))
     size = (ctx.out / CORE).stat().st_size
+    os.truncate(ctx.out / CORE, size + -size % SECTOR)  # as it is read, and as systemd-repart places it
     if size > ROOM:
         raise PipelineError(
             f"{CORE} has {size} bytes, and its partition {ROOM}", "build fewer modules into it"

@@ -1,14 +1,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.formats import gpt, grub_boot
 from pipeline.steps import disk
 from tests.fixtures.context import Played, played
 from tests.fixtures.disk import Part
 from tests.fixtures.disk import disk as make_disk
+from tests.formats.test_grub_boot import BOOT, core
 
 SEED = "11111111-2222-4333-8444-555555555555"
 ROOT_HASH = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef"
@@ -125,3 +128,54 @@ def test_definitions_that_are_not_taken_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         disk.build(context(tmp_path, {**FILES, "a.conf.d/b.conf": "", "README": "x"}))
     assert len(caught.value.mistakes) == 2
+
+
+KIND = "21686148-6449-6e6f-744e-656564454649"
+WITH_GRUB = {**FILES, "05-bios.conf": f"[Partition]\nType={KIND}\nCopyBlocks=/core.img\n"}
+
+
+def with_grub(tmp_path: Path, files: Mapping[str, str], kind: str) -> Path:
+    """Make a disk for a BIOS, too, whose first partition is of that type; return it."""
+    ctx = context(tmp_path, files)
+    parts = [Part(core(2048), kind=UUID(kind)), *PARTS]
+    ctx.tool = lambda argv, _: str(Path(argv[-1]).write_bytes(make_disk(parts)))
+    for name, data in {"boot.img": BOOT, "core.img": core(2048)}.items():
+        (tmp_path / "in" / name).write_bytes(data)
+        ctx.inputs = {**ctx.inputs, name: tmp_path / "in" / name}
+    disk.build(ctx)
+    assert len(written(ctx)) == 4
+    return ctx.out / "x.img"
+
+
+def test_a_bios_starts_grub_and_the_mbr_stays_protective(tmp_path: Path) -> None:
+    made = with_grub(tmp_path, WITH_GRUB, KIND).read_bytes()
+    before = make_disk([Part(core(2048), kind=UUID(KIND)), *PARTS])
+    (first, *_) = gpt.read_table(made, 1).partitions
+    code, patched = grub_boot.patched(BOOT, core(2048), first.first_lba)
+    assert made[:440] == code
+    assert made[first.first_lba * 512 :][: len(patched)] == patched
+    rest = first.first_lba * 512 + len(patched)
+    assert (made[440 : rest - len(patched)], made[rest:]) == (
+        before[440 : rest - len(patched)],
+        before[rest:],
+    )
+    assert [(one.kind, one.bootable) for one in gpt.read_mbr(made)] == [(gpt.PROTECTIVE, False)]
+
+
+def test_what_a_bios_starts_lies_in_a_partition_for_it(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError) as caught:
+        with_grub(tmp_path, WITH_GRUB, "0fc63daf-8483-4772-8e79-3d69d8477de4")
+    assert caught.value.message == (
+        "x.img: no partition is for what a BIOS starts, and core.img lies in one of another type"
+    )
+    assert caught.value.hint == f"write Type={KIND} beside CopyBlocks=/core.img"
+
+
+def test_the_boot_sector_is_no_partition(tmp_path: Path) -> None:
+    files = {**FILES, "05-bios.conf": f"[Partition]\nType={KIND}\nCopyBlocks=/boot.img\n"}
+    with pytest.raises(ConfigError) as caught:
+        with_grub(tmp_path, files, KIND)
+    assert caught.value.mistakes == [
+        "repart.d/05-bios.conf:3: CopyBlocks=/boot.img is no file system of the recipe; "
+        "there are /core.img, /esp.img, /root.img, /root.roothash, /root.verity"
+    ]
