@@ -14,9 +14,9 @@ class Boot:
     `systems` are paths in the root, the current system first, then those to fall back to: a folder, or links
     to one, in which `kernel` is a bzImage, a link to one, or to a folder that holds one called `bzImage`, and
     `initrd` an initramfs or a link to one. Each is started with `cmdline`, joined with blanks, in which
-    `{system}` stands for where its path leads to. `folder` is the recipe's own below EFI on an EFI system
-    partition; a menu waits `timeout` seconds. With `heads` the tree has the lists of files and hashes that
-    Heads verifies.
+    `{system}` stands for where its path leads to, and with the words of a file `parameters` that it has.
+    `folder` is the recipe's own below EFI on an EFI system partition; a menu waits `timeout` seconds. With
+    `heads` the tree has the lists of files and hashes that Heads verifies.
     """
 
     systems: tuple[AbsolutePath, ...]

@@ -28,6 +28,7 @@ ROOT, TAR = "root.tar", "boot-tree.tar"
 BZIMAGE = "bzImage"
 """What a kernel's folder calls it."""
 
+PARAMETERS, MOST_PARAMETERS = "parameters", 4096  # bytes: no command line is as long
 MAGIC, MAGIC_AT, SETUP, SIZE = b"HdrS", 0x202, 0x1F1, 0x1F4
 WHOLE = "build the system anew, or name one that is whole"
 LOST_FOUND = "lost+found"
@@ -90,7 +91,7 @@ def entries(tree: Tree, wanted: Wanted) -> tuple[tuple[Entry, ...], dict[str, Im
             kernel_sha256=digests[0],
             initrd=f"/{names[1]}",
             initrd_sha256=digests[1],
-            cmdline=wanted.cmdline.replace("{system}", f"/{system}"),
+            cmdline=" ".join([wanted.cmdline.replace("{system}", f"/{system}"), *_told(tree, system)]),
         )
         _must_read_alike(path, entry)
         found.append(entry)
@@ -123,6 +124,18 @@ def _part(tree: Tree, path: str, system: str, what: str, name: str) -> Member:
     if not found or not stat.S_ISREG(tree.members[found].mode):
         raise PipelineError(f"the system {path} has no {what}: {where} leads to /{found}, no file", WHOLE)
     return tree.members[found]
+
+
+def _told(tree: Tree, system: str) -> list[str]:
+    """Return what a system is told besides: the words of its file PARAMETERS, if it has one.
+
+    Guix's own is an expression of Scheme, which is left alone: what it says belongs into the recipe.
+    """
+    member = tree.members.get(f"{system}/{PARAMETERS}".lstrip("/"))
+    if member is None or not stat.S_ISREG(member.mode):
+        return []
+    text = bytes(member.data[:MOST_PARAMETERS]).decode(errors="surrogateescape")
+    return [] if text.startswith("(") else text.split()
 
 
 def _must_start(path: str, kernel: Member) -> None:

@@ -1,9 +1,14 @@
-"""What test_stage1.py has done in the container of virtual machines: a root is made, and started."""
+"""What tests have done in the container of virtual machines: a root is made, and started, also by GRUB."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
+from pipeline.errors import PipelineError
+from pipeline.formats import gpt
+from pipeline.formats.fields import open_image
 from pipeline.steps.runner import Context
+from pipeline.vm import machine
 from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.session import Session
 
@@ -40,4 +45,51 @@ def start(ctx: Context) -> None:
                 await vm.hear(text, timeout=TIMEOUT)
 
     asyncio.run(whole())
+    print("heard all")
+
+
+BLOCK = b"# GRUB Environment Block\n"
+
+
+def _fat(ctx: Context, tool: str, disk: Path, *words: str) -> str:
+    """Run one of mtools on the EFI system partition of a disk."""
+    table = gpt.read_table(open_image(disk), 1)
+    (esp,) = (one for one in table.partitions if one.kind == gpt.EFI_SYSTEM_PARTITION)
+    return ctx.run([tool, "-i", f"{disk}@@{esp.first_lba * 512}", *words], env={"MTOOLS_SKIP_CHECK": "1"})
+
+
+def start_by_grub(ctx: Context) -> None:
+    """Start the input `disk` by BIOS, or with `params.uefi`, once for each of `params.rounds`.
+
+    A round is what is chosen for this boot before it (an entry, "" for nothing), what stands on the serial
+    line's screen, which keys are pressed then, and what Linux says. Afterwards nothing is chosen any more.
+    """
+    disk = ctx.work / "disk"
+    shutil.copyfile(ctx.inputs["disk"], disk)
+    firmware = machine.find_firmware()
+    guest = Machine(
+        disks=[Disk("disk", disk, "virtio-blk", turn=0)],
+        code=firmware.code if ctx.params["uefi"] else None,
+        variables=machine.fresh_variables(firmware, ctx.work),
+        accel="tcg",
+        memory=512,
+    )
+    place = f"::{ctx.params['block']}"
+
+    async def play(number: int, sees: list[str], keys: list[str], hears: str) -> None:
+        async with Session(guest, ctx.out / f"run-{number}").running() as vm:
+            if sees:
+                await vm.see(*sees, timeout=4 * TIMEOUT)
+            for key in keys:
+                await vm.press(key)
+            await vm.hear(hears, timeout=6 * TIMEOUT)
+
+    for number, (chosen, sees, keys, hears) in enumerate(ctx.params["rounds"]):
+        if chosen:
+            (ctx.work / "block").write_bytes((BLOCK + f"next_entry={chosen}\n".encode()).ljust(1024, b"#"))
+            _fat(ctx, "mcopy", disk, "-o", str(ctx.work / "block"), place)
+        asyncio.run(play(number, sees, keys, hears))
+        left = _fat(ctx, "mtype", disk, place)
+        if chosen and ("next_entry=\n" not in left or len(left) != 1024):
+            raise PipelineError(f"round {number}: the choice was not taken back: {left!r}")
     print("heard all")

@@ -111,6 +111,21 @@ def test_what_systems_share_is_there_once(tmp_path: Path) -> None:
     assert (first["kernel"], first["initrd"]) == (second["kernel"], second["initrd"])
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"show_status=yes\nquiet\n", " show_status=yes quiet"),
+        (b"", ""),
+        (b'(boot-parameters (version 1) (kernel-arguments ("quiet")))\n', ""),
+    ],
+)
+def test_a_system_may_be_told_more(tmp_path: Path, text: bytes, told: str) -> None:
+    more = root(more=In("gnu/store/1-system/parameters", text))
+    first, second = json.loads(made(tmp_path, more)["boot-tree.json"] or b"")["entries"]
+    assert first["cmdline"] == "root=LABEL=ROOT gnu.system=/gnu/store/2-system"
+    assert second["cmdline"] == f"root=LABEL=ROOT gnu.system=/gnu/store/1-system{told}"
+
+
 def test_files_of_a_system_without_a_store(tmp_path: Path) -> None:
     plain = tar((In("boot/linux", KERNEL), In("boot/initrd.img", INITRD)))
     wanted = replace(WANTED, systems=("/boot",), kernel="linux", initrd="initrd.img", cmdline="quiet")
@@ -205,6 +220,12 @@ FAULTS: dict[str, tuple[dict[str, In | None], Wanted, str]] = {
         WANTED,
         f"the kernel of {SYSTEM}, /gnu/store/k-linux/bzImage, is cut off: it has "
         f"{len(KERNEL) - 20} bytes of {len(KERNEL)}",
+    ),
+    "what a system is told besides": (
+        {"more": In("gnu/store/2-system/parameters", b"a=$b\n")},
+        WANTED,
+        f"{SYSTEM}: boot.cmdline: 'a=$b' has '$', of which GRUB, the shell of Heads and systemd-boot make "
+        "different things",
     ),
     "an empty initramfs": (
         {"initrd": In("gnu/store/i-initrd/initrd.cpio.gz", b"")},
