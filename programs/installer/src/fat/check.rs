@@ -4,49 +4,42 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::damaged;
-use super::record::{MOST_FOLDER, records};
+use super::folder::Folder;
+use super::record::{MOST_FOLDER, Record, records};
 use super::shape::{Kind, Root, Shape};
 use super::table::Table;
 
-/// The root folder: what is in it, and its clusters, none if it lies at a fixed place.
-pub(super) struct RootFolder {
-    pub(super) bytes: Vec<u8>,
-    pub(super) chain: Vec<u32>,
-}
-
-/// Follows every chain of the volume. Fails with what is wrong; returns the root folder. Every
-/// cluster is looked at once, whatever leads to it.
+/// Follows every chain of the volume. Fails with what is wrong; returns the root folder, and which
+/// clusters are somebody's. Every cluster is looked at once, whatever leads to it.
 pub(super) fn check(
     disk: &mut (impl Read + Seek),
     shape: &Shape,
     table: &Table,
-) -> io::Result<RootFolder> {
+) -> io::Result<(Folder, Vec<bool>)> {
     let mut taken = vec![false; shape.clusters as usize + 2];
     let root = match shape.root {
         Root::Fixed(at, size) => {
             let mut bytes = vec![0; size];
             disk.seek(SeekFrom::Start(at))?;
             disk.read_exact(&mut bytes)?;
-            RootFolder {
+            Folder {
                 bytes,
                 chain: Vec::new(),
+                first: 0,
             }
         }
         Root::Chain(first) => {
             let chain = follow(table, first, &mut taken)?;
-            RootFolder {
+            Folder {
                 bytes: read_folder(disk, shape, &chain)?,
                 chain,
+                first: 0,
             }
         }
     };
     let mut pending = records(&root.bytes);
     while let Some(record) = pending.pop() {
-        // FAT12 and FAT16 have other things in the upper half.
-        let first = match shape.kind {
-            Kind::Fat32 => record.first,
-            _ => record.first & 0xffff,
-        };
+        let first = first_of(shape, &record);
         if first == 0 && record.size == 0 && !record.is_folder {
             continue;
         }
@@ -57,7 +50,16 @@ pub(super) fn check(
             return Err(damaged("a file has fewer clusters than bytes"));
         }
     }
-    Ok(root)
+    Ok((root, taken))
+}
+
+/// The first cluster of a file or a folder; 0 of one that has none. FAT12 and FAT16 have other things in
+/// the upper half.
+pub(super) fn first_of(shape: &Shape, record: &Record) -> u32 {
+    match shape.kind {
+        Kind::Fat32 => record.first,
+        _ => record.first & 0xffff,
+    }
 }
 
 /// The clusters of the chain that begins with `first`, each of which is now taken.
@@ -78,7 +80,12 @@ fn follow(table: &Table, first: u32, taken: &mut [bool]) -> io::Result<Vec<u32>>
     }
 }
 
-fn read_folder(disk: &mut (impl Read + Seek), shape: &Shape, chain: &[u32]) -> io::Result<Vec<u8>> {
+/// What is in the folder that fills these clusters.
+pub(super) fn read_folder(
+    disk: &mut (impl Read + Seek),
+    shape: &Shape,
+    chain: &[u32],
+) -> io::Result<Vec<u8>> {
     let length = chain.len().saturating_mul(shape.cluster);
     if length > MOST_FOLDER.max(shape.cluster) {
         return Err(damaged("a folder is longer than any can be"));

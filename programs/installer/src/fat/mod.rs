@@ -1,5 +1,6 @@
-//! Adds files to a FAT volume: to one that was just made, and to somebody's stick, which may be
-//! hostile or damaged and must not be worse afterwards.
+//! Adds files to a FAT volume, and changes those that are its own: on one that was just made, on
+//! somebody's stick, which may be hostile or damaged, and on the partition that other systems start from.
+//! None of these must be worse afterwards.
 //!
 //! A volume on which anything is not as it should be is refused before a byte of it is written.
 //! Clusters that nobody has are filled first, then the tables say whose they are, and what makes them
@@ -9,15 +10,21 @@
 //! by the `fatfs` crate.
 
 mod check;
+mod draft;
+mod folder;
 mod record;
 mod shape;
+mod space;
 mod stamp;
 mod table;
+mod update;
 mod volume;
 
+pub(crate) use draft::{Node, tree};
 pub(crate) use shape::MOST_READ;
 pub(crate) use stamp::Stamp;
-pub(crate) use volume::{Node, Volume};
+pub(crate) use update::Change;
+pub(crate) use volume::Volume;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -32,37 +32,42 @@ pub(super) struct Record {
     /// The long name in capitals, or the short one if there is none.
     pub(super) name: String,
     pub(super) short: Short,
+    /// Where its records lie in its folder; the last one has the short name.
+    pub(super) place: std::ops::Range<usize>,
     pub(super) is_folder: bool,
     /// Its first cluster, all 32 bits.
     pub(super) first: u32,
     pub(super) size: u32,
 }
 
+impl Record {
+    /// Whether it is called `name`, by its long or its short name, in whichever letters.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        let name = name.to_uppercase();
+        self.name == name || shown(&self.short) == name
+    }
+}
+
 /// What is in a folder, without the label and what every folder has.
 pub(super) fn records(folder: &[u8]) -> Vec<Record> {
     let mut found = Vec::new();
-    let mut long: Vec<u16> = Vec::new();
+    let mut long = LongName::default();
     let records = folder.chunks_exact(RECORD);
-    for record in records.take_while(|it| it[0] != LAST) {
+    for (index, record) in records.take_while(|it| it[0] != LAST).enumerate() {
+        let start = index * RECORD;
         if record[0] == DELETED {
-            long.clear();
+            long = LongName::default();
         } else if record[11] & 0x3f == LONG {
-            let unit = |at: &usize| u16::from_le_bytes([record[*at], record[at + 1]]);
-            long.splice(0..0, PLACES.iter().map(unit));
-            // No name has more; hostile ones may.
-            long.truncate(20 * UNITS);
+            long.hear(record, start);
         } else {
             let mut short = ITSELF;
             short.copy_from_slice(&record[..11]);
             let number = |at: usize| u32::from(u16::from_le_bytes([record[at], record[at + 1]]));
-            let name: Vec<u16> = long.drain(..).take_while(|it| *it != 0).collect();
+            let long = std::mem::take(&mut long).of(&short);
             if record[11] & LABEL == 0 && short != ITSELF && short != PARENT {
                 found.push(Record {
-                    name: if name.is_empty() {
-                        shown(&short)
-                    } else {
-                        String::from_utf16_lossy(&name).to_uppercase()
-                    },
+                    place: long.as_ref().map_or(start, |it| it.start)..start + RECORD,
+                    name: long.map_or_else(|| shown(&short), |it| it.text()),
                     short,
                     is_folder: record[11] & FOLDER != 0,
                     first: number(20) << 16 | number(26),
@@ -72,6 +77,53 @@ pub(super) fn records(folder: &[u8]) -> Vec<Record> {
         }
     }
     found
+}
+
+/// A long name, as far as it was read.
+#[derive(Debug, Default)]
+struct LongName {
+    units: Vec<u16>,
+    /// Where its first record lies.
+    start: usize,
+    /// Of the short name that it belongs to.
+    sum: u8,
+}
+
+impl LongName {
+    /// Takes a further record, which lies at `at`.
+    fn hear(&mut self, record: &[u8], at: usize) {
+        // Records of a name whose end never arrived may stand before it.
+        if self.units.is_empty() || record[0] & 0x40 != 0 {
+            *self = Self {
+                units: Vec::new(),
+                start: at,
+                sum: record[13],
+            };
+        }
+        let unit = |at: &usize| u16::from_le_bytes([record[*at], record[at + 1]]);
+        self.units.splice(0..0, PLACES.iter().map(unit));
+        // No name has more; hostile ones may.
+        self.units.truncate(20 * UNITS);
+    }
+
+    /// The same, if it belongs to `short`.
+    fn of(self, short: &Short) -> Option<Self> {
+        let is_empty = self.units.first().is_none_or(|it| *it == 0);
+        (!is_empty && self.sum == sum(short)).then_some(self)
+    }
+
+    /// In capitals.
+    fn text(&self) -> String {
+        let units = self.units.iter().take_while(|it| **it != 0);
+        String::from_utf16_lossy(&units.copied().collect::<Vec<u16>>()).to_uppercase()
+    }
+}
+
+/// What the records of a long name have of the short one: §7.2, `ChkSum`.
+fn sum(short: &Short) -> u8 {
+    short
+        .iter()
+        .fold(0, |sum: u8, byte| sum.rotate_right(1).wrapping_add(*byte))
 }
 
 /// A short name as people write it.
@@ -137,9 +189,7 @@ pub(super) struct Facts {
 /// The records of something called `name`, the long ones first.
 pub(super) fn write(name: &str, short: &Short, facts: Facts) -> Vec<u8> {
     let mut records = Vec::new();
-    let sum = short
-        .iter()
-        .fold(0_u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte));
+    let sum = sum(short);
     let units: Vec<u16> = name.encode_utf16().collect();
     let parts = count(name, short) - 1;
     for index in (0..parts).rev() {
@@ -173,6 +223,24 @@ pub(super) fn begin(own: u32, parent: u32, stamp: Stamp) -> Vec<u8> {
     [last(&ITSELF, facts(own)), last(&PARENT, facts(parent))].concat()
 }
 
+/// Makes the record of a file say where it lies by now, and how long it is.
+pub(super) fn point(record: &mut [u8], facts: Facts) {
+    let (date, time) = (
+        facts.stamp.date.to_le_bytes(),
+        facts.stamp.time.to_le_bytes(),
+    );
+    let [low, middle, high, highest] = facts.first.to_le_bytes();
+    for (at, value) in [
+        (20, [high, highest]),
+        (22, time),
+        (24, date),
+        (26, [low, middle]),
+    ] {
+        record[at..at + 2].copy_from_slice(&value);
+    }
+    record[28..RECORD].copy_from_slice(&facts.size.to_le_bytes());
+}
+
 fn last(short: &Short, facts: Facts) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..11].copy_from_slice(short);
@@ -181,18 +249,9 @@ fn last(short: &Short, facts: Facts) -> [u8; RECORD] {
         facts.stamp.date.to_le_bytes(),
         facts.stamp.time.to_le_bytes(),
     );
-    let [low, middle, high, highest] = facts.first.to_le_bytes();
-    for (at, value) in [
-        (14, time),
-        (16, date),
-        (18, date),
-        (20, [high, highest]),
-        (22, time),
-        (24, date),
-        (26, [low, middle]),
-    ] {
+    for (at, value) in [(14, time), (16, date), (18, date)] {
         record[at..at + 2].copy_from_slice(&value);
     }
-    record[28..].copy_from_slice(&facts.size.to_le_bytes());
+    point(&mut record, facts);
     record
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::damaged;
 use super::shape::{Kind, Shape};
 
 /// Bytes that are written of a table at once, if anything in them changed: the smallest sector.
@@ -23,27 +22,46 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Reads the first table. Fails if another one differs.
-    pub(super) fn read(disk: &mut (impl Read + Seek), shape: &Shape) -> io::Result<Self> {
+    /// Reads one of the tables.
+    pub(super) fn read(
+        disk: &mut (impl Read + Seek),
+        shape: &Shape,
+        copy: usize,
+    ) -> io::Result<Self> {
         let mut bytes = vec![0; shape.table];
-        disk.seek(SeekFrom::Start(shape.tables[0]))?;
+        disk.seek(SeekFrom::Start(shape.tables[copy]))?;
         disk.read_exact(&mut bytes)?;
-        for at in &shape.tables[1..] {
-            disk.seek(SeekFrom::Start(*at))?;
-            for part in bytes.chunks(CHUNK) {
-                let mut other = vec![0; part.len()];
-                disk.read_exact(&mut other)?;
-                if part != other {
-                    return Err(damaged("its two tables differ"));
-                }
-            }
-        }
         Ok(Self {
             kind: shape.kind,
             clusters: shape.clusters,
             bytes,
             changed: BTreeSet::new(),
         })
+    }
+
+    /// Whether another one of the tables has the same bytes.
+    pub(super) fn is_like(
+        &self,
+        disk: &mut (impl Read + Seek),
+        shape: &Shape,
+        copy: usize,
+    ) -> io::Result<bool> {
+        disk.seek(SeekFrom::Start(shape.tables[copy]))?;
+        for part in self.bytes.chunks(CHUNK) {
+            let mut other = vec![0; part.len()];
+            disk.read_exact(&mut other)?;
+            if part != other {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has what is unlike in `other` written the next time.
+    pub(super) fn mark_unlike(&mut self, other: &Self) {
+        let units = self.bytes.chunks(UNIT).zip(other.bytes.chunks(UNIT));
+        let unlike = (0..).zip(units).filter(|(_, (one, other))| one != other);
+        self.changed.extend(unlike.map(|(unit, _)| unit));
     }
 
     /// Writes what changed to every table.
@@ -137,13 +155,29 @@ impl Table {
         (last.max(1) + 1..self.clusters + 2).filter(|cluster| self.get(*cluster) == 0)
     }
 
-    /// Makes the table say whether everything that was begun is finished (§4, `ClnShutBitMask`), and
-    /// returns what it said; FAT12 has no place for it.
+    /// Whether `cluster` is marked as one that cannot be used.
+    pub(super) fn is_bad(&self, cluster: u32) -> bool {
+        self.get(cluster) == self.end() - 8
+    }
+
+    /// Which bit says that everything that was begun is finished (§4, `ClnShutBitMask`); FAT12 has none.
+    fn finished(&self) -> Option<u32> {
+        match self.kind {
+            Kind::Fat12 => None,
+            Kind::Fat16 => Some(0x8000),
+            Kind::Fat32 => Some(0x0800_0000),
+        }
+    }
+
+    /// Whether the table says so; never on FAT12.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished().is_some_and(|bit| self.get(1) & bit != 0)
+    }
+
+    /// Makes the table say whether everything that was begun is finished, and returns what it said.
     pub(super) fn mark_finished(&mut self, finished: bool) -> bool {
-        let bit = match self.kind {
-            Kind::Fat12 => return true,
-            Kind::Fat16 => 0x8000,
-            Kind::Fat32 => 0x0800_0000,
+        let Some(bit) = self.finished() else {
+            return true;
         };
         let before = self.get(1);
         self.set(
@@ -155,5 +189,10 @@ impl Table {
             },
         );
         before & bit != 0
+    }
+
+    /// Whether anything is to be written.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.changed.is_empty()
     }
 }

@@ -9,6 +9,7 @@
 //! | `layout`, `table` | where everything lies; the GPT |
 //! | `clear` | what lay there before |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
+//! | `esp` | our folder in the partition that others start from, too |
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
 //! | `boot_next` | starting what is installed, although the medium comes first |
 //! | `node`, `receipt` | the appliance's configuration; what was installed |
@@ -24,6 +25,8 @@ mod clear;
 mod data;
 mod device;
 mod disk_error;
+#[allow(dead_code)] // nobody puts a set beside another system yet
+mod esp;
 mod export;
 mod layout;
 mod load_option;

@@ -14,7 +14,7 @@ use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use super::device::{Device, Window};
 use super::layout::Place;
 use super::sparse::Sparse;
-use crate::fat::{Node, Stamp, Volume};
+use crate::fat::{Stamp, Volume, tree};
 use crate::untrusted;
 
 /// What firmware starts that knows of no boot entry.
@@ -57,26 +57,6 @@ pub(super) fn draw(
         .collect();
     volume.add(&tree(&files), Stamp::FIRST)?;
     Ok(image)
-}
-
-/// The folders of these paths, with the files in them, both in the order in which they come first.
-fn tree<'a>(files: &[(&str, &'a [u8])]) -> Vec<(String, Node<'a>)> {
-    let mut nodes: Vec<(String, Node<'a>)> = Vec::new();
-    for (path, content) in files {
-        match path.split_once('/') {
-            None => nodes.push(((*path).to_owned(), Node::File(content))),
-            Some((folder, _)) if nodes.iter().any(|(name, _)| name == folder) => {}
-            Some((folder, _)) => {
-                let inner = files.iter().filter_map(|(path, content)| {
-                    let path = path.strip_prefix(folder)?.strip_prefix('/')?;
-                    Some((path, *content))
-                });
-                let inner: Vec<_> = inner.collect();
-                nodes.push((folder.to_owned(), Node::Folder(tree(&inner))));
-            }
-        }
-    }
-    nodes
 }
 
 fn open(device: &Rc<Device>, place: &Place) -> io::Result<FileSystem<Window>> {

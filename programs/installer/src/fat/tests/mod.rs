@@ -5,6 +5,8 @@ use std::process::Command;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
+mod update;
+
 use super::*;
 use common::slice::Slice;
 
