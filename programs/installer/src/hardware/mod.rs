@@ -2,27 +2,32 @@
 //! tests replace by a fake tree. Reads only, opens no device, and knows nothing of the screen.
 
 mod boot;
+mod carried;
 mod contents;
 mod discovery;
 mod disk;
 mod machine;
 mod release;
+mod room;
 mod text;
 
 pub use common::problem::Problem;
 use common::product::product;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use boot::read_volume;
+pub use carried::{Carried, Piece, Role, least};
 pub use common::disks::Bus;
 pub use common::machine::machine_identity;
 pub(crate) use common::text::natural;
 pub use common::text::{decimal_size, grouped, quoted, size_beside};
 pub(crate) use contents::marks;
-pub use contents::{Contents, Earlier, Part, listed};
+pub use contents::{Beside, Contents, Earlier, Esp, Part, Room, listed};
 pub use disk::{Disk, DiskKey, Volume};
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use release::{Release, is_older};
+pub use room::FreeSpace;
 pub(crate) use text::{clean, reason};
 
 /// Everything that the program shows about the machine it runs on.
@@ -30,6 +35,8 @@ pub(crate) use text::{clean, reason};
 pub struct Hardware {
     /// What this image is.
     pub product: Release,
+    /// The set of partitions that it carries, instead of an appliance.
+    pub set: Option<Arc<Carried>>,
     /// Processor, memory and firmware.
     pub machine: Machine,
     /// The ISO 9660 volume identifier that the kernel command line says this system came from.
@@ -49,6 +56,7 @@ impl Hardware {
     /// [`Volume::Unread`]: that takes opening them, which is [`crate::prober`]'s.
     pub fn scan(root: &Path) -> Result<Self, Problem> {
         let product = Release::read(root)?;
+        let set = Carried::read(root)?.map(Arc::new);
         let machine = Machine::read(root)?;
         if !root.join("sys/class").is_dir() {
             return Err(Problem::new(
@@ -59,6 +67,7 @@ impl Hardware {
         let disks = disk::scan(root);
         Ok(Self {
             product,
+            set,
             machine,
             boot_volume: common::cmdline::parameter(root, "medium"),
             pending: discovery::pending(root, &disks),
@@ -105,6 +114,20 @@ impl Hardware {
 
     /// Why nothing can be installed to `disk`, in few words; `None` if something can.
     pub fn obstacle(&self, disk: &Disk) -> Option<String> {
+        self.obstacle_of_device(disk).or_else(|| {
+            let minimum = self.minimum_disk();
+            if disk.size < minimum {
+                let has = size_beside(disk.size, &[minimum]);
+                let needs = decimal_size(minimum);
+                return Some(format!("too small, it has {has} and {needs} are needed"));
+            }
+            self.path_before(disk)
+                .map(|it| format!("same as {}", it.name))
+        })
+    }
+
+    /// Why nothing can be written to `disk`, however little that is.
+    fn obstacle_of_device(&self, disk: &Disk) -> Option<String> {
         let reason = if disk.is_empty() {
             "no medium".to_owned()
         } else if disk.volume == Volume::Unread {
@@ -121,16 +144,17 @@ impl Hardware {
             "read-only".to_owned()
         } else if ![512, 4096].contains(&disk.block_size) {
             format!("blocks of {} bytes", disk.block_size)
-        } else if disk.size < minimum_disk() {
-            let has = size_beside(disk.size, &[minimum_disk()]);
-            let needs = decimal_size(minimum_disk());
-            format!("too small, it has {has} and {needs} are needed")
         } else {
-            return self
-                .path_before(disk)
-                .map(|it| format!("same as {}", it.name));
+            return None;
         };
         Some(reason)
+    }
+
+    /// The smallest disk that can be installed to, in bytes.
+    pub fn minimum_disk(&self) -> u64 {
+        let needed = |set: &Arc<Carried>| least(set.partitions.iter()) + 2 * MIB;
+        let set = self.set.as_ref().map_or(0, needed);
+        set.max(minimum_disk())
     }
 
     /// The disk that `disk` is but another path to, if one before it can be installed to.
@@ -151,7 +175,8 @@ impl Hardware {
     pub fn unmet(&self) -> Vec<String> {
         let mut unmet = Vec::new();
         let is_32_bit = matches!(self.machine.firmware, Firmware::Uefi { bits: Some(32), .. });
-        if self.machine.firmware == Firmware::Bios || is_32_bit {
+        let by_bios = self.set.as_ref().is_some_and(|it| it.starts_by_bios());
+        if (self.is_bios() && !by_bios) || is_32_bit {
             unmet.push("It was not started by 64-bit UEFI firmware.".to_owned());
         }
         let least = product().needs.memory_mib.saturating_sub(KEPT_MEMORY) << 20;
@@ -177,7 +202,10 @@ impl Hardware {
     }
 }
 
-/// The smallest disk that can be installed to, in bytes.
+/// What the tables at both ends of a disk have beside the partitions, each, in bytes.
+const MIB: u64 = 1 << 20;
+
+/// The smallest disk that the product says it can be installed to, in bytes.
 pub(crate) fn minimum_disk() -> u64 {
     product().needs.disk
 }

@@ -220,6 +220,7 @@ pub fn other_system() -> Contents {
             part(3, 1_997_121_388_544, "LVM member", ""),
         ],
         earlier: None,
+        ..Contents::default()
     }
 }
 
@@ -252,6 +253,7 @@ pub fn installation() -> Contents {
             node: Some(NODE_TOML.to_owned()),
             ..Earlier::default()
         }),
+        ..Contents::default()
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
 }
 
 /// The file system that the firmware reads.
-fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> {
+pub(super) fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> {
     let file = device.try_clone().ok()?;
     let mut slice = Slice::new(file, range.start, range.size, MOST_READ);
     if !untrusted::holds_fat(&mut slice, range.size) {

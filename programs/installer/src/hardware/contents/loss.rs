@@ -78,6 +78,7 @@ mod tests {
                 has_data,
                 ..Earlier::default()
             }),
+            ..Contents::default()
         }
     }
 

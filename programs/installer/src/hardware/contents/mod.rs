@@ -2,6 +2,7 @@
 //! raw device, reads only, and believes nothing: a table that lies costs a bounded time.
 
 mod area;
+mod beside;
 mod guid;
 mod installation;
 mod loss;
@@ -13,6 +14,7 @@ mod signatures;
 mod tables;
 mod zfs;
 
+pub use beside::{Beside, Esp, Room};
 pub use loss::listed;
 
 use std::fs::File;
@@ -45,6 +47,8 @@ pub struct Contents {
     pub parts: Vec<Part>,
     /// The installation of this product that is on it.
     pub earlier: Option<Earlier>,
+    /// What it has for a system beside those that are on it.
+    pub beside: Beside,
 }
 
 /// A partition, or what fills the whole disk.
@@ -133,12 +137,30 @@ impl Contents {
             label,
             kind: kind.to_owned(),
         });
-        let partitions = tables.ranges.iter().take(MOST_PARTS);
-        let partitions = partitions.map(|range| part(&device, range, size));
+        let mut beside = Beside::find(&device, block_size, &tables);
+        let mut note = |part: &Part, label: &str| {
+            // The name of a volume group or an array is no label of a file system.
+            if !label.is_empty() && !part.kind.contains("member") {
+                beside.labels.push((part.number, label.to_owned()));
+            }
+        };
+        let mut parts = Vec::new();
+        if let Some(filling) = filling {
+            note(&filling, &filling.label);
+            parts.push(filling);
+        }
+        for range in tables.ranges.iter().take(MOST_PARTS) {
+            let found = look(&device, range, size);
+            let label = found.as_ref().map(|it| it.label.clone());
+            let part = part(range, found);
+            note(&part, &label.unwrap_or_default());
+            parts.push(part);
+        }
         Ok(Self {
             table: tables.name,
-            parts: filling.into_iter().chain(partitions).collect(),
+            parts,
             earlier: installation::find(&device, &tables),
+            beside,
         })
     }
 }
@@ -155,8 +177,7 @@ fn filling(mut whole: Area<'_>, tables: &Tables) -> io::Result<Option<(&'static 
     Ok((!whole.is_blank(margin)?).then_some(unknown))
 }
 
-fn part(device: &File, range: &Range, disk_size: u64) -> Part {
-    let found = look(device, range, disk_size);
+fn part(range: &Range, found: Option<Found>) -> Part {
     let kind = match &found {
         Some(found) if range.purpose == EFI => format!("{EFI} ({})", found.kind),
         Some(found) => found.kind.to_owned(),

@@ -2,6 +2,7 @@
 
 mod machines;
 mod samples;
+pub mod sets;
 
 use std::sync::LazyLock;
 
