@@ -67,6 +67,13 @@ RelativePath = Annotated[
     str,
     _matches("a path below this file's folder", r"(?!/)(?!(.*/)?\.\.(/|$)).+"),
 ]
+SharedPath = Annotated[
+    str,
+    _matches(
+        "a path below this file's folder, or below one beside it (../other/rootfs)",
+        r"(\.\./(?=[^/.]))?(?!/)(?!(.*/)?\.\.(/|$)).+",
+    ),
+]
 AnyRelativePath = Annotated[str, _matches("a path from this file's folder", r"[^/].*")]
 AbsolutePath = Annotated[
     str,

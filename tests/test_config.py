@@ -16,6 +16,11 @@ from pipeline import config
         (config.DebianPackage, ["g++", "libc6", "0ad"], ["", "a", "-ab", "Ab", "a b", "a:amd64"]),
         (config.Timestamp, ["20261121T000000Z"], ["2026-11-21", "20261121T000000", "20261121 000000Z"]),
         (config.RelativePath, ["a", "a/b", "..a", "a..", ".a/b"], ["", "/a", "..", "../a", "a/../b", "a/.."]),
+        (
+            config.SharedPath,
+            ["a", "a/b", "..a", "../a", "../a/b"],
+            ["", "/a", "..", "../", "../..", "../../a", "..//a", "a/../b", "../a/.."],
+        ),
         (config.VolumeId, ["A", "A_1", "A" * 16], ["", "a", "A-B", "A" * 17]),
         (config.Text, ["x", " ", "ä b"], ["", "a\nb", "a\x1b[m", "\u2028", "\u202e"]),
         (config.DebianVersion, ["1", "1:2.0~a-1+b2"], ["", "1 2", "1\n", "a:1", "1_2", "%3a"]),

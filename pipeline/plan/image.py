@@ -16,6 +16,7 @@ from pipeline.plan.policy import policy_steps
 from pipeline.plan.programs import program_steps
 from pipeline.plan.roots import root_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
+from pipeline.plan.stores import store_steps
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
@@ -73,14 +74,15 @@ def plan(
     carried = project.recipes[name].image.carries
     theirs = (planned.get(carried) or plan(project, carried)) if carried else ()
     before = tuple(replace(step, published={}) for step in theirs)
-    system_root = root_steps(project, name)
+    started = _started(project, name, _uki(before, carried) if carried else None)
+    system_root = store_steps(project, name, root_steps(project, name), started)
     rooted, disks, root_hash = tuple[Step, ...](), tuple[Step, ...](), None
     if project.recipes[name].is_system:
         from pipeline.plan import systems  # few recipes need it
 
         rooted = systems.root_file_systems(project, name, system_root)
         root_hash = systems.roothash(rooted)
-    system = _system(project, name, _uki(before, carried) if carried else None, root_hash)
+    system = _system(project, name, started, root_hash)
     compared = policy_steps(project, name, before, system)
     program = _uki(system, name)
     medium = _medium(project, name, program)
@@ -113,22 +115,20 @@ def check_published(name: str, steps: tuple[Step, ...]) -> None:
         raise ConfigError(mistakes, "give the program, or the UKI, another name")
 
 
-def _system(
-    project: Project, name: str, carried: Output | None, root_hash: Output | None
-) -> tuple[Step, ...]:
-    """Return the steps that end in a UKI: kernel, programs, initramfs."""
-    recipe, pins = project.recipes[name], project.manifest
-    product, epoch, image = pins.product, pins.source_date_epoch, recipe.image
-    folder = project.root / "recipes" / name
-    imager = project.lock_of("imager")
+def _os_release(project: Project, name: str) -> str:
+    """Return what an initramfs and a UKI say of themselves (os-release(5))."""
+    recipe, product = project.recipes[name], project.manifest.product
     called = product.name if recipe.root is None else name  # a host of packages is no part of the product
     title = f"{called} {product.version}" + (" Installer" if recipe.iso else "")
-    about, vendor = _about(project, name)
-    os_release = OS_RELEASE.format(id=name, product=called, version=product.version, title=title) + vendor
-    if recipe.root is not None:
-        os_release += SYSTEM.format(id=name, version=product.version)
-    cmdline = recipe.cmdline
+    text = OS_RELEASE.format(id=name, product=called, version=product.version, title=title)
+    text += _about(project, name)[1]
+    return text + SYSTEM.format(id=name, version=product.version) if recipe.root is not None else text
 
+
+def _started(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
+    """Return the steps that end in an initramfs: kernel, programs."""
+    recipe, image = project.recipes[name], project.recipes[name].image
+    about = _about(project, name)[0]
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
     modules = module_steps(project, name, kernel)
     programs = {called: program_steps(project, name, called) for called in recipe.programs}
@@ -142,10 +142,13 @@ def _system(
     initramfs_step = Step(
         name=f"initramfs:{name}",
         summary="Pack BusyBox, the programs and the recipe's files.",
-        container=imager,
+        container=project.lock_of("imager"),
         inputs=inputs
         | about
-        | {"packages.tar": unpacked.output(packages.TAR), "rootfs": Source(folder / image.rootfs)},
+        | {
+            "packages.tar": unpacked.output(packages.TAR),
+            "rootfs": Source(project.place(name, image.rootfs)),
+        },
         params={
             "programs": tuple(programs),
             "packages": image.packages,
@@ -154,33 +157,47 @@ def _system(
             "recipe": f"recipes/{name}/recipe.toml",
             "carried": f"{CARRIED}/{carried.name}" if carried else "",
             "about": tuple(about),
-            "os_release": os_release,
-            "epoch": epoch,
+            "os_release": _os_release(project, name),
+            "epoch": project.manifest.source_date_epoch,
         },
         run=initramfs.build,
         **made("initramfs.cpio.zst", _gate("initramfs", recipe)),
     )
+    before = (step for steps in programs.values() for step in steps)
+    return (*kernel, *before, *modules, unpacked, initramfs_step)
+
+
+def _system(
+    project: Project, name: str, started: tuple[Step, ...], root_hash: Output | None
+) -> tuple[Step, ...]:
+    """Return the steps that end in a UKI: those that end in an initramfs, and its own."""
+    recipe, image = project.recipes[name], project.recipes[name].image
+    kernel = next(step for step in started if "vmlinuz" in step.outputs)
     gates = {image.uki: _gate("uki", recipe)}
     if recipe.netboot is not None:
         gates[uki.CMDLINE] = Gate("cmdline", policies=recipe.policy.checks)
     uki_step = Step(
         name=f"uki:{name}",
         summary="Bundle kernel, initramfs and command line into one EFI program.",
-        container=imager,
+        container=project.lock_of("imager"),
         inputs={
-            "vmlinuz": kernel[-1].output("vmlinuz"),
-            "initramfs.cpio.zst": initramfs_step.output("initramfs.cpio.zst"),
-            "splash.bmp": Source(folder / image.splash),
+            "vmlinuz": kernel.output("vmlinuz"),
+            "initramfs.cpio.zst": started[-1].output("initramfs.cpio.zst"),
+            "splash.bmp": Source(project.place(name, image.splash)),
             **({verified_uki.ROOTHASH: root_hash} if root_hash else {}),
         },
-        params={"output": image.uki, "cmdline": cmdline, "os_release": os_release, "epoch": epoch},
+        params={
+            "output": image.uki,
+            "cmdline": recipe.cmdline,
+            "os_release": _os_release(project, name),
+            "epoch": project.manifest.source_date_epoch,
+        },
         run=verified_uki.build if root_hash else uki.build,
         outputs=(image.uki, uki.CMDLINE),
         checks=gates,
         published=dict.fromkeys(gates, 0o644),
     )
-    before = (step for steps in programs.values() for step in steps)
-    return (*kernel, *before, *modules, unpacked, initramfs_step, uki_step)
+    return (*started, uki_step)
 
 
 def _about(project: Project, name: str) -> tuple[dict[str, Source], str]:

@@ -49,7 +49,7 @@ def policy_steps(
                     **{f"{kernel}.off": made.output(off) for kernel, made in made_by.items()},
                     f"{kernels[1]}.config": configs[f"{kernels[1]}.config"],
                     hardening.HARDENING: Source(folder / policy.hardening),
-                    "rootfs": Source(folder / str(recipe.image.carries) / inside.image.rootfs),
+                    "rootfs": Source(project.place(str(recipe.image.carries), inside.image.rootfs)),
                 },
                 outputs=("hardening.txt",),
                 params={"kernels": kernels, "cmdline": dict(zip(kernels, cmdlines, strict=True))},

@@ -23,7 +23,7 @@ def root_steps(project: Project, name: str) -> tuple[Step, ...]:
         pins, path = project.set_locks[recipe.packages or ""], lock.path_of(recipe.packages or "")
         inputs |= {f"packages/{each.name}.deb": LockedPackage(each, path) for each in pins.packages}
     if recipe.rootfs is not None:
-        inputs["rootfs"] = Source(project.root / "recipes" / name / recipe.rootfs)
+        inputs["rootfs"] = Source(project.place(name, recipe.rootfs))
     modules = root_module_steps(project, name)
     if modules:
         inputs[root.MODULES_TAR] = modules[-1].output(modules[-1].outputs[0])

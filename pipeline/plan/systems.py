@@ -85,7 +85,7 @@ def disk_steps(
     for step in booted:
         placed |= {part: step.output(part) for part in (disk.BOOT, disk.CORE) if part in step.outputs}
     verified = systems.verified(recipe)
-    definitions = Source(project.root / "recipes" / name / recipe.disk.definitions)
+    definitions = Source(project.place(name, recipe.disk.definitions))
     disks = placed_disk(
         project,
         name,

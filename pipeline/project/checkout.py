@@ -1,5 +1,6 @@
 """The repository as data: every file that people or `doit lock` write, read and matched at once."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,6 +59,10 @@ class Project:
     def all_locks(self) -> dict[str, AnyLock]:
         """The locks of containers and package sets, as far as they are there."""
         return {**self.locks, **self.set_locks}
+
+    def place(self, name: str, path: str) -> Path:
+        """Return where a path leads that the recipe `name` has, without the `..` in it."""
+        return Path(os.path.normpath(self.root / "recipes" / name / path))
 
     def marked(self, mark: str) -> "Project":
         """Return the project with `mark` behind the version of its product."""

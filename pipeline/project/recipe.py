@@ -16,6 +16,7 @@ from pipeline.config import (
     Name,
     PackageName,
     RelativePath,
+    SharedPath,
     Size,
     StoryName,
     Text,
@@ -89,7 +90,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Image:
-    """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder.
+    """The rest of the UKI `uki`; `rootfs` and `splash` are below the recipe's folder, or another recipe's.
 
     `cmdline` is joined with blanks; `{volume_id}` in it stands for the ISO's volume identifier, `{roothash}`
     for the root hash of the file system that has `verity`. `packages`
@@ -101,8 +102,8 @@ class Image:
 
     uki: FileName
     cmdline: tuple[Text, ...]
-    rootfs: RelativePath
-    splash: RelativePath
+    rootfs: SharedPath
+    splash: SharedPath
     packages: Name = ""
     packaged: tuple[AbsolutePath, ...] = ()
     product: AnyRelativePath | None = None
@@ -152,7 +153,7 @@ class Root:
 
     packages: Name | None = None
     artifact: Name | None = None
-    rootfs: RelativePath | None = None
+    rootfs: SharedPath | None = None
     enable: tuple[UnitName, ...] = ()
     mask: tuple[UnitName, ...] = ()
     modules: tuple[Text, ...] = ()
@@ -197,13 +198,14 @@ class FileSystem:
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk with a GPT: the files of `definitions`, a folder beside the recipe, are systemd-repart's.
+    """A disk with a GPT: the files of `definitions`, a folder beside the recipe or another one, are
+    systemd-repart's.
 
     Their CopyBlocks= name file systems of the recipe, by their files: `/root.erofs`, `/root.verity`. Without
     a `size` it is the least that holds them. Besides the raw disk there are `formats` of it.
     """
 
-    definitions: RelativePath = "repart.d"
+    definitions: SharedPath = "repart.d"
     size: Size | None = None
     formats: tuple[DiskFormat, ...] = ()
 
@@ -366,6 +368,12 @@ class Recipe:
             raise ValueError(
                 "root.modules: they are of kernel.package: other kernels are whole in themselves"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_packages_for_a_store(self) -> "Recipe":
+        if self.store is not None and (self.root is None or self.root.packages is None):
+            raise ValueError("store: it is made of a root of packages, and there is no root.packages")
         return self
 
     @model_validator(mode="after")

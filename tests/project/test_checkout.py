@@ -69,6 +69,7 @@ NO_NETBOOT = "leave [netboot] out, or put all of the system into the initramfs"
 NO_LOCK = "programs.toy.crate: there is no programs/disks/Cargo.lock"
 CRATE = 'crate = "installer"'
 BELOW = "is not a path below this file's folder"
+BESIDE = f"{BELOW}, or below one beside it (../other/rootfs)"
 TWOS = "2" * 64
 PATH = 'path = "vendor/vmlinuz"'
 
@@ -281,8 +282,8 @@ EDITS = [
         '[acceptance]\npackage = "x"\n[image]',
         "acceptance.package: there is no recipes/toy/x/__init__.py",
     ),
-    (RECIPE, '"rootfs"', '"../rootfs"', f"image.rootfs: '../rootfs' {BELOW}"),
-    (RECIPE, '"rootfs"', '"a/.."', f"image.rootfs: 'a/..' {BELOW}"),
+    (RECIPE, '"rootfs"', '"../../rootfs"', f"image.rootfs: '../../rootfs' {BESIDE}"),
+    (RECIPE, '"rootfs"', '"a/.."', f"image.rootfs: 'a/..' {BESIDE}"),
     (RECIPE, '"rootfs"', '"x"', "image.rootfs: there is no recipes/toy/x"),
     (RECIPE, '"splash.bmp"', '"x"', "image.splash: there is no recipes/toy/x"),
     (RECIPE, '"initramfs"', '"x"', "image.packages: there is no roots/x.toml"),

@@ -31,6 +31,8 @@ MADE_AT_BOOT = ("/run/", "/proc/", "/sys/", "/dev/", "/tmp/", "/var/")  # noqa: 
 SECRETS = ("etc/ssh/ssh_host_", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret")
 """What has to be another on each machine."""
 
+WRITTEN = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
 IDS = (b"", b"uninitialized\n", b"uninitialized")
 
 
@@ -220,10 +222,13 @@ def has_no_identity(root: Root) -> Iterator[Fault]:
     fix="make them two files, or a symbolic link",
 )
 def hard_links_are_meant(root: Root) -> Iterator[Fault]:
-    """Whoever writes to one name changes the other, too: settings and state must have one name each."""
+    """Whoever writes to one name changes the other, too: settings and state must have one name each.
+
+    Nobody writes to what a store holds, which may have one file for all that are alike.
+    """
     groups: dict[int, list[str]] = {}
     for name, entry in root.members.items():
-        if stat.S_ISREG(entry.mode) and entry.nlink > 1:
+        if stat.S_ISREG(entry.mode) and entry.nlink > 1 and entry.permissions & WRITTEN:
             groups.setdefault(entry.inode, []).append(name)
     root.tree.budget.spend(STEPS, 1 + len(groups))
     for names in groups.values():

@@ -95,6 +95,8 @@ def test_a_good_root_has_no_findings() -> None:
     assert found("root", GOOD) == []
     both = hard("usr/bin/z", "usr/sbin/daemon"), In("etc/machine-id", b"uninitialized\n")
     assert found("root", root(*both)) == []
+    kept = folder("store"), In("store/a", b"a", 0o444), hard("store/b", "store/a")
+    assert found("root", root(*kept)) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
