@@ -4,19 +4,18 @@ What is below /usr becomes a package, the kernel with its modules another, the i
 is a folder of links to these. All are called by what is in them, belong to root, cannot be written to, and
 are dated alike. /etc and /var stay as they are. The shape is Guix's.
 
-Specifications: GNU Guix Reference Manual, "The Store" and "System Configuration" (guix system);
-file-hierarchy(7); `pipeline.formats.nar` has that of names.
+Specifications: GNU Guix Reference Manual, "The Store" and "Invoking guix system"; file-hierarchy(7); Linux,
+Documentation/arch/x86/boot.rst (kernel_version); `pipeline.formats.nar` has that of names.
 """
 
 import io
 import posixpath
+import struct
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.errors import PipelineError
-from pipeline.formats.bzimage import read_bzimage
-from pipeline.formats.fields import open_image
 from pipeline.formats.nar import File, Folder, Link, Node, path_of
 from pipeline.steps.runner import Context
 
@@ -26,6 +25,9 @@ TAR = "root.tar"
 KERNEL, INITRAMFS = "vmlinuz", "initramfs.cpio.zst"
 BZIMAGE, INITRD = "bzImage", "initrd.cpio.zst"
 """What these two are called in their folders of the store."""
+
+VERSION, SECTOR = 0x20E, 512
+"""Where the boot header says how far behind the first sector the version stands."""
 
 USR = "usr"
 DATE = 1
@@ -102,15 +104,14 @@ def build(ctx: Context) -> None:
     with tarfile.open(ctx.inputs[TAR], errors="surrogateescape") as source:
         usr, others = split(source)
         store.members.update({member.name: (member, None) for member in others})
-        kernel = ctx.inputs[KERNEL]
-        release = read_bzimage(open_image(kernel)).version
-        linux = {BZIMAGE: File(kernel.read_bytes())} | _modules_of(usr)
+        kernel = ctx.inputs[KERNEL].read_bytes()
+        linux = {BZIMAGE: File(kernel)} | _modules_of(usr)
         try:
             for path in NEEDED:
                 _expect(usr, path)
             package = store.add(params["name"], usr)
             found = {
-                "kernel": store.add(f"linux-{release}", Folder(linux)),
+                "kernel": store.add(f"linux-{release_of(kernel)}", Folder(linux)),
                 "initrd": store.add("initrd", Folder({INITRD: File(ctx.inputs[INITRAMFS].read_bytes())})),
                 "profile": package,
             }
@@ -123,6 +124,15 @@ def build(ctx: Context) -> None:
             for name in sorted(store.members, key=lambda name: name.split("/")):
                 _write(source, out, *store.members[name])
     print(f"{len(store.members)} files, {len(set(systems))} systems")
+
+
+def release_of(kernel: bytes) -> str:
+    """Return the version of a bzImage, as `uname -r` shows it. Raises PipelineError where there is none."""
+    (offset,) = struct.unpack_from("<H", kernel.ljust(VERSION + 2, b"\0"), VERSION)
+    version = kernel[offset + SECTOR :][:256].partition(b"\0")[0].partition(b" ")[0]
+    if not offset or not version:
+        raise PipelineError(f"{KERNEL} does not say which Linux it is", "give a bzImage as Linux builds it")
+    return version.decode("ascii", errors="replace")
 
 
 def split(source: tarfile.TarFile) -> tuple[Folder, list[tarfile.TarInfo]]:

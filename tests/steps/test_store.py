@@ -48,10 +48,12 @@ PARAMS: dict[str, Any] = {
 WHERE = "recipes/toy/recipe.toml: store: "
 
 
-def made(here: Path, members: tuple[In, ...] = (*USR, *OTHERS), **params: Any) -> bytes:
+def made(
+    here: Path, members: tuple[In, ...] = (*USR, *OTHERS), kernel: bytes = bzimage(), **params: Any
+) -> bytes:
     (here / "in").mkdir(parents=True)
     (here / "in" / store.TAR).write_bytes(tar(members))
-    (here / "in" / store.KERNEL).write_bytes(bzimage())
+    (here / "in" / store.KERNEL).write_bytes(kernel)
     (here / "in" / store.INITRAMFS).write_bytes(b"initramfs")
     ctx = played(here, **{**PARAMS, **params})
     store.build(ctx)
@@ -166,6 +168,12 @@ def test_what_is_in_its_way(tmp_path: Path, more: tuple[In, ...], without: str, 
         made(tmp_path, members)
     assert error.value.message == WHERE + message
     assert error.value.hint
+
+
+@pytest.mark.parametrize("kernel", [b"", bzimage(version="")])
+def test_a_kernel_without_a_version(tmp_path: Path, kernel: bytes) -> None:
+    with pytest.raises(PipelineError, match=f"^{WHERE}vmlinuz does not say which Linux it is"):
+        made(tmp_path, kernel=kernel)
 
 
 def test_a_name_that_a_store_has_not(tmp_path: Path) -> None:
