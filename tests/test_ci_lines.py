@@ -69,7 +69,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "./doit sign --with sigstore": (
         "release:sign_release",
-        {"key": "", "tool": "sigstore"},
+        {"key": "", "tool": "sigstore", "heads": False, "out": "", "files": []},
         "tests/release/test_sign.py::test_sigstore",
     ),
 }

@@ -1,9 +1,11 @@
 """`./doit release` and `./doit sign`: what is built, tested and committed becomes a release of somebody's."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.build.session import Session
+from pipeline.cli import sign_heads
 from pipeline.cli.commands import product
 from pipeline.cli.releasable import faults, reasons, tag_of
 from pipeline.errors import PipelineError
@@ -39,8 +41,15 @@ def release(session: Session, since: str, tag: bool) -> None:
     session.report.print("  to sign it:  ./doit sign --key KEY")
 
 
-def judge_sign(_session: Session, key: str, tool: str) -> None:
+def judge_sign(
+    _session: Session, key: str, tool: str, heads: bool = False, out: str = "", **_files: object
+) -> None:
     """Raise PipelineError for an unknown tool, and where nobody says who signs."""
+    if heads:
+        sign_heads.judge(key, tool)
+        return
+    if out:
+        raise PipelineError("--out goes with --heads", "a release's signatures lie in its folder")
     if tool and tool not in ENDINGS:
         raise PipelineError(f"--with: unknown signing tool {tool!r}", f"choose from {', '.join(ENDINGS)}")
     if not key and tool != SIGSTORE:
@@ -52,11 +61,21 @@ def judge_sign(_session: Session, key: str, tool: str) -> None:
         raise PipelineError("Sigstore signs with no --key", "leave it out")
 
 
-def sign_release(session: Session, key: str, tool: str) -> None:
-    """Sign the release of the version that the manifest names, if all holds of it.
+def sign_release(
+    session: Session, key: str, tool: str, heads: bool = False, out: str = "", files: Sequence[str] = ()
+) -> None:
+    """Sign the release of the version that the manifest names, if all holds of it; or `files` for Heads.
 
     Raises PipelineError for a folder that is not what it says, and where it cannot be signed.
     """
+    if heads:
+        sign_heads.sign_heads(session, key, out, files)
+        return
+    if files:
+        raise PipelineError(
+            f"{files[0]}: a release is signed as a whole",
+            "leave it out; `--heads` signs the /boot in an image",
+        )
     folder = place(session.root, session.project.manifest.product.version)
     path = _called(session, key)
     tool = tool or tool_for(key, path)

@@ -204,12 +204,20 @@ COMMANDS = {
         ),
     ),
     "sign": Command(
-        "sign that release: with an SSH or OpenPGP key, or in CI by Sigstore",
+        "sign that release: with an SSH or OpenPGP key, or in CI by Sigstore; or images for Heads",
         "release:sign_release",
         (
             _option("key", "", "an SSH key file, or an OpenPGP key by its fingerprint"),
             _option("tool", "", "what signs: gpg, ssh or sigstore; else the key says it") | {"long": "with"},
+            _option(
+                "heads",
+                False,
+                "sign the /boot in these disks or file systems, or these ISOs, as Heads verifies them; "
+                "KEY may be a file with an OpenPGP secret key, too",
+            ),
+            _option("out", "", "with --heads: write there, and leave the image as it is"),
         ),
+        words="files",
         judge="release:judge_sign",
     ),
     "verify": Command(

@@ -1,14 +1,14 @@
 """Detached signatures of a release, by programs and services that keep the keys: none is copied here."""
 
 import re
-import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.release.layout import ENDINGS, SIGNED
 from pipeline.release.trust import NAMESPACE, SSH_KIND
+from pipeline.steps.openpgp import said, signature
 from pipeline.store.files import explained, write_atomically
 
 GPG, SSH, SIGSTORE = ENDINGS
@@ -47,7 +47,7 @@ def sign(folder: Path, tool: str, key: str) -> list[Path]:
     one. For Sigstore it is nobody's: who signs is what the machine's surroundings vouch for, as in CI. Raises
     PipelineError where that cannot be.
     """
-    by: dict[str, Callable[[Path, str], str]] = {GPG: _openpgp, SSH: _ssh, SIGSTORE: _sigstore}
+    by: dict[str, Callable[[Path, str], str]] = {GPG: signature, SSH: _ssh, SIGSTORE: _sigstore}
     texts = {f"{listing}{ENDINGS[tool]}": by[tool](folder / listing, key) for listing in SIGNED}
     for name, text in texts.items():
         with explained(folder / name, "write", cache=False):
@@ -55,29 +55,12 @@ def sign(folder: Path, tool: str, key: str) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def _openpgp(sums: Path, key: str) -> str:
-    named = f"--local-user={key}"
-    return _said(["gpg", "--batch", "--armor", "--detach-sign", named, "--output=-", "--", str(sums)])
-
-
 def _ssh(sums: Path, key: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:  # given the list by a pipe, it asks for no passphrase
         copy = Path(scratch, sums.name)
         copy.write_bytes(sums.read_bytes())
-        _said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key, str(copy)])
+        said(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key, str(copy)])
         return copy.with_name(f"{sums.name}{ENDINGS[SSH]}").read_text(encoding="utf-8")
-
-
-def _said(command: Sequence[str]) -> str:
-    """Return what a program writes. It may ask for a passphrase on the terminal."""
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise PipelineError(f"{command[0]} is not there, and has to sign", f"install {command[0]}") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
-        raise PipelineError(f"{command[0]} does not sign: {said[-1]}", "try it with --key of another key")
-    return done.stdout.decode()
 
 
 def _sigstore(sums: Path, _key: str) -> str:
