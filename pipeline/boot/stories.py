@@ -31,6 +31,9 @@ SERIAL = "TEST0001ABCD"
 OTHER = "OTHER0002WXYZ"
 """The serial number of every disk but the target."""
 
+VMLINUZ, INITRAMFS = "firmware.vmlinuz", "firmware.initramfs"
+"""The inputs that machines may have in place of firmware, where `acceptance.firmware` names some."""
+
 DRIVERS = {"disk": "raw", "qcow2": "qcow2", "vhd": "vpc", "vmdk": "vmdk"}
 """What QEMU calls the formats of disks that it can start a machine from, by the names of inputs."""
 

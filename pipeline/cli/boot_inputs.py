@@ -1,11 +1,12 @@
 """What a boot test, and a look by hand, is given of an image: by what ways and stories call it."""
 
-from pipeline.boot.stories import DRIVERS
+from pipeline.boot.stories import DRIVERS, INITRAMFS, VMLINUZ
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
 from pipeline.plan.netboot import offered
 from pipeline.plan.step import Input, Output, Step
+from pipeline.project.recipe import Acceptance
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.vm import machine
 
@@ -62,11 +63,32 @@ def ready_made(session: Session, image: str) -> dict[str, Output]:
     return {name: step.output(step.outputs[0]) for name, step in found.items() if name in DRIVERS}
 
 
+def firmware(session: Session, image: str) -> dict[str, Output]:
+    """Return the kernel and the initramfs that stories have in place of firmware, if the recipe names any."""
+    steps = firmware_steps(session, image)
+    made = {step.name: step for step in steps}
+    name = (session.project.recipes[image].acceptance or Acceptance()).firmware
+    if not name:
+        return {}
+    initramfs = made[f"initramfs:{name}"]
+    kernel = next(step for step in steps if step.name.startswith("kernel:"))
+    return {
+        VMLINUZ: kernel.output("vmlinuz"),
+        INITRAMFS: initramfs.output(initramfs.outputs[0]),
+    }
+
+
+def firmware_steps(session: Session, image: str) -> tuple[Step, ...]:
+    """Return the steps that make what `firmware` returns, and all that they need."""
+    name = (session.project.recipes[image].acceptance or Acceptance()).firmware
+    return session.plans[name] if name else ()
+
+
 def inputs(session: Session, image: str, *, disks: bool = True) -> dict[str, Input]:
     """Return all that the stories of an image are given; some need no `disks` that are ready-made."""
     steps = session.plans[image]
     files = {f"{NETBOOT}/{name}": source for name, source in offered(steps, image).items()}
-    found = media(session, image) | _parts(steps) | files
+    found = media(session, image) | _parts(steps) | files | firmware(session, image)
     return found | (ready_made(session, image) if disks else {})
 
 

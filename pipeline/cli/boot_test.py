@@ -75,6 +75,8 @@ def boot_test(session: Session, only: str, image: str, everything: bool, accel: 
         realise.realise(session, session.plans[image])
     for name in _tested(session, image, names(only)):
         _, stories = chosen(session, name, names(only), everything=everything)
+        if stories and (steps := boot_inputs.firmware_steps(session, name)):
+            realise.realise(session, steps)
         if next_version.is_wanted(session, name, stories):
             next_version.make(session, name)
         try:

@@ -178,11 +178,10 @@ def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
                 f"nothing itself (such recipes: {fit})"
             )
         firmware = recipe.acceptance.firmware if recipe.acceptance else None
-        if firmware is not None and (firmware == name or firmware not in recipes):
-            others = ", ".join(sorted(recipes.keys() - {name})) or "none"
+        if firmware is not None and firmware not in recipes:
             mistakes.append(
-                f"recipes/{name}/recipe.toml: acceptance.firmware: {firmware!r} is not another recipe "
-                f"(others: {others})"
+                f"recipes/{name}/recipe.toml: acceptance.firmware: {firmware!r} is not a recipe "
+                f"(there are: {', '.join(sorted(recipes))})"
             )
     places = {each.payload for recipe in recipes.values() for each in recipe.programs.values()}
     for key in pins.payload:

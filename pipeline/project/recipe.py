@@ -288,7 +288,8 @@ class Acceptance:
     reboots it then. A whole system, which may have no screen, need show `shows` alone. Stories are `play`,
     told in rows, and a Python `package` in the recipe's folder; those that are `long` are only told by name,
     or with all; those that `updates` names are also given an update of the image, to a version that follows;
-    `measured` is the one whose times `./doit bench` takes.
+    `measured` is the one whose times `./doit bench` takes. `firmware` is a recipe whose kernel and initramfs
+    stories may start machines with, in place of firmware.
     """
 
     welcome: Text | None = None

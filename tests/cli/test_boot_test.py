@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from acceptance import STORIES
+from pipeline.boot.stories import INITRAMFS, VMLINUZ
 from pipeline.build.session import Session
 from pipeline.cli import boot_inputs, boot_test
 from pipeline.config import validate
@@ -303,6 +304,22 @@ def test_an_installation_has_the_program_and_what_it_installs(session: Session) 
     without = boot_inputs.inputs(session, "truthdb-installer", disks=False)
     assert made.keys() - without.keys() == {"qcow2", "vhd"}
     assert parts["product"] == Source(ROOT / "recipes/truthdb-installer/product.toml")
+
+
+def test_stories_have_a_kernel_and_an_initramfs_in_place_of_firmware(session: Session) -> None:
+    recipes = session.project.recipes
+    named = {name: recipe.acceptance.firmware for name, recipe in recipes.items() if recipe.acceptance}
+    (image, firmware), *_ = ((image, name) for image, name in named.items() if name)
+    given = boot_inputs.inputs(session, image)
+    made = {name: source.step.name for name, source in given.items() if isinstance(source, Output)}
+    assert made[INITRAMFS] == f"initramfs:{firmware}"
+    assert made[VMLINUZ].startswith("kernel:")
+    assert {made[INITRAMFS], made[VMLINUZ]} < {
+        step.name for step in boot_inputs.firmware_steps(session, image)
+    }
+    (without, *_) = (image for image, name in named.items() if not name)
+    assert boot_inputs.firmware_steps(session, without) == ()
+    assert not {INITRAMFS, VMLINUZ} & boot_inputs.inputs(session, without).keys()
 
 
 def test_what_a_server_offers_lies_in_one_folder(session: Session) -> None:

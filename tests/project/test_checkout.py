@@ -332,15 +332,9 @@ EDITS = [
     ),
     (
         RECIPE,
-        "[iso]",
-        '[acceptance]\nfirmware = "toy"\n\n[iso]',
-        "acceptance.firmware: 'toy' is not another recipe (others: none)",
-    ),
-    (
-        RECIPE,
-        "[iso]",
-        '[acceptance]\nfirmware = "heads"\n\n[iso]',
-        "acceptance.firmware: 'heads' is not another recipe (others: none)",
+        "[image]",
+        '[acceptance]\nfirmware = "flash"\n\n[image]',
+        "acceptance.firmware: 'flash' is not a recipe (there are: toy)",
     ),
     (
         MANIFEST,
