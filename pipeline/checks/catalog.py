@@ -25,13 +25,14 @@ from pipeline.checks.iso.rules import ISO
 from pipeline.checks.kernel import BZIMAGE, KERNEL
 from pipeline.checks.kind import Catalog, Inspection, Judged, Member, Node, examine
 from pipeline.checks.medium.members import PACKED
+from pipeline.checks.partition_set import PARTITION_SET
 from pipeline.checks.pe import uki_parts
 from pipeline.checks.pe.efi import EFI
 from pipeline.checks.pe.uki import UKI
 from pipeline.checks.root.rules import ROOT, root_of
 from pipeline.checks.update import UPDATE
 from pipeline.checks.verity import VERITY
-from pipeline.formats import magic
+from pipeline.formats import magic, partition_set
 from pipeline.formats.budget import Budget, for_file
 from pipeline.formats.compression import peek
 from pipeline.formats.cpio_reader import MAGICS, skip_zeros
@@ -57,6 +58,7 @@ _KINDS = (
     ROOT,
     BOOT_TREE,
     UPDATE,
+    PARTITION_SET,
     VERITY,
 )
 KINDS = {kind.name: kind for kind in (*_KINDS, *_DISK_FORMATS, *uki_parts.KINDS)}
@@ -94,9 +96,11 @@ def recognise(image: Image) -> str:
 
 
 def _tar_with_disk(image: Image) -> str:
-    """Return the kind of a tar by its first member: only those with disks are looked into."""
+    """Return the kind of a tar by its first member: those with disks, or parts of one, are looked into."""
     if first_name(image).lower().endswith(".ovf"):
         return "ova"
+    if first_name(image) == partition_set.LIST:
+        return "partition-set"
     return "gce" if gce.is_archive(image) else ""
 
 

@@ -23,12 +23,14 @@ INPUTS = {"vmlinuz": KERNEL, "initramfs.cpio.zst": INITRAMFS, grub.ELTORITO: ELT
 """Where each of these inputs lies on the ISO."""
 
 TERMINALS = """\
-if serial --unit=0 --speed=115200; then
-  terminal_input console serial
-  terminal_output console serial
+if [ "$grub_platform" = pc ]; then
+  if serial --unit=0 --speed=115200; then
+    terminal_input console serial
+    terminal_output console serial
+  fi
 fi
 """
-"""The menu is on the screen, and on the first serial port where there is one."""
+"""The menu is on the screen, and on the first serial port: UEFI has its own console there, if it wants to."""
 
 # What Linux gets for a screen from a BIOS is what GRUB sets; by UEFI it asks the firmware itself.
 START = """\

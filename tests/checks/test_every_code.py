@@ -23,6 +23,7 @@ from tests.checks import (
     test_inittab,
     test_kernel,
     test_netboot,
+    test_partition_set,
     test_update,
     test_verity,
 )
@@ -60,6 +61,7 @@ TESTS: dict[str, Any] = {
     "ova": test_ova,
     "gce": test_gce,
     "update": test_update,
+    "partition-set": test_partition_set,
     "verity": test_verity,
     **test_uki_parts.TABLES,
 }

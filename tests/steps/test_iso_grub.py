@@ -36,9 +36,11 @@ menuentry 'Toy 1 Installer' {
 }
 """
 MENU = """\
-if serial --unit=0 --speed=115200; then
-  terminal_input console serial
-  terminal_output console serial
+if [ "$grub_platform" = pc ]; then
+  if serial --unit=0 --speed=115200; then
+    terminal_input console serial
+    terminal_output console serial
+  fi
 fi
 """
 
