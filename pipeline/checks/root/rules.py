@@ -4,8 +4,7 @@ Specification: hier(7), file-hierarchy(7), machine-id(5), os-release(5)
 """
 
 import stat
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 from pipeline.checks.attempt import or_none
@@ -13,13 +12,11 @@ from pipeline.checks.elf import read_companion
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.initramfs import closure
 from pipeline.checks.kind import Kind, Member, Node
-from pipeline.checks.root import units
-from pipeline.errors import FormatError
-from pipeline.formats import elf, tar_tree
+from pipeline.checks.root import leftovers, units
+from pipeline.checks.root.members import Root, read_root
+from pipeline.formats import elf
 from pipeline.formats.budget import STEPS
-from pipeline.formats.cpio_reader import Entry
-from pipeline.formats.fields import Image, budget_of
-from pipeline.formats.tree import MAX_TARGET, Tree, grow
+from pipeline.formats.tree import MAX_TARGET
 
 INIT = "/sbin/init"
 CAPABILITY = "security.capability"
@@ -29,35 +26,15 @@ MADE_AT_BOOT = ("/run/", "/proc/", "/sys/", "/dev/", "/tmp/", "/var/")  # noqa: 
 """Where links may lead to what is only there on a machine that runs."""
 
 SECRETS = ("etc/ssh/ssh_host_", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret")
+IDENTITIES = frozenset(
+    {"var/lib/urandom/random-seed", "var/lib/NetworkManager/secret_key", "etc/iscsi/initiatorname.iscsi"}
+    | {"etc/nvme/hostid", "etc/nvme/hostnqn", "etc/hostid", "var/lib/dbus/machine-id"}
+)
 """What has to be another on each machine."""
 
 WRITTEN = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 IDS = (b"", b"uninitialized\n", b"uninitialized")
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A root file system: its members by name, those with extended attributes, and what may be setuid."""
-
-    tree: Tree
-    xattrs: Mapping[str, tuple[str, ...]]
-    setuid: tuple[str, ...] = ()
-
-    @property
-    def members(self) -> Mapping[str, Entry]:
-        """The members by where they lie, without a leading `/`."""
-        return self.tree.members
-
-
-def read_root(image: Image, *, setuid: tuple[str, ...] = ()) -> Root:
-    """Read the tar. Raises FormatError when it is damaged, or a member would lie nowhere."""
-    archive = tar_tree.read(image)
-    tree, lost = grow(archive.entries, budget_of(image))
-    for entry, way in lost:
-        what = f"/{way} is in the way" if way else "the directory for it is not there"
-        raise FormatError(f"tar: {entry.name!r} lies nowhere: {what}", "make the archive again")
-    return Root(tree, archive.xattrs, setuid)
 
 
 def members_of(root: Root) -> Iterator[Member]:
@@ -211,7 +188,8 @@ def has_no_identity(root: Root) -> Iterator[Fault]:
     if entry is not None and bytes(entry.data[:64]) not in IDS:
         yield f"/etc/machine-id says {bytes(entry.data[:64]).decode(errors='replace').strip()!r}"
     for name, each in root.members.items():
-        if name.startswith(SECRETS) and stat.S_ISREG(each.mode):
+        is_identity = name in IDENTITIES and len(each.data) > 0
+        if (name.startswith(SECRETS) or is_identity) and stat.S_ISREG(each.mode):
             yield f"/{name} is the same on all machines", "remove it: it is made when a machine starts"
 
 
@@ -245,7 +223,7 @@ def root_of(setuid: tuple[str, ...]) -> Kind[Root]:
         "root file system",
         "ROOT000",
         partial(read_root, setuid=setuid),
-        tuple(rule.table),
+        (*rule.table, *leftovers.rule.table),
         members_of,
         tuple(together.table),
     )

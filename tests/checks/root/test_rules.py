@@ -4,7 +4,7 @@ from pipeline.checks.catalog import take_apart
 from pipeline.checks.finding import Severity
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
-from tests.fixtures.root import ENABLED, In, folder, hard, link, root, tar
+from tests.fixtures.root import ENABLED, PASSWD, In, folder, hard, link, root, tar
 
 GOOD = root()
 CAPABLE = {"SCHILY.xattr.security.capability": "\1\0\0\2"}
@@ -87,12 +87,89 @@ CASES = (
             "/etc/ssh/ssh_host_rsa_key is the same on all machines",
         ),
     ),
+    Case(
+        "ROOT009",
+        root(
+            *map(folder, ("var/lib/dbus", "etc/nvme")),
+            In("var/lib/dbus/machine-id", b"a"),
+            In("etc/nvme/hostid", b"a"),
+        ),
+        (
+            "/var/lib/dbus/machine-id is the same on all machines",
+            "/etc/nvme/hostid is the same on all machines",
+        ),
+    ),
+    Case(
+        "ROOT011",
+        root(
+            *map(folder, ("etc/live", "etc/lightdm")),
+            In("etc/live/config.conf", b"LIVE_USERNAME=user\n"),
+            In("etc/passwd", PASSWD + b"user:x:1000:1000:Debian Live user,,,:/home/user:/bin/sh\n"),
+            In("etc/lightdm/lightdm.conf", b"[Seat:*]\n#autologin-user=no\nautologin-user = user\n"),
+            folder("etc/systemd/system/getty@tty1.service.d"),
+            In(
+                "etc/systemd/system/getty@tty1.service.d/live.conf",
+                b"ExecStart=-/sbin/agetty --autologin user %I\n",
+            ),
+        ),
+        (
+            "/etc/live/config.conf is of a live medium",
+            "/etc/passwd has 'user', who is 'Debian Live user,,,'",
+            "/etc/lightdm/lightdm.conf logs 'user' in, without asking",
+            "/etc/systemd/system/getty@tty1.service.d/live.conf logs 'user' in, without asking",
+        ),
+    ),
+    Case(
+        "ROOT012",
+        root(
+            *map(
+                folder, ("root", "etc/udev", "etc/udev/rules.d", "var/log", "var/log/journal", "var/lib/apt")
+            ),
+            *map(folder, ("var/lib/apt/lists", "var/lib/dhcp", "root/.ssh")),
+            In("root/.bash_history", b"ls\n"),
+            In("root/.ssh/known_hosts", b"host\n"),
+            In(".dockerenv"),
+            In("usr/sbin/policy-rc.d", b"exit 101\n"),
+            In("var/lib/apt/lists/debian_dists_trixie_InRelease", b"x"),
+            In("etc/udev/rules.d/70-persistent-net.rules", b"x"),
+            In("var/lib/dhcp/dhclient.leases", b"x"),
+            In("var/log/journal/system.journal", b"x"),
+            In("var/log/lastlog"),
+            In("etc/hostname", b"0123456789ab\n"),
+            In("etc/resolv.conf", b"# of a host\nnameserver 192.0.2.1\n"),
+        ),
+        (
+            "/root/.bash_history is a history of what somebody did",
+            "/root/.ssh/known_hosts names hosts that somebody connected to",
+            "/usr/sbin/policy-rc.d keeps services from starting while an image is made",
+            "/var/lib/apt/lists/debian_dists_trixie_InRelease is a list of packages of another day",
+            "/etc/udev/rules.d/70-persistent-net.rules names devices of another machine",
+            "/var/lib/dhcp/dhclient.leases is a lease of another machine",
+            "/var/log/journal/system.journal is a log of another machine",
+            "/.dockerenv marks a container",
+            "/etc/hostname is '0123456789ab', which an engine gave to a container",
+            "/etc/resolv.conf names the name server 192.0.2.1",
+        ),
+    ),
+    Case(
+        "ROOT013",
+        root(In("tmp/x"), In("tmp/a"), folder("var/tmp", 0o1777), folder("var/tmp/y")),
+        (
+            "/tmp holds 2 files, the first of which is /tmp/a",
+            "/var/tmp holds 1 files, the first of which is /var/tmp/y",
+        ),
+    ),
     Case("ROOT010", root(hard("var/x", "etc/group")), ("/etc/group and /var/x are one file",)),
 )
 
 
 def test_a_good_root_has_no_findings() -> None:
     assert found("root", GOOD) == []
+    settings = (
+        In("etc/hostname", b"host\n"),
+        link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
+    )
+    assert found("root", root(*settings, In("etc/hostid.d"))) == []
     both = hard("usr/bin/z", "usr/sbin/daemon"), In("etc/machine-id", b"uninitialized\n")
     assert found("root", root(*both)) == []
     kept = folder("store"), In("store/a", b"a", 0o444), hard("store/b", "store/a")
