@@ -288,7 +288,10 @@ class _Run:
             state.others = True
         else:
             with self.called(line):
-                script = parse(text, self.budget)
+                try:
+                    script = parse(text, self.budget)
+                except FormatError as error:
+                    raise FormatError(f"{place}: {error.message}", error.hint) from error
                 if is_config:
                     self.show(script, state)
                 else:

@@ -204,6 +204,7 @@ FILES = {
     Place("search:label:B", "/grub/grub.cfg"): "menuentry inner { linux /k; }\nset timeout=1\n",
     Place("", "/more.cfg"): "menuentry more { x }",
     Place("", "/loop.cfg"): "source /loop.cfg",
+    Place("", "/bad.cfg"): "fi",
 }
 
 
@@ -240,6 +241,11 @@ def test_a_file_that_may_be_read_leaves_both_ways() -> None:
     assert [each.title for each in read_config(text, load).entries] == ["more", "more"]
     text = "if [ -e /x ]; then source /missing.cfg; fi"
     assert not read_config(text, load).missing
+
+
+def test_another_file_that_cannot_be_parsed_is_named() -> None:
+    with pytest.raises(FormatError, match=r"^/bad\.cfg: line 1: 'fi' stands where"):
+        read_config("source /bad.cfg", load)
 
 
 def test_what_has_no_end_is_refused() -> None:

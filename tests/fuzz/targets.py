@@ -19,6 +19,7 @@ from pipeline.compare.difference import first_difference
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import (
     authenticode,
+    bls,
     bzimage,
     compression,
     cpio_reader,
@@ -30,6 +31,8 @@ from pipeline.formats import (
     fat,
     fat_directory,
     gpt,
+    grub_config,
+    heads,
     hwids,
     ikconfig,
     initramfs,
@@ -47,6 +50,7 @@ from pipeline.formats import (
     vhd,
     vmdk,
 )
+from pipeline.formats.boot_files import of_bytes
 from pipeline.formats.budget import Spent, for_file
 from pipeline.formats.discoverable import ROOT, ROOT_VERITY, VAR
 from pipeline.formats.fields import Image, charged, chunks
@@ -56,7 +60,7 @@ from pipeline.release.audit import read_audit
 from pipeline.release.diff.changes import compare
 from pipeline.release.diff.image_parts import image_side
 from pipeline.release.diff.wording import markdown
-from tests.fixtures import disk_images
+from tests.fixtures import boot_tree, disk_images
 from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.devicetree import dtb
@@ -228,6 +232,34 @@ def _whole(image: Image) -> None:
             pass
 
 
+def _read_menu(data: bytes) -> None:
+    """A grub.cfg, which may go on with another file."""
+    text = data.decode(errors="surrogateescape")
+    with suppress(Spent):
+        config = grub_config.read_config(
+            text, lambda _: "f $x\nmenuentry m { x }", budget=for_file(len(data))
+        )
+        assert config.default is None or config.default in config.entries
+
+
+def _read_bls(data: bytes) -> None:
+    """Two entries, one of which is the half of the other."""
+    paths = {"loader/entries/a.conf": data, "loader/entries/b.conf": data[: len(data) // 2]}
+    files = of_bytes(paths)
+    assert bls.in_order([bls.read_entry(files, path) for path in bls.entry_paths(files)])
+
+
+def _read_boot(data: bytes) -> None:
+    """A /boot whose configuration and lists are all of them the input."""
+    names = ("grub/grub.cfg", "syslinux.cfg", "loader/entries/a.conf", heads.HASHES, heads.TREE)
+    there = {"vmlinuz": b"k", "initrd.img": b"i"}
+    heads.would_start(of_bytes({**dict.fromkeys(names[:3], data), **there}))
+    heads.would_start(of_bytes({**dict.fromkeys(names, data), **there, "grub/grub.cfg": boot_tree.MENU}))
+    for read in (heads.read_hashes, heads.read_tree):
+        with suppress(FormatError):
+            read(data)
+
+
 def _read_qcow2(data: bytes) -> None:
     _whole(qcow2.open_disk(qcow2.read_qcow2(charged(data, for_file(len(data))))))
 
@@ -314,6 +346,16 @@ TARGETS = {
     "ova rules": Target(_inspected("ova"), lambda: [disk_images.ova(DISK)]),
     "gce rules": Target(_inspected("gce"), _tars),
     "verity rules": Target(_inspected("verity"), lambda: [make_verity()[0]]),
+    "grub.cfg": Target(_read_menu, lambda: [boot_tree.FILES["grub/grub.cfg"], boot_tree.CONDITIONS]),
+    "bls": Target(_read_bls, lambda: [boot_tree.FILES["loader/entries/toy-0.conf"] * 2]),
+    "heads": Target(
+        _read_boot,
+        lambda: [boot_tree.MENU, boot_tree.SYSLINUX, *boot_tree.listed({"vmlinuz": b"k"}).values()],
+    ),
+    "boot tree rules": Target(_inspected("boot-tree"), lambda: [boot_tree.boot_tree()]),
+    "ext rules": Target(
+        _inspected("ext"), lambda: [make_ext4(TREE), boot_tree.on_ext({"grub/grub.cfg": boot_tree.MENU})]
+    ),
     "inspect": Target(looked_at, lambda: [iso(), uki(), changed(), make_elf()]),
 }
 
