@@ -60,9 +60,7 @@ def _of_file_system(recipe: Recipe, key: str, made: FileSystem) -> Iterator[str]
     if made.kind not in READ:
         yield f"kind: what is started has to lie on {' or '.join(READ)}, not on {made.kind}"
     if not LABEL.fullmatch(made.label):
-        yield (
-            f"label: {made.label!r} is no word of letters, digits, dots, _ and -, by which it is found"
-        )
+        yield (f"label: {made.label!r} is no word of letters, digits, dots, _ and -, by which it is found")
 
 
 def _of_boot(recipe: Recipe, boot: Boot) -> Iterator[str]:

@@ -106,7 +106,7 @@ def filesystem_made(workshop: Workshop, tree: Path, kind: str, label: str) -> Pa
     return run(workshop, "disk", filesystem.build, {filesystem.TREE: tree}, **given) / output
 
 
-ROUNDS = (
+ROUNDS: tuple[tuple[str, list[str], list[str], str], ...] = (
     # chosen for once, seen on the serial line, pressed there, and what starts then
     ("", ["toy 1.0", "toy system-1-link"], ["down", "enter"], UP.format(1)),
     ("toy-1", [], [], UP.format(1)),

@@ -1,5 +1,6 @@
 """Boot trees and GRUB in plans, and what a recipe may say of them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline.plan.image import plan
 from pipeline.plan.step import Step
 from pipeline.project.checkout import load
 from pipeline.steps import grub
-from tests.conftest import Compare
+from tests.conftest import ROOT, Compare
 from tests.fixtures import boot_system
 from tests.fixtures import checkout as toys
 from tests.plan.test_image import listing
@@ -234,6 +235,22 @@ def test_mistakes(tmp_path: Path, changes: list[tuple[str, str]], said: list[str
     with pytest.raises(ConfigError) as caught:
         load(boot_system.write(tmp_path, *changes))
     assert caught.value.mistakes == said
+
+
+def test_the_handbook_has_a_recipe_that_is_right(tmp_path: Path) -> None:
+    page = (ROOT / "docs/boot-trees.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\d\d-.+\.conf)` \| (.+) \|$", page, re.MULTILINE)
+    files = {name: "\n".join(["[Partition]", *cells.split("` `")]).replace("`", "") for name, cells in rows}
+    assert list(files) == list(boot_system.REPART)
+    root = boot_system.write(tmp_path)
+    recipe = root / RECIPE
+    own = recipe.read_text().partition("[boot]")[0]
+    recipe.write_text(own + page.split("```")[1].removeprefix("toml"))
+    for name, text in files.items():
+        (root / REPART / name).write_text(f"{text}\n")
+    boot = load(root).recipes["toy"].boot
+    assert boot
+    assert boot.heads
 
 
 @pytest.mark.parametrize("kind", ["C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "c12a7328f81f11d2ba4b00a0c93ec93b"])
