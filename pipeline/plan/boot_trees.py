@@ -41,6 +41,7 @@ def boot_tree_steps(project: Project, name: str, root: Output) -> tuple[Step, ..
             "heads": recipe.boot.heads,
             "epoch": project.manifest.source_date_epoch,
         },
+        checks={boot_tree.TAR: Gate("boot-tree", policies=recipe.policy.checks)},
         published={boot_tree.TAR: 0o644},
         run=boot_tree.build,
     )

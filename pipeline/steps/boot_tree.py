@@ -11,13 +11,13 @@ import io
 import stat
 import struct
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats import boot_menu, heads, tar_tree
-from pipeline.formats.boot_files import of_bytes, with_parents
+from pipeline.formats.boot_files import Files, with_parents
 from pipeline.formats.boot_menu import Entry
 from pipeline.formats.cpio_reader import Entry as Member
 from pipeline.formats.fields import Image, chunks, open_image
@@ -32,7 +32,7 @@ PARAMETERS, MOST_PARAMETERS = "parameters", 4096  # bytes: no command line is as
 MAGIC, MAGIC_AT, SETUP, SIZE = b"HdrS", 0x202, 0x1F1, 0x1F4
 WHOLE = "build the system anew, or name one that is whole"
 LOST_FOUND = "lost+found"
-"""What mke2fs makes: Heads has it in its list of all that is there."""
+"""What mke2fs makes in any file system: Heads lists all that is there, and so the tree has it, too."""
 
 
 @dataclass(frozen=True)
@@ -173,21 +173,20 @@ def texts(made: tuple[Entry, ...], wanted: Wanted) -> dict[str, bytes]:
     }
 
 
-def lists(files: Mapping[str, Image]) -> dict[str, bytes]:
-    """Return the lists that Heads verifies, of files in a file system that mke2fs makes."""
-    there = replace(of_bytes({}, folders=[LOST_FOUND]), files=files)
-    there = replace(there, folders=there.folders | with_parents(files))
+def lists(files: Mapping[str, Image], folders: Set[str]) -> dict[str, bytes]:
+    """Return the lists that Heads verifies, of all that is in the finished file system."""
+    there = Files(files, folders=folders)
     return {heads.HASHES: heads.make_hashes(there), heads.TREE: heads.make_tree(there)}
 
 
-def write(files: Mapping[str, Image], out: Path, epoch: int) -> None:
-    """Write a tar of files and the folders that they lie in, sorted, all root's and dated `epoch`."""
+def write(files: Mapping[str, Image], folders: Set[str], out: Path, epoch: int) -> None:
+    """Write a tar of files and folders, sorted, all root's and dated `epoch`."""
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
-        for name in sorted({*files, *with_parents(files)}, key=lambda name: name.split("/")):
+        for name in sorted({*files, *folders}, key=lambda name: name.split("/")):
             info = tarfile.TarInfo(name)
             info.mode, info.mtime = 0o644, epoch
             if name not in files:
-                info.type, info.mode = tarfile.DIRTYPE, 0o755
+                info.type, info.mode = tarfile.DIRTYPE, 0o700 if name == LOST_FOUND else 0o755
                 tar.addfile(info)
                 continue
             data = io.BytesIO(b"".join(chunks(files[name])))
@@ -202,7 +201,9 @@ def build(ctx: Context) -> None:
     made, files = entries(read_root(open_image(ctx.inputs[ROOT])), wanted)
     written = texts(made, wanted)
     files |= written
+    folders = with_parents(files)
     if wanted.heads:
-        files |= lists(files)
+        folders |= {LOST_FOUND}
+        files |= lists(files, folders)
     (ctx.out / boot_menu.ABOUT).write_bytes(written[boot_menu.ABOUT])
-    write(files, ctx.out / TAR, ctx.params["epoch"])
+    write(files, folders, ctx.out / TAR, ctx.params["epoch"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.checks.gate import Gate
 from pipeline.errors import PipelineError
 from pipeline.formats import heads
 from pipeline.formats.boot_files import of_bytes
@@ -67,7 +68,7 @@ def made(tmp_path: Path, image: bytes, wanted: Wanted = WANTED) -> dict[str, byt
         for member in archive:
             data = archive.extractfile(member)
             assert (member.mtime, member.uid, member.gid) == (EPOCH, 0, 0)
-            assert member.mode == (0o644 if data else 0o755)
+            assert member.mode == (0o644 if data else 0o700 if member.name == "lost+found" else 0o755)
             found[member.name] = data.read() if data else None
     assert (ctx.out / "boot-tree.json").read_bytes() == found["boot-tree.json"]
     return found
@@ -92,6 +93,19 @@ def test_a_tree_of_two_systems(tmp_path: Path) -> None:
     about = json.loads(tree["boot-tree.json"] or b"")["entries"]
     assert [one["system"] for one in about] == ["/gnu/store/2-system", "/gnu/store/1-system"]
     assert [one["kernel_sha256"] for one in about] == [digest(KERNEL), digest(OLD_KERNEL)]
+
+
+@pytest.mark.parametrize("heads", [False, True])
+def test_its_gate_has_nothing_to_say(tmp_path: Path, *, heads: bool) -> None:
+    made(tmp_path, root(), replace(WANTED, heads=heads))
+    assert Gate("boot-tree")(tmp_path / "out/boot-tree.tar") == []
+
+
+def test_its_gate_sees_a_changed_byte(tmp_path: Path) -> None:
+    made(tmp_path, root(), replace(WANTED, heads=True))
+    tree = tmp_path / "out/boot-tree.tar"
+    tree.write_bytes(tree.read_bytes().replace(b"070701 old", b"070701 odd"))
+    assert sorted({one.code for one in Gate("boot-tree")(tree)}) == ["HEADS015", "TREE002", "TREE005"]
 
 
 def test_the_newest_is_not_taken_but_the_one_that_is_named(tmp_path: Path) -> None:
