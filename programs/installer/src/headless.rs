@@ -7,7 +7,7 @@ use crate::answers;
 use crate::hardware::{Hardware, read_volume};
 use crate::install::{self, Request, Stage, Target};
 use crate::medium::Running;
-use crate::state::Purpose;
+use crate::state::{Purpose, target_of};
 
 /// Does on the machine below `root` what the answer file at `file` says; `Err` is one sentence or
 /// more about why not.
@@ -28,14 +28,24 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         disk.serial = disk.serial.take().or_else(|| disk.ask_serial(root));
     }
     let purpose = Purpose::of(answers.task);
-    let refuse = |disk: &_| purpose.refusal(&hardware, disk);
+    let refuse = |disk: &_| {
+        if answers.beside {
+            purpose.space_of(&hardware, disk).err()
+        } else {
+            purpose.refusal(&hardware, disk)
+        }
+    };
     let disk = answers::choose(&answers, &hardware.disks, &refuse)
         .map_err(|refusal| format!("{} {}", refusal.message, refusal.hint))?;
     println!("disk {}: {:?}", disk.name, disk.contents);
     let request = Request {
         task: answers.task,
         disk: disk.clone(),
-        target: Target::WholeDisk,
+        target: if answers.beside {
+            target_of(&purpose.space_of(&hardware, disk)?)
+        } else {
+            Target::WholeDisk
+        },
         settings: answers.settings.clone(),
         warnings: answers::erased(&answers, disk),
     };

@@ -46,6 +46,7 @@ fn every_key_is_read() {
             empty: false,
             extreme: None,
         },
+        beside: false,
         erase: Some(Erase::Serial("S6Z2NJ0W123456".to_owned())),
         consent: Consent::default(),
         ignore_requirements: false,

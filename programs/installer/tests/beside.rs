@@ -25,6 +25,9 @@ const SIZE: u64 = 600 * MIB;
 /// Name, type, first MiB and MiB of each partition.
 type Partitions<'a> = &'a [(&'a str, Type, u64, u64)];
 
+/// Offset and bytes.
+type Writes<'a> = &'a [(u64, &'a [u8])];
+
 /// The disk `sda` of a machine.
 struct Image {
     machine: FakeMachine,
@@ -196,10 +199,10 @@ fn what_was_not_finished_is_free() {
 
 #[test]
 fn a_table_that_is_not_whole_or_no_gpt_has_no_free_space() {
-    let damaged = "partition table is damaged, or not at the disk's end";
+    let damaged = "partition table damaged, or not at the disk's end";
     let mbr = "no GPT, its partition table is MBR";
     let both = "no GPT, its partition table is MBR and GPT";
-    let rows: [(&[(u64, &[u8])], &str); 5] = [
+    let rows: [(Writes<'_>, &str); 5] = [
         (&[(SIZE - 512, &[0])], damaged),
         (&[(512, &[0])], damaged),
         (&[(450, &[0x83])], both),
@@ -222,11 +225,11 @@ fn under_bios_the_first_sector_has_to_be_free() {
     let image = Image::new(&OTHER);
     assert_eq!(image.rows(bios), [(150, 550, None)]);
     image.put(3, b"GRUB");
-    let said = "boot code of another system, which BIOS starts";
+    let said = "boot code of others, which BIOS starts";
     assert_eq!(image.rows(bios), [(150, 550, Some(said.to_owned()))]);
     assert_eq!(image.rows(|_| {}), [(150, 550, None)]);
     let image = Image::new(&[OTHER[0].clone(), ("grub", BIOS, 50, 1)]);
-    let said = "BIOS boot partition of another system, partition 2";
+    let said = "BIOS boot partition, number 2 is another system's";
     assert_eq!(image.rows(bios), [(51, 599, Some(said.to_owned()))]);
     assert_eq!(image.rows(|_| {}), [(51, 599, None)]);
 }

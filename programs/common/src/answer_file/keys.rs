@@ -28,6 +28,7 @@ pub const DISK: &[Key] = &[
     key("empty", "true"),
     key("largest", "true"),
     key("smallest", "true"),
+    key("into", "\"free-space\""),
     key("erase", "\"S6Z2NJ0W123456\""),
     key("erase_any_matching", "true"),
     key("replace_installation", "true"),

@@ -122,6 +122,45 @@ fn bus(text: &str) -> Result<Bus, String> {
     })
 }
 
+/// Where something is installed to that erases nothing.
+const FREE_SPACE: &str = "free-space";
+
+/// Reads whether free space is installed to, which is about a set of partitions: nothing on the disk is
+/// erased then, and nothing may be said of that.
+pub(super) fn read_beside(disk: &Table<'_>, task: Option<Task>, mistakes: &mut Mistakes) -> bool {
+    let into = |text: &str| match text {
+        FREE_SPACE => Ok(()),
+        other => Err(format!("{} is not {FREE_SPACE:?}.", quoted(other))),
+    };
+    let Some(At { at, .. }) = disk.text("into", into, mistakes) else {
+        return false;
+    };
+    let mut refuse = |at, name: &str, message: &str| {
+        let hint = "Leave one of the two out.".to_owned();
+        mistakes.add_unless_broken(at, disk.path(name), message.to_owned(), hint);
+    };
+    if task.is_some_and(|it| it != Task::Install) {
+        refuse(
+            at,
+            "into",
+            "It contradicts task, which is about what is installed.",
+        );
+    }
+    let contradicting = [
+        "empty",
+        "erase",
+        "erase_any_matching",
+        "replace_installation",
+        "erase_foreign_data",
+    ];
+    for name in contradicting {
+        if let Some(at) = disk.place(name) {
+            refuse(at, name, "It contradicts into, by which nothing is erased.");
+        }
+    }
+    true
+}
+
 /// Reads what allows to erase the disk: needed by the task that does, refused for others.
 pub(super) fn read_erase(
     disk: &Table<'_>,

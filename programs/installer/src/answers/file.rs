@@ -8,7 +8,7 @@ use common::answer_file::mistakes::Mistakes;
 use common::answer_file::settings_keys::{read_changes, read_settings};
 use common::answer_file::table::{Key, Table};
 
-use super::disk_keys::{read_consent, read_erase, read_rule};
+use super::disk_keys::{read_beside, read_consent, read_erase, read_rule};
 use super::{Answers, Ending, LARGEST, Mistake, Rule};
 use crate::hardware::{minimum_disk, size_beside};
 use crate::install::{Settings, Task};
@@ -69,7 +69,9 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let disk = top.table("disk", DISK, mistakes);
     disk.refuse_unknown(&TABLES, mistakes);
     let rule = read_rule(top, &disk, mistakes);
-    let erase = read_erase(&disk, task, &rule, mistakes);
+    let beside = read_beside(&disk, task, mistakes);
+    let erases = if beside { None } else { task };
+    let erase = read_erase(&disk, erases, &rule, mistakes);
     let consent = read_consent(&disk, task, &rule, mistakes);
     let settings = top.table("settings", SETTINGS, mistakes);
     settings.refuse_unknown(&TABLES, mistakes);
@@ -81,7 +83,8 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
         settings: values,
         task: task?,
         rule,
-        erase,
+        beside,
+        erase: erase.filter(|_| !beside),
         consent,
         ignore_requirements,
         allow_downgrade,

@@ -45,7 +45,9 @@ pub struct Answers {
     pub task: Task,
     /// To which disk.
     pub rule: Rule,
-    /// What allows to erase it; there for [`Task::Install`] alone, which erases.
+    /// It is installed into free space of that disk, beside what is there, and nothing is erased.
+    pub beside: bool,
+    /// What allows to erase it; there for [`Task::Install`] alone, which erases, and not beside what is there.
     pub erase: Option<Erase>,
     /// What may be erased that somebody might miss.
     pub consent: Consent,

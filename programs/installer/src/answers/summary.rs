@@ -10,6 +10,7 @@ use crate::install::{Address, Changes, Settings, Task};
 /// Lines for a person who checks a file before it is used.
 pub fn summary(answers: &Answers) -> String {
     let (task, loss) = match answers.task {
+        Task::Install if answers.beside => ("install into free space", "nothing is erased"),
         Task::Install => ("install", "everything on the disk will be lost"),
         Task::KeepData => ("reinstall, keep data", "data and settings stay"),
         Task::RepairBoot => ("repair boot", "data and settings stay"),

@@ -84,6 +84,18 @@ impl Hardware {
         self.pending.is_empty() && disks.all(|disk| disk.volume != Volume::Unread)
     }
 
+    /// What is installed, as people call it.
+    pub fn title(&self) -> &str {
+        let set = self.set.as_ref();
+        set.map_or(product().name.as_str(), |it| it.title.as_str())
+    }
+
+    /// The version of what is installed.
+    pub fn version(&self) -> &str {
+        let set = self.set.as_ref();
+        set.map_or(self.product.version.as_str(), |it| it.version.as_str())
+    }
+
     /// Whether `disk` is what this system was started from: firmware or contents say so, or, where they say
     /// it of no disk, its name.
     pub fn is_boot_medium(&self, disk: &Disk) -> bool {
@@ -167,7 +179,7 @@ impl Hardware {
     /// its version.
     pub fn is_downgrade(&self, disk: &Disk) -> bool {
         let version = disk.version();
-        version.is_none_or(|version| is_older(&self.product.version, version))
+        version.is_none_or(|version| is_older(self.version(), version))
     }
 
     /// What this computer lacks without which an installation does not start: a sentence each. Nothing is

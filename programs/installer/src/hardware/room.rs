@@ -33,7 +33,7 @@ impl Hardware {
         };
         let Some(free) = &beside.free else {
             return none(match contents.table {
-                Some("GPT") => "partition table is damaged, or not at the disk's end".to_owned(),
+                Some("GPT") => "partition table damaged, or not at the disk's end".to_owned(),
                 Some(table) => format!("no GPT, its partition table is {table}"),
                 None => "no partition table".to_owned(),
             });
@@ -42,11 +42,11 @@ impl Hardware {
             return none("started by BIOS, which cannot start it".to_owned());
         }
         if self.is_bios() && beside.has_boot_code {
-            return none("boot code of another system, which BIOS starts".to_owned());
+            return none("boot code of others, which BIOS starts".to_owned());
         }
         if let Some(number) = beside.bios_boot.filter(|_| self.is_bios()) {
             return none(format!(
-                "BIOS boot partition of another system, partition {number}"
+                "BIOS boot partition, number {number} is another system's"
             ));
         }
         let needed = carried::least(self.made_beside(set, disk));

@@ -1,9 +1,8 @@
 //! [`State::Disk`], and everything that is chosen on the way from Welcome to Confirm.
 
 use super::{Confirm, Effect, Event, Form, Key, Next, State, Tools, Validation, Welcome};
-use crate::hardware::{Disk, Earlier, Hardware};
-use crate::install::{Settings, Task, settings_on};
-use common::product::product;
+use crate::hardware::{Disk, Earlier, FreeSpace, Hardware};
+use crate::install::{Settings, Target, Task, settings_on};
 
 /// What a disk is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +41,8 @@ impl Purpose {
             }
         }
         let reason = match (self, earlier) {
-            (Self::Install, _) | (Self::Validate, Some(_)) => return None,
-            (_, None) => return Some(format!("no {} on it", product().name)),
+            (Self::Install, _) => return taken(hardware, disk, true),
+            (_, None) => return Some(format!("no {} on it", hardware.title())),
             (
                 Self::KeepData,
                 Some(Earlier {
@@ -68,9 +67,53 @@ impl Purpose {
             (Self::ChangeSettings, Some(earlier)) if earlier.node.is_none() => {
                 "settings cannot be read"
             }
-            (Self::KeepData | Self::RepairBoot | Self::ChangeSettings, Some(_)) => return None,
+            (_, Some(_)) => return None,
         };
         Some(reason.to_owned())
+    }
+
+    /// The largest free space of `disk` that can be chosen for this; or why there is none, in few words.
+    pub fn space_of(self, hardware: &Hardware, disk: &Disk) -> Result<FreeSpace, String> {
+        let none = || {
+            let obstacle = hardware.obstacle(disk);
+            obstacle.unwrap_or_else(|| "nothing is on it beside which it could be".to_owned())
+        };
+        let space = hardware
+            .free_space(disk)
+            .into_iter()
+            .next()
+            .ok_or_else(none)?;
+        match self.refusal_beside(hardware, disk, &space) {
+            Some(reason) => Err(reason),
+            None => Ok(space),
+        }
+    }
+
+    /// The same of free space on it.
+    pub fn refusal_beside(
+        self,
+        hardware: &Hardware,
+        disk: &Disk,
+        space: &FreeSpace,
+    ) -> Option<String> {
+        let obstacle = space.obstacle.clone();
+        obstacle.or_else(|| taken(hardware, disk, false))
+    }
+}
+
+/// Which label of what is installed is somebody else's, too: nobody would know then which one is meant.
+fn taken(hardware: &Hardware, disk: &Disk, whole: bool) -> Option<String> {
+    let (label, place) = hardware.taken_labels(disk, whole).into_iter().next()?;
+    Some(format!(
+        "label is taken, {place} is called {label}, too; take it away, or give it another label"
+    ))
+}
+
+/// Free space as an installation takes it.
+pub fn target_of(space: &FreeSpace) -> Target {
+    Target::FreeSpace {
+        start: space.room.start,
+        end: space.room.end,
     }
 }
 
@@ -83,6 +126,8 @@ pub struct Choices {
     pub purpose: Purpose,
     /// Index in `hardware.disks` of the disk that is chosen, or that is being looked at.
     pub selected: usize,
+    /// Which row of free space below that disk is meant, counted from 1; 0 for the disk itself.
+    pub space: usize,
     /// How many lines below the list of disks are scrolled away.
     pub scroll: u16,
     /// The settings, as far as they are written.
@@ -104,6 +149,7 @@ impl Choices {
             hardware,
             purpose,
             selected,
+            space: 0,
             scroll: 0,
             form: Form::default(),
             anew: false,
@@ -114,6 +160,66 @@ impl Choices {
     /// The disk that is chosen, or that is being looked at; none if there are no disks.
     pub fn disk(&self) -> Option<&Disk> {
         self.hardware.disks.get(self.selected)
+    }
+
+    /// The rows of free space below `disk` in the list.
+    pub fn spaces(&self, disk: &Disk) -> Vec<FreeSpace> {
+        match self.purpose {
+            Purpose::Install => self.hardware.free_space(disk),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The free space that is chosen, or that is being looked at; none if that is a disk.
+    pub fn free_space(&self) -> Option<FreeSpace> {
+        let index = self.space.checked_sub(1)?;
+        self.spaces(self.disk()?).into_iter().nth(index)
+    }
+
+    /// Where to on the disk.
+    pub fn target(&self) -> Target {
+        self.free_space()
+            .map_or(Target::WholeDisk, |it| target_of(&it))
+    }
+
+    /// Every row of the list: index of the disk, and which free space of it.
+    pub fn rows(&self) -> Vec<(usize, usize)> {
+        let disks = self.hardware.disks.iter().enumerate();
+        disks
+            .flat_map(|(index, disk)| (0..=self.spaces(disk).len()).map(move |it| (index, it)))
+            .collect()
+    }
+
+    /// The row that the pointer is at.
+    pub fn row(&self) -> usize {
+        let mut rows = self.rows().into_iter();
+        rows.position(|it| it == (self.selected, self.space))
+            .unwrap_or(0)
+    }
+
+    /// Moves the pointer to a row, or to the last one.
+    fn go_to(&mut self, row: usize) {
+        let rows = self.rows();
+        let row = rows.get(row).or(rows.last()).copied();
+        (self.selected, self.space) = row.unwrap_or_default();
+    }
+
+    /// Why what the pointer is at cannot be chosen, in few words.
+    pub fn refusal(&self) -> Option<String> {
+        let (hardware, disk) = (&self.hardware, self.disk()?);
+        match self.free_space() {
+            Some(space) => self.purpose.refusal_beside(hardware, disk, &space),
+            None => self.purpose.refusal(hardware, disk),
+        }
+    }
+
+    /// What the pointer is at, as people call it.
+    fn called(&self) -> String {
+        let name = self.disk().map_or("", |it| it.name.as_str());
+        match self.space {
+            0 => name.to_owned(),
+            _ => format!("The free space of {name}"),
+        }
     }
 
     /// What Enter would do to `disk`. An installation that was cut off is finished: anew, or
@@ -135,9 +241,14 @@ impl Choices {
         self.purpose == Purpose::Install && earlier.is_some_and(|it| it.unfinished && it.has_data)
     }
 
+    /// Whether E erases what Enter would finish.
+    pub fn can_erase(&self) -> bool {
+        self.space == 0 && self.disk().is_some_and(|disk| self.finishes(disk))
+    }
+
     /// Says no longer that the selected disk cannot be chosen, if it can.
     fn take_back_refusal(&mut self, can_be_chosen: bool) {
-        let refusal = self.disk().filter(|_| can_be_chosen).map(refused);
+        let refusal = can_be_chosen.then(|| self.refused());
         let stays = |notice: &String| !refusal.is_some_and(|it| notice.starts_with(&it));
         self.notice = self.notice.take().filter(stays);
     }
@@ -146,31 +257,41 @@ impl Choices {
     /// or cannot be chosen any more, says so and selects one close to where it was.
     pub(super) fn follow(&mut self, hardware: Hardware) -> Result<(), String> {
         let before = self.disk().cloned();
+        let (space, called) = (self.free_space(), self.called());
         self.hardware = hardware;
         let disks = &self.hardware.disks;
         let Some(before) = before else {
-            self.selected = 0;
+            (self.selected, self.space) = (0, 0);
             return Ok(());
         };
         let same_name = |disk: &Disk| disk.name == before.name;
         let found = disks.iter().position(same_name);
         self.selected = found.unwrap_or_else(|| self.selected.min(disks.len().saturating_sub(1)));
+        let spaces = self
+            .disk()
+            .map(|disk| self.spaces(disk))
+            .unwrap_or_default();
+        let same = |it: &FreeSpace| space.as_ref().is_some_and(|space| space.room == it.room);
+        let place = spaces.iter().position(same).filter(|_| found.is_some());
+        let is_other = space.is_some() && place.is_none();
+        self.space = place.map_or(0, |it| it + 1);
         match self.disk().filter(|_| found.is_some()) {
             None => Err(format!("{} is gone.", before.name)),
             Some(disk) if disk.key() != before.key() => {
                 Err(format!("{} holds another medium now.", before.name))
             }
-            Some(disk) => match self.purpose.refusal(&self.hardware, disk) {
-                Some(reason) => Err(format!("{} cannot be chosen now: {reason}.", before.name)),
+            Some(_) if is_other => Err(format!("{called} is not there any more.")),
+            Some(_) => match self.refusal() {
+                Some(reason) => Err(format!("{called} cannot be chosen now: {reason}.")),
                 None => Ok(()),
             },
         }
     }
-}
 
-/// How the refusal of a disk begins.
-fn refused(disk: &Disk) -> String {
-    format!("{} cannot be chosen: ", disk.name)
+    /// How the refusal of what the pointer is at begins.
+    fn refused(&self) -> String {
+        format!("{} cannot be chosen: ", self.called())
+    }
 }
 
 /// What happens in [`State::Disk`].
@@ -194,7 +315,7 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
     }
     choices.anew = false;
     match key {
-        Key::Char('e') if choices.disk().is_some_and(|disk| choices.finishes(disk)) => {
+        Key::Char('e') if choices.can_erase() => {
             choices.anew = true;
             return choose(choices);
         }
@@ -203,12 +324,11 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
         }
         Key::Up => {
             choices.scroll = 0;
-            choices.selected = choices.selected.saturating_sub(1);
+            choices.go_to(choices.row().saturating_sub(1));
         }
         Key::Down => {
             choices.scroll = 0;
-            let last = choices.hardware.disks.len().saturating_sub(1);
-            choices.selected = (choices.selected + 1).min(last);
+            choices.go_to(choices.row() + 1);
         }
         Key::Enter => return choose(choices),
         Key::Esc | Key::Char('b') => return back(choices).alone(),
@@ -230,8 +350,8 @@ fn choose(mut choices: Choices) -> Next {
         choices.notice = Some("There is no disk to choose.".to_owned());
         return State::Disk(choices).alone();
     };
-    if let Some(reason) = choices.purpose.refusal(&choices.hardware, &disk) {
-        choices.notice = Some(format!("{}{reason}.", refused(&disk)));
+    if let Some(reason) = choices.refusal() {
+        choices.notice = Some(format!("{}{reason}.", choices.refused()));
         return State::Disk(choices).alone();
     }
     match choices.task(&disk) {
@@ -239,7 +359,7 @@ fn choose(mut choices: Choices) -> Next {
             let effect = Effect::Validate(Box::new(disk));
             (State::Validate(Validation::new(choices)), Some(effect))
         }
-        Some(Task::Install) => State::Settings(choices).alone(),
+        Some(Task::Install) if choices.hardware.set.is_none() => State::Settings(choices).alone(),
         Some(Task::ChangeSettings) => {
             choices.form = Form::of(&settings_on(&disk).unwrap_or_default());
             State::Settings(choices).alone()

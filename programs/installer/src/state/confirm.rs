@@ -3,7 +3,7 @@
 
 use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
 use crate::hardware::Disk;
-use crate::install::{Request, Settings, Target, Task};
+use crate::install::{Request, Settings, Task};
 
 /// What has to be typed, too, to put an older version in the place of a newer one.
 pub const DOWNGRADE: &str = "downgrade";
@@ -99,18 +99,24 @@ impl Confirm {
 
     fn back(self) -> State {
         match self.task {
-            Task::Install | Task::ChangeSettings => State::Settings(self.choices),
-            Task::KeepData | Task::RepairBoot => State::Disk(self.choices),
+            Task::Install | Task::ChangeSettings if self.choices.hardware.set.is_none() => {
+                State::Settings(self.choices)
+            }
+            _ => State::Disk(self.choices),
         }
     }
 
     fn start(self) -> Next {
+        let mut warnings = self.choices.hardware.lacking();
+        if self.choices.space > 0 {
+            warnings.extend(self.choices.hardware.mismatch(&self.disk));
+        }
         let request = Box::new(Request {
             task: self.task,
             disk: self.disk,
-            target: Target::WholeDisk,
+            target: self.choices.target(),
             settings: self.settings,
-            warnings: self.choices.hardware.lacking(),
+            warnings,
         });
         let origin = Origin::Person(Box::new(self.choices));
         let work = Work::new(request.clone(), origin);

@@ -3,7 +3,6 @@
 use super::{EXPORTING, Effect, Event, Exit, Key, Next, Origin, State};
 use crate::answers::Ending;
 use crate::install::{Report, Task};
-use common::product::product;
 
 /// For how many seconds the screen is shown before an answer file's ending comes.
 const PAUSE: u8 = 5;
@@ -55,7 +54,7 @@ impl Done {
             version,
             ..
         } = &self.report;
-        let name = &product().name;
+        let name = self.origin.hardware().title();
         match task {
             Task::Install | Task::KeepData => format!("{name} {version} is on {disk}."),
             Task::RepairBoot => format!("The boot files on {disk} are repaired."),

@@ -219,7 +219,8 @@ fn ask_again(request: &Request, origin: &Origin) -> Option<Next> {
         "{} looks like {}, which was confirmed, and may still be another disk.",
         disk.name, wanted.name
     ));
-    let can_be_chosen = choices.purpose.refusal(&choices.hardware, &disk).is_none();
+    let is_same_place = choices.target() == request.target;
+    let can_be_chosen = choices.refusal().is_none() && is_same_place;
     if is_alone && can_be_chosen && choices.task(&disk) == Some(request.task) {
         return Some(Confirm::new(choices, request.task, disk, request.settings.clone()).ask());
     }

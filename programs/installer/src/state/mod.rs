@@ -31,7 +31,7 @@ use std::time::Duration;
 use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{self, Finding, Progress, Report, Request};
 
-pub use choices::{Choices, Purpose};
+pub use choices::{Choices, Purpose, target_of};
 pub use confirm::{Confirm, DOWNGRADE, Proof};
 pub use done::Done;
 pub use failure::{Cause, Failure};

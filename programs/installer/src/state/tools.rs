@@ -8,7 +8,7 @@ use crate::hardware::Hardware;
 pub struct Tools {
     /// The machine.
     pub hardware: Hardware,
-    /// Index in [`Tool::ALL`] of the one that Enter takes.
+    /// Index in [`Tools::all`] of the one that Enter takes.
     pub selected: usize,
     /// What came of the last export.
     pub notice: Option<String>,
@@ -25,10 +25,17 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, in the order of the menu.
-    pub const ALL: [Self; 5] = [
+    const ALL: [Self; 5] = [
         Self::Disk(Purpose::KeepData),
         Self::Disk(Purpose::RepairBoot),
         Self::Disk(Purpose::ChangeSettings),
+        Self::Disk(Purpose::Validate),
+        Self::ExportLogs,
+    ];
+
+    /// Those for a set of partitions, which has no settings and keeps nothing of its former system.
+    const OF_A_SET: [Self; 3] = [
+        Self::Disk(Purpose::RepairBoot),
         Self::Disk(Purpose::Validate),
         Self::ExportLogs,
     ];
@@ -54,6 +61,14 @@ impl Tools {
             notice: None,
         }
     }
+
+    /// The lines of the menu.
+    pub fn all(&self) -> &'static [Tool] {
+        match self.hardware.set {
+            Some(_) => &Tool::OF_A_SET,
+            None => &Tool::ALL,
+        }
+    }
 }
 
 pub(super) fn next(mut tools: Tools, event: Event) -> Next {
@@ -69,18 +84,19 @@ pub(super) fn next(mut tools: Tools, event: Event) -> Next {
 fn on_key(mut tools: Tools, key: Key) -> Next {
     match key {
         Key::Up => tools.selected = tools.selected.saturating_sub(1),
-        Key::Down => tools.selected = (tools.selected + 1).min(Tool::ALL.len() - 1),
+        Key::Down => tools.selected = (tools.selected + 1).min(tools.all().len() - 1),
         Key::Enter => {
-            let tool = Tool::ALL[tools.selected];
+            let tool = tools.all()[tools.selected];
             return take(tools, tool);
         }
         Key::Esc | Key::Char('b') => {
             return State::Welcome(Welcome::new(tools.hardware, true)).alone();
         }
         Key::Char(c) => {
-            if let Some(index) = Tool::ALL.iter().position(|tool| tool.key() == c) {
+            if let Some(index) = tools.all().iter().position(|tool| tool.key() == c) {
+                let tool = tools.all()[index];
                 tools.selected = index;
-                return take(tools, Tool::ALL[index]);
+                return take(tools, tool);
             }
         }
         _ => {}

@@ -2,11 +2,10 @@
 //! few seconds in which any key stops it.
 
 use super::welcome::refuse;
-use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work};
+use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work, target_of};
 use crate::answers::{self, Answers, Ending, Refusal};
 use crate::hardware::{Disk, Hardware, Problem};
 use crate::install::{Request, Settings, Target, Task, most_data_partitions, settings_on};
-use common::product::product;
 
 /// For how many seconds the list of disks has to be still before one is written to: where the file names
 /// it, and where it is whichever fits, so that another that turns up late would count.
@@ -80,6 +79,8 @@ impl Unattended {
         let mut warnings = self.hardware.lacking();
         if let Ok(disk) = &self.chosen {
             warnings.extend(answers::erased(&self.plan.answers, disk));
+            let mismatch = || self.hardware.mismatch(disk);
+            warnings.extend(self.plan.answers.beside.then(mismatch).flatten());
         }
         warnings
     }
@@ -91,6 +92,15 @@ impl Unattended {
             (Task::ChangeSettings, Some(present)) => answers.changes.applied_to(present),
             _ => answers.settings.clone(),
         }
+    }
+
+    /// Where to on the disk: all of it, or its largest free space.
+    fn target(&self, disk: &Disk) -> Target {
+        if !self.plan.answers.beside {
+            return Target::WholeDisk;
+        }
+        let space = Purpose::Install.space_of(&self.hardware, disk);
+        space.map_or(Target::WholeDisk, |it| target_of(&it))
     }
 
     /// Time starts again.
@@ -144,8 +154,8 @@ impl Unattended {
                 let request = Box::new(Request {
                     task: self.plan.answers.task,
                     settings: self.settings(&disk),
+                    target: self.target(&disk),
                     disk,
-                    target: Target::WholeDisk,
                     warnings: self.warnings(),
                 });
                 let work = Work::new(request.clone(), Origin::AnswerFile(Box::new(self)));
@@ -183,9 +193,19 @@ fn want_of_room(answers: &Answers, disk: &Disk) -> Option<String> {
 
 fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
     let purpose = Purpose::of(answers.task);
-    let refuse = |disk: &Disk| {
-        let refusal = purpose.refusal(hardware, disk);
-        refusal.or_else(|| want_of_room(answers, disk))
+    if answers.beside && hardware.set.is_none() {
+        return Err(Refusal::new(
+            format!("{} is installed to whole disks only.", hardware.title()),
+            "Leave into out of [disk] in the answer file.",
+        ));
+    }
+    let refuse = |disk: &Disk| match hardware.set {
+        Some(_) if answers.beside => purpose.space_of(hardware, disk).err(),
+        Some(_) => purpose.refusal(hardware, disk),
+        None => {
+            let refusal = purpose.refusal(hardware, disk);
+            refusal.or_else(|| want_of_room(answers, disk))
+        }
     };
     let disk = answers::choose(answers, &hardware.disks, &refuse)?;
     refuse_unless_insisted(hardware, answers, disk)?;
@@ -221,7 +241,7 @@ fn refuse_unless_insisted(
         return Err(Refusal::new(
             format!(
                 "This computer lacks what {} needs. {}",
-                product().name,
+                hardware.title(),
                 unmet.join(" ")
             ),
             "Mend that; or, to install all the same, add ignore_requirements = true to the answer file.",
@@ -230,7 +250,7 @@ fn refuse_unless_insisted(
     let writes_system = matches!(answers.task, Task::KeepData | Task::RepairBoot);
     let is_downgrade = writes_system && hardware.is_downgrade(disk);
     if is_downgrade && !answers.allow_downgrade {
-        let (name, written) = (&disk.name, &hardware.product.version);
+        let (name, written) = (&disk.name, hardware.version());
         let message = match disk.version() {
             Some(found) => format!(
                 "{name} holds version {found}, and this medium writes {written}, which is older."

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::settings::field_box;
 use super::text::{Page, split};
-use super::{Look, details, frame, machine};
+use super::{Look, beside, details, frame, machine};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task};
 use crate::state::{Confirm, DOWNGRADE, Proof};
@@ -17,9 +17,12 @@ const EFI: u64 = 512 << 20;
 
 /// Draws [`crate::state::State::Confirm`].
 pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buffer) {
+    let space = state.choices.free_space();
     let (enter, title) = match state.task {
+        Task::Install if space.is_some() => ("Install", "Confirm: install beside what is there"),
         Task::Install => ("Erase and install", "Confirm: install"),
         Task::KeepData => ("Reinstall", "Confirm: reinstall, keep data"),
+        Task::RepairBoot if state.choices.hardware.set.is_some() => ("Recover", "Confirm: recover"),
         Task::RepairBoot => ("Repair", "Confirm: repair boot"),
         Task::ChangeSettings => ("Change", "Confirm: change settings"),
     };
@@ -51,8 +54,12 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
     }
     match state.task {
         Task::Install => {
-            will_be_lost(state, look, &mut page);
-            will_be_made(state, look, &mut page);
+            if let (Some(set), Some(space)) = (&state.choices.hardware.set, space) {
+                beside::confirm(state, set, &space, look, &mut page);
+            } else {
+                will_be_lost(state, look, &mut page);
+                will_be_made(state, look, &mut page);
+            }
         }
         Task::ChangeSettings => change_settings(state, look, &mut page),
         Task::KeepData => {
@@ -61,7 +68,10 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
         }
         Task::RepairBoot => {
             version(state, look, &mut page);
-            repair_boot(look, &mut page);
+            match state.choices.hardware.set {
+                Some(_) => recover(look, &mut page),
+                None => repair_boot(look, &mut page),
+            }
         }
     }
     // Whatever has no room, the question has.
@@ -92,6 +102,12 @@ fn will_be_lost(state: &Confirm, look: &Look, page: &mut Page<'_>) {
 
 fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     page.heading("This will be made");
+    if let Some(set) = &state.choices.hardware.set {
+        for line in beside::whole_disk(set, &state.disk) {
+            page.line(line);
+        }
+        return;
+    }
     for line in layout(&state.disk, &state.settings) {
         page.line(line);
     }
@@ -101,7 +117,8 @@ fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
 /// What becomes of the system's version.
 fn version(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     let change = machine::version_change(&state.choices.hardware, &state.disk);
-    page.say(&format!("{} on it: {change}.", product().name), look.note);
+    let title = state.choices.hardware.title();
+    page.say(&format!("{title} on it: {change}."), look.note);
     if state.is_downgrade() {
         let is = match state.disk.version() {
             Some(_) => "has an older version than the disk",
@@ -134,6 +151,17 @@ fn repair_boot(look: &Look, page: &mut Page<'_>) {
     );
     page.item("The firmware's boot entry is written again.", look.text);
     page.item("Data and settings stay as they are.", look.text);
+}
+
+fn recover(look: &Look, page: &mut Page<'_>) {
+    page.heading("What happens");
+    for sentence in [
+        "The kernels, the boot menu and the boot loader are written again.",
+        "The firmware's boot entry is written again.",
+        "The system and the data stay as they are, and so does all that is not its own.",
+    ] {
+        page.item(sentence, look.text);
+    }
 }
 
 fn change_settings(state: &Confirm, look: &Look, page: &mut Page<'_>) {
@@ -211,7 +239,12 @@ fn proof(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     } else {
         format!("{what}, and behind it the word {word}")
     };
-    page.say(&format!("If you are sure, type {what}."), look.text);
+    let erases = state.task == Task::Install;
+    let first = match state.choices.space {
+        1.. if erases => "Nothing is erased. ",
+        _ => "",
+    };
+    page.say(&format!("{first}If you are sure, type {what}."), look.text);
     let typed = state.typed.text().trim();
     let least = proof.text().len() + gap + word.len();
     let mut spans = vec![Span::raw("  ")];

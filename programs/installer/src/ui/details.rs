@@ -1,10 +1,9 @@
 //! What is known about one disk: its exact size, its names, and what is on it.
 
-use common::product::product;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{Look, machine, text};
+use super::{Look, beside, machine, text};
 use crate::hardware::{Contents, Disk, Earlier, Part, Volume, decimal_size, grouped, listed};
 use crate::install::Task;
 use crate::state::{Choices, Purpose};
@@ -14,16 +13,21 @@ pub(super) fn lines<'a>(state: &'a Choices, look: &Look, width: u16) -> Vec<Line
     let Some(disk) = state.disk() else {
         return notice(state, look, width);
     };
-    let mut lines = vec![Line::from(vec![
-        Span::styled(disk.name.as_str(), look.heading),
-        Span::raw(format!(": {}", exact_size(disk))),
-    ])];
     let said = notice(state, look, width);
-    if said.is_empty() {
-        let (text, style) = verdict(state, disk, look);
-        let wrapped = text::wrap(&text, width).into_iter();
-        lines.extend(wrapped.map(|line| Line::styled(line, style)));
-    }
+    let mut lines = if let Some(space) = state.free_space() {
+        beside::verdict(state, disk, &space, look, width)
+    } else {
+        let mut lines = vec![Line::from(vec![
+            Span::styled(disk.name.as_str(), look.heading),
+            Span::raw(format!(": {}", exact_size(disk))),
+        ])];
+        if said.is_empty() {
+            let (text, style) = verdict(state, disk, look);
+            let wrapped = text::wrap(&text, width).into_iter();
+            lines.extend(wrapped.map(|line| Line::styled(line, style)));
+        }
+        lines
+    };
     lines.extend(said);
     if !disk.is_empty() {
         let mut fact =
@@ -129,8 +133,12 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
             _ => "An installation on it was cut off. Enter goes on to begin it again.",
         },
         (Purpose::Install, Some(_)) => {
-            let name = &product().name;
-            let text = format!("{name} is on it. Installing erases it. Tools can keep its data.");
+            let name = state.hardware.title();
+            let tools = match state.hardware.set {
+                Some(_) => "Tools can repair what starts it.",
+                None => "Tools can keep its data.",
+            };
+            let text = format!("{name} is on it. Installing erases it. {tools}");
             return (text, look.good);
         }
         (Purpose::Install, None) => "Enter goes on. Nothing is written yet.",

@@ -1,17 +1,19 @@
 //! The table of disks, and what is known about the one that the pointer is at.
 
-use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
 use super::{Look, details, frame, text};
-use crate::hardware::{Disk, Earlier, decimal_size};
+use crate::hardware::{Disk, Earlier, FreeSpace, decimal_size};
 use crate::state::{Choices, Purpose};
 
 /// The most columns that a note in the table takes.
 const WIDEST_NOTE: usize = 26;
+
+/// What stands in the place of a model.
+const BESIDE: &str = "Beside what is there";
 
 /// Draws [`crate::state::State::Disk`].
 pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buffer) {
@@ -21,12 +23,12 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
         ("R", "Look again"),
         ("B", "Back"),
     ];
-    if state.disk().is_some_and(|disk| state.finishes(disk)) {
+    if state.can_erase() {
         keys.insert(2, ("E", "Erase"));
     }
     let product = Some(&state.hardware.product);
     let area = frame::render(product, &keys, look, area, buffer);
-    let count = state.hardware.disks.len();
+    let count = state.rows().len();
     let details = details::lines(state, look, area.width);
     // Above the table are a blank line, the title and the headings; below it is a blank line.
     let rows = usize::from(area.height).saturating_sub(4 + details.len());
@@ -57,20 +59,23 @@ fn title(state: &Choices, rows: usize) -> String {
         Purpose::ChangeSettings => "Disk to change the settings of",
         Purpose::Validate => "Disk to validate",
     };
-    match state.hardware.disks.len() {
-        count if count > rows => format!("{what} ({count} disks; Up and Down show more)"),
-        _ => what.to_owned(),
+    let (count, disks) = (state.rows().len(), state.hardware.disks.len());
+    if count <= rows {
+        return what.to_owned();
     }
+    let of = if count == disks { "disks" } else { "lines" };
+    format!("{what} ({count} {of}; Up and Down show more)")
 }
 
 fn render_table(state: &Choices, look: &Look, area: Rect, buffer: &mut Buffer) {
-    let notes: Vec<(String, bool)> = state
+    let rows: Vec<Found<'_>> = state
         .hardware
         .disks
         .iter()
-        .map(|disk| note(state, disk))
+        .flat_map(|it| found(state, it))
         .collect();
-    let widest = notes.iter().map(|(note, _)| note.len()).max().unwrap_or(0);
+    let notes = rows.iter().map(|it| it.note.len());
+    let widest = notes.max().unwrap_or(0);
     let widest = u16::try_from(widest.min(WIDEST_NOTE)).unwrap_or(0);
     let widths = [
         Constraint::Length(9),
@@ -82,28 +87,73 @@ fn render_table(state: &Choices, look: &Look, area: Rect, buffer: &mut Buffer) {
     let size = Line::raw("Size").right_aligned();
     let header = ["Name".into(), size, "Bus".into(), "Model".into()];
     let header = Row::new(header).style(look.quiet);
-    let disks = state.hardware.disks.iter().zip(notes);
-    let rows = disks.map(|(disk, (note, fits))| row(disk, note, fits, look));
+    let rows = rows.into_iter().map(|it| row(it, look));
     let table = Table::new(rows, widths)
         .header(header)
         .column_spacing(2)
         .row_highlight_style(look.chosen)
         .highlight_symbol(Span::styled(look.pointer, look.heading));
-    let mut position = TableState::new().with_selected(state.selected);
+    let mut position = TableState::new().with_selected(state.row());
     StatefulWidget::render(table, area, buffer, &mut position);
 }
 
-fn row<'a>(disk: &'a Disk, note: String, fits: bool, look: &Look) -> Row<'a> {
-    let size = if disk.is_empty() {
-        "-".to_owned()
-    } else {
-        decimal_size(disk.size)
+/// A disk, or free space of it, as a row shows it.
+struct Found<'a> {
+    disk: &'a Disk,
+    space: Option<FreeSpace>,
+    note: String,
+    /// It can be chosen.
+    fits: bool,
+}
+
+/// The rows of `disk`.
+fn found<'a>(state: &Choices, disk: &'a Disk) -> Vec<Found<'a>> {
+    let (note, fits) = note(state, disk);
+    let mut rows = vec![Found {
+        disk,
+        space: None,
+        note,
+        fits,
+    }];
+    for space in state.spaces(disk) {
+        let refusal = state.purpose.refusal_beside(&state.hardware, disk, &space);
+        rows.push(Found {
+            disk,
+            fits: refusal.is_none(),
+            note: refusal.map_or_else(String::new, |it| in_short(&it)),
+            space: Some(space),
+        });
+    }
+    rows
+}
+
+/// The beginning of a refusal. Below the table stands the rest of it.
+fn in_short(reason: &str) -> String {
+    reason.split(',').next().unwrap_or_default().to_owned()
+}
+
+fn row<'a>(found: Found<'a>, look: &Look) -> Row<'a> {
+    let Found {
+        disk, note, fits, ..
+    } = found;
+    let size = match &found.space {
+        Some(space) => space.room.size(),
+        None if disk.is_empty() => 0,
+        None => disk.size,
+    };
+    let size = match size {
+        0 => "-".to_owned(),
+        size => decimal_size(size),
+    };
+    let [name, bus, model] = match found.space {
+        Some(_) => ["  free".to_owned(), String::new(), BESIDE.to_owned()],
+        None => [disk.name.clone(), disk.bus.to_string(), disk.model.clone()],
     };
     let row = Row::new([
-        Line::raw(disk.name.as_str()),
+        Line::raw(name),
         Line::raw(size).right_aligned(),
-        Line::raw(disk.bus.to_string()),
-        Line::raw(disk.model.as_str()),
+        Line::raw(bus),
+        Line::raw(model),
         Line::styled(note, if fits { look.note } else { look.dim }),
     ]);
     if fits { row } else { row.style(look.dim) }
@@ -112,9 +162,7 @@ fn row<'a>(disk: &'a Disk, note: String, fits: bool, look: &Look) -> Row<'a> {
 /// What stands behind a disk in the table, and whether it can be chosen.
 fn note(state: &Choices, disk: &Disk) -> (String, bool) {
     if let Some(reason) = state.purpose.refusal(&state.hardware, disk) {
-        // Below the table stands the rest of it.
-        let reason = reason.split(',').next().unwrap_or_default();
-        return (reason.to_owned(), false);
+        return (in_short(&reason), false);
     }
     let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
     let note = match earlier {
@@ -124,8 +172,8 @@ fn note(state: &Choices, disk: &Disk) -> (String, bool) {
         Some(Earlier {
             version: Some(version),
             ..
-        }) => format!("{} {version}", product().name),
-        Some(_) => product().name.clone(),
+        }) => format!("{} {version}", state.hardware.title()),
+        Some(_) => state.hardware.title().to_owned(),
         None => String::new(),
     };
     (note, true)

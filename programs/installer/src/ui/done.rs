@@ -17,7 +17,10 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
     let report = &state.report;
     let mut page = Page::new(look, area);
     page.heading("Done");
-    page.say(&sentence(report), look.good);
+    page.say(
+        &sentence(report, state.origin.hardware().title()),
+        look.good,
+    );
     if let Some(done) = &product().texts.done {
         page.say(done, look.text);
     }
@@ -49,14 +52,13 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
     page.render_scrolled(state.scroll, area, buffer);
 }
 
-fn sentence(report: &Report) -> String {
+fn sentence(report: &Report, name: &str) -> String {
     let Report {
         disk,
         model,
         version,
         ..
     } = report;
-    let name = &product().name;
     match report.task {
         Task::Install => format!("{name} {version} is installed on {disk}, {model}."),
         Task::KeepData => {

@@ -125,7 +125,7 @@ pub(super) fn serial(disk: &Disk) -> &str {
 
 /// Which version is on a disk, and which one this medium writes in its place.
 pub(super) fn version_change(hardware: &Hardware, disk: &Disk) -> String {
-    let written = &hardware.product.version;
+    let written = hardware.version();
     match disk.version() {
         Some(version) if version == written => format!("{version}, as it is now"),
         Some(version) => format!("{version} -> {written}"),

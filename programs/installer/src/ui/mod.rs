@@ -1,6 +1,7 @@
 //! What each state looks like, as one ratatui widget tree for every kind of screen. A [`Look`]
 //! holds all that differs between them: colours, symbols and how much air there is.
 
+mod beside;
 mod confirm;
 mod details;
 mod disk;

@@ -10,7 +10,7 @@ use ratatui::widgets::{LineGauge, Widget};
 use super::text::{Page, duration, split};
 use super::{Look, frame, machine};
 use crate::hardware::decimal_size;
-use crate::install::{Progress, Stage, Task};
+use crate::install::{Progress, Stage, Target, Task};
 use crate::state::Work;
 
 /// Draws [`crate::state::State::Progress`].
@@ -22,10 +22,14 @@ pub(super) fn render(state: &Work, look: &Look, area: Rect, buffer: &mut Buffer)
     page.heading(match state.request.task {
         Task::Install => "Installing",
         Task::KeepData => "Reinstalling, keeping data",
+        Task::RepairBoot if state.origin.hardware().set.is_some() => "Recovering",
         Task::RepairBoot => "Repairing boot",
         Task::ChangeSettings => "Changing settings",
     });
     page.line(machine::disk(&state.request.disk));
+    if matches!(state.request.target, Target::FreeSpace { .. }) {
+        page.line("Into its free space. What is there stays.");
+    }
     page.blank();
     for line in stages(state, look) {
         page.line(line);

@@ -16,8 +16,9 @@ pub(super) fn render(state: &Tools, look: &Look, area: Rect, buffer: &mut Buffer
     let area = frame::render(product, &keys, look, area, buffer);
     let mut page = Page::new(look, area);
     page.heading("Tools");
-    for (index, tool) in Tool::ALL.into_iter().enumerate() {
-        let (name, meaning) = words(tool);
+    let is_set = state.hardware.set.is_some();
+    for (index, tool) in state.all().iter().copied().enumerate() {
+        let (name, meaning) = words(tool, is_set);
         let chosen = index == state.selected;
         let pointer = if chosen { look.pointer } else { "  " };
         let key = tool.key().to_ascii_uppercase();
@@ -46,11 +47,15 @@ pub(super) fn render(state: &Tools, look: &Look, area: Rect, buffer: &mut Buffer
 }
 
 /// The name of a tool, and what it does.
-fn words(tool: Tool) -> (&'static str, String) {
+fn words(tool: Tool, is_set: bool) -> (&'static str, String) {
     let (name, meaning) = match tool {
         Tool::Disk(Purpose::KeepData) => (
             "Reinstall, keep data",
             "Writes the system again, beside the data that are there.",
+        ),
+        Tool::Disk(Purpose::RepairBoot) if is_set => (
+            "Recover",
+            "Writes what starts an installation again. System and data stay.",
         ),
         Tool::Disk(Purpose::RepairBoot) => (
             "Repair boot",

@@ -1,6 +1,5 @@
 //! What an answer file is about to make happen, and what it leaves alone.
 
-use common::product::product;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -22,6 +21,7 @@ pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut B
     page.say(&format!("It follows {}.", state.plan.source), look.text);
     page.heading("What it asks for");
     let task = match state.plan.answers.task {
+        Task::Install if state.plan.answers.beside => "Install into free space",
         Task::Install => "Install",
         Task::KeepData => "Reinstall, keep data",
         Task::RepairBoot => "Repair boot",
@@ -56,7 +56,7 @@ fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
     if matches!(answers.task, Task::KeepData | Task::RepairBoot) {
         page.fact("Version", &machine::version_change(&state.hardware, disk));
     }
-    if answers.task == Task::Install {
+    if answers.task == Task::Install && state.hardware.set.is_none() {
         page.fact("Host name", &answers.settings.host_name);
         page.fact("Node name", &answers.settings.node_name);
     }
@@ -68,7 +68,7 @@ fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
     let seconds = ending::seconds(state.left);
     match &state.chosen {
         Ok(disk) => {
-            page.say(&loss(state.plan.answers.task, disk), look.alert);
+            page.say(&loss(state, disk), look.alert);
             let busy = waiting(state);
             if busy.is_empty() {
                 page.say(&format!("It starts in {seconds}."), look.note);
@@ -83,13 +83,17 @@ fn decision(state: &Unattended, look: &Look, page: &mut Page<'_>) {
     }
 }
 
-fn loss(task: Task, disk: &Disk) -> String {
+fn loss(state: &Unattended, disk: &Disk) -> String {
+    let task = state.plan.answers.task;
     let contents = disk.contents.as_ref();
     let has_installation = contents.is_some_and(Contents::has_installation);
     match task {
+        Task::Install if state.plan.answers.beside => {
+            "Nothing on this disk is lost: free space is installed to.".to_owned()
+        }
         Task::Install if has_installation => format!(
             "Everything on this disk will be lost: {} with its data, too.",
-            product().name
+            state.hardware.title()
         ),
         Task::Install => "Everything on this disk will be lost.".to_owned(),
         Task::KeepData | Task::ChangeSettings => "The data on this disk are kept.".to_owned(),

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::text::Page;
 use super::{Look, frame, machine};
-use crate::hardware::{Hardware, Problem, decimal_size, least_memory};
+use crate::hardware::{Hardware, Problem, decimal_size, least, least_memory};
 use crate::state::Welcome;
 
 /// Columns between text and picture, and the fewest for text beside one.
@@ -48,9 +48,8 @@ pub(super) fn logo(look: &Look, room: Rect) -> Option<Rect> {
 fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
     let hardware = &state.hardware;
     page.heading("Welcome");
-    let Product {
-        name, needs, texts, ..
-    } = product();
+    let Product { texts, .. } = product();
+    let name = hardware.title();
     if let Some(welcome) = &texts.welcome {
         page.say(welcome, look.text);
     }
@@ -75,11 +74,24 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
         },
     );
     page.heading(&format!("What {name} needs"));
+    let by_bios = hardware.set.as_ref().is_some_and(|it| it.starts_by_bios());
+    let firmware = if by_bios {
+        "BIOS or 64-bit UEFI firmware"
+    } else {
+        "64-bit UEFI firmware"
+    };
+    let beside = match &hardware.set {
+        Some(set) => {
+            let least = decimal_size(least(set.made_beside(true)));
+            format!(", or {least} of free space on a GPT disk beside another system")
+        }
+        None => String::new(),
+    };
     page.say(
         &format!(
-            "64-bit UEFI firmware, {} of memory and a disk of {} or more.",
+            "{firmware}, {} of memory and a disk of {} or more{beside}.",
             least_memory(),
-            decimal_size(needs.disk)
+            decimal_size(hardware.minimum_disk())
         ),
         look.text,
     );
@@ -117,7 +129,7 @@ fn fill(state: &Welcome, look: &Look, page: &mut Page<'_>) {
 
 /// What to press, given what is missing.
 fn next_step(hardware: &Hardware, lacking: &[String]) -> String {
-    let name = &product().name;
+    let name = hardware.title();
     if !hardware.unmet().is_empty() {
         format!(
             "Without that, {name} does not start on this computer. To install it all the same, for \

@@ -4,6 +4,7 @@
 
 mod confirm;
 mod disk;
+mod sets;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;

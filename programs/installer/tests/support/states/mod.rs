@@ -102,6 +102,7 @@ fn make_all() -> Vec<(&'static str, State)> {
     states.extend(afterwards());
     states.extend(without_anybody());
     states.extend(errors());
+    states.extend(sets::of_a_set());
     states
 }
 

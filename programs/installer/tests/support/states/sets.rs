@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use installer::hardware::{Beside, Carried, Esp, Firmware, Hardware, Piece, Role, Room};
+use installer::install::Task;
 
-use super::hardware;
+use installer::state::{Event, Key, Purpose, State};
+
+use super::super::set_earlier;
+use super::{after, disk, hardware, press, report, typing, welcome};
 
 /// The set, with so many MiB of its partitions.
 pub fn carried(mib: [u64; 5]) -> Arc<Carried> {
@@ -80,4 +84,35 @@ pub fn set_machine_with_twin() -> Hardware {
     let contents = hardware.disks[1].contents.as_mut().unwrap();
     contents.beside.labels = vec![(Some(2), "STORE_ROOT".to_owned())];
     hardware
+}
+
+/// Every state that is otherwise with a set of partitions, by name.
+pub fn of_a_set() -> Vec<(&'static str, State)> {
+    let install = |hardware, down| disk(hardware, Purpose::Install, down);
+    let chosen = |hardware, down| press(install(hardware, down), [Key::Enter]);
+    let mut taken = set_machine_by_bios();
+    let beside = &mut taken.disks[0].contents.as_mut().unwrap().beside;
+    beside.has_boot_code = true;
+    let mut installed = set_machine();
+    set_earlier(&mut installed.disks[0], false, true);
+    let recover = press(disk(installed, Purpose::RepairBoot, 0), [Key::Enter]);
+    let free = press(chosen(set_machine(), 1), typing("321a"));
+    let begun = press(free.clone(), [Key::Enter]);
+    let done = after(begun.clone(), [Event::Finished(Ok(report(Task::Install)))]);
+    vec![
+        ("welcome-set", welcome(set_machine_by_bios())),
+        ("tools-set", press(welcome(set_machine()), typing("t"))),
+        ("disk-set", install(set_machine(), 0)),
+        ("disk-set-free", install(set_machine(), 1)),
+        ("disk-set-free-bios", install(set_machine_by_bios(), 1)),
+        ("disk-set-boot-code", chosen(taken, 1)),
+        ("disk-set-no-gpt", chosen(set_machine(), 3)),
+        ("disk-set-twin", chosen(set_machine_with_twin(), 1)),
+        ("confirm-set", chosen(set_machine(), 0)),
+        ("confirm-set-free", free),
+        ("confirm-set-free-bios", chosen(set_machine_by_bios(), 1)),
+        ("confirm-set-recover", recover),
+        ("progress-set-free", begun),
+        ("done-set-free", done),
+    ]
 }
