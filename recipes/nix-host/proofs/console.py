@@ -1,18 +1,13 @@
-"""A person at the serial console: who logs in how, and what a command says.
+"""Who logs in at the serial console, and how.
 
 No password is in the image: users, and who may log in, come with systemd's credentials, which firmware hands
 over as OEM strings of SMBIOS (systemd.system-credentials(7)).
 """
 
-import base64
-import re
-from dataclasses import replace
-from pathlib import Path
-
-from pipeline.boot.stories import Lab, must
+from pipeline.boot.shell import PATIENCE, ROOT, Shell, plain_shell, with_credentials
+from pipeline.boot.stories import Lab
 from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.session import Session
-from pipeline.vm.stages import plain
 
 USER, STRANGER = "tester", "stranger"
 """One whom the daemon serves, and one whom it does not."""
@@ -31,82 +26,18 @@ CREDENTIALS = {
     "tmpfiles.extra": HOMES,
     f"passwd.hashed-password.{USER}": HASH,
     f"passwd.hashed-password.{STRANGER}": HASH,
-    "agetty.autologin": "root",
-    "login.noauth": "yes",
+    **ROOT,
 }
 """For a first boot: two users, and a console that is root's without a password."""
 
 PROMPT = "'nix-host login: '"
 """What the time of the login prompt is called."""
 
-PATIENCE = 900.0
-"""Seconds for a login prompt: nothing says how fast the machine is."""
-
-
-def with_credentials(lab: Lab, machine: Machine) -> Machine:
-    """Return the machine, with CREDENTIALS as its OEM strings."""
-    paths: list[Path] = []
-    for name, text in CREDENTIALS.items():
-        path = lab.work / f"credential-{name}"
-        value = base64.b64encode(text.encode()).decode()
-        path.write_text(f"io.systemd.credential.binary:{name}={value}", encoding="ascii")
-        paths.append(path)
-    return replace(machine, oem_strings=paths)
-
 
 def machine(lab: Lab, disk: Disk, *, is_new: bool) -> Machine:
     """Return a machine with a disk; a new one has credentials."""
     made = lab.machine(disk)
-    return with_credentials(lab, made) if is_new else made
-
-
-class Shell:
-    """A shell at the serial console, which neither echoes nor edits."""
-
-    def __init__(self, vm: Session, asked: int = 0) -> None:
-        self.vm = vm
-        self._asked = asked
-
-    async def says(self, command: str, timeout: float = PATIENCE) -> str:
-        """Return what a command says; raise NotSeenError unless it succeeds."""
-        status, text = await self.run(command, timeout)
-        must(status == 0, f"{command!r} ended with {status}: {text}")
-        return text
-
-    async def ends(self, command: str) -> str:
-        """Return the last line that a command says: its result, after what it has told of its work."""
-        return (await self.says(command)).splitlines()[-1]
-
-    async def fails(self, command: str, *words: str) -> None:
-        """Raise NotSeenError unless a command fails, and says these words."""
-        status, text = await self.run(command)
-        must(status != 0, f"{command!r} has succeeded: {text}")
-        must(all(word in text for word in words), f"{command!r} says no {words}: {text}")
-
-    async def become(self, user: str) -> "Shell":
-        """Return a shell of another user, as after a login; what is left of this one ends with it."""
-        await self.vm.write(f"exec su - {user} -c 'PS1= PS2= exec sh'\n".encode())
-        return Shell(self.vm, self._asked)
-
-    async def run(self, command: str, timeout: float = PATIENCE) -> tuple[int, str]:
-        """Return the exit status of a command, and what it says on both outputs."""
-        self._asked += 1
-        end = re.compile(rf"@@{self._asked}:(\d+)@@")
-        start = len(self.vm.terminal.history)
-        line = f"{{ {command}\n}} 2>&1; printf '@@%s:%s@@\\n' {self._asked} $?\n"
-        await self.vm.write(line.encode())
-        heard = self.vm.terminal
-        await self.vm.until(
-            f"the end of {command!r}", lambda: bool(end.search(heard.history, start)), timeout
-        )
-        text, status = end.split(heard.history[start:], 1)[:2]
-        return int(status), plain(text).strip()
-
-
-async def shell_of_root(vm: Session) -> Shell:
-    """Wait for the shell that CREDENTIALS give, and return it."""
-    await vm.hear("automatic login", timeout=PATIENCE)
-    return await _plain_shell(vm, "# ")
+    return with_credentials(lab, made, CREDENTIALS) if is_new else made
 
 
 async def log_in(vm: Session, user: str) -> Shell:
@@ -115,18 +46,4 @@ async def log_in(vm: Session, user: str) -> Shell:
     await vm.write(f"{user}\n".encode())
     await vm.hear("Password: ", PATIENCE)
     await vm.write(f"{PASSWORD}\n".encode())
-    return await _plain_shell(vm, "$ ")
-
-
-async def switch_off(vm: Session) -> None:
-    """Press the power button, and wait until the machine has obeyed."""
-    await vm.monitor.press_power_button()
-    await vm.is_off(PATIENCE)
-
-
-async def _plain_shell(vm: Session, prompt: str) -> Shell:
-    since = len(vm.terminal.history)
-    await vm.hear(prompt, PATIENCE, since)
-    await vm.write(b"exec sh -c 'stty -echo; export PS1= PS2=; echo RE''ADY; exec sh'\n")
-    await vm.hear("READY", PATIENCE, since)
-    return Shell(vm)
+    return await plain_shell(vm, "$ ")

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.boot.shell import Shell
 from pipeline.boot.stories import must
-from proofs.console import STRANGER, Shell
+from proofs.console import STRANGER
 
 BUILDERS = range(1, 11)
 FIRST_BUILDER = 30000

@@ -1,6 +1,7 @@
 """What happens to a host: it starts, starts again, is tampered with, loses what it keeps."""
 
 from pipeline.boot import updating
+from pipeline.boot.shell import PATIENCE, Shell, shell_of_root, switch_off, with_credentials
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.disks import Place
@@ -38,7 +39,7 @@ async def works(lab: Lab) -> None:
     """A first boot, on a larger disk: all that a user needs is there."""
     disk = lab.system(size=SIZE)
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
-        shell = await console.shell_of_root(vm)
+        shell = await shell_of_root(vm)
         lab.took(vm, "login", "'automatic login'")
         await host.has_started(shell)
         await host.is_read_only_and_verified(shell)
@@ -49,7 +50,7 @@ async def works(lab: Lab) -> None:
         await host.installs(user)
 
 
-async def has_grown(shell: console.Shell) -> None:
+async def has_grown(shell: Shell) -> None:
     """/var takes the room that the disk has."""
     size = int(await shell.says("findmnt -bno SIZE /var"))
     must(size > GROWN, f"/var has {size} bytes on a disk of {SIZE}")
@@ -59,7 +60,7 @@ async def keeps(lab: Lab) -> None:
     """A second boot, without credentials: all is as it was, and nothing is done again that is done once."""
     disk = lab.system(size=SIZE)
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
-        shell = await console.shell_of_root(vm)
+        shell = await shell_of_root(vm)
         await host.has_started(shell)
         for words in FIRST_BOOT:
             await shell.says(f"journalctl -b -q --no-pager | grep -F '{words}'")
@@ -69,7 +70,7 @@ async def keeps(lab: Lab) -> None:
         made = await host.builds(user)
         await host.installs(user)
         before = await host.kept(user)
-        await console.switch_off(vm)
+        await switch_off(vm)
     async with lab.start(console.machine(lab, disk, is_new=False), "boot-2") as vm:
         user = await console.log_in(vm, USER)
         lab.took(vm, "second login", console.PROMPT)
@@ -94,7 +95,7 @@ async def refuses(lab: Lab) -> None:
         file.write(bytes([byte ^ 1]))
     async with lab.start(console.machine(lab, disk, is_new=True)) as vm:
         try:
-            await vm.hear(CORRUPTED, timeout=console.PATIENCE)
+            await vm.hear(CORRUPTED, timeout=PATIENCE)
         except NotSeenError:
             must(CORRUPTED in vm.terminal.history, "dm-verity has not noticed the changed byte")
         must("login:" not in vm.terminal.history, "it has started all the same")
@@ -104,16 +105,16 @@ async def recovers(lab: Lab) -> None:
     """Where /var is lost it is made anew, by stage1, and the daemon works as on the first day."""
     disk = lab.system(size=SIZE)
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-1") as vm:
-        shell = await console.shell_of_root(vm)
+        shell = await shell_of_root(vm)
         await shell.says("touch /var/home/mark")
         await shell.run("systemctl is-system-running --wait")
-        await console.switch_off(vm)
+        await switch_off(vm)
     var = place(disk, "VAR")
     with disk.image.open("r+b") as file:
         file.seek(var.start)
         file.write(bytes(LOST))
     async with lab.start(console.machine(lab, disk, is_new=True), "boot-2") as vm:
-        shell = await console.shell_of_root(vm)
+        shell = await shell_of_root(vm)
         await host.has_started(shell)
         await shell.fails("ls /var/home/mark", "No such file")
         must(MADE in await shell.says("dmesg"), "stage1 does not say that it has made anything")
@@ -123,7 +124,7 @@ async def recovers(lab: Lab) -> None:
 
 def updated(lab: Lab) -> updating.Host:
     """Return the host for a story of updates."""
-    return updating.Host(lab, IMAGE, console.shell_of_root, lambda it: console.with_credentials(lab, it))
+    return updating.Host(lab, IMAGE, shell_of_root, lambda it: with_credentials(lab, it, console.CREDENTIALS))
 
 
 async def updates(lab: Lab) -> None:
@@ -132,17 +133,17 @@ async def updates(lab: Lab) -> None:
     old, new = lab.version, system.following
     async with lab.start(system.machine(system.parcel(), fresh=True), "boot-1") as vm:
         await system.up(vm, old)
-        shell = console.Shell(vm)
+        shell = Shell(vm)
         await system.update(shell)
         user = await shell.become(USER)
         made = await host.builds(user)
         await host.installs(user)
         before = await host.kept(user)
-        await console.switch_off(vm)
+        await switch_off(vm)
     for name, version in (("boot-2", new), ("boot-3", old)):
         async with lab.start(system.machine(), name) as vm:
             await system.up(vm, version)
-            shell = console.Shell(vm)
+            shell = Shell(vm)
             after = await host.kept(shell)
             must(after == before, f"what is kept was {before}, and is {after}")
             if version == new:
@@ -150,7 +151,7 @@ async def updates(lab: Lab) -> None:
             user = await shell.become(USER)
             must(await host.builds(user) == made, "the same is built to another place")
             await host.is_installed(user)
-            await console.switch_off(vm)
+            await switch_off(vm)
 
 
 async def falls_back(lab: Lab) -> None:

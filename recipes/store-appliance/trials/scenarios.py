@@ -1,0 +1,123 @@
+"""What happens to a disk: each firmware starts it, another system is chosen, something on it is broken."""
+
+from dataclasses import replace
+
+from pipeline.boot.shell import PATIENCE, ROOT, Shell, shell_of_root, switch_off, with_credentials
+from pipeline.boot.stories import Lab, Story, must
+from pipeline.vm.machine import Disk, Machine
+from pipeline.vm.session import NotSeenError, Session
+from trials import disks, system
+
+SIZE = 3 << 30
+"""Bytes of the disk that a new one is grown to, and how much of it /data has at least."""
+ROOM = 2 << 30
+
+MENU = "store-appliance system-1-link"
+"""What the menu calls the previous system."""
+
+LOGIN = "login:"
+SILENCE = 60.0
+"""Seconds in which a machine whose disk is broken must not come to a login."""
+
+
+def machine(lab: Lab, disk: Disk, *, uefi: bool) -> Machine:
+    """Return a machine with a BIOS or UEFI, whose console is root's."""
+    made = lab.machine(disk)
+    return with_credentials(lab, made if uefi else replace(made, code=None), ROOT)
+
+
+async def starts(lab: Lab, *, uefi: bool) -> None:
+    """The current system comes up, with all that it has."""
+    disk = lab.system(size=SIZE)
+    async with lab.start(machine(lab, disk, uefi=uefi), "boot") as vm:
+        shell = await shell_of_root(vm)
+        lab.took(vm, "login", "'automatic login'")
+        await system.has_started(shell, system.CURRENT, uefi=uefi)
+        await system.has_its_disks(shell, ROOM)
+        await system.keeps_its_store(shell)
+
+
+async def bios(lab: Lab) -> None:
+    """A BIOS starts the disk."""
+    await starts(lab, uefi=False)
+
+
+async def uefi(lab: Lab) -> None:
+    """UEFI starts the very same disk."""
+    await starts(lab, uefi=True)
+
+
+async def choose(vm: Session) -> None:
+    """Choose the second entry of GRUB's menu, at the serial console."""
+    await vm.hear(MENU, timeout=PATIENCE)
+    await vm.press("down")
+    await vm.press("enter")
+
+
+async def previous(lab: Lab) -> None:
+    """The system before the current one is chosen from the menu, and not for longer than till a restart."""
+    disk = lab.system()
+    async with lab.start(machine(lab, disk, uefi=False), "boot-1") as vm:
+        await choose(vm)
+        shell = await shell_of_root(vm)
+        await system.has_started(shell, system.PREVIOUS, uefi=False)
+        shell = await again(vm)
+        await system.has_started(shell, system.CURRENT, uefi=False)
+
+
+async def again(vm: Session) -> Shell:
+    """Restart the machine from within; return the shell of what comes up then."""
+    since = len(vm.terminal.history)
+    await vm.write(b"systemctl reboot\n")
+    return await shell_of_root(vm, since)
+
+
+async def once(lab: Lab) -> None:
+    """One start of the previous system, as its administrator asks for it, under both kinds of firmware."""
+    disk = lab.system()
+    for name, of_uefi in (("bios", False), ("uefi", True)):
+        async with lab.start(machine(lab, disk, uefi=of_uefi), name) as vm:
+            shell = await shell_of_root(vm)
+            await shell.says(system.ONCE)
+            shell = await again(vm)
+            await system.has_started(shell, system.PREVIOUS, uefi=of_uefi)
+            must("next_entry=\n" in await shell.says(f"grub-editenv {system.BLOCK} list") + "\n", "it stays")
+            shell = await again(vm)
+            await system.has_started(shell, system.CURRENT, uefi=of_uefi)
+            await switch_off(vm)
+
+
+async def refuses(lab: Lab) -> None:
+    """Where something on the way is broken it is named, and nothing else is started instead."""
+    for name, (partition, old, new, said) in BROKEN.items():
+        for kind, of_uefi in (("bios", False), ("uefi", True)):
+            disk = lab.system()
+            disks.change(disk, partition, old, new)
+            async with lab.start(machine(lab, disk, uefi=of_uefi), f"{name}-{kind}") as vm:
+                await vm.hear(said, timeout=PATIENCE)
+                await no_login(vm)
+
+
+async def no_login(vm: Session) -> None:
+    """Raise NotSeenError where a system starts all the same."""
+    try:
+        await vm.hear(LOGIN, timeout=SILENCE)
+    except NotSeenError:
+        must(LOGIN not in vm.terminal.history, "it has started all the same")
+        return
+    raise NotSeenError("it has started all the same")
+
+
+BROKEN = {
+    "label": ("GUIX_BOOT", b"GUIX_BOOT", b"GUIX_BOOX", "no such device: GUIX_BOOT"),
+    "path": ("GUIX_BOOT", b"  linux /vmlinuz-", b"  linux /wmlinuz-", "wmlinuz"),
+}
+"""What is changed: the partition, the bytes before and afterwards, and what GRUB then names."""
+
+STORIES: dict[str, Story] = {
+    "bios": bios,
+    "uefi": uefi,
+    "previous": previous,
+    "once": once,
+    "refuses": refuses,
+}
