@@ -23,7 +23,12 @@ from pipeline.vm.machine import Disk, Machine
 
 KEYRING = "etc/owner.gpg"
 APPEND = "console=ttyS0,115200 no_timer_check panic=5 quiet"
-REFUSED = "stand-in: refused: "
+STICKS = {"vfat": "4845-4144", "ext4": "6a4e1c2b-5f3d-4e8a-9b7c-0d1e2f3a4b5c"}
+"""The file systems that a stick may have, and how it is known then: the UUID, as blkid(8) says it."""
+
+REFUSED, STARTS = "stand-in: refused: ", "stand-in: starts entry "
+"""What the stand-in says on the serial console, before why, and before which one."""
+
 PATIENCE = 600.0
 """Seconds for what firmware does: nothing says how fast the machine is."""
 
@@ -200,6 +205,13 @@ refuses what it has made.
 """
 
 
+def signed_system(lab: Lab, keeper: Owner) -> Disk:
+    """Return a whole system's disk, whose owner has signed its /boot."""
+    disk = lab.system()
+    boot_disk(disk.image).sign(keeper)
+    return disk
+
+
 async def refuses_changes(lab: Lab, keeper: Owner, signed: Path, bus: str = "virtio-blk") -> None:
     """Change a signed disk in each of these ways, and see each refused."""
     stranger = owner(lab, "stranger")
@@ -211,19 +223,19 @@ async def refuses_changes(lab: Lab, keeper: Owner, signed: Path, bus: str = "vir
 
 
 def stick(lab: Lab, kind: str, iso: Path) -> Disk:
-    """Return a stick with an ISO on it, and its signature, if that lies beside it; `kind` is vfat or ext4."""
+    """Return a stick with an ISO on it, and its signature, if there is one; `kind` is one of STICKS."""
     image, tree = lab.work / f"stick-{kind}.img", lab.work / "stick"
     found = [path for path in (iso, iso.with_name(f"{iso.name}.asc")) if path.exists()]
     size = sum(path.stat().st_size for path in found) + (16 << 20)
     disks.blank(image, size >> 20 << 20)
     if kind == "vfat":
-        disks.run("mkfs.vfat", "-n", "STICK", str(image))
+        disks.run("mkfs.vfat", "-n", "STICK", "-i", STICKS[kind].replace("-", ""), str(image))
         disks.run("mcopy", "-i", str(image), *map(str, found), "::")
     else:
         tree.mkdir(exist_ok=True)
         for path in found:
             disks.copy(path, tree / path.name)
-        disks.run("mke2fs", "-q", "-t", "ext4", "-L", "STICK", "-d", str(tree), str(image))
+        disks.run("mke2fs", "-q", "-t", kind, "-U", STICKS[kind], "-d", str(tree), str(image))
         shutil.rmtree(tree)
     return Disk("stick", image, "virtio-blk")
 

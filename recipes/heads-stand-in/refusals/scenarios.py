@@ -56,9 +56,9 @@ def _disk(lab: Lab, files: dict[str, bytes], name: str = "disk") -> heads.BootDi
     disks.blank(disk, START + (size + 2 << 20))
     table = f"label: gpt\nstart={START >> 9}, size={size << 11}, type={TYPE}, name=BOOT\n"
     disks.run("sfdisk", "--quiet", str(disk), stdin=table)
-    with disk.open("r+b") as file:
-        file.seek(START)
-        file.write(system.read_bytes())
+    with disk.open("r+b") as target:
+        target.seek(START)
+        target.write(system.read_bytes())
     return heads.boot_disk(disk)
 
 
@@ -131,9 +131,9 @@ async def starts_iso(lab: Lab) -> None:
     """It starts a signed ISO on a stick, FAT or ext4, and refuses one that was changed, or not signed."""
     keeper, iso = heads.owner(lab), _iso(lab)
     keeper.sign_iso(iso)
-    for kind in ("vfat", "ext4"):
+    for kind, uuid in heads.STICKS.items():
         stick = heads.stick(lab, kind, iso)
-        words = "iso-scan/filename=/medium.iso"
+        words = f"fromiso=/dev/disk/by-uuid/{uuid}/medium.iso iso-scan/filename=/medium.iso"
         await _starts(lab, stick, keeper, words, say="medium=stick", name=f"on-{kind}")
     changed = bytearray(iso.read_bytes())
     changed[-1] ^= 1
