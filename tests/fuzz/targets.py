@@ -43,6 +43,7 @@ from pipeline.formats import (
     pe,
     qcow2,
     sbat,
+    signed_boot,
     squashfs,
     tar,
     tar_tree,
@@ -78,6 +79,7 @@ from tests.fixtures.newc import newc
 from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.root import root
+from tests.fixtures.signable import listed
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.squashfs import squashfs as make_squashfs
 from tests.fixtures.uki import CMDLINE, SBAT, uki
@@ -309,6 +311,7 @@ TARGETS = {
     "eltorito": Target(eltorito.read_catalog, lambda: [iso()]),
     "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
     "ext4": Target(_files_read(ext4.read_ext4), lambda: [make_ext4(TREE), make_ext4(TREE, incompat=0x8042)]),
+    "signed boot": Target(signed_boot.boot_in, lambda: [make_ext4(listed())]),
     "erofs": Target(
         _files_read(erofs.read_erofs), lambda: [make_erofs(TREE), make_erofs(TREE, is_packed=False)]
     ),
