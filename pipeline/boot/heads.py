@@ -5,6 +5,7 @@ as the file KEYRING: Heads has it in flash memory.
 """
 
 import io
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -254,3 +255,22 @@ async def refuses(lab: Lab, firmware: Machine, sentence: str, name: str) -> None
         must(
             said.startswith(sentence), f"the firmware does not say {sentence!r}, but {said.splitlines()[0]!r}"
         )
+
+
+async def starts_iso(lab: Lab, welcome: str) -> None:
+    """See the medium, as a file on a stick that its owner signed, come to its first screen; and refused when
+    a byte of it was changed.
+    """
+    keeper, iso = owner(lab), disks.copy(lab.inputs["iso"], lab.work / "medium.iso")
+    keeper.sign_iso(iso)
+    async with lab.start(machine(lab, keeper, stick(lab, "vfat", iso), say="medium=stick"), "signed") as vm:
+        await vm.hear(STARTS, PATIENCE)
+        await vm.see(welcome, timeout=PATIENCE)
+        lab.took(vm, "Welcome", repr(welcome))
+    with iso.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    changed = "medium.iso.asc is a signature of something else: what is signed was changed afterwards"
+    await refuses_iso(lab, keeper, iso, changed, "changed")

@@ -60,9 +60,10 @@ def _keyring(key: Path) -> Iterator[Mapping[str, str]]:
 
 def said(command: Sequence[str], surroundings: Mapping[str, str] | None = None, doing: str = "sign") -> str:
     """Return what a program writes, `surroundings` in its environment. It may ask for a passphrase."""
+    terminal = {"GPG_TTY": os.ttyname(0)} if os.isatty(0) else {}  # an agent has none of its own to ask at
     try:
         done = subprocess.run(
-            command, capture_output=True, check=False, env=os.environ | dict(surroundings or {})
+            command, capture_output=True, check=False, env=os.environ | terminal | dict(surroundings or {})
         )
     except FileNotFoundError:
         raise PipelineError(
