@@ -164,6 +164,7 @@ NAMES = {
     "esp": EFI_SYSTEM_PARTITION,
     "xbootldr": discoverable.XBOOTLDR,
     "linux-generic": uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4"),
+    "root": discoverable.ROOT,  # of the machine that builds
     "root-x86-64": discoverable.ROOT,
     "var": discoverable.VAR,
     "home": uuid.UUID("933ac7e1-2eb4-4f13-b844-0e14e2aef915"),

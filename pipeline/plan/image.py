@@ -74,11 +74,14 @@ def plan(
     carried = project.recipes[name].image.carries
     theirs = (planned.get(carried) or plan(project, carried)) if carried else ()
     before = tuple(replace(step, published={}) for step in theirs)
-    started = _started(project, name, _uki(before, carried) if carried else None)
+    payload = None
+    if carried:
+        payload, before = _payload(project, name, carried, before)
+    started = _started(project, name, payload)
     system_root = store_steps(project, name, root_steps(project, name), started)
     rooted, disks, root_hash = tuple[Step, ...](), tuple[Step, ...](), None
     if project.recipes[name].is_system:
-        from pipeline.plan import systems  # few recipes need it
+        from pipeline.plan import partition_sets, systems  # few recipes need them
 
         rooted = systems.root_file_systems(project, name, system_root)
         root_hash = systems.roothash(rooted)
@@ -89,9 +92,26 @@ def plan(
     offered = netboot_steps(project, name, program)
     if project.recipes[name].is_system:
         disks = systems.disk_steps(project, name, rooted, program, system_root)
+        disks = (*disks, *partition_sets.partition_set_steps(project, name, disks))
     steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *offered, *disks))
     check_published(name, steps)
     return steps
+
+
+def _payload(
+    project: Project, name: str, carried: str, steps: tuple[Step, ...]
+) -> tuple[Output, tuple[Step, ...]]:
+    """Return what the recipe `name` carries of `carried`, and those of that one's steps that it takes.
+
+    It is the set of its partitions, or else its UKI.
+    """
+    if project.recipes[carried].boot is None:
+        return _uki(steps, carried), steps
+    from pipeline.plan import partition_sets  # few recipes need it
+
+    payload = partition_sets.carried_set(project, name, carried, steps)
+    needed = partition_sets.needed_for(payload)
+    return payload, tuple(step for step in steps if step.name in needed)
 
 
 def _uki(steps: tuple[Step, ...], name: str) -> Output:
@@ -155,7 +175,7 @@ def _started(project: Project, name: str, carried: Output | None) -> tuple[Step,
             "packaged": image.packaged,
             "busybox": image.busybox,
             "recipe": f"recipes/{name}/recipe.toml",
-            "carried": f"{CARRIED}/{carried.name}" if carried else "",
+            "carried": _place_of(carried),
             "about": tuple(about),
             "os_release": _os_release(project, name),
             "epoch": project.manifest.source_date_epoch,
@@ -198,6 +218,13 @@ def _system(
         published=dict.fromkeys(gates, 0o644),
     )
     return (*started, uki_step)
+
+
+def _place_of(carried: Output | None) -> str:
+    """Return where in an initramfs what it carries lies: a file, or below a folder all that is in a tar."""
+    if carried is None:
+        return ""
+    return f"{CARRIED}/" if carried.name.endswith(".tar") else f"{CARRIED}/{carried.name}"
 
 
 def _about(project: Project, name: str) -> tuple[dict[str, Source], str]:

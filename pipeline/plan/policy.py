@@ -10,11 +10,12 @@ def policy_steps(
 ) -> tuple[Step, ...]:
     """Return the steps that judge the kernels of the recipe `name` and of the one it carries.
 
-    There are none where one of the two is not built from fragments, the last of which is a kernel's name.
+    There are none where one of the two is not built from fragments, the last of which is a kernel's name, or
+    where the carried one starts what is in its root.
     """
     recipe = project.recipes[name]
     inside = project.recipes.get(recipe.image.carries or "")
-    if inside is None or not (inside.kernel.fragments and recipe.kernel.fragments):
+    if inside is None or not (inside.kernel.fragments and recipe.kernel.fragments) or inside.boot:
         return ()
     kernels = (recipe.kernel.fragments[-1], inside.kernel.fragments[-1])
     config, off = kernel_config.CONFIG, kernel_config.OFF

@@ -72,6 +72,13 @@ def carried_files(path: str, data: bytes) -> list[cpio.Member]:
     return [cpio.File(path, data), cpio.File(f"{path}.sha256", line.encode())]
 
 
+def carried_set(folder: str, source: Path) -> list[cpio.Member]:
+    """Return the files of a tar that the image carries along below `folder`; one lists their digests."""
+    with tarfile.open(source) as tar:
+        files = ((member.name, tar.extractfile(member)) for member in tar)
+        return [cpio.File(f"{folder}{name}", file.read()) for name, file in files if file]
+
+
 def modules_of(source: Path) -> list[cpio.Member]:
     """Return the files of a tar with `usr/lib/modules` and `usr/lib/firmware`, in `lib` as Linux looks."""
     with tarfile.open(source) as tar:
@@ -83,7 +90,8 @@ def build(ctx: Context) -> None:
     """Make `initramfs.cpio.zst`.
 
     Inputs: `programs` with each of `params.programs`, `rootfs`, `payload`, which becomes the file
-    `params.carried`, if that is not empty, and each of `params.about`, which go to `/etc`. BusyBox comes from
+    `params.carried`, or, a tar, the files below it where it ends in `/`, if that is not empty, and each of
+    `params.about`, which go to `/etc`. BusyBox comes from
     `packages.tar`, those of the set `params.packages`, and so do the files `params.packaged`; of all programs
     come the libraries, too. Without `params.busybox` there is none. MODULES, if it is there, has kernel
     modules. A program called INIT is what Linux starts. `params.recipe` is the path of the recipe, for
@@ -105,9 +113,11 @@ def build(ctx: Context) -> None:
     links = [link for each in busybox for link in applets(_applets_of(ctx, each.data))]
     if INIT in params["programs"]:
         links.append(cpio.Symlink("init", f"bin/{INIT}"))
-    carried = (
-        carried_files(params["carried"], ctx.inputs["payload"].read_bytes()) if params["carried"] else []
-    )
+    carried: list[cpio.Member] = []
+    if params["carried"].endswith("/"):
+        carried = carried_set(params["carried"], ctx.inputs["payload"])
+    elif params["carried"]:
+        carried = carried_files(params["carried"], ctx.inputs["payload"].read_bytes())
     members = with_folders(
         [
             *(cpio.Directory(name, 0o1777 if name == "tmp" else 0o755) for name in FOLDERS),

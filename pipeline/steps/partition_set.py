@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
@@ -43,7 +43,9 @@ FILES = "esp"
 FALLBACK = ("EFI", "BOOT")
 """The folder that firmware looks into on its own (UEFI 2.10, §3.5.1.1)."""
 
-TREE, ENTRIES = "boot-tree.tar", "boot-tree.json"
+ENTRIES = "boot-tree.json"
+"""What a boot tree says of itself."""
+
 PACKED = ".zst"
 LEVEL = 9  # 12 makes a root 2 % smaller, at twice the time
 
@@ -71,7 +73,7 @@ def size_of(definition: Definition, content: int) -> int:
 def build(ctx: Context) -> None:
     """Make `params.output` of the definitions in the input DEFINITIONS, and of what they place.
 
-    Inputs are those of the step `disk`, with TREE, BOOT_CODE, and those below FILES; `params.trees` says what
+    Inputs are those of the step `disk`, with ENTRIES and those below FILES; `params.trees` says what
     is in each file system, by its file. The rest of `params` is `name`, `title`, `version` and `folder`.
     Raises ConfigError for definitions that are wrong, PipelineError for a partition without content.
     """
@@ -90,7 +92,7 @@ def build(ctx: Context) -> None:
         **texts_of,
         boot_code=boot_code,
         partitions=partitions,
-        entries=entries_of(ctx.inputs[TREE]),
+        entries=entries_of(ctx.inputs[ENTRIES].read_bytes()),
     )
     write_tar(ctx.out / params["output"], partition_set.text_of(whole), files, params["epoch"])
 
@@ -142,14 +144,10 @@ def _placed(folder: Path, files: dict[str, Path]) -> tuple[Placed, ...]:
     return tuple(sorted(found, key=lambda placed: placed.path))
 
 
-def entries_of(tree: Path) -> tuple[Entry, ...]:
-    """Return what the menu of a boot tree has, by the list in its tar. Raises PipelineError without one."""
-    with tarfile.open(tree) as tar:
-        for member in tar:
-            if PurePosixPath(member.name) == PurePosixPath(ENTRIES) and (file := tar.extractfile(member)):
-                table: dict[str, list[dict[str, Any]]] = json.load(file)
-                return tuple(Entry(**entry) for entry in table["entries"])
-    raise PipelineError(f"{tree.name} has no {ENTRIES}", "make it with the step `boot-tree`")
+def entries_of(about: bytes) -> tuple[Entry, ...]:
+    """Return what the menu of a boot tree has."""
+    table: dict[str, list[dict[str, Any]]] = json.loads(about)
+    return tuple(Entry(**entry) for entry in table["entries"])
 
 
 def write_tar(output: Path, text: bytes, files: Mapping[str, Path], epoch: int) -> None:

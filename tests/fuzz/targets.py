@@ -78,6 +78,7 @@ from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
 from tests.fixtures.packed import lz4_legacy
 from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
+from tests.fixtures.partition_sets import partition_set
 from tests.fixtures.root import root
 from tests.fixtures.signable import listed
 from tests.fixtures.signed import EC, RSA, signed
@@ -303,6 +304,7 @@ TARGETS = {
     "initramfs": Target(partial(initramfs.read_initramfs, limit=1 << 26), _archives),
     "tar": Target(tar_tree.read, lambda: [root(), *_tars()]),
     "root rules": Target(_inspected("root"), lambda: [root()]),
+    "partition set": Target(_inspected("partition-set"), lambda: [partition_set()]),
     "fat": Target(_read_fat, _make_fats),
     "gpt": Target(_read_gpt, lambda: [with_gpt(bytes(100 * 512), 40, 50)]),
     "verity": Target(

@@ -12,6 +12,7 @@ from pipeline.steps.packaged import LIBRARIES
 from tests.fixtures.context import played
 from tests.fixtures.deb import Member, data_tar, folder
 from tests.fixtures.elf import elf
+from tests.fixtures.partition_sets import tar
 
 EPOCH = 1795219200
 BUSYBOX = elf(needed=("libc.so.6",))
@@ -148,3 +149,11 @@ def test_an_init_of_its_own_needs_no_busybox_and_finds_its_modules(tmp_path: Pat
         "lib/firmware/f": b"F",
         "lib/modules/6/x.ko": b"X",
     }
+
+
+def test_the_files_of_a_set_lie_below_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "set.tar").write_bytes(tar({"partitions.json": b"{}", "root.ext4.zst": b"packed"}))
+    assert initramfs.carried_set("payload/", tmp_path / "set.tar") == [
+        cpio.File("payload/partitions.json", b"{}"),
+        cpio.File("payload/root.ext4.zst", b"packed"),
+    ]
