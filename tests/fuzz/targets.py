@@ -77,8 +77,8 @@ from tests.fixtures.initramfs import INITTAB, changed, members
 from tests.fixtures.iso import iso
 from tests.fixtures.newc import newc
 from tests.fixtures.packed import lz4_legacy
-from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.partition_sets import partition_set
+from tests.fixtures.pcrsig import EC_KEY, pcrsig, public
 from tests.fixtures.root import root
 from tests.fixtures.signable import listed
 from tests.fixtures.signed import EC, RSA, signed
