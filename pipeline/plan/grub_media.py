@@ -4,6 +4,7 @@ from pipeline.checks.gate import Gate
 from pipeline.plan.boot_trees import grub_iso_step
 from pipeline.plan.step import Output, Step, made
 from pipeline.project.checkout import Project
+from pipeline.project.product import name_of
 from pipeline.steps import efi_image, grub, iso_grub
 from pipeline.steps.uki import INITRAMFS, KERNEL
 
@@ -27,6 +28,7 @@ def grub_medium_steps(project: Project, name: str, program: Output) -> tuple[Ste
     """Return the steps of the ISO of the recipe `name`; `program` is its UKI, whose parts lie on it."""
     recipe, product = project.recipes[name], project.manifest.product
     volume_id = recipe.iso.volume_id if recipe.iso else ""
+    called = name_of(project.root, name, recipe, product.name)
     epoch, policies = project.manifest.source_date_epoch, recipe.policy.checks
     loader = grub_iso_step(project, name)
     volume = Step(
@@ -50,12 +52,12 @@ def grub_medium_steps(project: Project, name: str, program: Output) -> tuple[Ste
         params={
             "output": f"{name}.iso",
             "volume_id": volume_id,
-            "publisher": product.name.upper(),
+            "publisher": called.upper(),
             "application": f"{name.upper()} {product.version}",
-            "title": f"{product.name} {product.version} Installer",
+            "title": f"{called} {product.version} Installer",
             "cmdline": recipe.cmdline,
             "timeout": TIMEOUT,
-            "readme": README.format(product=product.name, version=product.version),
+            "readme": README.format(product=called, version=product.version),
             "epoch": epoch,
         },
         run=iso_grub.build,

@@ -138,7 +138,9 @@ def check_published(name: str, steps: tuple[Step, ...]) -> None:
 def _os_release(project: Project, name: str) -> str:
     """Return what an initramfs and a UKI say of themselves (os-release(5))."""
     recipe, product = project.recipes[name], project.manifest.product
-    called = product.name if recipe.root is None else name  # a host of packages is no part of the product
+    called = name  # a host of packages is no part of the product
+    if recipe.root is None:
+        called = about_product.name_of(project.root, name, recipe, product.name)
     title = f"{called} {product.version}" + (" Installer" if recipe.iso else "")
     text = OS_RELEASE.format(id=name, product=called, version=product.version, title=title)
     text += _about(project, name)[1]

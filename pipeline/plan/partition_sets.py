@@ -34,7 +34,7 @@ def partition_set_steps(project: Project, name: str, steps: tuple[Step, ...]) ->
         params={
             "output": output,
             "name": name,
-            "title": f"{product.name} {product.version}",
+            "title": f"{name} {product.version}",
             "version": product.version,
             "folder": recipe.boot.folder,
             "trees": {systems.file_of(key, one): one.tree for key, one in recipe.filesystems.items()},

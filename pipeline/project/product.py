@@ -197,6 +197,12 @@ def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
     return None if path is None else Path(os.path.normpath(root / "recipes" / name / path))
 
 
+def name_of(root: Path, name: str, recipe: Recipe, usual: str) -> str:
+    """Return what people call that which a recipe's programs are for, or `usual` where they have no product."""
+    path = product_of(root, name, recipe)
+    return usual if path is None else read(path).name
+
+
 def read(path: Path) -> Product:
     """Read a product's file, in which `mistakes_in` has found nothing. Raises ConfigError where there is."""
     mistakes: list[str] = []
@@ -243,7 +249,8 @@ def _unlike(
 ) -> list[str]:
     """Return what a product says otherwise than the recipe `name` and the manifest."""
     found = []
-    if product.name != pins.product.name:
+    # A whole system beside the manifest's product is one of its own, and so is what installs it.
+    if product.name != pins.product.name and not product.is_set:
         found.append(f"name: {product.name!r} is not the manifest's {pins.product.name!r}")
     carried = recipes.get(recipe.image.carries or "")
     if carried is not None:
