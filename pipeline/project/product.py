@@ -198,7 +198,7 @@ def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
 
 
 def name_of(root: Path, name: str, recipe: Recipe, usual: str) -> str:
-    """Return what people call that which a recipe's programs are for, or `usual` where they have no product."""
+    """Return what people call that which a recipe's programs are for, `usual` where nothing says so."""
     path = product_of(root, name, recipe)
     return usual if path is None else read(path).name
 
