@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks.root.rules import read_root
+from pipeline.checks.root.members import read_root
 from pipeline.errors import PipelineError
 from pipeline.formats import tar_tree
 from pipeline.formats.tree import Tree
