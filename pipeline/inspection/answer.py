@@ -12,6 +12,7 @@ QUESTIONS = {
     "uefi_copied": "UEFI, if copied",
     "bios_cd": "BIOS, from CD",
     "bios_disk": "BIOS, from USB",
+    "heads": "Heads",
     "secure_boot": "Secure Boot",
     "sbat": "SBAT",
     "architecture": "architecture",

@@ -5,19 +5,15 @@ from collections.abc import Sequence
 from pipeline.checks.finding import Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.iso import Iso
-from pipeline.checks.medium.misses import CODE, EMULATIONS, Miss, of_catalog
+from pipeline.checks.medium.misses import CODE, Miss
 from pipeline.checks.medium.places import DISK_BLOCKS, on_cd, on_disk
 from pipeline.checks.medium.programs import Program, image_of, not_loaded
 from pipeline.checks.medium.starting import PICKY, Start, from_cd, from_disk, startable
 from pipeline.checks.pe.sections import is_addon
-from pipeline.errors import FormatError
 from pipeline.formats.pe import EFI_APPLICATION, machine_name
 from pipeline.inspection.answer import Condition, Said
-from pipeline.inspection.bios import boot_code, is_empty, refuses, without_core
 
-BIOS = 0
 EDK2 = "EDK II"
-ONLY_SAYS = "only says why it does not start"
 
 
 def by_uefi_from_cd(node: Node) -> Said:
@@ -71,54 +67,6 @@ def _conditions(found: Start) -> list[Condition]:
 def paths(programs: Sequence[Program]) -> str:
     """Return the paths of programs, as a list in a sentence."""
     return ", ".join(program.path for program in programs)
-
-
-def by_bios_from_cd(node: Node) -> Said:
-    """A BIOS takes the initial entry, where that is for x86: few know sections (El Torito §2, SeaBIOS)."""
-    iso: Iso = node.artifact
-    if isinstance(iso.catalog, FormatError):
-        missed = of_catalog(iso)
-        return Said("no", because=missed.because, finding=missed.code)
-    mine = [one for one in iso.entries if one.platform == BIOS and one.bootable]
-    if not mine:
-        return Said("no", because="El Torito's boot catalog has no bootable entry for BIOS")
-    entry = mine[0]
-    if entry.record != 1:
-        return Said(
-            "no",
-            because="El Torito's entry for BIOS is not the initial one, and a BIOS looks at no other",
-            hint="give xorriso the options of -b before those of -e",
-        )
-    if not entry.sector_count:
-        return Said(
-            "no",
-            because="El Torito's entry for BIOS has load size 0: a BIOS loads nothing of it",
-            hint="give xorriso `-boot-load-size 4`",
-        )
-    image = iso.image[entry.offset :]
-    how = f", emulating {EMULATIONS[entry.media]}" if entry.media in EMULATIONS else ""
-    if not len(image):
-        return Said("no", because="El Torito's entry for BIOS points outside the file", finding="ISO007")
-    if refuses(image):
-        return Said("no", because=f"El Torito's entry for BIOS {ONLY_SAYS}")
-    if is_empty(image):
-        return Said("no", because="El Torito's entry for BIOS points at what has no code")
-    return Said("yes", because=f"El Torito's boot catalog has an entry for BIOS{how}")
-
-
-def by_bios_from_disk(node: Node) -> Said:
-    """A BIOS runs the code in the first block, whatever it does."""
-    code = boot_code(node.member.image)
-    if code is None:
-        return Said("no", because="its first block has no boot code")
-    if refuses(node.member.image):
-        return Said("no", because=f"the code in its first block {ONLY_SAYS}")
-    if gone := without_core(node.member.image):
-        because = f"GRUB's boot code in its first block {gone}"
-        return Said("no", because=because, hint="run grub-install or grub-mkrescue again")
-    if code:
-        return Said("yes", because=f"its first block has {code}")
-    return Said("unknown", because="its first block has unknown boot code")
 
 
 def boot_programs(node: Node) -> list[Program]:

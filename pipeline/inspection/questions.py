@@ -11,7 +11,7 @@ from pipeline.checks.quoting import sentence, shown
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
-from pipeline.inspection import boots, copied, initramfs, linux, secure
+from pipeline.inspection import bios, boots, copied, heads, initramfs, linux, secure
 from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Condition, Said
 
 Ask = Callable[[Node], Said]
@@ -25,7 +25,8 @@ LINUX: Mapping[str, Ask] = {
 }
 MEDIUM: Mapping[str, Ask] = {
     "uefi_disk": boots.by_uefi_from_disk,
-    "bios_disk": boots.by_bios_from_disk,
+    "bios_disk": bios.from_disk,
+    "heads": heads.of_medium,
     "secure_boot": secure.of_medium,
     "sbat": secure.sbat_of_medium,
     "architecture": boots.architecture_of_medium,
@@ -42,13 +43,13 @@ SYSTEM: Mapping[str, Ask] = {"kernel": linux.kernels}
 ASKED: Mapping[str, Mapping[str, Ask]] = {
     "iso": {
         "uefi_cd": boots.by_uefi_from_cd,
-        "bios_cd": boots.by_bios_from_cd,
+        "bios_cd": bios.from_cd,
         "uefi_copied": copied.by_copied_files,
         **MEDIUM,
     },
     "disk": MEDIUM,
     "fat": MEDIUM,
-    "ext": SYSTEM,
+    "ext": {"heads": heads.of_medium, **SYSTEM},
     "erofs": SYSTEM,
     "squashfs": SYSTEM,
     "uki": {**PROGRAM, **LINUX},
@@ -58,7 +59,7 @@ ASKED: Mapping[str, Mapping[str, Ask]] = {
     "initramfs": {"init": initramfs.init, "microcode": initramfs.microcode},
     "elf": {"architecture": linux.architecture},
 }
-OF_ITSELF = frozenset([*PROGRAM.values(), boots.by_bios_from_cd, boots.by_bios_from_disk])
+OF_ITSELF = frozenset(PROGRAM.values())
 """Questions that the headers answer, whatever lies inside."""
 
 MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes

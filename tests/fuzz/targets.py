@@ -31,7 +31,9 @@ from pipeline.formats import (
     fat,
     fat_directory,
     gpt,
+    grub_commands,
     grub_config,
+    grub_image,
     heads,
     hwids,
     ikconfig,
@@ -45,6 +47,8 @@ from pipeline.formats import (
     sbat,
     signed_boot,
     squashfs,
+    syslinux,
+    syslinux_config,
     tar,
     tar_tree,
     verity,
@@ -56,12 +60,13 @@ from pipeline.formats.budget import Spent, for_file
 from pipeline.formats.discoverable import ROOT, ROOT_VERITY, VAR
 from pipeline.formats.fields import Image, charged, chunks
 from pipeline.formats.filesystem import FileSystem
+from pipeline.formats.grub_machine import System
 from pipeline.formats.magic import describe
 from pipeline.release.audit import read_audit
 from pipeline.release.diff.changes import compare
 from pipeline.release.diff.image_parts import image_side
 from pipeline.release.diff.wording import markdown
-from tests.fixtures import boot_tree, disk_images
+from tests.fixtures import boot_loaders, boot_tree, disk_images
 from tests.fixtures.bzimage import bzimage as make_bzimage
 from tests.fixtures.bzimage import vmlinux
 from tests.fixtures.devicetree import dtb
@@ -113,6 +118,39 @@ class Target:
 def _read_cpio(data: bytes) -> None:
     for entry in cpio_reader.read_run(data, 0, 1000).entries:
         bytes(entry.data)
+
+
+ISO_LOADER = boot_loaders.isolinux(1)
+GRUB = boot_loaders.grub_kernel("/boot/grub", "search --label BOOT")
+MENU = b"set default=1\nsearch --label --set=root A\nmenuentry 'One' --id one { linux /a quiet\ninitrd /a }\n"
+SYSLINUX_CONFIG = b"UI menu.c32\nDEFAULT one\nLABEL one\nLINUX /a\nAPPEND initrd=/a quiet\n"
+
+
+def _read_grub_disk(data: bytes) -> None:
+    block = grub_image.core_block(data[:512])
+    if block is not None:
+        grub_image.read_core(grub_image.from_disk(data, block), for_file(len(data)))
+
+
+def _read_grub_cd(data: bytes) -> None:
+    grub_image.read_core(grub_image.from_cd(data, data.ljust(2048, b"\0")), for_file(len(data)))
+
+
+def _run_grub(data: bytes) -> None:
+    files = of_bytes({"a": b"", "grub/grub.cfg": data})
+    variables = {"root": "hd0", "prefix": "(hd0)/grub"}
+    modules = ("normal", "linux", "search", "configfile", "test")
+    grub_commands.start({"hd0": System("A", "1", files)}, modules, variables, "", for_file(len(data)))
+
+
+def _read_isolinux(data: bytes) -> None:
+    syslinux.check_isolinux(bytes(2048) + data, data)  # it says that it lies in sector 1
+
+
+def _read_config(data: bytes) -> None:
+    text = data.decode(errors="surrogateescape")
+    config = syslinux_config.read_config(text, lambda _: text)
+    assert config.chosen is None or isinstance(config.chosen.files, tuple)
 
 
 def _read_fat(data: bytes) -> None:
@@ -310,6 +348,12 @@ TARGETS = {
     "verity": Target(
         _read_verity, lambda: [make_verity()[0] + VERIFIED, make_verity(VERIFIED[:4096])[0] + VERIFIED[:4096]]
     ),
+    "grub disk": Target(_read_grub_disk, lambda: [boot_loaders.grub_disk()]),
+    "grub cd": Target(_read_grub_cd, lambda: [boot_loaders.grub_cd(boot_loaders.grub_loaded(GRUB), 0)]),
+    "grub commands": Target(_run_grub, lambda: [MENU]),
+    "syslinux": Target(syslinux.from_disk, lambda: [boot_loaders.with_ldlinux(bytes(4096))]),
+    "isolinux": Target(_read_isolinux, lambda: [ISO_LOADER]),
+    "syslinux config": Target(_read_config, lambda: [SYSLINUX_CONFIG]),
     "eltorito": Target(eltorito.read_catalog, lambda: [iso()]),
     "iso9660": Target(_read_iso, lambda: [iso(), iso(rock_ridge=False), iso(joliet=False)]),
     "ext4": Target(_files_read(ext4.read_ext4), lambda: [make_ext4(TREE), make_ext4(TREE, incompat=0x8042)]),

@@ -184,7 +184,7 @@ ROWS = (
     Row(
         iso(patch(efi_image(), 62, b"\xfa\x31\xc0"), platform=0),
         "bios_cd",
-        "yes: El Torito's boot catalog has an entry for BIOS",
+        "unknown: El Torito's entry for BIOS has unknown boot code",
     ),
     Row(iso(platform=0), "bios_cd", "no: El Torito's entry for BIOS points at what has no code"),
     Row(patch(iso(), 17 * 2048 + 7, bytes(32)), "bios_cd", "no: it has no El Torito boot catalog"),
@@ -194,7 +194,7 @@ ROWS = (
     Row(
         with_code(b"ER\x08\0\0\0\x90\x90".ljust(32, b"\0") + b"\x33\xed GRUB "),
         "bios_disk",
-        "yes: its first block has the boot code of GRUB",
+        "unknown: its first block has unknown boot code",
     ),
     Row(
         with_code(b"\xfa\x31\xc0"),
@@ -204,26 +204,38 @@ ROWS = (
     Row(
         patch(with_code(b"\xfa\x31\xc0"), 446, b"\x80"),
         "bios_disk",
-        "yes: its first block has boot code, and marks a partition as the one to start",
+        "unknown: its first block has unknown boot code",
     ),
-    Row(with_code(b"\xfa\x31\xc0 GRUB "), "bios_disk", "yes: its first block has the boot code of GRUB"),
-    Row(grub(0x5C, 64), "bios_disk", "yes: its first block has the boot code of GRUB"),
-    Row(grub(0x1B0, 64), "bios_disk", "yes: its first block has the boot code of GRUB"),
+    Row(with_code(b"\xfa\x31\xc0 GRUB "), "bios_disk", "unknown: its first block has unknown boot code"),
+    Row(
+        with_code(b"\xfa\x31\xc0 LILO "),
+        "bios_disk",
+        "unknown: its first block has the boot code of LILO, which is not followed",
+    ),
+    Row(
+        grub(0x5C, 64),
+        "bios_disk",
+        "no: GRUB does not start: boot.img points at block 64, which has no core image of GRUB's",
+    ),
+    Row(
+        grub(0x1B0, 64),
+        "bios_disk",
+        "no: GRUB does not start: boot.img points at block 64, which has no core image of GRUB's",
+    ),
     Row(
         grub(0x1B0, 62),
         "bios_disk",
-        "no: GRUB's boot code in its first block loads its core image from block 62, where there is nothing",
+        "no: GRUB does not start: boot.img points at block 62, which is empty",
     ),
     Row(
         grub(0x1B0, 1 << 60),
         "bios_disk",
-        "no: GRUB's boot code in its first block loads its core image from block 1152921504606846976, where "
-        "there is nothing",
+        "no: GRUB does not start: boot.img points at block 1152921504606846976, which is outside the disk",
     ),
     Row(
         grub(0x5C, 1),
         "bios_disk",
-        "no: GRUB's boot code in its first block loads its core image from block 1, where there is a GPT",
+        "no: GRUB does not start: boot.img points at block 1, which has a GPT",
     ),
     Row(
         patch(efi_image(), 62, b"\x0e\x1fThis is not a bootable disk."),

@@ -75,6 +75,7 @@ def test_what_nothing_starts_has_no_answers_of_a_program() -> None:
     assert [line.split("  ")[1] for line, _ in text.told(said)] == [
         "UEFI, from USB",
         "BIOS, from USB",
+        "Heads",
         "Linux",
         "missing",
     ]

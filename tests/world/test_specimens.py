@@ -98,5 +98,5 @@ def test_grub_is_missed_where_its_boot_code_looks_for_it(world: World) -> None:
     image[block * 512 : (block + 1) * 512] = bytes(512)
     said = {one.question: one for one in answers(take_apart(bytes(image), "x"))}
     assert said["bios_disk"].because == (
-        f"GRUB's boot code in its first block loads its core image from block {block}, where there is nothing"
+        f"GRUB does not start: boot.img points at block {block}, which is empty"
     )
