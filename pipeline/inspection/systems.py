@@ -47,9 +47,10 @@ def system_of(node: Node, table: str | None = None) -> System | None:
         case FileSystem(superblock=block) as system:
             files = boot_views.of_file_system(system)
             return System(block.label, block.uuid or "", files, (MODULES[block.variant], *also))
-        case EfiImage(volume=volume):
+        case EfiImage(volume=volume, table=clusters, entries=entries):
             serial = f"{volume.serial >> 16:04X}-{volume.serial & 0xFFFF:04X}"
-            return System(volume.label, serial, boot_views.of_fat(volume), ("fat", *also))
+            files = boot_views.of_fat(volume, clusters, entries)
+            return System(volume.label, serial, files, ("fat", *also))
         case Iso(files=Iso9660() as iso) as medium:
             files = boot_views.of_iso(medium.image, iso)
             return System(iso.label, _uuid(medium.image), files, ("iso9660", *also))
