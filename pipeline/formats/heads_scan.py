@@ -88,6 +88,7 @@ class _Entry:
     append: str = ""
     modules: list[str] = field(default_factory=list)
     is_multiboot: bool = False
+    is_meant: bool = True  # not a line that only begins like an entry's
 
 
 class _Vanished(Exception):  # noqa: N818  as the script ends: what was found until then stands
@@ -216,7 +217,7 @@ class _Config:
                 self.syslinux(line)
         if self.entry is not None and not self.is_grub:
             self.syslinux_end()
-        elif self.entry is not None and self.entry.name:
+        elif self.entry is not None and self.entry.is_meant:
             self.miss("it is not closed by a line of only `}`", "put `}` on a line of its own", "lines")
 
     def miss(self, message: str, hint: str, why: Why = "other") -> None:
@@ -227,7 +228,8 @@ class _Config:
         if line.startswith(("menuentry", "MENUENTRY")):
             is_entry = re.match(r"menuentry\s", line, re.IGNORECASE)
             words = " ".join(line.split()).replace("'", '"').split('"')
-            self.entry, self.is_grub = _Entry(name=words[min(len(words) - 1, 1)] if is_entry else ""), True
+            name = words[min(len(words) - 1, 1)]
+            self.entry, self.is_grub = _Entry(name, is_meant=bool(is_entry)), True
         elif line.startswith(("label", "LABEL")):
             self.entry, self.is_grub = _Entry(name=line[5:].strip()), False
 
@@ -236,7 +238,7 @@ class _Config:
         if line == "}":
             if entry.kernel:
                 self.end()
-            elif entry.name:
+            elif entry.is_meant:
                 self.miss("it has no line with `linux`", "Heads starts Linux and Xen alone")
             self.entry = None
             return
@@ -278,16 +280,18 @@ class _Config:
                 entry.kernel = value
         elif command.startswith(("initrd", "INITRD")):
             entry.initrd = value
+        elif command.startswith(("append", "APPEND")) and entry.is_multiboot:
+            for part in value.split(" --- "):
+                if entry.kernel:
+                    entry.modules.append(part.strip().partition(" ")[0])
+                else:
+                    entry.kernel = part.strip()
         elif command.startswith(("append", "APPEND")):
             entry.append = value
 
     def syslinux_end(self) -> None:
         entry = self.entry or _Entry()
-        if entry.is_multiboot:
-            entry.kernel, *entry.modules = [
-                part.strip().partition(" ")[0] for part in entry.append.split(" --- ")
-            ]
-        elif not entry.initrd:
+        if not entry.initrd:
             words = entry.append.split()
             entry.initrd = next((word[7:] for word in reversed(words) if word.startswith("initrd=")), "")
             entry.append = " ".join(word for word in words if not word.startswith("initrd="))
