@@ -151,10 +151,10 @@ class Start:
 def would_start(files: Files, *, size: int | None = None, is_iso: bool = False) -> Start:
     """Say whether Heads would start a system from these files, at the top of a partition or of an ISO.
 
-    `size` is the partition's, in bytes, None where it is not known. Of an ISO, which it mounts as /boot, no
-    more is asked than that it has entries; its signature lies beside it.
+    `size` is the partition's, in bytes, None or 0 where it is not known. Of an ISO, which it mounts as /boot,
+    no more is asked than that it has entries; its signature lies beside it.
     """
-    if not is_iso and size is not None and size < LEAST:
+    if not is_iso and size and size < LEAST:
         small = f"the partition has {size} bytes, and Heads looks at none below {LEAST}"
         return Start(False, small, reasons=((small, "make it larger"),))
     result = scan(files)

@@ -32,7 +32,8 @@ IDENTITIES = frozenset(
 )
 """What has to be another on each machine."""
 
-WRITTEN = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+CHANGED = frozenset({"etc", "home", "opt", "root", "srv", "var"})
+"""What machines write to."""
 
 IDS = (b"", b"uninitialized\n", b"uninitialized")
 
@@ -206,12 +207,12 @@ def hard_links_are_meant(root: Root) -> Iterator[Fault]:
     """
     groups: dict[int, list[str]] = {}
     for name, entry in root.members.items():
-        if stat.S_ISREG(entry.mode) and entry.nlink > 1 and entry.permissions & WRITTEN:
+        if stat.S_ISREG(entry.mode) and entry.nlink > 1:
             groups.setdefault(entry.inode, []).append(name)
     root.tree.budget.spend(STEPS, 1 + len(groups))
     for names in groups.values():
         tops = {name.partition("/")[0] for name in names}
-        if len(names) > 1 and tops != {"usr"}:
+        if len(names) > 1 and (len(tops) > 1 or tops <= CHANGED):
             first, other, *_ = sorted(names)
             yield f"/{first} and /{other} are one file"
 

@@ -159,12 +159,15 @@ CASES = (
             "/var/tmp holds 1 files, the first of which is /var/tmp/y",
         ),
     ),
+    Case("ROOT010", root(hard("etc/x", "etc/group")), ("/etc/group and /etc/x are one file",)),
     Case("ROOT010", root(hard("var/x", "etc/group")), ("/etc/group and /var/x are one file",)),
 )
 
 
 def test_a_good_root_has_no_findings() -> None:
     assert found("root", GOOD) == []
+    store = folder("store"), folder("store/a"), In("store/a/b"), hard("store/a/c", "store/a/b")
+    assert found("root", root(*store)) == []
     settings = (
         In("etc/hostname", b"host\n"),
         link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
