@@ -55,8 +55,14 @@ def _of_modes(members: Mapping[str, tuple[int, Image, str]]) -> Files:
     return Files(files, links, folders | with_parents(members), others)
 
 
-def of_fat(volume: fat.Volume, table: Sequence[int], entries: Iterable[fat_directory.Entry]) -> Files:
-    """Return what is in a FAT file system; files whose chains are broken are left out."""
+def of_fat(volume: fat.Volume) -> Files:
+    """Return what is in a FAT file system. Raises FormatError where its directories are damaged."""
+    table = fat.read_table(volume)
+    return of_fat_entries(volume, table, fat_directory.walk(volume, table))
+
+
+def of_fat_entries(volume: fat.Volume, table: Sequence[int], entries: Iterable[fat_directory.Entry]) -> Files:
+    """Return what its entries name in a FAT file system; files whose chains are broken are left out."""
     files, folders = dict[str, Image](), set[str]()
     for entry in entries:
         if entry.is_directory:

@@ -8,8 +8,7 @@ import pytest
 from pipeline.formats import boot_views, tar_tree
 from pipeline.formats.boot_files import Files
 from pipeline.formats.ext4 import read_ext4
-from pipeline.formats.fat import read_table, read_volume
-from pipeline.formats.fat_directory import walk
+from pipeline.formats.fat import read_volume
 from pipeline.formats.iso9660 import read_iso9660
 from tests.fixtures.ext4 import ext4
 from tests.fixtures.fat import fat
@@ -26,9 +25,7 @@ def _ext4() -> Files:
 
 
 def _fat() -> Files:
-    volume = read_volume(fat(CONFIG))
-    table = read_table(volume)
-    return boot_views.of_fat(volume, table, walk(volume, table))
+    return boot_views.of_fat(read_volume(fat(CONFIG)))
 
 
 def _iso() -> Files:

@@ -153,7 +153,7 @@ def _of_file_system(system: FileSystem) -> Boot:
 def _of_fat(efi: EfiImage) -> Boot:
     if not any(CONFIG.fullmatch(entry.path) for entry in efi.files):
         return NOTHING
-    files = boot_views.of_fat(efi.volume, efi.table, efi.entries)
+    files = boot_views.of_fat_entries(efi.volume, efi.table, efi.entries)
     complete = efi.complete and efi.damage is None and len(files.files) >= len({e.path for e in efi.files})
     budget = budget_of(efi.volume.image)
     return Boot(files, _devices(efi.volume.label, ""), efi.volume.size, complete, budget)
