@@ -23,7 +23,7 @@ INDEX = "boot-tree.json"
 MENU = "grub/grub.cfg"
 FIELDS = ("id", "title", "system", "kernel", "kernel_sha256", "initrd", "initrd_sha256", "cmdline")
 NAMED = re.compile(r"(?:vmlinuz-([0-9a-f]{12})|initrd-([0-9a-f]{12})\.img)")
-SPEC = "docs/checks.md: a boot tree's own"
+SPEC = "pipeline/steps/boot_tree.py, which makes it"
 AGAIN = "make it again, with the step `boot-tree`"
 
 
