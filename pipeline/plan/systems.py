@@ -28,8 +28,8 @@ FORMATS: Mapping[DiskFormat, tuple[str, str]] = {
 PLACED = (filesystem.build, filesystem_of_files.build, verity.build)
 """The steps whose outputs a disk may have in it."""
 
-BOOT_FILE = f"{filesystem_of_files.FILES}/EFI/BOOT/BOOTX64.EFI"
-"""Where firmware looks for a program on a disk (UEFI 2.10, §3.5.1.1)."""
+BOOT_FILE = f"{filesystem_of_files.FILES}/{boot_trees.BOOT_FILE}"
+"""The input of a file system that lies where firmware looks for a program."""
 
 MEMORY, CPUS = 2048, 2
 """Of the machine that an OVA describes: MiB, and how many; whoever imports it chooses others."""

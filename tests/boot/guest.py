@@ -1,4 +1,4 @@
-"""What tests have done in the container of virtual machines: a root is made, and started, also by GRUB."""
+"""What tests have done in the container of virtual machines: a root is made, and started, also of a disk."""
 
 import asyncio
 import shutil
@@ -58,7 +58,7 @@ def _fat(ctx: Context, tool: str, disk: Path, *words: str) -> str:
     return ctx.run([tool, "-i", f"{disk}@@{esp.first_lba * 512}", *words], env={"MTOOLS_SKIP_CHECK": "1"})
 
 
-def start_by_grub(ctx: Context) -> None:
+def start_disk(ctx: Context) -> None:
     """Start the input `disk` by BIOS, or with `params.uefi`, once for each of `params.rounds`.
 
     A round is what is chosen for this boot before it (an entry, "" for nothing), what stands on the serial

@@ -12,14 +12,16 @@ from pipeline.checks.gate import Gate
 from pipeline.errors import PipelineError
 from pipeline.formats import heads
 from pipeline.formats.boot_files import of_bytes
-from pipeline.steps import boot_tree
+from pipeline.steps import boot_tree, filesystem
 from pipeline.steps.boot_tree import Wanted
 from tests.fixtures.bzimage import bzimage
 from tests.fixtures.context import played
+from tests.fixtures.initramfs import changed
 from tests.fixtures.root import In, folder, hard, link, tar
-from tests.fixtures.workshop import EPOCH
+from tests.fixtures.workshop import EPOCH, Workshop
 
 KERNEL, OLD_KERNEL = bzimage(), bzimage(version="6.1.0-old")
+SEED = "11111111-2222-4333-8444-555555555555"
 INITRD, OLD_INITRD = b"070701 new", b"070701 old"
 WANTED = Wanted(
     recipe="toy",
@@ -267,6 +269,25 @@ def test_what_is_refused_and_nothing_is_made(tmp_path: Path, fault: str) -> None
     assert caught.value.message == said
     assert caught.value.hint
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.container
+def test_it_is_the_same_anywhere_and_fits_its_file_system(workshop: Workshop, tmp_path: Path) -> None:
+    """Heads' lists are of the finished file system, in which there is what mke2fs makes."""
+    initrds = {
+        "initrd": In("gnu/store/i-initrd/initrd.cpio.gz", changed()),
+        "old-initrd": In("gnu/store/j-initrd", changed()),
+    }
+    params = vars(replace(WANTED, heads=True))
+    given = {boot_tree.ROOT: root(**initrds)}
+    out, said = workshop.run("root", boot_tree.build, given, **params)
+    assert (out / boot_tree.TAR).is_file(), said
+    again, _ = workshop.elsewhere().run("root", boot_tree.build, given, **params)
+    assert (out / boot_tree.TAR).read_bytes() == (again / boot_tree.TAR).read_bytes()
+    asked = {"output": "boot.ext4", "kind": "ext4", "label": "BOOT", "seed": SEED}
+    made, said = workshop.run("disk", filesystem.build, {filesystem.TREE: out / boot_tree.TAR}, **asked)
+    assert (made / "boot.ext4").is_file(), said
+    assert Gate("ext", policies=())(made / "boot.ext4") == []
 
 
 def test_a_tar_that_is_none(tmp_path: Path) -> None:
