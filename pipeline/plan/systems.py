@@ -31,6 +31,9 @@ PLACED = (filesystem.build, filesystem_of_files.build, verity.build)
 BOOT_FILE = f"{filesystem_of_files.FILES}/{boot_trees.BOOT_FILE}"
 """The input of a file system that lies where firmware looks for a program."""
 
+NOT_OF_BOOT_TREES = ("appliance", "medium")
+"""Policies about an initramfs that is the whole system, and about what firmware starts without a loader."""
+
 MEMORY, CPUS = 2048, 2
 """Of the machine that an OVA describes: MiB, and how many; whoever imports it chooses others."""
 
@@ -137,9 +140,8 @@ def placed_disk(
 
 def _gate(project: Project, name: str, kind: str, allowed: tuple[str, ...] = ()) -> Gate:
     recipe = project.recipes[name]
-    # the policy `medium` is about what firmware starts without a boot loader
-    policies = tuple(one for one in recipe.policy.checks if recipe.boot is None or one != "medium")
-    return Gate(kind, allowed, policies=policies)
+    left_out = NOT_OF_BOOT_TREES if recipe.boot else ()
+    return Gate(kind, allowed, policies=tuple(one for one in recipe.policy.checks if one not in left_out))
 
 
 def _file_system(project: Project, name: str, called: str, inputs: Mapping[str, Input]) -> Step:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.checks.gate import Gate
 from pipeline.errors import ConfigError
 from pipeline.plan.boot_trees import esp_files, grub_iso_step
 from pipeline.plan.image import plan
@@ -46,6 +47,12 @@ def test_the_plan_of_a_system_that_grub_starts(tmp_path: Path, golden: Compare) 
         "epoch": toys.EPOCH,
     }
     assert steps["grub:toy"].params == {"label": "TOY_BOOT", "folder": "toy", "epoch": toys.EPOCH}
+
+
+def test_what_a_boot_loader_starts_is_no_medium_and_no_appliance(tmp_path: Path) -> None:
+    steps = steps_of(boot_system.write(tmp_path))
+    gates = [gate for name in ("filesystem:toy:esp", "disk:toy") for gate in steps[name].checks.values()]
+    assert [gate.policies for gate in gates if isinstance(gate, Gate)] == [("strict", "reproducible")] * 2
 
 
 def test_a_root_of_another_maker_will_do(tmp_path: Path) -> None:
