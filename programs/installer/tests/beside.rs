@@ -193,8 +193,21 @@ fn what_was_not_finished_is_free() {
         ("EXAMPLE_UNFINISHED", EFI, 51, 500),
     ];
     let image = Image::new(&cut_off);
+    // What a BIOS starts may be there already.
+    image.put(3, b"GRUB");
+    let bios = |hardware: &mut Hardware| hardware.machine.firmware = Firmware::Bios;
+    assert_eq!(image.rows(bios), [(41, 599, None)]);
     assert_eq!(image.rows(|_| {}), [(41, 599, None)]);
     assert_eq!(image.contents().beside.esp.unwrap().number, 1);
+}
+
+#[test]
+fn nothing_is_installed_twice_on_a_disk() {
+    let image = Image::new(&OTHER);
+    let installed =
+        |hardware: &mut Hardware| support::set_earlier(&mut hardware.disks[1], false, true);
+    let said = "Store System is on it already".to_owned();
+    assert_eq!(image.rows(installed), [(150, 550, Some(said))]);
 }
 
 #[test]

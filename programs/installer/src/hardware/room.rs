@@ -31,6 +31,9 @@ impl Hardware {
                 obstacle: Some(obstacle),
             }]
         };
+        if contents.earlier.as_ref().is_some_and(|it| !it.unfinished) {
+            return none(format!("{} is on it already", set.title));
+        }
         let Some(free) = &beside.free else {
             return none(match contents.table {
                 Some("GPT") => "partition table damaged, or not at the disk's end".to_owned(),

@@ -17,8 +17,8 @@ use super::{EFI, Range, installation};
 
 /// What room is a multiple of, in bytes.
 const MIB: u64 = 1 << 20;
-/// Bytes of a master boot record that a program may have.
-const BOOT_CODE: usize = 446;
+/// Bytes of a master boot record that a program may have: UEFI specification 2.10, table 5.1.
+const BOOT_CODE: usize = 440;
 /// Type of the entry of a protective MBR.
 const PROTECTIVE: u8 = 0xee;
 /// How many folders, and files in each, are looked at in an EFI system partition.
@@ -31,7 +31,7 @@ pub struct Beside {
     pub labels: Vec<(Option<u32>, String)>,
     /// What its GPT leaves to nobody, the largest first; `None` if it has none, or one that is not whole.
     pub free: Option<Vec<Room>>,
-    /// Its first sector begins with a program.
+    /// Its first sector begins with a program, which is not that of an installation that was cut off.
     pub has_boot_code: bool,
     /// Another system's partition for a boot loader under BIOS.
     pub bios_boot: Option<u32>,
@@ -70,8 +70,9 @@ impl Beside {
         let mut first = [0; BOOT_CODE];
         let is_read = device.read_exact_at(&mut first, 0).is_ok();
         let is_ours = |it: &&Range| it.name == product().disk.unfinished;
-        let others = || tables.ranges.iter().filter(|it| !is_ours(it));
-        let others: Vec<Range> = others().cloned().collect();
+        let others = tables.ranges.iter().filter(|it| !is_ours(it));
+        let others: Vec<Range> = others.cloned().collect();
+        let is_begun = others.len() < tables.ranges.len();
         let of = |purpose: &str| others.iter().find(|it| it.purpose == purpose);
         Self {
             labels: Vec::new(),
@@ -79,7 +80,7 @@ impl Beside {
                 .is_gpt_alone
                 .then(|| free(device, block, &others))
                 .flatten(),
-            has_boot_code: !is_read || first.iter().any(|byte| *byte != 0),
+            has_boot_code: !is_read || (!is_begun && first.iter().any(|byte| *byte != 0)),
             bios_boot: of("BIOS boot").map(|it| it.number),
             esp: of(EFI).filter(|_| tables.is_gpt_alone).map(|it| Esp {
                 number: it.number,
@@ -134,7 +135,7 @@ fn between(start: u64, end: u64, taken: &[(u64, u64)]) -> Vec<Room> {
         if room.start < room.end {
             rooms.push(room);
         }
-        at = at.max(*behind);
+        at = at.max(*behind).min(end);
     }
     rooms.sort_by_key(|it| (std::cmp::Reverse(it.size()), it.start));
     rooms

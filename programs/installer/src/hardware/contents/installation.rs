@@ -34,6 +34,9 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
     if !tables.is_gpt_alone {
         return None;
     }
+    if product().is_set() {
+        return of_a_set(device, &tables.ranges);
+    }
     let ranges = &tables.ranges;
     let first = ranges.iter().find(|it| it.number == 1)?;
     let others = || ranges.iter().filter(|it| it.number > 1);
@@ -58,6 +61,22 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
         has_data,
         node: data.as_ref().and_then(node),
         wanted: system.as_ref().and_then(wanted).unwrap_or_default(),
+    })
+}
+
+/// The installation of a set of partitions: it says what it is in its folder of an EFI system partition, its own
+/// one or another system's. It keeps its data itself.
+fn of_a_set(device: &File, ranges: &[Range]) -> Option<Earlier> {
+    let unfinished = ranges.iter().any(|it| it.name == product().disk.unfinished);
+    let esps = ranges.iter().filter(|it| it.purpose == EFI);
+    let mut volumes = esps.filter_map(|it| system(device, it));
+    let version = volumes.find_map(|it| version_by_receipt(&it));
+    let is_there = version.is_some() || unfinished;
+    is_there.then(|| Earlier {
+        version,
+        unfinished,
+        has_data: !unfinished,
+        ..Earlier::default()
     })
 }
 
@@ -172,4 +191,64 @@ fn installed_by(receipt: &[u8]) -> Option<String> {
 
 fn is_version(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use fatfs::FormatVolumeOptions;
+
+    use super::super::area;
+    use super::*;
+
+    /// A partition for this, called so, at the first of some MiB.
+    fn range(name: &str, purpose: &'static str, mib: u64) -> Range {
+        Range {
+            number: 1,
+            start: mib << 20,
+            size: 4 << 20,
+            name: name.to_owned(),
+            purpose,
+        }
+    }
+
+    #[test]
+    fn a_set_is_told_by_its_receipt_in_whichever_partition_it_starts_from() {
+        let mut image = Cursor::new(vec![0; 4 << 20]);
+        fatfs::format_volume(&mut image, FormatVolumeOptions::new()).unwrap();
+        {
+            let volume = FileSystem::new(&mut image, FsOptions::new()).unwrap();
+            let path = product().receipt();
+            let folder = path.split('/').next().unwrap();
+            volume.root_dir().create_dir(folder).unwrap();
+            let mut file = volume.root_dir().create_file(&path).unwrap();
+            file.write_all(b"{\"system\": \"2.1\"}").unwrap();
+        }
+        let device = area::device(16 << 20, &[(8 << 20, image.get_ref())]);
+        let unfinished = product().disk.unfinished.as_str();
+        let rows: [(&[Range], _); 5] = [
+            (
+                &[range("", EFI, 1), range("", EFI, 8)],
+                Some((Some("2.1"), false, true)),
+            ),
+            (
+                &[range("", EFI, 8), range(unfinished, "", 12)],
+                Some((Some("2.1"), true, false)),
+            ),
+            (
+                &[range("", EFI, 1), range(unfinished, "", 12)],
+                Some((None, true, false)),
+            ),
+            (&[range("", "swap", 8)], None),
+            (&[range("EFI", EFI, 1)], None),
+        ];
+        for (ranges, expected) in rows {
+            let found = of_a_set(&device, ranges);
+            let found = found
+                .as_ref()
+                .map(|it| (it.version.as_deref(), it.unfinished, it.has_data));
+            assert_eq!(found, expected);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! The firmware's boot entry for the appliance: one, first in the order, and nobody else's touched.
+//! The firmware's boot entry for what is installed: one, first in the order or, beside other systems, last, and
+//! nobody else's touched.
 //! Written through efivarfs, which inittab mounts; each variable is read and written by one call.
 //!
 //! UEFI specification 2.10, section 3.3 (`Boot####`, `BootOrder`); Linux,
@@ -35,6 +36,8 @@ pub(super) enum Refusal {
     Entry(io::Error),
     /// It took the entry of this name, and did not put it first.
     Order(String, io::Error),
+    /// It took the entry of this name, and did not put it behind the others.
+    Last(String, io::Error),
     /// It did all that, and kept an older entry of this name.
     Spare(String, io::Error),
 }
@@ -56,6 +59,14 @@ impl fmt::Display for Refusal {
                     "The firmware did not take the boot entry ({error})."
                 )?;
                 UNSURE
+            }
+            Self::Last(name, error) => {
+                write!(
+                    formatter,
+                    "The firmware took the boot entry {name} but did not put it behind the others \
+                     ({error})."
+                )?;
+                "To start it, choose it in the firmware's menu."
             }
             Self::Order(name, error) => {
                 write!(
@@ -167,6 +178,38 @@ impl Variables {
     /// same partition if there is one. Further ones for that partition are removed, all others stay
     /// as and where they are. Returns the entry's name.
     pub(super) fn install(&self, option: &LoadOption) -> Result<String, Refusal> {
+        let (name, spare) = self.enter(option, |order, number| {
+            let others = order.into_iter().filter(|it| *it != number);
+            [number].into_iter().chain(others).collect()
+        })?;
+        self.remove(spare)?;
+        Ok(name)
+    }
+
+    /// The same beside other systems: theirs are tried in their order as before, and `option` behind them,
+    /// or where it is already.
+    pub(super) fn append(&self, option: &LoadOption) -> Result<String, Refusal> {
+        let entered = self.enter(option, |mut order, number| {
+            if !order.contains(&number) {
+                order.push(number);
+            }
+            order
+        });
+        let (name, spare) = entered.map_err(|refusal| match refusal {
+            Refusal::Order(name, error) => Refusal::Last(name, error),
+            other => other,
+        })?;
+        self.remove(spare)?;
+        Ok(name)
+    }
+
+    /// Writes the entry of `option`, and the order that `place` makes of the present one without the spare
+    /// ones. Returns the entry's name, and these.
+    fn enter(
+        &self,
+        option: &LoadOption,
+        place: impl Fn(Vec<u16>, u16) -> Vec<u16>,
+    ) -> Result<(String, Vec<u16>), Refusal> {
         let entries = self.entries().map_err(Refusal::Unreadable)?;
         let order = self.order().map_err(Refusal::Unreadable)?;
         let mut ours = entries
@@ -182,23 +225,22 @@ impl Variables {
         let spare: Vec<u16> = ours.map(|(number, _)| *number).collect();
         self.write(&name, &option.to_bytes())
             .map_err(Refusal::Entry)?;
-        let others = order
-            .into_iter()
-            .filter(|it| *it != number && !spare.contains(it));
-        let order: Vec<u8> = [number]
-            .into_iter()
-            .chain(others)
-            .flat_map(u16::to_le_bytes)
-            .collect();
-        if let Err(error) = self.write("BootOrder", &order) {
-            return Err(Refusal::Order(name, error));
+        let kept = order.into_iter().filter(|it| !spare.contains(it)).collect();
+        let order = place(kept, number).into_iter().flat_map(u16::to_le_bytes);
+        let order: Vec<u8> = order.collect();
+        match self.write("BootOrder", &order) {
+            Err(error) => Err(Refusal::Order(name, error)),
+            Ok(()) => Ok((name, spare)),
         }
+    }
+
+    fn remove(&self, spare: Vec<u16>) -> Result<(), Refusal> {
         for spare in spare.into_iter().map(boot) {
             if let Err(error) = std::fs::remove_file(self.path(&spare)) {
                 return Err(Refusal::Spare(spare, error));
             }
         }
-        Ok(name)
+        Ok(())
     }
 
     /// Has the firmware start the entry of this name next, once (UEFI 2.10, 3.1.2: `BootNext`).

@@ -68,6 +68,44 @@ fn a_second_install_makes_no_duplicate_and_removes_old_ones() {
 }
 
 #[test]
+fn beside_others_the_new_entry_is_last_and_a_second_time_nothing_changes() {
+    let (one, two) = (option(7, "\\EFI\\a\\a.efi"), option(1, "\\EFI\\b\\b.efi"));
+    let machine = firmware(&[(0, one.clone()), (2, two.clone())], &[2, 0]);
+    let new = option(1, "\\EFI\\Example\\grubx64.efi");
+    for _ in 0..2 {
+        assert_eq!(machine.variables.append(&new).unwrap(), "Boot0001");
+        assert_eq!(machine.variables.order().unwrap(), [2, 0, 1]);
+        let entries = machine.variables.entries().unwrap();
+        let expected = [(0, one.clone()), (1, new.clone()), (2, two.clone())];
+        assert_eq!(
+            entries,
+            expected.map(|(it, option)| (it, Some(option))).into()
+        );
+    }
+    // Whoever put it first wants it there.
+    machine
+        .variables
+        .write("BootOrder", &[1, 0, 2, 0, 0, 0])
+        .unwrap();
+    machine.variables.append(&new).unwrap();
+    assert_eq!(machine.variables.order().unwrap(), [1, 2, 0]);
+    machine.variables.start_next("Boot0001").unwrap();
+    assert_eq!(machine.variables.read("BootNext").unwrap(), [1, 0]);
+}
+
+#[test]
+fn a_spare_entry_is_removed_beside_others_too() {
+    let older = option(1, "\\efi\\example\\older.efi");
+    let other = option(9, "\\x");
+    let machine = firmware(&[(3, older.clone()), (5, older), (4, other)], &[5, 4, 3]);
+    let new = option(1, "\\EFI\\Example\\grubx64.efi");
+    assert_eq!(machine.variables.append(&new).unwrap(), "Boot0003");
+    assert_eq!(machine.variables.order().unwrap(), [4, 3]);
+    let numbers: Vec<u16> = machine.variables.entries().unwrap().into_keys().collect();
+    assert_eq!(numbers, [3, 4]);
+}
+
+#[test]
 fn an_order_that_cannot_be_read_is_not_overwritten() {
     let machine = firmware(&[(0, option(7, "\\x"))], &[0]);
     let path = machine.variables.path("BootOrder");
@@ -127,6 +165,11 @@ fn every_refusal_says_what_happened_and_what_comes_of_it() {
             "The firmware took the boot entry Boot0003 but did not put it first (no storage \
              space). It starts this disk by itself only if no other system comes first; else \
              choose the disk in its menu.",
+        ),
+        (
+            Refusal::Last("Boot0003".to_owned(), full()),
+            "The firmware took the boot entry Boot0003 but did not put it behind the others (no \
+             storage space). To start it, choose it in the firmware's menu.",
         ),
         (
             Refusal::Spare("Boot0005".to_owned(), full()),
