@@ -49,7 +49,7 @@ def system_of(node: Node, table: str | None = None) -> System | None:
             return System(block.label, block.uuid or "", files, (MODULES[block.variant], *also))
         case EfiImage(volume=volume, table=clusters, entries=entries):
             serial = f"{volume.serial >> 16:04X}-{volume.serial & 0xFFFF:04X}"
-            files = boot_views.of_fat(volume, clusters, entries)
+            files = boot_views.of_fat_entries(volume, clusters, entries)
             return System(volume.label, serial, files, ("fat", *also))
         case Iso(files=Iso9660() as iso) as medium:
             files = boot_views.of_iso(medium.image, iso)

@@ -79,8 +79,8 @@ def test_its_systems_are_started(tmp_path: Path) -> None:
     image = rewritten(tmp_path / "root").read_bytes()
     (tmp_path / "boot/in").mkdir(parents=True)
     (tmp_path / "boot/in/root.tar").write_bytes(image)
-    ctx = played(tmp_path / "boot", **{key: value for key, value in BOOT.items() if key != "folder"})
-    ctx.params["folder"] = "guix"
+    ctx = played(tmp_path / "boot")
+    ctx.params = BOOT | {"folder": "guix"}
     boot_tree.build(ctx)
     made = {
         entry.name: bytes(entry.data)
