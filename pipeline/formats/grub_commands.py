@@ -53,15 +53,16 @@ def start(
     variables: Mapping[str, str],
     early: str,
     budget: Budget,
+    unread: Sequence[str] = (),
 ) -> Outcome:
     """Run GRUB from its core image on; return what it comes to.
 
     `systems` are by device; `modules` and the configuration `early` are in the core image; `variables` has
-    `root` and `prefix` as they are before.
+    `root` and `prefix` as they are before. `unread` are devices of which nobody knows what is on them.
     """
     given = {"grub_platform": "pc", "grub_cpu": "i386", "menuentry_id_option": "--id", **KNOWN, **variables}
     named = {canonical(name): system for name, system in systems.items()}
-    machine = Machine(named, modules, State(dict(given)), budget, COMMANDS)
+    machine = Machine(named, modules, State(dict(given)), budget, COMMANDS, tuple(map(canonical, unread)))
     because, hint, is_known = "GRUB's prompt comes", "", True
     try:
         if early.strip():
@@ -221,6 +222,9 @@ def search(machine: Machine, words: Sequence[str]) -> bool:
     found = next((device for device, each in there if each and _matches(each, by, wanted)), None)
     if found is None:
         kind = {"--label": "label", "--fs-uuid": "UUID"}.get(by, "file")
+        if machine.unread:
+            where = f"what is on ({machine.unread[0]}) is not read"
+            raise Stopped(f"`search` looks for the {kind} {wanted}, and {where}", is_known=False)
         machine.failed.append(f"`search` finds no file system with the {kind} {wanted}")
         return False
     if sets:

@@ -77,7 +77,8 @@ class Stopped(Exception):  # noqa: N818  no error of ours: GRUB goes no further
 class Machine:
     """The machine. `systems` are by device, as `canonical` has it; `modules` are those in the core image.
 
-    It finds other modules in the folder `i386-pc` of the prefix. `way` is the files that were read, `failed`
+    It finds other modules in the folder `i386-pc` of the prefix. What is on the devices `unread` GRUB may
+    read, but nobody here. `way` is the files that were read, `failed`
     are clauses on why commands did not succeed, `other` is a command whose work is not followed.
     """
 
@@ -86,6 +87,7 @@ class Machine:
     state: State
     budget: Budget
     commands: Mapping[str, Callable[["Machine", Sequence[str]], bool]]
+    unread: Sequence[str] = ()
     choices: list[Choice] = field(default_factory=list)
     way: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -122,8 +124,10 @@ class Machine:
         return found.files.is_file(inside)
 
     def missing(self, path: str) -> str:
-        """Return why a file cannot be read, a clause; "" where it can."""
+        """Return why a file cannot be read, a clause; "" where it can. Raises Stopped where nobody knows."""
         device, inside = self.located(path)
+        if canonical(device) in self.unread:
+            raise Stopped(f"what is on ({device}), where {inside} is looked for, is not read", is_known=False)
         system = self.system(device)
         if system is None:
             is_there = canonical(device) in self.systems

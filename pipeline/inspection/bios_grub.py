@@ -37,13 +37,14 @@ def _followed(node: Node, core: Core, drive: str, way: str) -> Said:
     """Go on from the core image."""
     device, path = _prefix(core.prefix, drive)
     variables = {"root": device, "prefix": f"({device}){path}"}
-    found = systems(node, drive)
+    found, unread = systems(node, drive)
     outcome = grub_commands.start(
         found,
         core.modules,
         variables,
         core.config.decode(errors="surrogateescape"),
         budget_of(node.member.image),
+        unread,
     )
     if outcome.way:
         way += f", it reads {' and '.join(outcome.way)}"

@@ -14,22 +14,30 @@ from pipeline.formats.iso9660 import Iso9660
 
 CD = "cd"
 DISK = "hd0"
+HEAD = 1 << 17  # bytes; most file systems have a superblock there
+BOOT_CODE = "21686148-6449-6e6f-744e-656564454649"  # the type of a BIOS boot partition
 DESCRIPTOR = 16 * 2048  # bytes, to ISO 9660's primary one
 MODULES = {"ext2": "ext2", "ext3": "ext2", "ext4": "ext2", "erofs": "erofs", "squashfs": "squash4"}
 TABLES = {"GPT": "part_gpt", "MBR": "part_msdos"}
 
 
-def systems(node: Node, drive: str) -> dict[str, System]:
-    """Return what GRUB finds on a medium that is its `drive`: by device, as `hd0` and `hd0,2`."""
+def systems(node: Node, drive: str) -> tuple[dict[str, System], tuple[str, ...]]:
+    """Return what GRUB finds on a medium that is its `drive`: by device, as `hd0` and `hd0,2`.
+
+    The others are devices with something that is not read here.
+    """
     found: dict[str, System] = {}
+    others: list[str] = []
     for name, table, each in places(node):
         try:
             system = system_of(each, TABLES.get(table))
         except FormatError:
-            continue
-        if system and f"{drive}{name}" not in found:
-            found[f"{drive}{name}"] = system
-    return found
+            system = None
+        if system:
+            found.setdefault(f"{drive}{name}", system)
+        elif table and each.member.facts.get("type") != BOOT_CODE and any(bytes(each.member.image[:HEAD])):
+            others.append(f"{drive}{name}")
+    return found, tuple(others)
 
 
 def places(node: Node) -> Iterator[tuple[str, str, Node]]:

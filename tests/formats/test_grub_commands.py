@@ -20,6 +20,7 @@ def outcome(
     early: str = "",
     modules: tuple[str, ...] = MODULES,
     more: Mapping[str, str] | None = None,
+    unread: tuple[str, ...] = (),
 ) -> Outcome:
     """Start GRUB with a grub.cfg in the second of two partitions, `more` files beside it."""
     files = {name: data for name, data in FILES.items() if name != "grub/grub.cfg" or config is not None}
@@ -30,7 +31,7 @@ def outcome(
         "hd0,1": System("EFI", "1234-ABCD", of_bytes({"only": b""}), ("fat", "part_gpt")),
         "hd0,2": System("BOOT", "1111-22", of_bytes(files, {"link": "vmlinuz"}), ("ext2", "part_gpt")),
     }
-    return start(systems, modules, {"root": "hd0,gpt2", "prefix": "(hd0,gpt2)/grub"}, early, ENDLESS)
+    return start(systems, modules, {"root": "hd0,gpt2", "prefix": "(hd0,gpt2)/grub"}, early, ENDLESS, unread)
 
 
 def test_the_first_entry_is_started() -> None:
@@ -181,3 +182,13 @@ def test_a_mistake_in_the_core_image_s_configuration_is_named() -> None:
         "GRUB's prompt comes: `search` finds no file system with the label GONE; "
         "(hd0,gpt2)/grub/grub.cfg is not there"
     )
+
+
+def test_what_may_lie_where_nobody_reads_is_not_known() -> None:
+    found = outcome("menuentry x { linux (hd0,gpt3)/two }", unread=("hd0,gpt3",))
+    because = "what is on (hd0,gpt3), where /two is looked for, is not read"
+    assert (found.loaded, found.because, found.is_known) == (None, because, False)
+    found = outcome("search --set=root --label GONE", unread=("hd0,gpt3",))
+    because = "`search` looks for the label GONE, and what is on (hd0,3) is not read"
+    assert (found.loaded, found.because, found.is_known) == (None, because, False)
+    assert outcome(unread=("hd0,gpt3",)).loaded == LOADED

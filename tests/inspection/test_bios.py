@@ -167,6 +167,10 @@ ROWS = (
         "no: GRUB does not start: the core image is damaged: its packed part does not begin where "
         "it is loaded",
     ),
+    Row(
+        patch(DISK, (CORE + 60) * SECTOR, b"XFSB".ljust(SECTOR, b"\0")),
+        f"unknown: {GRUB_CODE}; what is on (hd0,gpt1), where /GRUB/grub.cfg is looked for, is not read",
+    ),
     Row(mbr(syslinux()), f"yes: {READS}, and its entry 'one' loads /KERNEL and /INITRD"),
     Row(
         syslinux(),
