@@ -74,7 +74,7 @@ def start(
         because, hint, is_known = stopped.because, stopped.hint, stopped.is_known
     except FormatError as error:
         because, hint = f"the configuration in its core image: {error.message}", error.hint
-    return Outcome(None, because, hint, is_known, tuple(machine.way), machine.title)
+    return Outcome(None, because, hint, is_known and machine.is_sure, tuple(machine.way), machine.title)
 
 
 def normal(machine: Machine, words: Sequence[str]) -> bool:
@@ -222,10 +222,9 @@ def search(machine: Machine, words: Sequence[str]) -> bool:
     found = next((device for device, each in there if each and _matches(each, by, wanted)), None)
     if found is None:
         kind = {"--label": "label", "--fs-uuid": "UUID"}.get(by, "file")
-        if machine.unread:
-            where = f"what is on ({machine.unread[0]}) is not read"
-            raise Stopped(f"`search` looks for the {kind} {wanted}, and {where}", is_known=False)
-        machine.failed.append(f"`search` finds no file system with the {kind} {wanted}")
+        machine.is_sure = machine.is_sure and not machine.unread
+        where = f", and what is on ({machine.unread[0]}) is not read" if machine.unread else ""
+        machine.failed.append(f"`search` finds no file system with the {kind} {wanted}{where}")
         return False
     if sets:
         machine.state.values[variable] = found

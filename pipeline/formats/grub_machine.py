@@ -93,6 +93,7 @@ class Machine:
     failed: list[str] = field(default_factory=list)
     loaded: Loaded | None = None
     other: str = ""
+    is_sure: bool = True  # whether no search failed that might have succeeded on the machine
     title: str = ""  # of the entry that runs
     depth: int = 0
     count: int = 0

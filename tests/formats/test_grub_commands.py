@@ -188,7 +188,11 @@ def test_what_may_lie_where_nobody_reads_is_not_known() -> None:
     found = outcome("menuentry x { linux (hd0,gpt3)/two }", unread=("hd0,gpt3",))
     because = "what is on (hd0,gpt3), where /two is looked for, is not read"
     assert (found.loaded, found.because, found.is_known) == (None, because, False)
-    found = outcome("search --set=root --label GONE", unread=("hd0,gpt3",))
-    because = "`search` looks for the label GONE, and what is on (hd0,3) is not read"
+    found = outcome(None, "search --set=root --label GONE", unread=("hd0,gpt3",))
+    because = (
+        "GRUB's prompt comes: `search` finds no file system with the label GONE, and what is on (hd0,3) is "
+        "not read; (hd0,gpt2)/grub/grub.cfg is not there"
+    )
     assert (found.loaded, found.because, found.is_known) == (None, because, False)
+    assert outcome(early="search --label GONE", unread=("hd0,gpt3",)).loaded == LOADED
     assert outcome(unread=("hd0,gpt3",)).loaded == LOADED
