@@ -13,7 +13,7 @@ FOLDERS = ("boot/isolinux", "isolinux", "boot/syslinux", "boot/extlinux", "sysli
 
 NAMES = {
     "ISOLINUX": ("isolinux.cfg", "syslinux.cfg"),
-    "SYSLINUX": ("syslinux.cfg",),
+    "SYSLINUX": ("syslinux.cfg", "extlinux.conf"),
     "EXTLINUX": ("extlinux.conf", "syslinux.cfg"),
 }
 """What the configuration is called, by loader."""

@@ -21,7 +21,9 @@ def from_partition(node: Node, way: str) -> Said:
     try:
         folder = syslinux.from_disk(node.member.image).folder
     except FormatError as error:
-        return Said("no", because=f"{way}; {loader} does not start: {error.message}", hint=error.hint)
+        return Said(
+            "no", because=f"{way} is {loader}'s, which does not start: {error.message}", hint=error.hint
+        )
     return _followed(node, loader, folder, f"{way} starts {loader}, which is whole")
 
 

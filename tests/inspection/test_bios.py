@@ -224,7 +224,7 @@ ROWS = (
     ),
     Row(
         patch(mbr(syslinux()), FIRST * SECTOR + 0x83, b"\x01"),
-        f"no: {STARTS}; SYSLINUX does not start: its boot sector points at block 1, where no "
+        f"no: {STARTS} is SYSLINUX's, which does not start: its boot sector points at block 1, where no "
         f"ldlinux.sys begins",
     ),
     Row(bios_cd("isolinux"), f"no: {CD}, which is whole; ldlinux.c32 is in none of its folders", "bios_cd"),
