@@ -161,9 +161,7 @@ def would_start(files: Files, *, size: int | None = None, is_iso: bool = False) 
     missed = tuple((f"/{each.source}: {each.message}", each.hint) for each in result.missed)
     faults = tuple((f"{each.name!r}: {fault}", "") for each in result.found for fault in each.faults)
     reasons = missed + faults
-    if not is_iso and not any(
-        "/" not in path.rstrip("/") and path.startswith("grub") for path in files.names()
-    ):
+    if not is_iso and not any(path.startswith("grub") for path in files.names()):
         lacks = "there is no /grub at its top, by which Heads knows a /boot"
         return Start(False, lacks, (), ((lacks, "put grub.cfg into /grub"), *reasons), result.found)
     good = [each for each in result.found if not each.faults]

@@ -4,7 +4,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.boot_files import MAX_TEXT, Files, of_bytes, with_parents
 
 FILES = of_bytes(
-    {"boot/vmlinuz": b"kernel", "grub/grub.cfg": b"\xffx"},
+    {"boot/vmlinuz": b"kernel", "grub/grub.cfg": b"\xffx", "grub/a/b": b""},
     {
         "kernel": "boot/vmlinuz",
         "boot/up": "../grub",
@@ -18,7 +18,7 @@ FILES = of_bytes(
 
 def test_names_are_all_paths() -> None:
     assert sorted(FILES.names()) == sorted(
-        ["boot/", "grub/", "boot/vmlinuz", "grub/grub.cfg", *FILES.links],
+        ["boot/", "grub/", "grub/a/", "boot/vmlinuz", "grub/grub.cfg", "grub/a/b", *FILES.links],
     )
     assert sorted(Files({}, others={"null"}).names()) == ["null"]
     assert with_parents(["/a/b/c", "d/e"]) == {"/a", "/a/b", "d"}
@@ -33,6 +33,7 @@ def test_names_are_all_paths() -> None:
         ("boot/up/grub.cfg", "grub/grub.cfg"),
         ("absolute", "grub/grub.cfg"),
         ("../boot", "boot"),
+        ("grub/a/../a/b", "grub/a/b"),
         ("/", ""),
         ("top", ""),
         ("top/boot", "boot"),

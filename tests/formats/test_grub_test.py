@@ -18,6 +18,7 @@ from pipeline.formats.grub_test import Unknown, is_true
         ("2 -eq 02", True),
         ("2 -ne 2", False),
         ("-1 -lt 1", True),
+        ("1 -lt 1", False),
         ("x -le 0", True),
         ("10 -gt 9", True),
         ("9 -ge 10", False),

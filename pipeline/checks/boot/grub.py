@@ -90,7 +90,7 @@ def initramfs_are_there(boot: Boot) -> Iterator[Fault]:
 
 def _advice(boot: Boot, place: Place) -> str:
     shorter = place.path.removeprefix("/boot")
-    if shorter != place.path and boot.files.is_file(shorter):
+    if boot.files.is_file(shorter):
         return f"say {shorter}: this partition is what is mounted on /boot"
     return THERE
 

@@ -28,8 +28,7 @@ rule = Rules[Boot]()
 )
 def is_a_boot(boot: Boot) -> Iterator[Fault]:
     """Heads takes a partition for /boot by a name at its top that begins with `grub`."""
-    tops = {path.split("/")[0] for path in boot.files.names()}
-    if boot.has_lists and not any(top.startswith("grub") for top in tops):
+    if boot.has_lists and not any(path.startswith("grub") for path in boot.files.names()):
         yield "nothing at its top is called grub, by which Heads knows a /boot"
 
 
