@@ -185,6 +185,7 @@ def test_entries_of_xen_are_found() -> None:
 SYSLINUX = """DEFAULT toy
 LABEL toy
   MENU LABEL ^Toy
+  MENU INDENT 2
   KERNEL ../vmlinuz
   APPEND initrd=/initrd.img quiet
 

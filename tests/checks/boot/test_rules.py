@@ -352,6 +352,7 @@ def test_good_boot_configuration_has_no_findings(image: bytes) -> None:
         "search --fs-uuid --set=root 0000-0000\n" + ENTRY.replace("/vmlinuz", "/no"),
         "if [ -e /x ]; then\n" + ENTRY.replace("/vmlinuz", "/no") + "fi\n",
         "if [ -e /x ]; then source /no.cfg; fi\n" + ENTRY,
+        f"if [ -e /x ]; then\n{ENTRY}else\n{ENTRY}fi\n",
         "configfile (hd0,gpt3)/grub/grub.cfg\n",
         "search --label --set=root OTHER\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg\n",
         "menuentry 'Other' { chainloader /EFI/other.efi; }\n",
