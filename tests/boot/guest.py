@@ -62,13 +62,14 @@ def start_disk(ctx: Context) -> None:
     """Start the input `disk` by BIOS, or with `params.uefi`, once for each of `params.rounds`.
 
     A round is what is chosen for this boot before it (an entry, "" for nothing), what stands on the serial
-    line's screen, which keys are pressed then, and what Linux says. Afterwards nothing is chosen any more.
+    line's screen, which keys are pressed then, and what Linux says. Afterwards nothing is chosen any more,
+    but on a disk that is `params.locked`: nobody can write to it.
     """
     disk = ctx.work / "disk"
     shutil.copyfile(ctx.inputs["disk"], disk)
     firmware = machine.find_firmware()
     guest = Machine(
-        disks=[Disk("disk", disk, "virtio-blk", turn=0)],
+        disks=[Disk("disk", disk, "virtio-blk", turn=0, read_only=ctx.params["locked"])],
         code=firmware.code if ctx.params["uefi"] else None,
         variables=machine.fresh_variables(firmware, ctx.work),
         accel="tcg",
@@ -89,7 +90,7 @@ def start_disk(ctx: Context) -> None:
             (ctx.work / "block").write_bytes((BLOCK + f"next_entry={chosen}\n".encode()).ljust(1024, b"#"))
             _fat(ctx, "mcopy", disk, "-o", str(ctx.work / "block"), place)
         asyncio.run(play(number, sees, keys, hears))
-        left = _fat(ctx, "mtype", disk, place)
-        if chosen and ("next_entry=\n" not in left or len(left) != 1024):
-            raise PipelineError(f"round {number}: the choice was not taken back: {left!r}")
+        left, expected = _fat(ctx, "mtype", disk, place), chosen if ctx.params["locked"] else ""
+        if chosen and (f"next_entry={expected}\n" not in left or len(left) != 1024):
+            raise PipelineError(f"round {number}: afterwards chosen is {left!r}, not {expected!r}")
     print("heard all")

@@ -108,12 +108,14 @@ BOTH = ["toy 1.0", "toy system-1-link"]
 PLAIN: Round = ("", [], [], UP.format(2))
 FROM_MENU: Round = ("", BOTH, ["down", "enter"], UP.format(1))
 FOR_ONCE: Round = ("toy-1", [], [], UP.format(1))
-WAYS: tuple[tuple[str, bool, tuple[Round, ...]], ...] = (
-    # the file system of the boot tree, whether UEFI starts it, and what happens
-    ("ext4", False, (FROM_MENU, FOR_ONCE, PLAIN)),
-    ("ext4", True, (FROM_MENU, FOR_ONCE, PLAIN)),
-    ("fat", False, (PLAIN,)),
-    ("fat", True, (FROM_MENU, PLAIN)),
+NOT_FOR_GOOD: Round = ("toy-1", [], [], UP.format(2))
+WAYS: tuple[tuple[str, bool, bool, tuple[Round, ...]], ...] = (
+    # the file system of the boot tree, whether UEFI starts it, whether the disk is locked, and what happens
+    ("ext4", False, False, (FROM_MENU, FOR_ONCE, PLAIN)),
+    ("ext4", False, True, (NOT_FOR_GOOD,)),
+    ("ext4", True, False, (FROM_MENU, FOR_ONCE, PLAIN)),
+    ("fat", False, False, (PLAIN,)),
+    ("fat", True, False, (FROM_MENU, PLAIN)),
 )
 
 
@@ -129,7 +131,7 @@ def test_the_current_system_an_earlier_one_and_one_for_once(workshop: Workshop, 
     for system in systems.values():
         node = take_apart(open_image(system), "toy.raw", "disk", policies=())
         assert [one for one in node.all_findings() if one.severity is Severity.ERROR] == []
-    for kind, uefi, rounds in WAYS:
-        given = {"uefi": uefi, "rounds": rounds, "block": "EFI/toy/grubenv"}
+    for kind, uefi, locked, rounds in WAYS:
+        given = {"uefi": uefi, "locked": locked, "rounds": rounds, "block": "EFI/toy/grubenv"}
         _, said = workshop.run("boot", guest.start_disk, {"disk": systems[kind]}, **given)
         assert said.endswith("heard all\n"), f"{kind}, {uefi}: {said}"
