@@ -96,12 +96,16 @@ async def once_uefi(lab: Lab) -> None:
 
 
 async def refuses(lab: Lab) -> None:
-    """Where something on the way is broken it is named, and nothing else is started instead."""
+    """Where something on the way is broken it is named, and nothing else is started instead.
+
+    Without its menu GRUB talks where the BIOS does: on the serial line, where there is no screen.
+    """
     for name, (partition, old, new, said) in BROKEN.items():
         for kind, of_uefi in (("bios", False), ("uefi", True)):
             disk = lab.system()
             disks.change(disk, partition, old, new)
-            async with lab.start(machine(lab, disk, uefi=of_uefi), f"{name}-{kind}") as vm:
+            broken = replace(machine(lab, disk, uefi=of_uefi), graphics=of_uefi)
+            async with lab.start(broken, f"{name}-{kind}") as vm:
                 await vm.hear(said, timeout=PATIENCE)
                 await no_login(vm)
 
