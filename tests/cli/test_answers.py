@@ -204,6 +204,7 @@ def test_every_key_is_on_the_page() -> None:
         "empty",
         "erase_any_matching",
         "ignore_requirements",
+        "into",
         "largest",
         "smallest",
     }

@@ -257,6 +257,13 @@ fn who_starts_otherwise_than_this_computer_is_told() {
     };
     let uefi = image.hardware().machine.firmware;
     assert_eq!(mismatch(Firmware::Bios), None);
+    image.put(3, b"GRUB");
+    assert_eq!(mismatch(Firmware::Bios), None);
+    assert_eq!(
+        mismatch(uefi).unwrap(),
+        "This computer was started by UEFI, and the system on this disk starts by BIOS: the firmware starts \
+         only the one or the other, as it is set."
+    );
     let files = [
         "EFI/debian/shimx64.efi",
         "EFI/Other/readme.txt",

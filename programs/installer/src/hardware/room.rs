@@ -89,16 +89,20 @@ impl Hardware {
     }
 
     /// What will not fit together although it can be installed, as a sentence: this computer was started by
-    /// BIOS, and the other system on `disk` by UEFI.
+    /// BIOS, and the other system on `disk` starts by UEFI; or the other way round.
     pub fn mismatch(&self, disk: &Disk) -> Option<String> {
-        let systems = &self.esp(disk)?.systems;
-        if !self.is_bios() || systems.is_empty() {
+        let beside = &disk.contents.as_ref()?.beside;
+        let systems = self.esp(disk).map_or(&[][..], |it| &it.systems);
+        let (this, others, other) = if self.is_bios() && !systems.is_empty() {
+            ("BIOS", systems.join(", "), "UEFI")
+        } else if !self.is_bios() && beside.has_boot_code && systems.is_empty() {
+            ("UEFI", "the system".to_owned(), "BIOS")
+        } else {
             return None;
-        }
+        };
         Some(format!(
-            "This computer was started by BIOS, and {} on this disk starts by UEFI: the firmware starts only \
-             the one or the other, as it is set.",
-            systems.join(", ")
+            "This computer was started by {this}, and {others} on this disk starts by {other}: the firmware \
+             starts only the one or the other, as it is set."
         ))
     }
 

@@ -23,25 +23,22 @@ pub(super) fn start_installed(root: &Path, disk: &Disk) -> Result<String, Proble
     let unreadable = |error| problem(format!("{name} cannot be read: {error}."));
     let device = Rc::new(Device::open_read_only(root, disk).map_err(unreadable)?);
     let table = Table::read(&device).map_err(unreadable)?;
-    let layout = table.map(|table| table.layout());
-    let place = layout
-        .as_ref()
-        .and_then(|it| it.places.first())
-        .filter(|it| it.is_system())
+    let place = table
+        .and_then(|table| place_of(&device, &table))
         .ok_or_else(|| {
             problem(format!(
                 "{name} has no partition that firmware starts from."
             ))
         })?;
     let variables = Variables::of(root);
-    let files = systems(&device, place);
+    let files = systems(&device, &place);
     let known = files.iter().find_map(|file| {
         let found = variables.find(place.guid, file).ok()?;
         found.map(|(entry, _)| entry)
     });
     let entry = match known {
         Some(entry) => entry,
-        None => make_entry(root, &device, place, &files).map_err(|it| problem(it.to_string()))?,
+        None => make_entry(root, &device, &place, &files).map_err(|it| problem(it.to_string()))?,
     };
     variables.start_next(&entry).map_err(|error| {
         problem(format!(
@@ -52,10 +49,22 @@ pub(super) fn start_installed(root: &Path, disk: &Disk) -> Result<String, Proble
     Ok(format!("{} is started from {name}.", product().name))
 }
 
+/// The partition that the firmware starts the installation from: the first one of an appliance; of a set of
+/// partitions, the one that has its folder, which may be another system's.
+fn place_of(device: &Rc<Device>, table: &Table) -> Option<Place> {
+    if !product().is_set() {
+        let places = table.layout().places.into_iter();
+        return places.take(1).find(Place::is_system);
+    }
+    let mut places = table.efi_places().into_iter();
+    places.find(|it| system::list(device, it, &product().systems()).is_ok_and(|it| !it.is_empty()))
+}
+
 /// The systems in a partition, the newest first, as a boot entry names them.
 fn systems(device: &Rc<Device>, place: &Place) -> Vec<String> {
     let folder = product().systems();
     let mut names = system::list(device, place, &folder).unwrap_or_default();
+    names.retain(|it| it.to_ascii_lowercase().ends_with(".efi"));
     names.sort_by_cached_key(|name| natural(name));
     let newest_first = names.into_iter().rev();
     newest_first
@@ -74,12 +83,18 @@ fn make_entry(
 ) -> Result<String, Refusal> {
     let block = device.block_size();
     let description = Release::read(root).map_or_else(|_| product().name.clone(), |it| it.name);
-    Variables::of(root).install(&LoadOption {
+    let variables = Variables::of(root);
+    let option = LoadOption {
         description,
         partition: place.number,
         start: place.start / block,
         blocks: place.size / block,
         guid: place.guid,
         file: files.first().cloned().unwrap_or_default(),
-    })
+    };
+    if product().is_set() {
+        variables.append(&option)
+    } else {
+        variables.install(&option)
+    }
 }

@@ -18,7 +18,6 @@
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
 //! | `export` | logs and receipts to a stick |
 
-#[allow(dead_code)] // nobody puts a set beside another system yet
 mod boot_entry;
 mod boot_next;
 mod change;

@@ -79,10 +79,16 @@ impl Unattended {
         let mut warnings = self.hardware.lacking();
         if let Ok(disk) = &self.chosen {
             warnings.extend(answers::erased(&self.plan.answers, disk));
-            let mismatch = || self.hardware.mismatch(disk);
-            warnings.extend(self.plan.answers.beside.then(mismatch).flatten());
         }
+        warnings.extend(self.mismatch());
         warnings
+    }
+
+    /// What will not fit together beside another system, as a sentence.
+    pub fn mismatch(&self) -> Option<String> {
+        let disk = self.chosen.as_ref().ok()?;
+        let is_beside = self.plan.answers.beside;
+        is_beside.then(|| self.hardware.mismatch(disk)).flatten()
     }
 
     /// The settings that the disk gets.

@@ -35,7 +35,7 @@ pub(super) fn render(state: &Unattended, look: &Look, area: Rect, buffer: &mut B
             page.say(&refusal.message, look.note);
         }
     }
-    for sentence in state.hardware.lacking() {
+    for sentence in state.hardware.lacking().into_iter().chain(state.mismatch()) {
         page.item(&sentence, look.alert);
     }
     let [above, below] = split(&page, &foot, area);

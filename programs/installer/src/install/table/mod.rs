@@ -137,19 +137,21 @@ impl Table {
     pub(super) fn layout(&self) -> Layout {
         let block_size = self.disk.logical_block_size().as_u64();
         let ours = self.partitions().iter().filter(|(_, it)| is_ours(&it.name));
-        let places = ours.map(|(number, entry)| Place {
-            number: *number,
-            name: entry.name.clone(),
-            guid: entry.part_guid,
-            start: entry.first_lba.saturating_mul(block_size),
-            size: (entry.last_lba.saturating_add(1))
-                .saturating_sub(entry.first_lba)
-                .saturating_mul(block_size),
-        });
+        let places = ours.map(|(number, entry)| place(*number, entry, block_size));
         Layout {
             guid: self.guid(),
             places: places.collect(),
         }
+    }
+
+    /// The partitions that firmware starts from, whoever they are of.
+    pub(super) fn efi_places(&self) -> Vec<Place> {
+        let block_size = self.disk.logical_block_size().as_u64();
+        let partitions = self.partitions().iter();
+        let efi =
+            partitions.filter(|(_, it)| it.part_type_guid.guid == gpt::partition_types::EFI.guid);
+        efi.map(|(number, entry)| place(*number, entry, block_size))
+            .collect()
     }
 
     /// Whether the tables at both ends are whole, lists and all, and say the same.
@@ -208,6 +210,19 @@ impl Table {
     /// The first byte that `device` has otherwise.
     pub(super) fn differs_from(&self, device: &Device) -> io::Result<Option<u64>> {
         self.disk.device_ref().differs_from(device, 0, &mut |_| {})
+    }
+}
+
+/// Where a partition lies.
+fn place(number: u32, entry: &Partition, block_size: u64) -> Place {
+    Place {
+        number,
+        name: entry.name.clone(),
+        guid: entry.part_guid,
+        start: entry.first_lba.saturating_mul(block_size),
+        size: (entry.last_lba.saturating_add(1))
+            .saturating_sub(entry.first_lba)
+            .saturating_mul(block_size),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use installer::answers;
 use installer::hardware::{Beside, Carried, Esp, Firmware, Hardware, Piece, Role, Room};
 use installer::install::Task;
 
-use installer::state::{Event, Key, Purpose, State};
+use installer::state::{Event, Key, Plan, Purpose, State};
 
 use super::super::set_earlier;
 use super::{after, disk, hardware, press, report, typing, welcome};
@@ -99,6 +100,12 @@ pub fn of_a_set() -> Vec<(&'static str, State)> {
     let free = press(chosen(set_machine(), 1), typing("321a"));
     let begun = press(free.clone(), [Key::Enter]);
     let done = after(begun.clone(), [Event::Finished(Ok(report(Task::Install)))]);
+    let text = "version = 1\ntask = \"install\"\n[disk]\nbus = \"NVMe\"\ninto = \"free-space\"\n";
+    let plan = Plan {
+        source: "install.toml on EXAMPLE_CFG".to_owned(),
+        answers: answers::parse(text).unwrap(),
+    };
+    let unattended = after(welcome(set_machine()), [Event::Answers(Ok(plan))]);
     vec![
         ("welcome-set", welcome(set_machine_by_bios())),
         ("tools-set", press(welcome(set_machine()), typing("t"))),
@@ -112,6 +119,7 @@ pub fn of_a_set() -> Vec<(&'static str, State)> {
         ("confirm-set-free", free),
         ("confirm-set-free-bios", chosen(set_machine_by_bios(), 1)),
         ("confirm-set-recover", recover),
+        ("unattended-set-free", unattended),
         ("progress-set-free", begun),
         ("done-set-free", done),
     ]
