@@ -84,6 +84,7 @@ impl Worker {
                 disk: "Nothing was written.".to_owned(),
                 hint: "Press R to try again, or restart the computer.".to_owned(),
                 receipt: None,
+                log: Box::default(),
             }))
         });
     }

@@ -125,7 +125,9 @@ fn report(request: &Request, text: &str, course: &Course<'_>) -> Report {
         version: disk.version().unwrap_or_default().to_owned(),
         layout: text.lines().map(str::to_owned).collect(),
         warnings: Vec::new(),
+        notes: Vec::new(),
         stages: course.stages().to_vec(),
         receipt: String::new(),
+        log: String::new(),
     }
 }

@@ -14,6 +14,7 @@
 //! | `boot_next` | starting what is installed, although the medium comes first |
 //! | `node`, `receipt` | the appliance's configuration; what was installed |
 //! | `change` | other settings for an installation that stays |
+//! | `set` | a set of partitions instead of one UKI beside data |
 //! | `verify`, `validate` | reading back what was just written, or long ago |
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
 //! | `export` | logs and receipts to a stick |
@@ -25,7 +26,6 @@ mod clear;
 mod data;
 mod device;
 mod disk_error;
-#[allow(dead_code)] // nobody puts a set beside another system yet
 mod esp;
 mod export;
 mod layout;
@@ -37,6 +37,7 @@ mod progress;
 mod receipt;
 mod report;
 mod request;
+mod set;
 mod sparse;
 mod system;
 mod table;
@@ -48,12 +49,13 @@ mod work;
 
 use std::path::Path;
 
+use common::product::product;
 pub use common::setting_rules as settings;
 pub use node::settings_on;
 pub use report::{Failure, Finding, Progress, Report, Stage};
 pub use request::{Address, Changes, Request, Settings, Target, Task};
 
-use crate::hardware::{Disk, Problem};
+use crate::hardware::{Disk, Firmware, Problem};
 
 /// Does what `request` asks for on the machine below `root`, and says how far it is. Takes minutes;
 /// what starts the machine is read back before it returns, and new data are looked through. Whatever stops it in between leaves
@@ -64,6 +66,9 @@ pub fn run(
     request: &Request,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, Failure> {
+    if product().is_set() {
+        return set::run(root, request, progress);
+    }
     work::Work::new(root, request, progress).run()
 }
 
@@ -83,7 +88,18 @@ pub fn most_data_partitions(disk: &Disk, reserved: u64) -> u8 {
 
 /// Looks at the installation on `disk` without writing anything. Takes seconds.
 pub fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
+    if product().is_set() {
+        return set::validate(root, disk);
+    }
     validate::validate(root, disk)
+}
+
+/// What it means for an installation that this firmware started the installer; `None` if there is nothing to say.
+pub fn about_firmware(firmware: Firmware) -> Option<&'static str> {
+    if product().is_set() {
+        return set::about_firmware(firmware);
+    }
+    None
 }
 
 /// Has the firmware start the installation on `disk` once, whatever comes first in its order. Writes to no

@@ -39,8 +39,10 @@ pub(super) fn report(
         version: plan.version.clone(),
         layout: plan.layout.places.iter().map(describe).collect(),
         warnings: warnings.to_vec(),
+        notes: Vec::new(),
         stages: stages.to_vec(),
         receipt,
+        log: String::new(),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::layout::{Layout, SYSTEM};
+use super::layout::{Layout, Place, SYSTEM};
 use super::report::Stage;
 use super::request::{Request, Task};
+use crate::hardware::Disk;
 
 /// Layout of the file; it grows when a reader would misunderstand.
 const VERSION: u32 = 1;
@@ -34,8 +36,9 @@ pub(super) struct Receipt {
     pub(super) verified: bool,
 }
 
+/// The disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct DiskFacts {
+pub(super) struct DiskFacts {
     model: String,
     serial: Option<String>,
     bytes: u64,
@@ -43,8 +46,9 @@ struct DiskFacts {
     guid: String,
 }
 
+/// A partition of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct PartitionFacts {
+pub(super) struct PartitionFacts {
     number: u32,
     name: String,
     guid: String,
@@ -61,10 +65,48 @@ pub(super) struct FileFacts {
     pub(super) sha256: String,
 }
 
+/// How long a stage took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct StageTime {
+pub(super) struct StageTime {
     stage: String,
     milliseconds: u64,
+}
+
+impl DiskFacts {
+    /// Those of `disk`, whose table has this GUID.
+    pub(super) fn new(disk: &Disk, guid: Uuid) -> Self {
+        Self {
+            model: disk.model.clone(),
+            serial: disk.serial.clone(),
+            bytes: disk.size,
+            block_bytes: disk.block_size,
+            guid: guid.to_string(),
+        }
+    }
+}
+
+impl From<&Place> for PartitionFacts {
+    fn from(place: &Place) -> Self {
+        Self {
+            number: place.number,
+            name: place.name.clone(),
+            guid: place.guid.to_string(),
+            start_bytes: place.start,
+            bytes: place.size,
+        }
+    }
+}
+
+impl StageTime {
+    /// Those of all stages.
+    pub(super) fn all(stages: &[(Stage, Duration)]) -> Vec<Self> {
+        let milliseconds = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let stages = stages.iter().map(|(stage, time)| Self {
+            stage: stage.name().to_owned(),
+            milliseconds: milliseconds(time),
+        });
+        stages.collect()
+    }
 }
 
 impl Receipt {
@@ -77,22 +119,8 @@ impl Receipt {
             system: system.to_owned(),
             task: task_name(request.task).to_owned(),
             node: None,
-            disk: DiskFacts {
-                model: request.disk.model.clone(),
-                serial: request.disk.serial.clone(),
-                bytes: request.disk.size,
-                block_bytes: request.disk.block_size,
-                guid: layout.guid.to_string(),
-            },
-            partitions: places
-                .map(|place| PartitionFacts {
-                    number: place.number,
-                    name: place.name.clone(),
-                    guid: place.guid.to_string(),
-                    start_bytes: place.start,
-                    bytes: place.size,
-                })
-                .collect(),
+            disk: DiskFacts::new(&request.disk, layout.guid),
+            partitions: places.map(PartitionFacts::from).collect(),
             files: Vec::new(),
             stages: Vec::new(),
             warnings: Vec::new(),
@@ -107,14 +135,7 @@ impl Receipt {
         stages: &[(Stage, Duration)],
         warnings: &[String],
     ) -> Result<String, serde_json::Error> {
-        let milliseconds = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.stages = stages
-            .iter()
-            .map(|(stage, time)| StageTime {
-                stage: stage.name().to_owned(),
-                milliseconds: milliseconds(time),
-            })
-            .collect();
+        self.stages = StageTime::all(stages);
         self.warnings = warnings.to_vec();
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }

@@ -92,11 +92,15 @@ pub struct Report {
     pub layout: Vec<String>,
     /// What did not work and is not needed to run, each with its consequence.
     pub warnings: Vec<String>,
+    /// What else is to be known of it, a sentence each.
+    pub notes: Vec<String>,
     /// The stages, and how long each took.
     pub stages: Vec<(Stage, Duration)>,
     /// The receipt that lies on the disk: the text of `install-receipt.json`; empty if nothing was
     /// installed.
     pub receipt: String,
+    /// What happened, a JSON object a line; empty of an installation that keeps no log of its own.
+    pub log: String,
 }
 
 /// Why an installation did not come to its end.
@@ -112,6 +116,8 @@ pub struct Failure {
     pub hint: String,
     /// The receipt as far as it got, if anything was written.
     pub receipt: Option<String>,
+    /// What happened, a JSON object a line; empty of an installation that keeps no log of its own.
+    pub log: Box<str>,
 }
 
 impl fmt::Display for Failure {
@@ -122,6 +128,7 @@ impl fmt::Display for Failure {
             disk,
             hint,
             receipt: _,
+            log: _,
         } = self;
         write!(formatter, "{}: {message} {disk} {hint}", stage.name())
     }

@@ -67,14 +67,14 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
     findings
 }
 
-fn good(text: impl Into<String>) -> Finding {
+pub(super) fn good(text: impl Into<String>) -> Finding {
     Finding {
         good: true,
         text: text.into(),
     }
 }
 
-fn bad(text: impl Into<String>) -> Finding {
+pub(super) fn bad(text: impl Into<String>) -> Finding {
     Finding {
         good: false,
         text: text.into(),
@@ -121,7 +121,7 @@ fn system_findings(root: &Path, device: &Rc<Device>, place: &Place) -> Vec<Findi
     findings
 }
 
-fn boot_entry_finding(root: &Path, device: &Rc<Device>, place: &Place) -> Finding {
+pub(super) fn boot_entry_finding(root: &Path, device: &Rc<Device>, place: &Place) -> Finding {
     let variables = Variables::of(root);
     let folder = product().systems();
     for name in system::list(device, place, &folder).unwrap_or_default() {

@@ -68,6 +68,7 @@ impl<'a> Work<'a> {
                 disk: outcome::state_of_disk(self.request, stage),
                 hint: trouble.hint,
                 receipt: (stage > Stage::Prepare).then_some(receipt),
+                log: Box::default(),
             }
         })
     }

@@ -9,9 +9,9 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
 use common::partition_table;
 use gpt::disk::LogicalBlockSize;
-use gpt::mbr::{PartRecord, ProtectiveMBR};
+use gpt::mbr::{PartRecord, ProtectiveMBR, read_bootcode, write_bootcode};
 use gpt::partition::{Partition, file_read_partitions};
-use gpt::partition_types::LINUX_FS;
+use gpt::partition_types::{LINUX_FS, Type};
 use gpt::{GptConfig, GptDisk};
 
 use super::device::{ALIGNMENT, Device};
@@ -180,6 +180,16 @@ impl Table {
             .is_some_and(|it| it.iter().any(|entry| entry.os_type == PROTECTIVE))
     }
 
+    /// The code in the first block, which a BIOS starts.
+    pub(super) fn boot_code(&self) -> io::Result<[u8; 440]> {
+        read_bootcode(&mut self.disk.device_ref().clone())
+    }
+
+    /// Makes `code` what a BIOS starts.
+    pub(super) fn set_boot_code(&mut self, code: &[u8; 440]) -> io::Result<()> {
+        write_bootcode(self.disk.device_mut(), code)
+    }
+
     /// Whether something else was put on the disk since, and this table is what that left over.
     pub(super) fn is_left_over(&self) -> bool {
         let has_others = || {
@@ -277,8 +287,13 @@ fn editable(table: &partition_table::Table) -> Partitions {
 
 /// The table's entry for `place`.
 pub(super) fn entry(place: &Place, block_size: u64) -> Partition {
+    custom(place, place.kind(), block_size)
+}
+
+/// The table's entry for `place`, which is of this type.
+pub(super) fn custom(place: &Place, kind: impl Into<Type>, block_size: u64) -> Partition {
     Partition {
-        part_type_guid: place.kind(),
+        part_type_guid: kind.into(),
         part_guid: place.guid,
         first_lba: place.start / block_size,
         last_lba: (place.start + place.size) / block_size - 1,

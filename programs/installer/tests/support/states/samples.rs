@@ -65,8 +65,10 @@ pub fn report(task: Task) -> Report {
             "2  EXAMPLE_DATA      2.0 TB  new, for data".to_owned(),
         ],
         warnings: Vec::new(),
+        notes: Vec::new(),
         stages: Stage::ALL.into_iter().zip(times).collect(),
         receipt: "{\"verified\": true}\n".to_owned(),
+        log: String::new(),
     }
 }
 
@@ -101,6 +103,7 @@ pub fn failure() -> Failure {
             .to_owned(),
         hint: "The disk may be failing: check its cables, or choose another one.".to_owned(),
         receipt: Some("{\"verified\": false}\n".to_owned()),
+        log: Box::default(),
     }
 }
 
