@@ -16,8 +16,9 @@ STARTS = "Enter starts."
 DONE = ("Done", "[R] Reboot")
 WRONG = "Something went wrong"
 REFUSED = "The answer file is not followed"
-VALIDATE = "Validate"
-TOOLS = "Validate"
+TOOLS = "Export logs"
+TO_VALIDATE = "Disk to validate"
+GOOD, BAD = "Everything is as it should be.", "not as"
 COUNTDOWN = 5  # seconds: the least that an answer file may ask for
 
 HEAD = f"""\
@@ -31,6 +32,7 @@ serial = "{SERIAL}"
 """
 WHOLE = f'{HEAD}erase = "{SERIAL}"\n'
 REPLACE = f"{WHOLE}erase_foreign_data = true\nreplace_installation = true\n"
+RECOVER = HEAD.replace('"install"', '"repair-boot"')
 BESIDE = f'{HEAD}into = "free-space"\n'
 
 
@@ -88,6 +90,6 @@ async def validated(vm: Session, *words: str) -> None:
     await vm.press("t")
     await vm.see(TOOLS)
     await vm.press("v")
-    await vm.see(DISK)
+    await vm.see(TO_VALIDATE)
     await vm.press("enter")
     await vm.see(*words)

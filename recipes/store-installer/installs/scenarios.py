@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 from installs import installed, installer, others
-from installs.installer import BESIDE, REPLACE, WHOLE, Firmware
+from installs.installer import BESIDE, RECOVER, REPLACE, WHOLE, Firmware
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.machine import Disk
@@ -114,7 +114,7 @@ async def beside_bios(lab: Lab) -> None:
 DAMAGES = {
     "a path in grub.cfg": ("GUIX_BOOT", b"  linux /vmlinuz-", b"  linux /wmlinuz-", "wmlinuz-"),
     "a label": ("GUIX_BOOT", b"GUIX_BOOT", b"GUIX_BOOX", "GUIX_BOOT"),
-    "the blocklist": ("BIOSBOOT", b"", b"", "BIOS"),
+    "the blocklist": ("BIOSBOOT", b"", b"", "core.img"),
 }
 """What is changed on an installed disk: the partition, the bytes, and what Validate has to name."""
 
@@ -125,7 +125,7 @@ async def verify_refuses(lab: Lab) -> None:
     await installer.unattended(lab, good, "uefi", WHOLE)
     kept = disks.copy(good.image, lab.work / "good.img")
     async with lab.start(lab.machine(lab.medium(), good, fresh=False), "good") as vm:
-        await installer.validated(vm, "would start")
+        await installer.validated(vm, installer.GOOD)
     for name, (label, old, new, said) in DAMAGES.items():
         disks.copy(kept, good.image)
         if old:
@@ -133,7 +133,7 @@ async def verify_refuses(lab: Lab) -> None:
         else:
             _misplace(good)
         async with lab.start(lab.machine(lab.medium(), good, fresh=False), name.replace(" ", "-")) as vm:
-            await installer.validated(vm, said)
+            await installer.validated(vm, installer.BAD, said)
 
 
 def _misplace(disk: Disk) -> None:
@@ -142,6 +142,21 @@ def _misplace(disk: Disk) -> None:
     with disk.image.open("r+b") as file:
         file.seek(core.start + 0x1F4)
         file.write(bytes([file.read(1)[0] ^ 1]))
+
+
+async def recovers(lab: Lab) -> None:
+    """What starts an installation is written again, from the medium; system and data stay to the byte."""
+    disk = lab.disk("virtio-blk", size=SIZE)
+    await installer.unattended(lab, disk, "uefi", WHOLE)
+    was = installed.digests(disk)
+    flip(disk, "GUIX_BOOT", b"  linux /vmlinuz-", b"  linux /wmlinuz-")
+    _misplace(disk)
+    await installer.unattended(lab, disk, "bios", RECOVER, "recover", fresh=False)
+    installed.check_whole(lab, disk)
+    now = installed.digests(disk)
+    for label in ("GUIX_ROOT", "DATA"):
+        must(now[label] == was[label], f"{label} was changed")
+    await installed.starts(lab, disk, "bios", "bios")
 
 
 async def _cut(lab: Lab, disk: Disk, firmware: Firmware, answers: str, name: str, seconds: float) -> None:
@@ -190,6 +205,7 @@ STORIES: dict[str, Story] = {
     "beside": beside,
     "beside-bios": beside_bios,
     "verify-refuses": verify_refuses,
+    "recovers": recovers,
     "whole-power-cuts": whole_power_cuts,
     "beside-power-cuts": beside_power_cuts,
 }
