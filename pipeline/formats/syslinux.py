@@ -126,14 +126,17 @@ def hybrid_block(block: bytes) -> int | None:
     return struct.unpack_from("<I", block, HYBRID_AT)[0] if HYBRID_TEXT in block else None
 
 
-def check_isolinux(image: Image, code: Image) -> None:
-    """Follow isolinux.bin, at the start of `code`, to the rest of itself in the CD.
+def check_isolinux(image: Image, own: int) -> None:
+    """Follow isolinux.bin, which begins in the CD's sector `own`, to the rest of itself.
 
-    Raises FormatError that says why it stops.
+    Raises FormatError that says why it stops. Where its table names no sector, it asks the BIOS for its own;
+    its length and checksum are in it as it is installed.
     """
-    _, sector, size, said = unpack("<4I", code, 8, "isolinux.bin: boot information table")
-    if not sector or not SECTOR < size <= MAX_ISOLINUX:
-        raise FormatError("isolinux.bin has no boot information table", MAKE)
+    code = image[own * SECTOR :]
+    _, told, size, said = unpack("<4I", code, 8, "isolinux.bin: boot information table")
+    sector = told or own
+    if not SECTOR < size <= MAX_ISOLINUX:
+        raise FormatError(f"the boot information table of isolinux.bin says that it has {size} bytes", MAKE)
     first, rest = bytes(code[:SECTOR]), bytes(image[(sector + 1) * SECTOR : sector * SECTOR + size])
     if checksum(first[INFO_END:] + rest) != said:
         raise FormatError("isolinux.bin has another checksum than its boot information table says", MAKE)

@@ -18,7 +18,7 @@ from pipeline.inspection.answer import Said
 from pipeline.inspection.systems import places
 
 BIOS = 0  # El Torito's platform
-BLOCK = 512  # bytes
+BLOCK, SECTOR = 512, 2048  # bytes of a disk's block and of a CD's
 BOOT_CODE = 440  # bytes of an MBR that a BIOS runs
 PARTITIONS = 446  # where its four entries begin, each with the byte that marks the active one
 ACTIVE = 0x80
@@ -50,7 +50,9 @@ def from_disk(node: Node) -> Said:
         if not syslinux.is_isolinux(code):
             because = f"isohybrid's boot code loads block {isolinux}, where isolinux.bin does not begin"
             return Said("no", because=because, hint="run isohybrid again, or xorriso with -isohybrid-mbr")
-        return bios_syslinux.from_cd(node, code, "isohybrid's boot code loads isolinux.bin")
+        return bios_syslinux.from_cd(
+            node, isolinux * BLOCK // SECTOR, "isohybrid's boot code loads isolinux.bin"
+        )
     if STARTS_ACTIVE in block or STARTS_LEGACY in block:
         return _from_partition(node, by_table=STARTS_ACTIVE not in block)
     return _boot_sector(node, node, "its first block")
@@ -159,7 +161,7 @@ def _entry(node: Node, iso: Iso, entry: BootEntry, code: Image) -> Said:
     if grub_image.is_from_cd(code):
         return bios_grub.from_cd(node, code)
     if syslinux.is_isolinux(code):
-        return bios_syslinux.from_cd(node, code, f"{way} is isolinux.bin")
+        return bios_syslinux.from_cd(node, entry.offset // SECTOR, f"{way} is isolinux.bin")
     return _unknown(bytes(code[:BLOCK]), way)
 
 

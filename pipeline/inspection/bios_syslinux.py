@@ -5,7 +5,6 @@ from pipeline.errors import FormatError
 from pipeline.formats import syslinux, syslinux_config
 from pipeline.formats.boot_files import Files
 from pipeline.formats.bzimage import is_bzimage
-from pipeline.formats.fields import Image
 from pipeline.formats.syslinux_config import FOLDERS, NAMES, Config, Label
 from pipeline.inspection.answer import Said
 from pipeline.inspection.systems import system_of
@@ -27,10 +26,10 @@ def from_partition(node: Node, way: str) -> Said:
     return _followed(node, loader, folder, f"{way} starts {loader}, which is whole")
 
 
-def from_cd(node: Node, code: Image, way: str) -> Said:
-    """Follow isolinux.bin."""
+def from_cd(node: Node, sector: int, way: str) -> Said:
+    """Follow isolinux.bin, which begins in a sector of the medium."""
     try:
-        syslinux.check_isolinux(node.member.image, code)
+        syslinux.check_isolinux(node.member.image, sector)
     except FormatError as error:
         return Said("no", because=f"{way}; {error.message}", hint=error.hint)
     return _followed(node, "ISOLINUX", "", f"{way}, which is whole")

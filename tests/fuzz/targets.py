@@ -144,7 +144,7 @@ def _run_grub(data: bytes) -> None:
 
 
 def _read_isolinux(data: bytes) -> None:
-    syslinux.check_isolinux(bytes(2048) + data, data)  # it says that it lies in sector 1
+    syslinux.check_isolinux(bytes(2048) + data, 1)  # it says that it lies in sector 1
 
 
 def _read_config(data: bytes) -> None:
