@@ -47,22 +47,17 @@ async def uefi(lab: Lab) -> None:
     await starts(lab, uefi=True)
 
 
-async def choose(vm: Session) -> None:
-    """Choose the second entry of GRUB's menu, at the serial console."""
-    await vm.hear(MENU, timeout=PATIENCE)
-    await vm.press("down")
-    await vm.press("enter")
-
-
 async def previous(lab: Lab) -> None:
-    """The system before the current one is chosen from the menu, and not for longer than till a restart."""
-    disk = lab.system()
-    async with lab.start(machine(lab, disk, uefi=False), "boot-1") as vm:
-        await choose(vm)
+    """The system before the current one is chosen from the menu, at the keyboard.
+
+    On a busy machine the bytes of an arrow key arrive apart on a serial line, and GRUB takes the first for Esc.
+    """
+    async with lab.start(machine(lab, lab.system(), uefi=False), "boot") as vm:
+        await vm.hear(MENU, timeout=PATIENCE)
+        await vm.press("down", on_screen=True)
+        await vm.press("enter", on_screen=True)
         shell = await shell_of_root(vm)
         await system.has_started(shell, system.PREVIOUS, uefi=False)
-        shell = await again(vm)
-        await system.has_started(shell, system.CURRENT, uefi=False)
 
 
 async def again(vm: Session) -> Shell:
