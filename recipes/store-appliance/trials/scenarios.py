@@ -50,7 +50,7 @@ async def uefi(lab: Lab) -> None:
 async def previous(lab: Lab) -> None:
     """The system before the current one is chosen from the menu, at the keyboard.
 
-    On a busy machine the bytes of an arrow key arrive apart on a serial line, and GRUB takes the first for Esc.
+    On a serial line an arrow key is three bytes, and on a busy machine GRUB has missed it.
     """
     async with lab.start(machine(lab, lab.system(), uefi=False), "boot") as vm:
         await vm.hear(MENU, timeout=PATIENCE)
