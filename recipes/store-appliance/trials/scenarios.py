@@ -116,10 +116,11 @@ async def no_login(vm: Session) -> None:
 
 
 BROKEN = {
-    "label": ("GUIX_BOOT", b"GUIX_BOOT", b"GUIX_BOOX", "no such device: GUIX_BOOT"),
+    "label": ("GUIX_BOOT", b"GUIX_BOOT", b"GUIX_BOOX", "grub>"),
     "path": ("GUIX_BOOT", b"  linux /vmlinuz-", b"  linux /wmlinuz-", "wmlinuz"),
 }
-"""What is changed: the partition, the bytes before and afterwards, and what GRUB then names."""
+"""What is changed: the partition, the bytes before and afterwards, and what GRUB then says: which file is not
+there, or its prompt, where it has found no menu."""
 
 STORIES: dict[str, Story] = {
     "bios": bios,
