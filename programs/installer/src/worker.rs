@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::answers::{self, Ending, Refusal, Sought};
 use crate::hardware::{Disk, Hardware, Problem};
-use crate::install::{self, Failure, Finding, Progress, Request, Stage};
+use crate::install::{self, Account, Failure, Finding, Progress, Request, Stage};
 use crate::state::{Event, Plan, Refused};
 
 /// The shortest time between two reports of progress within a stage: a serial line needs a fifth
@@ -120,12 +120,12 @@ impl Worker {
         self.is_exporting
     }
 
-    /// Writes `log` and `receipts` to a stick, which is not `except`. `notice` says where the log
+    /// Writes `log` and `accounts` to a stick, which is not `except`. `notice` says where the log
     /// went already. Does nothing while an export goes on, which reports in its own time.
     pub fn export(
         &mut self,
         log: Vec<String>,
-        receipts: Vec<String>,
+        accounts: Vec<Account>,
         except: Option<Disk>,
         notice: &str,
     ) {
@@ -136,7 +136,7 @@ impl Worker {
         let root = self.root.clone();
         let (said, lines) = (notice.to_owned(), log.clone());
         let started = self.start("export", move |reporter| {
-            let stick = match install::export_logs(&root, &log, &receipts, except.as_ref()) {
+            let stick = match install::export_logs(&root, &log, &accounts, except.as_ref()) {
                 Ok(sentence) => sentence,
                 Err(Problem { message, hint, .. }) => format!("{message} {hint}"),
             };

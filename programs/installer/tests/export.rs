@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
-use installer::install::export_logs;
+use installer::install::{Account, export_logs};
 use support::{FakeDisk, FakeMachine, MEDIUM, NVME, USB};
 
 /// Bytes of a stick.
@@ -53,8 +53,11 @@ fn files(machine: &FakeMachine, name: &str) -> Vec<(String, String)> {
 
 fn export(machine: &FakeMachine) -> Result<String, String> {
     let log = ["first".to_owned(), "second".to_owned()];
-    let receipts = ["{1}\n".to_owned(), "{2}\n".to_owned()];
-    let exported = export_logs(machine.root(), &log, &receipts, None);
+    let accounts = [("{1}\n", "{\"stage\":1}\n"), ("{2}\n", "")].map(|(receipt, log)| Account {
+        receipt: receipt.to_owned(),
+        log: log.to_owned(),
+    });
+    let exported = export_logs(machine.root(), &log, &accounts, None);
     exported.map_err(|problem| problem.message)
 }
 
@@ -72,6 +75,7 @@ fn logs_and_receipts_are_written_into_a_folder_of_their_own_each_time() {
             ("installer.log", "first\nsecond\n"),
             ("kernel.log", "6,1,0,-;Linux version 6\n"),
             ("install-receipt-1.json", "{1}\n"),
+            ("install-log-1.jsonl", "{\"stage\":1}\n"),
             ("install-receipt-2.json", "{2}\n"),
         ]
         .map(|(name, text)| (format!("example-logs-{number}/{name}"), text.to_owned()))

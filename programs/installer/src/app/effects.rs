@@ -39,7 +39,7 @@ impl App {
     }
 
     /// Shows the log on every serial console, and has it written to a stick other than `except`,
-    /// with the receipts. A key that is held down does that once.
+    /// with the accounts of installations. A key that is held down does that once.
     fn export_log(&mut self, except: Option<Disk>) {
         if self.worker.is_exporting() {
             return;
@@ -63,6 +63,6 @@ impl App {
             (lines, _) => format!("The log was written to {}.", lines.join(" and ")),
         };
         self.worker
-            .export(log, self.receipts.clone(), except, &notice);
+            .export(log, self.accounts.clone(), except, &notice);
     }
 }

@@ -19,6 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::fatal::Fatal;
+use crate::install::Account;
 use crate::keyboard::Keyboards;
 use crate::log::Log;
 use crate::prober::Prober;
@@ -61,7 +62,7 @@ pub fn run(root: &Path, log: &Log) -> Result<(), Fatal> {
         worker: Worker::new(root, wake_of(&waker)?),
         prober: Prober::new(root, waker),
         search: Search::new(started),
-        receipts: Vec::new(),
+        accounts: Vec::new(),
         wake: File::from(wake),
         stopped,
         started,
@@ -103,8 +104,8 @@ struct App {
     prober: Prober,
     worker: Worker,
     search: Search,
-    /// The receipts of all installations so far, oldest first.
-    receipts: Vec<String>,
+    /// The accounts of all installations so far, oldest first.
+    accounts: Vec<Account>,
     wake: File,
     stopped: Arc<AtomicBool>,
     started: Instant,
@@ -223,8 +224,18 @@ impl App {
         for event in self.worker.events() {
             match &event {
                 Event::Finished(Ok(report)) if report.receipt.is_empty() => {}
-                Event::Finished(Ok(report)) => self.receipts.push(report.receipt.clone()),
-                Event::Finished(Err(failure)) => self.receipts.extend(failure.receipt.clone()),
+                Event::Finished(Ok(report)) => self.accounts.push(Account {
+                    receipt: report.receipt.clone(),
+                    log: report.log.clone(),
+                }),
+                Event::Finished(Err(failure)) => {
+                    let receipt = failure.receipt.clone().unwrap_or_default();
+                    let log = failure.log.clone().into();
+                    let account = Account { receipt, log };
+                    if account != Account::default() {
+                        self.accounts.push(account);
+                    }
+                }
                 _ => {}
             }
             self.feed(event);

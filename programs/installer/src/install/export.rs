@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::device::is_device_of;
+use super::report::Account;
 use crate::fat::{MOST_READ, Node, Stamp, Volume};
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
 use crate::medium::Running;
@@ -30,7 +31,7 @@ const MAX_KERNEL_LOG: usize = 4 << 20;
 pub(super) fn export(
     root: &Path,
     log: &[String],
-    receipts: &[String],
+    accounts: &[Account],
     except: Option<&Disk>,
 ) -> Result<String, Problem> {
     let hint = "Plug in a USB stick with a FAT file system (not exFAT), then press E again.";
@@ -46,8 +47,14 @@ pub(super) fn export(
         ("installer.log".to_owned(), log.join("\n") + "\n"),
         ("kernel.log".to_owned(), kernel_log(root)),
     ];
-    let receipts = (1..).zip(receipts);
-    files.extend(receipts.map(|(number, text)| (receipt_name(number), text.clone())));
+    for (number, account) in (1..).zip(accounts) {
+        let both = [
+            (receipt_name(number), &account.receipt),
+            (log_name(number), &account.log),
+        ];
+        let told = both.into_iter().filter(|(_, text)| !text.is_empty());
+        files.extend(told.map(|(name, text)| (name, text.clone())));
+    }
     let (root, running) = (root.to_owned(), Running::read(root));
     let offer = move |disk: &Disk, deadline| {
         let stick = open(&root, disk);
@@ -112,6 +119,11 @@ fn first_to_take(
 /// started, is called on a stick.
 fn receipt_name(number: u32) -> String {
     format!("install-receipt-{number}.json")
+}
+
+/// What the log of that installation is called there.
+fn log_name(number: u32) -> String {
+    format!("install-log-{number}.jsonl")
 }
 
 fn open(root: &Path, disk: &Disk) -> io::Result<File> {

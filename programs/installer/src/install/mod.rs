@@ -52,7 +52,7 @@ use std::path::Path;
 use common::product::product;
 pub use common::setting_rules as settings;
 pub use node::settings_on;
-pub use report::{Failure, Finding, Progress, Report, Stage};
+pub use report::{Account, Failure, Finding, Progress, Report, Stage};
 pub use request::{Address, Changes, Request, Settings, Target, Task};
 
 use crate::hardware::{Disk, Firmware, Problem};
@@ -108,14 +108,14 @@ pub fn start_installed(root: &Path, disk: &Disk) -> Result<String, Problem> {
     boot_next::start_installed(root, disk)
 }
 
-/// Writes `log`, the kernel's log and `receipts` to the first FAT stick that takes them, which is
+/// Writes `log`, the kernel's log and `accounts` of installations to the first FAT stick that takes them, which is
 /// never `except` (the disk being installed to), nor the boot medium. Returns where to, as a
 /// sentence.
 pub fn export_logs(
     root: &Path,
     log: &[String],
-    receipts: &[String],
+    accounts: &[Account],
     except: Option<&Disk>,
 ) -> Result<String, Problem> {
-    export::export(root, log, receipts, except)
+    export::export(root, log, accounts, except)
 }

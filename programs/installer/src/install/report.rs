@@ -134,6 +134,15 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What was written down of an installation, for whoever exports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The receipt; empty if nothing was written.
+    pub receipt: String,
+    /// The log, a JSON object a line; empty if there is none.
+    pub log: String,
+}
+
 /// One thing that Validate looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -9,7 +9,7 @@ use super::settings::field_box;
 use super::text::{Page, split};
 use super::{Look, beside, details, frame, machine};
 use crate::hardware::{Disk, decimal_size};
-use crate::install::{Address, Settings, Task};
+use crate::install::{Address, Settings, Task, about_firmware};
 use crate::state::{Confirm, DOWNGRADE, Proof};
 
 /// Bytes of the partition that the firmware reads.
@@ -105,6 +105,9 @@ fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
     if let Some(set) = &state.choices.hardware.set {
         for line in beside::whole_disk(set, &state.disk) {
             page.line(line);
+        }
+        if let Some(said) = about_firmware(state.choices.hardware.machine.firmware) {
+            page.say(said, look.text);
         }
         return;
     }

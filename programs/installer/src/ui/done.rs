@@ -31,6 +31,9 @@ pub(super) fn render(state: &Done, look: &Look, area: Rect, buffer: &mut Buffer)
             "Tables and system were read back and compared. Remove the boot medium and press R.";
         page.say(text, look.text);
     }
+    for note in &report.notes {
+        page.say(note, look.text);
+    }
     if let Some(notice) = &state.notice {
         page.say(notice, look.note);
     }

@@ -78,7 +78,7 @@ fn lay(
             place: Place {
                 number: numbers.next().unwrap_or(u32::MAX),
                 name: partition.label.clone(),
-                guid: uuid_of(&[seed, &partition.label]),
+                guid: guid(seed, &partition.label),
                 start: at,
                 size,
             },
@@ -88,6 +88,11 @@ fn lay(
         at += size;
     }
     Ok(spots)
+}
+
+/// What tells the partition with this label from all others.
+pub(super) fn guid(seed: &str, label: &str) -> Uuid {
+    uuid_of(&[seed, label])
 }
 
 /// The partitions of `set` as a table in blocks of `block` bytes has them, by their names, those with `others`

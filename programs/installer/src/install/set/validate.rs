@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::super::boot_entry::Variables;
 use super::super::device::Device;
+use super::super::layout::Place;
 use super::super::report::Finding;
 use super::super::request::{Request, Settings, Target, Task};
 use super::super::system;
@@ -11,7 +13,7 @@ use super::super::table::Table;
 use super::super::validate::{bad, boot_entry_finding, good};
 use super::check::{self, Expected};
 use super::facts::{Receipt, receipt_path};
-use super::list::Role;
+use super::list::{Role, Set};
 use super::places::of;
 use super::{plan, target};
 use crate::hardware::Disk;
@@ -81,9 +83,28 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
         is_new: false,
     }));
     if plan::is_uefi(root) {
-        found.push(boot_entry_finding(root, &device, &chosen.esp));
+        found.push(if chosen.others.is_empty() {
+            boot_entry_finding(root, &device, &chosen.esp)
+        } else {
+            entry_beside(root, &device, &set, &chosen.esp)
+        });
     }
     found
+}
+
+/// The firmware's entry of a system that others come before.
+fn entry_beside(root: &Path, device: &Rc<Device>, set: &Set, esp: &Place) -> Finding {
+    let folder = format!("EFI/{}", set.folder);
+    let names = system::list(device, esp, &folder).unwrap_or_default();
+    let variables = Variables::of(root);
+    let mut entries = names.iter().filter_map(|name| {
+        let file = format!("\\{}\\{name}", folder.replace('/', "\\"));
+        variables.find(esp.guid, &file).ok().flatten()
+    });
+    match entries.next() {
+        Some((name, _)) => good(format!("The firmware can start it, by {name}.")),
+        None => bad("The firmware has no boot entry for it. Repair boot makes one again."),
+    }
 }
 
 fn table_findings(device: &Rc<Device>) -> Vec<Finding> {

@@ -175,10 +175,14 @@ pub(super) fn grow(root: &Path, plan: &Plan, disk: &str) -> Result<(), Problem> 
     ext4::grow(root, (&plan.device, disk), place)
 }
 
-/// Tells the firmware of what is installed. Returns the entry's name.
+/// Tells the firmware of what is installed: beside other systems, as the last of all. Returns the entry's name.
 pub(super) fn boot_entry(root: &Path, plan: &Plan, option: &LoadOption) -> Result<String, Refusal> {
-    tracing::info!(file = option.file, own = plan.has_own_esp, "boot entry");
-    Variables::of(root).install(option)
+    let variables = Variables::of(root);
+    if plan.others.is_empty() {
+        variables.install(option)
+    } else {
+        variables.append(option)
+    }
 }
 
 /// SHA-256 of `core.img` as it is written.

@@ -1,5 +1,6 @@
 //! A medium with a set of partitions, made of tiny file systems by the machine's own mke2fs, and a machine with a
-//! disk in a file.
+//! disk in a file. Each program of tests uses a part of it.
+#![allow(dead_code)]
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
