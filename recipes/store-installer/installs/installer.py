@@ -19,6 +19,7 @@ REFUSED = "The answer file is not followed"
 TOOLS = "Export logs"
 TO_VALIDATE = "Disk to validate"
 GOOD, BAD = "Everything is as it should be.", "not as"
+LONGEST = 900.0  # seconds until Done, on a busy machine: hundreds of MB are written, and read back
 COUNTDOWN = 5  # seconds: the least that an answer file may ask for
 
 HEAD = f"""\
@@ -62,7 +63,9 @@ async def unattended(
 async def done(vm: Session) -> None:
     """Wait for Done; what went wrong instead is the failure."""
     ends = (DONE[1], WRONG, REFUSED)
-    await vm.until("Done or what went wrong", lambda: any(text in vm.terminal.text() for text in ends))
+    await vm.until(
+        "Done or what went wrong", lambda: any(text in vm.terminal.text() for text in ends), LONGEST
+    )
     if DONE[1] not in vm.terminal.text():
         raise NotSeenError("the installation failed")
 
