@@ -64,7 +64,7 @@ def _esp(folder: Path) -> Path:
 
 def _root(folder: Path) -> Path:
     image = disks.blank(folder / "root.img", ROOT_MIB * MIB)
-    disks.run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "other-root", "-d", "/usr/share/ipxe", str(image))
+    disks.run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "other-root", "-d", str(PROGRAM.parent), str(image))
     return image
 
 
