@@ -198,9 +198,10 @@ def product_of(root: Path, name: str, recipe: Recipe) -> Path | None:
 
 
 def name_of(root: Path, name: str, recipe: Recipe, usual: str) -> str:
-    """Return what people call that which a recipe's programs are for, `usual` where nothing says so."""
+    """Return what people call that which a recipe's programs are for: a set has a name of its own."""
     path = product_of(root, name, recipe)
-    return usual if path is None else read(path).name
+    product = read(path) if path else None
+    return product.name if product and product.is_set else usual
 
 
 def read(path: Path) -> Product:

@@ -71,6 +71,11 @@ STEPS = [
     "stage1",
     "systemd-boot",
     "update",
+    "store",
+    "boot-tree",
+    "grub",
+    "partition-set",
+    "grub-iso",
 ]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes", "roots")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")

@@ -238,9 +238,11 @@ def test_a_product_that_is_not_there(root: Path) -> None:
 
 
 def test_both_of_our_images_are_of_one_product() -> None:
+    """A host is nobody's product, and an installer of partitions has one of its own."""
     project = load(ROOT)
     found = {product_of(ROOT, name, recipe) for name, recipe in project.recipes.items()}
-    assert found == {ROOT / "recipes/truthdb-installer/product.toml", None}  # a host is nobody's product
+    products = {ROOT / f"recipes/{name}/product.toml" for name in ("truthdb-installer", "store-installer")}
+    assert found == products | {None}
 
 
 @pytest.mark.parametrize(("place", "least"), [("pipeline", 300), ("programs", 300)])

@@ -19,6 +19,8 @@ from pipeline.cli.new.wheel import pinned_wheel
 from pipeline.config import SHORT_TEXT
 from pipeline.errors import PipelineError
 from pipeline.project import checkout, engine, manifest, outputs
+from pipeline.project.product import product_of, read
+from pipeline.project.recipe import Recipe
 
 USAGE = "`./doit new ../acme-installer --product ACME`"
 FILES = Path(__file__).with_name("files")
@@ -91,6 +93,12 @@ def template() -> Path:
     return packed if packed.is_dir() else engine.TREE
 
 
+def _is_taken(root: Path, name: str, recipe: Recipe) -> bool:
+    """Tell whether a recipe is of the product that others are made of: what installs a UKI, and that one."""
+    path = product_of(root, name, recipe)
+    return path is not None and not read(path).is_set
+
+
 def _fill(target: Path, names: Names) -> None:
     root = template()
     for name in COPIED:
@@ -98,10 +106,10 @@ def _fill(target: Path, names: Names) -> None:
         copy(root / name, target / name)
     (target / outputs.PATH).unlink(missing_ok=True)
     project = checkout.load(root)
-    installer = next(name for name, recipe in project.recipes.items() if recipe.iso)
+    taken = {name: recipe for name, recipe in project.recipes.items() if _is_taken(root, name, recipe)}
+    installer = next(name for name, recipe in taken.items() if recipe.iso)
     product = tomllib.loads((root / "recipes" / installer / PRODUCT).read_text(encoding="utf-8"))
     renamed = _renaming(str(product["name"]), str(product["id"]), names)
-    taken = {name: one for name, one in project.recipes.items() if one.image.product}
     left = {called for one in project.recipes.values() for called in one.programs}
     left -= {called for one in taken.values() for called in one.programs}
     for name, recipe in taken.items():
