@@ -23,6 +23,7 @@ while :; do /bin/busybox sleep 9; done
 """
 SEED = "11111111-2222-4333-8444-555555555555"
 UP = "system=/gnu/store/{}-system"
+WAIT = 20  # seconds that menus wait for a key; one of a single byte, as others may come in pieces
 
 
 def a_root(boot: dict[str, Path], busybox: bytes) -> bytes:
@@ -59,6 +60,7 @@ def made(workshop: Workshop, root: Path, kind: str, first: bytes | None = None) 
         systems=("/var/profiles/system", "/var/profiles/system-1-link"),
         cmdline="root=LABEL=TOY_ROOT console=ttyS0 no_timer_check quiet system={system}",
         folder="toy",
+        timeout=WAIT,
         heads=kind == "ext4",
     )
     tree = run(workshop, "root", boot_tree.build, {"root.tar": root}, **vars(wanted))
@@ -67,7 +69,7 @@ def made(workshop: Workshop, root: Path, kind: str, first: bytes | None = None) 
         f"EFI/toy/{name}": (loader / name).read_bytes() for name in (grub.PROGRAM, grub.STUB, grub.BLOCK)
     }
     files["EFI/BOOT/BOOTX64.EFI"] = first or files[f"EFI/toy/{grub.PROGRAM}"]
-    files[f"loader/{systemd_boot.SETTINGS}"] = b"timeout 5\n"
+    files[f"loader/{systemd_boot.SETTINGS}"] = f"timeout {WAIT}\n".encode()
     esp = {filesystem_of_files.FILES: files}
     systems = {
         "root.ext4": filesystem_made(workshop, "ext4", "TOY_ROOT", {filesystem.TREE: root}),
@@ -106,16 +108,17 @@ Round = tuple[str, list[str], list[str], str]
 
 BOTH = ["toy 1.0", "toy system-1-link"]
 PLAIN: Round = ("", [], [], UP.format(2))
-FROM_MENU: Round = ("", BOTH, ["down", "enter"], UP.format(1))
+BY_GRUB: Round = ("", BOTH, ["v", "enter"], UP.format(1))
+BY_SYSTEMD: Round = ("", BOTH, ["j", "enter"], UP.format(1))
 FOR_ONCE: Round = ("toy-1", [], [], UP.format(1))
 NOT_FOR_GOOD: Round = ("toy-1", [], [], UP.format(2))
 WAYS: tuple[tuple[str, bool, bool, tuple[Round, ...]], ...] = (
     # the file system of the boot tree, whether UEFI starts it, whether the disk is locked, and what happens
-    ("ext4", False, False, (FROM_MENU, FOR_ONCE, PLAIN)),
+    ("ext4", False, False, (BY_GRUB, FOR_ONCE, PLAIN)),
     ("ext4", False, True, (NOT_FOR_GOOD,)),
-    ("ext4", True, False, (FROM_MENU, FOR_ONCE, PLAIN)),
+    ("ext4", True, False, (BY_GRUB, FOR_ONCE, PLAIN)),
     ("fat", False, False, (PLAIN,)),
-    ("fat", True, False, (FROM_MENU, PLAIN)),
+    ("fat", True, False, (BY_SYSTEMD, PLAIN)),
 )
 
 
