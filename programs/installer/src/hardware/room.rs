@@ -32,7 +32,7 @@ impl Hardware {
             }]
         };
         if contents.earlier.as_ref().is_some_and(|it| !it.unfinished) {
-            return none(format!("{} is on it already", set.title));
+            return none(format!("{} is on it", set.title));
         }
         let Some(free) = &beside.free else {
             return none(match contents.table {
@@ -67,6 +67,25 @@ impl Hardware {
             return none(format!("too small, it has {has} and {needs} are needed"));
         }
         rows
+    }
+
+    /// Where the set that is installed on `disk` beside others lies, if all of it is there in one piece.
+    pub fn installed_room(&self, disk: &Disk) -> Option<Room> {
+        let (set, contents) = (self.set.as_ref()?, disk.contents.as_ref()?);
+        let named = &contents.beside.named;
+        let mut room: Option<Room> = None;
+        for piece in set.made_beside(true) {
+            let (_, found) = named.iter().find(|(name, _)| *name == piece.label)?;
+            room = match room {
+                None => Some(*found),
+                Some(room) if room.end == found.start => Some(Room {
+                    end: found.end,
+                    ..room
+                }),
+                Some(_) => return None,
+            };
+        }
+        room
     }
 
     /// The partitions that are made in free space of `disk`.
@@ -112,7 +131,6 @@ impl Hardware {
         let Some(set) = &self.set else {
             return Vec::new();
         };
-        let unfinished = &common::product::product().disk.unfinished;
         let mut taken = Vec::new();
         for other in &self.disks {
             let is_same = other.name == disk.name;
@@ -124,9 +142,7 @@ impl Hardware {
                 continue;
             }
             for (number, label) in &contents.beside.labels {
-                let mut parts = contents.parts.iter();
-                let part = parts.find(|it| it.number == *number);
-                let is_ours = part.is_some_and(|it| it.label.starts_with(unfinished.as_str()));
+                let is_ours = number.is_some_and(|it| contents.beside.begun.contains(&it));
                 if set.labels().any(|it| it == label) && !(is_same && is_ours) {
                     let place = number.map_or_else(
                         || other.name.clone(),

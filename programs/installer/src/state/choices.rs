@@ -72,12 +72,22 @@ impl Purpose {
         Some(reason.to_owned())
     }
 
-    /// The largest free space of `disk` that can be chosen for this; or why there is none, in few words.
+    /// The largest free space of `disk` that can be chosen for this, or where the same is installed, which is
+    /// never overwritten; or why there is none, in few words.
     pub fn space_of(self, hardware: &Hardware, disk: &Disk) -> Result<FreeSpace, String> {
         let none = || {
             let obstacle = hardware.obstacle(disk);
             obstacle.unwrap_or_else(|| "nothing is on it beside which it could be".to_owned())
         };
+        let earlier = disk.contents.as_ref().and_then(|it| it.earlier.as_ref());
+        if earlier.is_some_and(|it| !it.unfinished)
+            && let Some(room) = hardware.installed_room(disk)
+        {
+            return Ok(FreeSpace {
+                room,
+                obstacle: None,
+            });
+        }
         let space = hardware
             .free_space(disk)
             .into_iter()

@@ -5,6 +5,7 @@ use installer::hardware::{Firmware, Hardware, Room};
 use installer::install::{Target, Task};
 use installer::state::{Effect, Event, Key, Plan, Purpose, State, Tool, next};
 
+use crate::support::set_earlier;
 use crate::support::states::sets::{set_machine, set_machine_by_bios, set_machine_with_twin};
 use crate::support::states::{after, disk, press, typing, welcome};
 use crate::{ENTER, ESC, key, scanned, step};
@@ -181,6 +182,23 @@ fn an_answer_file_installs_into_free_space() {
         let said = run(hardware, text).unwrap_err();
         assert!(said.contains(expected), "{said}");
     };
+    // Where it is installed already: the engine looks whether that is the same, and overwrites nothing.
+    let mut installed = set_machine();
+    set_earlier(&mut installed.disks[0], false, true);
+    let is_there = "it cannot be used: Store System is on it.";
+    refused(installed.clone(), beside, is_there);
+    let contents = installed.disks[0].contents.as_mut().unwrap();
+    let labels = ["BIOSBOOT", "STORE_BOOT", "STORE_ROOT", "STORE_DATA"];
+    let named = (1404..).step_by(100).zip(labels).map(|(at, label)| {
+        let (start, end) = (at << 30, (at + 100) << 30);
+        (label.to_owned(), Room { start, end })
+    });
+    contents.beside.named = named.collect();
+    let there = Target::FreeSpace {
+        start: 1404 << 30,
+        end: 1804 << 30,
+    };
+    assert_eq!(run(installed, beside), Ok((there, Vec::new())));
     let other = "serial = \"2CKXYZ7P\"\ninto = \"free-space\"";
     refused(
         set_machine(),

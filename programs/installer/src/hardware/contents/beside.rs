@@ -7,9 +7,10 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use common::partition_table::{self, Raw};
+use common::partition_table::{self, Raw, Table};
 use common::product::product;
 use common::volumes::mbr::record;
+use uuid::Uuid;
 
 use super::super::text::clean;
 use super::tables::Tables;
@@ -31,6 +32,10 @@ pub struct Beside {
     pub labels: Vec<(Option<u32>, String)>,
     /// What its GPT leaves to nobody, the largest first; `None` if it has none, or one that is not whole.
     pub free: Option<Vec<Room>>,
+    /// Its partitions by their names in the table.
+    pub named: Vec<(String, Room)>,
+    /// The numbers of those that an installation was cut off in.
+    pub begun: Vec<u32>,
     /// Its first sector begins with a program, which is not that of an installation that was cut off.
     pub has_boot_code: bool,
     /// Another system's partition for a boot loader under BIOS.
@@ -69,17 +74,33 @@ impl Beside {
     pub(super) fn find(device: &File, block: u64, tables: &Tables) -> Self {
         let mut first = [0; BOOT_CODE];
         let is_read = device.read_exact_at(&mut first, 0).is_ok();
-        let is_ours = |it: &&Range| it.name == product().disk.unfinished;
-        let others = tables.ranges.iter().filter(|it| !is_ours(it));
+        let gpt = tables
+            .is_gpt_alone
+            .then(|| Gpt::read(device, block))
+            .flatten();
+        let begun = gpt.as_ref().map_or_else(Vec::new, |it| it.begun.clone());
+        let is_begun = !begun.is_empty();
+        let others = tables
+            .ranges
+            .iter()
+            .filter(|it| !begun.contains(&it.number));
         let others: Vec<Range> = others.cloned().collect();
-        let is_begun = others.len() < tables.ranges.len();
+        let named = tables.ranges.iter().map(|it| {
+            let end = it.start.saturating_add(it.size);
+            (
+                it.name.clone(),
+                Room {
+                    start: it.start,
+                    end,
+                },
+            )
+        });
         let of = |purpose: &str| others.iter().find(|it| it.purpose == purpose);
         Self {
             labels: Vec::new(),
-            free: tables
-                .is_gpt_alone
-                .then(|| free(device, block, &others))
-                .flatten(),
+            free: gpt.map(|it| it.free(&others)),
+            named: named.collect(),
+            begun,
             has_boot_code: !is_read || (!is_begun && first.iter().any(|byte| *byte != 0)),
             bios_boot: of("BIOS boot").map(|it| it.number),
             esp: of(EFI).filter(|_| tables.is_gpt_alone).map(|it| Esp {
@@ -90,37 +111,84 @@ impl Beside {
     }
 }
 
-/// What no partition of a GPT has, if its tables are whole at both ends.
-fn free(device: &File, block: u64, ranges: &[Range]) -> Option<Vec<Room>> {
-    // Without a protective MBR neither firmware nor Linux believes the tables.
-    let record = record(device, 0).ok().flatten()?;
-    if !record.iter().any(|(kind, ..)| *kind == PROTECTIVE) {
-        return None;
-    }
-    let mut reader = device;
-    let size = reader.seek(SeekFrom::End(0)).ok()?;
-    let last = (size / block).checked_sub(1)? * block;
-    let raw = |at| {
-        partition_table::raw_at(&mut &*device, at, block)
-            .ok()
+/// A GPT to which partitions may be added.
+struct Gpt {
+    /// The first byte that a partition may have, and the first one that none may.
+    usable: (u64, u64),
+    begun: Vec<u32>,
+}
+
+impl Gpt {
+    /// Reads it. Both tables say the same of all that is not ours and unfinished; or one of them was being
+    /// written when the power was cut, and the other one holds.
+    fn read(device: &File, block: u64) -> Option<Self> {
+        // Without a protective MBR neither firmware nor Linux believes the tables.
+        let record = record(device, 0).ok().flatten()?;
+        if !record.iter().any(|(kind, ..)| *kind == PROTECTIVE) {
+            return None;
+        }
+        let mut reader = device;
+        let size = reader.seek(SeekFrom::End(0)).ok()?;
+        let last = (size / block).checked_sub(1)? * block;
+        let raw = |at| {
+            partition_table::raw_at(&mut &*device, at, block)
+                .ok()
+                .flatten()
+        };
+        let (first, second) = (raw(block), raw(last));
+        let is_at_the_end =
+            |it: &Raw| number(it, 32).and_then(|it| it.checked_mul(block)) == Some(last);
+        if second.is_none() && !first.as_ref().is_some_and(is_at_the_end) {
+            return None;
+        }
+        let tables: Vec<Table> = [&first, &second]
+            .into_iter()
             .flatten()
-    };
-    let (first, second) = (raw(block)?, raw(last)?);
-    if first.table() != second.table() {
-        return None;
+            .map(Raw::table)
+            .collect();
+        let unfinished = &product().disk.unfinished;
+        let all = tables.iter().flat_map(|it| it.partitions.values());
+        let begun: Vec<Uuid> = all
+            .filter(|it| it.name == *unfinished)
+            .map(|it| it.guid)
+            .collect();
+        let others = |table: &Table| {
+            let mut partitions = table.partitions.clone();
+            partitions.retain(|_, it| !begun.contains(&it.guid));
+            (table.guid, partitions)
+        };
+        let holds = tables.first()?;
+        if tables.iter().any(|it| others(it) != others(holds)) {
+            return None;
+        }
+        let header = first.as_ref().or(second.as_ref())?;
+        let start = number(header, 40)?.checked_mul(block)?;
+        let end = number(header, 48)?.checked_add(1)?.checked_mul(block)?;
+        let partitions = holds.partitions.iter();
+        Some(Self {
+            usable: (start, end.min(size)),
+            begun: partitions
+                .filter(|(_, it)| begun.contains(&it.guid))
+                .map(|(number, _)| *number)
+                .collect(),
+        })
     }
-    let number = |raw: &Raw, at: usize| {
-        let bytes = raw.header.get(at..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*bytes))
-    };
-    let start = number(&first, 40)?.checked_mul(block)?;
-    let end = number(&first, 48)?.checked_add(1)?.checked_mul(block)?;
-    let mut taken: Vec<(u64, u64)> = ranges
-        .iter()
-        .map(|it| (it.start, it.start.saturating_add(it.size)))
-        .collect();
-    taken.sort_unstable();
-    Some(between(start, end.min(size), &taken))
+
+    /// What none of `others` has.
+    fn free(&self, others: &[Range]) -> Vec<Room> {
+        let mut taken: Vec<(u64, u64)> = others
+            .iter()
+            .map(|it| (it.start, it.start.saturating_add(it.size)))
+            .collect();
+        taken.sort_unstable();
+        between(self.usable.0, self.usable.1, &taken)
+    }
+}
+
+/// A number in a header.
+fn number(raw: &Raw, at: usize) -> Option<u64> {
+    let bytes = raw.header.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
 /// What lies between `start` and `end` and in none of `taken`, which are sorted; the largest first.

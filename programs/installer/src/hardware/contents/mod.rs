@@ -22,6 +22,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use common::product::product;
 use rustix::fs::OFlags;
 
 use self::area::Area;
@@ -156,10 +157,15 @@ impl Contents {
             note(&part, &label.unwrap_or_default());
             parts.push(part);
         }
+        let mut earlier = installation::find(&device, &tables);
+        if let Some(earlier) = earlier.as_mut().filter(|_| product().is_set()) {
+            earlier.unfinished |= !beside.begun.is_empty();
+            earlier.has_data = !earlier.unfinished;
+        }
         Ok(Self {
             table: tables.name,
             parts,
-            earlier: installation::find(&device, &tables),
+            earlier,
             beside,
         })
     }

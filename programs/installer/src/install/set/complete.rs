@@ -15,9 +15,7 @@ use super::proof;
 /// is otherwise. A system that was started since has changed its file systems: it is another one.
 pub(super) fn receipt(root: &Path, request: &Request, plan: &Plan) -> Option<String> {
     let table = Table::read(&plan.device).ok()??;
-    let is_same = table.is_doubled()
-        && table.is_protected()
-        && table.guid() == plan.guid
+    let is_same = table.guid() == plan.guid
         && *table.partitions() == plan.entries(false)
         && (plan.boot_code).is_none_or(|code| table.boot_code().is_ok_and(|it| it == code));
     if !is_same {
@@ -47,6 +45,13 @@ pub(super) fn receipt(root: &Path, request: &Request, plan: &Plan) -> Option<Str
             .all(|it| it.good)
     };
     (is_there && is_whole && is_right()).then_some(text)
+}
+
+/// Whether the tables on the disk are whole at both ends: where the power was cut while the last one was written,
+/// they are not, and all else is right.
+pub(super) fn has_whole_tables(plan: &Plan) -> bool {
+    let table = Table::read(&plan.device).ok().flatten();
+    table.is_some_and(|it| it.is_doubled() && it.is_protected())
 }
 
 /// What the receipt on the disk says of contents; nothing if there is none.

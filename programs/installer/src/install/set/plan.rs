@@ -163,6 +163,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Whether an installation is there that is finished, and that this would overwrite: its data may be wanted.
+    pub(super) fn is_finished(&self) -> bool {
+        let present = self.table.partitions().values();
+        let is_there = |spot: &Spot| {
+            let (place, mut present) = (&spot.place, present.clone());
+            present.any(|it| it.part_guid == place.guid && it.name == place.name)
+        };
+        self.spots.iter().any(is_there)
+    }
+
     /// The table as it will be; `marked`, with what is worked on told as unfinished.
     pub(super) fn entries(&self, marked: bool) -> Partitions {
         places::entries(&self.spots, &self.others, self.device.block_size(), marked)

@@ -82,8 +82,24 @@ impl<'a> Work<'a> {
             self.receipt = receipt;
             self.enter(Stage::BootEntry, "everything is there already");
             self.write_boot_entry(&plan);
+            let is_whole = complete::has_whole_tables(&plan);
+            if !is_whole {
+                self.enter(Stage::Finish, "a table is made whole");
+                self.finish(&mut plan)?;
+            }
             self.course.leave();
-            return Ok(self.report(&plan, Some(outcome::nothing_written(self.request))));
+            let note = is_whole.then(|| outcome::nothing_written(self.request));
+            return Ok(self.report(&plan, note));
+        }
+        if is_install && plan.is_finished() {
+            return Err(Problem::new(
+                format!(
+                    "{} is installed there, and what it has on {} is not what this medium writes: it stays.",
+                    plan.set.title, self.request.disk.name
+                ),
+                "Choose Recover in Tools to write again what starts it; to install anew, remove its partitions \
+                 first.",
+            ));
         }
         let mut esp = Esp::draw(&plan, is_install, &self.request.disk)?;
         let bytes: u64 = self.contents(&plan).iter().map(|it| it.1.bytes).sum();

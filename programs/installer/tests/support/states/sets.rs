@@ -58,6 +58,8 @@ pub fn set_machine() -> Hardware {
             },
         ]),
         has_boot_code: false,
+        named: Vec::new(),
+        begun: Vec::new(),
         bios_boot: None,
         esp: Some(Esp {
             number: 1,
