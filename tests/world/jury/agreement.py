@@ -23,7 +23,8 @@ Made by `.venv/bin/python -m tests.world.jury`; edit `tests/world/jury/`, not th
 Each image is made by the recipe of its row in `tests/world/jury/`, and started in QEMU with a program that
 says over the serial port that it was started: by OVMF (EDK II) as CD, as USB stick, or as disk with blocks of
 4096 bytes, with Secure Boot too, and the db and dbx of `tests/world/jury/trust.py`; by SeaBIOS; or, for an
-initramfs, by Linux. That is compared with what `./doit inspect --json` answers. A yes that has conditions
+initramfs, by Linux. What a boot loader of others starts is a kernel of some KiB that says the same, and wants
+an initramfs. That is compared with what `./doit inspect --json` answers. A yes that has conditions
 counts as a yes on the machines where they hold, and as a no on others; so does a no that has any. "Not said"
 is where the answer is "unknown".
 

@@ -26,6 +26,7 @@ from pipeline.vm.processes import running
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick
+MAX_PATIENCE = 5  # times that, for one that does not stop talking
 SECURE_CODE = "OVMF_CODE_4M.secboot.fd"
 TAIL = 3000  # letters of what a machine said last
 
@@ -155,15 +156,16 @@ def a_machine(way: Way, media: Sequence[Path], folder: Path, accel: str) -> Mach
 async def _listen(
     serial: asyncio.StreamReader, judge: Callable[[str], Verdicts], count: int, patience: float
 ) -> tuple[Verdicts, str]:
-    """Return the verdicts as soon as they are complete, or when nothing more is said."""
+    """Return the verdicts as soon as they are complete, or when nothing more is said that is of use."""
     said, found = "", Verdicts()
     with suppress(TimeoutError):
-        while len(found) < count:
-            data = await asyncio.wait_for(serial.read(1 << 16), patience)
-            if not data:
-                break
-            said += data.decode(errors="replace")
-            found = judge(said)
+        async with asyncio.timeout(patience * MAX_PATIENCE * count):
+            while len(found) < count:
+                data = await asyncio.wait_for(serial.read(1 << 16), patience)
+                if not data:
+                    break
+                said += data.decode(errors="replace")
+                found = judge(said)
     return found, said
 
 
@@ -254,7 +256,8 @@ async def _try(
 def start(ctx: Context) -> None:
     """Write `seen.json`: by `NAME:WAY` of each of `params.trials` (way to names) whether it was started.
 
-    `params.word` is what programs say; the input `vmlinuz` is the kernel for initramfs archives.
+    Those in `params.alone` have a machine each. `params.word` is what programs say; the input `vmlinuz` is
+    the kernel for initramfs archives.
     """
     kvm = machine.can_open_kvm() and not probe.fault(ctx.work, "kvm")
     accel = "kvm" if kvm else "tcg"
@@ -262,11 +265,12 @@ def start(ctx: Context) -> None:
 
     async def every() -> None:
         turn = asyncio.Semaphore(cores)
-        groups = [
-            (way, names[first : first + WAYS[way].at_once])
-            for way, names in ctx.params["trials"].items()
-            for first in range(0, len(names), WAYS[way].at_once)
-        ]
+        groups: list[tuple[str, list[str]]] = []
+        for way, names in ctx.params["trials"].items():
+            groups += [(way, [name]) for name in names if name in ctx.params["alone"]]
+            others = [name for name in names if name not in ctx.params["alone"]]
+            for first in range(0, len(others), WAYS[way].at_once):
+                groups.append((way, others[first : first + WAYS[way].at_once]))
         tries = [
             _try(ctx, way, names, turn, accel, ctx.work / str(n)) for n, (way, names) in enumerate(groups)
         ]

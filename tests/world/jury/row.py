@@ -48,7 +48,8 @@ ALL = (*UEFI, *BIOS)
 class Row:
     """An image: `recipe` is shell as in `kitchen`, `change` is what is done then, `ways` how it is tried.
 
-    `what` says what it is. `differs` has, by way, why an answer and what was seen may differ.
+    `what` says what it is. `differs` has, by way, why an answer and what was seen may differ. The recipe
+    runs in `container`. With a machine that it does not give back, it has one `alone`.
     """
 
     what: str
@@ -56,3 +57,5 @@ class Row:
     ways: tuple[str, ...]
     change: Change | None = None
     differs: Mapping[str, str] = field(default_factory=dict)
+    container: str = "tools"
+    alone: bool = False

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.session import Session
+from pipeline.formats.bzimage import read_bzimage
 from pipeline.formats.elf import read_elf
+from pipeline.formats.initramfs import read_initramfs
 from pipeline.formats.pe import EFI_APPLICATION, machine_name, read_pe
 from pipeline.sandbox.docker import Engine
 from tests.conftest import ROOT
 from tests.fixtures.specimens import unpack
 from tests.fixtures.workshop import Workshop
-from tests.world.jury import agreement, measured, programs, tpm, trials, unlocking
+from tests.world.jury import agreement, loaded, measured, programs, tpm, trials, unlocking
 from tests.world.jury.layouts import drawn
 from tests.world.jury.machines import WAYS as MACHINES
 from tests.world.jury.machines import by_bios, by_linux, by_uefi
@@ -37,6 +39,13 @@ def test_programs_are_what_they_say() -> None:
     assert len(programs.bios_code()) <= MBR_CODE
     assert programs.bios_code(64)[64:69] == bytes.fromhex("ea457c0000")
     assert read_pe(measured.PROGRAM).section(".text") is not None
+
+
+def test_the_kernel_for_boot_loaders_is_one_by_all_of_its_headers() -> None:
+    header, pe = read_bzimage(loaded.kernel()), read_pe(loaded.kernel())
+    assert (header.protocol, header.version, header.relocatable) == ((2, 12), "6.0.0-jury", True)
+    assert (machine_name(pe.machine), pe.subsystem) == ("x86-64", EFI_APPLICATION)
+    assert len(read_initramfs(loaded.INITRD)) == 1
 
 
 def test_layouts_are_the_same_for_a_seed() -> None:

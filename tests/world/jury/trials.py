@@ -66,9 +66,11 @@ def make(
     run: Run, rows: Mapping[str, Row], kernel: Path, folder: Path, *, tried: bool = False
 ) -> dict[str, Path]:
     """Return the images of rows, by name; where they are only `tried`, without what a tool refused."""
-    recipes = {name: row.recipe for name, row in rows.items()}
-    out = run("tools", kitchen.make, inputs(kernel), recipes=recipes, tried=tried, done=DONE)
-    made = {name: out / name for name in rows if not tried or (out / name).exists()}
+    made: dict[str, Path] = {}
+    for container in sorted({row.container for row in rows.values()}):
+        recipes = {name: row.recipe for name, row in rows.items() if row.container == container}
+        out = run(container, kitchen.make, inputs(kernel), recipes=recipes, tried=tried, done=DONE)
+        made |= {name: out / name for name in recipes if not tried or (out / name).exists()}
     for name, path in made.items():
         change = rows[name].change
         if change:
@@ -111,6 +113,7 @@ def start(
         machines.start,
         {**paths, "vmlinuz": kernel, "variables.json": trust.variables()},
         trials={way: names for way, names in trials.items() if names},
+        alone=[name for name, row in rows.items() if row.alone],
         word=WORD,
         done=DONE,
         machines=at_once,
