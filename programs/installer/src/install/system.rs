@@ -21,8 +21,10 @@ use crate::untrusted;
 pub(super) const FALLBACK: &str = "EFI/BOOT/BOOTX64.EFI";
 /// The label, 11 characters.
 const LABEL: [u8; 11] = *b"EFI        ";
-/// Bytes in a cluster.
+/// Bytes in a cluster, where there is room for as many as FAT32 has at least.
 const CLUSTER: u32 = 4096;
+/// So many clusters make a FAT32 of a volume whose tables are left out of the count.
+const LEAST_CLUSTERS: u64 = 67_000;
 /// The largest file that is read back, in bytes; larger than any system here.
 const MAX_FILE: u64 = 256 << 20;
 /// How often the file system is read for one file: two reads a cluster of the largest one, and as
@@ -32,6 +34,19 @@ const MOST_READS: u32 = 140_000;
 /// Path of the system of this version.
 pub(super) fn system_path(version: &str) -> String {
     format!("{}/{}-{version}.efi", product().systems(), product().id)
+}
+
+/// The fewest bytes of a FAT32 on a disk with blocks of `block_size`.
+pub(super) fn least_size(block_size: u64) -> u64 {
+    LEAST_CLUSTERS * block_size
+}
+
+/// Bytes in a cluster of a FAT32 of `size` bytes: small ones have smaller clusters.
+fn cluster(size: u64, block_size: u64) -> u32 {
+    let halves = std::iter::successors(Some(CLUSTER), |it| Some(it / 2));
+    let mut fitting = halves.take_while(|it| u64::from(*it) >= block_size);
+    let fits = |it: &u32| size / u64::from(*it) >= LEAST_CLUSTERS;
+    fitting.find(fits).unwrap_or(CLUSTER)
 }
 
 /// Draws the file system of `place` with `files`, each a path and its content.
@@ -44,7 +59,7 @@ pub(super) fn draw(
     let options = FormatVolumeOptions::new()
         .fat_type(FatType::Fat32)
         .bytes_per_sector(u16::try_from(block_size).map_err(io::Error::other)?)
-        .bytes_per_cluster(CLUSTER)
+        .bytes_per_cluster(cluster(place.size, block_size))
         .volume_id(place.guid.as_fields().0)
         .volume_label(LABEL);
     fatfs::format_volume(&mut image, options)?;
@@ -179,6 +194,26 @@ mod tests {
             let other = draw(&place(), block_size, &files).unwrap();
             assert!(one.parts().eq(other.parts()));
             assert!(one.touched() < 4 * MIB, "{}", one.touched());
+        }
+    }
+
+    #[test]
+    fn a_small_volume_has_small_clusters_and_is_fat32() {
+        for (size, block_size, expected) in [
+            (512 * MIB, 512, 4096),
+            (288 * MIB, 4096, 4096),
+            (200 * MIB, 512, 2048),
+            (64 * MIB, 512, 512),
+            (least_size(512), 512, 512),
+            (least_size(4096), 4096, 4096),
+        ] {
+            assert_eq!(cluster(size, block_size), expected);
+            let place = Place { size, ..place() };
+            let mut image = draw(&place, block_size, &[]).unwrap();
+            image.rewind().unwrap();
+            let volume = FileSystem::new(&mut image, FsOptions::new()).unwrap();
+            assert_eq!(volume.fat_type(), FatType::Fat32);
+            assert!(volume.stats().unwrap().total_clusters() >= 65_525, "{size}");
         }
     }
 

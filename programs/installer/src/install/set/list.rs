@@ -153,6 +153,15 @@ impl Set {
         }
     }
 
+    /// What people call this version of it; a title may say that itself.
+    pub(super) fn full_name(&self) -> String {
+        if self.title.ends_with(&self.version) {
+            self.title.clone()
+        } else {
+            format!("{} {}", self.title, self.version)
+        }
+    }
+
     /// The first one of this role; each set has one of every role but [`Role::Data`].
     pub(super) fn of(&self, role: Role) -> Option<&Partition> {
         self.partitions.iter().find(|it| it.role == role)

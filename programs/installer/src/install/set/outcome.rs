@@ -27,7 +27,7 @@ pub(super) fn report(request: &Request, plan: &Plan, stages: &[(Stage, Duration)
             (Role::Esp, _) => "boot loader for UEFI".to_owned(),
             (Role::Boot, _) => "kernels and menus".to_owned(),
             (_, Task::RepairBoot) => "kept as it was".to_owned(),
-            (Role::Root, _) => format!("{} {}", plan.set.title, plan.set.version),
+            (Role::Root, _) => plan.set.full_name(),
             (Role::Data, _) => "new, for data".to_owned(),
         };
         let size = decimal_size(place.size);

@@ -4,6 +4,7 @@ use common::digest::uuid_of;
 use uuid::Uuid;
 
 use super::super::layout::{MIB, Place};
+use super::super::system::least_size;
 use super::super::table::{Partitions, custom, unfinished};
 use super::list::{Partition, Role, Set};
 
@@ -16,13 +17,17 @@ pub(super) struct Spot {
     pub(super) kind: Uuid,
 }
 
-/// Lays a set out on a whole disk of `size` bytes. `seed` is what tells this disk in this machine from all
+/// Lays a set out on a whole disk of `size` bytes in blocks of `block`. `seed` is what tells this disk in this machine from all
 /// others: the same one gives the same GUIDs. Says how much is missing if the disk is too small.
-pub(super) fn whole_disk(set: &Set, size: u64, seed: &str) -> Result<Vec<Spot>, String> {
+pub(super) fn whole_disk(
+    set: &Set,
+    (size, block): (u64, u64),
+    seed: &str,
+) -> Result<Vec<Spot>, String> {
     // The first MiB and the last one are the tables'.
     let end = size.saturating_sub(MIB) / MIB * MIB;
     let partitions: Vec<_> = set.partitions.iter().collect();
-    lay(&partitions, (MIB, end), seed, 1..).map_err(|needed| {
+    lay(&partitions, (MIB, end, block), seed, 1..).map_err(|needed| {
         format!(
             "The disk has {} MiB; {} needs {} MiB.",
             size / MIB,
@@ -36,7 +41,7 @@ pub(super) fn whole_disk(set: &Set, size: u64, seed: &str) -> Result<Vec<Spot>, 
 /// system partition where the disk `has_esp`. Says how much is missing if the space is too small.
 pub(super) fn free_space(
     set: &Set,
-    (start, end): (u64, u64),
+    (start, end, block): (u64, u64, u64),
     seed: &str,
     taken: &Partitions,
     has_esp: bool,
@@ -47,7 +52,7 @@ pub(super) fn free_space(
         .filter(|it| !(has_esp && it.role == Role::Esp))
         .collect();
     let numbers = (1..).filter(|it| !taken.contains_key(it));
-    lay(&partitions, (from, to), seed, numbers).map_err(|needed| {
+    lay(&partitions, (from, to, block), seed, numbers).map_err(|needed| {
         format!(
             "The free space has {} MiB; {} needs {} MiB.",
             to.saturating_sub(from) / MIB,
@@ -57,22 +62,30 @@ pub(super) fn free_space(
     })
 }
 
+/// The fewest bytes that a partition has on a disk with blocks of `block`.
+fn least(partition: &Partition, block: u64) -> u64 {
+    let least = match partition.role {
+        Role::Esp => partition.size.max(least_size(block)),
+        _ => partition.size,
+    };
+    least.next_multiple_of(MIB)
+}
+
 /// Lays partitions out one behind the other; fails with how many bytes they need.
 fn lay(
     partitions: &[&Partition],
-    (start, end): (u64, u64),
+    (start, end, block): (u64, u64, u64),
     seed: &str,
     mut numbers: impl Iterator<Item = u32>,
 ) -> Result<Vec<Spot>, u64> {
-    let sizes = partitions.iter().map(|it| it.size.next_multiple_of(MIB));
-    let needed: u64 = sizes.sum();
+    let needed: u64 = partitions.iter().map(|it| least(it, block)).sum();
     if end.saturating_sub(start) < needed {
         return Err(needed);
     }
     let mut at = start;
     let mut spots = Vec::new();
     for partition in partitions {
-        let least = partition.size.next_multiple_of(MIB);
+        let least = least(partition, block);
         let size = if partition.grow { end - at } else { least };
         spots.push(Spot {
             place: Place {

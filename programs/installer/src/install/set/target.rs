@@ -37,7 +37,7 @@ pub(super) fn whole_disk(
     seed: &str,
     request: &Request,
 ) -> Result<Chosen, Problem> {
-    let spots = places::whole_disk(set, device.size(), seed)
+    let spots = places::whole_disk(set, (device.size(), device.block_size()), seed)
         .map_err(|message| Problem::new(message, "Choose a larger disk."))?;
     let layout = layout_of(seed, &spots);
     let table = Table::empty(device, &layout)
@@ -88,7 +88,7 @@ pub(super) fn free_space(
         ));
     }
     let foreign = others_esp(device, &others);
-    let spots = places::free_space(set, (start, end), seed, &others, foreign.is_some())
+    let spots = places::free_space(set, (start, end, block), seed, &others, foreign.is_some())
         .map_err(|message| Problem::new(message, "Choose a larger space, or a whole disk."))?;
     let has_own_esp = foreign.is_none();
     let esp = foreign

@@ -76,8 +76,11 @@ impl<'a> Work<'a> {
     fn all_stages(&mut self) -> Result<Report, Problem> {
         let is_install = self.request.task == Task::Install;
         let mut plan = Plan::new(self.root, self.request)?;
-        let (title, version) = (&plan.set.title, &plan.set.version);
-        self.say(format!("{title} {version} for {}", self.request.disk.name));
+        self.say(format!(
+            "{} for {}",
+            plan.set.full_name(),
+            self.request.disk.name
+        ));
         if is_install && let Some(receipt) = complete::receipt(self.root, self.request, &plan) {
             self.receipt = receipt;
             self.enter(Stage::BootEntry, "everything is there already");
