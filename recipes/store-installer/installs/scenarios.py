@@ -71,7 +71,6 @@ async def whole_bios(lab: Lab) -> None:
     disk = lab.disk("ahci", size=SIZE)
     await installer.unattended(lab, disk, "bios", WHOLE)
     installed.check_whole(lab, disk)
-    await again(lab, disk, "bios", REPLACE)
     await installed.starts(lab, disk, "bios", "bios")
     await installed.starts(lab, disk, "uefi", "uefi", fresh=True)
     place = installed.place_of(disk, "BIOSBOOT")
@@ -156,6 +155,7 @@ async def recovers(lab: Lab) -> None:
     now = installed.digests(disk)
     for label in ("GUIX_ROOT", "DATA"):
         must(now[label] == was[label], f"{label} was changed")
+    await again(lab, disk, "bios", REPLACE)
     await installed.starts(lab, disk, "bios", "bios")
 
 
