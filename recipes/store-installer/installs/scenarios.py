@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from installs import installed, installer, others
 from installs.installer import BESIDE, RECOVER, REPLACE, WHOLE, Firmware
+from pipeline.boot import heads
 from pipeline.boot.stories import Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.machine import Disk
@@ -90,12 +91,12 @@ async def beside(lab: Lab) -> None:
     others.check(disk, was)
     installed.check_partitions(lab, disk)
     installed.check_entry(lab, [others.NAME, title(lab)], title(lab))
+    await again(lab, disk, "uefi", BESIDE)
     await installed.starts(lab, disk, "uefi", "ours-by-bootnext")
     async with lab.start(lab.machine(disk, fresh=False), "theirs-by-order") as vm:
         await vm.hear(others.SAYS)
         must(installed.LOGIN not in vm.terminal.history, "the other system is not what is started by order")
     others.check(disk, was)
-    await again(lab, disk, "uefi", BESIDE)
     flip(disk, "OTHER_ROOT", b"other-root", b"OTHER-root")
     must_notice("a byte of the other ext4", lambda: others.check(disk, was))
 
@@ -199,11 +200,17 @@ async def beside_power_cuts(lab: Lab) -> None:
         await vm.hear(others.SAYS)
 
 
+async def started_by_heads(lab: Lab) -> None:
+    """Firmware that verifies what it starts finds the medium as a file on a stick, which its owner signed."""
+    await heads.starts_iso(lab, "Welcome")
+
+
 STORIES: dict[str, Story] = {
     "whole-uefi": whole_uefi,
     "whole-bios": whole_bios,
     "beside": beside,
     "beside-bios": beside_bios,
+    "heads": started_by_heads,
     "verify-refuses": verify_refuses,
     "recovers": recovers,
     "whole-power-cuts": whole_power_cuts,
