@@ -89,7 +89,7 @@ async def beside(lab: Lab) -> None:
     was = others.kept(disk)
     await installer.unattended(lab, disk, "uefi", BESIDE, fresh=False)
     others.check(disk, was)
-    installed.check_partitions(lab, disk)
+    installed.check_partitions(lab, disk, has_code=False)
     installed.check_entry(lab, [others.NAME, title(lab)], title(lab))
     await again(lab, disk, "uefi", BESIDE)
     await installed.starts(lab, disk, "uefi", "ours-by-bootnext")
@@ -194,7 +194,7 @@ async def beside_power_cuts(lab: Lab) -> None:
         others.check(disk, was)
     await installer.unattended(lab, disk, "uefi", BESIDE, "finished", fresh=False)
     others.check(disk, was)
-    installed.check_partitions(lab, disk)
+    installed.check_partitions(lab, disk, has_code=False)
     await installed.starts(lab, disk, "uefi", "ours-by-bootnext")
     async with lab.start(lab.machine(disk, fresh=False), "theirs-by-order") as vm:
         await vm.hear(others.SAYS)
