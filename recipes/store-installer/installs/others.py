@@ -7,6 +7,7 @@ import json
 import struct
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.boot.stories import Lab, must
@@ -31,8 +32,11 @@ TREE = "EFI/systemd/systemd-bootx64.efi"
 
 
 def disk(lab: Lab, bus: str = "virtio-blk") -> Disk:
-    """Return a disk with another system in its first half, and free space behind it."""
-    made = lab.disk(bus, size=SIZE)
+    """Return a disk with another system in its first half, and free space behind it.
+
+    OVMF forgets what its list says of disks that QEMU gives no turn, once it does so for others.
+    """
+    made = replace(lab.disk(bus, size=SIZE), turn=1)
     table = (
         "label: gpt\n"
         f"start=1MiB, size={ESP_MIB}MiB, type=U, name=OTHER_ESP\n"
