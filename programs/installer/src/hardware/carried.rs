@@ -14,7 +14,7 @@ const MIB: u64 = 1 << 20;
 /// A set of partitions: what `payload/partitions.json` says of it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Carried {
-    /// What people call it.
+    /// What people call this version of it.
     pub title: String,
     /// Its version.
     pub version: String,
@@ -74,6 +74,13 @@ impl Carried {
         serde_json::from_slice(text).map_err(|error| error.to_string())
     }
 
+    /// What people call it, whichever version it is: its title, without the version at its end.
+    pub fn name(&self) -> &str {
+        let name = self.title.strip_suffix(&*self.version);
+        let name = name.and_then(|it| it.strip_suffix(' ')).map(str::trim_end);
+        name.filter(|it| !it.is_empty()).unwrap_or(&self.title)
+    }
+
     /// The partitions that are made in free space of a disk: all, but for one that the disk has.
     pub fn made_beside(&self, has_esp: bool) -> impl Iterator<Item = &Piece> {
         let partitions = self.partitions.iter();
@@ -125,6 +132,24 @@ mod tests {
         }
         assert!(set.starts_by_bios());
         assert_eq!(set.labels().collect::<Vec<_>>(), ["BOOT", "ROOT", "DATA"]);
+    }
+
+    #[test]
+    fn a_name_has_no_version_behind_it() {
+        let rows = [
+            ("Example", "1.0", "Example"),
+            ("Example 1.0", "1.0", "Example"),
+            ("Example 1.0", "1.1", "Example 1.0"),
+            ("Example-1.0", "1.0", "Example-1.0"),
+            ("Example 11.0", "1.0", "Example 11.0"),
+            ("1.0", "1.0", "1.0"),
+            (" 1.0", "1.0", " 1.0"),
+        ];
+        for (title, version, expected) in rows {
+            let mut set = Carried::parse(TEXT.as_bytes()).unwrap();
+            (set.title, set.version) = (title.to_owned(), version.to_owned());
+            assert_eq!(set.name(), expected, "{title}");
+        }
     }
 
     #[test]

@@ -84,10 +84,10 @@ impl Hardware {
         self.pending.is_empty() && disks.all(|disk| disk.volume != Volume::Unread)
     }
 
-    /// What is installed, as people call it.
+    /// What is installed, as people call it, whichever version it is.
     pub fn title(&self) -> &str {
         let set = self.set.as_ref();
-        set.map_or(product().name.as_str(), |it| it.title.as_str())
+        set.map_or(product().name.as_str(), |it| it.name())
     }
 
     /// The version of what is installed.

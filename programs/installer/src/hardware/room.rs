@@ -32,7 +32,7 @@ impl Hardware {
             }]
         };
         if contents.earlier.as_ref().is_some_and(|it| !it.unfinished) {
-            return none(format!("{} is on it", set.title));
+            return none(format!("{} is on it", set.name()));
         }
         let Some(free) = &beside.free else {
             return none(match contents.table {

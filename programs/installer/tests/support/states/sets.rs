@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use installer::answers;
 use installer::hardware::{Beside, Carried, Esp, Firmware, Hardware, Piece, Role, Room};
-use installer::install::Task;
+use installer::install::{Report, Task};
 
 use installer::state::{Event, Key, Plan, Purpose, State};
 
@@ -30,7 +30,7 @@ pub fn carried(mib: [u64; 5]) -> Arc<Carried> {
             grow: role == Role::Data,
         });
     Arc::new(Carried {
-        title: "Store System".to_owned(),
+        title: "Store System 2.1".to_owned(),
         version: "2.1".to_owned(),
         folder: "Store".to_owned(),
         partitions: pieces.collect(),
@@ -101,7 +101,11 @@ pub fn of_a_set() -> Vec<(&'static str, State)> {
     let recover = press(disk(installed, Purpose::RepairBoot, 0), [Key::Enter]);
     let free = press(chosen(set_machine(), 1), typing("321a"));
     let begun = press(free.clone(), [Key::Enter]);
-    let done = after(begun.clone(), [Event::Finished(Ok(report(Task::Install)))]);
+    let report = Report {
+        version: "2.1".to_owned(),
+        ..report(Task::Install)
+    };
+    let done = after(begun.clone(), [Event::Finished(Ok(report))]);
     let text = "version = 1\ntask = \"install\"\n[disk]\nbus = \"NVMe\"\ninto = \"free-space\"\n";
     let plan = Plan {
         source: "install.toml on EXAMPLE_CFG".to_owned(),
