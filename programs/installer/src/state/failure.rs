@@ -2,11 +2,11 @@
 
 use super::{
     Choices, Confirm, EXPORTING, Effect, Event, Exit, Key, Next, Origin, Refused, State, Welcome,
-    Work,
+    Work, repair,
 };
 use crate::answers::Ending;
 use crate::hardware::{Disk, Hardware, Problem};
-use crate::install::{self, Request};
+use crate::install::{self, Request, Stage};
 
 /// For how many seconds a problem is shown before an answer file's ending comes.
 const PAUSE: u8 = 10;
@@ -107,6 +107,26 @@ impl Failure {
         !matches!(self.cause, Cause::Scan { back: None, .. })
     }
 
+    /// Whether what starts an installed set of partitions was looked at, and is not right.
+    pub fn has_repair(&self) -> bool {
+        self.is_of_a_set_from(Stage::Verify)
+    }
+
+    /// Whether starting the computer again is offered: not where a set of partitions was being written, and may not
+    /// start.
+    pub fn has_restart(&self) -> bool {
+        !self.is_of_a_set_from(Stage::Partition)
+    }
+
+    fn is_of_a_set_from(&self, first: Stage) -> bool {
+        match &self.cause {
+            Cause::Install {
+                failure, origin, ..
+            } => origin.hardware().set.is_some() && failure.stage >= first,
+            Cause::Scan { .. } | Cause::Answers { .. } => false,
+        }
+    }
+
     /// The machine, as far as it is known.
     pub fn hardware(&self) -> Option<&Hardware> {
         match &self.cause {
@@ -173,10 +193,7 @@ impl Failure {
                     if let Some(asked) = ask_again(request, origin) {
                         return asked;
                     }
-                    let name = &request.disk.name;
-                    self.notice = Some(format!(
-                        "{name} is not there. Attach it again, or press B to choose another disk."
-                    ));
+                    self.notice = Some(is_away(request));
                     return (State::Error(self), Some(Effect::ScanAfresh));
                 };
                 request.disk = disk.clone();
@@ -186,6 +203,29 @@ impl Failure {
             }
         }
     }
+
+    /// Asks about the same disk whether it shall be made to start.
+    fn repair(mut self) -> Next {
+        let Cause::Install {
+            request, origin, ..
+        } = &self.cause
+        else {
+            return State::Error(self).alone();
+        };
+        let hardware = origin.hardware();
+        let place = same_disk(hardware, &request.disk)
+            .and_then(|disk| hardware.disks.iter().position(|it| it.name == disk.name));
+        if let Some(index) = place {
+            return repair::ask(request, origin, index);
+        }
+        self.notice = Some(is_away(request));
+        (State::Error(self), Some(Effect::ScanAfresh))
+    }
+}
+
+fn is_away(request: &Request) -> String {
+    let name = &request.disk.name;
+    format!("{name} is not there. Attach it again, or press B to choose another disk.")
 }
 
 /// An ending that comes by itself, after some seconds.
@@ -259,7 +299,9 @@ fn on_key(mut failure: Failure, key: Key) -> Next {
         failure.ending = None;
     }
     match key.command() {
-        Key::Char('q') => failure.leave(Ending::Reboot).alone(),
+        Key::Char('q') if failure.has_restart() => failure.leave(Ending::Reboot).alone(),
+        Key::Char('q') => failure.leave(Ending::PowerOff).alone(),
+        Key::Char('p') if failure.has_repair() => failure.repair(),
         Key::Char('r') => failure.retry(),
         Key::Char('s') => failure.start_installed(),
         Key::Char('b') | Key::Esc => failure.back(),

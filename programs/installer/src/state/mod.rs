@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! BootSplash → Welcome → Disk → Settings → Confirm → Progress → Done → Exit
-//!                 │  └→ Tools → Disk ─────────┘ ↑        └→ Error
-//!                 │               └→ Validate   │
+//!                 │  └→ Tools → Disk ─────────┘ ↑ ↑      └→ Error
+//!                 │               └→ Validate ──┤ └────────────┘
 //!                 └→ Unattended ────────────────┘
 //! ```
 //!
@@ -19,6 +19,7 @@ mod failure;
 mod form;
 mod input;
 mod key;
+mod repair;
 mod splash;
 mod tools;
 mod unattended;

@@ -1,6 +1,6 @@
 //! [`State::Validate`]: a read-only look at an installation, and what it found.
 
-use super::{Choices, Effect, Event, Key, Next, State};
+use super::{Choices, Effect, Event, Key, Next, State, repair};
 use crate::install::Finding;
 
 /// Details of [`State::Validate`].
@@ -23,6 +23,14 @@ impl Validation {
             scroll: 0,
         }
     }
+
+    /// Whether something was found that writing again what starts an installed set of partitions may mend.
+    pub fn has_repair(&self) -> bool {
+        let hardware = &self.choices.hardware;
+        let disk = self.choices.disk();
+        let mut findings = self.findings.iter().flatten();
+        findings.any(|it| !it.good) && disk.is_some_and(|it| repair::is_recoverable(hardware, it))
+    }
 }
 
 /// What happens in [`State::Validate`].
@@ -41,6 +49,11 @@ pub(super) fn next(mut validation: Validation, event: Event) -> Next {
                 let effect = disk.map(|disk| Effect::Validate(Box::new(disk)));
                 let validation = Validation::new(validation.choices);
                 return (State::Validate(validation), effect);
+            }
+            Key::Char('p') if validation.has_repair() => {
+                if let Some(asked) = repair::recover(&validation.choices) {
+                    return asked;
+                }
             }
             key => {
                 key.scrolls(&mut validation.scroll);

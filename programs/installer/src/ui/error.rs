@@ -14,10 +14,17 @@ use crate::state::{Cause, Failure, Refused};
 /// Draws [`crate::state::State::Error`].
 pub(super) fn render(state: &Failure, look: &Look, area: Rect, buffer: &mut Buffer) {
     let mut keys = vec![("R", "Retry")];
+    if state.has_repair() {
+        keys.push(("P", "Repair"));
+    }
     if state.has_back() {
         keys.push(("B", "Back"));
     }
-    let mut leave = "Leave and restart";
+    let mut leave = if state.has_restart() {
+        "Leave and restart"
+    } else {
+        "Power off"
+    };
     if state.installed().is_some() {
         keys.push(("S", "Start it"));
         leave = "Restart";

@@ -9,13 +9,15 @@ use crate::state::Validation;
 
 /// Draws [`crate::state::State::Validate`].
 pub(super) fn render(state: &Validation, look: &Look, area: Rect, buffer: &mut Buffer) {
-    let keys: &[(&str, &str)] = if state.findings.is_some() {
-        &[("Up/Down", "Scroll"), ("R", "Read again"), ("B", "Back")]
-    } else {
-        &[("B", "Back")]
-    };
+    let mut keys = vec![("B", "Back")];
+    if state.findings.is_some() {
+        keys.splice(0..0, [("Up/Down", "Scroll"), ("R", "Read again")]);
+    }
+    if state.has_repair() {
+        keys.insert(2, ("P", "Repair"));
+    }
     let product = Some(&state.choices.hardware.product);
-    let area = frame::render(product, keys, look, area, buffer);
+    let area = frame::render(product, &keys, look, area, buffer);
     let mut page = Page::new(look, area);
     page.heading("Validate");
     if let Some(disk) = state.choices.disk() {

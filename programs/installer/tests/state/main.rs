@@ -4,6 +4,7 @@
 
 mod confirm;
 mod disk;
+mod repair;
 mod sets;
 mod settings;
 #[path = "../support/mod.rs"]
@@ -96,7 +97,7 @@ fn disks_are_written_to_from_three_states_only() {
                 }
                 (State::Error(failure), Event::Key(Key::Char('r' | 'R'))) => {
                     matches!(&failure.cause, Cause::Install { request: before, .. }
-                        if before.disk == request.disk && before.settings == request.settings)
+                        if before.disk.is_same_device(&request.disk) && before.settings == request.settings)
                 }
                 _ => false,
             };

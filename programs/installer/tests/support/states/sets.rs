@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use installer::answers;
 use installer::hardware::{Beside, Carried, Esp, Firmware, Hardware, Piece, Role, Room};
-use installer::install::{Report, Task};
+use installer::install::{Failure, Report, Stage, Task};
 
 use installer::state::{Event, Key, Plan, Purpose, State};
 
 use super::super::set_earlier;
-use super::{after, disk, hardware, press, report, typing, welcome};
+use super::{after, disk, failure, findings, hardware, press, report, typing, welcome};
 
 /// The set, with so many MiB of its partitions.
 pub fn carried(mib: [u64; 5]) -> Arc<Carried> {
@@ -89,6 +89,27 @@ pub fn set_machine_with_twin() -> Hardware {
     hardware
 }
 
+/// The same machine with the set on its first disk.
+pub fn set_machine_installed(unfinished: bool) -> Hardware {
+    let mut hardware = set_machine();
+    set_earlier(&mut hardware.disks[0], unfinished, !unfinished);
+    let contents = hardware.disks[0].contents.as_mut().unwrap();
+    let earlier = contents.earlier.as_mut().unwrap();
+    earlier.version = (!unfinished).then(|| "2.1".to_owned());
+    hardware
+}
+
+/// What verifying says where what starts a set is not right, or another stage where it failed.
+pub fn failed_in(stage: Stage) -> Event {
+    Event::Finished(Err(Failure {
+        stage,
+        message: "What is on nvme0n1 would not start as it should. STORE_BOOT: /grub/grub.cfg starts nothing."
+            .to_owned(),
+        hint: "Retry; if that does not help, the medium or the disk is damaged.".to_owned(),
+        ..failure()
+    }))
+}
+
 /// Every state that is otherwise with a set of partitions, by name.
 pub fn of_a_set() -> Vec<(&'static str, State)> {
     let install = |hardware, down| disk(hardware, Purpose::Install, down);
@@ -96,9 +117,14 @@ pub fn of_a_set() -> Vec<(&'static str, State)> {
     let mut taken = set_machine_by_bios();
     let beside = &mut taken.disks[0].contents.as_mut().unwrap().beside;
     beside.has_boot_code = true;
-    let mut installed = set_machine();
-    set_earlier(&mut installed.disks[0], false, true);
-    let recover = press(disk(installed, Purpose::RepairBoot, 0), [Key::Enter]);
+    let installed = || set_machine_installed(false);
+    let recover = press(disk(installed(), Purpose::RepairBoot, 0), [Key::Enter]);
+    let validating = press(disk(installed(), Purpose::Validate, 0), [Key::Enter]);
+    let validated = Event::Validated("nvme0n1".to_owned(), findings(true));
+    let whole = press(chosen(set_machine(), 0), typing("321a"));
+    let scanned = Event::Scanned(Ok(set_machine_installed(true)));
+    let failed = [failed_in(Stage::Verify), scanned];
+    let failed = after(press(whole, [Key::Enter]), failed);
     let free = press(chosen(set_machine(), 1), typing("321a"));
     let begun = press(free.clone(), [Key::Enter]);
     let report = Report {
@@ -128,5 +154,8 @@ pub fn of_a_set() -> Vec<(&'static str, State)> {
         ("unattended-set-free", unattended),
         ("progress-set-free", begun),
         ("done-set-free", done),
+        ("error-set", failed.clone()),
+        ("confirm-set-repair", press(failed, typing("p"))),
+        ("validate-set-bad", after(validating, [validated])),
     ]
 }
