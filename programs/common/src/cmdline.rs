@@ -22,14 +22,18 @@ pub fn serial_is_for(root: &Path, owner: &str) -> bool {
 
 /// The value of `OWNER.NAME`: the last one, as for the kernel's own parameters.
 fn value(root: &Path, owner: &str, name: &str) -> Option<String> {
-    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).ok()?;
-    let parameter = format!("{owner}.{name}=");
+    let value = values(root, &format!("{owner}.{name}")).pop();
+    value.filter(|value| !value.is_empty())
+}
+
+/// Every value of the parameter `name`, in their order.
+pub(crate) fn values(root: &Path, name: &str) -> Vec<String> {
+    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).unwrap_or_default();
     let values = words(&cmdline).filter_map(|word| {
-        word.trim_start_matches('"')
-            .strip_prefix(&parameter)
-            .map(|value| clean(&value.replace('"', "")))
+        let value = word.trim_start_matches('"').strip_prefix(name)?;
+        Some(clean(&value.strip_prefix('=')?.replace('"', "")))
     });
-    values.last().filter(|value| !value.is_empty())
+    values.collect()
 }
 
 /// Splits a kernel command line at blanks outside of double quotes, as the kernel does.

@@ -1,11 +1,11 @@
-//! Whether the system that runs was started from a disk: by the firmware's word, and by the program on
-//! it. The name of a volume says little: files are copied to a stick without it, and it outlives them.
+//! Whether the system that runs was started from a disk: by the word of the firmware or of who started it from a
+//! file, and by the program on it. The name of a volume says little: files are copied to a stick without it, and it outlives them.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use common::disks::BootPartition;
+use common::disks::{BootPartition, IsoFileVolume};
 use fatfs::{FileSystem, FsOptions};
 
 use crate::hardware::Disk;
@@ -27,6 +27,8 @@ const MOST_TEXT: u64 = 64 << 10;
 pub struct Running {
     /// The partition that the firmware read it from.
     partition: Option<BootPartition>,
+    /// The file system that has the medium as a file.
+    volume: Option<IsoFileVolume>,
     /// Its `os-release`, which is in the section `.osrel` of its UKI, too.
     os_release: Vec<u8>,
     /// What `uname -r` says, as the section `.uname` does.
@@ -39,13 +41,14 @@ impl Running {
         let text = |path: &str| std::fs::read(root.join(path)).unwrap_or_default();
         Self {
             partition: BootPartition::read(root),
+            volume: IsoFileVolume::read(root),
             os_release: trimmed(text("etc/os-release")),
             kernel: trimmed(text("proc/sys/kernel/osrelease")),
         }
     }
 
-    /// Whether it was started from `disk` of the machine below `root`: the firmware says so, or the same
-    /// program lies there. Reads only; a disk that cannot be read is none. May take seconds.
+    /// Whether it was started from `disk` of the machine below `root`: the firmware says so, or who
+    /// started it from a file there, or the same program lies there. Reads only; a disk that cannot be read is none. May take seconds.
     pub fn is_on(&self, root: &Path, disk: &Disk) -> bool {
         let path = root.join("dev").join(&disk.name);
         let found = extent::open(&path).and_then(|device| {
@@ -56,9 +59,21 @@ impl Running {
             let extents = extent::extents(&device, disk.size, disk.block_size)?;
             let mut extents = extents.iter().take(MOST_PARTITIONS);
             // One volume that is damaged says nothing of the others.
-            Ok(extents.any(|it| self.is_in(&device, *it).unwrap_or(false)))
+            let is_it = |it: &Extent| {
+                self.is_file_in(&device, *it).unwrap_or(false)
+                    || self.is_in(&device, *it).unwrap_or(false)
+            };
+            Ok(extents.any(is_it))
         });
         found.unwrap_or(false)
+    }
+
+    /// Whether the medium is a file on the volume in `extent`.
+    fn is_file_in(&self, device: &File, extent: Extent) -> io::Result<bool> {
+        let Some(volume) = &self.volume else {
+            return Ok(false);
+        };
+        volume.is(extent.of(device)?, extent.length)
     }
 
     /// Whether the program lies on the FAT volume in `extent`, if there is one.

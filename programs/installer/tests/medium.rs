@@ -115,6 +115,46 @@ fn a_stick_that_files_were_copied_to_is_known_by_its_program() {
 }
 
 #[test]
+fn a_stick_with_the_medium_as_a_file_is_known_by_its_uuid() {
+    let uuid = uuid::Uuid::from_u128(0x0fc6_3daf_8483_4772_8e79_3d69_d847_7de4);
+    let mut ext4 = vec![0; images::MIB];
+    ext4[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    ext4[1128..1144].copy_from_slice(uuid.as_bytes());
+    let mut fat = images::fat(images::MIB, FatType::Fat12, "STICK", &[]);
+    fat[39..43].copy_from_slice(&0xfa57_0001_u32.to_le_bytes());
+    let in_gpt = images::with_gpt(LogicalBlockSize::Lb512, &[(partition_types::BASIC, &ext4)]);
+    let uuid = uuid.hyphenated().to_string();
+    let rows = [
+        ("FAT", fat.clone(), "FA57-0001", true),
+        (
+            "FAT in an MBR",
+            images::with_mbr(512, 0x0c, &fat),
+            "FA57-0001",
+            true,
+        ),
+        ("another FAT", fat.clone(), "FA57-0002", false),
+        ("ext4", ext4, &*uuid, true),
+        ("ext4 in a GPT", in_gpt, &*uuid, true),
+        ("nothing is said", fat, "", false),
+    ];
+    for (what, content, said, expected) in rows {
+        let machine = FakeMachine::new();
+        let words =
+            format!("quiet fromiso=/dev/disk/by-uuid/{said}/a.iso iso-scan/filename=/a.iso\n");
+        machine.write("proc/cmdline", &words);
+        let hardware = probed(&machine, &content);
+        let [other, stick] = &hardware.disks[..] else {
+            unreachable!("two disks were plugged in");
+        };
+        assert_eq!(hardware.is_boot_medium(stick), expected, "{what}");
+        let obstacle = hardware.obstacle(stick);
+        let is_refused = obstacle.as_deref() == Some("boot medium");
+        assert_eq!(is_refused, expected, "{what}");
+        assert!(!hardware.may_be_boot_medium(other), "{what}");
+    }
+}
+
+#[test]
 fn the_firmware_s_word_counts_whatever_lies_there() {
     let content = images::with_gpt(
         LogicalBlockSize::Lb512,
