@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from installs import installed, installer, others
 from installs.installer import BESIDE, RECOVER, REPLACE, WHOLE, Firmware
@@ -121,7 +122,7 @@ DAMAGES = {
 
 async def verify_refuses(lab: Lab) -> None:
     """Validate names what would not start, whatever byte of the way is changed; of a good disk it says so."""
-    good = lab.disk("virtio-blk", size=SIZE)
+    good = replace(lab.disk("virtio-blk", size=SIZE), turn=1)  # of a disk without, OVMF forgets the line
     await installer.unattended(lab, good, "uefi", WHOLE)
     kept = disks.copy(good.image, lab.work / "good.img")
     async with lab.start(lab.machine(lab.medium(), good, fresh=False), "good") as vm:
