@@ -54,6 +54,7 @@ fn a_set_is_installed_whole_and_a_second_run_writes_nothing() {
             );
         }
         let before = machine.whole();
+        machine.is_called_otherwise();
         let again = machine.run(Task::Install).unwrap();
         assert_eq!(
             again.notes[0],

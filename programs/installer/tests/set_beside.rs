@@ -120,6 +120,7 @@ fn what_lies_beside_stays_and_a_second_run_writes_nothing() {
         let code = machine.read(0, 440);
         assert_eq!(code == [0; 440], is_uefi);
         let before = machine.digest(0, SIZE);
+        machine.is_called_otherwise();
         let again = machine.run_at(Task::Install, SPACE).unwrap();
         assert!(
             again.notes[0].ends_with("nothing was written."),

@@ -47,10 +47,10 @@ def must_notice(what: str, check: Callable[[], None]) -> None:
     raise NotSeenError(f"nobody notices {what}")
 
 
-async def again(lab: Lab, disk: Disk, firmware: Firmware, answers: str) -> None:
+async def again(lab: Lab, disk: Disk, firmware: Firmware, answers: str, *, fresh: bool = False) -> None:
     """A second run finds all as it has to be, and writes nothing."""
     was = installed.digests(disk)
-    await installer.unattended(lab, disk, firmware, answers, "again", fresh=False)
+    await installer.unattended(lab, disk, firmware, answers, "again", fresh=fresh)
     now = installed.digests(disk)
     must(now == was, f"a second run changed {', '.join(name for name in now if now[name] != was.get(name))}")
 
@@ -92,7 +92,9 @@ async def beside(lab: Lab) -> None:
     others.check(disk, was)
     installed.check_partitions(lab, disk, has_code=False)
     installed.check_entry(lab, [others.NAME, title(lab)], title(lab))
-    await again(lab, disk, "uefi", BESIDE)
+    list_of_firmware = lab.variables.read_bytes()  # BootNext is for the system, not for the medium once more
+    await again(lab, disk, "uefi", BESIDE, fresh=True)
+    lab.variables.write_bytes(list_of_firmware)
     await installed.starts(lab, disk, "uefi", "ours-by-bootnext")
     async with lab.start(lab.machine(disk, fresh=False), "theirs-by-order") as vm:
         await vm.hear(others.SAYS)

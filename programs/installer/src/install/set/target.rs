@@ -37,11 +37,19 @@ pub(super) fn whole_disk(
     seed: &str,
     request: &Request,
 ) -> Result<Chosen, Problem> {
-    let spots = places::whole_disk(set, (device.size(), device.block_size()), seed)
+    let reading = |error| disk_error::of_disk("Reading from", &request.disk.name, error);
+    let mut spots = places::whole_disk(set, (device.size(), device.block_size()), seed)
         .map_err(|message| Problem::new(message, "Choose a larger disk."))?;
-    let layout = layout_of(seed, &spots);
-    let table = Table::empty(device, &layout)
-        .map_err(|error| disk_error::of_disk("Reading from", &request.disk.name, error))?;
+    let mut layout = layout_of(seed, &spots);
+    let there = Table::read(device).map_err(reading)?;
+    if let Some((there, table)) =
+        there.and_then(|it| Some((in_place(set, &it, &spots, device.block_size())?, it)))
+    {
+        layout.guid = table.guid();
+        layout.places = there.iter().map(|it| it.place.clone()).collect();
+        spots = there;
+    }
+    let table = Table::empty(device, &layout).map_err(reading)?;
     let esp = own_esp(&spots).ok_or_else(|| no_esp(&request.disk.name))?;
     Ok(Chosen {
         guid: layout.guid,
@@ -52,6 +60,18 @@ pub(super) fn whole_disk(
         has_own_esp: true,
         is_ours: true,
     })
+}
+
+/// The set where it lies already just so as it is `planned`. It keeps its GUIDs: a computer that has no name of its
+/// own would give others each time.
+fn in_place(set: &Set, table: &Table, planned: &[Spot], block: u64) -> Option<Vec<Spot>> {
+    let there = places::found(set, table.partitions(), block).ok()?;
+    let lies = |it: &Spot| (it.place.number, it.place.start, it.place.size);
+    there
+        .iter()
+        .map(lies)
+        .eq(planned.iter().map(lies))
+        .then_some(there)
 }
 
 /// The space from `start` to `end`, in which only what is left of an earlier try may lie.
@@ -66,7 +86,9 @@ pub(super) fn free_space(
     let table = read_table(device, disk)?;
     let block = device.block_size();
     let labels = set.partitions.iter().map(|it| it.label.as_str());
-    let planned: Vec<Uuid> = labels.map(|it| places::guid(seed, it)).collect();
+    let mut planned: Vec<Uuid> = labels.map(|it| places::guid(seed, it)).collect();
+    let there = places::found(set, table.partitions(), block).unwrap_or_default();
+    planned.extend(there.iter().map(|it| it.place.guid));
     let is_ours = |it: &Partition| {
         let (from, to) = extent(it, block);
         let is_inside = start <= from && to <= end;
@@ -90,6 +112,7 @@ pub(super) fn free_space(
     let foreign = others_esp(device, &others);
     let spots = places::free_space(set, (start, end, block), seed, &others, foreign.is_some())
         .map_err(|message| Problem::new(message, "Choose a larger space, or a whole disk."))?;
+    let spots = in_place(set, &table, &spots, block).unwrap_or(spots);
     let has_own_esp = foreign.is_none();
     let esp = foreign
         .or_else(|| own_esp(&spots))

@@ -21,6 +21,8 @@ pub const ESP: u64 = 2 * MIB;
 pub const BOOT: u64 = 266 * MIB;
 pub const ROOT: u64 = 270 * MIB;
 pub const DATA: u64 = 274 * MIB;
+/// Where a computer says what it is called.
+const IDENTITY: &str = "sys/class/dmi/id/product_uuid";
 const NAME: &str = "sda";
 const LINUX: &str = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 /// Of a plain file, unlike of a disk, resize2fs cuts off what lies behind: it gets a copy of its part.
@@ -106,8 +108,11 @@ impl Machine {
             "NAME=Example\nVERSION_ID=1.2.3\n",
         )
         .unwrap();
-        let identity = path.join("sys/class/dmi/id/product_uuid");
-        fs::write(identity, "4c4c4544-0000-1111-2222-333344445555\n").unwrap();
+        fs::write(
+            path.join(IDENTITY),
+            "4c4c4544-0000-1111-2222-333344445555\n",
+        )
+        .unwrap();
         let about = include_str!("../../../../common/src/product/example.toml");
         let about = about.replace("Example.efi", "partitions.json");
         fs::write(path.join("etc/product.toml"), about).unwrap();
@@ -121,6 +126,12 @@ impl Machine {
         disk.set_len(SIZE).unwrap();
         machine.carry(in_root, menus);
         machine
+    }
+
+    /// Has it another name from now on, as a computer without one of its own has at each start.
+    pub fn is_called_otherwise(&self) {
+        let path = self.root.path().join(IDENTITY);
+        fs::write(path, "4c4c4544-0000-1111-2222-333344446666\n").unwrap();
     }
 
     pub fn path(&self) -> &Path {
