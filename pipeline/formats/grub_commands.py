@@ -294,6 +294,10 @@ def insmod(machine: Machine, words: Sequence[str]) -> bool:
 
 def _other(name: str) -> Callable[[Machine, Sequence[str]], bool]:
     def run(machine: Machine, words: Sequence[str]) -> bool:
+        file = next((word for word in words if word.startswith("/")), "")
+        if missing := file and machine.missing(file):
+            machine.failed.append(missing)
+            return False
         machine.other = " ".join([name, *words])
         return True
 

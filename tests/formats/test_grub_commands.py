@@ -128,6 +128,10 @@ def test_the_core_image_s_configuration_comes_first() -> None:
             "menuentry x { search --label GONE --set=root\n linux /gone }",
             "its entry 'x' loads nothing: `search` finds no file system with the label GONE",
         ),
+        (
+            "menuentry x { multiboot /gone root=x }",
+            "its entry 'x' loads nothing: (hd0,gpt2)/gone is not there",
+        ),
         ("menuentry 'x", "(hd0,gpt2)/grub/grub.cfg: line 1: the quote ' is not closed"),
     ],
 )
