@@ -104,6 +104,12 @@ impl<'a> Work<'a> {
                  first.",
             ));
         }
+        // What stays is told by the receipt that is there, which goes with the files beside it.
+        let kept = if is_install {
+            Vec::new()
+        } else {
+            complete::contents_of(&plan)
+        };
         let mut esp = Esp::draw(&plan, is_install, &self.request.disk)?;
         let bytes: u64 = self.contents(&plan).iter().map(|it| it.1.bytes).sum();
         self.course.expect(2 * (bytes + esp.touched()));
@@ -120,7 +126,10 @@ impl<'a> Work<'a> {
             writing::grow(self.root, &plan, disk)?;
         }
         self.enter(Stage::Verify, "everything is read back");
-        let contents = self.read_back(&plan, &esp)?;
+        let mut contents = self.read_back(&plan, &esp)?;
+        let is_kept = |it: &ContentFacts| contents.iter().all(|new| new.partition != it.partition);
+        let kept: Vec<_> = kept.into_iter().filter(is_kept).collect();
+        contents.extend(kept);
         proof::judge(self.root, self.request, &plan, false)?;
         self.enter(
             Stage::BootEntry,
@@ -250,14 +259,6 @@ impl<'a> Work<'a> {
         esp: &mut Esp,
         contents: Vec<ContentFacts>,
     ) -> Result<(), Problem> {
-        let kept = if self.request.task == Task::Install {
-            Vec::new()
-        } else {
-            complete::contents_of(plan)
-        };
-        let is_kept = |it: &ContentFacts| contents.iter().all(|new| new.partition != it.partition);
-        let kept: Vec<_> = kept.into_iter().filter(is_kept).collect();
-        let contents = contents.into_iter().chain(kept).collect();
         let mut receipt = Receipt::new(self.request, plan, contents);
         self.receipt = receipt.text(&self.course, &self.warnings);
         let files = plan.files_with(&self.receipt, &self.log.text());
