@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -21,6 +21,7 @@ from pipeline.steps.runner import Context
 from pipeline.vm import disks, machine
 from pipeline.vm.machine import Disk, Firmware, Machine
 from pipeline.vm.session import NotSeenError, Session
+from pipeline.vm.variables import SECURE_CODE, Trusting, trusting
 
 LIMIT = 1800.0  # seconds for one story: fifty power cuts take some minutes
 MOST_AT_ONCE = 4  # stories: a machine takes 1.5 GiB
@@ -30,6 +31,9 @@ SIZE = 9 << 30
 SERIAL = "TEST0001ABCD"
 OTHER = "OTHER0002WXYZ"
 """The serial number of every disk but the target."""
+
+TRUSTED_KEYS = "trusted-keys"
+"""The input with the public halves of the keys that an image of trial is signed with."""
 
 VMLINUZ, INITRAMFS = "firmware.vmlinuz", "firmware.initramfs"
 """The inputs that machines may have in place of firmware, where `acceptance.firmware` names some."""
@@ -57,6 +61,7 @@ class Lab:
     port: int
     seed: int
     times: dict[str, float] = field(default_factory=dict)
+    tpm_state: Path | None = None
 
     @property
     def variables(self) -> Path:
@@ -95,8 +100,24 @@ class Lab:
         """Return a machine; a `fresh` one has the firmware's variables as they leave the factory."""
         if fresh or not self.variables.exists():
             machine.fresh_variables(self.firmware, self.work)
-        port = self.port if network else 0
-        return Machine(parts, self.firmware.code, self.variables, self.accel, port=port)
+        return Machine(
+            parts,
+            self.firmware.code,
+            self.variables,
+            self.accel,
+            port=self.port if network else 0,
+            smm=self.firmware.code.name == SECURE_CODE,
+            tpm_state=self.tpm_state,
+        )
+
+    def trusted(self, whom: Trusting, *, tpm: bool = False) -> "Lab":
+        """Return the same place where firmware trusts somebody, and where machines have one TPM, or none.
+
+        The vendor's keys are those of the input TRUSTED_KEYS.
+        """
+        self.variables.unlink(missing_ok=True)
+        firmware = trusting(whom, self.firmware, self.inputs.get(TRUSTED_KEYS), self.out)
+        return replace(self, firmware=firmware, tpm_state=self.work / "tpm" if tpm else None)
 
     def start(self, machine: Machine, name: str = "install") -> AbstractAsyncContextManager[Session]:
         """Return a run of a machine, whose logs and pictures go to the folder `name` of the story."""

@@ -24,6 +24,7 @@ from pipeline.config import (
     VolumeId,
 )
 from pipeline.project.boot_tree import Boot, Store
+from pipeline.project.trust import Trust
 
 Way = Literal["cd", "usb", "disk", "cd-bios", "usb-bios", "virtio-blk", "virtio-scsi", "ahci", "nvme"]
 OF_MEDIA = ("cd", "usb", "disk", "cd-bios", "usb-bios")
@@ -326,6 +327,7 @@ class Recipe:
     disk: Disk | None = None
     iso: Iso | None = None
     netboot: Netboot | None = None
+    trust: Trust | None = None
     policy: Policy = field(default_factory=Policy)
     acceptance: Acceptance | None = None
 

@@ -86,7 +86,8 @@ class Machine:
     """A machine that is off. `variables` is the firmware's store, which keeps what is written to it.
 
     It has exactly one keyboard and one screen, so that a missing driver cannot hide. `smm` keeps the store
-    to the firmware, as Secure Boot demands. `tpm` is a descriptor that leads to swtpm's control channel.
+    to the firmware, as Secure Boot demands. `tpm` is a descriptor that leads to swtpm's control channel, and
+    `tpm_state` the folder of a TPM that a session runs by itself.
     """
 
     disks: Sequence[Disk]
@@ -106,6 +107,7 @@ class Machine:
     memory: int = SYSTEM_MEMORY
     smm: bool = False
     tpm: int | None = None
+    tpm_state: Path | None = None
     kernel: Path | None = None  # what the firmware starts without a disk
     initrd: Path | None = None
     append: str = ""

@@ -6,7 +6,8 @@ import json
 import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -19,6 +20,7 @@ from pipeline.vm.processes import running
 from pipeline.vm.serial_terminal import KEYS
 from pipeline.vm.stages import Stage
 from pipeline.vm.symptoms import Cause
+from pipeline.vm.tpm import attached_tpm
 from pipeline.vm.watch import Watch
 
 TICK = 0.05
@@ -74,9 +76,14 @@ class Session:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
-        words = argv(self.machine, watched(theirs.fileno()))
         try:
-            async with running(words, fds=[theirs.fileno()], interactive=True) as self._process:
+            async with AsyncExitStack() as stack:
+                machine, fds = self.machine, [theirs.fileno()]
+                if machine.tpm_state is not None:
+                    tpm = await stack.enter_async_context(attached_tpm(machine.tpm_state))
+                    machine, fds = replace(machine, tpm=tpm), [*fds, tpm]
+                words = argv(machine, watched(theirs.fileno()))
+                self._process = await stack.enter_async_context(running(words, fds=fds, interactive=True))
                 theirs.close()
                 listening = asyncio.gather(self._hear(), self._overhear())
                 try:

@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,11 +23,12 @@ from pipeline.vm import machine
 from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.monitor import attached
 from pipeline.vm.processes import running
+from pipeline.vm.tpm import attached_tpm
+from pipeline.vm.variables import SECURE_CODE
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick
 MAX_PATIENCE = 5  # times that, for one that does not stop talking
-SECURE_CODE = "OVMF_CODE_4M.secboot.fd"
 TAIL = 3000  # letters of what a machine said last
 
 ESCAPES = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]|[\r\n]")
@@ -169,17 +170,6 @@ async def _listen(
     return found, said
 
 
-@asynccontextmanager
-async def _tpm(folder: Path) -> AsyncIterator[int]:
-    """Run a TPM as it leaves the factory; give the descriptor that leads to it."""
-    ours, theirs = socket.socketpair()
-    control = f"type=unixio,clientfd={theirs.fileno()}"
-    argv = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--ctrl", control]
-    with ours, theirs:
-        async with running(argv, fds=[theirs.fileno()]):
-            yield ours.fileno()
-
-
 async def _run(
     ctx: Context, name: str, accel: str, media: Sequence[Path], folder: Path
 ) -> tuple[Verdicts, str]:
@@ -197,7 +187,7 @@ async def _run(
         given = replace(given, kernel=media[0], append=way.options)
     judge, word = _judge(name), ctx.params["word"]
     async with AsyncExitStack() as stack:
-        tpm = await stack.enter_async_context(_tpm(folder)) if way.tpm else None
+        tpm = await stack.enter_async_context(attached_tpm(folder)) if way.tpm else None
         words = machine.argv(replace(given, tpm=tpm), machine.watched(theirs.fileno()))
         fds = [theirs.fileno()] if tpm is None else [theirs.fileno(), tpm]
         process = await stack.enter_async_context(running(words, fds=fds))
