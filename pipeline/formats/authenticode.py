@@ -112,16 +112,8 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import load_der_x509_certificate
 
-    if content.child(0).oid() != SIGNED_DATA:
-        raise FormatError("Authenticode: the certificate holds no signed data", SIGN_AGAIN)
-    signed = content.child(1).child(0, SEQUENCE)
-    indirect = signed.child(2, SEQUENCE)
-    if indirect.child(0).oid() != INDIRECT_DATA:
-        raise FormatError(NO_PROGRAM, SIGN_AGAIN)
-    spc = indirect.child(1).child(0, SEQUENCE)
-    info = spc.child(1, SEQUENCE)
-    digest = _digest_name(info.child(0))
-    told = info.child(1, OCTETS).body
+    signed, spc = _contents(content)
+    digest, told = _digest_in(spc)
     end = len(pe.image) - pe.certificates[1]
     announced = [_digest_name(one) for one in signed.child(1, SET).inside()]
     if not announced:
@@ -159,6 +151,30 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
         is_rsa=isinstance(certificate.public_key(), RSAPublicKey),
         trust=(*([] if fault else by_certificates(certificate, chain)), *([own] if looked_at else [])),
     )
+
+
+def signed_digest(signature: bytes) -> tuple[str, bytes]:
+    """Return what a PKCS #7 structure says of its program: the name of a digest, and the digest.
+
+    Raises FormatError where it says nothing of a program.
+    """
+    return _digest_in(_contents(read_value(signature))[1])
+
+
+def _contents(content: Value) -> tuple[Value, Value]:
+    """Return the signed data, and what is signed: SpcIndirectDataContent."""
+    if content.child(0).oid() != SIGNED_DATA:
+        raise FormatError("Authenticode: the certificate holds no signed data", SIGN_AGAIN)
+    signed = content.child(1).child(0, SEQUENCE)
+    indirect = signed.child(2, SEQUENCE)
+    if indirect.child(0).oid() != INDIRECT_DATA:
+        raise FormatError(NO_PROGRAM, SIGN_AGAIN)
+    return signed, indirect.child(1).child(0, SEQUENCE)
+
+
+def _digest_in(spc: Value) -> tuple[str, bytes]:
+    info = spc.child(1, SEQUENCE)
+    return _digest_name(info.child(0)), info.child(1, OCTETS).body
 
 
 def _why_not(pe: Pe, told: bytes, digest_of: Callable[[int], bytes]) -> str:

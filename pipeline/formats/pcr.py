@@ -12,8 +12,10 @@ from typing import Any
 
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
+from pipeline.formats.pe import read_pe
 from pipeline.formats.trust import verifies
 
+SECTION = ".pcrsig"
 KERNEL_BOOT = 11  # the PCR that systemd-stub measures a UKI into, and nobody else before it
 BANKS: Mapping[str, int] = {"sha1": 0x04, "sha256": 0x0B, "sha384": 0x0C, "sha512": 0x0D}
 """By the name of its hash: the TPM's number for it (TPM_ALG_ID)."""
@@ -87,6 +89,31 @@ def _policy(bank: str, said: Mapping[str, Any]) -> Policy:
         bytes.fromhex(said["pol"]),
         base64.b64decode(said["sig"], validate=True),
     )
+
+
+def with_policies(image: bytes, text: str) -> bytes:
+    """Return a UKI with the text of signed policies in its .pcrsig, behind which blanks are left.
+
+    Nothing else of it changes, and what is measured of it neither. Raises FormatError where it has no such
+    section, or several, where they do not fit, and where it is signed already.
+    """
+    uki = read_pe(image)
+    data, found = text.encode(), uki.named(SECTION)
+    if len(found) != 1:
+        raise FormatError(f"the UKI has {len(found)} {SECTION} sections, not one", "build it with `[trust]`")
+    room = found[0].size
+    if uki.certificates != (0, 0):
+        raise FormatError(
+            f"the UKI is signed already, and another {SECTION} would break that", "give the unsigned one"
+        )
+    if len(data) > room:
+        raise FormatError(
+            f"the policies have {len(data)} bytes, and the UKI's {SECTION} has room for {room}",
+            "sign fewer states, or with a smaller key",
+        )
+    start = found[0].raw_offset
+    uki.contents_of(found[0])  # whether it lies in the file
+    return image[:start] + data.ljust(room) + image[start + room :]
 
 
 def is_signed(policy: Policy, key: Image) -> bool:

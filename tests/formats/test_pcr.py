@@ -8,8 +8,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pipeline.errors import FormatError
 from pipeline.formats import pcr
-from pipeline.formats.pcr import Policy, extended, initial, is_signed, phases, policy_digest, read_policies
+from pipeline.formats.pcr import (
+    Policy,
+    extended,
+    initial,
+    is_signed,
+    phases,
+    policy_digest,
+    read_policies,
+    with_policies,
+)
+from pipeline.formats.pe import read_pe
 from tests.fixtures.pcrsig import EC_KEY, RSA_KEY, pcrsig, public
+from tests.fixtures.signer import sign
+from tests.fixtures.uki import uki
 
 
 def sha256(data: bytes) -> bytes:
@@ -79,3 +91,42 @@ def test_what_is_no_key_is_told() -> None:
     (policy,) = read_policies(pcrsig([bytes(32)], EC_KEY))
     with pytest.raises(FormatError, match=r"\.pcrpkey: it is no public key in PEM"):
         is_signed(policy, b"no key")
+
+
+ROOM = 4096
+UKI = uki(more=[(".pcrsig", b"{}".ljust(ROOM))])
+
+
+def test_policies_are_put_in_place() -> None:
+    text = pcrsig([bytes(32)], RSA_KEY).decode()
+    made = with_policies(UKI, text)
+    assert [one.digest for one in read_policies(read_pe(made).contents(".pcrsig"))] == [bytes(32)]
+    assert with_policies(made, "{}") == UKI
+    assert len(made) == len(UKI)
+    before, after = (
+        [bytes(pe.contents_of(one)) for one in pe.sections if one.name != ".pcrsig"]
+        for pe in (read_pe(UKI), read_pe(made))
+    )
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("image", "text", "message"),
+    [
+        (uki(), "{}", "the UKI has 0 .pcrsig sections, not one"),
+        (uki(more=[(".pcrsig", b" ")] * 2), "{}", "the UKI has 2 .pcrsig sections, not one"),
+        (sign(UKI), "{}", "the UKI is signed already, and another .pcrsig would break that"),
+        (UKI, "x" * 4097, "the policies have 4097 bytes, and the UKI's .pcrsig has room for 4096"),
+        (
+            UKI[:-1],
+            "{}",
+            f"PE: section .pcrsig: 4096 bytes at offset {len(UKI) - 4096:#x} do not lie inside the "
+            f"{len(UKI) - 1} bytes given",
+        ),
+    ],
+)
+def test_what_has_no_room_for_policies_is_told(image: bytes, text: str, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        with_policies(image, text)
+    assert caught.value.message == message
+    assert caught.value.hint
