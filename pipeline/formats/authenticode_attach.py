@@ -29,7 +29,8 @@ def attached(image: bytes, signatures: Sequence[bytes]) -> bytes:
     """
     if not signatures:
         return image
-    pe = read_pe(padded(image))
+    made = bytearray(padded(image))
+    pe = read_pe(bytes(made))
     offset, size = pe.certificates
     if pe.certificates_entry is None:
         raise FormatError(
@@ -43,7 +44,6 @@ def attached(image: bytes, signatures: Sequence[bytes]) -> bytes:
         struct.pack("<IHH", HEADER + len(one), REVISION, PKCS_SIGNED_DATA) + one + bytes(-len(one) % GRID)
         for one in signatures
     )
-    made = bytearray(pe.image)
     struct.pack_into("<II", made, pe.certificates_entry, offset or len(made), size + len(table))
     made += table
     struct.pack_into("<I", made, pe.checksum_offset, 0)
