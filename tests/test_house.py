@@ -19,6 +19,7 @@ LAYERS = [
     "inspection",
     "boot",
     "vm",
+    "trust",
     "checks",
     "compare",
     "steps",

@@ -220,6 +220,12 @@ COMMANDS = {
         words="files",
         judge="release:judge_sign",
     ),
+    "keys": Command(
+        "new DIR: make keys for Secure Boot and PCR 11; rotate DIR: one more db key; revoke DIR NAME",
+        "keys:keys",
+        (_option("organisation", "", "with new: whose keys they are, in their certificates"),),
+        words="words",
+    ),
     "verify": Command(
         "DIR: say whether anybody's release is whole, and who signed it; --help says more",
         "commands:verify",

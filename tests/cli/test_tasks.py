@@ -32,6 +32,7 @@ NAMES = [
     "diff",
     "release",
     "sign",
+    "keys",
     "verify",
     "answers",
     "reproduce",
