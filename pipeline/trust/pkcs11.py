@@ -105,7 +105,7 @@ def _told(uri: str) -> Iterator[None]:
         raise PipelineError(f"--key {uri}: several keys are called so", "say which by `id`") from error
     except (PKCS11Error, RuntimeError) as error:
         raise PipelineError(
-            f"--key {uri}: the token does not do it: {error or type(error).__name__}",
+            f"--key {uri}: the token does not do it: {str(error) or type(error).__name__}",
             "see that the module is there, and the hardware plugged in",
         ) from error
 
@@ -127,9 +127,11 @@ def _key(wanted: Uri, ask: "Ask") -> Any:
         pin: Any = pkcs11.PROTECTED_AUTH
     else:
         pin = _pin(wanted, token.label, ask) if pkcs11.TokenFlag.LOGIN_REQUIRED in token.flags else None
-    return token.open(user_pin=pin).get_key(
-        object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=wanted.object, id=wanted.id
-    )
+    try:
+        session = token.open(user_pin=pin)
+    except pkcs11.UserAlreadyLoggedIn:  # for another of its keys: that counts for the whole program
+        session = token.open()
+    return session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=wanted.object, id=wanted.id)
 
 
 def _pin(wanted: Uri, token: str, ask: "Ask") -> str:
