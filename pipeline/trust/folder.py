@@ -28,6 +28,7 @@ from pipeline.trust.issue import issued, key_pem, made_key, public_pem
 from pipeline.trust.signer import Ask, Signer, on_terminal, open_signer, read_certificates
 
 PRIVATE, PUBLIC, OWNER, PCR = "private", "public", "owner.txt", "pcr"
+IGNORED = ".gitignore"  # keeps git from committing what is private
 ABOVE = {"PK": "PK", "KEK": "PK", "db": "KEK", "dbx": "KEK"}
 """By a variable's name: whose key firmware wants to have signed its contents."""
 
@@ -104,7 +105,8 @@ def new(keys: Keys, organisation: str) -> None:
     with explained(keys.folder, "write", cache=False):
         keys.private.mkdir(mode=0o700, parents=True)
         keys.public.mkdir()
-    _write(keys.private, {f"{name}.key": key_pem(key) for name, key in made.items()}, 0o600)
+    private = {f"{name}.key": key_pem(key) for name, key in made.items()}
+    _write(keys.private, {IGNORED: b"*\n"} | private, 0o600)
     _write(keys.public, files)
 
 

@@ -47,11 +47,14 @@ def on_terminal(prompt: str) -> str:
 def open_signer(key: str, certificates: Sequence[Path] = (), ask: Ask = on_terminal) -> Signer:
     """Open a PEM file, or what a `pkcs11:` URI names; the certificates come in files of PEM or DER.
 
+    A file may have the URI in it: then the key is elsewhere, and commands find it as if it were here.
     Raises PipelineError for a key or a certificate that cannot be read, and where none is this key's.
     """
     from pipeline.trust import pkcs11
 
-    public, sign = pkcs11.opened(key, ask) if key.startswith(URI) else _from_file(Path(key), ask)
+    data = key.encode() if key.startswith(URI) else _read(Path(key))
+    uri = data.decode(errors="replace").strip() if data.startswith(URI.encode()) else ""
+    public, sign = pkcs11.opened(uri, ask) if uri else _from_file(Path(key), data, ask)
     bits = public.key_size
     if isinstance(public, rsa.RSAPublicKey) and bits < LEAST_BITS:
         raise PipelineError(
@@ -70,8 +73,7 @@ def open_signer(key: str, certificates: Sequence[Path] = (), ask: Ask = on_termi
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
     """Read certificates. Raises PipelineError for anything else."""
-    with explained(path, "read", cache=False):
-        data = path.read_bytes()
+    data = _read(path)
     try:
         if b"-----BEGIN" in data:
             return x509.load_pem_x509_certificates(data)
@@ -80,9 +82,12 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
         raise PipelineError(f"{path}: is no certificate", "name one in PEM or DER") from error
 
 
-def _from_file(path: Path, ask: Ask) -> tuple[Public, Callable[[bytes], bytes]]:
+def _read(path: Path) -> bytes:
     with explained(path, "read", cache=False):
-        data = path.read_bytes()
+        return path.read_bytes()
+
+
+def _from_file(path: Path, data: bytes, ask: Ask) -> tuple[Public, Callable[[bytes], bytes]]:
     try:
         try:
             key = serialization.load_pem_private_key(data, None)

@@ -52,7 +52,7 @@ def keys(tmp_path: Path) -> Keys:
 
 
 def files(path: Path) -> set[str]:
-    return {one.name for one in path.iterdir()}
+    return {one.name for one in path.iterdir() if one.name != ".gitignore"}
 
 
 def certificate(keys: Keys, name: str) -> x509.Certificate:
@@ -81,6 +81,7 @@ def judge(keys: Keys, name: str, variable: str, by: str, *, append: bool = False
 def test_new_keys_come_in_all_forms(keys: Keys) -> None:
     assert files(keys.private) == {"PK.key", "KEK.key", "db.key", "pcr.key"}
     assert files(keys.public) == NEW
+    assert (keys.private / ".gitignore").read_text() == "*\n"
     assert stat.S_IMODE(keys.private.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys.private.iterdir()} == {0o600}
     for name, by in (("PK", "PK"), ("KEK", "PK"), ("db", "KEK")):
@@ -106,7 +107,7 @@ def test_certificates_say_whose_they_are_and_how_long(keys: Keys, name: str, yea
 def test_the_pcr_key_is_a_public_key_alone(keys: Keys) -> None:
     key = serialization.load_pem_private_key((keys.private / "pcr.key").read_bytes(), None)
     assert key.public_key() == serialization.load_pem_public_key((keys.public / "pcr.pem").read_bytes())
-    assert len({path.read_bytes() for path in keys.private.iterdir()}) == 4
+    assert len({path.read_bytes() for path in keys.private.glob("*.key")}) == 4
 
 
 def test_keys_are_never_overwritten(keys: Keys) -> None:
@@ -117,7 +118,7 @@ def test_keys_are_never_overwritten(keys: Keys) -> None:
     keys.public.rename(keys.folder / "elsewhere")
     with pytest.raises(PipelineError, match="has keys already"):
         folder.new(keys, "Acme")
-    assert len(before) == len(NEW) + 4
+    assert len(before) == len(NEW) + 5
 
 
 @pytest.mark.parametrize("name", ["", "x" * 44, "two\nlines"])

@@ -73,6 +73,10 @@ def test_what_is_no_key_is_told(files: Path) -> None:
     short = rsa.generate_private_key(65537, 1024)  # noqa: S505
     small.write_bytes(short.private_bytes(PEM, PKCS8, plain))
     other.write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, plain))
+    (files / "elsewhere.key").write_text("pkcs11:object=db\n")
+    assert told(files / "elsewhere.key") == (
+        "--key pkcs11:object=db: has no module-path, the library of the hardware's maker"
+    )
     assert told(files / "none") == f"{files}/none: cannot read: No such file or directory"
     assert told(empty) == f"--key {empty}: has no private key in PEM"
     assert told(files / "vendor.pem") == f"--key {files}/vendor.pem: has no private key in PEM"
