@@ -6,6 +6,7 @@ import lzma
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipeline.formats import (
     compression,
     cpio_reader,
     devicetree,
+    efi_auth,
+    efi_signature_list,
     elf,
     eltorito,
     erofs,
@@ -45,6 +48,7 @@ from pipeline.formats import (
     pe,
     qcow2,
     sbat,
+    signatures_file,
     signed_boot,
     squashfs,
     syslinux,
@@ -332,6 +336,10 @@ def _tars() -> list[bytes]:
     return [sparse, disk_images.pax_sparse_tar("disk.raw", 1 << 16, parts), disk_images.tar_of([("x", b"y")])]
 
 
+ENTRY = efi_signature_list.Entry(efi_signature_list.X509, UUID(int=1), b"certificate")
+ESL = efi_signature_list.signature_lists([ENTRY, ENTRY])
+AUTH = efi_auth.authenticated(datetime(2026, 11, 28, tzinfo=UTC), b"\x30\0", ESL)
+SIGNATURES = signatures_file.signatures_file({"a.efi": signatures_file.Signed("ab" * 32, "{}", (b"\x30\0",))})
 DISK = disk_images.whole_disk()
 OVA = disk_images.ova_files(DISK)
 
@@ -367,6 +375,11 @@ TARGETS = {
     "devicetree": Target(devicetree.read_devicetree, lambda: [dtb("Board", ["acme,board"])]),
     "hwids": Target(hwids.read_hwids, lambda: [HWIDS]),
     "pcrsig": Target(pcr.read_policies, lambda: [pcrsig([bytes(32)])]),
+    "esl": Target(lambda data: list(efi_signature_list.read_signature_lists(data)), lambda: [ESL]),
+    "auth": Target(efi_auth.read_authenticated, lambda: [AUTH]),
+    "signatures-file": Target(
+        lambda data: signatures_file.read_signatures_file(bytes(data)), lambda: [SIGNATURES]
+    ),
     "sbat": Target(sbat.read_sbat, lambda: [SBAT]),
     "bzimage": Target(bzimage.read_bzimage, lambda: [make_bzimage()]),
     "ikconfig": Target(ikconfig.read_config, lambda: [vmlinux()]),
