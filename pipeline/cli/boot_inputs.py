@@ -6,7 +6,7 @@ from pipeline.errors import PipelineError
 from pipeline.plan.image import CARRIED, PRODUCT, PROGRAMS
 from pipeline.plan.netboot import offered
 from pipeline.plan.step import Input, Output, Step
-from pipeline.project.recipe import Acceptance
+from pipeline.project.proof import Acceptance
 from pipeline.steps.check_answers import PROGRAM
 from pipeline.vm import machine
 

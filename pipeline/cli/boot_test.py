@@ -15,7 +15,7 @@ from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Step
 from pipeline.project import acceptance
-from pipeline.project.recipe import Acceptance
+from pipeline.project.proof import Acceptance
 from pipeline.report import Line
 from pipeline.reproduce.builds import before
 from pipeline.sandbox.run import StepError

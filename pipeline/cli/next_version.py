@@ -8,7 +8,7 @@ from pipeline.build.session import Session
 from pipeline.plan.image import plan
 from pipeline.plan.step import Input, Step
 from pipeline.plan.updates import following
-from pipeline.project.recipe import Acceptance
+from pipeline.project.proof import Acceptance
 
 NEXT = "next"
 """What stories call it: a tar, as `update:<recipe>` makes it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.boot import play
 from pipeline.errors import PipelineError
-from pipeline.project import recipe
+from pipeline.project import proof
 from pipeline.project.checkout import Project
 from pipeline.vm import disks
 
@@ -41,7 +41,7 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
     Raises PipelineError when the package is none of stories, or has the name of another one, or a story's,
     and where one that is said to be long is not there.
     """
-    named = project.recipes[name].acceptance or recipe.Acceptance()
+    named = project.recipes[name].acceptance or proof.Acceptance()
     found = []
     if named.play:
         plays = {story: _as_params(told) for story, told in named.play.items()}
@@ -69,7 +69,7 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
     )
 
 
-def _as_params(told: recipe.Play) -> dict[str, object]:
+def _as_params(told: proof.Play) -> dict[str, object]:
     """Return a play as a step's parameter, its disk in bytes."""
     return asdict(told) | {"disk": disks.size_of(told.disk) if told.disk else 0}
 

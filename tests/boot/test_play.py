@@ -13,7 +13,7 @@ import pytest
 from pipeline.boot import play, stories
 from pipeline.config import validate
 from pipeline.project.acceptance import _as_params
-from pipeline.project.recipe import Play
+from pipeline.project.proof import Play
 from pipeline.vm.machine import Disk, Machine
 from pipeline.vm.session import NotSeenError, Session
 from tests.fixtures.stand_ins import MakeGuest

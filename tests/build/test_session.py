@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.build.session import Session
 from pipeline.project.checkout import Project, load
-from pipeline.project.recipe import Acceptance, Iso, Root
+from pipeline.project.proof import Acceptance
+from pipeline.project.recipe import Iso, Root
 from pipeline.report import Report
 from tests.fixtures import checkout
 

@@ -13,7 +13,7 @@ from pipeline.cli import boot_inputs, boot_test
 from pipeline.config import validate
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source, Step
-from pipeline.project import recipe
+from pipeline.project import proof
 from pipeline.project.acceptance import Acceptance
 from pipeline.project.checkout import load
 from pipeline.report import Line, Report
@@ -273,14 +273,14 @@ def test_keys_are_called_as_qemu_has_them(key: str, *, good: bool) -> None:
         "play": {"x": {"rows": [{"presses": [key]}]}},
     }
     mistakes: list[str] = []
-    validate(recipe.Acceptance, told, "x", mistakes)
+    validate(proof.Acceptance, told, "x", mistakes)
     assert len(mistakes) == (0 if good else 2), mistakes
 
 
 def test_no_row_is_told_under_the_name_of_a_way() -> None:
     told: dict[str, object] = {"play": {name: {"rows": []} for name in (*WAYS, *BY_BIOS, "usb-2", "nvme")}}
     mistakes: list[str] = []
-    validate(recipe.Acceptance, told, "x", mistakes)
+    validate(proof.Acceptance, told, "x", mistakes)
     assert len(mistakes) == len(WAYS) + len(BY_BIOS), mistakes
 
 
