@@ -99,6 +99,18 @@ Keys = Annotated[
     str, _matches("keys without Shift (small letters, digits, blank . - \\n)", r"[a-z0-9 .\n-]+")
 ]
 KeyName = Annotated[str, _matches("a key's name as QEMU has it (small letters, digits and _)", r"[a-z0-9_]+")]
+
+
+def _generation(value: int) -> int:
+    if not 1 <= value <= MOST_GENERATIONS:
+        raise ValueError(f"{value} is not a generation (1 to {MOST_GENERATIONS})")
+    return value
+
+
+MOST_GENERATIONS = 0xFFFF
+Generation = Annotated[int, AfterValidator(_generation)]
+"""Of a component in SBAT, which shim reads as 16 bits."""
+
 Size = Annotated[str, _matches("the size of a disk (20G, 512M)", r"[1-9][0-9]{0,5}[MGT]")]
 VolumeId = Annotated[str, _matches("a volume identifier (at most 16 of A-Z, 0-9 and _)", r"[A-Z0-9_]{1,16}")]
 """What both ISO 9660 (d-characters) and Joliet (16 characters) can hold."""

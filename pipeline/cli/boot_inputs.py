@@ -35,7 +35,8 @@ def bootable(session: Session, name: str) -> str:
 def media(session: Session, image: str) -> dict[str, Output]:
     """Return what a machine can be started from, by what a way of booting calls it."""
     steps = {step.name: step for step in session.plans[image]}
-    made = {what: steps.get(f"{what}:{image}") for what in ("iso", "uki")}
+    made = {"iso": steps.get(f"iso:{image}")}
+    made["uki"] = steps.get(f"attach:{image}") or steps.get(f"uki:{image}")
     found = {what: step.output(step.outputs[0]) for what, step in made.items() if step}
     return found | disks(session, image)
 

@@ -35,7 +35,8 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
     data, data_mib = product.disk.data, product.disk.least_data_mib
     if data is None or data_mib is None:  # a set of partitions, in which no UKI lies beside data
         return ()
-    uki = next(step for step in planned if step.name == f"uki:{name}")
+    made = {step.name: step for step in planned}
+    uki = made.get(f"attach:{name}") or made[f"uki:{name}"]
     seed = systems.seed(pins.product.name, name, CONTENT)
     facts = Facts(
         product=product.name,

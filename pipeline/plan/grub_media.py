@@ -3,6 +3,7 @@
 from pipeline.checks.gate import Gate
 from pipeline.plan.boot_trees import grub_iso_step
 from pipeline.plan.step import Output, Step, made
+from pipeline.plan.trusted import bundled
 from pipeline.project.checkout import Project
 from pipeline.project.product import name_of
 from pipeline.steps import efi_image, grub, iso_grub
@@ -46,7 +47,7 @@ def grub_medium_steps(project: Project, name: str, program: Output) -> tuple[Ste
         container=project.lock_of("imager"),
         inputs={
             "efi.img": volume.output("efi.img"),
-            **{part: program.step.inputs[part] for part in (KERNEL, INITRAMFS)},
+            **{part: bundled(program).inputs[part] for part in (KERNEL, INITRAMFS)},
             **{part: loader.output(part) for part in (grub.ELTORITO, grub.HYBRID)},
         },
         params={

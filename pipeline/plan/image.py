@@ -17,6 +17,7 @@ from pipeline.plan.programs import program_steps
 from pipeline.plan.roots import root_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.plan.stores import store_steps
+from pipeline.plan.trusted import attach_step, esp_inputs, initramfs_inputs, shim_steps, uki_inputs, unsigned
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
@@ -77,7 +78,8 @@ def plan(
     payload = None
     if carried:
         payload, before = _payload(project, name, carried, before)
-    started = _started(project, name, payload)
+    shim = shim_steps(project, name)
+    started = _started(project, name, payload, initramfs_inputs(project, name, shim))
     system_root = store_steps(project, name, root_steps(project, name), started)
     rooted, disks, root_hash = tuple[Step, ...](), tuple[Step, ...](), None
     if project.recipes[name].is_system:
@@ -88,12 +90,12 @@ def plan(
     system = _system(project, name, started, root_hash)
     compared = policy_steps(project, name, before, system)
     program = _uki(system, name)
-    medium = _medium(project, name, program)
+    medium = _medium(project, name, program, shim)
     offered = netboot_steps(project, name, program)
     if project.recipes[name].is_system:
         disks = systems.disk_steps(project, name, rooted, program, system_root)
         disks = (*disks, *partition_sets.partition_set_steps(project, name, disks))
-    steps = distinct((*before, *system_root, *rooted, *system, *compared, *medium, *offered, *disks))
+    steps = distinct((*before, *shim, *system_root, *rooted, *system, *compared, *medium, *offered, *disks))
     check_published(name, steps)
     return steps
 
@@ -115,8 +117,9 @@ def _payload(
 
 
 def _uki(steps: tuple[Step, ...], name: str) -> Output:
-    """Return the UKI of the recipe `name`, which one of its steps makes."""
-    step = next(step for step in steps if step.name == f"uki:{name}")
+    """Return the UKI of the recipe `name`, which one of its steps makes, with what is attached to it."""
+    made = {step.name: step for step in steps}
+    step = made.get(f"attach:{name}") or made[f"uki:{name}"]
     return step.output(step.outputs[0])
 
 
@@ -147,8 +150,10 @@ def _os_release(project: Project, name: str) -> str:
     return text + SYSTEM.format(id=name, version=product.version) if recipe.root is not None else text
 
 
-def _started(project: Project, name: str, carried: Output | None) -> tuple[Step, ...]:
-    """Return the steps that end in an initramfs: kernel, programs."""
+def _started(
+    project: Project, name: str, carried: Output | None, besides: Mapping[str, Input]
+) -> tuple[Step, ...]:
+    """Return the steps that end in an initramfs: kernel, programs. It has inputs `besides`."""
     recipe, image = project.recipes[name], project.recipes[name].image
     about = _about(project, name)[0]
     kernel, unpacked = kernel_steps(project, name), packages_step(project, image.packages)
@@ -167,6 +172,7 @@ def _started(project: Project, name: str, carried: Output | None) -> tuple[Step,
         container=project.lock_of("imager"),
         inputs=inputs
         | about
+        | dict(besides)
         | {
             "packages.tar": unpacked.output(packages.TAR),
             "rootfs": Source(project.place(name, image.rootfs)),
@@ -195,7 +201,8 @@ def _system(
     """Return the steps that end in a UKI: those that end in an initramfs, and its own."""
     recipe, image = project.recipes[name], project.recipes[name].image
     kernel = next(step for step in started if "vmlinuz" in step.outputs)
-    gates = {image.uki: _gate("uki", recipe)}
+    output = unsigned(image.uki) if recipe.trust else image.uki
+    gates = {output: _gate("uki", recipe)}
     if recipe.netboot is not None:
         gates[uki.CMDLINE] = Gate("cmdline", policies=recipe.policy.checks)
     uki_step = Step(
@@ -207,19 +214,35 @@ def _system(
             "initramfs.cpio.zst": started[-1].output("initramfs.cpio.zst"),
             "splash.bmp": Source(project.place(name, image.splash)),
             **({verified_uki.ROOTHASH: root_hash} if root_hash else {}),
+            **uki_inputs(project, name),
         },
         params={
-            "output": image.uki,
+            "output": output,
             "cmdline": recipe.cmdline,
+            "sbat": _sbat(project, name),
             "os_release": _os_release(project, name),
             "epoch": project.manifest.source_date_epoch,
         },
         run=verified_uki.build if root_hash else uki.build,
-        outputs=(image.uki, uki.CMDLINE),
+        outputs=(output, uki.CMDLINE),
         checks=gates,
         published=dict.fromkeys(gates, 0o644),
     )
-    return (*started, uki_step)
+    if recipe.trust is None:
+        return (*started, uki_step)
+    return (*started, uki_step, attach_step(project, name, uki_step.output(output), gates[output]))
+
+
+def _sbat(project: Project, name: str) -> str:
+    """Return the line of SBAT by which all UKIs of the recipe `name` of a lower generation can be revoked.
+
+    Shim takes a comma for the end of a field, however it is quoted; nobody has said where to read more.
+    """
+    recipe, product = project.recipes[name], project.manifest.product
+    path = product_of(project.root, name, recipe)
+    vendor = about_product.read(path).vendor if path else product.name
+    fields = (name, str(recipe.image.sbat), vendor, product.name, product.version, "-")
+    return ",".join(field.replace(",", " ") for field in fields) + "\n"
 
 
 def _place_of(carried: Output | None) -> str:
@@ -245,7 +268,7 @@ def _gate(kind: str, recipe: Recipe) -> Gate:
     return Gate(kind, policies=recipe.policy.checks, programs=programs)
 
 
-def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
+def _medium(project: Project, name: str, program: Output, shim: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps from a UKI to the ISO, none for a recipe without one."""
     recipe, pins = project.recipes[name], project.manifest
     product, epoch = pins.product, pins.source_date_epoch
@@ -260,7 +283,7 @@ def _medium(project: Project, name: str, program: Output) -> tuple[Step, ...]:
         name=f"efi-img:{name}",
         summary="Make a FAT image just large enough for the UKI.",
         container=imager,
-        inputs={"BOOTX64.EFI": program},
+        inputs=esp_inputs(project, name, program, shim),
         params={"epoch": epoch},
         run=efi_image.build,
         **made("efi.img", _gate("fat", recipe)),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.checks.netboot import Script
 from pipeline.plan.step import Input, Output, Step, made
+from pipeline.plan.trusted import bundled
 from pipeline.project.checkout import Project
 from pipeline.steps import netboot
 from pipeline.steps.uki import CMDLINE, INITRAMFS, KERNEL
@@ -23,7 +24,7 @@ def netboot_steps(project: Project, name: str, program: Output) -> tuple[Step, .
         name=f"netboot:{name}",
         summary="Write a script that starts the system over the network.",
         container=project.lock_of("imager"),
-        inputs={CMDLINE: program.step.output(CMDLINE)},
+        inputs={CMDLINE: bundled(program).output(CMDLINE)},
         params={
             "output": recipe.netboot.script,
             "uki": program.name,
@@ -42,5 +43,7 @@ def offered(steps: Iterable[Step], name: str) -> dict[str, Input]:
     script, program = by_name.get(f"netboot:{name}"), by_name.get(f"uki:{name}")
     if script is None or program is None:
         return {}
+    signed = by_name.get(f"attach:{name}", program)
     parts = {part: program.inputs[part] for part in (KERNEL, INITRAMFS)}
-    return parts | {output: step.output(output) for step in (program, script) for output in step.outputs}
+    made = ((signed, signed.outputs[0]), (program, CMDLINE), *((script, each) for each in script.outputs))
+    return parts | {output: step.output(output) for step, output in made}

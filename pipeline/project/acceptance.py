@@ -58,7 +58,7 @@ def of(project: Project, name: str) -> tuple[Acceptance, ...]:
             mistake = f"recipes/{name}/recipe.toml: acceptance.play.{twice[0]}: {named.package} has a story"
             raise PipelineError(f"{mistake} of this name, too", "give one another name")
     told = [story for each in found for story in each.stories]
-    for key, stories in (("long", named.long), ("updates", named.updates)):
+    for key, stories in (("long", named.long), ("updates", named.updates), ("trusted", named.trusted)):
         if unknown := [story for story in stories if story not in told]:
             mistake = (
                 f"recipes/{name}/recipe.toml: acceptance.{key}: {unknown[0]!r} is no story of this recipe"

@@ -12,7 +12,7 @@ from pipeline import config
 from pipeline.debian import lock, mirrors
 from pipeline.debian.lock import AMD64, AnyIntent, AnyLock, Intent, Lock, LockT, SetIntent, SetLock
 from pipeline.errors import ConfigError
-from pipeline.project import crates, engine, manifest, product, versions
+from pipeline.project import crates, engine, manifest, product, trust, versions
 from pipeline.project.manifest import Manifest
 from pipeline.project.recipe import Program, Recipe, Root
 
@@ -114,6 +114,7 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
                 f"{where}: {key}: {artifact!r} is not in {manifest.PATH} (known artifacts: {known})"
             )
     package = recipe.acceptance.package if recipe.acceptance else None
+    shim = recipe.trust.shim if recipe.trust else None
     fragments = (f"recipes/kernels/{fragment}.config" for fragment in recipe.kernel.fragments)
     paths = (
         ("image.packages", root / "roots", f"{recipe.image.packages}.toml"),
@@ -123,6 +124,7 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
         ("image.splash", folder, recipe.image.splash),
         ("kernel.config", folder, recipe.kernel.config),
         ("kernel.packages", root / "roots", recipe.kernel.packages and f"{recipe.kernel.packages}.toml"),
+        ("trust.shim", root / "roots", shim and f"{shim}.toml"),
         ("policy.kernels", root / "recipes", recipe.policy.kernels),
         ("policy.hardening", root / "recipes", recipe.policy.hardening),
         ("acceptance.package", folder, package and f"{package}/__init__.py"),
@@ -135,6 +137,10 @@ def _recipe_mistakes(root: Path, name: str, recipe: Recipe, pins: Manifest) -> l
         for key, below, path in paths
         if path is not None and not (below / path).exists()
     ]
+    if recipe.trust is not None:
+        keys = Path(os.path.normpath(folder / recipe.trust.keys))
+        shown = keys.relative_to(root).as_posix() if keys.is_relative_to(root) else str(keys)
+        mistakes += trust.mistakes(where, keys, shown)
     if recipe.netboot is not None:
         from pipeline.project import netboot
 

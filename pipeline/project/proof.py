@@ -72,8 +72,9 @@ class Acceptance:
     reboots it then. A whole system, which may have no screen, need show `shows` alone. Stories are `play`,
     told in rows, and a Python `package` in the recipe's folder; those that are `long` are only told by name,
     or with all; those that `updates` names are also given an update of the image, to a version that follows;
-    `measured` is the one whose times `./doit bench` takes. `firmware` is a recipe whose kernel and initramfs
-    stories may start machines with, in place of firmware.
+    those that `trusted` names also one of trial, signed with keys that are made for it; `measured` is the one
+    whose times `./doit bench` takes. `firmware` is a recipe whose kernel and initramfs stories may start
+    machines with, in place of firmware.
     """
 
     welcome: Text | None = None
@@ -84,6 +85,7 @@ class Acceptance:
     long: tuple[Name, ...] = ()
     measured: Name | None = None
     updates: tuple[StoryName, ...] = ()
+    trusted: tuple[StoryName, ...] = ()
     firmware: Name | None = None
 
     @model_validator(mode="after")

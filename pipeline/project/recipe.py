@@ -11,6 +11,7 @@ from pipeline.config import (
     AnyRelativePath,
     DebianPackage,
     FileName,
+    Generation,
     Name,
     RelativePath,
     SharedPath,
@@ -90,7 +91,8 @@ class Image:
     names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
     their libraries, too. `product` is what the image's programs know of themselves, by its path from the
     recipe's folder. Without `busybox` a program called `init` is what Linux starts. With `formats` there are
-    disks that hold what an installation of the product leaves behind, in these formats.
+    disks that hold what an installation of the product leaves behind, in these formats. `sbat` is the UKI's
+    generation: a higher one lets shim refuse all that have a lower one.
     """
 
     uki: FileName
@@ -103,6 +105,7 @@ class Image:
     carries: Name | None = None
     busybox: bool = True
     formats: tuple[DiskFormat, ...] = ()
+    sbat: Generation = 1
 
     @model_validator(mode="after")
     def _of_packages(self) -> "Image":

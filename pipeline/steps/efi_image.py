@@ -1,11 +1,13 @@
-"""Makes `efi.img`: a FAT file system just large enough for the UKI, without mounting anything.
+"""Makes `efi.img`: a FAT file system just large enough for what is started, without mounting anything.
 
 Specification: Microsoft FAT (fatgen103, "FAT Type Determination"); UEFI 2.10, 13.3 (file system format)
 and 3.5.1.1 (the path that firmware looks for on removable media).
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.steps.runner import Context
@@ -20,6 +22,17 @@ ROOM = 64 * 1024
 """Bytes left free for an answer file, which people copy in (docs/unattended.md): the most it may have."""
 FOLDERS = ("EFI", "EFI/BOOT")
 BOOT_FILE = "EFI/BOOT/BOOTX64.EFI"
+PROGRAM = "BOOTX64.EFI"
+"""The input that firmware starts."""
+
+BESIDES = "besides"
+"""Below which inputs there are that lie beside it, each at its path; they are not always there."""
+
+KEYS = "keys"
+"""The input with public keys, which firmware's menus and MokManager look for in a folder of this name."""
+
+FOR_MENUS = (".auth", ".cer", ".esl")
+ENTRIES = 3  # of 32 bytes, that a key's name may take in a folder, as a long one (fatgen103, §7)
 LABEL = "EFI"
 
 
@@ -32,14 +45,14 @@ class Geometry:
     clusters: int
 
 
-def geometry(file_size: int) -> Geometry:
-    """Return the smallest FAT16 volume that holds a file of this many bytes in two folders, with ROOM left.
+def geometry(*sizes: int) -> Geometry:
+    """Return the smallest FAT16 volume that holds files of so many bytes in two folders, with ROOM left.
 
     FAT16 is what every firmware reads and what starts soonest; its least size, 2 MiB, is little.
     Raises PipelineError for a file that no FAT16 holds.
     """
     for cluster in (1, 2, 4, 8, 16, 32, 64):
-        needed = sum(-(-size // (cluster * SECTOR)) for size in (file_size, ROOM)) + len(FOLDERS)
+        needed = sum(-(-size // (cluster * SECTOR)) for size in (*sizes, ROOM)) + len(FOLDERS)
         clusters = max(needed, FAT16_CLUSTERS.start + MARGIN)
         if clusters < FAT16_CLUSTERS.stop - MARGIN - SECTORS_PER_TRACK:
             # Room in the FATs for what rounding up adds: a FAT that grows takes clusters from the file.
@@ -47,7 +60,7 @@ def geometry(file_size: int) -> Geometry:
             total = cluster + fats + ROOT_ENTRIES * 32 // SECTOR + clusters * cluster
             return Geometry(-(-total // SECTORS_PER_TRACK) * SECTORS_PER_TRACK, cluster, clusters)
     raise PipelineError(
-        f"the UKI has {file_size} bytes, more than a FAT16 image holds",
+        f"the UKI has {max(sizes)} bytes, more than a FAT16 image holds",
         "make kernel or initramfs smaller",
     )
 
@@ -75,14 +88,31 @@ def mtools_environment(epoch: int) -> dict[str, str]:
     return {"MTOOLSRC": "/dev/null", "MTOOLS_SKIP_CHECK": "0", "SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
 
 
+def contents(inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the files by their paths in the volume, what firmware starts first."""
+    found = {BOOT_FILE: inputs[PROGRAM]}
+    if BESIDES in inputs:
+        beside = sorted(path for path in inputs[BESIDES].rglob("*") if path.is_file())
+        found |= {path.relative_to(inputs[BESIDES]).as_posix(): path for path in beside}
+    if KEYS in inputs:
+        keys = sorted(path for path in inputs[KEYS].iterdir() if path.suffix in FOR_MENUS)
+        found |= {f"{KEYS}/{path.name}": path for path in keys}
+    return found
+
+
 def build(ctx: Context) -> None:
-    """Make `efi.img` with the input `BOOTX64.EFI` as EFI/BOOT/BOOTX64.EFI."""
-    uki = ctx.inputs["BOOTX64.EFI"]
+    """Make `efi.img` with the input PROGRAM as EFI/BOOT/BOOTX64.EFI, those of BESIDES, and KEYS."""
+    files = contents(ctx.inputs)
     image = ctx.out / "efi.img"
-    with uki.open("rb") as file:
-        volume_id = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    ctx.run(mkfs_argv(geometry(uki.stat().st_size), volume_id, str(image)))
+    digest = hashlib.sha256()
+    for path in files.values():
+        digest.update(path.read_bytes())
+    keys = [path for path in files if path.startswith(f"{KEYS}/")]
+    sizes = [path.stat().st_size for path in files.values()]
+    shape = geometry(*sizes, *([32 * ENTRIES * (len(keys) + 1)] if keys else []))
+    ctx.run(mkfs_argv(shape, digest.hexdigest()[:8], str(image)))
     env = mtools_environment(ctx.params["epoch"])
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, *([KEYS] if keys else [])):
         ctx.run(["mmd", "-i", str(image), f"::{folder}"], env=env)
-    ctx.run(["mcopy", "-i", str(image), str(uki), f"::{BOOT_FILE}"], env=env)
+    for name, path in files.items():
+        ctx.run(["mcopy", "-i", str(image), str(path), f"::{name}"], env=env)

@@ -23,6 +23,13 @@ INIT = "init"
 MODULES = "modules.tar"
 """The input with kernel modules and firmware, which is not always there."""
 
+KEYS = "secure-boot"
+"""The input with the public keys that the image may put into firmware, which is not always there."""
+
+KEYS_FOR_FIRMWARE = ("PK.auth", "KEK.auth", "db.auth", "dbx.auth")
+BESIDES = "besides"
+"""Below which inputs there are that lie beside what is carried."""
+
 LEVEL = 10  # 12 makes it 0.2 % smaller and 18 8 %, at twice and ten times the time, in each edit
 
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
@@ -79,6 +86,17 @@ def carried_set(folder: str, source: Path) -> list[cpio.Member]:
         return [cpio.File(f"{folder}{name}", file.read()) for name, file in files if file]
 
 
+def keys_for_firmware(folder: Path) -> list[cpio.Member]:
+    """Return the signed variables of a folder of keys, in /etc/secure-boot."""
+    found = (folder / name for name in KEYS_FOR_FIRMWARE)
+    return [cpio.File(f"etc/{KEYS}/{path.name}", path.read_bytes()) for path in found if path.is_file()]
+
+
+def files_beside(folder: Path) -> list[cpio.Member]:
+    """Return the files of a folder, beside what is carried."""
+    return [cpio.File(f"payload/{path.name}", path.read_bytes()) for path in sorted(folder.iterdir())]
+
+
 def modules_of(source: Path) -> list[cpio.Member]:
     """Return the files of a tar with `usr/lib/modules` and `usr/lib/firmware`, in `lib` as Linux looks."""
     with tarfile.open(source) as tar:
@@ -94,8 +112,8 @@ def build(ctx: Context) -> None:
     `params.about`, which go to `/etc`. BusyBox comes from
     `packages.tar`, those of the set `params.packages`, and so do the files `params.packaged`; of all programs
     come the libraries, too. Without `params.busybox` there is none. MODULES, if it is there, has kernel
-    modules. A program called INIT is what Linux starts. `params.recipe` is the path of the recipe, for
-    messages.
+    modules, KEYS public keys for firmware, and BESIDES what lies beside what is carried. A program called
+    INIT is what Linux starts. `params.recipe` is the path of the recipe, for messages.
     """
     params = ctx.params
     programs = [
@@ -126,6 +144,8 @@ def build(ctx: Context) -> None:
             *used,
             *carried,
             *(modules_of(ctx.inputs[MODULES]) if MODULES in ctx.inputs else []),
+            *(files_beside(ctx.inputs[BESIDES]) if BESIDES in ctx.inputs else []),
+            *(keys_for_firmware(ctx.inputs[KEYS]) if KEYS in ctx.inputs else []),
             cpio.File("etc/os-release", params["os_release"].encode()),
             *(cpio.File(f"etc/{name}", ctx.inputs[name].read_bytes()) for name in params["about"]),
             *files_below(ctx.inputs["rootfs"]),

@@ -14,6 +14,18 @@ BYTECODE = "/tmp/bytecode"  # noqa: S108
 KERNEL, INITRAMFS, CMDLINE = "vmlinuz", "initramfs.cpio.zst", "cmdline.txt"
 """What a UKI is made of, each of which can be had apart; the command line is an output."""
 
+PCR_KEY = "pcr.pem"
+"""The input with the public key that policies of PCR 11 are signed with; with it there is room for these."""
+
+ROOM = 4096  # bytes of a .pcrsig: four policies by keys of RSA-2048 have 3 KB
+NO_POLICIES = "{}".ljust(ROOM)
+
+SBAT = """\
+sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md
+uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/
+"""
+"""What every UKI says of itself, besides its stub; ukify has it where it is told nothing."""
+
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 
 
@@ -31,8 +43,17 @@ def ukify_argv(ctx: Context, output: str) -> list[str]:
         f"--os-release={ctx.params['os_release']}",
         f"--uname={kernel_release(ctx.inputs[KERNEL].read_bytes())}",
         f"--splash={ctx.inputs['splash.bmp']}",
+        f"--sbat={SBAT}{ctx.params['sbat']}",
+        *_for_policies(ctx),
         f"--output={output}",
     ]
+
+
+def _for_policies(ctx: Context) -> list[str]:
+    if PCR_KEY not in ctx.inputs:
+        return []
+    # Not measured, so that what is attached in its place later changes no PCR.
+    return [f"--pcrpkey={ctx.inputs[PCR_KEY]}", f"--section=.pcrsig:{NO_POLICIES}"]
 
 
 def kernel_release(image: bytes) -> str:

@@ -76,6 +76,29 @@ def test_commands_and_their_environment(tmp_path: Path) -> None:
     assert ctx.envs == [{}, mtools, mtools, mtools]
 
 
+def test_what_lies_beside_it(tmp_path: Path) -> None:
+    for name in ("BOOTX64.EFI", "besides/EFI/BOOT/grubx64.efi", "keys/db.auth", "keys/db.cer", "keys/db.pem"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(1000))
+    ctx = played(tmp_path, epoch=EPOCH)
+    efi_image.build(ctx)
+    made = [argv[0::3] if argv[0] == "mmd" else argv[3:] for argv in ctx.calls[1:]]
+    assert made == [
+        ["mmd", "::EFI"],
+        ["mmd", "::EFI/BOOT"],
+        ["mmd", "::keys"],
+        [f"{tmp_path}/in/BOOTX64.EFI", "::EFI/BOOT/BOOTX64.EFI"],
+        [f"{tmp_path}/in/besides/EFI/BOOT/grubx64.efi", "::EFI/BOOT/grubx64.efi"],
+        [f"{tmp_path}/in/keys/db.auth", "::keys/db.auth"],
+        [f"{tmp_path}/in/keys/db.cer", "::keys/db.cer"],
+    ]
+
+
+def test_each_file_has_clusters_of_its_own() -> None:
+    assert geometry(*[1] * 6000).clusters == geometry(6000 * 512).clusters
+
+
 def test_a_shape_s_size_is_given_in_kib() -> None:
     assert mkfs_argv(Geometry(78496, 2, 39065), "0123abcd", "x")[2:] == [
         "-i0123abcd",

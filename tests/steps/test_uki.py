@@ -21,7 +21,14 @@ def context(folder: Path, kernel: bytes) -> Played:
     (folder / "in/vmlinuz").write_bytes(kernel)
     (folder / "in/splash.bmp").touch()
     (folder / "in/initramfs.cpio.zst").write_bytes(b"070701")
-    return played(folder, bundled, output="Toy.efi", cmdline="rdinit=/sbin/init quiet", os_release="ID=toy\n")
+    return played(
+        folder,
+        bundled,
+        output="Toy.efi",
+        cmdline="rdinit=/sbin/init quiet",
+        os_release="ID=toy\n",
+        sbat="toy,1,Toy,Toy,1.0,-\n",
+    )
 
 
 def bundled(argv: list[str], _cwd: Path) -> str:
@@ -48,10 +55,23 @@ def test_every_choice_is_explicit(tmp_path: Path) -> None:
             "--os-release=ID=toy\n",
             "--uname=6.12.1-installer",
             f"--splash={tmp_path}/in/splash.bmp",
+            "--sbat=sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n"
+            "uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/\n"
+            "toy,1,Toy,Toy,1.0,-\n",
             f"--output={tmp_path}/out/Toy.efi",
         ]
     ]
     assert (tmp_path / "out/cmdline.txt").read_text() == "rdinit=/sbin/init quiet"
+
+
+def test_there_is_room_for_policies_where_a_key_signs_them(tmp_path: Path) -> None:
+    ctx = context(tmp_path, bzimage(b"6.12.1-installer (builder@x) #1\0"))
+    (tmp_path / "in/pcr.pem").touch()
+    ctx.inputs = {**ctx.inputs, "pcr.pem": tmp_path / "in/pcr.pem"}
+    uki.build(ctx)
+    key, room = ctx.calls[0][-3:-1]
+    assert key == f"--pcrpkey={tmp_path}/in/pcr.pem"
+    assert room == "--section=.pcrsig:{}" + 4094 * " "
 
 
 @pytest.mark.parametrize(
