@@ -20,6 +20,8 @@ from pipeline.checks.fat.volume import (
 )
 from pipeline.checks.finding import Fault, Rules, Severity
 from pipeline.checks.kind import Kind, Member, Node
+from pipeline.checks.medium.programs import image_of
+from pipeline.checks.pe import shim
 from pipeline.errors import FormatError
 from pipeline.formats.budget import MEMBERS, Spent
 from pipeline.formats.fat import free_clusters
@@ -100,18 +102,90 @@ def _time(field: int) -> str:
 
 @together(
     "FAT008",
-    f"{BOOT_PROGRAM} is a UKI",
+    f"{BOOT_PROGRAM} is a UKI, or shim that starts one",
     policy="medium",
-    spec="UAPI.5, Unified Kernel Image",
+    spec="UAPI.5, Unified Kernel Image; shim, DEFAULT_LOADER",
     fix=f"copy the UKI to {BOOT_PROGRAM}",
 )
 def boot_program_is_a_uki(node: Node) -> Iterator[Fault]:
-    """Firmware starts any EFI program; of these images it is the UKI, without a boot loader."""
+    """Firmware starts any EFI program; of these images it is the UKI, without a boot loader.
+
+    Shim may come first, for machines that trust whoever signed that: it starts what lies beside it under one
+    name.
+    """
     program: Entry | None = node.artifact.boot_program
     child = node.child(program.path) if program else None
-    is_sound = program and program.path not in node.artifact.chains.crossed
-    if child and is_sound and not (child.kind and child.kind.name == "uki"):
-        yield f"the FAT volume's {BOOT_PROGRAM} is {describe(child.member.image)}, not a UKI"
+    if not (program and child) or program.path in node.artifact.chains.crossed:
+        return
+    if not _is_shim(child):
+        if not _is_uki(child):
+            yield f"the FAT volume's {BOOT_PROGRAM} is {describe(child.member.image)}, not a UKI"
+        return
+    started = _beside(node, program.path, shim.SECOND_STAGE)
+    if started is None:
+        yield (
+            f"the FAT volume's {BOOT_PROGRAM} is shim, and there is no {shim.SECOND_STAGE} for it to start",
+            f"copy the UKI to EFI/BOOT/{shim.SECOND_STAGE}",
+        )
+    elif not _is_uki(started):
+        yield (
+            f"the FAT volume's {started.name}, which shim starts, is {describe(started.member.image)}, "
+            "not a UKI",
+            f"copy the UKI to EFI/BOOT/{shim.SECOND_STAGE}",
+        )
+
+
+@together(
+    "FAT018",
+    "MokManager is beside shim",
+    policy="medium",
+    spec="shim, README.fallback and MokManager",
+    fix=f"copy the mmx64.efi that comes with shim to EFI/BOOT/{shim.MOK_MANAGER}",
+)
+def mok_manager_is_there(node: Node) -> Iterator[Fault]:
+    """Where shim does not trust what it is to start, it starts MokManager, which enrols the owner's key."""
+    program: Entry | None = node.artifact.boot_program
+    child = node.child(program.path) if program else None
+    if program and child and _is_shim(child) and _beside(node, program.path, shim.MOK_MANAGER) is None:
+        yield (
+            f"the FAT volume has shim, and no {shim.MOK_MANAGER} beside it: a machine that does not know who "
+            "signed the UKI cannot be told to trust it"
+        )
+
+
+@together(
+    "FAT019",
+    "what shim starts is signed",
+    severity=Severity.WARNING,
+    policy="medium",
+    spec="shim, verify_buffer",
+    fix="sign it: `./doit sign --secure-boot`",
+)
+def what_shim_starts_is_signed(node: Node) -> Iterator[Fault]:
+    """Under Secure Boot shim starts nothing without a signature; with Secure Boot off it starts all."""
+    program: Entry | None = node.artifact.boot_program
+    child = node.child(program.path) if program else None
+    started = (
+        _beside(node, program.path, shim.SECOND_STAGE) if program and child and _is_shim(child) else None
+    )
+    pe = image_of(started) if started else None
+    if started and pe and pe.certificates == (0, 0):
+        yield f"the FAT volume's {started.name} has no signature: shim starts it with Secure Boot off only"
+
+
+def _is_uki(node: Node) -> bool:
+    return node.kind is not None and node.kind.name == "uki"
+
+
+def _is_shim(node: Node) -> bool:
+    pe = image_of(node)
+    return pe is not None and shim.is_shim(pe)
+
+
+def _beside(node: Node, path: str, name: str) -> Node | None:
+    """Return what lies in the folder of `path` under another name, whose case does not count."""
+    wanted = f"{path.rpartition('/')[0]}/{name}".casefold()
+    return next((child for child in node.children if child.name.casefold() == wanted), None)
 
 
 def members(efi: EfiImage) -> Iterator[Member]:

@@ -4,13 +4,15 @@ import pytest
 
 from pipeline.checks.catalog import KINDS, take_apart
 from pipeline.checks.finding import Severity
+from pipeline.formats.authenticode_attach import attached, padded
 from tests.fixtures import patch
 from tests.fixtures.case import Case, found, name, told
 from tests.fixtures.elf import elf
 from tests.fixtures.fat import DAY, SECTOR, fat, layout, record
 from tests.fixtures.iso import efi_image
 from tests.fixtures.pe import pe
-from tests.fixtures.uki import uki
+from tests.fixtures.signer import pkcs7
+from tests.fixtures.uki import SBAT, uki
 
 GOOD = efi_image()
 FILES = {"EFI/BOOT/BOOTX64.EFI": uki()}
@@ -21,6 +23,10 @@ SIZE = len(uki())
 CLUSTERS = -(-SIZE // SECTOR)
 CREATED_TIME, ACCESSED = 14, 18
 PATH = "EFI/BOOT/BOOTX64.EFI"
+SECOND_STAGE, MOK_MANAGER = "EFI/BOOT/GRUBX64.EFI", "EFI/BOOT/MMX64.EFI"
+SHIM = pe([(".text", b"\xc3"), (".ident", b"UEFI SHIM\n$Version: 15.8 $\n"), (".sbat", SBAT)])
+MM = pe([(".text", b"\xc3"), (".sbat", SBAT)])
+SIGNED = attached(uki(), [pkcs7(padded(uki()), "Toys")])
 
 
 def linked(cluster: int, following: int) -> bytes:
@@ -235,6 +241,29 @@ CASES = (
 
 PARTS = (
     Case("FAT008", fat({PATH: elf()}), (f"the FAT volume's {PATH} is an ELF file, not a UKI",)),
+    Case(
+        "FAT008",
+        fat({PATH: SHIM, MOK_MANAGER: MM}),
+        (f"the FAT volume's {PATH} is shim, and there is no grubx64.efi for it to start",),
+    ),
+    Case(
+        "FAT008",
+        fat({PATH: SHIM, SECOND_STAGE: elf(), MOK_MANAGER: MM}),
+        (f"the FAT volume's {SECOND_STAGE}, which shim starts, is an ELF file, not a UKI",),
+    ),
+    Case(
+        "FAT018",
+        fat({PATH: SHIM, SECOND_STAGE: SIGNED}),
+        (
+            "the FAT volume has shim, and no mmx64.efi beside it: a machine that does not know who signed "
+            "the UKI cannot be told to trust it",
+        ),
+    ),
+    Case(
+        "FAT019",
+        fat({PATH: SHIM, SECOND_STAGE: uki(), MOK_MANAGER: MM}),
+        (f"the FAT volume's {SECOND_STAGE} has no signature: shim starts it with Secure Boot off only",),
+    ),
     Case(
         "CMD002",
         fat({PATH: uki({".cmdline": b"rdinit=/sbin/init console=tty0"})}),
