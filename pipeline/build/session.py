@@ -12,11 +12,12 @@ from pipeline.build.builder import Builder
 from pipeline.errors import PipelineError
 from pipeline.plan.image import check_published, plans
 from pipeline.plan.step import Step, distinct
-from pipeline.project import checkout, debug, manifest, outputs
+from pipeline.project import checkout, debug, manifest, outputs, trial
 from pipeline.project.checkout import Project
 from pipeline.project.debug import with_debug
 from pipeline.project.manifest import Caches, Manifest
 from pipeline.project.recipe import Recipe
+from pipeline.project.trial import with_trial
 from pipeline.project.unpinned import with_unpinned
 from pipeline.report import Report
 from pipeline.store.cache import Store, default_root
@@ -48,7 +49,8 @@ class Session:
     """What all commands share; `cached` are the names of steps whose results this run found.
 
     `said` are the errors that have been told: steps that are made at once may meet the same one. `unpinned`
-    are files that take the place of a kernel or an installer in this run; `debug` makes images that talk.
+    are files that take the place of a kernel or an installer in this run; `debug` makes images that talk,
+    and `trial` such as trust keys of trial.
     `built` are those that it made, `fetched` came from a cache elsewhere, and what is `left` there is known
     and not needed yet; `from_source`, nothing comes from elsewhere.
     `image` is the one recipe that is asked for, "" for all.
@@ -62,6 +64,7 @@ class Session:
         unpinned: Mapping[str, Path] | None = None,
         *,
         debug: bool = False,
+        trial: bool = False,
         from_source: bool = False,
         inputs: Path | None = None,
         offline: bool = False,
@@ -69,6 +72,7 @@ class Session:
     ) -> None:
         self.root, self.report = root, report
         self.unpinned, self.debug, self.image = unpinned or {}, debug, image
+        self.trial = trial
         self.inputs = _archive(inputs) if inputs else None
         self.store = Store(default_root(), lambda: self.remotes, from_source=from_source, offline=offline)
         self.guard = threading.Lock()
@@ -82,6 +86,8 @@ class Session:
     def project(self) -> Project:
         """The checkout's files. Raises ConfigError with all their mistakes."""
         project = with_unpinned(checkout.load(self.root), self.unpinned)
+        if self.trial:
+            return with_trial(project)
         return with_debug(project, self.report.print) if self.debug else project
 
     @cached_property
@@ -207,7 +213,15 @@ class Session:
     def folder(self, image: str) -> Path:
         """Return where an image's artifacts go."""
         artifacts = self.root / "artifacts"
-        return (artifacts / debug.FOLDER if self.debug else artifacts) / image
+        apart = debug.FOLDER if self.debug else trial.FOLDER if self.trial else ""
+        return artifacts / apart / image
+
+    def replan(self) -> None:
+        """Plan anew what is made of files that were written since: of signatures."""
+        for name in ("plans", "images", "disks", "steps"):
+            vars(self).pop(name, None)
+        self.builder.keys.clear()
+        self.builder.sources.clear()
 
     def shown(self, path: Path) -> str:
         """Return a path as a person would write it at the prompt that ./doit was called at."""

@@ -10,6 +10,7 @@ from pipeline.cli.realise import RECORD, realise, taken_after_all
 from pipeline.debian.lock import REPOSITORY
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.plan.step import Output, Source, Step
+from pipeline.plan.trusted import signatures_of, unsigned_images
 from pipeline.project import checkout, outputs, versions
 from pipeline.report import size_text
 from pipeline.steps.check_answers import PROGRAM
@@ -61,12 +62,24 @@ def summarise(session: Session, **_options: object) -> None:
         report.print(f"built: {', '.join(sorted(session.built))}")
     for what, path in session.unpinned.items():
         report.print(f"unpinned, not releasable: the {what} is {path}", style="yellow")
+    tell_unsigned(session)
     if session.debug:
         report.print(
             "a debug image, not releasable: it talks, and gives a shell to everybody", style="yellow"
         )
     if not (session.unpinned or session.debug):
         verify_outputs(session)
+
+
+def tell_unsigned(session: Session) -> None:
+    """Say of which images there is no signature, though their recipe has `[trust]`."""
+    for name in session.images:
+        if unsigned := unsigned_images(session.project, name):
+            session.report.print(
+                f"unsigned: {', '.join(unsigned)}, of which {signatures_of(session.project, name)} has no "
+                "signature: `./doit sign --secure-boot --key KEY`, then this again",
+                style="yellow",
+            )
 
 
 def _tell_image(session: Session, image: str, steps: tuple[Step, ...]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.build.session import Session
-from pipeline.cli import sign_heads
+from pipeline.cli import sign_heads, sign_images
 from pipeline.cli.commands import product
 from pipeline.cli.releasable import faults, reasons, tag_of
 from pipeline.errors import PipelineError
@@ -42,14 +42,33 @@ def release(session: Session, since: str, tag: bool) -> None:
 
 
 def judge_sign(
-    _session: Session, key: str, tool: str, heads: bool = False, out: str = "", **_files: object
+    _session: Session,
+    key: str,
+    tool: str,
+    heads: bool = False,
+    secure_boot: bool = False,
+    out: str = "",
+    **other: object,
 ) -> None:
     """Raise PipelineError for an unknown tool, and where nobody says who signs."""
+    if secure_boot:
+        if heads or tool:
+            raise PipelineError(
+                "--secure-boot goes with neither --heads nor --with", "sign one after the other"
+            )
+        sign_images.judge(sign_images.Wanted(key))
+        return
+    for name in ("certificate", "pcr_key", "timestamp"):
+        if other.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise PipelineError(f"{option} goes with --secure-boot", "leave it out, or sign images with it")
     if heads:
         sign_heads.judge(key, tool)
         return
     if out:
-        raise PipelineError("--out goes with --heads", "a release's signatures lie in its folder")
+        raise PipelineError(
+            "--out goes with --heads or --secure-boot", "a release's signatures lie in its folder"
+        )
     if tool and tool not in ENDINGS:
         raise PipelineError(f"--with: unknown signing tool {tool!r}", f"choose from {', '.join(ENDINGS)}")
     if not key and tool != SIGSTORE:
@@ -62,19 +81,33 @@ def judge_sign(
 
 
 def sign_release(
-    session: Session, key: str, tool: str, heads: bool = False, out: str = "", files: Sequence[str] = ()
+    session: Session,
+    key: str,
+    tool: str,
+    heads: bool = False,
+    secure_boot: bool = False,
+    out: str = "",
+    certificate: Sequence[str] = (),
+    pcr_key: str = "",
+    timestamp: str = "",
+    files: Sequence[str] = (),
 ) -> None:
-    """Sign the release of the version that the manifest names, if all holds of it; or `files` for Heads.
+    """Sign the release of the version that the manifest names, if all holds of it; or `files` for Heads, or
+    for Secure Boot.
 
     Raises PipelineError for a folder that is not what it says, and where it cannot be signed.
     """
     if heads:
         sign_heads.sign_heads(session, key, out, files)
         return
+    if secure_boot:
+        wanted = sign_images.Wanted(key, certificate, pcr_key, timestamp, out)
+        sign_images.sign_secure_boot(session, wanted, files)
+        return
     if files:
         raise PipelineError(
             f"{files[0]}: a release is signed as a whole",
-            "leave it out; `--heads` signs the /boot in an image",
+            "leave it out; `--heads` signs the /boot in an image, `--secure-boot` images",
         )
     folder = place(session.root, session.project.manifest.product.version)
     path = _called(session, key)

@@ -93,7 +93,7 @@ def _installer_task(session: Session, names: dict[str, str]) -> list[str]:
         return []
 
 
-def _option(name: str, default: str | bool | int, explained: str) -> dict[str, Any]:
+def _option(name: str, default: str | bool | int | list[str], explained: str) -> dict[str, Any]:
     return {
         "name": name,
         "long": name.replace("_", "-"),
@@ -204,7 +204,8 @@ COMMANDS = {
         ),
     ),
     "sign": Command(
-        "sign that release: with an SSH or OpenPGP key, or in CI by Sigstore; or images for Heads",
+        "sign that release: with an SSH or OpenPGP key, or in CI by Sigstore; or images for Secure Boot, or "
+        "for Heads",
         "release:sign_release",
         (
             _option("key", "", "an SSH key file, or an OpenPGP key by its fingerprint"),
@@ -215,7 +216,18 @@ COMMANDS = {
                 "sign the /boot in these disks or file systems, or these ISOs, as Heads verifies them; "
                 "KEY may be a file with an OpenPGP secret key, too",
             ),
-            _option("out", "", "with --heads: write there, and leave the image as it is"),
+            _option(
+                "secure_boot",
+                False,
+                "write signatures of the recipes' images into the files that they name, for ./doit iso to "
+                "attach; KEY is a file in PEM, or pkcs11:…",
+            ),
+            _option("out", "", "write there, and leave the image as it is; with --secure-boot, one program"),
+            _option("certificate", [], "with --secure-boot: KEY's certificate, and those that vouch for it"),
+            _option("pcr_key", "", "with --secure-boot: sign policies of PCR 11 with this key"),
+            _option(
+                "timestamp", "", "with --secure-boot: the URL of an authority that says when it was signed"
+            ),
         ),
         words="files",
         judge="release:judge_sign",

@@ -35,7 +35,7 @@ def attach_step(project: Project, name: str, program: Output, gate: Gate) -> Ste
         container=project.lock_of("imager"),
         inputs={attach.UNSIGNED: program, **_signatures(project, name)},
         outputs=(image.uki,),
-        params={"output": image.uki, "signatures": _called(project, name)},
+        params={"output": image.uki, "signatures": signatures_of(project, name)},
         checks={image.uki: gate},
         published={image.uki: 0o644},
         run=attach.build,
@@ -60,7 +60,7 @@ def shim_steps(project: Project, name: str) -> tuple[Step, ...]:
         container=project.lock_of("imager"),
         inputs={attach.PACKAGES: unpacked.output(packages.TAR), **_signatures(project, name)},
         outputs=(attach.SHIM, attach.MOK_MANAGER),
-        params={"packages": trust.shim, "signatures": _called(project, name)},
+        params={"packages": trust.shim, "signatures": signatures_of(project, name)},
         checks=dict.fromkeys((attach.SHIM, attach.MOK_MANAGER), Gate("efi", policies=())),
         run=attach.shim,
     )
@@ -94,6 +94,21 @@ def initramfs_inputs(project: Project, name: str, shim: Sequence[Step]) -> dict[
     return {initramfs.KEYS: _keys(project, name, recipe.trust), **besides}
 
 
+def unsigned_images(project: Project, name: str) -> list[str]:
+    """Return which EFI programs of the recipe `name` its vendor has not signed, though it has `[trust]`.
+
+    Raises PipelineError for a file of signatures that cannot be read.
+    """
+    recipe = project.recipes[name]
+    if recipe.trust is None:
+        return []
+    source = _signatures(project, name).get(attach.SIGNATURES)
+    data = source.path.read_bytes() if isinstance(source, Source) else b""
+    signed = attach.read_signed(data, signatures_of(project, name)) if data else {}
+    wanted = [recipe.image.uki, *([attach.SHIM] if recipe.trust.shim else [])]
+    return [image for image in wanted if not (image in signed and signed[image].signatures)]
+
+
 def _keys(project: Project, name: str, trust: Trust) -> Source:
     return Source(project.place(name, trust.keys))
 
@@ -104,7 +119,7 @@ def _signatures(project: Project, name: str) -> dict[str, Input]:
     return {attach.SIGNATURES: Source(path)} if path and path.is_file() else {}
 
 
-def _called(project: Project, name: str) -> str:
+def signatures_of(project: Project, name: str) -> str:
     """Return what people call the signatures file of the recipe `name`."""
     trust = project.recipes[name].trust
     path = project.place(name, trust.signatures if trust else "")

@@ -4,7 +4,6 @@ Specification: UAPI.1 Boot Loader Specification, and its "Automatic Boot Assessm
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pipeline.checks.gate import Gate
 from pipeline.plan.step import Input, Output, Source, Step, made
@@ -74,8 +73,4 @@ def update_steps(project: Project, name: str, rooted: tuple[Step, ...], uki: Out
 
 def following(project: Project) -> Project:
     """Return the project with a version that follows its own, as the next release has one."""
-    product = project.manifest.product
-    return replace(
-        project,
-        manifest=replace(project.manifest, product=replace(product, version=f"{product.version}.1")),
-    )
+    return project.marked(".1")

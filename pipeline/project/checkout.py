@@ -65,10 +65,14 @@ class Project:
         return Path(os.path.normpath(self.root / "recipes" / name / path))
 
     def marked(self, mark: str) -> "Project":
-        """Return the project with `mark` behind the version of its product."""
+        """Return the project with `mark` behind the version of its product, which nobody has signed."""
         product = self.manifest.product
         marked = replace(product, version=f"{product.version}{mark}")
-        return replace(self, manifest=replace(self.manifest, product=marked))
+        recipes = {
+            name: replace(recipe, trust=recipe.trust and replace(recipe.trust, signatures=""))
+            for name, recipe in self.recipes.items()
+        }
+        return replace(self, manifest=replace(self.manifest, product=marked), recipes=recipes)
 
     def sources(self) -> list[mirrors.Mirror]:
         """Return where Debian's files are looked for."""

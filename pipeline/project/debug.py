@@ -48,7 +48,7 @@ def with_debug(project: Project, note: Callable[[str], None]) -> Project:
         else:
             note(f"recipes/{name}: no shell on the serial line: only image.product or {CONSOLE} can free it")
         recipes[name] = replace(recipe, image=replace(recipe.image, rootfs=rootfs, cmdline=cmdline))
-    return replace(project.marked(MARK), recipes=recipes)
+    return replace(project, recipes=recipes).marked(MARK)
 
 
 def _talking(cmdline: tuple[str, ...]) -> tuple[str, ...]:

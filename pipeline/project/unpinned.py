@@ -39,5 +39,5 @@ def with_unpinned(project: Project, files: Mapping[str, Path]) -> Project:
             program = Program(artifact=f"unpinned-{INSTALLER}")
             recipe = replace(recipe, programs=recipe.programs | {INSTALLER: program})
         recipes[name] = recipe
-    marked = project.marked(MARK)
-    return replace(marked, manifest=replace(marked.manifest, artifacts=pins), recipes=recipes)
+    unpinned = replace(project, manifest=replace(project.manifest, artifacts=pins), recipes=recipes)
+    return unpinned.marked(MARK)

@@ -5,6 +5,7 @@ Specifications: Microsoft, PE Format, "The Attribute Certificate Table"; systemd
 
 import hashlib
 import tarfile
+from pathlib import Path
 
 from pipeline.errors import FormatError, PipelineError
 from pipeline.formats.authenticode_attach import attached
@@ -44,13 +45,25 @@ def with_signatures(image: bytes, name: str, signed: Signed | None, where: str) 
         raise PipelineError(f"{where}: {name}: {error.message}", error.hint) from error
 
 
+def read_signed(data: bytes, where: str) -> dict[str, Signed]:
+    """Return what is to be attached, by an image's name. Raises PipelineError; `where` is the file."""
+    try:
+        return read_signatures_file(data)
+    except FormatError as error:
+        raise PipelineError(f"{where}: {error.message}", error.hint) from error
+
+
 def _signed(ctx: Context, name: str) -> Signed | None:
     if SIGNATURES not in ctx.inputs:
         return None
-    try:
-        return read_signatures_file(ctx.inputs[SIGNATURES].read_bytes()).get(name)
-    except FormatError as error:
-        raise PipelineError(f"{ctx.params['signatures']}: {error.message}", error.hint) from error
+    return read_signed(ctx.inputs[SIGNATURES].read_bytes(), ctx.params["signatures"]).get(name)
+
+
+def signed_by_others(tar: Path, packages: str) -> dict[str, bytes]:
+    """Return SHIM and MOK_MANAGER as they are in the unpacked set of packages of that name."""
+    with tarfile.open(tar) as opened:
+        found = Packages(opened, packages)
+        return {name: found.file(path, "shim is made of it").data for name, path in SIGNED_BY_OTHERS.items()}
 
 
 def build(ctx: Context) -> None:
@@ -69,11 +82,7 @@ def shim(ctx: Context) -> None:
     What the input SIGNATURES has of SHIM is attached behind Microsoft's signature, for firmware that trusts
     the vendor alone.
     """
-    with tarfile.open(ctx.inputs[PACKAGES]) as tar:
-        packages = Packages(tar, ctx.params["packages"])
-        files = {
-            name: packages.file(path, "shim is made of it").data for name, path in SIGNED_BY_OTHERS.items()
-        }
+    files = signed_by_others(ctx.inputs[PACKAGES], ctx.params["packages"])
     files[SHIM] = with_signatures(files[SHIM], SHIM, _signed(ctx, SHIM), ctx.params["signatures"])
     for name, data in files.items():
         (ctx.out / name).write_bytes(data)

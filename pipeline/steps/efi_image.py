@@ -5,6 +5,7 @@ and 3.5.1.1 (the path that firmware looks for on removable media).
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,9 @@ BESIDES = "besides"
 KEYS = "keys"
 """The input with public keys, which firmware's menus and MokManager look for in a folder of this name."""
 
-FOR_MENUS = (".auth", ".cer", ".esl")
+FOR_MENUS = re.compile(r"(PK|KEK|dbx?(-[^.]+)?)\.(auth|cer|esl)")
+"""Files of keys that go onto media: none that takes a key away again, and no certificate that is revoked."""
+
 ENTRIES = 3  # of 32 bytes, that a key's name may take in a folder, as a long one (fatgen103, §7)
 LABEL = "EFI"
 
@@ -95,7 +98,7 @@ def contents(inputs: Mapping[str, Path]) -> dict[str, Path]:
         beside = sorted(path for path in inputs[BESIDES].rglob("*") if path.is_file())
         found |= {path.relative_to(inputs[BESIDES]).as_posix(): path for path in beside}
     if KEYS in inputs:
-        keys = sorted(path for path in inputs[KEYS].iterdir() if path.suffix in FOR_MENUS)
+        keys = sorted(path for path in inputs[KEYS].iterdir() if FOR_MENUS.fullmatch(path.name))
         found |= {f"{KEYS}/{path.name}": path for path in keys}
     return found
 

@@ -77,10 +77,12 @@ def test_commands_and_their_environment(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_it(tmp_path: Path) -> None:
-    for name in ("BOOTX64.EFI", "besides/EFI/BOOT/grubx64.efi", "keys/db.auth", "keys/db.cer", "keys/db.pem"):
+    for name in ("BOOTX64.EFI", "besides/EFI/BOOT/grubx64.efi", "keys/db-2.cer", "keys/db.auth"):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(1000))
+    for name in ("noPK.auth", "revoked-db.cer", "db.pem", "owner.txt"):
+        (tmp_path / "in/keys" / name).touch()
     ctx = played(tmp_path, epoch=EPOCH)
     efi_image.build(ctx)
     made = [argv[0::3] if argv[0] == "mmd" else argv[3:] for argv in ctx.calls[1:]]
@@ -90,8 +92,8 @@ def test_what_lies_beside_it(tmp_path: Path) -> None:
         ["mmd", "::keys"],
         [f"{tmp_path}/in/BOOTX64.EFI", "::EFI/BOOT/BOOTX64.EFI"],
         [f"{tmp_path}/in/besides/EFI/BOOT/grubx64.efi", "::EFI/BOOT/grubx64.efi"],
+        [f"{tmp_path}/in/keys/db-2.cer", "::keys/db-2.cer"],
         [f"{tmp_path}/in/keys/db.auth", "::keys/db.auth"],
-        [f"{tmp_path}/in/keys/db.cer", "::keys/db.cer"],
     ]
 
 
