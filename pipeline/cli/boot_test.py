@@ -11,6 +11,7 @@ from pipeline.boot import probe
 from pipeline.build.build import run_uncached
 from pipeline.build.session import Session
 from pipeline.cli import boot_inputs, kvm, next_version, realise
+from pipeline.cli import trial as trusted
 from pipeline.debian.lock import Lock
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Input, Step
@@ -182,6 +183,8 @@ def test(
             inputs = boot_inputs.inputs(session, image, disks=disks)
             if next_version.is_wanted(session, image, stories):
                 inputs |= next_version.inputs(session, image)
+            if trusted.is_wanted(session, image, stories):
+                inputs |= trusted.make(session, image)
             step = _step(session, proof.name, proof.run, inputs, installing | dict(proof.params))
             try:
                 _play(session, image, step, target / INSTALLS, line)
