@@ -238,6 +238,15 @@ COMMANDS = {
         (_option("organisation", "", "with new: whose keys they are, in their certificates"),),
         words="words",
     ),
+    "addon": Command(
+        "make an EFI program that adds to the command line of a signed UKI, for the site to sign",
+        "addon:addon",
+        (
+            _option("cmdline", "", "what is added, such as console=ttyS1"),
+            _option("out", "", "the file that is written, which ends in .addon.efi"),
+        ),
+        judge="addon:judge",
+    ),
     "verify": Command(
         "DIR: say whether anybody's release is whole, and who signed it; --help says more",
         "commands:verify",
