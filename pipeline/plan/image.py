@@ -17,7 +17,15 @@ from pipeline.plan.programs import program_steps
 from pipeline.plan.roots import root_steps
 from pipeline.plan.step import Input, Output, Source, Step, distinct, made
 from pipeline.plan.stores import store_steps
-from pipeline.plan.trusted import attach_step, esp_inputs, initramfs_inputs, shim_steps, uki_inputs, unsigned
+from pipeline.plan.trusted import (
+    about_trust,
+    attach_step,
+    esp_inputs,
+    initramfs_inputs,
+    shim_steps,
+    uki_inputs,
+    unsigned,
+)
 from pipeline.project import product as about_product
 from pipeline.project.checkout import Project
 from pipeline.project.product import product_of
@@ -298,7 +306,8 @@ def _medium(project: Project, name: str, program: Output, shim: tuple[Step, ...]
             "volume_id": recipe.iso.volume_id,
             "publisher": product.name.upper(),
             "application": f"{name.upper()} {product.version}",
-            "readme": README.format(product=product.name, version=product.version),
+            "readme": README.format(product=product.name, version=product.version)
+            + about_trust(recipe.trust),
             "epoch": epoch,
         },
         run=iso.build,

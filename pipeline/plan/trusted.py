@@ -14,6 +14,25 @@ SECOND_STAGE = "EFI/BOOT/grubx64.efi"
 """What shim starts, in its own folder, whatever it is (shim, DEFAULT_LOADER)."""
 
 
+BY_OWN_KEYS = """
+With Secure Boot it starts on a machine whose firmware trusts the vendor. For
+the firmware's setup, the vendor's certificates lie in that partition, too:
+keys/db.cer, or all of keys/db, KEK and PK (.auth, .esl).
+"""
+BY_SHIM = """
+With Secure Boot it is started by shim, which most machines trust. If it says
+"Security Violation", press a key when it offers MOK management, and choose
+"Enroll key from disk", the partition EFI, keys, db.cer, then "Continue",
+"Yes" and "Reboot": from then on the machine trusts the vendor. Machines whose
+firmware trusts the vendor's own keys (keys/db.cer, or .auth) need not be asked.
+"""
+
+
+def about_trust(trust: Trust | None) -> str:
+    """Return what a medium's text says of Secure Boot."""
+    return "" if trust is None else BY_SHIM if trust.shim else BY_OWN_KEYS
+
+
 def unsigned(name: str) -> str:
     """Return what an EFI program is called before anybody has signed it."""
     path = PurePosixPath(name)

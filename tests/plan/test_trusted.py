@@ -49,6 +49,14 @@ def test_signatures_are_an_input_as_soon_as_they_are_there(root: Path) -> None:
         assert steps_of(root)[name].inputs["signatures.json"] == Source(file)
 
 
+@pytest.mark.parametrize(("shim", "said"), [(False, "firmware trusts the vendor"), (True, "started by shim")])
+def test_the_medium_s_text_says_how_it_starts_with_secure_boot(root: Path, shim: bool, said: str) -> None:
+    assert "Secure Boot" not in steps_of(root)["iso:toy"].params["readme"]
+    text = steps_of(with_trust(root, shim=shim))["iso:toy"].params["readme"]
+    assert said in text
+    assert text.isascii()
+
+
 def test_shim_comes_first_on_the_medium(root: Path) -> None:
     medium = steps_of(with_trust(root, shim=True))["efi-img:toy"]
     assert made_by(medium, "BOOTX64.EFI") == "shim:toy/shimx64.efi"
