@@ -1,7 +1,7 @@
 """Reads and writes the file of detached signatures that a vendor commits: by an image's name, all that is
 attached to it.
 
-    {"schema": 1, "images": {"TruthDB.efi": {"of": …, "pcrsig": {…}, "signatures": […]}}}
+    {"schema": 1, "images": {"Toy.efi": {"of": …, "pcrsig": {…}, "signatures": […]}}}
 
 `of` is the SHA-256 of the unsigned file, `pcrsig` the policies of its PCR 11 (systemd-measure(1)) or null,
 and `signatures` are PKCS #7 structures in DER and base64, of the image with the policies in it.

@@ -33,6 +33,7 @@ NAMES = [
     "release",
     "sign",
     "keys",
+    "addon",
     "verify",
     "answers",
     "reproduce",
