@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.build.session import Session
 from pipeline.errors import PipelineError
 from pipeline.plan.step import Step
+from pipeline.plan.trusted import unsigned
 from pipeline.release.layout import DOCUMENTS, UNLISTED
 from pipeline.store.cache import Blob
 
@@ -63,4 +64,5 @@ def _called(session: Session, image: str, step: Step, output: str) -> str | None
         return f"{image}-{session.project.manifest.product.version}{output.removeprefix(image)}"
     if output == KERNEL:  # both images have one
         return f"{KERNEL}-{step.name.partition(':')[2]}"
-    return output if output == recipe.image.uki else None
+    uki = recipe.image.uki
+    return output if output in (uki, unsigned(uki)) else None  # which anybody can rebuild
