@@ -55,6 +55,8 @@ from pipeline.formats import (
     syslinux_config,
     tar,
     tar_tree,
+    tcg_events,
+    tcg_log,
     verity,
     vhd,
     vmdk,
@@ -92,6 +94,8 @@ from tests.fixtures.root import root
 from tests.fixtures.signable import listed
 from tests.fixtures.signed import EC, RSA, signed
 from tests.fixtures.squashfs import squashfs as make_squashfs
+from tests.fixtures.tcg_log import END, file_node, image_load, variable_data
+from tests.fixtures.tcg_log import tcg_log as make_tcg_log
 from tests.fixtures.uki import CMDLINE, SBAT, uki
 from tests.fixtures.verity import DATA as VERIFIED
 from tests.fixtures.verity import verity as make_verity
@@ -225,6 +229,25 @@ def _files_read(read: Callable[[bytes], FileSystem]) -> Callable[[bytes], None]:
 
 def _read_signatures(data: bytes) -> None:
     authenticode.read_signatures(pe.read_pe(data))
+
+
+def _read_tcg_log(data: bytes) -> None:
+    """A log of which every event is said; and its PCRs."""
+    events = tcg_log.read_log(data)
+    for event in events:
+        assert tcg_events.said(event)
+    tcg_log.replay(events, "sha256")
+
+
+def _tcg_logs() -> list[bytes]:
+    program, variable = image_load(file_node("\\a.efi"), END), variable_data("db", b"x")
+    events = [
+        (4, 0x80000003, program),
+        (7, 0x80000001, variable),
+        (0, 3, b"StartupLocality\0\3"),
+        (11, 13, b".a\0"),
+    ]
+    return [make_tcg_log(*events), make_tcg_log(*events, banks=["sha256"])]
 
 
 def _compared(data: bytes) -> None:
@@ -380,6 +403,7 @@ TARGETS = {
     "signatures-file": Target(
         lambda data: signatures_file.read_signatures_file(bytes(data)), lambda: [SIGNATURES]
     ),
+    "event log": Target(_read_tcg_log, _tcg_logs),
     "sbat": Target(sbat.read_sbat, lambda: [SBAT]),
     "bzimage": Target(bzimage.read_bzimage, lambda: [make_bzimage()]),
     "ikconfig": Target(ikconfig.read_config, lambda: [vmlinux()]),
