@@ -9,7 +9,7 @@ the PE Image Hash", and PE Format, "The Attribute Certificate Table"; RFC 2315 (
 import hashlib
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
@@ -59,6 +59,8 @@ class Signature:
     fault: str = ""  # why firmware does not take it, a clause; "" for one that is right
     is_rsa: bool = True  # not all firmware knows other keys
     trust: tuple[str, ...] = ()  # entries of db of which each starts the image, as in `trust`
+    image_digest: str = ""  # the one of them that holds the image's own digest, where firmware looks for that
+    bag: "tuple[Certificate, ...]" = field(default=(), repr=False)  # the signer's, and all that came along
 
 
 def read_signatures(pe: Pe) -> tuple[Signature, ...]:
@@ -139,17 +141,19 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     own = by_digest(announced[0], make_digest(announced[0], end))
     looked_at = len(content.whole) <= MAX_SIGNATURE
     return Signature(
-        subject=_common_name(certificate.subject),
-        issuer=_common_name(certificate.issuer),
+        subject=common_name(certificate.subject),
+        issuer=common_name(certificate.issuer),
         digest=digest,
         covers_file=covers,
         is_valid=valid,
         not_before=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
         not_after=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
-        chain=tuple(_common_name(one.subject) for one in chain),
+        chain=tuple(common_name(one.subject) for one in chain),
         fault=fault,
         is_rsa=isinstance(certificate.public_key(), RSAPublicKey),
         trust=(*([] if fault else by_certificates(certificate, chain)), *([own] if looked_at else [])),
+        image_digest=own if looked_at else "",
+        bag=(certificate, *chain),
     )
 
 
@@ -215,7 +219,7 @@ def _is_of(signer: Value, certificate: "Certificate") -> bool:
     return serial == certificate.serial_number and named.child(0).whole == certificate.issuer.public_bytes()
 
 
-def _common_name(name: "Name") -> str:
+def common_name(name: "Name") -> str:
     """Return the common name, or all of it where there is none."""
     from cryptography.x509 import NameOID
 

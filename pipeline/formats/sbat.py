@@ -1,10 +1,11 @@
-"""Reads `.sbat` sections: which generation of which component a program is, for revocation by shim.
+"""Reads `.sbat` sections: which generation of which component a program is; and what levels shim wants.
 
 Specification: https://github.com/rhboot/shim/blob/main/SBAT.md
 """
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.errors import FormatError
 from pipeline.formats.fields import Image
@@ -23,6 +24,26 @@ class Component:
     package: str
     version: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What shim wants: its date, such as 2025021800, and the least generation of each component."""
+
+    date: int = 0
+    least: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_level(data: Image) -> Level:
+    """Read SbatLevel, or what a shim brings to write there; as shim does, a number that is none as 0."""
+    lines = bytes(data[:MAX_SIZE]).partition(b"\0")[0].decode(errors="replace").splitlines()
+    rows = [line.split(",") for line in lines if "," in line]
+    date = _number(rows[0][2]) if rows and rows[0][2:] else 0
+    return Level(date, {row[0]: _number(row[1]) for row in rows})
+
+
+def _number(text: str) -> int:
+    return int(text[:10]) if text[:10].isascii() and text[:10].isdigit() else 0
 
 
 def read_sbat(image: Image) -> tuple[Component, ...]:

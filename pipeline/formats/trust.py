@@ -48,6 +48,17 @@ def by_certificates(signer: "Certificate", others: "Sequence[Certificate]") -> I
         one = above
 
 
+def vouches(known: "Certificate", chain: "Sequence[Certificate]") -> bool:
+    """Tell whether a certificate that firmware knows vouches for the first of a chain that came along.
+
+    It need not have come along itself.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    own = f"certificate {known.fingerprint(SHA256()).hex()}"
+    return own in by_certificates(chain[0], [known, *chain[1:]])
+
+
 def not_taken(signer: "Certificate", size: int, digest: str, announced: Sequence[str], made: str) -> str:
     """Return why EDK II does not take a signature of `size` bytes that is right, a clause; "" where it does.
 
