@@ -16,6 +16,7 @@ LAYERS = [
     "sandbox",
     "plan",
     "project",
+    "measure",
     "inspection",
     "boot",
     "vm",

@@ -32,7 +32,7 @@ def read_shim(pe: Pe) -> Shim:
     return Shim(
         database("shim's own list", vendor),
         database("shim's own dbx", banned),
-        _automatic(_contents(pe, ".sbatlevel")),
+        read_level(_automatic(_contents(pe, ".sbatlevel"))),
     )
 
 
@@ -44,12 +44,16 @@ def _vendor(table: Image) -> tuple[bytes, bytes]:
     return bytes(cut(table, at, size, what)), bytes(cut(table, banned, banned_size, what))
 
 
-def _automatic(levels: Image) -> Level:
-    """Return the level that shim writes unless somebody chose another."""
+def level_text(pe: Pe) -> bytes:
+    """Return the level that shim writes unless somebody chose another, as it is written."""
+    return bytes(_automatic(_contents(pe, ".sbatlevel"))).partition(b"\0")[0]
+
+
+def _automatic(levels: Image) -> Image:
     if not levels:
-        return Level()
+        return b""
     (offset,) = unpack("<I", levels, VERSION, "shim: .sbatlevel")
-    return read_level(cut(levels, VERSION + offset, len(levels) - VERSION - offset, "shim: SbatLevel"))
+    return cut(levels, VERSION + offset, len(levels) - VERSION - offset, "shim: SbatLevel")
 
 
 def _contents(pe: Pe, name: str) -> Image:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import FormatError
 from pipeline.formats.pe import read_pe
 from pipeline.formats.sbat import Level
-from pipeline.formats.shim import read_shim
+from pipeline.formats.shim import level_text, read_shim
 from tests.fixtures import keys
 from tests.fixtures.shim import SBAT_LEVEL, shim, vendor_cert
 from tests.fixtures.variables import certificates, signature_list
@@ -19,6 +19,11 @@ def test_the_vendor_s_certificate_and_dbx() -> None:
     assert found.vendor.certificates == (keys.certificate("vendor"),)
     assert found.vendor_dbx.digests == {f"sha256 {(b'1' * 32).hex()}"}
     assert found.level == Level(2025021800, {"sbat": 1, "shim": 4, "grub": 5})
+
+
+def test_the_level_as_it_is_written() -> None:
+    assert level_text(read_pe(shim())) == b"sbat,1,2025021800\nshim,4\ngrub,5\n"
+    assert level_text(read_pe(shim(b"", b""))) == b""
 
 
 def test_a_vendor_with_a_list() -> None:

@@ -4,7 +4,7 @@ Specifications: systemd, src/boot/stub.c (measure_sections), systemd-measure(1);
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 from pipeline.checks.attempt import or_none
@@ -27,18 +27,38 @@ def values(uki: Pe, profile: Profile, bank: str, digests: Digests) -> Iterator[b
     keeps those of sections. Raises FormatError where a section lies outside the file.
     """
     for chosen in product(*([None, *(one for one, _ in profile.takes.get(name, ()))] for name in CHOSEN)):
-        takes = dict(zip(CHOSEN, chosen, strict=True))
-        value = pcr.initial(bank)
-        for name in KNOWN:
-            section = takes[name] if name in takes else profile.one(name)
-            if section is None or not section.virtual_size or name == NOT_MEASURED:
-                continue
-            budget_of(uki.image).spend(STEPS, 1)
-            if (bank, section) not in digests:
-                digests[bank, section] = _digest_in_memory(uki, section, bank)
-            named = hashlib.new(bank, name.encode() + b"\0", usedforsecurity=False).digest()
-            value = pcr.extended(bank, value, [named, digests[bank, section]])
-        yield value
+        taken = _taken(profile, dict(zip(CHOSEN, chosen, strict=True)))
+        events = _events(uki, taken, bank, digests)
+        yield pcr.extended(bank, pcr.initial(bank), (digest for _, digest in events))
+
+
+def measured(uki: Pe, profile: Profile, bank: str = "sha256") -> Iterator[tuple[str, bytes]]:
+    """Yield what the stub measures of a profile, in words, and its digest, one after the other.
+
+    On a machine for which it chooses nothing; FormatError as of `values`.
+    """
+    return _events(uki, _taken(profile, dict.fromkeys(CHOSEN)), bank, {})
+
+
+def _taken(profile: Profile, chosen: Mapping[str, Section | None]) -> Iterator[tuple[str, Section]]:
+    """Yield the sections that are measured, in that order."""
+    for name in KNOWN:
+        section = chosen[name] if name in chosen else profile.one(name)
+        if section is not None and section.virtual_size and name != NOT_MEASURED:
+            yield name, section
+
+
+def _events(
+    uki: Pe, taken: Iterable[tuple[str, Section]], bank: str, digests: Digests
+) -> Iterator[tuple[str, bytes]]:
+    """Yield two events for each section: its name, and what is in it."""
+    for name, section in taken:
+        budget_of(uki.image).spend(STEPS, 1)
+        if (bank, section) not in digests:
+            digests[bank, section] = _digest_in_memory(uki, section, bank)
+        named = hashlib.new(bank, name.encode() + b"\0", usedforsecurity=False).digest()
+        yield f"the name of the section {name}", named
+        yield f"the section {name}", digests[bank, section]
 
 
 def _digest_in_memory(uki: Pe, section: Section, bank: str) -> bytes:
