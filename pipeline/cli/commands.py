@@ -229,6 +229,16 @@ def diff(session: Session, arguments: list[str]) -> None:
     raise SystemExit(main(session.root, arguments))
 
 
+def measure(session: Session, arguments: list[str]) -> None:
+    """Predict what a TPM says of an image, as `entry` does where it comes first.
+
+    SystemExit with the exit status that it documents.
+    """
+    from pipeline.cli import measure
+
+    raise SystemExit(measure.main(session.root, arguments))
+
+
 def verify(_session: Session, arguments: list[str]) -> None:
     """Say whether a release is whole, as `entry` has it do so where it comes first.
 

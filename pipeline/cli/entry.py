@@ -64,6 +64,10 @@ def _run(root: Path, arguments: Sequence[str]) -> int:
         from pipeline.cli import diff
 
         return diff.main(root, arguments[1:])
+    if arguments[:1] == ["measure"]:
+        from pipeline.cli import measure
+
+        return measure.main(root, arguments[1:])
     if arguments[:1] == ["verify"]:
         from pipeline.cli import verify
 

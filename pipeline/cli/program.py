@@ -72,7 +72,7 @@ BUILDING = {ISO, "image", "boot", "boot-test"}
 
 FOR_BUILDS = "works with `./doit iso`, `./doit image`, `./doit boot`, `./doit boot-test` and steps only"
 
-NAMING = ("burn", "cache", "diff", "keys", "new", "pin", "sign", "vendor")
+NAMING = ("attest", "burn", "cache", "diff", "keys", "measure", "new", "pin", "sign", "vendor")
 """Commands whose words name files, not tasks."""
 
 

@@ -195,6 +195,11 @@ COMMANDS = {
         "commands:diff",
         words="arguments",
     ),
+    "measure": Command(
+        "IMAGE: predict what a TPM says after it was started, or compare a machine's log; --help says more",
+        "commands:measure",
+        words="arguments",
+    ),
     "release": Command(
         "write a release of what is built, tested and committed to artifacts/release/",
         "release:release",

@@ -30,6 +30,7 @@ NAMES = [
     "burn",
     "inspect",
     "diff",
+    "measure",
     "release",
     "sign",
     "keys",
