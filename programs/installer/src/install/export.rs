@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::device::is_device_of;
+use super::measured;
 use super::report::Account;
 use crate::fat::{MOST_READ, Node, Stamp, Volume};
 use crate::hardware::{Bus, Disk, Hardware, Problem, read_volume};
@@ -44,16 +45,20 @@ pub(super) fn export(
         .filter(|disk| except.is_none_or(|it| it.name != disk.name && !it.looks_like(disk)));
     let sticks: Vec<Disk> = sticks.cloned().collect();
     let mut files = vec![
-        ("installer.log".to_owned(), log.join("\n") + "\n"),
-        ("kernel.log".to_owned(), kernel_log(root)),
+        (
+            "installer.log".to_owned(),
+            (log.join("\n") + "\n").into_bytes(),
+        ),
+        ("kernel.log".to_owned(), kernel_log(root).into_bytes()),
     ];
+    files.extend(measured::files(root));
     for (number, account) in (1..).zip(accounts) {
         let both = [
             (receipt_name(number), &account.receipt),
             (log_name(number), &account.log),
         ];
         let told = both.into_iter().filter(|(_, text)| !text.is_empty());
-        files.extend(told.map(|(name, text)| (name, text.clone())));
+        files.extend(told.map(|(name, text)| (name, text.clone().into_bytes())));
     }
     let (root, running) = (root.to_owned(), Running::read(root));
     let offer = move |disk: &Disk, deadline| {
@@ -144,7 +149,7 @@ fn check_same(root: &Path, disk: &Disk, stick: &File) -> io::Result<()> {
 fn write_to(
     stick: &File,
     disk: &Disk,
-    files: &[(String, String)],
+    files: &[(String, Vec<u8>)],
     deadline: Instant,
 ) -> io::Result<Option<String>> {
     let mut outcome = Ok(None);
@@ -187,7 +192,7 @@ fn kernel_log(root: &Path) -> String {
 /// Writes the files into a new folder and returns what it is called; `None` if this is no FAT volume.
 fn write_files(
     (slice, size): (Slice, u64),
-    files: &[(String, String)],
+    files: &[(String, Vec<u8>)],
 ) -> io::Result<Option<String>> {
     let Some(mut volume) = Volume::open(slice, size)? else {
         return Ok(None);
@@ -198,7 +203,7 @@ fn write_files(
         .ok_or_else(|| io::Error::from(ErrorKind::AlreadyExists))?;
     let files = files
         .iter()
-        .map(|(name, text)| (name.clone(), Node::File(text.as_bytes())));
+        .map(|(name, contents)| (name.clone(), Node::File(contents)));
     let folders = [(folder.clone(), Node::Folder(files.collect()))];
     volume.add(&folders, Stamp::now())?;
     Ok(Some(folder))

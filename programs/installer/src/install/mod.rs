@@ -17,7 +17,8 @@
 //! | `set` | a set of partitions instead of one UKI beside data |
 //! | `verify`, `validate` | reading back what was just written, or long ago |
 //! | `device`, `sparse` | a disk, past its caches; an image in memory |
-//! | `export` | logs and receipts to a stick |
+//! | `measured` | what firmware measured into the TPM |
+//! | `export` | logs, receipts and that to a stick |
 
 mod boot_entry;
 mod boot_next;
@@ -30,6 +31,7 @@ mod esp;
 mod export;
 mod layout;
 mod load_option;
+mod measured;
 mod node;
 mod outcome;
 mod plan;
