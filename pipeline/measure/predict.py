@@ -161,10 +161,9 @@ def enrolled(keys: Path) -> Variables:
     found: dict[tuple[str, UUID], Variable] = {}
     try:
         for name, vendor in LISTS:
-            names = [f"{name}.esl", *(path.name for path in sorted(keys.glob(f"{name}-*.esl")))]
-            if name == "dbx" and not (keys / names[0]).exists():
-                continue
-            found[name, vendor] = Variable(0, b"".join((keys / one).read_bytes() for one in names))
+            path = keys / f"{name}.esl"
+            if name != "dbx" or path.exists():
+                found[name, vendor] = Variable(0, path.read_bytes())
     except OSError as error:
         raise PipelineError(
             f"{error.filename}: cannot be read: {error.strerror}", "`./doit keys new` makes such a folder"
