@@ -19,7 +19,7 @@ from pipeline.build.session import Session
 from pipeline.plan.step import distinct
 from pipeline.project import git
 from pipeline.release.artifacts import Artifact
-from pipeline.release.layout import BUILD, CYCLONEDX, NOTES, PROVENANCE, REPORT, RUN, RUN_PAGE, SPDX
+from pipeline.release.layout import BUILD, CYCLONEDX, MEASURED, NOTES, PROVENANCE, REPORT, RUN, RUN_PAGE, SPDX
 
 if TYPE_CHECKING:
     from pipeline.release.bom.components import Contents
@@ -132,6 +132,24 @@ def spdx_text(draft: Draft) -> str:
     return spdx.text_of(draft.contents)
 
 
+def measured_text(draft: Draft) -> str:
+    """Return what TPMs say of machines that started the ISOs and UKIs: docs/measured-boot.md."""
+    from pipeline.formats.fields import open_image
+    from pipeline.measure import predict
+
+    project = draft.session.project
+    found = []
+    for name, artifact in draft.artifacts.items():
+        recipe = artifact.step.name.partition(":")[2]
+        if not name.endswith((".iso", ".efi")) or recipe not in project.recipes:
+            continue
+        trust = project.recipes[recipe].trust
+        stores = predict.stores(project.place(recipe, trust.keys) if trust else None)
+        image = open_image(draft.folder / name)
+        found.append(predict.published(image, name, artifact.blob.sha256, stores))
+    return predict.text(found)
+
+
 def notes_text(form: str, draft: Draft) -> str:
     """Return what changed, in one of the formats of `./doit diff`."""
     from pipeline.release.diff.notes import rendered
@@ -164,6 +182,7 @@ TEXTS: dict[str, Callable[[Draft], str]] = {
     PROVENANCE: provenance_text,
     CYCLONEDX: cyclonedx_text,
     SPDX: spdx_text,
+    MEASURED: measured_text,
     **{name: partial(notes_text, form) for form, name in NOTES.items()},
     REPORT: report_text,
 }

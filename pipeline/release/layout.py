@@ -32,11 +32,14 @@ UNLISTED = {*SIGNED, *RUNS, *SIGNATURES}
 
 BUILD, PROVENANCE = "build.json", "provenance.intoto.json"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
+MEASURED = "measured.json"
+"""What a TPM says of a machine that started one of its images."""
+
 NOTES = {"text": "notes.txt", "markdown": "notes.md", "json": "notes.json"}
 """The files of notes, by the formats of `./doit diff`."""
 
 REPORT = "report.html"
-DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, *NOTES.values(), REPORT)
+DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, MEASURED, *NOTES.values(), REPORT)
 """What tells of a release, which none is without; the other files that are listed are its artifacts."""
 
 LENIENT = {"extra": "ignore", "strict": True}

@@ -12,7 +12,8 @@ from pipeline.formats.fields import budget_of, open_image
 from pipeline.inspection.answer import Answer
 from pipeline.inspection.open import guarded
 from pipeline.inspection.questions import interviewed
-from pipeline.release.layout import BUILD, CYCLONEDX, NOTES, PROVENANCE, REPORT, SPDX
+from pipeline.measure.predict import Document, OfImage
+from pipeline.release.layout import BUILD, CYCLONEDX, MEASURED, NOTES, PROVENANCE, REPORT, SPDX
 from pipeline.release.pages.proof import NEVER, Judged, Way, judged, ways
 from pipeline.release.pages.records import Build, Component, Sbom, read
 from pipeline.release.pages.spent import Spent, spent_on
@@ -28,6 +29,7 @@ WHAT = {
     PROVENANCE: "how it was made, as in-toto",
     CYCLONEDX: "what is in it, as CycloneDX",
     SPDX: "what is in it, as SPDX",
+    MEASURED: "what a TPM says of machines that started it",
     NOTES["text"]: "what changed",
     NOTES["markdown"]: "what changed, as Markdown",
     NOTES["json"]: "what changed, as JSON",
@@ -85,6 +87,7 @@ class Facts:
     examined: tuple[Examined, ...]
     build: Build
     inputs: tuple[Inputs, ...]
+    measured: tuple[OfImage, ...]
     notes: str
 
     @property
@@ -120,6 +123,7 @@ def gather(folder: Path, product: str, version: str, epoch: int, policies: Colle
             tuple(sorted(_examined(paths, policies), key=lambda each: (not each.spent, each.name))),
             read(Build, folder / BUILD),
             tuple(_inputs(folder / CYCLONEDX)),
+            tuple(read(Document, folder / MEASURED).images),
             (folder / NOTES["markdown"]).read_text(encoding="utf-8", errors="replace"),
         )
 

@@ -142,8 +142,8 @@ def test_what_does_not_boot_is_left_out(tmp_path: Path) -> None:
     release.documents(tmp_path)
     (tmp_path / "vmlinuz").write_bytes(b"no kernel")
     found = Page(report(tmp_path, "ACME", "1.1", EPOCH, POLICIES))
-    assert found.ids == {"files", "changes", "inputs", "steps"}
-    assert found.leads == [RUN_PAGE, *(f"#{name}" for name in ("files", "changes", "inputs", "steps"))]
+    assert found.ids == {"files", "measured", "changes", "inputs", "steps"}
+    assert found.leads == [RUN_PAGE, *(f"#{name}" for name in ("files", "measured", "changes", "inputs", "steps"))]
     assert "vmlinuz" in found.text
 
 
