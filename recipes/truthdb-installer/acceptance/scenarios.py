@@ -25,6 +25,7 @@ from acceptance.installation import (
     with_answers,
 )
 from acceptance.maintenance import MAINTENANCE
+from acceptance.measured import MEASURED
 from acceptance.netboot import NETBOOT
 from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
@@ -257,5 +258,6 @@ STORIES: dict[str, Story] = {
     **PATHS,
     **FAULTS,
     **NETBOOT,
+    **MEASURED,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""
