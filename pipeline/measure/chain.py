@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.formats.efi_variables import Variables
 from pipeline.formats.pe import Pe
@@ -9,15 +10,30 @@ from pipeline.measure import secure_boot, shim, uki
 from pipeline.measure.event import Expected, beginning, of_program
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
-    """A program, and what people call it."""
+    """A program, and what people call it; what it measures is reckoned once. FormatError where it cannot."""
 
     name: str
     pe: Pe
 
+    @cached_property
+    def itself(self) -> Expected:
+        """Its own measurement."""
+        return of_program(self.name, self.pe)
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def sections(self) -> list[Expected]:
+        """What its stub measures of it, if it is a UKI."""
+        return uki.of_sections(self.pe)
+
+    @cached_property
+    def linux(self) -> Expected:
+        """The measurement of the Linux in it, if it is a UKI."""
+        return uki.of_linux(self.name, self.pe)
+
+
+@dataclass(frozen=True)
 class Chain:
     """A UKI, and shim where that comes before it."""
 
@@ -45,10 +61,10 @@ def _events(chain: Chain, variables: Variables | None) -> Iterator[Expected]:
     yield from beginning()
     if variables is not None and checks:
         yield secure_boot.started_by(chain.first.name, chain.first.pe, variables)
-    yield of_program(chain.first.name, chain.first.pe)
+    yield chain.first.itself
     if chain.shim:
         yield from shim.events(chain.shim.pe, chain.uki.name, chain.uki.pe, variables, checks=checks)
-        yield of_program(chain.uki.name, chain.uki.pe)
-    yield from uki.of_sections(chain.uki.pe)
+        yield chain.uki.itself
+    yield from chain.uki.sections
     if not checks:  # else its stub loads it past the firmware, which would refuse it: nobody signed it alone
-        yield uki.of_linux(chain.uki.name, chain.uki.pe)
+        yield chain.uki.linux
