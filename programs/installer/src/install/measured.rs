@@ -5,15 +5,14 @@
 //! Specification: Linux, Documentation/security/tpm/tpm_event_log.rst and
 //! Documentation/ABI/stable/sysfs-class-tpm
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 /// The log as firmware and boot loaders wrote it.
-pub(super) const LOG: &str = "tpm-event-log.bin";
+const LOG: &str = "tpm-event-log.bin";
 /// The PCRs of the SHA-256 bank, a line each: `PCR 4: 3B…`.
-pub(super) const PCRS: &str = "tpm-pcrs.txt";
+const PCRS: &str = "tpm-pcrs.txt";
 /// How many PCRs a TPM has.
 const COUNT: u32 = 24;
 /// How much of the log is taken, in bytes: no firmware writes more.
@@ -27,15 +26,14 @@ pub(super) fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
         &root.join("sys/kernel/security/tpm0/binary_bios_measurements"),
         MAX_LOG,
     );
-    let mut pcrs = String::new();
-    for number in 0..COUNT {
-        let path = root.join(format!("sys/class/tpm/tpm0/pcr-sha256/{number}"));
-        if let Ok(value) = String::from_utf8(read(&path, MAX_VALUE)) {
-            if !value.trim().is_empty() {
-                let _ = writeln!(pcrs, "PCR {number}: {}", value.trim());
-            }
-        }
-    }
+    let pcrs: String = (0..COUNT)
+        .filter_map(|number| {
+            let path = root.join(format!("sys/class/tpm/tpm0/pcr-sha256/{number}"));
+            let value = String::from_utf8(read(&path, MAX_VALUE)).ok()?;
+            let value = value.trim();
+            (!value.is_empty()).then(|| format!("PCR {number}: {value}\n"))
+        })
+        .collect();
     [(LOG, log), (PCRS, pcrs.into_bytes())]
         .into_iter()
         .filter(|(_, contents)| !contents.is_empty())
@@ -46,10 +44,8 @@ pub(super) fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
 /// What a file holds, at most that many bytes; nothing where it cannot be read.
 fn read(path: &Path, most: u64) -> Vec<u8> {
     let mut contents = Vec::new();
-    match File::open(path).and_then(|file| file.take(most).read_to_end(&mut contents)) {
-        Ok(_) => contents,
-        Err(_) => Vec::new(),
-    }
+    let done = File::open(path).and_then(|file| file.take(most).read_to_end(&mut contents));
+    done.map(|_| contents).unwrap_or_default()
 }
 
 #[cfg(test)]
