@@ -14,7 +14,8 @@ from pipeline.formats.tcg_events import AUTHORITY
 from pipeline.measure.event import Expected, of_variable
 from pipeline.measure.secure_boot import authority, vouching
 
-LEVEL, STATE = "SbatLevel", "MokSBState"
+LEVEL, TRUSTED = "SbatLevel", "MokListTrusted"
+TRUSTS = b"\1"  # the user did not tell it to pass MokList over
 
 
 def events(
@@ -24,6 +25,7 @@ def events(
     there = variables or {}
     level = newer(there[LEVEL, SHIM].data if (LEVEL, SHIM) in there else b"", level_text(shim))
     yield of_variable(7, AUTHORITY, f"shim's variable {LEVEL}", LEVEL, SHIM, level)
+    yield of_variable(7, AUTHORITY, f"shim's variable {TRUSTED}", TRUSTED, SHIM, TRUSTS)
     if not checks:
         return
     mok = there.get(("MokList", SHIM))

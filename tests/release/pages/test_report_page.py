@@ -143,7 +143,10 @@ def test_what_does_not_boot_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"no kernel")
     found = Page(report(tmp_path, "ACME", "1.1", EPOCH, POLICIES))
     assert found.ids == {"files", "measured", "changes", "inputs", "steps"}
-    assert found.leads == [RUN_PAGE, *(f"#{name}" for name in ("files", "measured", "changes", "inputs", "steps"))]
+    assert found.leads == [
+        RUN_PAGE,
+        *(f"#{name}" for name in ("files", "measured", "changes", "inputs", "steps")),
+    ]
     assert "vmlinuz" in found.text
 
 
