@@ -2,12 +2,14 @@
 
 import hashlib
 import struct
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FormatError
 from pipeline.formats import tcg_log
 from pipeline.formats.pcr import extended, initial
+from pipeline.formats.tcg_events import said
 from pipeline.formats.tcg_log import NO_ACTION, Event, read_log, replay
 from tests.fixtures.tcg_log import event2, spec_id
 from tests.fixtures.tcg_log import tcg_log as make_log
@@ -131,3 +133,20 @@ def test_what_is_told_alone_may_name_a_pcr_that_is_none() -> None:
     (event,) = read_log(ONE + event2(0xFFFF_FFFF, NO_ACTION, [], b"note"))
     assert (event.pcr, event.data) == (0xFFFF_FFFF, b"note")
     assert replay([event], "sha256") == {}
+
+
+def test_what_ovmf_wrote_is_read() -> None:
+    """The log of OVMF 2025.02 without Secure Boot, up to where it began to load an ISO's first program."""
+    events = read_log((Path(__file__).parent.parent / "fixtures/ovmf-event-log.bin").read_bytes())
+    assert [said(event) for event in events if event.pcr in (4, 7)] == [
+        *(f"the variable {name}" for name in ("SecureBoot", "PK", "KEK", "db", "dbx")),
+        END,
+        "'Calling EFI Application from Boot Option'",
+        END,
+    ]
+    assert set(events[0].digests) == {"sha1", "sha256", "sha384", "sha512"}
+    assert replay(events, "sha256")[7].hex() == NO_SECURE_BOOT
+
+
+END = "the end of what firmware measures before it starts anything (EV_SEPARATOR)"
+NO_SECURE_BOOT = "b5710bf57d25623e4019027da116821fa99f5c81e9e38b87671cc574f9281439"
