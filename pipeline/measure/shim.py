@@ -14,8 +14,8 @@ from pipeline.formats.tcg_events import AUTHORITY
 from pipeline.measure.event import Expected, of_variable
 from pipeline.measure.secure_boot import authority, vouching
 
-LEVEL, TRUSTED = "SbatLevel", "MokListTrusted"
-TRUSTS = b"\1"  # the user did not tell it to pass MokList over
+LEVEL, MOK_LIST, MIRROR = "SbatLevel", "MokList", "MokListRT"
+"""Of the list of its user shim measures the copy that Linux can read, whose entries are the same."""
 
 
 def events(
@@ -25,14 +25,13 @@ def events(
     there = variables or {}
     level = newer(there[LEVEL, SHIM].data if (LEVEL, SHIM) in there else b"", level_text(shim))
     yield of_variable(7, AUTHORITY, f"shim's variable {LEVEL}", LEVEL, SHIM, level)
-    yield of_variable(7, AUTHORITY, f"shim's variable {TRUSTED}", TRUSTED, SHIM, TRUSTS)
     if not checks:
         return
-    mok = there.get(("MokList", SHIM))
+    mok = there.get((MOK_LIST, SHIM))
     db = there.get(("db", DATABASES))
     lists = (
         ("db", DATABASES, db.data if db else b""),
-        ("MokList", SHIM, mok.data if mok else b""),
+        (MIRROR, SHIM, mok.data if mok else b""),
     )
     for where, vendor, data in lists:
         if entry := vouching(started, data):

@@ -7,10 +7,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import image_digest, read_signatures
+from pipeline.formats.efi_signature_list import read_signature_lists
 from pipeline.formats.pe import read_pe
+from pipeline.formats.secure_boot import DATABASES, SHIM
+from pipeline.formats.tcg_events import variable
 from pipeline.formats.tcg_log import read_log
 from pipeline.measure import secure_boot
 from pipeline.measure.event import Expected, value
+from tests.conftest import ROOT
 from tests.fixtures.firmware import OWNER, SHA256, X509, entries, policy_log, variables
 from tests.fixtures.signed import EC, RSA, UNSIGNED, signed
 from tests.fixtures.tcg_log import tcg_log, variable_data
@@ -111,3 +115,23 @@ def test_a_log_that_lies_of_variables_is_not_believed() -> None:
     good = tcg_log(*policy_log(SecureBoot=b"\1", PK=b"p"))
     assert secure_boot.told(read_log(good)) is not None
     assert secure_boot.told(read_log(good.replace(b"P\0K\0p", b"P\0K\0q"))) is None
+
+
+def test_a_machine_that_was_sold_with_keys_is_predicted_from_what_it_holds() -> None:
+    """The log of OVMF 2025.02 with Microsoft's keys, which started Debian's shim 16.1, and that a UKI."""
+    log = read_log((ROOT / "tests/fixtures/shim-event-log.bin").read_bytes())
+    held = secure_boot.told(log)
+    assert held is not None
+    assert secure_boot.checks(held)
+    measured = [event for event in log if event.pcr == 7]
+    assert digests(secure_boot.policy(held)) == [event.digests["sha256"] for event in measured[:6]]
+    first, level, second = measured[6:]
+    assert [variable(event).name for event in (first, level, second)] == ["db", "SbatLevel", "MokListRT"]
+    db = read_signature_lists(held["db", DATABASES].data)
+    by = [entry for entry in db if variable(first).value == entry.owner.bytes_le + entry.data]
+    assert len(by) == 1
+    for event, where, vendor in ((first, "db", DATABASES), (second, "MokListRT", SHIM)):
+        found = secure_boot.authority(where, vendor, variable(event).value, "x")
+        assert found.digest == event.digests["sha256"]
+    assert variable(level).value.startswith(b"sbat,1,20")
+    assert level.digests["sha256"] == hashlib.sha256(level.data).digest()

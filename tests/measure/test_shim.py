@@ -26,24 +26,22 @@ def held(name: str, data: bytes) -> dict[tuple[str, object], Variable]:
     return {(name, SHIM): Variable(7, data)}
 
 
-def test_without_secure_boot_its_variables_are_measured() -> None:
+def test_without_secure_boot_its_level_is_measured() -> None:
     found = events(CHAIN, None)
-    assert whats(found, 7)[-2:] == ["shim's variable SbatLevel", "shim's variable MokListTrusted"]
-    assert [event.digest for event in found if event.pcr == 7][-2:] == [
-        hashlib.sha256(variable_data("SbatLevel", LEVEL, SHIM)).digest(),
-        hashlib.sha256(variable_data("MokListTrusted", b"\1", SHIM)).digest(),
+    assert whats(found, 7)[6:] == ["shim's variable SbatLevel"]
+    assert [event.digest for event in found if event.pcr == 7][6:] == [
+        hashlib.sha256(variable_data("SbatLevel", LEVEL, SHIM)).digest()
     ]
 
 
-@pytest.mark.parametrize(("where", "vendor"), [("MokList", SHIM), ("db", DATABASES)])
+@pytest.mark.parametrize(("where", "vendor"), [("MokListRT", SHIM), ("db", DATABASES)])
 def test_who_vouches_for_what_it_starts_is_measured(where: str, vendor: object) -> None:
     known = variables(PK=b"p", db=IN_DB + (OURS if where == "db" else b""))
-    found = events(CHAIN, known | (held("MokList", OURS) if where == "MokList" else {}))  # type: ignore[arg-type]
+    found = events(CHAIN, known | (held("MokList", OURS) if where == "MokListRT" else {}))  # type: ignore[arg-type]
     assert whats(found, 4)[2:] == ["the program BOOTX64.EFI", "the program GRUBX64.EFI"]
     assert whats(found, 7)[6:] == [
         "the entry of db by which BOOTX64.EFI is started",
         "shim's variable SbatLevel",
-        "shim's variable MokListTrusted",
         f"the entry of {where} by which GRUBX64.EFI is started",
     ]
     data = variable_data(where, OWNER.bytes_le + digest_of(UKI), vendor)  # type: ignore[arg-type]
