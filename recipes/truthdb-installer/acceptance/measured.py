@@ -1,5 +1,6 @@
 """What a start measures is what was predicted: the log and the PCRs, exported as a person exports them."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,17 +17,21 @@ from pipeline.vm import disks
 from pipeline.vm.machine import Disk
 from pipeline.vm.variables import Trusting
 
+TRUSTED_ISO = "trusted-iso"
 LOG, PCRS = "tpm-event-log.bin", "tpm-pcrs.txt"
 FOLDER = "truthdb-logs-1"
 
 
 async def of_medium(lab: Lab, *, bus: str, whom: Trusting) -> None:
     """Start the ISO, export what was measured, and find it as it was predicted."""
+    if whom != "off":
+        lab = replace(lab, inputs={**lab.inputs, "iso": lab.inputs[TRUSTED_ISO]})
     lab = lab.trusted(whom, tpm=True)
     variables = None if whom == "off" else read_variables(lab.firmware.variables)
     stick = Disk("stick", disks.stick(lab.work / "stick.img", "LOGS", {}), "usb", serial="STICK0001")
     async with lab.start(lab.machine(lab.medium(bus), stick), bus) as vm:
-        await vm.hear('looked at disk disk="sd')  # Linux asks a stick a second after it came
+        # Linux asks a stick a second after it came; the medium is one, too.
+        await vm.hear(f'looked at disk disk="{"sdb" if bus == "usb" else "sda"}"')
         await screens.tool(vm, "e")
         await vm.see("The logs are on")
     _compare(lab, stick.image, started(open_image(lab.inputs["iso"])), variables)
