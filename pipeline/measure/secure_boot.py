@@ -10,10 +10,17 @@ from uuid import UUID
 
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import Signature, image_digest, read_signatures
-from pipeline.formats.efi_signature_list import X509, Entry, read_signature_lists
+from pipeline.formats.efi_signature_list import (
+    OWNER,
+    SHA256,
+    X509,
+    Entry,
+    read_signature_lists,
+    signature_lists,
+)
 from pipeline.formats.efi_variables import Variable, Variables
 from pipeline.formats.pe import Pe
-from pipeline.formats.secure_boot import DATABASES, GLOBAL, PROGRAMS, read_store
+from pipeline.formats.secure_boot import DATABASES, GLOBAL, PROGRAMS, RUNTIME, SHIM, read_store
 from pipeline.formats.tcg_events import AUTHORITY, CONFIG, variable
 from pipeline.formats.tcg_log import Event
 from pipeline.formats.trust import by_digest, vouches
@@ -21,6 +28,9 @@ from pipeline.measure.event import BANK, Expected, of_variable, separator
 
 POLICY = (("SecureBoot", GLOBAL), ("PK", GLOBAL), ("KEK", GLOBAL), ("db", DATABASES), ("dbx", DATABASES))
 """In their order; what is not there is measured as nothing."""
+
+LEVEL, MOK_LIST = "SbatLevel", "MokList"
+"""Of shim: of the second it measures the copy that Linux can read, whose name has RUNTIME behind it."""
 
 OPTIONAL = (("dbt", DATABASES), ("dbr", DATABASES))
 """Measured behind the others, where they are there."""
@@ -92,14 +102,25 @@ def _starts(signature: Signature | None, program: Pe, entry: Entry) -> bool:
 
 
 def told(log: Iterable[Event]) -> Variables | None:
-    """Return the variables that a log tells of, if it does so truly; None of firmware without Secure Boot."""
+    """Return the variables that a log tells of, if it does so truly; None of firmware without Secure Boot.
+
+    Of shim's those are its level of SBAT, and that entry of its user's list by which it started something.
+    """
     found: dict[tuple[str, UUID], Variable] = {}
     for event in log:
-        if event.pcr != 7 or event.kind != CONFIG:
+        if event.pcr != 7 or event.kind not in (CONFIG, AUTHORITY):
             continue
         if event.digests.get(BANK) != hashlib.sha256(event.data).digest():
             return None
         one = variable(event)
-        if one.value:
+        if (event.kind == CONFIG and one.value) or (one.name, one.vendor) == (LEVEL, SHIM):
             found[one.name, one.vendor] = Variable(0, one.value)
+        if (one.name, one.vendor) == (MOK_LIST + RUNTIME, SHIM):
+            found[MOK_LIST, SHIM] = Variable(0, signature_lists([_entry(one.value)]))
     return found if ("SecureBoot", GLOBAL) in found else None
+
+
+def _entry(raw: bytes) -> Entry:
+    """Return an entry as it stands in a list: whose it is, and a certificate or the digest of a program."""
+    owner, data = UUID(bytes_le=raw[:OWNER].ljust(OWNER, b"\0")), raw[OWNER:]
+    return Entry(SHA256 if len(data) == hashlib.sha256().digest_size else X509, owner, data)

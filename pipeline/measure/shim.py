@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from pipeline.errors import FormatError
 from pipeline.formats.efi_variables import Variables
 from pipeline.formats.pe import Pe
-from pipeline.formats.secure_boot import DATABASES, SHIM
+from pipeline.formats.secure_boot import DATABASES, RUNTIME, SHIM
 from pipeline.formats.shim import level_text
 from pipeline.formats.tcg_events import AUTHORITY
 from pipeline.measure.event import Expected, of_variable
-from pipeline.measure.secure_boot import authority, vouching
-
-LEVEL, MOK_LIST, MIRROR = "SbatLevel", "MokList", "MokListRT"
-"""Of the list of its user shim measures the copy that Linux can read, whose entries are the same."""
+from pipeline.measure.secure_boot import LEVEL, MOK_LIST, authority, vouching
 
 
 def events(
@@ -31,7 +28,7 @@ def events(
     db = there.get(("db", DATABASES))
     lists = (
         ("db", DATABASES, db.data if db else b""),
-        (MIRROR, SHIM, mok.data if mok else b""),
+        (MOK_LIST + RUNTIME, SHIM, mok.data if mok else b""),
     )
     for where, vendor, data in lists:
         if entry := vouching(started, data):

@@ -134,4 +134,7 @@ def test_a_machine_that_was_sold_with_keys_is_predicted_from_what_it_holds() -> 
         found = secure_boot.authority(where, vendor, variable(event).value, "x")
         assert found.digest == event.digests["sha256"]
     assert variable(level).value.startswith(b"sbat,1,20")
+    assert held["SbatLevel", SHIM].data == variable(level).value
+    (mok,) = read_signature_lists(held["MokList", SHIM].data)
+    assert mok.owner.bytes_le + mok.data == variable(second).value
     assert level.digests["sha256"] == hashlib.sha256(level.data).digest()
