@@ -14,13 +14,17 @@ from pipeline.formats.tcg_events import AUTHORITY
 from pipeline.measure.event import Expected, of_variable
 from pipeline.measure.secure_boot import LEVEL, MOK_LIST, authority, vouching
 
+ORIGINAL = b"sbat,1,2021030218\n"
+"""The level without Secure Boot (SBAT_VAR_ORIGINAL): shim raises it only where it counts."""
+
 
 def events(
     shim: Pe, name: str, started: Pe, variables: Variables | None, *, checks: bool
 ) -> Iterator[Expected]:
     """Yield what shim measures into PCR 7 until it starts another program; FormatError if it does not."""
     there = variables or {}
-    level = newer(there[LEVEL, SHIM].data if (LEVEL, SHIM) in there else b"", level_text(shim))
+    kept = there[LEVEL, SHIM].data if (LEVEL, SHIM) in there else b""
+    level = newer(kept, level_text(shim) if checks else ORIGINAL)
     yield of_variable(7, AUTHORITY, f"shim's variable {LEVEL}", LEVEL, SHIM, level)
     if not checks:
         return
