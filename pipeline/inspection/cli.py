@@ -16,11 +16,13 @@ from pipeline.checks.finding import POLICIES, PolicyName, Severity
 from pipeline.checks.kind import Node
 from pipeline.checks.quoting import escaped, sentence
 from pipeline.errors import PipelineError
+from pipeline.formats.efi_variables import read_variables
 from pipeline.formats.magic import describe
+from pipeline.formats.secure_boot import Store, read_store
 from pipeline.inspection import document, evidence, extract, text
 from pipeline.inspection.answer import Answer
 from pipeline.inspection.limits import confine
-from pipeline.inspection.open import defect, guarded, open_file
+from pipeline.inspection.open import defect, guarded, located, open_file
 from pipeline.inspection.questions import interviewed
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
@@ -30,18 +32,25 @@ STOPPED = 130  # as a shell says of a program that Ctrl-C ended
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A file, and what came of looking at it: what lies in it and the answers, or why neither."""
+    """A file, and what came of looking at it: what lies in it and the answers, or why neither.
+
+    `refused` is whether the machine that was asked about does not start it under Secure Boot.
+    """
 
     name: str
     node: Node | None = None
     answers: tuple[Answer, ...] = ()
     error: PipelineError | None = None
 
+    refused: bool = False
+
     @property
     def status(self) -> int:
         """The exit status that this file alone would give."""
         if self.node is None:
             return UNREADABLE
+        if self.refused:
+            return BAD
         wrong = (finding.severity for _, node in self.node.walk() for finding in node.findings)
         return BAD if Severity.ERROR in wrong else GOOD
 
@@ -103,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how firmware comes to the answer, step by step: what it reads, where, and what it makes of it",
     )
     parser.add_argument(
+        "--secure-boot",
+        metavar="VARS",
+        help="whether it starts on the machine with these variables: OVMF_VARS.fd, a folder such as "
+        "/sys/firmware/efi/efivars, or the JSON of virt-fw-vars",
+    )
+    parser.add_argument(
         "--policy",
         action="append",
         choices=[*POLICIES, EVERY],
@@ -115,7 +130,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inspect(asked: argparse.Namespace) -> int:
     policies = tuple(POLICIES) if EVERY in asked.policy else tuple(asked.policy)
-    every = (_look(name, policies) for name in asked.files)
+    try:
+        store = _machine(asked.secure_boot) if asked.secure_boot else None
+    except PipelineError as error:
+        _complain(error, asked.secure_boot)
+        return UNREADABLE
+    every = (_look(name, policies, store) for name in asked.files)
     statuses = [GOOD]
 
     def counted() -> Iterator[Looked]:
@@ -133,12 +153,19 @@ def _inspect(asked: argparse.Namespace) -> int:
     return max(statuses)
 
 
-def _look(name: str, policies: Collection[PolicyName]) -> Looked:
+def _machine(name: str) -> Store:
+    """Read what a machine trusts. Raises PipelineError for what is no variable store."""
+    return guarded(lambda: read_store(read_variables(located(name))))
+
+
+def _look(name: str, policies: Collection[PolicyName], store: Store | None) -> Looked:
     try:
         node = guarded(lambda: take_apart(open_file(name), Path(name).name, policies=policies))
         if node.kind is None:
             return Looked(name, error=_unknown(node))
-        return Looked(name, *guarded(lambda: interviewed(node)))
+        node, answers = guarded(lambda: interviewed(node, store))
+        said = next((each for each in answers if each.question == "secure_boot"), None)
+        return Looked(name, node, answers, refused=bool(store and said and said.verdict == "no"))
     except PipelineError as error:
         return Looked(name, error=error)
 

@@ -11,7 +11,8 @@ from pipeline.checks.quoting import sentence, shown
 from pipeline.errors import FormatError
 from pipeline.formats.budget import Spent
 from pipeline.formats.fields import budget_of
-from pipeline.inspection import bios, boots, copied, heads, initramfs, linux, secure
+from pipeline.formats.secure_boot import Store
+from pipeline.inspection import bios, boots, copied, enrolled, heads, initramfs, linux, secure
 from pipeline.inspection.answer import PARTLY, QUESTIONS, UNSEEN, WAYS, Answer, Condition, Said
 
 Ask = Callable[[Node], Said]
@@ -59,25 +60,33 @@ ASKED: Mapping[str, Mapping[str, Ask]] = {
     "initramfs": {"init": initramfs.init, "microcode": initramfs.microcode},
     "elf": {"architecture": linux.architecture},
 }
+ENROLLED: Mapping[Ask, Callable[[Node, Store], Said]] = {
+    secure.of_medium: enrolled.of_medium,
+    secure.of_program: enrolled.of_program,
+}
 OF_ITSELF = frozenset(PROGRAM.values())
 """Questions that the headers answer, whatever lies inside."""
 
 MAX_VALUE = 4096  # letters: a command line, as long as any that Linux takes
 
 
-def answers(node: Node) -> tuple[Answer, ...]:
+def answers(node: Node, store: Store | None = None) -> tuple[Answer, ...]:
     """Return the answers for what was taken apart, to every question there is, in their order.
 
+    Where a machine's variables are given, that to Secure Boot is of this machine.
     What is only packaging answers for what is in it. Strangers' words in them are escaped, and cut. Where a
     question spends the budget, its answer is unknown.
     """
     within = inside(node)
     if within is not None:
-        return answers(node.children[within])
+        return answers(node.children[within], store)
     asked = ASKED.get(node.kind.name, {}) if node.kind and _is_asked(node, node.kind.name) else {}
     was_left_out = any(below.left_out for _, below in node.walk())
     unsure = was_left_out and bool(budget_of(node.member.image).spent)
-    said = {question: _said(ask, node, unsure) for question, ask in asked.items()}
+    said = {
+        question: _said(_of_machine(ask, store), node, unsure and ask not in OF_ITSELF)
+        for question, ask in asked.items()
+    }
     if node.kind and node.artifact is None and node.findings and not node.left_out:
         said |= {way: _unreadable(node) for way in WAYS & ASKED.get(node.kind.name, {}).keys()}
     if "init" in said:
@@ -96,14 +105,22 @@ def answers(node: Node) -> tuple[Answer, ...]:
     )
 
 
+def _of_machine(ask: Ask, store: Store | None) -> Ask:
+    """Return who answers: of Secure Boot, one who knows what the machine trusts, where that is given."""
+    ask_enrolled = ENROLLED.get(ask)
+    if store is None or ask_enrolled is None:
+        return ask
+    return lambda node: ask_enrolled(node, store)
+
+
 def _shown(condition: Condition) -> Condition:
     entries = tuple(shown(entry, MAX_VALUE) for entry in condition.one_of)
     return Condition(condition.what, shown(condition.value, MAX_VALUE), entries)
 
 
-def interviewed(node: Node) -> tuple[Node, tuple[Answer, ...]]:
-    """Return what was taken apart, judged by what the answers to the ways of booting say, and all answers."""
-    said = answers(node)
+def interviewed(node: Node, store: Store | None = None) -> tuple[Node, tuple[Answer, ...]]:
+    """Return what was taken apart, judged by the answers to the ways of booting, and all `answers`."""
+    said = answers(node, store)
     node = judged(node, {answer.question: answer for answer in said})
     codes = {finding.code for _, below in node.walk() for finding in below.findings}
     return node, tuple(one if one.finding in codes else replace(one, finding="") for one in said)
@@ -171,7 +188,7 @@ def _said(ask: Ask, node: Node, unsure: bool) -> Said:
         return Said("unknown", because=error.message, hint=error.hint)
     if said is None:
         return Said("unknown", because=UNSEEN)
-    if said.verdict == "no" and unsure and ask not in OF_ITSELF:
+    if said.verdict == "no" and unsure:
         return Said("unknown", because=f"{PARTLY}; so far, {said.because}")
     return said
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.programs import image_of
-from pipeline.checks.pe.signatures import in_dbx, refused
+from pipeline.checks.pe.signatures import in_dbx
+from pipeline.checks.pe.signatures import refused as by_levels
 from pipeline.errors import FormatError
 from pipeline.formats.authenticode import Signature, image_digest, read_signatures
 from pipeline.formats.pe import Pe
@@ -26,6 +27,7 @@ SECOND_STAGES = ("fb", "grub")
 SIGNATURES = frozenset({"EFI006", "UKI010"})
 REVOKED = frozenset({"EFI008", "UKI017"})
 DIGEST = "the program's digest"
+NO_SBAT = "there is no .sbat, which shim asks of what it starts"
 OF_UNSIGNED = ("sha256", "sha1", "sha384", "sha512")
 """Digests of a program without signatures that EDK II looks for in db; older ones, the first alone."""
 
@@ -35,7 +37,7 @@ Named = tuple[str, Node]
 
 def of_medium(node: Node) -> Said:
     """Answer for the programs that firmware starts from a medium: one that is refused speaks for all."""
-    every = [_of_chain(_chain(node, program.path, program.node)) for program in boot_programs(node)]
+    every = [_of_chain(chain(node, program.path, program.node)) for program in boot_programs(node)]
     weak = [said for said in every if said.verdict != "yes"]
     return next(iter([*weak, *every]), Said("no", because="there is no program that UEFI starts"))
 
@@ -50,7 +52,7 @@ def _of_chain(chain: Sequence[Named]) -> Said:
     (name, first), *others = chain
     said = _signed(first, name)
     pe = image_of(first)
-    if said.verdict != "yes" or pe is None or not _is_shim(pe, first.name):
+    if said.verdict != "yes" or pe is None or not is_shim(pe, first.name):
         return _unless_revoked(said, chain)
     asks = pe.section(".sbat") is not None  # a shim that knows SBAT asks others for it
     because = [said.because]
@@ -80,13 +82,13 @@ def _signed(node: Node, name: str) -> Said:
     try:
         signatures = read_signatures(pe)
     except FormatError as error:
-        return _refused(node, f"the signature of {name} cannot be read: {error.message}")
+        return refused(node, f"the signature of {name} cannot be read: {error.message}")
     if not signatures:
         return Said("no", because=f"{name} is not signed", conditions=_of_unsigned(pe))
     good = [each for each in signatures if not each.fault]
     if not good:
         first = next((each for each in signatures if each.subject), signatures[0])
-        said = _refused(node, f"{name} is signed by {first.subject}, but {first.fault}")
+        said = refused(node, f"{name} is signed by {first.subject}, but {first.fault}")
         return replace(said, conditions=_in_db(DIGEST, signatures))
     trusted = " or ".join(dict.fromkeys(each.issuer for each in good))
     signers = ", ".join(each.subject for each in good)
@@ -114,7 +116,8 @@ def _of_unsigned(pe: Pe) -> tuple[Condition, ...]:
     return (Condition("db", DIGEST, entries),)
 
 
-def _refused(node: Node, because: str) -> Said:
+def refused(node: Node, because: str) -> Said:
+    """Return a no, with what is wrong with the program's signatures, if anything is."""
     found = next((finding for finding in node.findings if finding.code in SIGNATURES), None)
     return Said("no", because=because, finding=found.code if found else "", hint=found.hint if found else "")
 
@@ -128,7 +131,7 @@ def _unless_revoked(said: Said, chain: Iterable[Named]) -> Said:
     code = ""
     for name, node in chain:
         pe = image_of(node)
-        refusals = refused(pe) if pe else ()
+        refusals = by_levels(pe) if pe else ()
         month = in_dbx(pe) if pe else ""
         for refusal in refusals:
             by_level.setdefault(refusal.level, []).append(f"{refusal.component},{refusal.generation}")
@@ -154,7 +157,7 @@ def _code(node: Node, codes: frozenset[str]) -> str:
 
 def sbat_of_medium(node: Node) -> Said:
     """Answer for the programs that firmware and shim start from a medium."""
-    every = [named for one in boot_programs(node) for named in _chain(node, one.path, one.node)]
+    every = [named for one in boot_programs(node) for named in chain(node, one.path, one.node)]
     if not every:
         return Said("not applicable")
     if len(every) == 1:
@@ -173,7 +176,7 @@ def sbat_of_program(node: Node) -> Said:
     if pe is None:
         return Said("not applicable")
     if pe.section(".sbat") is None:
-        return Said("no", because="there is no .sbat, which shim asks of what it starts")
+        return Said("no", because=NO_SBAT)
     try:
         found = read_sbat(pe.contents(".sbat"))
     except FormatError as error:
@@ -182,10 +185,10 @@ def sbat_of_program(node: Node) -> Said:
     return _unless_revoked(Said("yes", value), [(node.name, node)])
 
 
-def _chain(medium: Node, name: str, program: Node) -> list[Named]:
+def chain(medium: Node, name: str, program: Node) -> list[Named]:
     """Return a program, and if it is shim what it starts: what lies beside it under one of those names."""
     pe = image_of(program)
-    if pe is None or not _is_shim(pe, name):
+    if pe is None or not is_shim(pe, name):
         return [(name, program)]
     folder, _, file = name.lower().rpartition("/")
     machine = file.removeprefix("boot").removeprefix("shim")
@@ -202,7 +205,7 @@ def _beside(medium: Node, program: Node) -> Iterator[Node]:
             return
 
 
-def _is_shim(pe: Pe, name: str) -> bool:
+def is_shim(pe: Pe, name: str) -> bool:
     """Tell shim by the small section in which it names itself (`.data.ident`), or by name and SBAT."""
     small = (section for section in pe.sections if 0 < section.size <= MAX_IDENT)
     try:
