@@ -22,7 +22,7 @@ from pipeline.formats.shim import Shim, read_shim
 from pipeline.formats.trust import by_digest
 from pipeline.inspection.answer import Condition, Said
 from pipeline.inspection.boots import boot_programs
-from pipeline.inspection.secure import NO_SBAT, OF_UNSIGNED, Named, chain, is_shim, refused
+from pipeline.inspection.secure import NO_SBAT, OF_UNSIGNED, Named, chain, in_same_volume, is_shim, refused
 
 if TYPE_CHECKING:  # it takes long to load
     from cryptography.x509 import Certificate
@@ -32,6 +32,9 @@ UNCHECKED = {
     "setup": "the firmware is in setup mode, without a PK: it starts unchecked",
 }
 SHOWN = 16  # digits of a digest
+UKI = "uki"
+ADDONS, ADDON = "loader/addons/", ".addon.efi"
+"""Where systemd-stub looks for what any UKI takes, besides the folder of its own, and for which files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Taken:
 
 def of_medium(node: Node, store: Store) -> Said:
     """Answer for the programs that firmware starts from a medium: one that is refused speaks for all."""
-    every = [_of_chain(chain(node, one.path, one.node), store) for one in boot_programs(node)]
+    chains = [chain(node, one.path, one.node) for one in boot_programs(node)]
+    every = [_with_addons(_of_chain(one, store), node, one, store) for one in chains]
     weak = [said for said in every if said.verdict != "yes"]
     return next(iter([*weak, *every]), Said("no", because="there is no program that UEFI starts"))
 
@@ -54,6 +58,21 @@ def of_medium(node: Node, store: Store) -> Said:
 def of_program(node: Node, store: Store) -> Said:
     """Answer for one program."""
     return Said("not applicable") if image_of(node) is None else _of_chain([("it", node)], store)
+
+
+def _with_addons(said: Said, medium: Node, every: Sequence[Named], store: Store) -> Said:
+    """Return a yes with the addons that systemd-stub passes over, as firmware does not load them."""
+    path, uki = every[-1]
+    if said.verdict != "yes" or store.state != "on" or not uki.kind or uki.kind.name != UKI:
+        return said
+    folders = (f"{path.lower()}.extra.d/", ADDONS)
+    refused_ones = []
+    for one in in_same_volume(medium, uki):
+        pe = image_of(one)
+        if pe and one.name.lower().startswith(folders) and one.name.lower().endswith(ADDON):
+            taken = by_firmware(pe, one.name, store)
+            refused_ones += [] if taken.by else [f"; it starts without an addon: {taken.because}"]
+    return replace(said, because=said.because + "".join(refused_ones))
 
 
 def _of_chain(every: Sequence[Named], store: Store) -> Said:

@@ -192,12 +192,12 @@ def chain(medium: Node, name: str, program: Node) -> list[Named]:
         return [(name, program)]
     folder, _, file = name.lower().rpartition("/")
     machine = file.removeprefix("boot").removeprefix("shim")
-    beside = {child.name.lower(): child for child in _beside(medium, program)}
+    beside = {child.name.lower(): child for child in in_same_volume(medium, program)}
     others = [beside.get(f"{folder}/{stage}{machine}") for stage in SECOND_STAGES]
     return [(name, program), *((other.name, other) for other in others if other)]
 
 
-def _beside(medium: Node, program: Node) -> Iterator[Node]:
+def in_same_volume(medium: Node, program: Node) -> Iterator[Node]:
     """Yield what lies in the same file system."""
     for _, node in medium.walk():
         if any(child is program for child in node.children):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,31 @@ OURS = f"{GRUB} is signed by Jury signer (issued by Jury root), whom nothing in 
 def test_shim(second: bytes, built: dict[str, bytes], told: dict[str, bytes], said: tuple[str, str]) -> None:
     found = enrolled.of_medium(medium(second, **built), read_store(variables(**{"db": VENDOR, **told})))
     assert (found.verdict, found.because) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "signer", "said"),
+    [
+        (f"{X64}.extra.d/site.addon.efi", "stranger", True),
+        (f"{X64}.extra.d/site.addon.efi", "vendor", False),
+        ("loader/addons/site.addon.efi", "stranger", True),
+        (f"{X64}.extra.d/notes.efi", "stranger", False),
+    ],
+)
+def test_addons_that_are_passed_over(path: str, signer: str, said: bool) -> None:
+    addon = sign(pe({".cmdline": b"console=ttyS1"}), signer)
+    node = take_apart(fat({X64: sign(uki(), "vendor"), "ADDON.EFI": addon}, clusters=400), "artifact")
+    named = [
+        replace(each, member=replace(each.member, name=path)) if each.name == "ADDON.EFI" else each
+        for each in node.children
+    ]
+    node = replace(node, children=tuple(named))
+    found = enrolled.of_medium(node, read_store(variables(db=VENDOR)))
+    why = f"; it starts without an addon: {path} is signed by Jury stranger, whom nothing in db vouches for"
+    assert (found.verdict, found.because) == (
+        "yes",
+        f"{X64} is signed by Jury vendor, which is in db{why if said else ''}",
+    )
 
 
 def test_a_medium_without_programs() -> None:
