@@ -1,7 +1,9 @@
 """What firmware keeps, read from each of its three forms."""
 
 import json
+import random
 import struct
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -9,8 +11,17 @@ import pytest
 
 from pipeline.errors import FormatError
 from pipeline.formats.efi_variables import HINT, Variable, read_json, read_variables, read_volume
-from pipeline.formats.secure_boot import DATABASES, GLOBAL
-from tests.fixtures.variables import KEPT, STORE, entry, flash, variables, volume
+from pipeline.formats.secure_boot import DATABASES, GLOBAL, read_store
+from tests.fixtures.variables import (
+    KEPT,
+    STORE,
+    certificates,
+    entry,
+    flash,
+    signature_list,
+    variables,
+    volume,
+)
 
 ONE = variables(db=b"lists", SecureBootEnable=b"\1")
 
@@ -124,3 +135,15 @@ def test_no_folder_of_variables(tmp_path: Path) -> None:
         read_variables(tmp_path)
     with pytest.raises(FormatError, match="cannot be read: No such file or directory"):
         read_variables(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_bytes_there_are_it_is_read_or_refused(seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    good = flash(variables(db=certificates(["vendor"]), dbx=signature_list("sha256", b"1" * 32)))[:0x1000]
+    for _ in range(60):
+        image = bytearray(good.ljust(0x10048, b"\xff"))
+        for _ in range(dice.randrange(1, 4)):
+            image[dice.randrange(len(good))] = dice.randrange(256)
+        with suppress(FormatError):  # nothing else comes out of it
+            assert read_store(read_volume(bytes(image))).state in ("on", "setup", "off")
