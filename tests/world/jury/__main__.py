@@ -17,6 +17,7 @@ from tests.fixtures.workshop import Workshop
 from tests.world.jury import agreement, trials
 from tests.world.jury.layouts import drawn
 from tests.world.jury.row import WAYS, Row
+from tests.world.jury.stores import STORES
 from tests.world.jury.table import KERNEL, TABLE
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--layouts", type=int, default=0, help="try so many random layouts in place of rows")
     parser.add_argument("--seed", type=int, default=1, help="chooses the layouts")
     parser.add_argument("--machines", type=int, default=0, help="at once; as many as cores without it")
+    parser.add_argument("--patience", type=int, default=1, help="wait so many times longer: others work, too")
     parser.add_argument("--here", metavar="VMLINUZ", help="with this machine's own programs, and this kernel")
     parser.add_argument("--keep", metavar="FOLDER", help="keep images and logs there")
     arguments = parser.parse_args()
@@ -46,8 +48,10 @@ def main() -> int:
         (folder / "changed").mkdir()
         paths = trials.make(run, chosen, kernel, folder / "changed", tried=bool(arguments.layouts))
         chosen = {name: chosen[name] for name in paths}
-        said = trials.ask(paths)
-        seen = trials.start(run, chosen, paths, kernel, ways, arguments.machines)
+        tried = {way for row in chosen.values() for way in row.ways}
+        filled = trials.fill(run, [name for name in STORES if f"store_{name}" in tried])
+        said = trials.ask_all(chosen, paths, filled)
+        seen = trials.start(run, chosen, paths, kernel, filled, ways, arguments.machines, arguments.patience)
         session = trials.judge(chosen, said, seen)
     for text in session.reports:
         recipe = chosen[text.partition(" ")[0]].recipe

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.world.jury.flips import UNSEEN
 from tests.world.jury.row import TITLES, WAYS, Row
 from tests.world.jury.table import GROUPS, TABLE
 from tests.world.jury.verdict import Trial
@@ -31,6 +32,12 @@ is where the answer is "unknown".
 Where the machine has a TPM (swtpm), the program asks it for PCR 11, and for the policy that systemd seals to,
 before and after each phase of a start. `inspect` agrees if it says that value, and says that a .pcrsig is for
 another one exactly where the TPM never has a policy that is signed there.
+"""
+FLIPS = """
+## Single bytes of a signed UKI
+
+`test_flips.py` has OVMF load a signed UKI with one byte changed, again and again: all over its headers, each
+section, what is between them, and its signature. It is refused, and `inspect` says so, but for these bytes:
 """
 MARKS = {
     "agreed": "",
@@ -78,12 +85,14 @@ def write(seen: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [HEAD, "| way | tried | start | agreed | not said | known differences | disagreed |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for way, title in TITLES.items():
-        lines.append(_total(title, [one for key, one in seen.items() if key.endswith(f":{way}")]))
+        found = [one for key, one in seen.items() if key.endswith(f":{way}")]
+        lines += [_total(title, found)] if found else []
     lines.append(_total("all", list(seen.values())))
     lines.append(f"\nThese are {len(TABLE)} images.")
     for group, rows in GROUPS.items():
         lines += [f"\n## {group}\n", "| image | what it is | what was seen |", "| --- | --- | --- |"]
         lines += [_row(name, row, seen) for name, row in rows.items()]
+    lines += [FLIPS, *(f"- {part}: {why}" for part, why in UNSEEN.items())]
     known = [
         f"- `{name}`, {TITLES[way]}: {why}" for name, row in TABLE.items() for way, why in row.differs.items()
     ]

@@ -25,6 +25,7 @@ from pipeline.vm.monitor import attached
 from pipeline.vm.processes import running
 from pipeline.vm.tpm import attached_tpm
 from pipeline.vm.variables import SECURE_CODE
+from tests.world.jury.stores import STORES
 
 PATIENCE = 120.0  # seconds without a word, on a loaded machine without KVM
 OF_BIOS = 40.0  # of a BIOS, which is quick
@@ -39,7 +40,7 @@ CMDLINE = "console=ttyS0 panic=-1 loglevel=4"
 class Way:
     """How media are started: by which firmware, on which bus, in which blocks (bytes), how many at once.
 
-    A machine may have a `tpm`, and give a program without a bus these `options`.
+    A machine may have a `tpm`, a `store` of variables, and give a program without a bus these `options`.
     """
 
     firmware: str
@@ -48,6 +49,7 @@ class Way:
     at_once: int
     tpm: bool = False
     options: str = ""
+    store: str = ""
 
 
 WAYS = {
@@ -63,7 +65,9 @@ WAYS = {
     "linux": Way("bios", "", 512, 1),
     "secure": Way("secure", "usb", 512, 10),
     "secure_uki": Way("secure", "usb", 512, 1),
+    **{f"store_{name}": Way("secure", "usb", 512, 10, store=name) for name in STORES},
 }
+STOPPED = ("Verification failed", "SBAT self-check failed")  # what shim says when it refuses, and waits
 
 Verdicts = dict[int, bool]
 """By a medium's place in the machine: whether what is on it was started."""
@@ -87,7 +91,7 @@ def by_uefi(said: str, count: int, word: str) -> Verdicts:
             number = int(named[2])
             if word in line and named[1] == "starting":
                 found[number] = True
-            elif named[1] == "failed to load" or behind is not None:
+            elif named[1] == "failed to load" or behind is not None or any(one in line for one in STOPPED):
                 found.setdefault(number, False)
     if "No bootable option" in said or "Interactive Shell" in said:
         return {number: found.get(number, False) for number in range(count)}
@@ -171,7 +175,7 @@ async def _listen(
 
 
 async def _run(
-    ctx: Context, name: str, accel: str, media: Sequence[Path], folder: Path
+    ctx: Context, name: str, accel: str, names: Sequence[str], media: Sequence[Path], folder: Path
 ) -> tuple[Verdicts, str]:
     """Start one machine; return what is known of its media then, and what it said."""
     folder.mkdir(parents=True)
@@ -179,13 +183,16 @@ async def _run(
     ours, theirs = socket.socketpair()
     given = a_machine(way, media, folder, accel)
     if given.smm:
-        told = ctx.inputs["variables.json"]
-        ctx.run(["virt-fw-vars", "--inplace", str(given.variables), "--set-json", str(told)])
+        if way.store:
+            shutil.copyfile(ctx.inputs[f"{way.store}.fd"], given.variables)
+        else:
+            told = ctx.inputs["variables.json"]
+            ctx.run(["virt-fw-vars", "--inplace", str(given.variables), "--set-json", str(told)])
     if name == "linux":
         given = replace(given, kernel=ctx.inputs["vmlinuz"], initrd=media[0], append=CMDLINE)
     if way.options:
         given = replace(given, kernel=media[0], append=way.options)
-    judge, word = _judge(name), ctx.params["word"]
+    judge, word = _judge(name), ctx.params["words"][names[0]]
     async with AsyncExitStack() as stack:
         tpm = await stack.enter_async_context(attached_tpm(folder)) if way.tpm else None
         words = machine.argv(replace(given, tpm=tpm), machine.watched(theirs.fileno()))
@@ -195,7 +202,7 @@ async def _run(
         async with attached(ours) as monitor:
             await monitor.power_on()
             serial = cast("asyncio.StreamReader", process.stdout)
-            patience = OF_BIOS if name.startswith("bios") else PATIENCE
+            patience = (OF_BIOS if name.startswith("bios") else PATIENCE) * ctx.params.get("patience", 1)
             return await _listen(serial, lambda said: judge(said, len(media), word), len(media), patience)
 
 
@@ -228,7 +235,7 @@ async def _try(
         round_ = 0
         while media:
             names = list(media)
-            verdicts, said = await _run(ctx, way, accel, list(media.values()), folder / str(round_))
+            verdicts, said = await _run(ctx, way, accel, names, list(media.values()), folder / str(round_))
             silent = next((number for number in range(len(names)) if number not in verdicts), None)
             for number, name in enumerate(names):
                 if number in verdicts or number == silent:
@@ -246,8 +253,9 @@ async def _try(
 def start(ctx: Context) -> None:
     """Write `seen.json`: by `NAME:WAY` of each of `params.trials` (way to names) whether it was started.
 
-    Those in `params.alone` have a machine each. `params.word` is what programs say; the input `vmlinuz` is
-    the kernel for initramfs archives.
+    Those in `params.alone` have a machine each. `params.words` is by name what programs say, the same for
+    those that share a machine; the input `vmlinuz` is the kernel for initramfs archives, `NAME.fd` a store.
+    `params.patience` is how many times longer than usual machines may say nothing.
     """
     kvm = machine.can_open_kvm() and not probe.fault(ctx.work, "kvm")
     accel = "kvm" if kvm else "tcg"

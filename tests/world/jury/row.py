@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.world.jury.changes import Change
+from tests.world.jury.programs import WORD
+from tests.world.jury.stores import STORES
 
 WAYS = {
     "uefi_cd": ("uefi_cd",),
@@ -18,6 +20,7 @@ WAYS = {
     "linux": ("init",),
     "secure": ("uefi", "secure_boot"),
     "secure_uki": ("uefi", "secure_boot", "init"),
+    **{f"store_{name}": ("uefi_disk", "secure_boot") for name in STORES},
 }
 """By way: the questions whose answers all have to be yes for a start; none where a TPM is asked."""
 
@@ -34,6 +37,7 @@ TITLES = {
     "linux": "Linux, as initramfs",
     "secure": "OVMF with Secure Boot, as program in a FAT",
     "secure_uki": "OVMF with Secure Boot and Linux, as UKI in a FAT",
+    **{f"store_{name}": f"OVMF, {store.what}" for name, store in STORES.items()},
 }
 
 CD = ("uefi_cd",)
@@ -49,7 +53,8 @@ class Row:
     """An image: `recipe` is shell as in `kitchen`, `change` is what is done then, `ways` how it is tried.
 
     `what` says what it is. `differs` has, by way, why an answer and what was seen may differ. The recipe
-    runs in `container`. With a machine that it does not give back, it has one `alone`.
+    runs in `container`. With a machine that it does not give back, it has one `alone`. It was
+    started when the `word` is said.
     """
 
     what: str
@@ -59,3 +64,4 @@ class Row:
     differs: Mapping[str, str] = field(default_factory=dict)
     container: str = "tools"
     alone: bool = False
+    word: str = WORD

@@ -35,10 +35,10 @@ def _row(
 
 
 def _sbsign(what: str, name: str, *options: str, change: Change | None = None, **differs: str) -> Row:
-    return _row(what, change, _signs(name, "$IN/bootx64.efi", *options), **differs)
+    return _row(what, change, signs(name, "$IN/bootx64.efi", *options), **differs)
 
 
-def _signs(name: str, image: str, *options: str) -> str:
+def signs(name: str, image: str, *options: str) -> str:
     keys_ = f"--key $IN/{name}.key --cert $IN/{name}.pem"
     return f"sbsign {keys_} {' '.join(options)} --output $OUT {image} > log 2>&1 || {{ cat log; exit 1; }}"
 
@@ -212,7 +212,7 @@ KINDS = {
     ),
     "sb-two": _row(
         "two signatures, the second by a certificate in db (sbsign)",
-        recipe=f"{_signs('stranger', '$IN/bootx64.efi')}; mv $OUT first; {_signs('vendor', 'first')}",
+        recipe=f"{signs('stranger', '$IN/bootx64.efi')}; mv $OUT first; {signs('vendor', 'first')}",
     ),
     "sb-two-first": _row("two signatures, the first by a certificate in db", signed(VENDOR, by("stranger"))),
     "sb-two-neither": _row(
@@ -291,13 +291,18 @@ DATABASES = {
 SHIM = b"sbat,1,SBAT Version,sbat,1,https://example.org/\nshim,1,UEFI shim,shim,1,https://example.org/\n"
 
 
-def _uki(what: str, name: str = "", change: Change | None = None) -> Row:
-    """A UKI around an unsigned kernel, signed where there is a name."""
-    sign = _signs(name, "uki") if name else "mv uki $OUT"
+def unsigned_uki(cmdline: str = CMDLINE) -> str:
+    """The recipe of `uki`, around a kernel that is not signed, whose initramfs has a program that says so."""
     ukify = UKIFY.replace("$IN/vmlinuz", "linux").replace("$OUT", "uki")
     bare = "sbattach --remove linux 2> log || true"
-    build = f"{ukify} --cmdline='{CMDLINE}' --initrd=$IN/console.cpio > log 2>&1 || {{ cat log; exit 1; }}"
-    return Row(what, f"cp $IN/vmlinuz linux; {bare}; {build}; {sign}", ("secure_uki",), change)
+    build = f"{ukify} --cmdline='{cmdline}' --initrd=$IN/console.cpio > log 2>&1 || {{ cat log; exit 1; }}"
+    return f"cp $IN/vmlinuz linux; {bare}; {build}"
+
+
+def _uki(what: str, name: str = "", change: Change | None = None) -> Row:
+    """That UKI, signed where there is a name."""
+    sign = signs(name, "uki") if name else "mv uki $OUT"
+    return Row(what, f"{unsigned_uki()}; {sign}", ("secure_uki",), change)
 
 
 def _other_cmdline(image: bytes) -> bytes:

@@ -243,7 +243,7 @@ def images(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.container
 def test_what_inspect_says_is_what_was_seen(images: Images) -> None:
     seen = json.loads((ROOT / agreement.SEEN).read_text())
-    assert trials.judge(TABLE, trials.ask(images.paths), seen).reports == ()
+    assert trials.judge(TABLE, trials.ask_all(TABLE, images.paths, {}), seen).reports == ()
 
 
 @pytest.mark.boot
@@ -252,7 +252,7 @@ def test_a_sample_of_the_table_agrees(images: Images) -> None:
     names = random.Random(SEED).sample(sorted(TABLE), SAMPLE)  # noqa: S311
     rows = {name: row for name, row in TABLE.items() if name in names}
     paths = {name: images.paths[name] for name in rows}
-    seen = trials.start(images.run, rows, paths, images.kernel, WAYS, 0)
-    found = trials.judge(rows, trials.ask(paths), seen)
+    seen = trials.start(images.run, rows, paths, images.kernel, {}, WAYS, 0)
+    found = trials.judge(rows, trials.ask_all(rows, paths, {}), seen)
     assert found.reports == ()
     assert len(found.trials) == sum(len(row.ways) for row in rows.values())

@@ -11,10 +11,11 @@ from typing import Any
 from pipeline.inspection import cli
 from pipeline.steps.runner import Context
 from tests.fixtures.workshop import Content, Workshop
-from tests.world.jury import kitchen, machines, tpm, trust, unlocking
-from tests.world.jury.programs import DONE, WORD
+from tests.world.jury import kitchen, machines, stores, tpm, trust, unlocking
+from tests.world.jury.programs import DONE
 from tests.world.jury.row import Row
 from tests.world.jury.table import inputs
+from tests.world.jury.told import told
 from tests.world.jury.verdict import Trial, compare, report
 
 Run = Callable[..., Path]
@@ -79,14 +80,37 @@ def make(
     return made
 
 
-def ask(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+def fill(run: Run, names: Iterable[str] = stores.STORES) -> dict[str, Path]:
+    """Return variable stores by their ways."""
+    chosen = list(names)
+    if not chosen:
+        return {}
+    out = run("boot", stores.fill, {f"{name}.json": told(name) for name in chosen}, stores=chosen, done=DONE)
+    return {f"store_{name}": out / f"{name}.fd" for name in chosen}
+
+
+def ask_all(
+    rows: Mapping[str, Row], paths: Mapping[str, Path], filled: Mapping[str, Path]
+) -> dict[str, dict[str, Any]]:
+    """Return what is said of each row, and by NAME:WAY what is said of those on a machine with a store."""
+    plain = {name: path for name, path in paths.items() if set(rows[name].ways) - set(filled)}
+    said = ask(plain)
+    for way, store in filled.items():
+        here = {name: path for name, path in paths.items() if way in rows[name].ways}
+        said |= {f"{name}:{way}": one for name, one in ask(here, "--secure-boot", str(store)).items()}
+    return said
+
+
+def ask(paths: Mapping[str, Path], *options: str) -> dict[str, dict[str, Any]]:
     """Return what `inspect --json` says of each file: `answers` by question, `findings`, and its `tree`.
 
     What it does not take for anything that boots has no answers.
     """
+    if not paths:
+        return {}
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(io.StringIO()):
-        cli.main(["--json", *map(str, paths.values())])
+        cli.main(["--json", *options, *map(str, paths.values())])
     files = json.loads(said.getvalue())["files"]
     return {
         name: {
@@ -103,20 +127,28 @@ def start(
     rows: Mapping[str, Row],
     paths: Mapping[str, Path],
     kernel: Path,
+    filled: Mapping[str, Path],
     ways: Iterable[str],
     at_once: int,
+    patience: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Return by NAME:WAY what machines did, and what their TPMs said."""
     trials = {way: [name for name, row in rows.items() if way in row.ways] for way in ways}
     out = run(
         "boot",
         machines.start,
-        {**paths, "vmlinuz": kernel, "variables.json": trust.variables()},
+        {
+            **paths,
+            "vmlinuz": kernel,
+            "variables.json": trust.variables(),
+            **{path.name: path for path in filled.values()},
+        },
         trials={way: names for way, names in trials.items() if names},
         alone=[name for name, row in rows.items() if row.alone],
-        word=WORD,
+        words={name: row.word for name, row in rows.items()},
         done=DONE,
         machines=at_once,
+        patience=patience,
     )
     found: dict[str, dict[str, Any]] = json.loads((out / "seen.json").read_text())
     return {key: {**seen, "measured": tpm.heard(seen["said"])} for key, seen in found.items()}
@@ -137,12 +169,13 @@ def judge(
     trials, reports = [], []
     for key, what in seen.items():
         name, way = key.split(":")
-        answers = said[name]["answers"]
+        found = said.get(key) or said[name]
+        answers = found["answers"]
         trial = compare(name, rows[name], way, answers, started=what["started"])
         if way in unlocking.PROFILES:
-            claim = unlocking.claim(said[name]["tree"], said[name]["findings"], unlocking.PROFILES[way])
+            claim = unlocking.claim(found["tree"], found["findings"], unlocking.PROFILES[way])
             trial = unlocking.compare(trial, rows[name], claim, what.get("measured", ()))
         trials.append(trial)
         if trial.agreement == "disagreed":
-            reports.append(report(trial, answers, said[name]["findings"]))
+            reports.append(report(trial, answers, found["findings"]))
     return Session(tuple(trials), tuple(reports))

@@ -39,6 +39,13 @@ def program(name: str, *more: tuple[str, bytes]) -> bytes:
     return programs.efi(sections=((".jury", name.encode()), *more))
 
 
+def sbat(*lines: str) -> tuple[str, bytes]:
+    """A .sbat with these components and their generations, such as `shim,4`."""
+    first = "sbat,1,SBAT Version,sbat,1,https://example.org/"
+    rest = [f"{line},x,{line.partition(',')[0]},1,https://example.org/" for line in lines]
+    return ".sbat", "\n".join([first, *rest, ""]).encode()
+
+
 def changed(image: bytes) -> bytes:
     """The program with another letter in the text that nobody reads."""
     at = read_pe(image).sections[1].raw_offset
