@@ -11,6 +11,7 @@
 //! | [`answer_file`] | `install.toml`, as far as it is the same whoever reads it |
 //! | [`node_settings`], [`setting_rules`] | what an appliance is told, and what may be said |
 //! | [`node_toml`], [`settings`] | how an installation keeps that, and how it is told something else |
+//! | [`luks`], [`recovery_key`], [`secret`] | encrypted data, what opens them, and what nobody is to read |
 //! | [`machine`], [`digest`] | which machine this is; identifiers made of facts |
 //! | [`os_release`], [`text`], [`problem`] | what is said of an image, text from elsewhere, the one error |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
@@ -20,6 +21,7 @@ pub mod cmdline;
 pub mod digest;
 pub mod disks;
 pub mod log;
+pub mod luks;
 pub mod machine;
 pub mod node_settings;
 pub mod node_toml;
@@ -28,6 +30,8 @@ pub mod partition_table;
 pub mod patience;
 pub mod problem;
 pub mod product;
+pub mod recovery_key;
+pub mod secret;
 pub mod setting_rules;
 pub mod settings;
 pub mod slice;
