@@ -39,6 +39,10 @@ class Packages:
             )
         return cpio.File(path.removeprefix("/"), data.read(), 0o755 if member.mode & 0o100 else 0o644)
 
+    def has(self, path: str) -> bool:
+        """Whether a package has something at a path."""
+        return self._member(path) is not None
+
     def _member(self, path: str) -> tarfile.TarInfo | None:
         """Return what a path leads to, links followed as below a root of their own; None for nothing."""
         place, waiting, links = "", path.split("/"), 0
@@ -65,12 +69,17 @@ def with_libraries(programs: Iterable[cpio.File], packages: Packages) -> list[cp
         member = waiting.pop(0)
         if member.name not in found:
             found[member.name] = member
-            waiting += [packages.file(path, f"/{member.name} needs a library") for path in _linked(member)]
+            linked = _linked(member, packages)
+            waiting += [packages.file(path, f"/{member.name} needs a library") for path in linked]
     return list(found.values())
 
 
-def _linked(member: cpio.File) -> list[str]:
-    """Return the paths of the loader and the libraries that an ELF file asks for; nothing for other files."""
+def _linked(member: cpio.File, packages: Packages) -> list[str]:
+    """Return the paths of the loader and the libraries that an ELF file asks for; nothing for other files.
+
+    What it loads while it runs stands nowhere that could be relied on: systemd's notes of it (UAPI.11, "ELF
+    dlopen() metadata") name the libraries of all that it can do. A recipe names those that are wanted.
+    """
     if not member.data.startswith(b"\x7fELF"):
         return []
     try:
@@ -80,4 +89,11 @@ def _linked(member: cpio.File) -> list[str]:
     loader = [elf.interpreter] if elf.interpreter else []
     # libc is linked with the loader, too, which is there already under the path that programs ask for
     libraries = [name for name in elf.needed if not name.startswith("ld-linux")]
-    return [*loader, *(f"/{LIBRARIES}/{name}" for name in libraries)]
+    folders = [folder for text in elf.search for folder in text.split(":") if folder.startswith("/")]
+    return [*loader, *(_place(name, folders, packages) for name in libraries)]
+
+
+def _place(name: str, folders: Iterable[str], packages: Packages) -> str:
+    """Return where a library is: in the first of the file's own `folders` that has it, else where all are."""
+    own = (f"{folder.rstrip('/')}/{name}" for folder in folders)
+    return next((path for path in own if packages.has(path)), f"/{LIBRARIES}/{name}")

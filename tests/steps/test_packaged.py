@@ -18,6 +18,7 @@ MEMBERS: list[Member] = [
     (f"{LIBRARIES}/liba.so.1.2", elf(needed=("libb.so.2", "libc.so.6")), 0o644),
     (f"{LIBRARIES}/libb.so.2", elf(needed=("libc.so.6",)), 0o640),
     (f"{LIBRARIES}/libc.so.6", elf(interpreter=LOADER, needed=("ld-linux-x86-64.so.2",)), 0o755),
+    ("usr/lib/own/libown.so", elf(needed=("libb.so.2",)), 0o644),
     link("lib64", "usr/lib64"),
     link("usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"),
     (f"{LIBRARIES}/ld-linux-x86-64.so.2", elf(), 0o755),
@@ -56,6 +57,21 @@ def test_a_program_of_the_recipe_comes_with_libraries_too(packages: Packages) ->
     program = cpio.File("bin/service", elf(needed=("libc.so.6",)), 0o755)
     names = [member.name for member in with_libraries([program], packages)]
     assert names == ["bin/service", f"{LIBRARIES}/libc.so.6", LOADER[1:]]
+
+
+def test_a_library_in_a_folder_of_its_own_comes_from_there_and_others_from_where_all_are(
+    packages: Packages,
+) -> None:
+    runpath = ((29, "/none:/usr/lib/own/:$ORIGIN"),)
+    program = cpio.File("bin/service", elf(needed=("libown.so", "libc.so.6"), strings=runpath), 0o755)
+    names = [member.name for member in with_libraries([program], packages)]
+    assert names == [
+        "bin/service",
+        "usr/lib/own/libown.so",
+        f"{LIBRARIES}/libc.so.6",
+        f"{LIBRARIES}/libb.so.2",
+        LOADER[1:],
+    ]
 
 
 def test_a_static_program_comes_alone(packages: Packages) -> None:
