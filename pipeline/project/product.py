@@ -34,6 +34,7 @@ Setting = Literal[
     "host_name",
     "node_name",
     "data_partitions",
+    "encryption",
     "reserved",
     "time_server",
     "address",

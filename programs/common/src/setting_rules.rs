@@ -5,10 +5,29 @@
 use std::net::IpAddr;
 
 use crate::node_settings::{Address, Settings};
+use crate::secret::Secret;
 use crate::text::quoted;
 
 /// The most name servers that are asked (`MAXNS` in resolv.conf(5)).
 pub const MOST_NAME_SERVERS: usize = 3;
+
+/// The fewest characters that a passphrase has, and the most.
+pub const PASSPHRASE: std::ops::RangeInclusive<usize> = 12..=255;
+
+/// A passphrase that opens encrypted data: what any keyboard can write, and too long to be guessed soon.
+pub fn passphrase(text: &str) -> Result<Secret, String> {
+    let (least, most) = (PASSPHRASE.start(), PASSPHRASE.end());
+    if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        return Err(
+            "Only letters, digits, signs and blanks of an English keyboard are allowed.".to_owned(),
+        );
+    }
+    match text.len() {
+        length if length < *least => Err(format!("At least {least} characters are needed.")),
+        length if length > *most => Err(format!("At most {most} characters are taken.")),
+        _ => Ok(Secret::from(text.to_owned())),
+    }
+}
 
 /// What sizes are written in, in bytes.
 const UNITS: [(&str, u64); 10] = [

@@ -47,6 +47,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
             Target::WholeDisk
         },
         settings: answers.settings.clone(),
+        encryption: answers.encryption.clone(),
         warnings: answers::erased(&answers, disk),
     };
     let mut shown: Option<Stage> = None;

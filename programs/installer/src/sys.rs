@@ -1,11 +1,11 @@
 //! The few ioctls for which no crate offers a safe call: the mode of a virtual terminal, the
-//! shape of `/dev/fb0`, and a disk's unused parts. The only unsafe code of this crate; it knows nothing of what it is for.
+//! shape of `/dev/fb0`, a disk's unused parts, and its partitions. The only unsafe code of this crate; it knows nothing of what it is for.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::ioctl::{Getter, IntegerSetter, Opcode, Setter, ioctl};
+use rustix::ioctl::{Getter, IntegerSetter, NoArg, Opcode, Setter, ioctl};
 
 /// `KDSETMODE`, `ioctl_console(2)`.
 const KDSETMODE: Opcode = 0x4b3a;
@@ -13,6 +13,8 @@ const KDSETMODE: Opcode = 0x4b3a;
 const KDGETMODE: Opcode = 0x4b3b;
 /// `BLKDISCARD`, `linux/fs.h`.
 const BLKDISCARD: Opcode = 0x1277;
+/// `BLKRRPART`, `linux/fs.h`.
+const BLKRRPART: Opcode = 0x125f;
 /// `FBIOGET_VSCREENINFO`, `linux/fb.h`.
 const FBIOGET_VSCREENINFO: Opcode = 0x4600;
 /// `FBIOGET_FSCREENINFO`, `linux/fb.h`.
@@ -94,6 +96,13 @@ pub(crate) const FB_VISUAL_DIRECTCOLOR: u32 = 4;
 pub(crate) fn discard(disk: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
     // SAFETY: BLKDISCARD reads two numbers of 64 bits through its argument.
     unsafe { ioctl(disk, Setter::<BLKDISCARD, [u64; 2]>::new([offset, length])) }?;
+    Ok(())
+}
+
+/// Has the kernel read the partition table of `disk` again. Fails while any partition of it is open.
+pub(crate) fn read_partitions(disk: impl AsFd) -> io::Result<()> {
+    // SAFETY: BLKRRPART takes no argument.
+    unsafe { ioctl(disk, NoArg::<BLKRRPART>::new()) }?;
     Ok(())
 }
 

@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
+use common::recovery_key::RecoveryKey;
 use installer::answers::{
-    Answers, Consent, Ending, Erase, Extreme, LARGEST, Rule, check, ending_on_error, parse,
+    Answers, Consent, Ending, Erase, Extreme, LARGEST, Rule, check, ending_on_error, parse, summary,
 };
 use installer::hardware::Bus;
-use installer::install::{Address, Changes, Settings, Task};
+use installer::install::{Address, Changes, Encryption, Settings, Task};
 use support::compare_golden;
 
 const GOOD: &str = include_str!("answers/good.toml");
@@ -67,6 +68,7 @@ fn every_key_is_read() {
                 ],
             },
         },
+        encryption: None,
         changes: Changes {
             host_name: Some("db-1".to_owned()),
             node_name: Some("node-1".to_owned()),
@@ -100,6 +102,79 @@ fn what_is_not_said_is_as_usual() {
     let no = "erase = \"X\"\nreplace_installation = false\nerase_foreign_data = false\nempty = false\nlargest = false";
     let no = LEAST.replace("erase = \"X\"", no);
     assert_eq!(parse(&no).unwrap(), answers);
+}
+
+#[test]
+fn data_are_encrypted_as_the_file_says() {
+    let settings = |lines: &str| format!("{LEAST}[settings]\n{lines}");
+    let words = "letter advice cage absurd amount doctor acoustic avoid letter advice cage above";
+    let text = settings(&format!(
+        "encryption = \"tpm+passphrase\"\npassphrase = \"correct horse\"\nrecovery_key = \"{words}\"\n"
+    ));
+    let expected = Encryption {
+        tpm: true,
+        passphrase: Some("correct horse".to_owned().into()),
+        recovery: RecoveryKey::parse(words).ok(),
+    };
+    let found = parse(&text).unwrap();
+    assert_eq!(found.encryption, Some(expected));
+    assert!(!summary(&found).contains("horse") && !summary(&found).contains("advice"));
+    let text = settings("encryption = \"tpm\"\nrecovery_key = \"show\"\n");
+    let shown = Encryption {
+        tpm: true,
+        passphrase: None,
+        recovery: None,
+    };
+    assert_eq!(parse(&text).unwrap().encryption, Some(shown));
+    for lines in ["", "encryption = \"none\"\n"] {
+        assert_eq!(parse(&settings(lines)).unwrap().encryption, None);
+    }
+}
+
+#[test]
+fn what_is_wrong_about_encryption_is_told_without_what_is_secret() {
+    for (lines, expected) in [
+        (
+            "encryption = \"luks\"",
+            "7: settings.encryption: \"luks\" is none of \"none\", \"tpm\", \"passphrase\", \"tpm+passphrase\". | \
+             Write it like this: encryption = \"tpm\"",
+        ),
+        (
+            "encryption = \"tpm\"",
+            "7: settings.recovery_key: This key is missing, as encryption is \"tpm\". | Write it like this: \
+             recovery_key = \"show\"",
+        ),
+        (
+            "encryption = \"passphrase\"\nrecovery_key = \"show\"",
+            "7: settings.passphrase: This key is missing, as encryption is \"passphrase\". | Write it like this: \
+             passphrase = \"correct horse battery\"",
+        ),
+        (
+            "passphrase = \"hunter2 hunter2\"",
+            "7: settings.passphrase: Nothing asks for it, as encryption is \"none\". | Leave it out, or change \
+             encryption.",
+        ),
+        (
+            "encryption = \"passphrase\"\nrecovery_key = \"show\"\npassphrase = \"hunter2\"",
+            "9: settings.passphrase: At least 12 characters are needed. | Write it like this: passphrase = \
+             \"correct horse battery\"",
+        ),
+        (
+            "encryption = \"passphrase\"\nrecovery_key = \"show\"\npassphrase = 170899",
+            "9: settings.passphrase: This is something else, not a string. | Write it like this: passphrase = \
+             \"correct horse battery\"",
+        ),
+        (
+            "encryption = \"tpm\"\nrecovery_key = \"letter advise\"",
+            "8: settings.recovery_key: A recovery key has 12 words, and these are 2. | Write it like this: \
+             recovery_key = \"show\"",
+        ),
+    ] {
+        assert_eq!(
+            mistakes(&format!("{LEAST}[settings]\n{lines}\n")),
+            [expected]
+        );
+    }
 }
 
 #[test]

@@ -123,6 +123,7 @@ impl Machine {
             disk: self.disk(),
             target: Target::WholeDisk,
             settings: Settings::default(),
+            encryption: None,
             warnings: Vec::new(),
         }
     }
@@ -326,6 +327,56 @@ fn data_are_kept_to_the_last_byte() {
         assert_eq!(machine.digest(DATA_START, length), before);
         assert_eq!(machine.wrong(), Vec::<String>::new());
     }
+}
+
+/// The header of an encrypted partition, as short as it may be.
+fn luks_header() -> Vec<u8> {
+    let mut header = vec![0; 16_384];
+    header[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+    header[8..16].copy_from_slice(&16_384_u64.to_be_bytes());
+    header[24..36].copy_from_slice(b"EXAMPLE_DATA");
+    header[72..78].copy_from_slice(b"sha256");
+    let json = br#"{"keyslots": {}, "tokens": {}}"#;
+    header[4096..4096 + json.len()].copy_from_slice(json);
+    let checksum = Sha256::digest(&header);
+    header[448..480].copy_from_slice(&checksum);
+    header
+}
+
+#[test]
+fn encrypted_data_are_told_kept_and_not_looked_into() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    machine.overwrite(DATA_START, &luks_header());
+    let length = 8 << 20;
+    let before = machine.digest(DATA_START, length);
+    let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
+    let earlier = contents.earlier.unwrap();
+    assert!(earlier.encrypted && earlier.has_data && earlier.node.is_none());
+    for task in [Task::KeepData, Task::RepairBoot] {
+        let report = machine.run(task).unwrap();
+        assert_eq!(report.warnings, [""; 0]);
+        assert!(machine.digest(DATA_START, length) == before);
+    }
+    assert_eq!(machine.wrong(), [""; 0]);
+    let failure = machine.run(Task::ChangeSettings).unwrap_err();
+    assert!(failure.message.contains("cannot be changed"), "{failure}");
+}
+
+#[test]
+fn a_system_without_the_programs_encrypts_nothing_and_nothing_is_written() {
+    let machine = Machine::new(512);
+    let before = machine.digest(0, 16 << 20);
+    let mut request = machine.request(Task::Install);
+    request.encryption = Some(install::Encryption {
+        tpm: false,
+        passphrase: Some("correct horse battery".to_owned().into()),
+        recovery: None,
+    });
+    let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
+    assert_eq!(failure.stage, Stage::Prepare);
+    assert!(failure.message.contains("programs for encrypted data"), "{failure}");
+    assert!(machine.digest(0, 16 << 20) == before);
 }
 
 #[test]

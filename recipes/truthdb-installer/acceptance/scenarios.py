@@ -8,6 +8,7 @@ from dataclasses import replace
 from acceptance import quiet, screens
 from acceptance.choice import CHOICE, untouched
 from acceptance.contact_sheet import contact_sheet, moving
+from acceptance.encryption import ENCRYPTION
 from acceptance.faults import FAULTS
 from acceptance.first_start import FIRST_START
 from acceptance.images import IMAGES
@@ -231,6 +232,7 @@ async def started_by_bios(lab: Lab) -> None:
 STORIES: dict[str, Story] = {
     "serial": by_serial,
     "keyboard": by_keyboard,
+    **ENCRYPTION,
     **POWER_CUTS,
     **IMAGES,
     **PLATFORM,

@@ -14,7 +14,13 @@ const TASKS: [(&str, ()); 2] = [("install", ()), ("change-settings", ())];
 /// The keys that count.
 const COUNT: [&str; 3] = ["version", "task", "settings"];
 /// The settings that are made with the partitions of a disk, which an image has already.
-const OF_PARTITIONS: [&str; 2] = ["data_partitions", "reserved"];
+const OF_PARTITIONS: [&str; 5] = [
+    "data_partitions",
+    "encryption",
+    "passphrase",
+    "recovery_key",
+    "reserved",
+];
 
 /// What an answer file asks of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,9 @@ use toml::de::{DeTable, DeValue};
 use super::mistakes::Mistakes;
 use crate::text::quoted;
 
+/// Keys whose values nobody is to read in a log.
+const SECRETS: [&str; 2] = ["passphrase", "recovery_key"];
+
 /// A key that a table may have, with a value to show as an example; a table has none.
 pub struct Key {
     /// Its name.
@@ -255,6 +258,7 @@ impl<'t> Table<'t> {
         mistakes: &mut Mistakes,
     ) {
         let shown = match found {
+            _ if SECRETS.contains(&name) => "something else".to_owned(),
             DeValue::String(text) => format!("the string {}", quoted(text)),
             DeValue::Integer(number) => format!("the integer {number}"),
             DeValue::Float(number) => format!("the number {number}"),

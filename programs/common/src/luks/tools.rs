@@ -75,6 +75,13 @@ pub(super) fn run(
     })
 }
 
+/// Where Debian has libraries, and systemd its own: those of the system below `root`, wherever that lies.
+fn libraries(root: &Path) -> String {
+    let folder = root.join("usr/lib/x86_64-linux-gnu");
+    let folder = folder.display();
+    format!("{folder}:{folder}/systemd")
+}
+
 fn talk(
     root: &Path,
     program: &str,
@@ -88,6 +95,7 @@ fn talk(
         .env_clear()
         // There is no udev: libdevmapper is to make device nodes itself, and to wait for nobody.
         .env("DM_DISABLE_UDEV", "1")
+        .env("LD_LIBRARY_PATH", libraries(root))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -12,6 +12,14 @@ pub enum Field {
     NodeName,
     /// How many partitions share the room for data.
     DataPartitions,
+    /// What opens the data.
+    Encryption,
+    /// The passphrase that does, where one does.
+    #[serde(skip)]
+    Passphrase,
+    /// The same again.
+    #[serde(skip)]
+    PassphraseAgain,
     /// Room at the end of the disk that nothing uses.
     Reserved,
     /// Whom to ask for the time.
@@ -26,10 +34,13 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the order of the screen.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::HostName,
         Self::NodeName,
         Self::DataPartitions,
+        Self::Encryption,
+        Self::Passphrase,
+        Self::PassphraseAgain,
         Self::Reserved,
         Self::TimeServer,
         Self::Address,
@@ -39,6 +50,13 @@ impl Field {
 
     /// Whether an installation can change it without being erased.
     pub fn can_change(self) -> bool {
-        !matches!(self, Self::DataPartitions | Self::Reserved)
+        !matches!(
+            self,
+            Self::DataPartitions
+                | Self::Encryption
+                | Self::Passphrase
+                | Self::PassphraseAgain
+                | Self::Reserved
+        )
     }
 }

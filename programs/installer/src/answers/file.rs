@@ -9,6 +9,7 @@ use common::answer_file::settings_keys::{read_changes, read_settings};
 use common::answer_file::table::{Key, Table};
 
 use super::disk_keys::{read_beside, read_consent, read_erase, read_rule};
+use super::encryption_keys::{KEYS, read_encryption};
 use super::{Answers, Ending, LARGEST, Mistake, Rule};
 use crate::hardware::{minimum_disk, size_beside};
 use crate::install::{Settings, Task};
@@ -78,9 +79,11 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     refuse_settings(&settings, task, mistakes);
     let values = read_settings(&settings, mistakes);
     compare_sizes(&rule, &settings, &values, mistakes);
+    let encryption = read_encryption(&settings, mistakes);
     Some(Answers {
         changes: read_changes(&settings, &values),
         settings: values,
+        encryption: encryption.filter(|_| task == Some(Task::Install)),
         task: task?,
         rule,
         beside,
@@ -152,7 +155,7 @@ pub fn refuse_settings(settings: &Table<'_>, task: Option<Task>, mistakes: &mut 
             refuse(at, "settings".to_owned(), message, hint);
         }
         Some(Task::ChangeSettings) => {
-            for name in ["data_partitions", "reserved"] {
+            for name in ["data_partitions", "reserved"].into_iter().chain(KEYS) {
                 if let Some(at) = settings.place(name) {
                     let message = "It cannot change without erasing the disk.";
                     refuse(at, settings.path(name), message, "Leave it out.");

@@ -5,7 +5,7 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `file`, `disk_keys` | the keys of the file, and their rules; the rest of it is in [`common::answer_file`] |
+//! | `file`, `disk_keys`, `encryption_keys` | the keys of the file, and their rules; the rest of it is in [`common::answer_file`] |
 //! | `rule`, `choose` | which disks a rule is about; the one disk of this machine, or a refusal |
 //! | `consent` | what must be allowed before a disk that is not blank is erased |
 //! | `find` | where the file lies, and that there is one |
@@ -17,6 +17,7 @@ mod check;
 mod choose;
 mod consent;
 mod disk_keys;
+mod encryption_keys;
 mod file;
 mod find;
 mod rule;
@@ -36,7 +37,7 @@ pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
 use crate::hardware::{Bus, Disk};
-use crate::install::{Changes, Settings, Task};
+use crate::install::{Changes, Encryption, Settings, Task};
 
 /// What an answer file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Answers {
     pub allow_downgrade: bool,
     /// With which settings; the usual ones for tasks that leave those on the disk.
     pub settings: Settings,
+    /// How the data are encrypted, if they are; there for [`Task::Install`] alone.
+    pub encryption: Option<Encryption>,
     /// Which settings it names; the others stay when those on a disk are changed.
     pub changes: Changes,
     /// What happens when it is done.

@@ -52,6 +52,16 @@ pub fn summary(answers: &Answers) -> String {
         for (label, value) in settings(&answers.settings) {
             fact(label, value);
         }
+        if let Some(encryption) = &answers.encryption {
+            let key = match encryption.recovery {
+                Some(_) => "the recovery key is the file's",
+                None => "a recovery key is made, and shown until it is written down",
+            };
+            fact(
+                "Data opened by",
+                format!("{}; {key}", encryption.protection()),
+            );
+        }
     }
     fact(
         "Countdown",

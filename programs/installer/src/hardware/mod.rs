@@ -9,6 +9,7 @@ mod disk;
 mod machine;
 mod release;
 mod room;
+mod sealing;
 mod text;
 
 pub use common::problem::Problem;
@@ -28,6 +29,7 @@ pub use disk::{Disk, DiskKey, Volume};
 pub use machine::{Firmware, Machine, SecureBoot};
 pub use release::{Release, is_older};
 pub use room::FreeSpace;
+pub use sealing::{PUBLIC_KEY, Sealing};
 pub(crate) use text::{clean, reason};
 
 /// Everything that the program shows about the machine it runs on.
@@ -39,6 +41,8 @@ pub struct Hardware {
     pub set: Option<Arc<Carried>>,
     /// Processor, memory and firmware.
     pub machine: Machine,
+    /// Whether its TPM can keep a key for what is installed.
+    pub sealing: Sealing,
     /// The ISO 9660 volume identifier that the kernel command line says this system came from.
     pub boot_volume: Option<String>,
     /// Every disk, in the order of their names.
@@ -69,6 +73,7 @@ impl Hardware {
             product,
             set,
             machine,
+            sealing: Sealing::read(root),
             boot_volume: common::cmdline::parameter(root, "medium"),
             pending: discovery::pending(root, &disks),
             disks,

@@ -126,6 +126,7 @@ fn report(request: &Request, text: &str, course: &Course<'_>) -> Report {
         layout: text.lines().map(str::to_owned).collect(),
         warnings: Vec::new(),
         notes: Vec::new(),
+        recovery: None,
         stages: course.stages().to_vec(),
         receipt: String::new(),
         log: String::new(),

@@ -71,8 +71,12 @@ fn ranges(size: u64, places: &[Place], whole: bool) -> Vec<(u64, u64)> {
 }
 
 /// What anybody would take the disk, or one of its partitions, for beside what was put there: a part
-/// of a sentence.
-pub(super) fn left_over(device: &Device, layout: &Layout) -> io::Result<Option<String>> {
+/// of a sentence. `is_encrypted` says what the data partitions are.
+pub(super) fn left_over(
+    device: &Device,
+    layout: &Layout,
+    is_encrypted: bool,
+) -> io::Result<Option<String>> {
     let file = device.fresh()?;
     let places: Vec<_> = layout
         .places
@@ -84,7 +88,11 @@ pub(super) fn left_over(device: &Device, layout: &Layout) -> io::Result<Option<S
         return Ok(Some(format!("the disk still looks like {kind}")));
     }
     for place in &layout.places {
-        let expected = if place.is_system() { "FAT32" } else { "ext4" };
+        let expected = match (place.is_system(), is_encrypted) {
+            (true, _) => "FAT32",
+            (false, true) => "LUKS (encrypted)",
+            (false, false) => "ext4",
+        };
         let found = crate::hardware::marks(file, (place.start, place.size), &[])?;
         if found != [expected] {
             let found = found.join(" and ");

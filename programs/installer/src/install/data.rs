@@ -18,6 +18,7 @@ use super::device::{Device, Window};
 use super::layout::Place;
 use crate::untrusted;
 use common::digest::uuid_of;
+use common::luks::Header;
 
 /// The folders of the first data partition.
 pub(super) const FOLDERS: [&str; 3] = ["wal", "snapshots", "metadata"];
@@ -163,6 +164,12 @@ pub(super) fn open(device: &Rc<Device>, place: &Place) -> Result<Ext4, String> {
         return Err("its superblock is not one of an ext4 file system made here".to_owned());
     }
     Ext4::load(Box::new(reader)).map_err(|error| error.to_string())
+}
+
+/// Whether `place` is encrypted.
+pub(super) fn is_encrypted(device: &Rc<Device>, place: &Place) -> bool {
+    let mut window = device.window(place.start, place.size);
+    matches!(Header::read(&mut window), Ok(Some(_)))
 }
 
 /// What ext4-view reads through.

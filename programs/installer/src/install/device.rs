@@ -86,6 +86,20 @@ impl Device {
         })
     }
 
+    /// Opens what is at `path`, a device that the kernel makes out of another one.
+    pub(super) fn open_made(path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let flags = OFlags::DIRECT.bits().cast_signed();
+        let direct = File::options().read(true).custom_flags(flags).open(path)?;
+        let size = (&file).seek(SeekFrom::End(0))?;
+        Ok(Self {
+            file,
+            direct,
+            size,
+            block_size: ALIGNMENT as u64,
+        })
+    }
+
     /// Another handle on the same disk, for a program that is not to look for it by its name: another
     /// one may have that by then, or nobody.
     pub(super) fn handle(&self) -> io::Result<File> {

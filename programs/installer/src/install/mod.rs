@@ -9,6 +9,7 @@
 //! | `layout`, `table` | where everything lies; the GPT |
 //! | `clear` | what lay there before |
 //! | `system`, `data` | the FAT32 that firmware reads; the ext4 of the data |
+//! | `encryption`, `encrypt`, `tools` | what opens encrypted data; how they are made, and by which programs |
 //! | `esp` | our folder in the partition that others start from, too |
 //! | `boot_entry`, `load_option` | the firmware's variables and what is in them |
 //! | `boot_next` | starting what is installed, although the medium comes first |
@@ -27,6 +28,8 @@ mod clear;
 mod data;
 mod device;
 mod disk_error;
+mod encrypt;
+mod encryption;
 mod esp;
 mod export;
 mod layout;
@@ -45,6 +48,7 @@ mod system;
 mod table;
 #[cfg(test)]
 mod test_disk;
+mod tools;
 mod validate;
 mod verify;
 mod work;
@@ -53,6 +57,7 @@ use std::path::Path;
 
 use common::product::product;
 pub use common::setting_rules as settings;
+pub use encryption::{Encryption, Protection, Shown};
 pub use node::settings_on;
 pub use report::{Account, Failure, Finding, Progress, Report, Stage};
 pub use request::{Address, Changes, Request, Settings, Target, Task};

@@ -182,6 +182,7 @@ mod tests {
             disk: test_disk::disk(root.path(), 0, 512),
             target: Target::WholeDisk,
             settings: Settings::default(),
+            encryption: None,
             warnings: Vec::new(),
         };
         let id = node_id("uuid:1", &request);

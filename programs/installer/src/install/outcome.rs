@@ -25,7 +25,10 @@ pub(super) fn report(
         let holds = if place.is_system() {
             format!("{} {}", plan.product, plan.version)
         } else if request.task == Task::Install {
-            "new, for data".to_owned()
+            match request.encryption {
+                Some(_) => "new, for data, encrypted".to_owned(),
+                None => "new, for data".to_owned(),
+            }
         } else {
             "data, kept as they were".to_owned()
         };
@@ -40,6 +43,7 @@ pub(super) fn report(
         layout: plan.layout.places.iter().map(describe).collect(),
         warnings: warnings.to_vec(),
         notes: Vec::new(),
+        recovery: None,
         stages: stages.to_vec(),
         receipt,
         log: String::new(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::encryption::Shown;
 use super::request::Task;
 
 /// A part of the work, in the order in which they happen.
@@ -94,6 +95,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What else is to be known of it, a sentence each.
     pub notes: Vec<String>,
+    /// The recovery key that was made for encrypted data, which somebody has to write down.
+    pub recovery: Option<Shown>,
     /// The stages, and how long each took.
     pub stages: Vec<(Stage, Duration)>,
     /// The receipt that lies on the disk: the text of `install-receipt.json`; empty if nothing was

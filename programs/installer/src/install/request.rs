@@ -3,6 +3,7 @@
 
 pub use common::node_settings::{Address, Changes, Settings};
 
+use super::encryption::Encryption;
 use crate::hardware::Disk;
 
 /// What to do to a disk.
@@ -44,6 +45,8 @@ pub struct Request {
     pub target: Target,
     /// With which settings. [`Task::RepairBoot`] and [`Task::KeepData`] leave those on the disk.
     pub settings: Settings,
+    /// How the data are encrypted that [`Task::Install`] makes; they are not if there is none.
+    pub encryption: Option<Encryption>,
     /// What whoever asks knows beforehand and the receipt is to tell: a sentence each.
     pub warnings: Vec<String>,
 }

@@ -147,6 +147,12 @@ pub(super) fn boot_entry_finding(root: &Path, device: &Rc<Device>, place: &Place
 }
 
 fn data_finding(device: &Rc<Device>, place: &Place) -> Finding {
+    if data::is_encrypted(device, place) {
+        return good(format!(
+            "{} is encrypted, and its header can be read.",
+            place.name
+        ));
+    }
     let volume: Ext4 = match data::open(device, place) {
         Ok(volume) => volume,
         Err(said) => return bad(format!("{} is damaged: {said}.", place.name)),

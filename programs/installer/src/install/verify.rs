@@ -48,10 +48,11 @@ pub(super) fn table(table: &Table, device: &Device, disk: &str) -> Result<(), Pr
 pub(super) fn nothing_is_left_over(
     device: &Device,
     layout: &Layout,
+    is_encrypted: bool,
     disk: &str,
 ) -> Result<(), Problem> {
     let reading = |error| disk_error::of_disk("Reading from", disk, error);
-    match clear::left_over(device, layout).map_err(reading)? {
+    match clear::left_over(device, layout, is_encrypted).map_err(reading)? {
         None => Ok(()),
         Some(what) => Err(Problem::new(
             format!("{disk} does not have what was written to it: {what}."),

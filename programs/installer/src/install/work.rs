@@ -5,12 +5,14 @@
 use common::product::product;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::boot_entry::Variables;
 use super::change;
 use super::clear;
 use super::data;
 use super::disk_error;
+use super::encrypt::Encrypted;
 use super::outcome;
 use super::plan::Plan;
 use super::progress::Course;
@@ -32,6 +34,8 @@ pub(super) struct Work<'a> {
     warnings: Vec<String>,
     /// The newest text of the receipt in the system's file system.
     receipt: String,
+    /// The data partitions, if they are encrypted.
+    encrypted: Option<Encrypted>,
 }
 
 impl<'a> Work<'a> {
@@ -47,6 +51,7 @@ impl<'a> Work<'a> {
             course: Course::new(tell),
             warnings: request.warnings.clone(),
             receipt: String::new(),
+            encrypted: None,
         }
     }
 
@@ -78,6 +83,9 @@ impl<'a> Work<'a> {
             return change::run(self.root, self.request, &mut self.course);
         }
         let mut plan = Plan::new(self.root, self.request)?;
+        let encryption = self.request.encryption.as_ref();
+        let encrypted = encryption.map(|it| Encrypted::new(self.root, &plan.payload, it));
+        self.encrypted = encrypted.transpose()?;
         let mut image = self.draw_system(&mut plan, false)?;
         let data = plan.layout.data().len() as u64 * data::JOURNAL;
         let makes_data = self.request.task == Task::Install;
@@ -95,6 +103,7 @@ impl<'a> Work<'a> {
         }
         self.course.enter(Stage::Verify);
         self.verify(&plan, &image)?;
+        self.close(&plan)?;
         self.course.enter(Stage::BootEntry);
         let entry = self.write_boot_entry(&plan);
         self.write_receipt(&mut plan, &mut image)?;
@@ -106,13 +115,17 @@ impl<'a> Work<'a> {
             tracing::info!(name, ?next, "starts next");
         }
         self.course.leave();
-        Ok(outcome::report(
+        let mut report = outcome::report(
             self.request,
             &plan,
             &self.warnings,
             self.course.stages(),
             self.receipt.clone(),
-        ))
+        );
+        if let Some(encrypted) = &self.encrypted {
+            report.recovery = encrypted.shown()?;
+        }
+        Ok(report)
     }
 
     fn writing(&self) -> impl Fn(io::Error) -> Problem + use<> {
@@ -193,12 +206,16 @@ impl<'a> Work<'a> {
         for (index, place) in plan.layout.data().iter().enumerate() {
             let content = (index == 0).then_some(folder.as_path());
             let name = &self.request.disk.name;
-            let made = data::start_mke2fs(self.root, &plan.device, place, content).and_then(|it| {
+            let (device, place) = match &mut self.encrypted {
+                Some(encrypted) => encrypted.make(self.request, &plan.device, place)?,
+                None => (Rc::clone(&plan.device), place.clone()),
+            };
+            let made = data::start_mke2fs(self.root, &device, &place, content).and_then(|it| {
                 let advance = &mut |bytes| self.course.advance(bytes);
                 data::watch_mke2fs(it, &|| data::written_bytes(self.root, name), advance)
             });
             match made {
-                Ok(None) => {}
+                Ok(None) => device.flush().map_err(self.writing())?,
                 Ok(Some(said)) => {
                     return Err(disk_error::of_mke2fs(name, &place.name, &said));
                 }
@@ -226,7 +243,8 @@ impl<'a> Work<'a> {
             return Err(disk_error::unlike(disk, "the EFI partition", offset));
         }
         if self.request.task == Task::Install {
-            verify::nothing_is_left_over(&plan.device, &plan.layout, disk)?;
+            let is_encrypted = self.encrypted.is_some();
+            verify::nothing_is_left_over(&plan.device, &plan.layout, is_encrypted, disk)?;
         }
         verify::system_files(&plan.device, plan.layout.system(), &plan.receipt, disk)?;
         for (index, place) in plan.layout.data().iter().enumerate() {
@@ -236,7 +254,13 @@ impl<'a> Work<'a> {
                 &[]
             };
             match self.request.task {
-                Task::Install => verify::data(&plan.device, place, tree, disk)?,
+                Task::Install => {
+                    let opened = self.encrypted.as_ref().and_then(|it| it.opened(index));
+                    let (device, place) = opened.unwrap_or((&plan.device, place));
+                    verify::data(device, place, tree, disk)?;
+                }
+                // What is encrypted stays closed.
+                _ if data::is_encrypted(&plan.device, place) => {}
                 Task::KeepData | Task::RepairBoot | Task::ChangeSettings => {
                     if let Err(said) = data::open(&plan.device, place) {
                         self.warnings.push(format!(
@@ -249,6 +273,15 @@ impl<'a> Work<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whatever is encrypted is closed before anything says that it is finished.
+    fn close(&mut self, plan: &Plan) -> Result<(), Problem> {
+        let disk = &self.request.disk.name;
+        let encrypted = self.encrypted.as_mut();
+        encrypted.map_or(Ok(()), |it| {
+            it.close(&plan.device, plan.layout.data(), disk)
+        })
     }
 
     /// A boot entry is not needed where the firmware looks for the fallback path by itself, so what

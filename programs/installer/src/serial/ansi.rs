@@ -1,5 +1,5 @@
 //! A ratatui buffer as bytes for a VT100: always the whole screen, row by row, so that each word
-//! stands in one piece and somebody who attaches late sees everything. ASCII only.
+//! stands in one piece and somebody who attaches late sees everything. ASCII only, but for QR codes.
 
 use std::fmt::Write;
 
@@ -59,11 +59,18 @@ fn encode_row(row: &[Cell], text: &mut String) {
             wanted.encode(text);
             current = wanted;
         }
-        text.extend(cell.symbol().chars().map(ascii).take(1));
+        text.extend(cell.symbol().chars().map(drawn).take(1));
     }
     if current != Style::default() {
         Style::default().encode(text);
     }
+}
+
+/// The half of a cell that QR codes are made of, in UTF-8, as there is nothing like it in ASCII.
+const HALF: char = '\u{2580}';
+
+fn drawn(c: char) -> char {
+    if c == HALF { c } else { ascii(c) }
 }
 
 fn ascii(c: char) -> char {

@@ -64,6 +64,9 @@ impl Purpose {
                     unfinished: true, ..
                 }),
             ) => "unfinished installation",
+            (Self::ChangeSettings, Some(earlier)) if earlier.encrypted => {
+                "settings are encrypted with the data"
+            }
             (Self::ChangeSettings, Some(earlier)) if earlier.node.is_none() => {
                 "settings cannot be read"
             }

@@ -3,7 +3,7 @@
 
 use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
 use crate::hardware::Disk;
-use crate::install::{Request, Settings, Task};
+use crate::install::{Encryption, Request, Settings, Task};
 
 /// What has to be typed, too, to put an older version in the place of a newer one.
 pub const DOWNGRADE: &str = "downgrade";
@@ -21,6 +21,8 @@ pub struct Confirm {
     pub disk: Disk,
     /// With which settings.
     pub settings: Settings,
+    /// How the data are encrypted, if they are.
+    pub encryption: Option<Encryption>,
     /// What was typed.
     pub typed: Input,
     /// How many lines above the question are scrolled away.
@@ -70,9 +72,15 @@ impl Confirm {
             task,
             disk,
             settings,
+            encryption: None,
             typed: Input::default(),
             scroll: 0,
         }
+    }
+
+    /// The same, with data that are encrypted so.
+    pub(super) fn encrypted(self, encryption: Option<Encryption>) -> Self {
+        Self { encryption, ..self }
     }
 
     /// Whether Enter would start.
@@ -116,6 +124,7 @@ impl Confirm {
             disk: self.disk,
             target: self.choices.target(),
             settings: self.settings,
+            encryption: self.encryption,
             warnings,
         });
         let origin = Origin::Person(Box::new(self.choices));

@@ -4,9 +4,9 @@ pub use common::product::Field;
 use common::product::product;
 
 use super::{Choices, Confirm, Event, Input, Key, Next, State};
-use crate::hardware::{Disk, minimum_disk, size_beside};
+use crate::hardware::{Disk, Sealing, minimum_disk, size_beside};
 use crate::install::settings::{self, address, data_partitions, host_name, size, time_server};
-use crate::install::{Address, Settings, Task, most_data_partitions};
+use crate::install::{Address, Protection, Settings, Task, most_data_partitions};
 
 /// The settings, as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Form {
     pub inputs: [Input; Field::ALL.len()],
     /// What is wrong with each field, as far as that was looked at.
     pub messages: [Option<String>; Field::ALL.len()],
+    /// What opens the data.
+    pub protection: Protection,
     /// Index in [`Form::shown`] of the field that is being written.
     pub focus: usize,
     /// The advanced fields are shown.
@@ -39,14 +41,22 @@ impl Form {
             settings.host_name.clone(),
             settings.node_name.clone(),
             settings.data_partitions.to_string(),
+            String::new(),
+            String::new(),
+            String::new(),
             settings.reserved.to_string(),
             settings.time_server.clone().unwrap_or_default(),
             written.address,
             written.gateway.unwrap_or_default(),
             written.name_servers.join(" "),
         ];
+        let mut inputs = inputs.map(Input::new);
+        for field in [Field::Passphrase, Field::PassphraseAgain] {
+            inputs[field as usize] = Input::secret();
+        }
         Self {
-            inputs: inputs.map(Input::new),
+            inputs,
+            protection: Protection::None,
             messages: Default::default(),
             focus: 0,
             advanced: true,
@@ -58,6 +68,9 @@ impl Form {
     pub fn shown(&self) -> Vec<Field> {
         let settings = &product().settings;
         let is_shown = |field: &Field| {
+            if matches!(field, Field::Passphrase | Field::PassphraseAgain) {
+                return !self.is_change && self.protection.has_passphrase();
+            }
             let is_asked = settings.asked.contains(field);
             let is_advanced = settings.advanced.contains(field);
             match (self.is_change, self.advanced) {
@@ -139,9 +152,12 @@ impl Form {
     }
 
     /// Notes what is wrong with the field that is being left.
-    fn leave(&mut self, disk: Option<&Disk>) {
+    fn leave(&mut self, disk: Option<&Disk>, sealing: Sealing) {
         let field = self.shown()[self.focus];
-        let wrong = disk.and_then(|disk| self.settings(disk).err());
+        let mut wrong = disk.and_then(|disk| self.settings(disk).err());
+        if field == Field::Encryption || field == Field::Passphrase {
+            wrong = self.encryption(sealing).err();
+        }
         self.messages[field as usize] = wrong
             .into_iter()
             .flatten()
@@ -176,6 +192,7 @@ pub(super) fn next(mut choices: Choices, event: Event) -> Next {
 
 fn on_key(mut choices: Choices, key: Key) -> Next {
     let disk = choices.disk().cloned();
+    let sealing = choices.hardware.sealing;
     let form = &mut choices.form;
     let last = form.shown().len() - 1;
     match key {
@@ -187,7 +204,7 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
             };
         }
         Key::Down | Key::Tab => {
-            form.leave(disk.as_ref());
+            form.leave(disk.as_ref(), sealing);
             form.focus = match (form.focus == last, key) {
                 (true, Key::Tab) => 0,
                 (true, _) => last,
@@ -195,7 +212,7 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
             };
         }
         Key::Up | Key::BackTab => {
-            form.leave(disk.as_ref());
+            form.leave(disk.as_ref(), sealing);
             form.focus = match (form.focus, key) {
                 (0, Key::BackTab) => last,
                 (focus, _) => focus.saturating_sub(1),
@@ -205,6 +222,7 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
             form.advanced = !form.advanced;
             form.focus = form.focus.min(form.shown().len() - 1);
         }
+        key if form.shown()[form.focus] == Field::Encryption => form.choose(key),
         key => {
             let field = form.shown()[form.focus] as usize;
             if form.inputs[field].press(key) {
@@ -218,12 +236,19 @@ fn on_key(mut choices: Choices, key: Key) -> Next {
 /// On to Confirm, or to the first field that something is wrong with.
 fn proceed(mut choices: Choices, disk: &Disk) -> Next {
     choices.form.messages = Default::default();
-    match choices.form.settings(disk) {
-        Ok(settings) => {
+    let sealing = choices.hardware.sealing;
+    match (
+        choices.form.settings(disk),
+        choices.form.encryption(sealing),
+    ) {
+        (Ok(settings), Ok(encryption)) => {
             let task = choices.task(disk).unwrap_or(Task::Install);
-            Confirm::new(choices, task, disk.clone(), settings).ask()
+            let confirm = Confirm::new(choices, task, disk.clone(), settings);
+            confirm.encrypted(encryption).ask()
         }
-        Err(wrong) => {
+        (settings, encryption) => {
+            let mut wrong = settings.err().unwrap_or_default();
+            wrong.extend(encryption.err().unwrap_or_default());
             let form = &mut choices.form;
             let is_hidden = |(field, _): &(Field, String)| !form.shown().contains(field);
             form.advanced |= wrong.iter().any(is_hidden);

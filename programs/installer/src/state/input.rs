@@ -1,12 +1,17 @@
 //! One line of text that is being written.
 
+use std::fmt;
+
+use zeroize::Zeroizing;
+
 use super::Key;
 
 /// A line of printable ASCII with a cursor in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Input {
-    text: String,
+    text: Zeroizing<String>,
     cursor: usize,
+    is_secret: bool,
 }
 
 impl Input {
@@ -15,9 +20,32 @@ impl Input {
 
     /// A line that holds `text`, which is ASCII, with the cursor behind it.
     pub fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
+        let text = Zeroizing::new(text.into());
         let cursor = text.len();
-        Self { text, cursor }
+        Self {
+            text,
+            cursor,
+            is_secret: false,
+        }
+    }
+
+    /// An empty line whose text no screen and no log shows.
+    pub fn secret() -> Self {
+        Self {
+            // With room from the start: what grows leaves copies behind.
+            text: Zeroizing::new(String::with_capacity(Self::LONGEST)),
+            cursor: 0,
+            is_secret: true,
+        }
+    }
+
+    /// What a screen shows of it.
+    pub fn shown(&self) -> String {
+        if self.is_secret {
+            "*".repeat(self.text.len())
+        } else {
+            self.text.as_str().to_owned()
+        }
     }
 
     /// What was written.
@@ -56,6 +84,12 @@ impl Input {
     }
 }
 
+impl fmt::Debug for Input {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.shown())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +113,19 @@ mod tests {
         assert!(!input.press(Key::Backspace));
         assert!(!input.press(Key::Enter));
         assert_eq!(input.text(), "ac");
+    }
+
+    #[test]
+    fn a_secret_is_shown_nowhere() {
+        let mut input = Input::secret();
+        for c in "correct horse".chars() {
+            input.press(Key::Char(c));
+        }
+        assert_eq!(
+            (input.shown().as_str(), input.text()),
+            ("*************", "correct horse")
+        );
+        assert_eq!(format!("{input:?}"), "\"*************\"");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and whatever has to happen outside is returned as an [`Effect`].
 //!
 //! ```text
-//! BootSplash → Welcome → Disk → Settings → Confirm → Progress → Done → Exit
+//! BootSplash → Welcome → Disk → Settings → Confirm → Progress → (Recovery →) Done → Exit
 //!                 │  └→ Tools → Disk ─────────┘ ↑ ↑      └→ Error
 //!                 │               └→ Validate ──┤ └────────────┘
 //!                 └→ Unattended ────────────────┘
@@ -15,10 +15,12 @@
 mod choices;
 mod confirm;
 mod done;
+mod encryption;
 mod failure;
 mod form;
 mod input;
 mod key;
+mod recovery;
 mod repair;
 mod splash;
 mod tools;
@@ -39,6 +41,7 @@ pub use failure::{Cause, Failure};
 pub use form::{Field, Form};
 pub use input::Input;
 pub use key::Key;
+pub use recovery::{Page, Recovery};
 pub use tools::{Tool, Tools};
 pub use unattended::{Plan, Refused, Unattended};
 pub use validation::Validation;
@@ -66,6 +69,8 @@ pub enum State {
     Confirm(Box<Confirm>),
     /// Writing.
     Progress(Work),
+    /// Having the recovery key of encrypted data written down.
+    Recovery(Box<Recovery>),
     /// Showing what was done.
     Done(Done),
     /// Looking at an installation without writing.
@@ -202,6 +207,7 @@ impl State {
             Self::Settings(_) => "Settings",
             Self::Confirm(_) => "Confirm",
             Self::Progress(_) => "Progress",
+            Self::Recovery(_) => "Recovery",
             Self::Done(_) => "Done",
             Self::Validate(_) => "Validate",
             Self::Unattended(_) => "Unattended",
@@ -222,6 +228,7 @@ impl State {
             Self::Error(failure) => !matches!(failure.cause, Cause::Scan { .. }),
             Self::BootSplash
             | Self::Progress(_)
+            | Self::Recovery(_)
             | Self::Done(_)
             | Self::Validate(_)
             | Self::Exit(_) => false,
@@ -263,6 +270,7 @@ pub fn next(state: State, event: Event) -> (State, Option<Effect>) {
         State::Settings(choices) => form::next(choices, event),
         State::Confirm(confirm) => confirm::next(*confirm, event),
         State::Progress(work) => work::next(work, event),
+        State::Recovery(recovery) => recovery::next(*recovery, event),
         State::Done(done) => done::next(done, event),
         State::Validate(validation) => validation::next(validation, event),
         State::Unattended(unattended) => unattended::next(unattended, event),

@@ -160,6 +160,7 @@ impl Unattended {
                 let request = Box::new(Request {
                     task: self.plan.answers.task,
                     settings: self.settings(&disk),
+                    encryption: self.plan.answers.encryption.clone(),
                     target: self.target(&disk),
                     disk,
                     warnings: self.warnings(),
@@ -205,6 +206,15 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
             "Leave into out of [disk] in the answer file.",
         ));
     }
+    if answers.encryption.is_some() && hardware.set.is_some() {
+        return Err(Refusal::new(
+            format!(
+                "{} keeps its data itself, and is not encrypted by this installer.",
+                hardware.title()
+            ),
+            "Leave encryption, passphrase and recovery_key out of [settings] in the answer file.",
+        ));
+    }
     let refuse = |disk: &Disk| match hardware.set {
         Some(_) if answers.beside => purpose.space_of(hardware, disk).err(),
         Some(_) => purpose.refusal(hardware, disk),
@@ -240,6 +250,13 @@ fn refuse_unless_insisted(
                 disk.name
             ),
             "Choose Change settings by hand, in Tools, and write all of them.",
+        ));
+    }
+    let wants_tpm = answers.encryption.as_ref().is_some_and(|it| it.tpm);
+    if let Some(reason) = hardware.sealing.obstacle().filter(|_| wants_tpm) {
+        return Err(Refusal::new(
+            reason,
+            "Mend that; or write encryption = \"passphrase\" in the answer file.",
         ));
     }
     let unmet = hardware.unmet();

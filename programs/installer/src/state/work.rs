@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cause, Done, Effect, Event, Failure, Next, Origin, State};
+use super::{Cause, Done, Effect, Event, Failure, Next, Origin, Recovery, State};
 use crate::install::{Progress, Request};
 
 /// How far back the rate looks.
@@ -83,9 +83,13 @@ pub(super) fn next(mut work: Work, event: Event) -> Next {
             work.silence += 1;
             work.elapsed += Duration::from_secs(u64::from(work.silence > 1));
         }
-        Event::Finished(Ok(report)) => {
+        Event::Finished(Ok(mut report)) => {
+            let shown = report.recovery.take();
             let done = Done::new(report, work.origin);
-            return State::Done(done).alone();
+            return match shown {
+                Some(shown) => Recovery::new(shown, done).ask(),
+                None => State::Done(done).alone(),
+            };
         }
         Event::Finished(Err(failure)) => {
             let Work {

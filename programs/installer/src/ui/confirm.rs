@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::settings::field_box;
 use super::text::{Page, split};
-use super::{Look, beside, details, frame, machine};
+use super::{Look, beside, details, encryption, frame, machine};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task, about_firmware};
 use crate::state::{Confirm, DOWNGRADE, Proof};
@@ -65,12 +65,16 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
         Task::KeepData => {
             version(state, look, &mut page);
             keep_data(look, &mut page);
+            encryption::kept(&state.disk, look, &mut page);
         }
         Task::RepairBoot => {
             version(state, look, &mut page);
             match state.choices.hardware.set {
                 Some(_) => recover(look, &mut page),
-                None => repair_boot(look, &mut page),
+                None => {
+                    repair_boot(look, &mut page);
+                    encryption::kept(&state.disk, look, &mut page);
+                }
             }
         }
     }
@@ -115,6 +119,7 @@ fn will_be_made(state: &Confirm, look: &Look, page: &mut Page<'_>) {
         page.line(line);
     }
     page.say(&network(&state.settings), look.text);
+    encryption::will_be(state.encryption.as_ref(), look, page);
 }
 
 /// What becomes of the system's version.

@@ -144,8 +144,14 @@ fn verdict(state: &Choices, disk: &Disk, look: &Look) -> (String, Style) {
         (Purpose::Install, None) => "Enter goes on. Nothing is written yet.",
         (Purpose::KeepData, _) => {
             let change = machine::version_change(&state.hardware, disk);
+            let data = match earlier {
+                Some(Earlier {
+                    encrypted: true, ..
+                }) => "Its data are encrypted; they are kept, with all that opens them.",
+                _ => "Its data are kept.",
+            };
             return (
-                format!("Its system can be written again: {change}. Its data are kept."),
+                format!("Its system can be written again: {change}. {data}"),
                 look.good,
             );
         }

@@ -6,12 +6,14 @@ mod confirm;
 mod details;
 mod disk;
 mod done;
+mod encryption;
 mod ending;
 mod error;
 mod frame;
 mod look;
 mod machine;
 mod progress;
+mod recovery;
 mod settings;
 mod splash;
 mod text;
@@ -73,6 +75,7 @@ impl Widget for View<'_> {
             State::Settings(state) => settings::render(state, self.look, area, buffer),
             State::Confirm(state) => confirm::render(state, self.look, area, buffer),
             State::Progress(state) => progress::render(state, self.look, area, buffer),
+            State::Recovery(state) => recovery::render(state, self.look, area, buffer),
             State::Done(state) => done::render(state, self.look, area, buffer),
             State::Validate(state) => validate::render(state, self.look, area, buffer),
             State::Unattended(state) => unattended::render(state, self.look, area, buffer),

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::text::{Page, split};
-use super::{Look, frame, machine};
+use super::{Look, encryption, frame, machine};
 use crate::state::{Choices, Field, Input};
 
 /// How many columns a label takes, and how many the field behind it.
@@ -33,7 +33,13 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
         let is_focused = index == form.focus;
         let from = page.len();
         let input = &form.inputs[*field as usize];
-        page.line(line(*field, input, is_focused, look));
+        page.line(match field {
+            Field::Encryption => {
+                let choice = encryption::choice(form, BOX, is_focused, look);
+                labelled(*field, is_focused, choice, look)
+            }
+            _ => line(*field, input, is_focused, look),
+        });
         if let Some(message) = &form.messages[*field as usize] {
             page.marked(&format!("   {:LABEL$}", ""), message, look.alert);
         }
@@ -42,19 +48,29 @@ pub(super) fn render(state: &Choices, look: &Look, area: Rect, buffer: &mut Buff
         }
     }
     let mut below = Page::new(look, area);
-    below.say(hint(form.shown()[form.focus]), look.quiet);
+    match form.shown()[form.focus] {
+        Field::Encryption => {
+            let hint = encryption::hint(form.protection, state.hardware.sealing);
+            below.say(&hint, look.quiet);
+        }
+        field => below.say(hint(field), look.quiet),
+    }
     let [fields, hint] = split(&page, &below, area);
     page.render_around(focused.0, focused.1, fields, buffer);
     below.render(hint, buffer);
 }
 
 fn line<'a>(field: Field, input: &Input, focused: bool, look: &Look) -> Line<'a> {
+    labelled(field, focused, field_box(input, BOX, focused, look), look)
+}
+
+fn labelled<'a>(field: Field, focused: bool, content: Vec<Span<'a>>, look: &Look) -> Line<'a> {
     let pointer = if focused { look.pointer } else { "  " };
     let mut spans = vec![
         Span::styled(pointer, look.heading),
         Span::styled(format!("{:<LABEL$}", label(field)), look.quiet),
     ];
-    spans.extend(field_box(input, BOX, focused, look));
+    spans.extend(content);
     Line::from(spans)
 }
 
@@ -68,7 +84,7 @@ pub(super) fn field_box<'a>(
 ) -> Vec<Span<'a>> {
     let [left, right] = look.field_ends;
     let start = (input.cursor() + 1).saturating_sub(width);
-    let text: String = input.text().chars().skip(start).take(width).collect();
+    let text: String = input.shown().chars().skip(start).take(width).collect();
     let text = format!("{text:<width$}");
     let mut spans = vec![Span::styled(left, look.quiet)];
     if focused {
@@ -92,6 +108,9 @@ fn label(field: Field) -> &'static str {
         Field::HostName => "Host name",
         Field::NodeName => "Node name",
         Field::DataPartitions => "Data partitions",
+        Field::Encryption => "Encryption",
+        Field::Passphrase => "Passphrase",
+        Field::PassphraseAgain => "Passphrase again",
         Field::Reserved => "Reserved space",
         Field::TimeServer => "Time server",
         Field::Address => "Address",
@@ -105,6 +124,11 @@ fn hint(field: Field) -> &'static str {
         Field::HostName => "What this computer is called in its network.",
         Field::NodeName => "What this node calls itself towards other nodes.",
         Field::DataPartitions => "How many partitions share the room for data: 1 to 8.",
+        Field::Encryption => "What opens the data.",
+        Field::Passphrase => {
+            "At least 12 characters. It is typed at the start, on an English keyboard."
+        }
+        Field::PassphraseAgain => "The same again.",
         Field::Reserved => "Room at the end of the disk that nothing uses, such as 10 GiB.",
         Field::TimeServer => "Whom to ask for the time (NTP): a name, an address, or nothing.",
         Field::Address => "dhcp, or a fixed address with its prefix, such as 192.0.2.10/24.",

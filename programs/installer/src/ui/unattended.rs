@@ -59,6 +59,10 @@ fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
     if answers.task == Task::Install && state.hardware.set.is_none() {
         page.fact("Host name", &answers.settings.host_name);
         page.fact("Node name", &answers.settings.node_name);
+        if let Some(encryption) = &answers.encryption {
+            let by = format!("encrypted, opened by {}", encryption.protection());
+            page.fact("Data", &by);
+        }
     }
     page.fact("Untouched", &machine::others(&state.hardware, disk));
 }

@@ -4,6 +4,7 @@
 
 mod confirm;
 mod disk;
+mod encryption;
 mod repair;
 mod sets;
 mod settings;

@@ -18,14 +18,14 @@ fn settings_are_written_into_fields() {
     let rows = [
         (&[Key::Down][..], (1, false)),
         (&[Key::Up], (0, false)),
-        (&[Key::BackTab], (2, false)),
-        (&[Key::Tab, Key::Tab, Key::Tab], (0, false)),
-        (&[Key::Down; 9], (2, false)),
-        (&[Key::Function(2), Key::BackTab], (7, true)),
+        (&[Key::BackTab], (3, false)),
+        (&[Key::Tab, Key::Tab, Key::Tab, Key::Tab], (0, false)),
+        (&[Key::Down; 9], (3, false)),
+        (&[Key::Function(2), Key::BackTab], (8, true)),
         // What is hidden cannot be written.
         (
             &[Key::Function(2), Key::BackTab, Key::Function(2)],
-            (2, false),
+            (3, false),
         ),
         (&[Key::Function(3)], (0, false)),
     ];
@@ -55,7 +55,7 @@ fn mistakes_are_shown_when_a_field_is_left_and_all_of_them_at_enter() {
     let State::Settings(choices) = press(hidden, [Key::Function(2), Key::Enter]) else {
         panic!("nobody gets on with mistakes");
     };
-    assert_eq!((choices.form.focus, choices.form.advanced), (3, true));
+    assert_eq!((choices.form.focus, choices.form.advanced), (4, true));
 }
 
 #[test]
@@ -65,6 +65,7 @@ fn the_form_comes_to_settings() {
         "db-1",
         "north",
         "3",
+        "",
         "10 GiB",
         "ntp.example.org",
         "192.0.2.10/24",
@@ -100,7 +101,7 @@ fn a_gateway_needs_a_fixed_address() {
     let State::Settings(choices) = press(state, [Key::Enter]) else {
         panic!("nobody gets on with mistakes");
     };
-    let message = choices.form.messages[7].as_deref();
+    let message = choices.form.messages[Field::NameServers as usize].as_deref();
     assert_eq!(
         message,
         Some("Only with a fixed address. With dhcp, leave it empty.")

@@ -13,6 +13,7 @@ use super::super::text::clean;
 use super::tables::Tables;
 use super::{EFI, Earlier, Range};
 use crate::untrusted;
+use common::luks::Header;
 use common::slice::Slice;
 use common::text::natural;
 
@@ -49,6 +50,7 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
     }
     let system = system(device, first);
     let data = others().find(|it| it.name == names.data);
+    let encrypted = data.is_some_and(|range| is_encrypted(device, range));
     let data = data.and_then(|range| data_volume(device, range));
     let present = system
         .as_ref()
@@ -59,6 +61,7 @@ pub(super) fn find(device: &File, tables: &Tables) -> Option<Earlier> {
         version: present.or(first),
         unfinished,
         has_data,
+        encrypted,
         node: data.as_ref().and_then(node),
         wanted: system.as_ref().and_then(wanted).unwrap_or_default(),
     })
@@ -100,6 +103,15 @@ fn wanted(volume: &FileSystem<Slice>) -> Option<Vec<u8>> {
     let most = u64::try_from(common::settings::SIZE).ok()?;
     file.take(most).read_to_end(&mut content).ok()?;
     Some(content)
+}
+
+/// Whether a data partition is encrypted.
+fn is_encrypted(device: &File, range: &Range) -> bool {
+    let slice = device
+        .try_clone()
+        .map(|file| Slice::new(file, range.start, range.size, MOST_READ));
+    let header = slice.and_then(|mut slice| Header::read(&mut slice));
+    matches!(header, Ok(Some(_)))
 }
 
 /// The file system of the data.

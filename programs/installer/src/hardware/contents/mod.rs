@@ -74,6 +74,8 @@ pub struct Earlier {
     pub unfinished: bool,
     /// It has data partitions that can be kept.
     pub has_data: bool,
+    /// Its data are encrypted, and its settings with them.
+    pub encrypted: bool,
     /// What its `metadata/node.toml` reads, if that can be told; nothing if it is lost.
     pub node: Option<String>,
     /// The file in its EFI partition with the settings that it is to take; empty if there is none.

@@ -42,6 +42,7 @@ pub(super) fn report(request: &Request, plan: &Plan, stages: &[(Stage, Duration)
         layout: plan.spots.iter().map(describe).collect(),
         warnings: Vec::new(),
         notes: by_bios.into_iter().collect(),
+        recovery: None,
         stages: stages.to_vec(),
         receipt: String::new(),
         log: String::new(),

@@ -35,6 +35,7 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
         disk: disk.clone(),
         target: Target::WholeDisk,
         settings: Settings::default(),
+        encryption: None,
         warnings: Vec::new(),
     };
     let chosen = match target::present(&device, &set, &request) {

@@ -299,6 +299,7 @@ impl Machine {
             disk: self.disk(),
             target,
             settings: Settings::default(),
+            encryption: None,
             warnings: Vec::new(),
         }
     }

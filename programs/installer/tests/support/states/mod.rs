@@ -1,5 +1,6 @@
 //! Every state that somebody can meet, by name; made of what leads there, as far as that is short.
 
+pub mod encryption;
 mod machines;
 mod samples;
 pub mod sets;
@@ -117,7 +118,7 @@ fn before_confirm() -> Vec<(&'static str, State)> {
     let no_disk = FakeMachine::new().scan(&[]);
     let tools = press(welcome(hardware()), [Key::Char('t'), Key::Down]);
     let advanced = press(settings(), [Key::Function(2), Key::Down, Key::Down]);
-    let advanced = press(advanced, [Key::Down]);
+    let advanced = press(advanced, [Key::Down, Key::Down]);
     vec![
         ("welcome", welcome(hardware())),
         ("welcome-lacking", welcome(poor_machine())),
@@ -156,6 +157,8 @@ fn before_confirm() -> Vec<(&'static str, State)> {
         ("settings", settings()),
         ("settings-advanced", advanced.clone()),
         ("settings-mistakes", mistaken(advanced)),
+        ("settings-encryption", encryption::choice()),
+        ("settings-passphrase", encryption::mistyped()),
     ]
 }
 
@@ -165,6 +168,7 @@ pub fn mistaken(advanced: State) -> State {
         "Example",
         "-node",
         "9",
+        "",
         "20 TB",
         "a b",
         "192.0.2.10/24",
@@ -208,6 +212,8 @@ fn confirmations() -> Vec<(&'static str, State)> {
         ("disk-crowded", press(crowded.clone(), [Key::Esc])),
         ("confirm-crowded", press(crowded, [Key::Enter])),
         ("confirm-long", longest()),
+        ("confirm-encrypted", encryption::confirm()),
+        ("confirm-keep-encrypted", encryption::kept()),
         ("confirm-keep-data", chosen(Purpose::KeepData)),
         ("confirm-repair-boot", chosen(Purpose::RepairBoot)),
         ("settings-change", change.clone()),
@@ -237,6 +243,7 @@ fn longest() -> State {
         &label[..63],
         &label[..63],
         "8",
+        "",
         "10 GiB",
         &server,
         "2001:db8:1111:2222:3333:4444:5555:6666/64",
@@ -272,6 +279,7 @@ pub fn all_longest() -> Vec<(&'static str, State)> {
         "Example",
         "-node",
         "99",
+        "",
         "20 TB",
         "a b",
         "192.0.2.10/240",
@@ -364,6 +372,8 @@ fn afterwards() -> Vec<(&'static str, State)> {
             "progress-repair-boot",
             after(repair, [progress(Stage::System, 200, 1)]),
         ),
+        ("recovery", encryption::recovery()),
+        ("recovery-wrong", encryption::question()),
         ("done", done(report(Task::Install))),
         ("done-keep-data", done(report(Task::KeepData))),
         ("done-with-warnings", done(long_report())),

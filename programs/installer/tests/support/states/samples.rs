@@ -66,6 +66,7 @@ pub fn report(task: Task) -> Report {
         ],
         warnings: Vec::new(),
         notes: Vec::new(),
+        recovery: None,
         stages: Stage::ALL.into_iter().zip(times).collect(),
         receipt: "{\"verified\": true}\n".to_owned(),
         log: String::new(),
