@@ -375,7 +375,10 @@ fn a_system_without_the_programs_encrypts_nothing_and_nothing_is_written() {
     });
     let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
     assert_eq!(failure.stage, Stage::Prepare);
-    assert!(failure.message.contains("programs for encrypted data"), "{failure}");
+    assert!(
+        failure.message.contains("programs for encrypted data"),
+        "{failure}"
+    );
     assert!(machine.digest(0, 16 << 20) == before);
 }
 
