@@ -7,6 +7,7 @@
 //! | [`partition_table`] | what a GPT says, as either of its two tables has it |
 //! | [`volumes`], [`slice`], [`patience`] | what strangers' disks hold, and how long they are waited for |
 //! | [`cmdline`], [`terminals`] | what the kernel was told, and which terminals it talks to |
+//! | [`terminal`], [`consoles`] | one of them, raw, with the output that it has not taken yet; all, as they come and go |
 //! | [`log`] | what of a log is shown, and how a line of it looks |
 //! | [`answer_file`] | `install.toml`, as far as it is the same whoever reads it |
 //! | [`node_settings`], [`setting_rules`] | what an appliance is told, and what may be said |
@@ -18,6 +19,7 @@
 
 pub mod answer_file;
 pub mod cmdline;
+pub mod consoles;
 pub mod digest;
 pub mod disks;
 pub mod log;
@@ -35,6 +37,7 @@ pub mod secret;
 pub mod setting_rules;
 pub mod settings;
 pub mod slice;
+pub mod terminal;
 pub mod terminals;
 pub mod text;
 pub mod volumes;

@@ -5,9 +5,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use common::problem::Problem;
+use common::terminal::Terminal;
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::terminal::Terminal;
 
 /// Before init starts the program again: so that somebody can read why.
 const PAUSE: Duration = Duration::from_secs(2);

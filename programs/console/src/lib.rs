@@ -1,14 +1,10 @@
 //! Runs a program on all consoles at once, as a screen that several people share: what it prints is seen on
 //! each of them, what is typed on any of them is its input, and everybody sees what the others type.
 //!
-//! - [`terminal`] is one console: raw, with the output that it has not taken yet.
-//! - [`consoles`] is all of them, as they come and go.
 //! - [`session`] is the program on a terminal of its own, between start and end.
 //! - [`ending`] is what follows: init is asked to end the machine, or starts the program again.
 //!
 //! Every path is looked up below a root folder, which is `/` but in tests.
 
-pub mod consoles;
 pub mod ending;
 pub mod session;
-pub mod terminal;

@@ -10,8 +10,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use common::cmdline::serial_is_for;
+use common::consoles::Consoles;
 use common::text::program_name;
-use console::consoles::Consoles;
 use console::ending::{Ending, follow, pause};
 use console::session;
 use rustix::process::Pid;
@@ -40,7 +41,9 @@ fn main() -> ExitCode {
         Some(option) if option.starts_with('-') => return misused(),
         _ => {}
     }
-    let mut consoles = Consoles::open(Path::new("/"));
+    // `console.serial=off` on the command line leaves serial ones to others.
+    let root = Path::new("/");
+    let mut consoles = Consoles::open(root, serial_is_for(root, "console"));
     let outcome = session::run(&command, &mut consoles)
         .and_then(|status| follow(status, ending, Pid::INIT, &mut consoles.terminals));
     if let Err(problem) = outcome {

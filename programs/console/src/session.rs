@@ -5,15 +5,14 @@ use std::io::{Read, Write};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use common::consoles::Consoles;
 use common::problem::Problem;
+use common::terminal::{Terminal, is_passing};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pts, Pty, open};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
-
-use crate::consoles::Consoles;
-use crate::terminal::{Terminal, is_passing};
 
 /// How often it is looked whether a screen has another size, and a slow console has room again.
 const TICK: Timespec = Timespec {

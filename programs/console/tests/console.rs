@@ -11,16 +11,21 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use console::consoles::Consoles;
+use common::cmdline::serial_is_for;
+use common::consoles::Consoles;
+use common::terminal::Terminal;
 use console::ending::{Ending, follow};
 use console::session;
-use console::terminal::Terminal;
 use rustix::process::{Pid, Signal};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{ControlModes, LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// Seconds that a program may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+fn open(root: &Path) -> Consoles {
+    Consoles::open(root, serial_is_for(root, "console"))
+}
 
 /// A person at a console.
 struct Person {
@@ -94,7 +99,7 @@ impl Machine {
     /// Starts a shell script on the consoles; how it ended comes from the receiver.
     fn run(&self, script: &str) -> Receiver<ExitStatus> {
         let command: Vec<OsString> = ["/bin/sh", "-c", script].map(Into::into).into();
-        let mut consoles = Consoles::open(self.root.path());
+        let mut consoles = open(self.root.path());
         assert_eq!(consoles.terminals.len(), 2);
         let (sender, receiver) = channel();
         thread::spawn(move || sender.send(session::run(&command, &mut consoles).unwrap()));
@@ -225,7 +230,7 @@ fn serial_consoles_can_be_left_to_others() {
     ] {
         fs::write(root.join("proc/cmdline"), cmdline).unwrap();
         fs::write(root.join("sys/class/tty/console/active"), active).unwrap();
-        let consoles = Consoles::open(root);
+        let consoles = open(root);
         let paths: Vec<_> = consoles.terminals.iter().map(Terminal::path).collect();
         let expected: Vec<_> = expected
             .iter()
@@ -242,7 +247,7 @@ fn consoles_are_raw_for_as_long_as_they_are_used() {
         let modes = tcgetattr(&person.device).unwrap();
         modes.local_modes.contains(LocalModes::ECHO)
     };
-    let consoles = Consoles::open(machine.root.path());
+    let consoles = open(machine.root.path());
     assert!(!is_echoing(&machine.screen) && !is_echoing(&machine.line));
     let modes = tcgetattr(&machine.line.device).unwrap().control_modes;
     assert!(modes.contains(ControlModes::CLOCAL | ControlModes::CREAD));
@@ -254,15 +259,15 @@ fn consoles_are_raw_for_as_long_as_they_are_used() {
 fn where_the_kernel_lists_none_it_is_the_console() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("dev")).unwrap();
-    assert!(Consoles::open(root.path()).terminals.is_empty());
+    assert!(open(root.path()).terminals.is_empty());
     let _person = Person::at(root.path(), "console", 80, 25);
-    assert_eq!(Consoles::open(root.path()).terminals.len(), 1);
+    assert_eq!(open(root.path()).terminals.len(), 1);
 }
 
 #[test]
 fn a_program_that_cannot_be_started_is_told() {
     let command = ["/nowhere/setup".into()];
-    let mut consoles = Consoles::open(Path::new("/nowhere"));
+    let mut consoles = open(Path::new("/nowhere"));
     let problem = session::run(&command, &mut consoles).unwrap_err();
     let said = "/nowhere/setup cannot be started: No such file or directory (os error 2).";
     assert_eq!(problem.message, said);
@@ -295,7 +300,7 @@ fn success_asks_init_and_nothing_else_does() {
 fn how_it_ended_stands_on_every_console() {
     let mut machine = Machine::new();
     let status = Command::new("sh").args(["-c", "exit 4"]).status().unwrap();
-    let mut terminals = Consoles::open(machine.root.path()).terminals;
+    let mut terminals = open(machine.root.path()).terminals;
     follow(status, Some(Ending::Halt), Pid::INIT, &mut terminals).unwrap();
     machine
         .line

@@ -43,7 +43,7 @@ impl Terminal {
             .ok()?;
         let before = tcgetattr(&file).ok();
         if let Some(mut modes) = before.clone() {
-            // The program's own terminal echoes, edits lines and knows ^C, but ^S is to hold up one console alone.
+            // Whoever reads it echoes and edits lines, but ^S is to hold up one console alone.
             modes.make_raw();
             modes.input_modes |= InputModes::IXON;
             modes.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
@@ -132,7 +132,7 @@ impl Terminal {
 }
 
 /// Whether reading may go well later.
-pub(crate) fn is_passing(kind: ErrorKind) -> bool {
+pub fn is_passing(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 

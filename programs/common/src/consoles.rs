@@ -3,10 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::cmdline;
-use common::terminals::{self, is_virtual};
-
 use crate::terminal::Terminal;
+use crate::terminals::{self, is_virtual};
 
 /// How often it is looked for consoles that came, or that hung up and are there again.
 const TICK: Duration = Duration::from_secs(2);
@@ -15,17 +13,19 @@ const TICK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Consoles {
     root: PathBuf,
+    with_serial: bool,
     next_look: Instant,
     /// Those that are open.
     pub terminals: Vec<Terminal>,
 }
 
 impl Consoles {
-    /// Opens all consoles that the kernel has below `root`; where it lists none, `/dev/console`.
-    /// `console.serial=off` on its command line leaves serial ones to others.
-    pub fn open(root: &Path) -> Self {
+    /// Opens all consoles that the kernel has below `root`, or of these the screens alone; where it lists none,
+    /// `/dev/console`.
+    pub fn open(root: &Path, with_serial: bool) -> Self {
         let mut consoles = Self {
             root: root.to_owned(),
+            with_serial,
             next_look: Instant::now(),
             terminals: Vec::new(),
         };
@@ -40,7 +40,7 @@ impl Consoles {
             return;
         }
         self.next_look = Instant::now() + TICK;
-        for path in paths(&self.root) {
+        for path in paths(&self.root, self.with_serial) {
             if self.terminals.iter().all(|it| it.path() != path) {
                 self.terminals.extend(Terminal::open(path));
             }
@@ -49,12 +49,12 @@ impl Consoles {
 }
 
 /// The devices of the consoles.
-fn paths(root: &Path) -> Vec<PathBuf> {
+fn paths(root: &Path, with_serial: bool) -> Vec<PathBuf> {
     let mut names = terminals::consoles(root);
     if names.is_empty() {
         names.push("console".to_owned());
     }
-    if !cmdline::serial_is_for(root, "console") {
+    if !with_serial {
         names.retain(|name| is_virtual(name));
     }
     let devices = names.iter().map(|name| device(name));
