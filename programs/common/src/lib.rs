@@ -13,6 +13,7 @@
 //! | [`node_settings`], [`setting_rules`] | what an appliance is told, and what may be said |
 //! | [`node_toml`], [`settings`] | how an installation keeps that, and how it is told something else |
 //! | [`luks`], [`recovery_key`], [`secret`] | encrypted data, what opens them, and what nobody is to read |
+//! | [`tpm`], [`tcg_log`] | what a TPM is asked besides by its own programs, and what was measured into it |
 //! | [`machine`], [`digest`] | which machine this is; identifiers made of facts |
 //! | [`os_release`], [`text`], [`problem`] | what is said of an image, text from elsewhere, the one error |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
@@ -37,7 +38,9 @@ pub mod secret;
 pub mod setting_rules;
 pub mod settings;
 pub mod slice;
+pub mod tcg_log;
 pub mod terminal;
 pub mod terminals;
 pub mod text;
+pub mod tpm;
 pub mod volumes;
