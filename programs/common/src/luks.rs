@@ -6,6 +6,7 @@
 mod header;
 mod tools;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use header::{Header, TpmToken};
@@ -17,6 +18,8 @@ use tools::{CRYPTSETUP, ENROLL, UNLOCK, run};
 
 /// Bytes before the data: the header twice, and room for keys.
 pub const DATA_OFFSET: u64 = 16 << 20;
+/// Where the second header begins where the first has the usual size.
+const SECOND_HEADER: usize = 0x4000;
 /// Where the kernel shows what is open.
 const MAPPER: &str = "/dev/mapper";
 /// The TPM, with the kernel's own resource manager before it.
@@ -187,6 +190,32 @@ impl<'a> Volume<'a> {
     /// Takes the TPM's key away.
     pub fn wipe_tpm(&self) -> Result<(), Problem> {
         self.must(ENROLL, &["--wipe-slot=tpm2"], &[])
+    }
+
+    /// Keeps a token of a type that no program of cryptsetup's knows in the header, in place of any other of that type.
+    pub fn keep_token(&self, token: &serde_json::Value) -> Result<(), Problem> {
+        let header = self.header().ok().flatten().unwrap_or_default();
+        let mut known = header.tokens.iter();
+        let known = known.find(|(_, it)| it.get("type") == token.get("type"));
+        let number = known.map(|(number, _)| format!("--token-id={number}"));
+        let mut arguments = vec!["token", "import", "--json-file=-"];
+        if let Some(number) = &number {
+            arguments.extend([number.as_str(), "--token-replace"]);
+        }
+        self.must(CRYPTSETUP, &arguments, &[&Secret::from(token.to_string())])
+    }
+
+    /// Whether it begins as an encrypted partition does, by either of its headers (LUKS2 On-Disk Format
+    /// Specification, section 2.1).
+    pub fn is_encrypted(&self) -> std::io::Result<bool> {
+        let mut bytes = vec![0; SECOND_HEADER + 8];
+        let mut device = std::fs::File::open(&self.device)?.take(bytes.len() as u64);
+        let mut filled = 0;
+        while let count @ 1.. = device.read(&mut bytes[filled..])? {
+            filled += count;
+        }
+        let starts = |at: usize, magic: &[u8; 8]| bytes[at..].starts_with(magic);
+        Ok(starts(0, b"LUKS\xba\xbe\0\x02") || starts(SECOND_HEADER, b"SKUL\xba\xbe\0\x02"))
     }
 
     /// What its header says; `None` if it has none.

@@ -175,7 +175,11 @@ mod tests {
     #[test]
     fn events_are_read_in_their_order_and_variables_by_their_names() {
         let data = variable("SecureBoot", &[1]);
-        let mut bytes = log(&[(7, VARIABLE, &data), (0, NO_ACTION, b"told"), (12, 13, b"x")]);
+        let mut bytes = log(&[
+            (7, VARIABLE, &data),
+            (0, NO_ACTION, b"told"),
+            (12, 13, b"x"),
+        ]);
         bytes.extend([0xFF; 40]);
         let events = parse(&bytes).unwrap();
         let told: Vec<_> = events.iter().map(|it| (it.pcr, it.digest)).collect();
@@ -200,9 +204,19 @@ mod tests {
         }
         let mut other = bytes.clone();
         other[32] ^= 1;
-        assert!(parse(&other).unwrap_err().to_string().ends_with("none of a TPM 2.0"));
+        assert!(
+            parse(&other)
+                .unwrap_err()
+                .to_string()
+                .ends_with("none of a TPM 2.0")
+        );
         let mut stranger = bytes;
         stranger[header + 12] = 9;
-        assert!(parse(&stranger).unwrap_err().to_string().ends_with("unknown kind"));
+        assert!(
+            parse(&stranger)
+                .unwrap_err()
+                .to_string()
+                .ends_with("unknown kind")
+        );
     }
 }

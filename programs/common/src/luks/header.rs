@@ -28,6 +28,8 @@ pub struct Header {
     pub has_recovery: bool,
     /// Whether a passphrase opens it.
     pub has_passphrase: bool,
+    /// All of its tokens, by their numbers: what programs keep in it, as JSON.
+    pub tokens: BTreeMap<String, serde_json::Value>,
 }
 
 /// What the key of a TPM is bound to (`systemd-tpm2`, as systemd's `cryptenroll-tpm2.c` writes it).
@@ -100,6 +102,7 @@ impl Header {
             }
         }
         header.has_passphrase = !plain.is_empty();
+        header.tokens = area.tokens;
         Some(header)
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -32,6 +33,11 @@ fn header(json: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     bytes
 }
 
+fn tokens(json: &str) -> BTreeMap<String, serde_json::Value> {
+    let area: serde_json::Value = serde_json::from_str(json).unwrap();
+    serde_json::from_value(area["tokens"].clone()).unwrap()
+}
+
 fn read(bytes: &[u8]) -> Option<Header> {
     Header::read(&mut &*bytes).unwrap()
 }
@@ -47,6 +53,7 @@ fn a_header_says_what_opens_it() {
         }),
         has_recovery: true,
         has_passphrase: true,
+        tokens: tokens(JSON),
     };
     assert_eq!(read(&header(JSON, |_| {})), Some(expected.clone()));
     let without = JSON.replace(r#""1": {"type": "luks2"}, "#, "");
