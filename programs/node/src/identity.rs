@@ -87,8 +87,8 @@ pub fn boot_id(root: &Path) -> Result<String, Fatal> {
 }
 
 /// What the supervisor wrote to `data.state` in the folder `run`: how the file system of the data
-/// was when it was checked. `None` where there is no supervisor.
-pub fn check_result(run: &Path) -> Option<String> {
+/// was when it was checked, and what opened it, if that is said. `None` where there is no supervisor.
+pub fn data_state(run: &Path) -> Option<(String, Option<String>)> {
     #[derive(Deserialize)]
     struct State {
         partitions: Vec<Partition>,
@@ -96,10 +96,15 @@ pub fn check_result(run: &Path) -> Option<String> {
     #[derive(Deserialize)]
     struct Partition {
         result: String,
+        encrypted: Option<String>,
     }
     let bytes = std::fs::read(run.join("data.state")).ok()?;
     let state: State = serde_json::from_slice(&bytes).ok()?;
-    state.partitions.into_iter().next().map(|it| it.result)
+    state
+        .partitions
+        .into_iter()
+        .next()
+        .map(|it| (it.result, it.encrypted))
 }
 
 #[cfg(test)]
@@ -176,7 +181,7 @@ mod tests {
         };
         assert_eq!(system(root.path()), None);
         assert_eq!(boot_id(root.path()).unwrap_err().code(), 74);
-        assert_eq!(check_result(root.path()), None);
+        assert_eq!(data_state(root.path()), None);
         write(
             "etc/os-release",
             "NAME=\"TruthDB\"\nVERSION_ID=1\nIMAGE_VERSION=1.2.0\n",
@@ -188,6 +193,12 @@ mod tests {
         );
         assert_eq!(system(root.path()).as_deref(), Some("TruthDB 1.2.0"));
         assert_eq!(boot_id(root.path()).unwrap(), "abc");
-        assert_eq!(check_result(root.path()).as_deref(), Some("clean"));
+        assert_eq!(data_state(root.path()), Some(("clean".to_owned(), None)));
+        write(
+            "data.state",
+            r#"{"partitions": [{"result": "clean", "encrypted": "tpm"}]}"#,
+        );
+        let (_, encrypted) = data_state(root.path()).unwrap();
+        assert_eq!(encrypted.as_deref(), Some("tpm"));
     }
 }

@@ -130,6 +130,7 @@ impl Service {
 
     fn status(&self) -> serde_json::Result<Vec<u8>> {
         let problem = self.problem();
+        let (check, encrypted) = identity::data_state(&self.config.run).unzip();
         let state = self.lock();
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
@@ -137,7 +138,8 @@ impl Service {
             node: &self.node.node,
             disk: DiskStatus {
                 disk: &self.node.disk,
-                check: identity::check_result(&self.config.run),
+                check,
+                encrypted: encrypted.flatten(),
             },
             log: LogStatus {
                 segment: SEGMENT,

@@ -31,6 +31,9 @@ pub(crate) struct DiskStatus<'a> {
     pub(crate) disk: &'a Disk,
     /// How the file system was at this start; `None` where nobody checked it.
     pub(crate) check: Option<String>,
+    /// Whether they are encrypted, and what opened them: `no`, `tpm`, `passphrase`, `recovery`; `None` where nobody
+    /// says.
+    pub(crate) encrypted: Option<String>,
 }
 
 /// The event log.
