@@ -1,4 +1,4 @@
-//! `appliance check`: finds the data partitions, has their file systems checked, and links
+//! `appliance check`: finds the data partitions, or takes those that `unlock` found and opened, has their file systems checked, and links
 //! those that are good to `data-device`, `data2-device` and so on. The command
 //! succeeds whatever it found: what follows goes by the links, and by [`DataState`].
 //!
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use common::disks::BootPartition;
 
 use crate::console::Console;
-use crate::data::{CheckResult, DataState, Partition};
+use crate::data::{CheckResult, DataState, Encryption, Partition};
 use crate::disk::{Choice, Disk, choose, first_label, label, list};
 use crate::mounts::{Mount, mount};
 use crate::os_release;
 use crate::page::Page;
 use crate::text::clean;
+use crate::unlock::{Part, Unlocked};
 use common::problem::Problem;
 
 /// How often to look for disks.
@@ -34,31 +35,33 @@ const LAST_WORDS: usize = 200;
 pub fn run(root: &Path) -> io::Result<()> {
     std::fs::create_dir_all(root.join(product().run("")))?;
     let mut console = Console::open(root);
-    show(root, &mut console, "looking for the disk".to_owned());
-    let state = match find(root) {
-        Ok(disk) => {
-            let mut partitions = Vec::new();
-            for (number, device) in &disk.data {
-                let label = label(*number);
-                show(root, &mut console, format!("checking {label} on {device}"));
-                partitions.push(check(root, label, device));
+    let unlocked = Unlocked::read(root).unwrap_or_else(|| {
+        show(root, &mut console, "looking for the disk".to_owned());
+        Unlocked::look(root)
+    });
+    let mut partitions = Vec::new();
+    for mut part in unlocked.partitions {
+        let label = label(part.number);
+        partitions.push(match part.closed.take() {
+            None => {
+                let doing = format!("checking {label} on {}", part.device);
+                show(root, &mut console, doing);
+                check(root, label, part)
             }
-            link(root, &partitions)?;
-            DataState {
-                disk: Some(disk.name),
-                partitions,
-                problem: None,
-            }
-        }
-        Err(problem) => {
-            tracing::error!(%problem, "no disk with data");
-            DataState {
-                problem: Some(problem),
-                ..DataState::default()
-            }
-        }
-    };
-    state.write(root)
+            Some(reason) => closed(label, part, reason),
+        });
+    }
+    link(root, &partitions)?;
+    if let Some(problem) = &unlocked.problem {
+        tracing::error!(%problem, "no disk with data");
+    }
+    DataState {
+        disk: unlocked.disk,
+        partitions,
+        problem: unlocked.problem,
+        warning: unlocked.warning,
+    }
+    .write(root)
 }
 
 /// Looks closer at the partitions below `root` that seemed good and yet are not mounted: e2fsck(8),
@@ -96,7 +99,7 @@ fn show(root: &Path, console: &mut Console, doing: String) {
 }
 
 /// Waits for the disk to use.
-fn find(root: &Path) -> Result<Disk, Problem> {
+pub(crate) fn find(root: &Path) -> Result<Disk, Problem> {
     let started = Instant::now();
     let boot = BootPartition::read(root);
     let mut before = Vec::new();
@@ -118,27 +121,46 @@ fn find(root: &Path) -> Result<Disk, Problem> {
 /// Has the file system of one partition checked, and repaired where nothing can be lost by that:
 /// e2fsck(8), `-p`. That does not go by the copies of a superblock that is damaged; a closer look
 /// does.
-fn check(root: &Path, label: String, device: &str) -> Partition {
-    let (exit_code, output) = e2fsck(root, "-p", device, LAST_WORDS);
-    tracing::info!(label, device, exit_code, output, "checked a file system");
+fn check(root: &Path, label: String, part: Part) -> Partition {
     let mut partition = Partition {
+        mapping: (part.encryption != Encryption::No).then(|| part.mapping()),
         label,
-        device: device.to_owned(),
-        result: CheckResult::of(exit_code),
-        exit_code,
-        output,
+        device: part.device,
+        encrypted: part.encryption,
+        result: CheckResult::Unchecked,
+        exit_code: None,
+        output: String::new(),
     };
+    let (exit_code, output) = e2fsck(root, "-p", &partition.node(), LAST_WORDS);
+    let Partition { label, device, .. } = &partition;
+    tracing::info!(label, device, exit_code, output, "checked a file system");
+    partition.result = CheckResult::of(exit_code);
+    partition.exit_code = exit_code;
+    partition.output = output;
     if partition.result == CheckResult::Unchecked {
         look_closer(root, &mut partition);
     }
     partition
 }
 
+/// A partition that is encrypted, and was not opened for this reason.
+fn closed(label: String, part: Part, reason: String) -> Partition {
+    Partition {
+        label,
+        device: part.device,
+        encrypted: part.encryption,
+        mapping: None,
+        result: CheckResult::Closed,
+        exit_code: None,
+        output: reason,
+    }
+}
+
 /// Has all of a file system checked and nothing changed: e2fsck(8), `-n -f`. What is found counts;
 /// where nothing is, the earlier verdict stays.
 fn look_closer(root: &Path, partition: &mut Partition) {
     // Its last words are about a file system that it thinks it has modified.
-    let (exit_code, output) = e2fsck(root, "-nf", &partition.device, 0);
+    let (exit_code, output) = e2fsck(root, "-nf", &partition.node(), 0);
     let result = CheckResult::of(exit_code);
     if !result.is_good() {
         tracing::error!(partition.label, output, "a closer look found damage");
@@ -150,12 +172,12 @@ fn look_closer(root: &Path, partition: &mut Partition) {
 
 /// Runs e2fsck(8) on a partition; returns what it exited with, and what it said: [`FIRST_WORDS`] of
 /// that, and so many of the last ones.
-fn e2fsck(root: &Path, option: &str, device: &str, last: usize) -> (Option<i32>, String) {
+fn e2fsck(root: &Path, option: &str, node: &Path, last: usize) -> (Option<i32>, String) {
     let run = || -> io::Result<_> {
         let (mut output, writer) = io::pipe()?;
         let mut child = Command::new(root.join("usr/sbin/e2fsck"))
             .arg(option)
-            .arg(root.join("dev").join(device))
+            .arg(root.join("dev").join(node))
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -195,7 +217,7 @@ fn link(root: &Path, partitions: &[Partition]) -> io::Result<()> {
         }
         if partition.result.is_good() {
             std::fs::create_dir_all(root.join(&name))?;
-            symlink(PathBuf::from("/dev").join(&partition.device), link)?;
+            symlink(PathBuf::from("/dev").join(partition.node()), link)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 use common::problem::Problem;
 use common::product::product;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ pub struct DataState {
     pub partitions: Vec<Partition>,
     /// Why no disk was chosen.
     pub problem: Option<Problem>,
+    /// What did not go well when the data were opened, and does not keep them from being used.
+    #[serde(default)]
+    pub warning: Option<Problem>,
 }
 
 /// A data partition.
@@ -31,12 +34,45 @@ pub struct Partition {
     pub label: String,
     /// Its kernel name, such as `nvme0n1p2`.
     pub device: String,
+    /// Whether it is encrypted, and what opened it.
+    #[serde(default)]
+    pub encrypted: Encryption,
+    /// The name below `/dev/mapper` of what is in it, if it is encrypted and open.
+    #[serde(default)]
+    pub mapping: Option<String>,
     /// What e2fsck(8) made of it.
     pub result: CheckResult,
     /// What e2fsck exited with; `None` if it could not be run, or was killed.
     pub exit_code: Option<i32>,
     /// What it said.
     pub output: String,
+}
+
+impl Partition {
+    /// The block device that its file system is on, below `/dev`.
+    pub fn node(&self) -> PathBuf {
+        match &self.mapping {
+            Some(name) => Path::new("mapper").join(name),
+            None => PathBuf::from(&self.device),
+        }
+    }
+}
+
+/// Whether data are encrypted, and what opened them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// They are not.
+    #[default]
+    No,
+    /// The machine's TPM.
+    Tpm,
+    /// A passphrase that somebody typed.
+    Passphrase,
+    /// A recovery key that somebody typed.
+    Recovery,
+    /// Nothing.
+    Closed,
 }
 
 /// What e2fsck(8) made of a file system.
@@ -51,6 +87,8 @@ pub enum CheckResult {
     Damaged,
     /// It could not look.
     Unchecked,
+    /// It is encrypted, and was not opened.
+    Closed,
 }
 
 impl CheckResult {
@@ -111,6 +149,13 @@ impl DataState {
                 ..
             } = bad;
             let (state, hint) = match bad.result {
+                CheckResult::Closed => {
+                    let message =
+                        format!("{label} on {device} is encrypted, and was not opened. {output}");
+                    let hint =
+                        "Start the machine again, and type the passphrase or the recovery key.";
+                    return Some(Problem::new(message, hint));
+                }
                 CheckResult::Damaged => (
                     "is damaged, and repairing it by itself could lose data",
                     "Start a rescue system, copy the partition, then repair it with e2fsck.",
@@ -142,6 +187,8 @@ mod tests {
         Partition {
             label: label.to_owned(),
             device: "sda2".to_owned(),
+            encrypted: Encryption::No,
+            mapping: None,
             result: CheckResult::of(exit_code),
             exit_code,
             output: "words".to_owned(),
@@ -183,6 +230,7 @@ mod tests {
             disk: Some("sda".to_owned()),
             partitions: vec![partition("EXAMPLE_DATA", Some(1))],
             problem: None,
+            warning: None,
         };
         state.write(root.path()).unwrap();
         assert_eq!(DataState::read(root.path()), state);
@@ -198,6 +246,7 @@ mod tests {
             disk: Some("sda".to_owned()),
             partitions: vec![partition("EXAMPLE_DATA", Some(0))],
             problem: None,
+            warning: None,
         };
         assert_eq!(state.problem(&labels[..1]), None);
         let message = |state: &DataState| state.problem(&labels).unwrap().message;

@@ -1,7 +1,8 @@
 //! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
-//! `check` before the data is mounted, `recheck`, `first` and `panics` after that, `run` for as long as the
-//! machine runs, `stop` before it ends. It mounts nothing.
+//! `unlock` and `check` before the data is mounted, `recheck`, `first` and `panics` after that, `run` for as long as the
+//! machine runs, `stop` and `lock` before it ends. It mounts nothing.
 //!
+//! - [`unlock`] opens the data partitions that are encrypted.
 //! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
 //!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.
 //! - [`first`] makes a machine of an image that starts for the first time.
@@ -39,3 +40,4 @@ pub mod stop;
 pub mod supervisor;
 pub mod sys;
 pub mod text;
+pub mod unlock;

@@ -7,17 +7,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use appliance::{check, clock, events, first, helper, panics, stop, supervisor};
+use appliance::{check, clock, events, first, helper, panics, stop, supervisor, unlock};
 use common::text::program_name;
 
-const USAGE: &str = "usage: appliance [--root DIR] check | recheck | first | panics | run | stop | time SERVER\n\
+const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | first | panics | run | stop | lock | time SERVER\n\
     \n\
+    \x20 unlock       open the data partitions that are encrypted
     \x20 check        find and check the data partitions, before they are mounted\n\
     \x20 recheck      look closer at those that were not mounted after that\n\
     \x20 first        make a machine of an image that starts for the first time\n\
     \x20 panics       keep what the kernel left in the firmware's store when it stopped\n\
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
+    \x20 lock         close what `unlock` opened, after it was unmounted
     \x20 time SERVER  keep the clock right, by SNTP\n\
     \x20 --root DIR   look for everything in DIR (for tests)\n\
     \x20 --version    print the version of this program\n";
@@ -39,17 +41,22 @@ fn main() -> ExitCode {
         eprintln!("{}: {error}", program_name());
         return ExitCode::FAILURE;
     }
-    let has_page = matches!(words.as_slice(), ["check" | "recheck" | "first" | "run"]);
-    if has_page || matches!(words.as_slice(), ["panics" | "stop"] | ["time", _]) {
+    let has_page = matches!(
+        words.as_slice(),
+        ["unlock" | "check" | "recheck" | "first" | "run"]
+    );
+    if has_page || matches!(words.as_slice(), ["panics" | "stop" | "lock"] | ["time", _]) {
         events::start(&root, has_page);
     }
     let outcome = match words.as_slice() {
+        ["unlock"] => unlock::run(&root),
         ["check"] => check::run(&root),
         ["recheck"] => check::again(&root),
         ["first"] => first::run(&root),
         ["panics"] => panics::run(&root),
         ["run"] => supervisor::run(&root),
         ["stop"] => stop::run(&root),
+        ["lock"] => unlock::lock(&root),
         ["time", server] => clock::run(&root, server),
         ["--version"] => {
             println!("appliance {}", env!("CARGO_PKG_VERSION"));

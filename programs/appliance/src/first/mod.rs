@@ -32,7 +32,7 @@ pub use outcome::Outcome;
 
 use crate::config;
 use crate::console::Console;
-use crate::data::DataState;
+use crate::data::{DataState, Encryption};
 use crate::mounts::{Mount, mount};
 use crate::os_release;
 use crate::page::Page;
@@ -48,7 +48,12 @@ const TRACES: [&str; 3] = ["data/wal", "data/snapshots", "data/metadata/node.tom
 /// at any later start. Fails if it cannot write below `/run`.
 pub fn run(root: &Path) -> io::Result<()> {
     let state = DataState::read(root);
-    let Some(disk) = state.disk.as_ref().filter(|_| is_first(root)) else {
+    // No image is encrypted: such data were installed.
+    let is_plain = state
+        .partitions
+        .iter()
+        .all(|it| it.encrypted == Encryption::No);
+    let Some(disk) = state.disk.as_ref().filter(|_| is_plain && is_first(root)) else {
         return Ok(());
     };
     let mut console = Console::open(root);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::check::mount_point;
 use crate::config::Config;
-use crate::data::{CheckResult, DataState, Partition};
+use crate::data::{CheckResult, DataState, Encryption, Partition};
 use crate::first::Outcome;
 use crate::mounts::{Mount, mount};
 use crate::network::Addresses;
@@ -30,6 +30,8 @@ pub(super) struct Facts<'a> {
     pub(super) addresses: &'a Addresses,
     /// The data partitions.
     pub(super) data: &'a Data,
+    /// What did not go well when they were opened.
+    pub(super) data_warning: Option<&'a Problem>,
     /// Why the kernel stopped before this start, if it did.
     pub(super) panic: Option<&'a str>,
     /// How the service is, or why it was not started.
@@ -82,16 +84,22 @@ impl Data {
                 CheckResult::Repaired => "repaired at this start",
                 CheckResult::Damaged => "damaged",
                 CheckResult::Unchecked => "not checked",
+                CheckResult::Closed => "closed",
             };
             let mount = match mount {
                 Mount::Missing => "not mounted".to_owned(),
                 Mount::Writable => format!("on /{point}"),
                 Mount::ReadOnly => format!("on /{point}, read-only"),
             };
-            format!(
-                "{} ({}): {result}, {mount}",
-                partition.label, partition.device
-            )
+            let encrypted = match partition.encrypted {
+                Encryption::No => "",
+                Encryption::Tpm => ", encrypted (TPM)",
+                Encryption::Passphrase => ", encrypted (passphrase)",
+                Encryption::Recovery => ", encrypted (recovery key)",
+                Encryption::Closed => ", encrypted",
+            };
+            let Partition { label, device, .. } = partition;
+            format!("{label} ({device}): {result}, {mount}{encrypted}")
         };
         self.0.iter().map(row).collect()
     }
@@ -151,6 +159,7 @@ pub(super) fn page(facts: &Facts<'_>) -> Page {
     }
     problems.extend(facts.first.iter().flat_map(|it| it.problems.clone()));
     problems.extend(facts.settings_problem.cloned());
+    problems.extend(facts.data_warning.cloned());
     problems.extend(facts.data.read_only());
     problems.extend(facts.network_problem.map(|message| {
         Problem::new(

@@ -204,6 +204,7 @@ impl Machine {
             network_problem: self.network.problem(),
             addresses: &addresses,
             data: &data,
+            data_warning: self.data.warning.as_ref(),
             panic: self.panic.as_deref(),
             service: self.service.as_ref().map(Service::state),
         })

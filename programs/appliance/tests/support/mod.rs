@@ -1,6 +1,8 @@
 //! A machine in a folder: its disks, its programs, its consoles.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
+pub mod encrypted;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
