@@ -31,6 +31,7 @@ from acceptance.netboot import NETBOOT
 from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
+from acceptance.unlocking import UNLOCKING
 from pipeline.boot.stories import OTHER, SERIAL, SIZE, Lab, Story, must
 from pipeline.vm import disks, screen, time_server
 from pipeline.vm.film import Film
@@ -261,5 +262,6 @@ STORIES: dict[str, Story] = {
     **FAULTS,
     **NETBOOT,
     **MEASURED,
+    **UNLOCKING,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

@@ -26,6 +26,9 @@ DONE = ("Done", "[R] Reboot")
 WRONG = "Something went wrong"
 REFUSED = "The answer file is not followed"
 UNATTENDED = "Unattended installation"
+KEY = "Passphrase or recovery key:"
+BIND = "Bind the data to this computer again?"
+OPEN = "The data are open."
 COUNTDOWN = 5  # seconds: the least that an answer file may ask for
 
 
