@@ -124,6 +124,12 @@ def read_inittab(text: str, *, has_console: bool = False) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def read_script(text: str) -> tuple[Command, ...]:
+    """Return the simple commands of a shell script, whose comments are left out, as of a shell list."""
+    lines = text.replace("\\\n", " ").split("\n")
+    return tuple(command for line in lines for command in _split(re.sub(r"(^|\s)#.*", "", line)))
+
+
 def _split(script: str) -> tuple[Command, ...]:
     """Return the simple commands of a shell list.
 

@@ -190,6 +190,7 @@ def _started(
             "packages": image.packages,
             "packaged": image.packaged,
             "busybox": image.busybox,
+            "applets": image.applets,
             "recipe": f"recipes/{name}/recipe.toml",
             "carried": _place_of(carried),
             "about": tuple(about),

@@ -30,8 +30,9 @@ def with_debug(project: Project, note: Callable[[str], None]) -> Project:
 
     They are those with an ISO. Their root file systems are copied to artifacts/debug/, with a line more in
     /etc/inittab. Only the programs of a product, and `console`, can be told to leave the serial line to a
-    shell: `note` gets a sentence for each image that has neither, and no shell. Of all images the version
-    says it; nothing else is changed. Raises PipelineError for a root file system without /etc/inittab.
+    shell: `note` gets a sentence for each image that has neither, and no shell. Whoever has one has all of
+    BusyBox. Of all images the version says it; nothing else is changed. Raises PipelineError for a root file
+    system without /etc/inittab.
     """
     recipes = dict(project.recipes)
     for name, recipe in project.recipes.items():
@@ -47,7 +48,8 @@ def with_debug(project: Project, note: Callable[[str], None]) -> Project:
             cmdline = (*cmdline, *(f"{each}.serial=off" for each in ids))
         else:
             note(f"recipes/{name}: no shell on the serial line: only image.product or {CONSOLE} can free it")
-        recipes[name] = replace(recipe, image=replace(recipe.image, rootfs=rootfs, cmdline=cmdline))
+        image = replace(recipe.image, rootfs=rootfs, cmdline=cmdline, applets=None)
+        recipes[name] = replace(recipe, image=image)
     return replace(project, recipes=recipes).marked(MARK)
 
 

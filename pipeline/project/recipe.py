@@ -90,9 +90,10 @@ class Image:
     for the root hash of the file system that has `verity`. `packages`
     names the set in `roots/` that BusyBox is taken from, and the files that are `packaged`; of programs come
     their libraries, too. `product` is what the image's programs know of themselves, by its path from the
-    recipe's folder. Without `busybox` a program called `init` is what Linux starts. With `formats` there are
-    disks that hold what an installation of the product leaves behind, in these formats. `sbat` is the UKI's
-    generation: a higher one lets shim refuse all that have a lower one.
+    recipe's folder. Without `busybox` a program called `init` is what Linux starts. `applets` are those of
+    BusyBox that have links in the image, else all. With `formats` there are disks that hold what an
+    installation of the product leaves behind, in these formats. `sbat` is the UKI's generation: a higher one
+    lets shim refuse all that have a lower one.
     """
 
     uki: FileName
@@ -104,6 +105,7 @@ class Image:
     product: AnyRelativePath | None = None
     carries: Name | None = None
     busybox: bool = True
+    applets: tuple[FileName, ...] | None = None
     formats: tuple[DiskFormat, ...] = ()
     sbat: Generation = 1
 
@@ -111,6 +113,12 @@ class Image:
     def _of_packages(self) -> "Image":
         if not self.packages:
             raise ValueError("needs packages, the set in roots/ that BusyBox and what is packaged come from")
+        return self
+
+    @model_validator(mode="after")
+    def _has_applets(self) -> "Image":
+        if self.applets is not None and not self.busybox:
+            raise ValueError("applets are BusyBox's, and there is none")
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import zstandard
 
 from pipeline.formats import cpio
+from pipeline.steps import applets
 from pipeline.steps.packaged import Packages, with_libraries
 from pipeline.steps.runner import Context
 
@@ -39,15 +40,6 @@ DEVICES = (
     cpio.CharDevice("dev/console", 5, 1, 0o600),
     cpio.CharDevice("dev/null", 1, 3, 0o666),
 )
-
-
-def applets(listing: str) -> list[cpio.Member]:
-    """Return a link for each applet that `busybox --list-full` names, all to /bin/busybox."""
-    return [
-        cpio.Symlink(path, "/bin/busybox")
-        for path in listing.split()
-        if path != "bin/busybox" and not path.startswith("linuxrc")
-    ]
 
 
 def files_below(root: Path) -> list[cpio.Member]:
@@ -111,9 +103,10 @@ def build(ctx: Context) -> None:
     `params.carried`, or, a tar, the files below it where it ends in `/`, if that is not empty, and each of
     `params.about`, which go to `/etc`. BusyBox comes from
     `packages.tar`, those of the set `params.packages`, and so do the files `params.packaged`; of all programs
-    come the libraries, too. Without `params.busybox` there is none. MODULES, if it is there, has kernel
-    modules, KEYS public keys for firmware, and BESIDES what lies beside what is carried. A program called
-    INIT is what Linux starts. `params.recipe` is the path of the recipe, for messages.
+    come the libraries, too. Without `params.busybox` there is none; `params.applets` are those of its applets
+    that have links, or None for all. MODULES, if it is there, has kernel modules, KEYS public keys for
+    firmware, and BESIDES what lies beside what is carried. A program called INIT is what Linux starts.
+    `params.recipe` is the path of the recipe, for messages.
     """
     params = ctx.params
     programs = [
@@ -128,7 +121,12 @@ def build(ctx: Context) -> None:
             data = packages.file(BUSYBOX, f"{recipe}: image.packages").data
             busybox = [cpio.File("bin/busybox", data, 0o755)]
         used = with_libraries([*programs, *packaged, *busybox], packages)
-    links = [link for each in busybox for link in applets(_applets_of(ctx, each.data))]
+    files = files_below(ctx.inputs["rootfs"])
+    links: list[cpio.Member] = []
+    for each in busybox:
+        listing = _applets_of(ctx, each.data)
+        run = [program.data for program in programs]
+        links += applets.links(listing, params["applets"], files, run, recipe)
     if INIT in params["programs"]:
         links.append(cpio.Symlink("init", f"bin/{INIT}"))
     carried: list[cpio.Member] = []
@@ -148,7 +146,7 @@ def build(ctx: Context) -> None:
             *(keys_for_firmware(ctx.inputs[KEYS]) if KEYS in ctx.inputs else []),
             cpio.File("etc/os-release", params["os_release"].encode()),
             *(cpio.File(f"etc/{name}", ctx.inputs[name].read_bytes()) for name in params["about"]),
-            *files_below(ctx.inputs["rootfs"]),
+            *files,
         ]
     )
     raw = io.BytesIO()

@@ -20,13 +20,6 @@ LIBC = f"{LIBRARIES}/libc.so.6"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_applets_are_links_to_busybox() -> None:
-    assert initramfs.applets("bin/ash\nbin/busybox\nlinuxrc\nusr/bin/awk\n") == [
-        cpio.Symlink("bin/ash", "/bin/busybox"),
-        cpio.Symlink("usr/bin/awk", "/bin/busybox"),
-    ]
-
-
 def test_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/rc").write_text("run")
@@ -75,6 +68,7 @@ def test_what_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         packages="base",
         packaged=("/usr/share/x",),
         busybox=True,
+        applets=None,
         recipe="recipes/toy/recipe.toml",
         carried="payload/Toy.efi",
         about=("product.toml", "logo.bmp"),
@@ -129,6 +123,7 @@ def test_an_init_of_its_own_needs_no_busybox_and_finds_its_modules(tmp_path: Pat
         packages="base",
         packaged=(),
         busybox=False,
+        applets=None,
         recipe="recipes/toy/recipe.toml",
         carried="",
         about=(),
