@@ -18,8 +18,8 @@ class Machine:
         for index, link in enumerate(("eth0", "eth1"), start=2):
             (root / "sys/class/net" / link).mkdir(parents=True)
             (root / "sys/class/net" / link / "ifindex").write_text(f"{index}\n")
-        for folder in ("bin", "etc", "run"):
-            (root / folder).mkdir()
+        for folder in ("bin", "run/network"):
+            (root / folder).mkdir(parents=True)
         (root / "bin/ip").write_text(IP)
         (root / "bin/ip").chmod(0o755)
 
@@ -39,7 +39,7 @@ class Machine:
 
     @property
     def name_servers(self) -> str:
-        return (self.root / "etc/resolv.conf").read_text()
+        return (self.root / "run/network/resolv.conf").read_text()
 
 
 @pytest.fixture
@@ -94,6 +94,6 @@ def test_the_name_servers_of_a_link_go_with_its_lease(machine: Machine) -> None:
 
 @pytest.mark.parametrize("event", ["leasefail", "nak"])
 def test_an_event_without_a_lease_changes_nothing(machine: Machine, event: str) -> None:
-    (machine.root / "etc/resolv.conf").write_text("nameserver 192.0.2.2\n")
+    (machine.root / "run/network/resolv.conf").write_text("nameserver 192.0.2.2\n")
     assert machine.call(event, "eth0") == []
     assert machine.name_servers == "nameserver 192.0.2.2\n"

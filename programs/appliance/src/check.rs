@@ -8,11 +8,12 @@ use common::product::product;
 use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::disks::BootPartition;
 
+use crate::confine;
 use crate::console::Console;
 use crate::data::{CheckResult, DataState, Encryption, Partition};
 use crate::disk::{Choice, Disk, choose, first_label, label, list};
@@ -175,9 +176,13 @@ fn look_closer(root: &Path, partition: &mut Partition) {
 fn e2fsck(root: &Path, option: &str, node: &Path, last: usize) -> (Option<i32>, String) {
     let run = || -> io::Result<_> {
         let (mut output, writer) = io::pipe()?;
-        let mut child = Command::new(root.join("usr/sbin/e2fsck"))
+        let device = root.join("dev").join(node);
+        let program = root.join("usr/sbin/e2fsck");
+        // Of a link the device is meant.
+        let written = std::fs::canonicalize(&device).unwrap_or_else(|_| device.clone());
+        let mut child = confine::command(root, "fsck", &[written], &program)
             .arg(option)
-            .arg(root.join("dev").join(node))
+            .arg(device)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)

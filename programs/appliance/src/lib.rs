@@ -1,12 +1,14 @@
 //! What makes an appliance out of a kernel, BusyBox and a service. Started by `/etc/inittab`:
-//! `unlock` and `check` before the data is mounted, `recheck`, `first` and `panics` after that, `run` for as long as the
-//! machine runs, `stop` and `lock` before it ends. It mounts nothing.
+//! `unlock` and `check` before the data is mounted, `recheck`, `first` and `panics` after that, `run` for as long as
+//! the machine runs, `stop` and `lock` before it ends. `confine` starts others with no more rights than they need. Only
+//! there is anything mounted, for nobody else to see.
 //!
 //! - [`unlock`] opens the data partitions that are encrypted.
 //! - [`check`] finds the data partitions, checks their file systems, and links the good ones to
 //!   where `/etc/fstab` looks for them; [`disk`] knows disks, [`data`] the result.
 //! - [`first`] makes a machine of an image that starts for the first time.
 //! - [`supervisor`] is the loop behind `run`: [`network`], [`service`] and [`child`] do its parts.
+//! - [`confine`] takes from programs what they do not need.
 //! - [`panics`] keeps what the kernel said when it stopped for good.
 //! - [`clock`] keeps the time, [`stop`] ends the supervisor, [`mounts`] reads what is mounted,
 //!   [`log`] keeps what programs say, [`events`] what this one does.
@@ -22,6 +24,7 @@ pub mod check;
 pub mod child;
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod console;
 pub mod data;
 pub mod disk;

@@ -7,20 +7,22 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use appliance::{check, clock, events, first, helper, panics, stop, supervisor, unlock};
+use appliance::{check, clock, confine, events, first, helper, panics, stop, supervisor, unlock};
 use common::text::program_name;
 
-const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | first | panics | run | stop | lock | time SERVER\n\
+const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | first | panics | run | stop | lock |\n\
+    \x20                                time SERVER | confine PROFILE [--write PATH]... PROGRAM...\n\
     \n\
-    \x20 unlock       open the data partitions that are encrypted
+    \x20 unlock       open the data partitions that are encrypted\n\
     \x20 check        find and check the data partitions, before they are mounted\n\
     \x20 recheck      look closer at those that were not mounted after that\n\
     \x20 first        make a machine of an image that starts for the first time\n\
     \x20 panics       keep what the kernel left in the firmware's store when it stopped\n\
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
-    \x20 lock         close what `unlock` opened, after it was unmounted
+    \x20 lock         close what `unlock` opened, after it was unmounted\n\
     \x20 time SERVER  keep the clock right, by SNTP\n\
+    \x20 confine      become PROGRAM, with the rights of PROFILE and no others\n\
     \x20 --root DIR   look for everything in DIR (for tests)\n\
     \x20 --version    print the version of this program\n";
 
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         ["stop"] => stop::run(&root),
         ["lock"] => unlock::lock(&root),
         ["time", server] => clock::run(&root, server),
+        ["confine", ..] => confine::run(&root, &arguments[1..]),
         ["--version"] => {
             println!("appliance {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;

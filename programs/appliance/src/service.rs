@@ -2,14 +2,16 @@
 //! good, is started again when it ends, and its words go to a log and to the serial consoles.
 
 use common::product::product;
+use rustix::process::Signal;
 use std::io::{self, PipeReader};
 use std::os::unix::fs::{MetadataExt, lchown};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::os::unix::process::{CommandExt, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::child::{Change, Supervised, describe};
+use crate::confine;
 use crate::log::Log;
 
 /// User and group that the service runs as. Nobody else does.
@@ -24,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The service, as far as it can be started.
 #[derive(Debug)]
 pub struct Service {
+    root: PathBuf,
+    /// How often it was ended because it wanted too much memory.
+    ended_for_memory: u64,
     program: Option<Supervised>,
     log: Log,
     /// What to show of it.
@@ -37,17 +42,23 @@ impl Service {
     /// partitions, which belong to it as a whole. Where this program is not root, as in tests,
     /// nothing changes its owner.
     pub fn start(root: &Path, folders: &[String], now: Instant) -> io::Result<Self> {
-        let mut command = Command::new(root.join("bin").join(&product().service.program));
+        let program = root.join("bin").join(&product().service.program);
+        let written = written(root, folders);
+        let mut command = confine::command(root, "service", &written, &program);
         command.arg("--data").arg(root.join("data"));
         command
             .env_clear()
             .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin");
         command.current_dir(root.join("data"));
         if rustix::process::geteuid().is_root() {
-            give_folders(root, folders)?;
-            command.uid(USER).gid(USER);
+            give_folders(&written)?;
+            if !confine::is_real(root) {
+                command.uid(USER).gid(USER);
+            }
         }
         Ok(Self {
+            root: root.to_owned(),
+            ended_for_memory: confine::share::out_of_memory(root).0,
             program: Some(Supervised::new(command, now)),
             log: Log::open(root, "service"),
             state: "starting".to_owned(),
@@ -90,7 +101,8 @@ impl Service {
 
     /// Decides what comes after an end.
     fn ended(&mut self, status: ExitStatus, pause: Duration) {
-        let how = describe(status);
+        let how = self.reason(status);
+        confine::share::end(&self.root);
         let seconds = pause.as_secs();
         let (state, is_final) = match status.code() {
             Some(code) if FINAL.contains(&code) => {
@@ -111,6 +123,23 @@ impl Service {
         };
     }
 
+    /// How it ended: the kernel ends it where it goes beyond what it may have, or do.
+    fn reason(&mut self, status: ExitStatus) -> String {
+        let (count, most) = confine::share::out_of_memory(&self.root);
+        let is_memory = std::mem::replace(&mut self.ended_for_memory, count) < count;
+        if is_memory && status.code().is_none() {
+            return format!(
+                "was ended: it wanted more memory than the {most} MiB that it may have"
+            );
+        }
+        match status.signal() {
+            Some(signal) if signal == Signal::SYS.as_raw() => {
+                "was ended by SIGSYS: it made a system call that no service may".to_owned()
+            }
+            _ => describe(status),
+        }
+    }
+
     /// What to show of it.
     pub fn state(&self) -> &str {
         &self.state
@@ -125,21 +154,27 @@ impl Service {
                 self.log.write(&line);
                 lines.push(line);
             }
+            confine::share::end(&self.root);
         }
     }
 }
 
-/// Makes the folders that the service writes to, and gives them to it.
-fn give_folders(root: &Path, others: &[String]) -> io::Result<()> {
+/// What the service writes to below `root`: folders in `/data`, and `others` as a whole.
+fn written(root: &Path, others: &[String]) -> Vec<PathBuf> {
     let own = FOLDERS.iter().map(|name| root.join("data").join(name));
-    let others = others.iter().map(|name| root.join(name));
-    for folder in own.chain(others) {
-        match std::fs::create_dir(&folder) {
+    own.chain(others.iter().map(|name| root.join(name)))
+        .collect()
+}
+
+/// Makes folders, and gives them to the service.
+fn give_folders(folders: &[PathBuf]) -> io::Result<()> {
+    for folder in folders {
+        match std::fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        if std::fs::symlink_metadata(&folder)?.uid() != USER {
-            lchown(&folder, Some(USER), Some(USER))?;
+        if std::fs::symlink_metadata(folder)?.uid() != USER {
+            lchown(folder, Some(USER), Some(USER))?;
         }
     }
     Ok(())

@@ -17,7 +17,10 @@ use links::{Link, list};
 
 use crate::child::Supervised;
 use crate::config::Address;
+use crate::confine;
 
+/// Where name servers are, in `resolv.conf`; a link in /etc leads there.
+const FOLDER: &str = "run/network";
 /// How long a fixed address waits for the first link to have a cable, before another one will do.
 const SETTLE: Duration = Duration::from_secs(10);
 /// How long a DHCP client may take to give its address back.
@@ -90,7 +93,8 @@ impl Network {
         if has || !carrier || self.address != Address::Dhcp {
             return None;
         }
-        let mut command = Command::new(self.root.join("sbin/udhcpc"));
+        let program = self.root.join("sbin/udhcpc");
+        let mut command = confine::command(&self.root, "dhcp", &[], &program);
         command.args(dhcp_arguments(name, &self.host_name));
         Some(Supervised::new(command, now))
     }
@@ -123,8 +127,10 @@ impl Network {
         let name = name.clone();
         let commands = fixed_commands(&name, *address, *prefix, *gateway);
         let text = resolv_conf(name_servers);
-        if let Err(error) = std::fs::write(self.root.join("etc/resolv.conf"), text) {
-            self.problem = Some(format!("/etc/resolv.conf cannot be written: {error}."));
+        let outcome = std::fs::create_dir_all(self.root.join(FOLDER))
+            .and_then(|()| std::fs::write(self.root.join(FOLDER).join("resolv.conf"), text));
+        if let Err(error) = outcome {
+            self.problem = Some(format!("/{FOLDER}/resolv.conf cannot be written: {error}."));
         }
         for command in commands {
             self.ip(&command.iter().map(String::as_str).collect::<Vec<_>>());

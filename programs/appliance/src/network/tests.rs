@@ -139,7 +139,7 @@ fn a_fixed_address_goes_to_the_first_link_with_a_cable() {
             "ip -4 route replace default via 192.0.2.1 dev net0",
         ]
     );
-    let text = fs::read_to_string(machine.0.path().join("etc/resolv.conf")).unwrap();
+    let text = fs::read_to_string(machine.0.path().join("run/network/resolv.conf")).unwrap();
     assert_eq!(text, "nameserver 192.0.2.2\nnameserver 2001:db8::1\n");
     assert_eq!(
         network.rows(&vec![]),

@@ -6,14 +6,12 @@ mod facts;
 use common::product::product;
 use std::io::{self, PipeReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
-use rustix::thread::set_no_new_privs;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
 use crate::child::Supervised;
@@ -25,7 +23,7 @@ use crate::log::Log;
 use crate::network::{Network, addresses};
 use crate::page::Page;
 use crate::service::Service;
-use crate::{os_release, panics, settings, stop};
+use crate::{confine, os_release, panics, settings, stop};
 use common::problem::Problem;
 use facts::{Data, page};
 
@@ -43,8 +41,9 @@ const CLOCK_PATIENCE: Duration = Duration::from_secs(1);
 pub fn run(root: &Path) -> io::Result<()> {
     std::fs::create_dir_all(root.join(product().run("")))?;
     let _lock = stop::hold(root)?;
-    // Nothing that is started from here gains rights by starting something.
-    set_no_new_privs(true)?;
+    if confine::is_real(root) {
+        confine::supervisor()?;
+    }
     let (mut wake, stopped) = watch_signals()?;
     let mut machine = Machine::start(root);
     let mut next_tick = Instant::now();
@@ -135,7 +134,8 @@ impl Machine {
             // This program again, whatever the image calls it.
             let this = std::env::current_exe().unwrap_or_default();
             let name = this.file_name().unwrap_or_default();
-            let mut command = Command::new(root.join("bin").join(name));
+            let program = root.join("bin").join(name);
+            let mut command = confine::command(root, "clock", &[], &program);
             command.args(["time", server]);
             Supervised::new(command, started)
         });

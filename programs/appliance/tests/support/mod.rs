@@ -63,7 +63,6 @@ impl Machine {
         machine.write("etc/os-release", "NAME=Example\nIMAGE_VERSION=1.2.0\n");
         machine.write("sys/class/tty/console/active", "ttyS0\n");
         machine.write("proc/sys/kernel/hostname", "(none)\n");
-        machine.write("etc/resolv.conf", "");
         machine.write("dev/tty1", "");
         machine.write("dev/ttyS0", "");
         machine.program("usr/sbin/e2fsck", E2FSCK);
