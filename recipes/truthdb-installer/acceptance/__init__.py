@@ -4,6 +4,7 @@ What the screens say stands in `screens` alone; `installation` has what must hol
 """
 
 from acceptance.first_start import FIRST_START
+from acceptance.hardened import HARDENED
 from acceptance.images import IMAGES
 from acceptance.platform import PLATFORM
 from acceptance.scenarios import STORIES
@@ -12,7 +13,7 @@ from pipeline.steps.runner import Context
 
 __all__ = ["DISKS", "STORIES", "run"]
 
-DISKS = (*IMAGES, *PLATFORM, *FIRST_START)
+DISKS = (*IMAGES, *PLATFORM, *FIRST_START, *HARDENED)
 """The stories that start ready-made disks."""
 
 

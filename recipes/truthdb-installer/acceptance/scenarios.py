@@ -11,6 +11,7 @@ from acceptance.contact_sheet import contact_sheet, moving
 from acceptance.encryption import ENCRYPTION
 from acceptance.faults import FAULTS
 from acceptance.first_start import FIRST_START
+from acceptance.hardened import HARDENED
 from acceptance.images import IMAGES
 from acceptance.installation import (
     DATA,
@@ -238,6 +239,7 @@ STORIES: dict[str, Story] = {
     **IMAGES,
     **PLATFORM,
     **FIRST_START,
+    **HARDENED,
     "nvme": unattended_on("nvme"),
     "nvme-4096": unattended_on("nvme", 4096),
     "virtio-blk": unattended_on("virtio-blk", medium="usb"),
