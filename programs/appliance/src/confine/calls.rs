@@ -5,7 +5,7 @@
 //! - What is in neither list does not exist here: ENOSYS, so that a newer library falls back on what does.
 //! - What exists, and is not for it, is refused: EPERM ([`REFUSED`]).
 //!
-//! [`ALLOWED`] is `@system-service` of systemd (`src/shared/seccomp-util.c`) without keyrings and with io_uring.
+//! [`ALLOWED`] is `@system-service` of systemd (`src/shared/seccomp-util.c`) without keyrings and with `io_uring`.
 //! Linux keeps in a bitmap which calls are always allowed, so a list that is long costs them nothing.
 
 use std::collections::BTreeMap;
@@ -36,8 +36,8 @@ const REFUSED: &[i64] = calls![
     SYS_syslog SYS_umount2 SYS_unshare SYS_userfaultfd SYS_vhangup
 ];
 
-/// Those of Linux 6.12 that not each libc names: io_pgetevents, map_shadow_stack, futex_wake, futex_wait,
-/// futex_requeue.
+/// Those of Linux 6.12 that not each libc names: `io_pgetevents`, `map_shadow_stack`, `futex_wake`,
+/// `futex_wait`, `futex_requeue`.
 const UNNAMED: [i64; 5] = [333, 453, 454, 455, 456];
 
 /// What a service does.

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | [`profiles`] | the table: who needs what |
 //! | `share` | a part of memory and processes (cgroup v2), and limits (setrlimit(2)) |
-//! | `room` | mounts and a host name of its own (mount_namespaces(7), uts_namespaces(7)) |
+//! | `room` | mounts and a host name of its own (`mount_namespaces(7)`, `uts_namespaces(7)`) |
 //! | `rights` | user, group and capabilities (capabilities(7)) |
 //! | `files` | files, ports and whom it may signal (landlock(7)) |
 //! | `calls` | system calls (seccomp(2)) |

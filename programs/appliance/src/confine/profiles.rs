@@ -133,6 +133,7 @@ pub const PROFILES: &[Profile] = &[
         name: "fsck",
         user: 105,
         read: &["/etc", "/proc", "/sys/devices", "/dev/urandom"],
+        write: &["/dev/null"],
         execute: &LIBRARIES,
         ..NOTHING
     },
