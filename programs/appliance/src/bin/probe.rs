@@ -98,6 +98,7 @@ fn attempts(own: &Path) {
 }
 
 /// Prints how an attempt ended: `ok`, or the name of what was wrong.
+#[allow(clippy::needless_pass_by_value)] // an attempt is made where it is said
 fn say(what: &str, outcome: io::Result<()>) {
     let how = match outcome.as_ref().map_err(Error::raw_os_error) {
         Ok(()) => "ok".to_owned(),

@@ -101,7 +101,7 @@ pub fn restrict(rules: RulesetCreated) -> io::Result<()> {
     match status.ruleset {
         RulesetStatus::FullyEnforced => {}
         RulesetStatus::PartiallyEnforced => {
-            lacks("Landlock as new as Linux 6.12's: part of it holds")
+            lacks("Landlock as new as Linux 6.12's: part of it holds");
         }
         RulesetStatus::NotEnforced => lacks("Landlock: it sees all files that its user may"),
     }

@@ -95,13 +95,9 @@ pub fn run(root: &Path, words: &[String]) -> io::Result<()> {
 /// of its own.
 fn apply(profile: &Profile, root: &Path, write: &[PathBuf], program: &Path) -> io::Result<()> {
     let is_root = rustix::process::geteuid().is_root();
-    if is_root && is_real(root) {
-        if profile.has_share {
-            step("its share of the machine", share::take(root))?;
-        }
-        if profile.has_room {
-            step("mounts of its own", room::enter(root, write))?;
-        }
+    if is_root && is_real(root) && profile.is_apart {
+        step("its share of the machine", share::take(root))?;
+        step("mounts of its own", room::enter(root, write))?;
     }
     let files = step("files", files::rules(profile, root, write, program))?;
     if is_root {

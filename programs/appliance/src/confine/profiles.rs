@@ -27,10 +27,8 @@ pub struct Profile {
     pub listens: bool,
     /// It may signal others.
     pub signals: bool,
-    /// It has mounts and a host name of its own.
-    pub has_room: bool,
-    /// It has its share of memory and of processes.
-    pub has_share: bool,
+    /// It has mounts and a host name of its own, and its share of memory and of processes.
+    pub is_apart: bool,
 }
 
 const BUSYBOX: &str = "/bin/busybox";
@@ -48,8 +46,7 @@ const NOTHING: Profile = Profile {
     calls: &[],
     listens: false,
     signals: false,
-    has_room: false,
-    has_share: false,
+    is_apart: false,
 };
 
 /// All profiles.
@@ -70,8 +67,7 @@ pub const PROFILES: &[Profile] = &[
         write: &["/dev", "/tmp"], // in its own room
         execute: &LIBRARIES,
         listens: true,
-        has_room: true,
-        has_share: true,
+        is_apart: true,
         ..NOTHING
     },
     Profile {
