@@ -37,6 +37,8 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
         return ()
     made = {step.name: step for step in planned}
     uki = made.get(f"attach:{name}") or made[f"uki:{name}"]
+    shim = made.get(f"shim:{name}")
+    before = {output: shim.output(output) for output in shim.outputs} if shim else {}
     seed = systems.seed(pins.product.name, name, CONTENT)
     facts = Facts(
         product=product.name,
@@ -52,7 +54,7 @@ def disk_steps(project: Project, name: str, planned: tuple[Step, ...]) -> tuple[
         name=f"installed:{name}",
         summary="Make the file systems that an installation leaves behind.",
         container=project.lock_of("disk"),
-        inputs={UKI: uki.output(uki.outputs[0])},
+        inputs={UKI: uki.output(uki.outputs[0]), **before},
         outputs=(SYSTEM, DATA, *DEFINITIONS),
         params={**asdict(facts), "uki": recipe.image.uki, "epoch": pins.source_date_epoch},
         checks={

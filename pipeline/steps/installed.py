@@ -1,7 +1,7 @@
 """Makes what an installation leaves on a disk: the file systems of its two partitions, and where they lie.
 
-All is as the installer does it (`programs/installer/src/install`: layout, system, data, receipt), but for
-`metadata/node.toml`: a disk without it is that of a machine which has not started yet.
+All is as the installer does it (`programs/installer/src/install`: layout, payload, system, data, receipt),
+but for `metadata/node.toml`: a disk without it is that of a machine which has not started yet.
 
 Specifications: UEFI 2.10, §13.3 and §3.5.1.1 (what firmware reads); systemd-stub(7) (/loader/credentials);
 repart.d(5)
@@ -31,6 +31,10 @@ DEFINITIONS = ("10-efi.conf", "20-data.conf")
 """Files of systemd-repart, which place the two."""
 UKI = "uki"
 """The input that gets installed."""
+SHIM, MOK_MANAGER = "shimx64.efi", "mmx64.efi"
+"""Inputs, both or neither, and what they are called on the disk: what firmware starts then, and its menu."""
+SECOND_STAGE = "grubx64.efi"
+"""What shim starts, in its own folder."""
 
 MIB = 1 << 20
 LABEL = "EFI"  # of the partition that firmware reads, and of its file system
@@ -80,11 +84,6 @@ class Facts:
         key = uuid.UUID(self.seed).bytes
         return str(uuid.UUID(bytes=hmac.digest(key, b"disk-uuid", "sha256")[:16], version=4))
 
-    @property
-    def systems(self) -> tuple[str, str]:
-        """Where the system lies in the partition that firmware reads, twice."""
-        return f"EFI/{self.folder}/{self.id}-{self.version}.efi", FALLBACK
-
 
 def definitions(facts: Facts) -> dict[str, str]:
     """Return the files of systemd-repart by name."""
@@ -96,8 +95,25 @@ def definitions(facts: Facts) -> dict[str, str]:
     return dict(zip(DEFINITIONS, texts, strict=True))
 
 
-def receipt(facts: Facts, system: bytes, *, verified: bool) -> bytes:
-    """Return the receipt that validates an installation, in the installer's own form.
+def programs(facts: Facts, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what starts the machine, by path: first the system, twice. `inputs` are those of the step."""
+    system = inputs[UKI]
+    own, other = f"EFI/{facts.folder}", FALLBACK.rpartition("/")[0]
+    if SHIM not in inputs:
+        return {f"{own}/{facts.id}-{facts.version}.efi": system, FALLBACK: system}
+    menu = inputs[MOK_MANAGER]
+    return {
+        f"{own}/{SECOND_STAGE}": system,
+        f"{other}/{SECOND_STAGE}": system,
+        f"{own}/{SHIM}": inputs[SHIM],
+        FALLBACK: inputs[SHIM],
+        f"{own}/{MOK_MANAGER}": menu,
+        f"{other}/{MOK_MANAGER}": menu,
+    }
+
+
+def receipt(facts: Facts, started: Mapping[str, bytes], *, verified: bool) -> bytes:
+    """Return the receipt that validates an installation of programs, in the installer's own form.
 
     The disk is the image itself: where it was copied to is known when it starts. `verified` is the one beside
     the system, which is written last.
@@ -114,7 +130,6 @@ def receipt(facts: Facts, system: bytes, *, verified: bool) -> bytes:
         }
         for number, ((label, size), start) in enumerate(zip(sizes, starts, strict=True), 1)
     ]
-    sha256 = hashlib.sha256(system).hexdigest()
     text = {
         "version": 1,
         "product": facts.product,
@@ -129,7 +144,8 @@ def receipt(facts: Facts, system: bytes, *, verified: bool) -> bytes:
         },
         "partitions": partitions,
         "files": [
-            {"path": f"{LABEL}:/{path}", "bytes": len(system), "sha256": sha256} for path in facts.systems
+            {"path": f"{LABEL}:/{path}", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for path, data in started.items()
         ],
         "stages": [],
         "warnings": [],
@@ -139,18 +155,18 @@ def receipt(facts: Facts, system: bytes, *, verified: bool) -> bytes:
     return (json.dumps(text, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def system_files(facts: Facts, system: bytes) -> dict[str, bytes]:
+def system_files(facts: Facts, started: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return what the partition that firmware reads holds, by path."""
     return {
-        **dict.fromkeys(facts.systems, system),
+        **started,
         f"loader/credentials/{facts.id}.settings.cred": SETTINGS,
-        f"{facts.folder}/{RECEIPT}": receipt(facts, system, verified=True),
+        f"{facts.folder}/{RECEIPT}": receipt(facts, started, verified=True),
     }
 
 
-def data_files(facts: Facts, system: bytes) -> dict[str, bytes]:
+def data_files(facts: Facts, started: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return what the data begin with, by path; folders are there besides."""
-    return {f"metadata/{RECEIPT}": receipt(facts, system, verified=False)}
+    return {f"metadata/{RECEIPT}": receipt(facts, started, verified=False)}
 
 
 def write_tar(tar: Path, folders: Sequence[str], files: Mapping[str, bytes], owner: int, epoch: int) -> None:
@@ -172,8 +188,8 @@ def system_shape(facts: Facts, files: Mapping[str, bytes], uki: str) -> fat_tree
     needed = sum(-(-len(data) // CLUSTER) + 2 for data in files.values()) * CLUSTER
     if needed > room:
         raise PipelineError(
-            f"{uki} has {len(files[FALLBACK])} bytes, and lies twice in the EFI partition, which has "
-            f"{facts.efi_mib} MiB",
+            f"{uki} has {len(next(iter(files.values())))} bytes, and lies twice in the EFI partition, "
+            f"which has {facts.efi_mib} MiB",
             f"give it {-(-needed // MIB) + 8} MiB, by disk.efi_mib in product.toml",
         )
     return fat_tree.Shape(32, size // fat_tree.SECTOR, CLUSTER // fat_tree.SECTOR, 32, 0)
@@ -193,16 +209,17 @@ def data_argv(facts: Facts, tree: str, image: str) -> list[str]:
 
 
 def build(ctx: Context) -> None:
-    """Make SYSTEM, DATA and DEFINITIONS of the input UKI; `params` are Facts, with the UKI's name, `uki`.
+    """Make SYSTEM, DATA and DEFINITIONS of the inputs; `params` are Facts, with the UKI's name, `uki`.
 
     Raises PipelineError where the system does not fit its partition.
     """
     params = ctx.params
     facts = Facts(**{name: params[name] for name in Facts.__dataclass_fields__})
-    system = ctx.inputs[UKI].read_bytes()
+    inputs = {name: path.read_bytes() for name, path in ctx.inputs.items()}
+    started = programs(facts, inputs)
     for name, text in definitions(facts).items():
         (ctx.out / name).write_text(text, encoding="ascii")
-    files = system_files(facts, system)
+    files = system_files(facts, started)
     shape = system_shape(facts, files, params["uki"])
     tree, epoch = ctx.work / filesystem.TREE, params["epoch"]
     write_tar(tree, (), files, 0, epoch)
@@ -212,7 +229,7 @@ def build(ctx: Context) -> None:
         serial = facts.guid(wanted.label)[:8]
         fat_tree.make(ctx, tar, members, shape, wanted.label, serial, image)
     _require(image, files)
-    write_tar(tree, FOLDERS, data_files(facts, system), OWNER, epoch)
+    write_tar(tree, FOLDERS, data_files(facts, started), OWNER, epoch)
     plain = ctx.work / "plain.tar"
     with opened(tree) as tar:
         write_tree(tar, read_tree(tar, epoch), plain)

@@ -10,10 +10,12 @@ from pipeline.cli.tasks import all_tasks
 from pipeline.debian import lock
 from pipeline.errors import ConfigError
 from pipeline.plan.image import plan
+from pipeline.plan.step import Output
 from pipeline.project.checkout import load
 from pipeline.report import Report
 from tests.conftest import ROOT, Compare
 from tests.fixtures import checkout
+from tests.fixtures.trust import with_trust
 from tests.plan.test_image import listing
 from tests.project.test_product import PRODUCT
 
@@ -50,6 +52,13 @@ def test_the_plan_of_disks(root: Path, golden: Compare) -> None:
     assert (step.inputs["uki"].step.name, step.params["uki"]) == ("uki:toy", "Toy.efi")  # type: ignore[union-attr]
     wanted = {"id": "toy", "folder": "Toy", "data": "TOY_DATA", "efi_mib": 512, "data_mib": 256}
     assert {key: step.params[key] for key in wanted} == wanted
+
+
+def test_a_disk_begins_with_shim_where_a_medium_does(root: Path) -> None:
+    with_trust(root, shim=True)
+    inputs = Session(root, Report()).disks["toy"][0].inputs
+    steps = {name: source.step.name for name, source in inputs.items() if isinstance(source, Output)}
+    assert steps == {"uki": "attach:toy", "shimx64.efi": "shim:toy", "mmx64.efi": "shim:toy"}
 
 
 def test_no_image_needs_them() -> None:

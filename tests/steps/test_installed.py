@@ -20,6 +20,8 @@ from tests.fixtures.workshop import Workshop
 SEED = "0a5f8f0e-3a6b-5f43-9c0d-5d7b2f6d1c42"
 FACTS = Facts("ACME Store", "1.2.3", "acme", "ACME", "ACME_DATA", 288, 192, SEED)
 UKI = bytes(range(256)) * 4000
+PLAIN = installed.programs(FACTS, {installed.UKI: UKI})
+SHIM = {installed.SHIM: b"shim" * 999, installed.MOK_MANAGER: b"menu" * 999}
 RUST = ROOT / "programs/installer/src/install"
 EFI_GUID, DATA_GUID = "fc7bd00e-77c7-5489-aac4-108e6bded0fa", "e6d5fd24-ed27-5800-a6d9-065ac82b6f19"
 
@@ -34,7 +36,7 @@ def test_where_the_partitions_lie() -> None:
 
 def test_the_receipt_is_one_of_the_installer() -> None:
     """Its keys are the fields that the installer reads and writes, in their order, and no other."""
-    text = json.loads(installed.receipt(FACTS, UKI, verified=True))
+    text = json.loads(installed.receipt(FACTS, PLAIN, verified=True))
     source = (RUST / "receipt.rs").read_text()
     structs = {
         name: re.findall(r"^    (?:pub\(super\) )?(\w+):", fields, re.MULTILINE)
@@ -67,15 +69,35 @@ def test_what_the_installer_says_as_well(file: str, line: str) -> None:
     assert line in (RUST / file).read_text()
 
 
+@pytest.mark.parametrize("shim", [False, True])
+def test_what_starts_lies_where_the_installer_puts_it(*, shim: bool) -> None:
+    """Paths, their order and what lies there are those that the installer's own test expects."""
+    source = (RUST / "payload.rs").read_text()
+    test = source.split("fn shim_lies_before_the_system_wherever_firmware_looks", 1)[1]
+    plain, both = re.findall(r"&\[\n?\s*\((.*?)\]", test, re.DOTALL)
+    rows = re.findall(r'("[^"]+"|FALLBACK), (\d)\)', both if shim else plain)
+    expected = {installed.FALLBACK if path == "FALLBACK" else path.strip('"'): kind for path, kind in rows}
+    facts = replace(FACTS, folder="Example", id="example", version="1.0")
+    inputs = {installed.UKI: b"1"}
+    inputs |= {installed.SHIM: b"2", installed.MOK_MANAGER: b"3"} if shim else {}
+    found = {path: data.decode() for path, data in installed.programs(facts, inputs).items()}
+    assert list(found.items()) == list(expected.items())
+
+
 def test_a_system_that_has_no_room_twice() -> None:
     small = replace(FACTS, efi_mib=288)
+
+    def shape(size: int) -> None:
+        files = installed.system_files(small, installed.programs(small, {installed.UKI: bytes(size)}))
+        installed.system_shape(small, files, "acme.efi")
+
     with pytest.raises(PipelineError) as caught:
-        installed.system_shape(small, installed.system_files(small, bytes(144 << 20)), "acme.efi")
+        shape(144 << 20)
     assert str(caught.value) == (
         "acme.efi has 150994944 bytes, and lies twice in the EFI partition, which has 288 MiB\n"
         "  hint: give it 297 MiB, by disk.efi_mib in product.toml"
     )
-    installed.system_shape(small, installed.system_files(small, bytes(143 << 20)), "acme.efi")
+    shape(143 << 20)
 
 
 def questions() -> dict[str, list[str]]:
@@ -92,16 +114,33 @@ def questions() -> dict[str, list[str]]:
     }
 
 
-def make(workshop: Workshop, *, elsewhere: bool = False) -> Path:
+def make(workshop: Workshop, *, elsewhere: bool = False, shim: bool = False) -> Path:
     params = {**asdict(FACTS), "uki": "acme.efi", "elsewhere": elsewhere, "questions": questions()}
-    out, said = workshop.run("disk", install_there, {"uki": UKI}, **params)
+    out, said = workshop.run("disk", install_there, {"uki": UKI, **(SHIM if shim else {})}, **params)
     assert (out / "digests").is_file(), said
     return out
 
 
 @pytest.mark.container
-def test_what_an_installation_leaves_behind(workshop: Workshop) -> None:
-    out = make(workshop)
+@pytest.mark.parametrize(
+    ("shim", "programs"),
+    [
+        (False, ["EFI/ACME/acme-1.2.3.efi", "EFI/BOOT/BOOTX64.EFI"]),
+        (
+            True,
+            [
+                "EFI/ACME/grubx64.efi",
+                "EFI/ACME/mmx64.efi",
+                "EFI/ACME/shimx64.efi",
+                "EFI/BOOT/BOOTX64.EFI",
+                "EFI/BOOT/grubx64.efi",
+                "EFI/BOOT/mmx64.efi",
+            ],
+        ),
+    ],
+)
+def test_what_an_installation_leaves_behind(workshop: Workshop, *, shim: bool, programs: list[str]) -> None:
+    out = make(workshop, shim=shim)
     said = json.loads((out / "answers").read_text())
     assert not [text for text in said.values() if text.startswith("FAILED")]
     lines = [line for folder in ("/", "/metadata") for line in said[folder].splitlines()]
@@ -116,8 +155,7 @@ def test_what_an_installation_leaves_behind(workshop: Workshop) -> None:
     }
     assert sorted(line.removeprefix("::/") for line in said["files"].split() if not line.endswith("/")) == [
         "ACME/install-receipt.json",
-        "EFI/ACME/acme-1.2.3.efi",
-        "EFI/BOOT/BOOTX64.EFI",
+        *programs,
         "loader/credentials/acme.settings.cred",
     ]
     assert (said["settings"], said["label"].split()[-1]) == (SETTINGS.decode(), "EFI")
@@ -138,7 +176,7 @@ def test_what_an_installation_leaves_behind(workshop: Workshop) -> None:
     assert (
         str(disk_guid)
         == FACTS.disk_guid
-        == json.loads(installed.receipt(FACTS, UKI, verified=True))["disk"]["guid"]
+        == json.loads(installed.receipt(FACTS, PLAIN, verified=True))["disk"]["guid"]
     )
 
 

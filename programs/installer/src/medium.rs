@@ -12,8 +12,9 @@ use crate::hardware::Disk;
 use common::volumes::extent::{self, Extent};
 use common::volumes::fat::is_fat;
 
-/// Where firmware looks for a program on what can be removed: UEFI specification 2.10, 3.5.1.1.
-const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
+/// Where firmware looks for a program on what can be removed (UEFI specification 2.10, 3.5.1.1), and what that starts
+/// if it is shim.
+const PROGRAMS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
 /// The most partitions of a disk that are looked into.
 const MOST_PARTITIONS: usize = 128;
 /// The most sections that a program is believed to have, and what an entry of their table has.
@@ -89,14 +90,24 @@ impl Running {
         }
         window.rewind()?;
         let system = FileSystem::new(window, FsOptions::new())?;
-        let mut program = match system.root_dir().open_file(PROGRAM) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            other => other?,
-        };
-        let sections = sections(&mut program)?;
+        for path in PROGRAMS {
+            let mut program = match system.root_dir().open_file(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            if self.is_program(&mut program)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a program is this system's.
+    fn is_program(&self, program: &mut (impl Read + Seek)) -> io::Result<bool> {
+        let sections = sections(program)?;
         let mut text = |name: &[u8]| {
             let found = sections.iter().find(|it| it.name.starts_with(name));
-            found.map(|it| it.text(&mut program)).transpose()
+            found.map(|it| it.text(program)).transpose()
         };
         Ok(text(b".osrel\0")?.as_ref() == Some(&self.os_release)
             && text(b".uname\0")?.as_ref() == Some(&self.kernel))

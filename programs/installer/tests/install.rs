@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs::{self, File};
+use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fatfs::{FileSystem, FsOptions};
 use installer::hardware::{Bus, Disk, Volume};
 use installer::install::{self, Progress, Request, Settings, Stage, Target, Task};
 use sha2::{Digest, Sha256};
@@ -95,6 +97,38 @@ impl Machine {
             format!("{hex}  Example.efi\n"),
         )
         .unwrap();
+    }
+
+    /// The medium begins with shim.
+    fn carry_shim(&self) {
+        fs::write(self.path().join("payload/shimx64.efi"), vec![0x5a; 900_000]).unwrap();
+        fs::write(self.path().join("payload/mmx64.efi"), vec![0x3c; 800_000]).unwrap();
+    }
+
+    /// The files in the partition that firmware reads, by path, each with its first byte and its size.
+    fn system_files(&self) -> Vec<(String, u8, usize)> {
+        fn walk(folder: &Folder<'_>, path: &str, found: &mut Vec<(String, u8, usize)>) {
+            for entry in folder.iter().map(Result::unwrap) {
+                let name = entry.file_name();
+                let path = format!("{path}{name}");
+                if [".", ".."].contains(&&*name) {
+                    continue;
+                }
+                if entry.is_dir() {
+                    walk(&entry.to_dir(), &format!("{path}/"), found);
+                } else {
+                    let mut content = Vec::new();
+                    entry.to_file().read_to_end(&mut content).unwrap();
+                    found.push((path, content[0], content.len()));
+                }
+            }
+        }
+        let partition = Cursor::new(self.read(1 << 20, 64 << 20));
+        let volume = FileSystem::new(partition, FsOptions::new()).unwrap();
+        let mut found = Vec::new();
+        walk(&volume.root_dir(), "", &mut found);
+        found.sort();
+        found
     }
 
     fn disk(&self) -> Disk {
@@ -204,7 +238,90 @@ impl Machine {
     }
 }
 
+type Folder<'a> = fatfs::Dir<'a, Cursor<Vec<u8>>>;
+
 const DATA_START: u64 = 513 << 20;
+
+/// With shim or without, over each other: what starts is what the medium carries, and nothing else.
+#[test]
+fn what_the_medium_begins_with_is_what_the_disk_begins_with() {
+    let machine = Machine::new(512);
+    let paths = || {
+        let files = machine.system_files();
+        let programs = files
+            .into_iter()
+            .filter(|it| it.0.ends_with("efi") || it.0.ends_with("EFI"));
+        programs.collect::<Vec<_>>()
+    };
+    let row = |path: &str, byte, size| (path.to_owned(), byte, size);
+    let plain = [
+        row("EFI/BOOT/BOOTX64.EFI", 0xa5, 3_000_000),
+        row("EFI/Example/example-1.2.3.efi", 0xa5, 3_000_000),
+    ];
+    let shim = [
+        row("EFI/BOOT/BOOTX64.EFI", 0x5a, 900_000),
+        row("EFI/BOOT/grubx64.efi", 0xa5, 3_000_000),
+        row("EFI/BOOT/mmx64.efi", 0x3c, 800_000),
+        row("EFI/Example/grubx64.efi", 0xa5, 3_000_000),
+        row("EFI/Example/mmx64.efi", 0x3c, 800_000),
+        row("EFI/Example/shimx64.efi", 0x5a, 900_000),
+    ];
+    let name = |text: &str| {
+        text.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<_>>()
+    };
+    let starts = |path: &str| {
+        let entry = machine.variable("Boot0000").unwrap();
+        let path = name(path);
+        entry.windows(path.len()).any(|it| it == path)
+    };
+    let good = |text: &str| {
+        let findings = install::validate(machine.path(), &machine.disk());
+        findings.iter().any(|it| it.good && it.text == text)
+    };
+    machine.run(Task::Install).unwrap();
+    assert_eq!(paths(), plain);
+    machine.carry_shim();
+    for task in [Task::KeepData, Task::RepairBoot, Task::Install] {
+        let report = machine.run(task).unwrap();
+        assert_eq!(paths(), shim);
+        assert_eq!(report.receipt.matches("\"path\": \"EFI:/EFI/").count(), 6);
+        assert!(starts("\\EFI\\Example\\shimx64.efi\0"));
+        assert_eq!(machine.wrong(), Vec::<String>::new());
+        assert!(good(
+            "/EFI/Example/grubx64.efi is Example 1.2.3, byte for byte."
+        ));
+        assert!(good(
+            "/EFI/BOOT/BOOTX64.EFI is what was installed, byte for byte."
+        ));
+        assert!(good("The firmware starts it first, by Boot0000."));
+        let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
+        assert_eq!(contents.earlier.unwrap().version.as_deref(), Some("1.2.3"));
+    }
+    // A firmware that has lost the entry gets the same again.
+    fs::remove_dir_all(machine.variables()).unwrap();
+    fs::create_dir_all(machine.variables()).unwrap();
+    install::start_installed(machine.path(), &machine.disk()).unwrap();
+    assert!(starts("\\EFI\\Example\\shimx64.efi\0"));
+    fs::remove_file(machine.path().join("payload/shimx64.efi")).unwrap();
+    machine.run(Task::KeepData).unwrap();
+    assert_eq!(paths(), plain);
+    assert!(starts("\\EFI\\Example\\example-1.2.3.efi\0"));
+    assert_eq!(machine.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn a_medium_with_half_of_shim_writes_nothing() {
+    let machine = Machine::new(512);
+    machine.carry_shim();
+    fs::remove_file(machine.path().join("payload/mmx64.efi")).unwrap();
+    let failure = machine.run(Task::Install).unwrap_err();
+    assert_eq!(failure.stage, Stage::Prepare);
+    let said = "/payload/mmx64.efi of this medium cannot be read: ";
+    assert!(failure.message.starts_with(said), "{failure}");
+    assert_eq!(machine.read(0, 4096), vec![0; 4096]);
+}
 
 #[test]
 fn an_installation_is_whole_and_a_second_one_changes_nothing() {

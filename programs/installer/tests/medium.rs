@@ -47,17 +47,33 @@ fn program(sections: &[(&str, &str)]) -> Vec<u8> {
 
 /// A FAT volume as of a stick that the files of the medium were copied to.
 fn stick(os_release: &str, kernel: &str) -> Vec<u8> {
+    let uki = program(&[(".text", ""), (".osrel", os_release), (".uname", kernel)]);
+    stick_with(&[("bootx64.efi", &uki)])
+}
+
+/// A FAT volume with these programs where firmware looks.
+fn stick_with(programs: &[(&str, &[u8])]) -> Vec<u8> {
     let volume = images::fat(images::MIB, FatType::Fat12, "STICK", &[]);
     let mut image = Cursor::new(volume);
     let system = FileSystem::new(&mut image, FsOptions::new()).unwrap();
     let top = system.root_dir();
     let folder = top.create_dir("efi").unwrap().create_dir("boot").unwrap();
-    let mut file = folder.create_file("bootx64.efi").unwrap();
-    let bytes = program(&[(".text", ""), (".osrel", os_release), (".uname", kernel)]);
-    file.write_all(&bytes).unwrap();
-    drop((file, folder, top));
+    for (name, content) in programs {
+        let mut file = folder.create_file(name).unwrap();
+        file.write_all(content).unwrap();
+    }
+    drop((folder, top));
     drop(system);
     image.into_inner()
+}
+
+/// The same of a medium that begins with shim.
+fn behind_shim(os_release: &str) -> Vec<u8> {
+    let uki = program(&[(".text", ""), (".osrel", os_release), (".uname", KERNEL)]);
+    stick_with(&[
+        ("bootx64.efi", &program(&[(".text", ""), (".sbat", "shim")])),
+        ("grubx64.efi", &uki),
+    ])
 }
 
 /// What the program knows of a machine with these bytes on its stick, once it has looked.
@@ -95,6 +111,12 @@ fn a_stick_that_files_were_copied_to_is_known_by_its_program() {
         (
             "another kernel",
             stick(OS_RELEASE, "6.12.48-runtime"),
+            false,
+        ),
+        ("behind shim", behind_shim(OS_RELEASE), true),
+        (
+            "another version behind shim",
+            behind_shim("ID=other\n"),
             false,
         ),
         ("nothing", vec![0; 512], false),

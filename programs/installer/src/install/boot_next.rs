@@ -9,6 +9,7 @@ use super::boot_entry::{Refusal, Variables};
 use super::device::Device;
 use super::layout::Place;
 use super::load_option::LoadOption;
+use super::payload::startable;
 use super::system::{self, FALLBACK};
 use super::table::Table;
 use crate::hardware::{Disk, Problem, Release, natural};
@@ -60,14 +61,14 @@ fn place_of(device: &Rc<Device>, table: &Table) -> Option<Place> {
     places.find(|it| system::list(device, it, &product().systems()).is_ok_and(|it| !it.is_empty()))
 }
 
-/// The systems in a partition, the newest first, as a boot entry names them.
+/// What starts the systems in a partition, the newest first, as a boot entry names it.
 fn systems(device: &Rc<Device>, place: &Place) -> Vec<String> {
     let folder = product().systems();
     let mut names = system::list(device, place, &folder).unwrap_or_default();
-    names.retain(|it| it.to_ascii_lowercase().ends_with(".efi"));
     names.sort_by_cached_key(|name| natural(name));
-    let newest_first = names.into_iter().rev();
-    newest_first
+    let newest_first = names.into_iter().rev().collect();
+    startable(newest_first)
+        .into_iter()
         .map(|name| format!("{folder}/{name}"))
         .chain([FALLBACK.to_owned()])
         .map(|path| format!("\\{}", path.replace('/', "\\")))

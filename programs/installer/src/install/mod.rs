@@ -4,6 +4,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `request`, `report` | what is asked for, and what is said about it |
+//! | `payload` | what firmware starts: the system, and shim before it |
 //! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
 //! | `progress` | how far the work is |
 //! | `layout`, `table` | where everything lies; the GPT |
@@ -37,6 +38,7 @@ mod load_option;
 mod measured;
 mod node;
 mod outcome;
+mod payload;
 mod plan;
 mod progress;
 mod receipt;

@@ -2,7 +2,6 @@
 //! where it goes, and what the data partitions begin with.
 
 use common::product::product;
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -12,12 +11,12 @@ use super::disk_error;
 use super::layout::{Layout, SYSTEM};
 use super::load_option::LoadOption;
 use super::node;
-use super::receipt::{FileFacts, Receipt};
+use super::payload::Payload;
+use super::receipt::Receipt;
 use super::request::{Request, Task};
-use super::system::{self, FALLBACK, system_path};
+use super::system;
 use super::table::{self, Partitions, Table};
 use crate::hardware::Release;
-use common::digest::sha256;
 use common::problem::Problem;
 
 /// Everything that is decided.
@@ -27,7 +26,7 @@ pub(super) struct Plan {
     pub(super) layout: Layout,
     /// The table that is on the disk, or the empty one that will be.
     pub(super) table: Table,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Payload,
     pub(super) product: String,
     pub(super) version: String,
     pub(super) receipt: Receipt,
@@ -41,7 +40,7 @@ impl Plan {
     /// Looks at the disk and at this medium. Writes nothing.
     pub(super) fn new(root: &Path, request: &Request) -> Result<Self, Problem> {
         let product = Release::read(root)?;
-        let payload = read_payload(root)?;
+        let payload = Payload::read(root)?;
         let device = open(root, request)?;
         let identity = node::identity(root)?;
         let (layout, table) = match request.task {
@@ -51,13 +50,7 @@ impl Plan {
             }
         };
         let mut receipt = Receipt::new(&product.name, &product.version, request, &layout);
-        receipt.files = [system_path(&product.version), FALLBACK.to_owned()]
-            .map(|path| FileFacts {
-                path: format!("{SYSTEM}:/{path}"),
-                bytes: payload.len() as u64,
-                sha256: sha256(&payload),
-            })
-            .to_vec();
+        receipt.files = payload.facts(&product.version);
         let labels = layout
             .data()
             .iter()
@@ -114,7 +107,10 @@ impl Plan {
             start: system.start / block,
             blocks: system.size / block,
             guid: system.guid,
-            file: format!("\\{}", system_path(&self.version).replace('/', "\\")),
+            file: format!(
+                "\\{}",
+                self.payload.started(&self.version).replace('/', "\\")
+            ),
         }
     }
 }
@@ -141,31 +137,6 @@ pub(super) fn open(root: &Path, request: &Request) -> Result<Device, Problem> {
         ));
     }
     device.map_err(|error| disk_error::of_disk("Opening", name, error))
-}
-
-fn read_payload(root: &Path) -> Result<Vec<u8>, Problem> {
-    let broken = |message: String| {
-        Problem::new(
-            message,
-            "The medium is damaged: write it again, or build it again.",
-        )
-    };
-    let read = |path: String| {
-        fs::read(root.join(&path))
-            .map_err(|error| broken(format!("/{path} of this medium cannot be read: {error}.")))
-    };
-    let path = format!("payload/{}", product().medium.payload);
-    let payload = read(path.clone())?;
-    // Beside the appliance's UKI lies its SHA-256.
-    let expected = read(format!("{path}.sha256"))?;
-    let found = sha256(&payload);
-    if expected.starts_with(found.as_bytes()) {
-        Ok(payload)
-    } else {
-        Err(broken(format!(
-            "/{path} of this medium is not what was built: its SHA-256 is {found}."
-        )))
-    }
 }
 
 fn new_layout(

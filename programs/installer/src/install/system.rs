@@ -1,4 +1,4 @@
-//! The file system that the firmware reads: FAT32 with the appliance's UKI in it, twice, and the
+//! The file system that the firmware reads: FAT32 with what starts the appliance in it, and the
 //! receipt. It is drawn in memory, so the same files always give the same bytes.
 //!
 //! UEFI specification 2.10, sections 13.3 (file system format) and 3.5.1.1 (the path that firmware

@@ -10,6 +10,7 @@ use super::boot_entry::Variables;
 use super::data::{self, NODE};
 use super::device::Device;
 use super::layout::{Place, SYSTEM};
+use super::payload::startable;
 use super::receipt::Receipt;
 use super::report::Finding;
 use super::system::{self, FALLBACK};
@@ -106,7 +107,12 @@ fn system_findings(root: &Path, device: &Rc<Device>, place: &Place) -> Vec<Findi
             .trim_start_matches(":/");
         findings.push(match system::read_file(device, place, path) {
             Ok(content) if sha256(&content) == file.sha256 => {
-                good(format!("/{path} is {} {}, byte for byte.", receipt.product, receipt.system))
+                let is_system = receipt.files.first().is_some_and(|it| it.sha256 == file.sha256);
+                good(if is_system {
+                    format!("/{path} is {} {}, byte for byte.", receipt.product, receipt.system)
+                } else {
+                    format!("/{path} is what was installed, byte for byte.")
+                })
             }
             Ok(content) => bad(format!(
                 "/{path} is not what was installed: its SHA-256 is {}. Repair boot writes it again.",
@@ -124,7 +130,8 @@ fn system_findings(root: &Path, device: &Rc<Device>, place: &Place) -> Vec<Findi
 pub(super) fn boot_entry_finding(root: &Path, device: &Rc<Device>, place: &Place) -> Finding {
     let variables = Variables::of(root);
     let folder = product().systems();
-    for name in system::list(device, place, &folder).unwrap_or_default() {
+    let names = system::list(device, place, &folder).unwrap_or_default();
+    for name in startable(names) {
         let file = format!("\\{}\\{name}", folder.replace('/', "\\"));
         match variables.find(place.guid, &file) {
             Ok(Some((name, true))) => {

@@ -19,7 +19,7 @@ use super::progress::Course;
 use super::report::{Failure, Progress, Report, Stage};
 use super::request::{Request, Task};
 use super::sparse::Sparse;
-use super::system::{self, FALLBACK, system_path};
+use super::system;
 use super::verify;
 use common::problem::Problem;
 
@@ -163,12 +163,9 @@ impl<'a> Work<'a> {
                 )
             })?;
         // The receipt is last, so that only its own clusters change with it.
-        let files = [
-            (system_path(&plan.version), plan.payload.as_slice()),
-            (FALLBACK.to_owned(), &plan.payload),
-            (common::settings::file(), &plan.wanted),
-            (product().receipt(), receipt.as_bytes()),
-        ];
+        let mut files = plan.payload.files(&plan.version);
+        files.push((common::settings::file(), &plan.wanted));
+        files.push((product().receipt(), receipt.as_bytes()));
         let drawn = system::draw(plan.layout.system(), plan.device.block_size(), &files).map_err(
             |error| {
                 Problem::new(
