@@ -48,6 +48,7 @@ pub fn run(root: &Path, file: &Path) -> Result<(), String> {
         },
         settings: answers.settings.clone(),
         encryption: answers.encryption.clone(),
+        secure_boot: answers.secure_boot,
         warnings: answers::erased(&answers, disk),
     };
     let mut shown: Option<Stage> = None;

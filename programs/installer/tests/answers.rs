@@ -13,7 +13,7 @@ use installer::answers::{
     Answers, Consent, Ending, Erase, Extreme, LARGEST, Rule, check, ending_on_error, parse, summary,
 };
 use installer::hardware::Bus;
-use installer::install::{Address, Changes, Encryption, Settings, Task};
+use installer::install::{Address, Changes, Encryption, Enrolment, Settings, Task};
 use support::compare_golden;
 
 const GOOD: &str = include_str!("answers/good.toml");
@@ -52,6 +52,7 @@ fn every_key_is_read() {
         consent: Consent::default(),
         ignore_requirements: false,
         allow_downgrade: false,
+        secure_boot: Enrolment::Leave,
         settings: Settings {
             host_name: "db-1".to_owned(),
             node_name: "node-1".to_owned(),

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use fatfs::{FileSystem, FsOptions};
 use installer::hardware::{Bus, Disk, Volume};
-use installer::install::{self, Progress, Request, Settings, Stage, Target, Task};
+use installer::install::{self, Enrolment, Progress, Request, Settings, Stage, Target, Task};
 use sha2::{Digest, Sha256};
 
 const SIZE: u64 = 1600 << 20;
@@ -158,6 +158,7 @@ impl Machine {
             target: Target::WholeDisk,
             settings: Settings::default(),
             encryption: None,
+            secure_boot: Enrolment::Leave,
             warnings: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ pub const TOP: &[Key] = &[
     key("countdown_seconds", "10"),
     key("ignore_requirements", "true"),
     key("allow_downgrade", "true"),
+    key("secure_boot", "\"enroll\""),
     key("disk", ""),
     key("settings", ""),
 ];

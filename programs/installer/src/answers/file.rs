@@ -12,7 +12,7 @@ use super::disk_keys::{read_beside, read_consent, read_erase, read_rule};
 use super::encryption_keys::{KEYS, read_encryption};
 use super::{Answers, Ending, LARGEST, Mistake, Rule};
 use crate::hardware::{minimum_disk, size_beside};
-use crate::install::{Settings, Task};
+use crate::install::{Enrolment, Settings, Task};
 
 /// For how many seconds it is shown what will happen, before it does.
 const COUNTDOWN: RangeInclusive<u8> = 5..=240;
@@ -67,6 +67,7 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
     let countdown = top.integer("countdown_seconds", countdown, mistakes);
     let ignore_requirements = insisted(top, "ignore_requirements", task, mistakes);
     let allow_downgrade = insisted(top, "allow_downgrade", task, mistakes);
+    let secure_boot = read_secure_boot(top, task, mistakes);
     let disk = top.table("disk", DISK, mistakes);
     disk.refuse_unknown(&TABLES, mistakes);
     let rule = read_rule(top, &disk, mistakes);
@@ -91,6 +92,7 @@ fn read_answers(top: &Table<'_>, mistakes: &mut Mistakes) -> Option<Answers> {
         consent,
         ignore_requirements,
         allow_downgrade,
+        secure_boot,
         on_success: on_success.map_or(Ending::Reboot, |it| it.value),
         on_error: on_error.map_or(Ending::Wait, |it| it.value),
         countdown: countdown.map_or(USUAL_COUNTDOWN, |it| it.value),
@@ -120,6 +122,20 @@ fn insisted(
         mistakes.add_unless_broken(found.at, name.to_owned(), message.to_owned(), hint);
     }
     true
+}
+
+/// Reads which keys the firmware gets; it gets none by a task that writes nothing it would start.
+fn read_secure_boot(top: &Table<'_>, task: Option<Task>, mistakes: &mut Mistakes) -> Enrolment {
+    const NAME: &str = "secure_boot";
+    let Some(found) = one_of(top, NAME, &Enrolment::WORDS, mistakes) else {
+        return Enrolment::default();
+    };
+    if found.value != Enrolment::Leave && task == Some(Task::ChangeSettings) {
+        let message = "This task writes nothing that the firmware starts.".to_owned();
+        let hint = "Leave it out, or use task = \"repair-boot\".".to_owned();
+        mistakes.add_unless_broken(found.at, NAME.to_owned(), message, hint);
+    }
+    found.value
 }
 
 fn countdown(digits: &str) -> Result<u8, String> {

@@ -37,7 +37,7 @@ pub use rule::{Extreme, Rule};
 pub use summary::summary;
 
 use crate::hardware::{Bus, Disk};
-use crate::install::{Changes, Encryption, Settings, Task};
+use crate::install::{Changes, Encryption, Enrolment, Settings, Task};
 
 /// What an answer file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Answers {
     pub ignore_requirements: bool,
     /// An older version may take the place of a newer one.
     pub allow_downgrade: bool,
+    /// Which keys the firmware gets.
+    pub secure_boot: Enrolment,
     /// With which settings; the usual ones for tasks that leave those on the disk.
     pub settings: Settings,
     /// How the data are encrypted, if they are; there for [`Task::Install`] alone.

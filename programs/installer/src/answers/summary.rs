@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{Answers, Consent, Ending, Erase};
 use crate::hardware::decimal_size;
-use crate::install::{Address, Changes, Settings, Task};
+use crate::install::{Address, Changes, Enrolment, Settings, Task};
 
 /// Lines for a person who checks a file before it is used.
 pub fn summary(answers: &Answers) -> String {
@@ -46,6 +46,16 @@ pub fn summary(answers: &Answers) -> String {
         fact(
             "Version",
             "may be older than the one on the disk".to_owned(),
+        );
+    }
+    if answers.secure_boot != Enrolment::Leave {
+        let kept = match answers.secure_boot {
+            Enrolment::EnrollWithFirmware => " beside those of its maker",
+            _ => " alone",
+        };
+        fact(
+            "Secure Boot",
+            format!("the firmware gets the keys of the medium{kept}"),
         );
     }
     if answers.task == Task::Install {

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use super::Problem;
+use super::secure_boot::is_setup;
 use super::text::{attribute, clean, reason};
 use common::machine::{firmware_version, model};
 
 /// The EFI variable that says whether Secure Boot is on (UEFI specification, section 3.3).
 const SECURE_BOOT: &str =
     "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+/// What Linux says of a TPM.
+const TPM: &str = "sys/class/tpm/tpm0/tpm_version_major";
 
 /// Model, processor, memory and firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct Machine {
     pub firmware: Firmware,
     /// Maker and version of its firmware, if it says them.
     pub firmware_version: Option<String>,
+    /// The version of TPM that it has, if it has one that works.
+    pub tpm: Option<u8>,
 }
 
 /// How the machine was started.
@@ -48,6 +54,8 @@ pub enum SecureBoot {
     On,
     /// Signatures are not checked.
     Off,
+    /// Nor are they here, and the firmware takes the keys of whoever comes first.
+    Setup,
     /// The EFI variables are not mounted, or the firmware has no such variable.
     Unknown,
 }
@@ -73,6 +81,7 @@ impl Machine {
             memory: memory(&meminfo),
             firmware: Firmware::read(root),
             firmware_version: firmware_version(root),
+            tpm: attribute(&root.join(TPM)).and_then(|version| version.parse().ok()),
         })
     }
 }
@@ -112,6 +121,7 @@ impl Firmware {
         }
         // Four bytes of attributes, then one byte of value.
         let secure_boot = match std::fs::read(root.join(SECURE_BOOT)).as_deref() {
+            Ok([_, _, _, _, 0]) if is_setup(root) => SecureBoot::Setup,
             Ok([_, _, _, _, 0]) => SecureBoot::Off,
             Ok([_, _, _, _, 1]) => SecureBoot::On,
             _ => SecureBoot::Unknown,
@@ -165,6 +175,15 @@ mod tests {
             (&[1], SecureBoot::Unknown),
         ] {
             fs::write(&variable, bytes).unwrap();
+            assert_eq!(Firmware::read(root.path()), uefi(Some(64), state));
+        }
+        let setup = SECURE_BOOT.replace("SecureBoot-", "SetupMode-");
+        fs::write(&variable, [6, 0, 0, 0, 0]).unwrap();
+        for (bytes, state) in [
+            ([6, 0, 0, 0, 1], SecureBoot::Setup),
+            ([6, 0, 0, 0, 0], SecureBoot::Off),
+        ] {
+            fs::write(root.path().join(&setup), bytes).unwrap();
             assert_eq!(Firmware::read(root.path()), uefi(Some(64), state));
         }
     }

@@ -10,6 +10,7 @@ mod machine;
 mod release;
 mod room;
 mod sealing;
+mod secure_boot;
 mod text;
 
 pub use common::problem::Problem;
@@ -30,6 +31,10 @@ pub use machine::{Firmware, Machine, SecureBoot};
 pub use release::{Release, is_older};
 pub use room::FreeSpace;
 pub use sealing::{PUBLIC_KEY, Sealing};
+#[cfg(test)]
+pub(crate) use secure_boot::tests as secure_boot_tests;
+pub use secure_boot::{FirmwareKeys, KeyVariable, Standing};
+pub(crate) use secure_boot::{Signed, certificates, is_setup};
 pub(crate) use text::{clean, reason};
 
 /// Everything that the program shows about the machine it runs on.
@@ -43,6 +48,8 @@ pub struct Hardware {
     pub machine: Machine,
     /// Whether its TPM can keep a key for what is installed.
     pub sealing: Sealing,
+    /// The keys that this medium carries for the firmware, if it does.
+    pub keys: Option<FirmwareKeys>,
     /// The ISO 9660 volume identifier that the kernel command line says this system came from.
     pub boot_volume: Option<String>,
     /// Every disk, in the order of their names.
@@ -74,6 +81,7 @@ impl Hardware {
             set,
             machine,
             sealing: Sealing::read(root),
+            keys: FirmwareKeys::read(root),
             boot_volume: common::cmdline::parameter(root, "medium"),
             pending: discovery::pending(root, &disks),
             disks,

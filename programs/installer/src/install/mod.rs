@@ -4,6 +4,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `request`, `report` | what is asked for, and what is said about it |
+//! | `enroll` | giving the firmware the keys of this medium, after all that |
 //! | `payload` | what firmware starts: the system, and shim before it |
 //! | `plan`, `work`, `outcome` | what will be written, the order in which it is, what is said of it |
 //! | `progress` | how far the work is |
@@ -31,6 +32,7 @@ mod device;
 mod disk_error;
 mod encrypt;
 mod encryption;
+mod enroll;
 mod esp;
 mod export;
 mod layout;
@@ -60,6 +62,7 @@ use std::path::Path;
 use common::product::product;
 pub use common::setting_rules as settings;
 pub use encryption::{Encryption, Protection, Shown};
+pub use enroll::Enrolment;
 pub use node::settings_on;
 pub use report::{Account, Failure, Finding, Progress, Report, Stage};
 pub use request::{Address, Changes, Request, Settings, Target, Task};
@@ -75,10 +78,20 @@ pub fn run(
     request: &Request,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, Failure> {
-    if product().is_set() {
-        return set::run(root, request, progress);
+    let done = if product().is_set() {
+        set::run(root, request, progress)
+    } else {
+        work::Work::new(root, request, progress).run()
+    };
+    let mut report = done?;
+    if request.secure_boot != Enrolment::Leave {
+        match enroll::enroll(root, request.secure_boot) {
+            Ok(note) => report.notes.push(note),
+            // What is installed starts all the same.
+            Err(Problem { message, hint, .. }) => report.warnings.push(format!("{message} {hint}")),
+        }
     }
-    work::Work::new(root, request, progress).run()
+    Ok(report)
 }
 
 /// How many data partitions `disk` has room for at most, beside `reserved` bytes.

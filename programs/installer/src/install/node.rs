@@ -113,6 +113,7 @@ pub(super) fn settings_of(text: &str) -> Option<Settings> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::enroll::Enrolment;
     use super::super::request::{Target, Task};
     use super::super::test_disk;
     use super::*;
@@ -183,6 +184,7 @@ mod tests {
             target: Target::WholeDisk,
             settings: Settings::default(),
             encryption: None,
+            secure_boot: Enrolment::Leave,
             warnings: Vec::new(),
         };
         let id = node_id("uuid:1", &request);

@@ -41,6 +41,11 @@ struct Shim {
 }
 
 impl Payload {
+    /// The appliance's UKI.
+    pub(super) fn system(&self) -> &[u8] {
+        &self.system
+    }
+
     /// Reads it below `root`, and compares the system with its digest.
     pub(super) fn read(root: &Path) -> Result<Self, Problem> {
         let name = &product().medium.payload;

@@ -4,6 +4,7 @@
 pub use common::node_settings::{Address, Changes, Settings};
 
 use super::encryption::Encryption;
+use super::enroll::Enrolment;
 use crate::hardware::Disk;
 
 /// What to do to a disk.
@@ -47,6 +48,8 @@ pub struct Request {
     pub settings: Settings,
     /// How the data are encrypted that [`Task::Install`] makes; they are not if there is none.
     pub encryption: Option<Encryption>,
+    /// Which keys the firmware gets when that is done.
+    pub secure_boot: Enrolment,
     /// What whoever asks knows beforehand and the receipt is to tell: a sentence each.
     pub warnings: Vec<String>,
 }

@@ -84,7 +84,7 @@ impl<'a> Work<'a> {
         }
         let mut plan = Plan::new(self.root, self.request)?;
         let encryption = self.request.encryption.as_ref();
-        let encrypted = encryption.map(|it| Encrypted::new(self.root, &plan.payload, it));
+        let encrypted = encryption.map(|it| Encrypted::new(self.root, plan.payload.system(), it));
         self.encrypted = encrypted.transpose()?;
         let mut image = self.draw_system(&mut plan, false)?;
         let data = plan.layout.data().len() as u64 * data::JOURNAL;

@@ -2,7 +2,7 @@
 
 use super::{Confirm, Effect, Event, Form, Key, Next, State, Tools, Validation, Welcome};
 use crate::hardware::{Disk, Earlier, FreeSpace, Hardware};
-use crate::install::{Settings, Target, Task, settings_on};
+use crate::install::{Enrolment, Settings, Target, Task, settings_on};
 
 /// What a disk is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub struct Choices {
     pub scroll: u16,
     /// The settings, as far as they are written.
     pub form: Form,
+    /// Which keys the firmware is to get.
+    pub secure_boot: Enrolment,
     /// An installation that was cut off is to be erased with its data, instead of finished beside them.
     pub anew: bool,
     /// Why the last key did not do what it was pressed for, or what changed meanwhile.
@@ -165,6 +167,7 @@ impl Choices {
             space: 0,
             scroll: 0,
             form: Form::default(),
+            secure_boot: Enrolment::default(),
             anew: false,
             notice: None,
         }
@@ -378,6 +381,6 @@ fn choose(mut choices: Choices) -> Next {
             State::Settings(choices).alone()
         }
         // The settings on the disk stay.
-        Some(task) => Confirm::new(choices, task, disk, Settings::default()).ask(),
+        Some(task) => Confirm::new(choices, task, disk, Settings::default()).begin(),
     }
 }

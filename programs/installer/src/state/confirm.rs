@@ -2,7 +2,7 @@
 //! nobody read the serial number of.
 
 use super::{Choices, Effect, Event, Input, Key, Next, Origin, State, Work};
-use crate::hardware::Disk;
+use crate::hardware::{Disk, Hardware};
 use crate::install::{Encryption, Request, Settings, Task};
 
 /// What has to be typed, too, to put an older version in the place of a newer one.
@@ -100,12 +100,21 @@ impl Confirm {
         writes_system && self.choices.hardware.is_downgrade(&self.disk)
     }
 
+    /// The first state on the way to this.
+    pub(super) fn begin(self) -> Next {
+        if self.can_enroll() {
+            return State::SecureBoot(Box::new(self)).alone();
+        }
+        self.ask()
+    }
+
     /// The state that shows this.
     pub(super) fn ask(self) -> Next {
         State::Confirm(Box::new(self)).alone()
     }
 
-    fn back(self) -> State {
+    /// The state before [`State::SecureBoot`].
+    pub(super) fn back(self) -> State {
         match self.task {
             Task::Install | Task::ChangeSettings if self.choices.hardware.set.is_none() => {
                 State::Settings(self.choices)
@@ -114,12 +123,28 @@ impl Confirm {
         }
     }
 
+    /// Takes a newer look at the machine; where it is not the same disk, the list of disks says so.
+    #[allow(clippy::result_large_err)] // there is one at a time
+    pub(super) fn follow(mut self, hardware: Hardware) -> Result<Self, State> {
+        if let Err(notice) = self.choices.follow(hardware) {
+            self.choices.notice = Some(notice);
+            return Err(State::Disk(self.choices));
+        }
+        let now = self.choices.disk().cloned();
+        match now.filter(|now| self.choices.task(now) == Some(self.task)) {
+            Some(now) => self.disk = now,
+            None => return Err(State::Disk(self.choices)),
+        }
+        Ok(self)
+    }
+
     fn start(self) -> Next {
         let mut warnings = self.choices.hardware.lacking();
         if self.choices.space > 0 {
             warnings.extend(self.choices.hardware.mismatch(&self.disk));
         }
         let request = Box::new(Request {
+            secure_boot: self.enrolment(),
             task: self.task,
             disk: self.disk,
             target: self.choices.target(),
@@ -137,22 +162,15 @@ impl Confirm {
 pub(super) fn next(mut confirm: Confirm, event: Event) -> Next {
     match event {
         Event::Key(Key::Enter) if confirm.is_proven() => return confirm.start(),
+        Event::Key(Key::Esc) if confirm.can_enroll() => return confirm.begin(),
         Event::Key(Key::Esc) => return confirm.back().alone(),
         Event::Key(key) => {
             let _ = key.scrolls(&mut confirm.scroll) || confirm.typed.press(key);
         }
-        Event::Scanned(Ok(hardware)) => {
-            let task = confirm.task;
-            if let Err(notice) = confirm.choices.follow(hardware) {
-                confirm.choices.notice = Some(notice);
-                return State::Disk(confirm.choices).alone();
-            }
-            let now = confirm.choices.disk().cloned();
-            match now.filter(|now| confirm.choices.task(now) == Some(task)) {
-                Some(now) => confirm.disk = now,
-                None => return State::Disk(confirm.choices).alone(),
-            }
-        }
+        Event::Scanned(Ok(hardware)) => match confirm.follow(hardware) {
+            Ok(now) => confirm = now,
+            Err(disks) => return disks.alone(),
+        },
         _ => {}
     }
     confirm.ask()

@@ -28,6 +28,7 @@ pub struct Failure {
 
 /// What went wrong, and where Back leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 pub enum Cause {
     /// The machine cannot be looked at.
     Scan {

@@ -244,7 +244,7 @@ fn proceed(mut choices: Choices, disk: &Disk) -> Next {
         (Ok(settings), Ok(encryption)) => {
             let task = choices.task(disk).unwrap_or(Task::Install);
             let confirm = Confirm::new(choices, task, disk.clone(), settings);
-            confirm.encrypted(encryption).ask()
+            confirm.encrypted(encryption).begin()
         }
         (settings, encryption) => {
             let mut wrong = settings.err().unwrap_or_default();

@@ -7,6 +7,7 @@
 //!                 │               └→ Validate ──┤ └────────────┘
 //!                 └→ Unattended ────────────────┘
 //! ```
+//! Before Confirm comes `SecureBoot` where the firmware takes the keys that the medium carries.
 //!
 //! Nothing is written before Confirm: [`Effect::Install`] comes out of Confirm when the right text
 //! was typed, out of Unattended when its time is over, and out of Error when the user wants the
@@ -22,6 +23,7 @@ mod input;
 mod key;
 mod recovery;
 mod repair;
+mod secure_boot;
 mod splash;
 mod tools;
 mod unattended;
@@ -65,6 +67,8 @@ pub enum State {
     Disk(Choices),
     /// Having the settings written.
     Settings(Choices),
+    /// Offering to give the firmware keys, before [`State::Confirm`].
+    SecureBoot(Box<Confirm>),
     /// Asking for the last time.
     Confirm(Box<Confirm>),
     /// Writing.
@@ -205,6 +209,7 @@ impl State {
             Self::Tools(_) => "Tools",
             Self::Disk(_) => "Disk",
             Self::Settings(_) => "Settings",
+            Self::SecureBoot(_) => "SecureBoot",
             Self::Confirm(_) => "Confirm",
             Self::Progress(_) => "Progress",
             Self::Recovery(_) => "Recovery",
@@ -223,6 +228,7 @@ impl State {
             | Self::Tools(_)
             | Self::Disk(_)
             | Self::Settings(_)
+            | Self::SecureBoot(_)
             | Self::Confirm(_)
             | Self::Unattended(_) => true,
             Self::Error(failure) => !matches!(failure.cause, Cause::Scan { .. }),
@@ -268,6 +274,7 @@ pub fn next(state: State, event: Event) -> (State, Option<Effect>) {
         State::Tools(tools) => tools::next(tools, event),
         State::Disk(choices) => choices::next(choices, event),
         State::Settings(choices) => form::next(choices, event),
+        State::SecureBoot(confirm) => secure_boot::next(*confirm, event),
         State::Confirm(confirm) => confirm::next(*confirm, event),
         State::Progress(work) => work::next(work, event),
         State::Recovery(recovery) => recovery::next(*recovery, event),

@@ -1,6 +1,7 @@
 //! [`State::Unattended`]: an answer file is about to be followed. It says what it will do for a
 //! few seconds in which any key stops it.
 
+use super::secure_boot;
 use super::welcome::refuse;
 use super::{Effect, Event, Key, Next, Origin, Purpose, State, Welcome, Work, target_of};
 use crate::answers::{self, Answers, Ending, Refusal};
@@ -162,6 +163,7 @@ impl Unattended {
                     settings: self.settings(&disk),
                     encryption: self.plan.answers.encryption.clone(),
                     target: self.target(&disk),
+                    secure_boot: self.plan.answers.secure_boot,
                     disk,
                     warnings: self.warnings(),
                 });
@@ -225,6 +227,9 @@ fn choose(hardware: &Hardware, answers: &Answers) -> Result<Disk, Refusal> {
     };
     let disk = answers::choose(answers, &hardware.disks, &refuse)?;
     refuse_unless_insisted(hardware, answers, disk)?;
+    if let Some(refusal) = secure_boot::refusal(hardware, answers.secure_boot) {
+        return Err(refusal);
+    }
     if hardware.silent.is_empty() || answers.name_only(disk) {
         return Ok(disk.clone());
     }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::settings::field_box;
 use super::text::{Page, split};
-use super::{Look, beside, details, encryption, frame, machine};
+use super::{Look, beside, details, encryption, frame, machine, secure_boot};
 use crate::hardware::{Disk, decimal_size};
 use crate::install::{Address, Settings, Task, about_firmware};
 use crate::state::{Confirm, DOWNGRADE, Proof};
@@ -77,6 +77,9 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
                 }
             }
         }
+    }
+    if let Some(sentence) = secure_boot::consequence(state) {
+        page.item(sentence, look.note);
     }
     // Whatever has no room, the question has.
     let [above, below] = split(&page, &question, area);

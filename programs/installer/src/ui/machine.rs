@@ -33,7 +33,10 @@ pub(super) fn model(machine: &Machine) -> &str {
 
 /// How the machine was started, and which firmware it has.
 pub(super) fn firmware(machine: &Machine) -> String {
-    let kind = kind(machine.firmware);
+    let mut kind = kind(machine.firmware);
+    if let Some(version) = machine.tpm {
+        kind = format!("{kind}, TPM {version}");
+    }
     match &machine.firmware_version {
         Some(version) => format!("{kind}; {version}"),
         None => kind,
@@ -48,6 +51,7 @@ fn kind(firmware: Firmware) -> String {
     let secure_boot = match secure_boot {
         SecureBoot::On => ", Secure Boot on",
         SecureBoot::Off => ", Secure Boot off",
+        SecureBoot::Setup => ", Secure Boot off, in setup mode",
         SecureBoot::Unknown => "",
     };
     format!("UEFI{bits}{secure_boot}")

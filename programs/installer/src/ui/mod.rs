@@ -14,6 +14,7 @@ mod look;
 mod machine;
 mod progress;
 mod recovery;
+mod secure_boot;
 mod settings;
 mod splash;
 mod text;
@@ -73,6 +74,7 @@ impl Widget for View<'_> {
             State::Tools(state) => tools::render(state, self.look, area, buffer),
             State::Disk(state) => disk::render(state, self.look, area, buffer),
             State::Settings(state) => settings::render(state, self.look, area, buffer),
+            State::SecureBoot(state) => secure_boot::render(state, self.look, area, buffer),
             State::Confirm(state) => confirm::render(state, self.look, area, buffer),
             State::Progress(state) => progress::render(state, self.look, area, buffer),
             State::Recovery(state) => recovery::render(state, self.look, area, buffer),

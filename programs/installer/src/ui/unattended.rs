@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::text::{Page, split};
-use super::{Look, details, ending, frame, machine};
+use super::{Look, details, ending, frame, machine, secure_boot};
 use crate::hardware::{Contents, Disk, Volume};
 use crate::install::Task;
 use crate::state::Unattended;
@@ -63,6 +63,9 @@ fn target(state: &Unattended, disk: &Disk, page: &mut Page<'_>) {
             let by = format!("encrypted, opened by {}", encryption.protection());
             page.fact("Data", &by);
         }
+    }
+    if let Some(value) = secure_boot::answered(answers.secure_boot) {
+        page.fact("Secure Boot", value);
     }
     page.fact("Untouched", &machine::others(&state.hardware, disk));
 }

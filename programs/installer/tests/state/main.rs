@@ -6,6 +6,7 @@ mod confirm;
 mod disk;
 mod encryption;
 mod repair;
+mod secure_boot;
 mod sets;
 mod settings;
 #[path = "../support/mod.rs"]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::super::boot_entry::Variables;
 use super::super::device::Device;
+use super::super::enroll::Enrolment;
 use super::super::layout::Place;
 use super::super::report::Finding;
 use super::super::request::{Request, Settings, Target, Task};
@@ -36,6 +37,7 @@ pub(super) fn validate(root: &Path, disk: &Disk) -> Vec<Finding> {
         target: Target::WholeDisk,
         settings: Settings::default(),
         encryption: None,
+        secure_boot: Enrolment::Leave,
         warnings: Vec::new(),
     };
     let chosen = match target::present(&device, &set, &request) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use installer::hardware::{Bus, Disk, Volume};
-use installer::install::{self, Failure, Report, Request, Settings, Target, Task};
+use installer::install::{self, Enrolment, Failure, Report, Request, Settings, Target, Task};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -300,6 +300,7 @@ impl Machine {
             target,
             settings: Settings::default(),
             encryption: None,
+            secure_boot: Enrolment::Leave,
             warnings: Vec::new(),
         }
     }

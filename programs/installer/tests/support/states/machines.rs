@@ -1,6 +1,6 @@
 //! Machines that some states are on.
 
-use installer::hardware::{Hardware, Volume};
+use installer::hardware::{Firmware, FirmwareKeys, Hardware, SecureBoot, Standing, Volume};
 
 use super::super::{FakeMachine, MEDIUM, VIRTIO, set_earlier};
 use super::hardware;
@@ -95,6 +95,22 @@ pub fn talkative_and_poor() -> Hardware {
     hardware.machine.processor = talkative.machine.processor;
     hardware.machine.firmware_version = talkative.machine.firmware_version;
     hardware.boot_volume = Some("A_VOLUME_ID_OF_ITS_FULL_LENGTH_X".to_owned());
+    hardware
+}
+
+/// Its firmware is in setup mode, the medium carries keys, and there may be a maker's.
+pub fn in_setup_mode(standing: Standing, has_others: bool) -> Hardware {
+    let mut hardware = hardware();
+    hardware.machine.firmware = Firmware::Uefi {
+        bits: Some(64),
+        secure_boot: SecureBoot::Setup,
+    };
+    hardware.machine.tpm = Some(2);
+    hardware.keys = Some(FirmwareKeys {
+        owner: "5d1c0e6b9a4f7382".to_owned(),
+        standing,
+        has_others,
+    });
     hardware
 }
 

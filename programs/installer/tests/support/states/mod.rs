@@ -7,10 +7,11 @@ pub mod sets;
 
 use std::sync::LazyLock;
 
-use installer::hardware::Hardware;
+use installer::hardware::{Hardware, Standing};
 use installer::install::{Stage, Task};
 use installer::state::{Event, Exit, Key, Purpose, Refused, State, next};
 
+pub use machines::in_setup_mode;
 use machines::{
     busy, lacking_memory, many_disks, newer, poor_machine, small_disk, talkative,
     talkative_and_poor, unfinished,
@@ -101,6 +102,7 @@ fn make_all() -> Vec<(&'static str, State)> {
     states.extend(before_confirm());
     states.extend(confirmations());
     states.extend(afterwards());
+    states.extend(secure_boot());
     states.extend(without_anybody());
     states.extend(errors());
     states.extend(sets::of_a_set());
@@ -430,6 +432,36 @@ fn without_anybody() -> Vec<(&'static str, State)> {
                 [Event::NoAnswers(Some(of_other_label()))],
             ),
         ),
+    ]
+}
+
+/// Where the firmware takes keys, and what comes of it.
+fn secure_boot() -> Vec<(&'static str, State)> {
+    let setup = |has_others| in_setup_mode(Standing::Wanted, has_others);
+    let install = |hardware| press(disk(hardware, Purpose::Install, 0), [Key::Enter; 2]);
+    let begun = in_setup_mode(Standing::Begun, false);
+    let begun = press(disk(begun, Purpose::RepairBoot, 0), [Key::Enter]);
+    let confirm = press(install(setup(true)), [Key::Down, Key::Enter]);
+    let done = press(press(confirm.clone(), typing("321a")), [Key::Enter]);
+    let mut report = report(Task::Install);
+    report.notes.push(
+        "The firmware has the keys of this medium now: from the next start on, Secure Boot is on and lets nothing \
+         start but what they have signed."
+            .to_owned(),
+    );
+    let answers = format!("secure_boot = \"enroll\"\n{ANSWERS}");
+    let found = Event::Answers(Ok(plan_of(&answers)));
+    vec![
+        ("welcome-setup-mode", welcome(setup(false))),
+        ("secureboot", install(setup(true))),
+        (
+            "secureboot-chosen",
+            press(install(setup(false)), [Key::Down; 3]),
+        ),
+        ("secureboot-begun", begun),
+        ("confirm-enroll", confirm),
+        ("done-enrolled", after(done, [Event::Finished(Ok(report))])),
+        ("unattended-enroll", after(welcome(setup(false)), [found])),
     ]
 }
 
