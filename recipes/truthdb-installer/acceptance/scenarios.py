@@ -33,6 +33,7 @@ from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
 from acceptance.unlocking import UNLOCKING
+from acceptance.secure_boot import SECURE_BOOT_STORIES
 from pipeline.boot.stories import OTHER, SERIAL, SIZE, Lab, Story, must
 from pipeline.vm import disks, screen, time_server
 from pipeline.vm.film import Film
@@ -265,5 +266,6 @@ STORIES: dict[str, Story] = {
     **NETBOOT,
     **MEASURED,
     **UNLOCKING,
+    **SECURE_BOOT_STORIES,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""
