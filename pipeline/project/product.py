@@ -41,6 +41,7 @@ Setting = Literal[
     "gateway",
     "name_servers",
 ]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(gt=0)]
 EfiSize = Annotated[int, Field(ge=288, le=4096)]
 """MiB in which two systems have room, and clusters of 4096 bytes are enough to be FAT32."""
@@ -95,10 +96,20 @@ class Medium:
 
 @dataclass(frozen=True)
 class Service:
-    """What the installed system runs, below /bin, and where it answers."""
+    """What the installed system runs, below /bin, and where it answers.
+
+    At `attestation_port` the appliance proves what runs, if it is not 0 (docs/attestation.md).
+    """
 
     program: FileName
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Port
+    attestation_port: Port | Literal[0] = 0
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Service":
+        if self.port == self.attestation_port:
+            raise ValueError("port and attestation_port are one: two programs cannot answer there")
+        return self
 
 
 @dataclass(frozen=True)

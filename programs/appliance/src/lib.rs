@@ -14,12 +14,14 @@
 //!   [`log`] keeps what programs say, [`events`] what this one does.
 //! - [`settings`] takes new settings from the installer, [`config`] reads `metadata/node.toml`,
 //!   [`os_release`] the name of this system.
+//! - [`attest`] answers what runs here, as the TPM has it.
 //! - [`helper`] is what the kernel may start.
 //! - [`page`] decides what is shown, and [`console`] shows it; neither knows where it comes from.
 //! - [`sys`] holds the one thing that takes unsafe code.
 //!
 //! Every path is looked up below a root folder, which is `/` but in tests.
 
+pub mod attest;
 pub mod check;
 pub mod child;
 pub mod clock;

@@ -7,11 +7,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use appliance::{check, clock, confine, events, first, helper, panics, stop, supervisor, unlock};
+use appliance::{
+    attest, check, clock, confine, events, first, helper, panics, stop, supervisor, unlock,
+};
 use common::text::program_name;
 
 const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | first | panics | run | stop | lock |\n\
-    \x20                                time SERVER | confine PROFILE [--write PATH]... PROGRAM...\n\
+    \x20                                attest | time SERVER | confine PROFILE [--write PATH]... PROGRAM...\n\
     \n\
     \x20 unlock       open the data partitions that are encrypted\n\
     \x20 check        find and check the data partitions, before they are mounted\n\
@@ -21,6 +23,7 @@ const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | fi
     \x20 run          keep network and service running, and show how they are\n\
     \x20 stop         end what `run` runs, and wait for it\n\
     \x20 lock         close what `unlock` opened, after it was unmounted\n\
+    \x20 attest       answer what runs here, with what the TPM signs\n\
     \x20 time SERVER  keep the clock right, by SNTP\n\
     \x20 confine      become PROGRAM, with the rights of PROFILE and no others\n\
     \x20 --root DIR   look for everything in DIR (for tests)\n\
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         ["run"] => supervisor::run(&root),
         ["stop"] => stop::run(&root),
         ["lock"] => unlock::lock(&root),
+        ["attest"] => attest::run(&root),
         ["time", server] => clock::run(&root, server),
         ["confine", ..] => confine::run(&root, &arguments[1..]),
         ["--version"] => {

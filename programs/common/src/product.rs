@@ -104,6 +104,9 @@ pub struct Service {
     pub program: String,
     /// The port that it listens at.
     pub port: u16,
+    /// The port at which the appliance proves what runs; 0 for none.
+    #[serde(default)]
+    pub attestation_port: u16,
 }
 
 /// Settings that nobody has chosen.

@@ -50,11 +50,16 @@ impl Event {
 /// The log of the machine below `root`, in the order in which it was measured. Fails where there is none that can
 /// be read to its end.
 pub fn read(root: &Path) -> io::Result<Vec<Event>> {
+    parse(&bytes(root)?)
+}
+
+/// The log of the machine below `root`, as it is. Fails where there is none.
+pub fn bytes(root: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(root.join(FILE))?
         .take(MOST)
         .read_to_end(&mut bytes)?;
-    parse(&bytes)
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> io::Result<Vec<Event>> {

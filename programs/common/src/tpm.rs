@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+pub mod quote;
+
 use crate::text::attribute;
 
 /// Its devices, below the root: the kernel's resource manager, and the TPM itself.
@@ -45,13 +47,15 @@ pub fn measure(root: &Path, number: u32, data: &[u8]) -> io::Result<()> {
     body.extend(NO_PASSWORD);
     body.extend(length.to_be_bytes());
     body.extend(data);
-    send(root, WITH_SESSION, PCR_EVENT, &body).map(drop)
+    Tpm::open(root)?
+        .send(WITH_SESSION, PCR_EVENT, &body)
+        .map(drop)
 }
 
 /// The name of its storage root key, Part 1, section 16: a digest that no other TPM has, nor this one after it was
 /// cleared. Fails where the TPM has no such key.
 pub fn root_key_name(root: &Path) -> io::Result<Vec<u8>> {
-    let answer = send(root, PLAIN, READ_PUBLIC, &ROOT_KEY.to_be_bytes())?;
+    let answer = Tpm::open(root)?.send(PLAIN, READ_PUBLIC, &ROOT_KEY.to_be_bytes())?;
     // The public area, the name, the qualified name, each after its size.
     let mut rest = answer.as_slice();
     sized(&mut rest)?;
@@ -67,25 +71,32 @@ fn sized<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
     Ok(part)
 }
 
-/// Sends a command, and returns what follows the header of the answer.
-fn send(root: &Path, tag: u16, code: u32, body: &[u8]) -> io::Result<Vec<u8>> {
-    let command = command(tag, code, body)?;
-    let mut device = open(root)?;
-    device.write_all(&command)?;
-    let mut answer = vec![0; LONGEST];
-    let length = device.read(&mut answer)?;
-    answer.truncate(length);
-    parse(answer)
-}
+/// One opening of its device: what is made in it is forgotten with it.
+struct Tpm(File);
 
-fn open(root: &Path) -> io::Result<File> {
-    let open = |device: &&str| {
-        let mut options = File::options();
-        options.read(true).write(true);
-        options.open(root.join(device))
-    };
-    let [managed, plain] = &DEVICES;
-    open(managed).or_else(|_| open(plain))
+impl Tpm {
+    fn open(root: &Path) -> io::Result<Self> {
+        let mut opened = Err(io::ErrorKind::NotFound.into());
+        for device in DEVICES {
+            opened = File::options()
+                .read(true)
+                .write(true)
+                .open(root.join(device));
+            if opened.is_ok() {
+                break;
+            }
+        }
+        opened.map(Self)
+    }
+
+    /// Sends a command, and returns what follows the header of the answer.
+    fn send(&mut self, tag: u16, code: u32, body: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(&command(tag, code, body)?)?;
+        let mut answer = vec![0; LONGEST];
+        let length = self.0.read(&mut answer)?;
+        answer.truncate(length);
+        parse(answer)
+    }
 }
 
 fn command(tag: u16, code: u32, body: &[u8]) -> io::Result<Vec<u8>> {

@@ -4,11 +4,9 @@
 //! - [`log`] owns the bytes on the disk: their format, what is verified, what is cut off.
 //! - [`service`] owns what happens at a start, and the state that is shown.
 //! - [`identity`] reads who this node is, from `DATA/metadata/node.toml` and the machine.
-//! - [`http`] answers requests; it knows neither log nor disk.
 //! - [`error`] owns the exit codes.
 
 pub mod error;
-pub mod http;
 pub mod identity;
 pub mod log;
 pub mod service;

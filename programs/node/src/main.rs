@@ -10,8 +10,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use node::error::Fatal;
+use node::identity;
 use node::service::{Config, Service};
-use node::{http, identity};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -102,13 +102,13 @@ fn run(options: Options) -> Result<(), Fatal> {
         system: identity::system(root),
     })?);
     println!("truthdb-node: log verified: {}", service.summary());
-    let listener = http::listen(&options.listen)
+    let listener = web::listen(&options.listen)
         .map_err(|error| Fatal::Io(format!("cannot listen on {:?}: {error}", options.listen)))?;
     if let Ok(address) = listener.local_addr() {
         println!("truthdb-node: answering on http://{address}/status");
     }
     let threads = |error| Fatal::Io(format!("cannot start a thread: {error}"));
-    http::serve(listener, Arc::clone(&service) as _).map_err(threads)?;
+    web::serve(listener, Arc::clone(&service) as _).map_err(threads)?;
     let (sender, stop) = channel();
     std::thread::Builder::new()
         .spawn(move || sender.send(signals.forever().next()))

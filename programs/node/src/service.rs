@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use serde::{Deserialize, Serialize};
+use web::{Answer, Reply};
 
 use crate::error::Fatal;
-use crate::http::{Answer, Reply};
 use crate::identity::{self, NodeToml};
 use crate::log::format::Kind;
 use crate::log::{Cut, Log, SEGMENT};

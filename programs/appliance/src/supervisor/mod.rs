@@ -6,6 +6,7 @@ mod facts;
 use common::product::product;
 use std::io::{self, PipeReader, Read};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -33,8 +34,8 @@ const EARLY_TICK: Duration = Duration::from_millis(250);
 const STARTING: Duration = Duration::from_secs(30);
 /// … and later.
 const TICK: Duration = Duration::from_secs(1);
-/// How long the program that keeps the clock may take to end.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the programs that keep the clock and prove what runs may take to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the machine below `root` until a signal asks it to stop. Fails if another supervisor runs,
 /// or if the system refuses what no loop can do without.
@@ -91,6 +92,7 @@ struct Machine {
     network: Network,
     service: Result<Service, Problem>,
     clock: Option<Supervised>,
+    attest: Option<Supervised>,
     /// What the programs of the network say; too much for a console.
     log: Log,
     started: Instant,
@@ -130,15 +132,10 @@ impl Machine {
         tracing::info!(host_name, ?address, ?labels, ?time_server, "starting");
         // proc(5): the same as sethostname(2). Without it the kernel says "(none)".
         let _ = std::fs::write(root.join("proc/sys/kernel/hostname"), host_name);
-        let clock = time_server.map(|server| {
-            // This program again, whatever the image calls it.
-            let this = std::env::current_exe().unwrap_or_default();
-            let name = this.file_name().unwrap_or_default();
-            let program = root.join("bin").join(name);
-            let mut command = confine::command(root, "clock", &[], &program);
-            command.args(["time", server]);
-            Supervised::new(command, started)
-        });
+        let clock = time_server
+            .map(|server| Supervised::new(own(root, "clock", &["time", server]), started));
+        let proves = product().service.attestation_port != 0;
+        let attest = proves.then(|| Supervised::new(own(root, "attest", &["attest"]), started));
         Self {
             root: root.to_owned(),
             console,
@@ -151,12 +148,13 @@ impl Machine {
             data,
             panic: panics::last(root),
             clock,
+            attest,
             log: Log::open(root, "network"),
             started,
         }
     }
 
-    /// Looks after service and clock, and passes on what they say.
+    /// Looks after the programs, and passes on what they say.
     fn look_after(&mut self, now: Instant) {
         let mut lines = Vec::new();
         if let Ok(service) = &mut self.service {
@@ -169,9 +167,16 @@ impl Machine {
             // It says itself how it fares, and is started again.
             let _ = clock.look(now, &mut lines);
         }
-        for line in lines {
+        for line in lines.drain(..) {
             tracing::debug!(line, "time");
             self.log.write(&format!("time: {line}"));
+        }
+        if let Some(attest) = &mut self.attest {
+            let _ = attest.look(now, &mut lines);
+        }
+        for line in lines {
+            tracing::debug!(line, "attest");
+            self.log.write(&format!("attest: {line}"));
         }
     }
 
@@ -238,12 +243,22 @@ impl Machine {
         for line in lines {
             self.console.say(&format!("service: {line}"));
         }
-        if let Some(clock) = self.clock {
-            clock.stop(CLOCK_PATIENCE, &mut Vec::new());
+        for program in [self.clock, self.attest].into_iter().flatten() {
+            program.stop(PATIENCE, &mut Vec::new());
         }
         self.network.stop();
         self.console.say("stopped");
     }
+}
+
+/// This program again, whatever the image calls it.
+fn own(root: &Path, profile: &str, words: &[&str]) -> Command {
+    let this = std::env::current_exe().unwrap_or_default();
+    let name = this.file_name().unwrap_or_default();
+    let program = root.join("bin").join(name);
+    let mut command = confine::command(root, profile, &[], &program);
+    command.args(words);
+    command
 }
 
 /// Starts the service, unless its data is not as it should be.
