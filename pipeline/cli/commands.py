@@ -239,6 +239,16 @@ def measure(session: Session, arguments: list[str]) -> None:
     raise SystemExit(measure.main(session.root, arguments))
 
 
+def attest(session: Session, arguments: list[str]) -> None:
+    """Say what runs on a machine, as `entry` has it do so where it comes first.
+
+    SystemExit with the exit status that it documents.
+    """
+    from pipeline.cli import attest
+
+    raise SystemExit(attest.main(session.root, arguments))
+
+
 def verify(_session: Session, arguments: list[str]) -> None:
     """Say whether a release is whole, as `entry` has it do so where it comes first.
 

@@ -68,6 +68,10 @@ def _run(root: Path, arguments: Sequence[str]) -> int:
         from pipeline.cli import measure
 
         return measure.main(root, arguments[1:])
+    if arguments[:1] == ["attest"]:
+        from pipeline.cli import attest
+
+        return attest.main(root, arguments[1:])
     if arguments[:1] == ["verify"]:
         from pipeline.cli import verify
 

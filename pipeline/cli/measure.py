@@ -100,6 +100,16 @@ def _run(root: Path, asked: argparse.Namespace) -> int:
     return EQUAL
 
 
+def predicted_here(root: Path) -> list[Expectation]:
+    """Return what is predicted for all images that were built here. PipelineError where there are none."""
+    files = [_file(root, name) for name in _built(root)]
+    return [
+        one
+        for path, recipe in files
+        for one in _of(path, partial(_predicted, path, _stores(root, recipe, None, None, None)))[1]
+    ]
+
+
 def _predicted(path: str, stores: Mapping[str, Variables | None]) -> tuple[OfImage, list[Expectation]]:
     image = open_file(path)
     ways = chains(image, Path(path).name)

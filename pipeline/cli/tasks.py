@@ -200,6 +200,11 @@ COMMANDS = {
         "commands:measure",
         words="arguments",
     ),
+    "attest": Command(
+        "HOST: ask a machine's TPM what runs there, and say whether that is a release; --help says more",
+        "commands:attest",
+        words="arguments",
+    ),
     "release": Command(
         "write a release of what is built, tested and committed to artifacts/release/",
         "release:release",

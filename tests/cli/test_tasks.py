@@ -31,6 +31,7 @@ NAMES = [
     "inspect",
     "diff",
     "measure",
+    "attest",
     "release",
     "sign",
     "keys",

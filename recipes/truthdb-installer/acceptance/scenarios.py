@@ -6,6 +6,7 @@ Must not know which stories are run, nor how they are reported.
 from dataclasses import replace
 
 from acceptance import quiet, screens
+from acceptance.attested import ATTESTED
 from acceptance.choice import CHOICE, untouched
 from acceptance.contact_sheet import contact_sheet, moving
 from acceptance.encryption import ENCRYPTION
@@ -252,6 +253,7 @@ STORIES: dict[str, Story] = {
     "answers-medium": answers_on_the_medium,
     "settings": settings,
     **MAINTENANCE,
+    **ATTESTED,
     "quiet": is_quiet,
     "bios": started_by_bios,
     "refuse-no-match": refused(screens.answers('serial = "NOBODY"'), "No disk"),
