@@ -87,7 +87,7 @@ impl Answer for Answers {
         let Some(nonce) = bytes_of(nonce).filter(|it| NONCE.contains(&it.len())) else {
             return Reply::text(400, "A nonce has 32 to 128 hexadecimal digits.");
         };
-        if !tpm::is_there(&self.root) {
+        if tpm::pcr(&self.root, 0).is_none() {
             return Reply::text(
                 503,
                 "This machine has no TPM 2.0, so nothing proves what runs on it.",

@@ -5,7 +5,6 @@ use std::io::{self, Error};
 use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
-use common::product::product;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, Ruleset,
     RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
@@ -88,8 +87,8 @@ pub fn rules(
                 .map_err(Error::other)?;
         }
     }
-    if profile.listens {
-        let port = NetPort::new(product().service.port, AccessNet::BindTcp);
+    if let Some(port) = profile.listens {
+        let port = NetPort::new(port(), AccessNet::BindTcp);
         ruleset = ruleset.add_rule(port).map_err(Error::other)?;
     }
     Ok(ruleset)

@@ -1,6 +1,7 @@
 //! The profiles: what each program needs, and nothing else does it get. docs/hardening.md has the same as a table,
 //! with reasons; a test compares them.
 
+use common::product::product;
 use rustix::thread::CapabilitySet as Caps;
 
 /// What a program may do. Paths are absolute; what is missing is passed over. A path that ends in `/*` stands for
@@ -23,8 +24,8 @@ pub struct Profile {
     pub execute: &'static [&'static str],
     /// System calls that others may not make.
     pub calls: &'static [i64],
-    /// It listens at the product's port, and at no other one of TCP.
-    pub listens: bool,
+    /// The one port of TCP that it may listen at.
+    pub listens: Option<fn() -> u16>,
     /// It may signal others.
     pub signals: bool,
     /// It has mounts and a host name of its own, and its share of memory and of processes.
@@ -44,7 +45,7 @@ const NOTHING: Profile = Profile {
     owns: &[],
     execute: &[],
     calls: &[],
-    listens: false,
+    listens: None,
     signals: false,
     is_apart: false,
 };
@@ -66,7 +67,7 @@ pub const PROFILES: &[Profile] = &[
         ],
         write: &["/dev", "/tmp"], // in its own room
         execute: &LIBRARIES,
-        listens: true,
+        listens: Some(|| product().service.port),
         is_apart: true,
         ..NOTHING
     },
@@ -126,6 +127,23 @@ pub const PROFILES: &[Profile] = &[
         ..NOTHING
     },
     Profile {
+        name: "attest",
+        user: 106,
+        capabilities: Caps::DAC_READ_SEARCH, // the log is root's, and so is what the node says of itself
+        read: &[
+            "/data/metadata",
+            "/etc",
+            "/proc/cmdline",
+            "/sys/class",
+            "/sys/devices",
+            "/sys/kernel/security",
+        ],
+        write: &["/dev/null"],
+        owns: &["/dev/tpmrm0"],
+        listens: Some(|| product().service.attestation_port),
+        ..NOTHING
+    },
+    Profile {
         name: "fsck",
         user: 105,
         read: &["/etc", "/proc", "/sys/devices", "/dev/urandom"],
@@ -138,6 +156,7 @@ pub const PROFILES: &[Profile] = &[
 /// What the supervisor keeps: what it does itself, and what those need that it starts.
 pub const SUPERVISOR: Caps = Caps::CHOWN // gives the service its folders
     .union(Caps::DAC_OVERRIDE) // and writes to them, when it takes new settings
+    .union(Caps::DAC_READ_SEARCH) // of what proves what runs
     .union(Caps::FOWNER)
     .union(Caps::KILL) // others' users
     .union(Caps::SETGID)
