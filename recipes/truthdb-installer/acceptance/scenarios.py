@@ -33,8 +33,9 @@ from acceptance.netboot import NETBOOT
 from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
-from acceptance.unlocking import UNLOCKING
 from acceptance.secure_boot import SECURE_BOOT_STORIES
+from acceptance.trust import TRUST
+from acceptance.unlocking import UNLOCKING
 from pipeline.boot.stories import OTHER, SERIAL, SIZE, Lab, Story, must
 from pipeline.vm import disks, screen, time_server
 from pipeline.vm.film import Film
@@ -269,5 +270,6 @@ STORIES: dict[str, Story] = {
     **MEASURED,
     **UNLOCKING,
     **SECURE_BOOT_STORIES,
+    **TRUST,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

@@ -50,10 +50,10 @@ PROGRAMS = {
 """What starts an installed disk, by path, and the input that it is, where that is one."""
 
 
-def trusted(lab: Lab, whom: Trusting) -> Lab:
+def trusted(lab: Lab, whom: Trusting, *, tpm: bool = False) -> Lab:
     """Return the same place with the signed ISO, where firmware trusts somebody."""
     signed = {"iso": lab.inputs[TRUSTED_ISO], "payload": lab.inputs[TRUSTED_PAYLOAD]}
-    return replace(lab, inputs={**lab.inputs, **signed}).trusted(whom)
+    return replace(lab, inputs={**lab.inputs, **signed}).trusted(whom, tpm=tpm)
 
 
 def check_disk(lab: Lab, disk: Disk) -> None:
