@@ -331,7 +331,7 @@ mod tests {
             (
                 "port = 80",
                 "port = 80\nx = 1",
-                "unknown field `x`, expected `program` or `port`",
+                "unknown field `x`, expected one of `program`, `port`, `attestation_port`",
             ),
             (
                 "#0a0B0c",
