@@ -62,8 +62,9 @@ async def choose(vm: Session, choices: int, passphrase: str = PASSPHRASE, *, on_
     for _ in range(choices):
         await vm.press("right", on_screen=on_screen)
     if passphrase:
-        for _ in range(2):
+        for field in ("Passphrase ", "Passphrase again"):
             await vm.press("down", on_screen=on_screen)
+            await vm.see(f"> {field}")
             for character in passphrase:
                 await vm.press(character, on_screen=on_screen)
     await vm.press("enter", on_screen=on_screen)
