@@ -1,5 +1,6 @@
 """Encrypted data: chosen on screens or by an answer file, what lies on the disk, and that it stays so."""
 
+import asyncio
 import json
 import mmap
 import re
@@ -54,13 +55,16 @@ def check(disk: Disk, *keys: str, secrets: tuple[str, ...] = (PASSPHRASE,)) -> l
     return places
 
 
-async def choose(vm: Session, choices: int, passphrase: str = PASSPHRASE, *, on_screen: bool = False) -> None:
-    """Choose an encryption in Settings, some presses on from none, and go on to Confirm."""
+async def choose(vm: Session, wanted: str, passphrase: str = PASSPHRASE, *, on_screen: bool = False) -> None:
+    """Choose an encryption in Settings, by its name there, and go on to Confirm."""
     await vm.see(screens.SETTINGS)
     for _ in range(3):
         await vm.press("down", on_screen=on_screen)
-    for _ in range(choices):
+    await vm.see("< none >")
+    while f"< {wanted} >" not in vm.terminal.text():
         await vm.press("right", on_screen=on_screen)
+        await vm.until("another choice", lambda: "< none >" not in vm.terminal.text())
+        await asyncio.sleep(1)
     if passphrase:
         for field in ("Passphrase ", "Passphrase again"):
             await vm.press("down", on_screen=on_screen)
@@ -103,7 +107,7 @@ async def by_passphrase(lab: Lab) -> None:
         await screens.greet(vm)
         await screens.choose(vm, "nvme0n1")
         await vm.press("enter")
-        await choose(vm, 2)
+        await choose(vm, "passphrase")
         await screens.confirm(vm, SERIAL)
         words = await written_down(vm)
         await screens.done(vm)

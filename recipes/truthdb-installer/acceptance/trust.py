@@ -20,8 +20,7 @@ def cells(whom: Trusting) -> Story:
             place, kind = trusted(lab, whom, tpm=tpm), "tpm" if tpm else "no-tpm"
             for bus in MEDIA:
                 async with place.start(place.machine(place.medium(bus)), f"{bus}-{kind}") as vm:
-                    await screens.greet(vm)
-                    lab.took(vm, f"power-on to Welcome, {bus}, {kind}", "Welcome")
+                    lab.times[f"power-on to Welcome, {bus}, {kind}"] = await vm.see(*screens.WELCOME)
             if not tpm:
                 machine = place.machine(place.medium(), disk)
                 await unattended(place, with_answers(place, machine, INSTALL))
