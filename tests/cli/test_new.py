@@ -30,7 +30,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_has_a_plan_of_its_own(acme: Path) -> None:
     project = load(acme)
-    assert list(project.recipes) == ["acme-installer", "acme-runtime"]
+    assert list(project.recipes) == ["acme-installer", "acme-probe", "acme-runtime"]
     assert project.manifest.product.name == "ACME Vault"
     ours = {step.name for step in plan(load(ROOT), "truthdb-installer")}
     theirs = {step.name for step in plan(project, "acme-installer")}

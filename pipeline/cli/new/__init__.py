@@ -116,7 +116,8 @@ def _fill(target: Path, names: Names) -> None:
         folder = target / "recipes" / renamed(name)
         shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
         _rename_below(folder, renamed)
-        (folder / recipe.image.splash).write_bytes(splash(names.name, product["colours"]))
+        if (folder / recipe.image.splash).is_file():  # else it is another recipe's, which has it drawn
+            (folder / recipe.image.splash).write_bytes(splash(names.name, product["colours"]))
     shutil.copytree(root / "recipes/kernels", target / "recipes/kernels")
     pins = target / manifest.PATH
     lines = pins.read_text(encoding="utf-8").splitlines(keepends=True)
