@@ -296,6 +296,8 @@ def test_an_installation_has_the_program_and_what_it_installs(session: Session) 
     }
     made = {name: source.step.name for name, source in parts.items() if isinstance(source, Output)}
     assert made == {
+        "firmware.initramfs": "initramfs:truthdb-probe",
+        "firmware.vmlinuz": "kernel:runtime",
         "installer": "installer:truthdb-installer",
         "payload": "uki:truthdb-runtime",
         "qcow2": "disk:truthdb-runtime:qcow2",
