@@ -159,7 +159,7 @@ def test_a_key_that_nobody_has(session: Session, disk: Path) -> None:
     [
         ("", {"heads": True}, "--key is missing: it says whose signature it is to be"),
         ("x", {"heads": True, "tool": "ssh"}, "--with ssh: Heads verifies OpenPGP signatures alone"),
-        ("x", {"out": "y"}, "--out goes with --heads"),
+        ("x", {"out": "y"}, "--out goes with --heads or --secure-boot"),
     ],
 )
 def test_what_cannot_be_meant(session: Session, key: str, options: dict[str, Any], message: str) -> None:
