@@ -80,6 +80,7 @@ STEPS = [
     "grub",
     "partition-set",
     "grub-iso",
+    "service",
 ]
 COPIED = ("dodo.py", "doit", "containers", "manifests", "pipeline", "programs", "recipes", "roots")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target")
