@@ -13,13 +13,13 @@ HASH = "0123456789abcdef" * 4
 def test_the_root_hash_is_in_the_command_line(tmp_path: Path) -> None:
     context(tmp_path, bzimage(b"6.12\0"))
     (tmp_path / "in/roothash").write_text(f"{HASH}\n")
-    params = {"output": "Toy.efi", "cmdline": "a roothash={roothash} quiet", "os_release": "ID=toy\n"}
-    ctx = played(tmp_path, bundled, **params)
+    asked = "a roothash={roothash} quiet"
+    ctx = played(tmp_path, bundled, output="Toy.efi", cmdline=asked, os_release="ID=toy\n", sbat="")
     verified_uki.build(ctx)
     ((*_, cmdline),) = ([word for word in call if word.startswith("--cmdline=")] for call in ctx.calls)
     assert cmdline == f"--cmdline=a roothash={HASH} quiet"
     assert (ctx.out / "cmdline.txt").read_text() == f"a roothash={HASH} quiet"
-    assert ctx.params["cmdline"] == "a roothash={roothash} quiet"
+    assert ctx.params["cmdline"] == asked
 
 
 @pytest.mark.parametrize("text", [b"", b"0123", HASH.encode() + b"00", HASH.upper().encode(), b"\xff" * 64])
