@@ -202,10 +202,14 @@ def test_every_key_is_on_the_page() -> None:
     left_out = {
         "allow_downgrade",
         "empty",
+        "encryption",
         "erase_any_matching",
         "ignore_requirements",
         "into",
         "largest",
+        "passphrase",
+        "recovery_key",
+        "secure_boot",
         "smallest",
     }
     assert keys - named == left_out
