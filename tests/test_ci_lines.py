@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,13 @@ CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "./doit sign --with sigstore": (
         "release:sign_release",
-        {"key": "", "tool": "sigstore", "heads": False, "out": "", "files": []},
+        {
+            **dict.fromkeys(("key", "out", "pcr_key", "timestamp"), ""),
+            **dict.fromkeys(("heads", "secure_boot"), False),
+            "tool": "sigstore",
+            "certificate": [],
+            "files": [],
+        },
         "tests/release/test_sign.py::test_sigstore",
     ),
 }
@@ -91,7 +98,10 @@ LOOKS: dict[str, tuple[dict[str, str], str]] = {
 }
 """The lines that look at releases, which have arguments of their own."""
 
+FLIPS = ".venv/bin/pytest -m boot tests/world/jury/test_flips.py"
+
 WHOLE = {
+    FLIPS: "tests/test_ci_lines.py::test_there_are_flips_to_try",
     "./doit list": "tests/cli/test_tasks.py::test_the_tasks_and_their_order",
     "./doit boot-test --all": "tests/cli/test_program.py::test_long_stories_are_told",
     "./doit iso --from-source": "tests/cli/test_program.py::test_from_source_is_for_builds",
@@ -154,6 +164,19 @@ def words(line: str, folder: Path) -> list[str]:
         ["sh", "-eu", "-c", line], cwd=folder, env=SURROUNDINGS, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()
+
+
+def test_there_are_flips_to_try() -> None:
+    """Collected alone: firmware tries them for minutes."""
+    _, *arguments = FLIPS.split()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.count("test_flips.py::")) == (0, 1), done.stdout
 
 
 @pytest.mark.parametrize("line", CALLS)
