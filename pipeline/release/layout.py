@@ -42,6 +42,9 @@ REPORT = "report.html"
 DOCUMENTS = (BUILD, PROVENANCE, CYCLONEDX, SPDX, MEASURED, *NOTES.values(), REPORT)
 """What tells of a release, which none is without; the other files that are listed are its artifacts."""
 
+LATER = {MEASURED}
+"""Which of these the first releases lack: asked for where SUMS names them."""
+
 LENIENT = {"extra": "ignore", "strict": True}
 """How pydantic reads what others write as well: it says more than is asked for."""
 

@@ -15,8 +15,8 @@ from tests.fixtures import release_folder as release
 from tests.fixtures.release_folder import Keys
 
 HOLDS = """\
-✓ files                are 15, plain ones all of them
-✓ SHA256SUMS           names 11 files, none is missing, all have its digests
+✓ files                are 16, plain ones all of them
+✓ SHA256SUMS           names 12 files, none is missing, all have its digests
 ✓ RUNSUMS              names 3 files, none is missing, all have its digests
 ✓ provenance.intoto.json is about all 3 artifacts, by these digests
 ✓ sbom.cdx.json        is about all 3 artifacts, by these digests

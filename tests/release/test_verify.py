@@ -21,7 +21,8 @@ ASC, SIG, RUN_ASC, RUN_SIG = (
     f"{listing}{ENDINGS[tool]}" for listing in (SUMS, RUN_SUMS) for tool in ("gpg", "ssh")
 )
 SIGNATURES = (ASC, SIG, RUN_ASC, RUN_SIG)
-LISTED = sorted([*ARTIFACTS, *release.documents(), "notes.txt", "notes.md", "notes.json", "report.html"])
+OTHERS = ("measured.json", "notes.txt", "notes.md", "notes.json", "report.html")
+LISTED = sorted([*ARTIFACTS, *release.documents(), *OTHERS])
 
 
 def wrong(verdicts: list[Verdict]) -> list[tuple[str, str]]:
@@ -53,8 +54,8 @@ def both(keys: Keys) -> Trust:
 def test_what_holds(folder: Path) -> None:
     same = "is about all 3 artifacts, by these digests"
     assert examine(folder, Trust()) == [
-        Verdict("files", True, "are 15, plain ones all of them"),
-        Verdict(SUMS, True, "names 11 files, none is missing, all have its digests"),
+        Verdict("files", True, "are 16, plain ones all of them"),
+        Verdict(SUMS, True, "names 12 files, none is missing, all have its digests"),
         Verdict(RUN_SUMS, True, "names 3 files, none is missing, all have its digests"),
         Verdict("provenance.intoto.json", True, same),
         Verdict("sbom.cdx.json", True, same),
@@ -69,6 +70,13 @@ def test_what_holds(folder: Path) -> None:
         Verdict("build.json", True, "is of the version, the commit and the 2 steps that the others name"),
         Verdict("files", None, "nothing proves who made them: nobody signed it"),
     ]
+
+
+def test_a_release_of_before_anything_was_predicted_holds(folder: Path) -> None:
+    (folder / "measured.json").unlink()
+    assert wrong(examine(folder, Trust())) == [("measured.json", "is missing: SHA256SUMS names it")]
+    release.relist(folder)
+    assert wrong(examine(folder, Trust())) == []
 
 
 def test_what_is_signed_holds(signed: Path, both: Trust) -> None:
