@@ -13,6 +13,8 @@ KEYS = {
     "backspace": b"\x7f",
     "up": b"\x1b[A",
     "down": b"\x1b[B",
+    "left": b"\x1b[D",
+    "right": b"\x1b[C",
     "f2": b"\x1bOQ",
 }
 """What a terminal sends for keys that are no characters (ECMA-48; xterm's function keys)."""
