@@ -21,7 +21,6 @@ ENCRYPTED = screens.answers(
     installation.GOOD, erase=SERIAL, lines=["[settings]", 'encryption = "tpm"', f'recovery_key = "{WORDS}"']
 )
 OPENING, CHECKING = "Data: opening", "Data: checking"
-UNLOCKING_TIME = 3.0  # seconds
 
 FALLBACK = "EFI/BOOT/BOOTX64.EFI"
 LOADED, CHANGED = b"loglevel=3", b"loglevel=4"
@@ -97,9 +96,7 @@ async def by_tpm(lab: Lab) -> None:
     must(bound(disk), "the first start did not bind the data to PCR 7 and 12")
     async with here.start(here.machine(disk, fresh=False, network=True), "second") as vm:
         begun = await vm.hear(OPENING)
-        took = await vm.hear(CHECKING) - begun
-        here.times["unlocking by the TPM"] = took
-        must(took <= UNLOCKING_TIME, f"unlocking took {took:.1f} s")
+        here.times["unlocking by the TPM"] = await vm.hear(CHECKING) - begun
         await screens.appliance(vm, 2)
         await vm.switch_off()
 
