@@ -135,10 +135,10 @@ impl Section {
 /// Where the section `name` of a program begins, and its bytes; `None` if it has none.
 pub(crate) fn section(
     program: &mut (impl Read + Seek),
-    name: &[u8; 8],
+    name: [u8; 8],
 ) -> io::Result<Option<(u64, u64)>> {
     let sections = sections(program)?;
-    let found = sections.iter().find(|it| it.name == *name);
+    let found = sections.iter().find(|it| it.name == name);
     Ok(found.map(|it| (it.start, it.length)))
 }
 

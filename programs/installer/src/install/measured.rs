@@ -2,8 +2,8 @@
 //!
 //! `./doit measure --log … --pcrs …` says of both what was started here.
 //!
-//! Specification: Linux, Documentation/security/tpm/tpm_event_log.rst and
-//! Documentation/ABI/stable/sysfs-class-tpm
+//! Specification: Linux, `Documentation/security/tpm/tpm_event_log.rst` and
+//! `Documentation/ABI/stable/sysfs-class-tpm`
 
 use std::fs::File;
 use std::io::Read;
@@ -62,7 +62,7 @@ mod tests {
             std::fs::write(folder.join(number), value).unwrap();
         }
         let pcrs = (PCRS.to_owned(), b"PCR 4: AB\nPCR 11: CD\n".to_vec());
-        assert_eq!(files(root.path()), [pcrs.clone()]);
+        assert_eq!(files(root.path()), std::slice::from_ref(&pcrs));
         let log = root.path().join("sys/kernel/security/tpm0");
         std::fs::create_dir_all(&log).unwrap();
         std::fs::write(log.join("binary_bios_measurements"), [0, 255]).unwrap();

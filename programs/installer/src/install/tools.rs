@@ -63,7 +63,7 @@ pub(super) fn unpack(root: &Path, uki: &[u8]) -> Result<PathBuf, Problem> {
 fn take(uki: &[u8], folder: &Path) -> io::Result<()> {
     let mut program = Cursor::new(uki);
     let (start, length) =
-        section(&mut program, b".initrd\0")?.ok_or_else(|| Error::other("it has no initramfs"))?;
+        section(&mut program, *b".initrd\0")?.ok_or_else(|| Error::other("it has no initramfs"))?;
     let whole = |number: u64| usize::try_from(number).map_err(Error::other);
     let start = whole(start)?;
     let packed = uki
@@ -157,14 +157,14 @@ mod tests {
     }
 
     /// A program with one section, which is where it should be.
-    fn uki(name: &[u8; 8], content: &[u8]) -> Vec<u8> {
+    fn uki(name: [u8; 8], content: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 512];
         bytes[..2].copy_from_slice(b"MZ");
         bytes[60] = 64;
         bytes[64..68].copy_from_slice(b"PE\0\0");
         bytes[70] = 1;
         let length = u32::try_from(content.len()).unwrap().to_le_bytes();
-        bytes[88..96].copy_from_slice(name);
+        bytes[88..96].copy_from_slice(&name);
         bytes[96..100].copy_from_slice(&length);
         bytes[104..108].copy_from_slice(&length);
         bytes[108..112].copy_from_slice(&512_u32.to_le_bytes());
@@ -185,7 +185,7 @@ mod tests {
             ("usr/lib/x86_64-linux-gnu/link", 0o120_777, b"/bin"),
         ];
         let packed = compress_to_vec(&*archive(&members), CompressionLevel::Fastest);
-        let folder = unpack(root.path(), &uki(b".initrd\0", &packed)).unwrap();
+        let folder = unpack(root.path(), &uki(*b".initrd\0", &packed)).unwrap();
         assert_eq!(folder, root.path().join(FOLDER));
         assert_eq!(fs::read(folder.join(NEEDED)).unwrap(), b"program");
         assert_eq!(fs::read(folder.join(library)).unwrap(), b"library");
@@ -204,15 +204,18 @@ mod tests {
             "The programs for encrypted data cannot be taken out of what this medium installs:";
         for (uki, expected) in [
             (
-                uki(b".initrd\0", &pack(&archive(&[("bin/sh", 0o100_755, b"")]))),
+                uki(
+                    *b".initrd\0",
+                    &pack(&archive(&[("bin/sh", 0o100_755, b"")])),
+                ),
                 none.to_owned(),
             ),
             (
-                uki(b".linux\0\0", b""),
+                uki(*b".linux\0\0", b""),
                 format!("{cannot} it has no initramfs."),
             ),
             (
-                uki(b".initrd\0", &pack(&[b'x'; 200])),
+                uki(*b".initrd\0", &pack(&[b'x'; 200])),
                 format!("{cannot} its initramfs is no cpio archive."),
             ),
         ] {

@@ -277,7 +277,7 @@ pub fn next(state: State, event: Event) -> (State, Option<Effect>) {
         State::SecureBoot(confirm) => secure_boot::next(*confirm, event),
         State::Confirm(confirm) => confirm::next(*confirm, event),
         State::Progress(work) => work::next(work, event),
-        State::Recovery(recovery) => recovery::next(*recovery, event),
+        State::Recovery(recovery) => recovery::next(*recovery, &event),
         State::Done(done) => done::next(done, event),
         State::Validate(validation) => validation::next(validation, event),
         State::Unattended(unattended) => unattended::next(unattended, event),

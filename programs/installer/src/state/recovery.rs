@@ -72,8 +72,8 @@ impl Recovery {
 }
 
 /// What happens in [`State::Recovery`].
-pub(super) fn next(mut recovery: Recovery, event: Event) -> Next {
-    let Event::Key(key) = event else {
+pub(super) fn next(mut recovery: Recovery, event: &Event) -> Next {
+    let Event::Key(key) = *event else {
         return recovery.ask();
     };
     match (&mut recovery.page, key) {

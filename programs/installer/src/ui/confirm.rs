@@ -69,12 +69,11 @@ pub(super) fn render(state: &Confirm, look: &Look, area: Rect, buffer: &mut Buff
         }
         Task::RepairBoot => {
             version(state, look, &mut page);
-            match state.choices.hardware.set {
-                Some(_) => recover(look, &mut page),
-                None => {
-                    repair_boot(look, &mut page);
-                    encryption::kept(&state.disk, look, &mut page);
-                }
+            if state.choices.hardware.set.is_some() {
+                recover(look, &mut page);
+            } else {
+                repair_boot(look, &mut page);
+                encryption::kept(&state.disk, look, &mut page);
             }
         }
     }

@@ -110,9 +110,12 @@ fn side(code: &QrCode, quiet: i32) -> u16 {
 
 /// Draws two modules in a cell, one above the other.
 fn draw(code: &QrCode, quiet: i32, area: Rect, buffer: &mut Buffer) {
-    let colour = |x: i32, y: i32| match code.get_module(x - quiet, y - quiet) {
-        true => Color::Black,
-        false => Color::White,
+    let colour = |x: i32, y: i32| {
+        if code.get_module(x - quiet, y - quiet) {
+            Color::Black
+        } else {
+            Color::White
+        }
     };
     let side = side(code, quiet);
     for row in 0..side.div_ceil(2) {
