@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline.build.build import build_step
 from pipeline.build.session import Session
@@ -26,9 +27,9 @@ def python_commands(*, fast: bool) -> list[list[str]]:
 
 
 def crate_tests(session: Session) -> list[Step]:
-    """Return a step for each crate that runs rustfmt, clippy and its tests in the rust container.
+    """Return a step for each workspace that runs rustfmt, clippy and its tests in the rust container.
 
-    They are those that programs are built from, what these take by path, and all of their workspaces.
+    They are those of crates that programs are built from, and of what these take by path.
     """
     project = session.project
     programs = ((name, called) for name, recipe in project.recipes.items() for called in recipe.programs)
@@ -39,22 +40,26 @@ def crate_tests(session: Session) -> list[Step]:
         if crate and crate.tree == session.root  # those that come with the pipeline have been tested there
         for each in packages(crate.tree, crate.folder)
     }
-    return [_crate_test(project, crate) for crate in sorted(found, key=lambda crate: crate.folder)]
+    workspaces: dict[Path, list[Crate]] = {}
+    for crate in sorted(found, key=lambda crate: crate.folder):
+        workspaces.setdefault(crate.workspace, []).append(crate)
+    return [_workspace_tests(project, members) for members in workspaces.values()]
 
 
-def _crate_test(project: Project, crate: Crate) -> Step:
-    crates, name = fetched_crates(project, crate), crate.place(crate.folder)
+def _workspace_tests(project: Project, members: Sequence[Crate]) -> Step:
+    first = members[0]
+    crates, name = fetched_crates(project, first), first.place(first.workspace)
     return Step(
         name=f"crate-tests:{name}",
         summary="cargo fmt, clippy and test, in the rust container",
         container=crates.container,
         inputs={
             "crates.tar": crates.output("crates.tar"),
-            **crate_inputs(crate),
-            **check_inputs(crate),
+            **crate_inputs(*members),
+            **check_inputs(first),
         },
         outputs=("passed",),
-        params={"crate": name},
+        params={"workspace": name},
         run=rust.check_sources,
     )
 

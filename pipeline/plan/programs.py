@@ -1,6 +1,6 @@
 """Where programs come from: crates of the repository that are built, or pinned files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.checks.gate import Gate
@@ -45,23 +45,23 @@ CHECKED_BY = ("clippy.toml", ".clippy.toml", "rustfmt.toml", ".rustfmt.toml")
 """What in the folder of a workspace says how its members are checked."""
 
 
-def crate_inputs(crate: Crate) -> dict[str, Input]:
-    """Return what a crate is built from, each at its place in its tree.
+def crate_inputs(*crates: Crate) -> dict[str, Input]:
+    """Return what crates of a workspace are built from, each at its place in their tree.
 
     Of crates that cargo only looks at these are the manifests: a change of what is in them changes nothing.
     """
-    return _sources(crate) | _manifests(crate)
+    return _sources(crates) | _manifests(crates[0])
 
 
-def _sources(crate: Crate) -> dict[str, Input]:
-    crates = built_from(crate.tree, crate.folder)
-    inside = {other for other in crates for above in other.parents if above in crates}
-    sources = (Source(each, exclude=("target", ".git")) for each in crates if each not in inside)
-    return _placed(crate, "sources", sources)
+def _sources(crates: Sequence[Crate]) -> dict[str, Input]:
+    found = {folder for crate in crates for folder in built_from(crate.tree, crate.folder)}
+    inside = {other for other in found for above in other.parents if above in found}
+    sources = (Source(each, exclude=("target", ".git")) for each in sorted(found - inside))
+    return _placed(crates[0], "sources", sources)
 
 
 def check_inputs(crate: Crate) -> dict[str, Input]:
-    """Return what rustfmt, clippy and tests take besides a crate: its workspace's settings."""
+    """Return what rustfmt, clippy and tests take besides crates: the settings of the workspace of `crate`."""
     files = (crate.workspace / name for name in sorted(CHECKED_BY))
     return _placed(crate, "manifests", (Source(each) for each in files if each.is_file()))
 
@@ -147,7 +147,7 @@ def _crate_steps(project: Project, crate: Crate, name: str, called: str) -> tupl
             **sysroot,
             "crates.tar": dependencies.output("crates.tar"),
             "target.tar": dependencies.output(f"target/{place}.tar"),
-            **_sources(crate),
+            **_sources([crate]),
             **crates.inputs,
         },
         params={

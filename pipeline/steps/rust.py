@@ -228,11 +228,11 @@ def _skeleton(ctx: Context) -> tuple[Path, list[str]]:
 
 
 def _sources(ctx: Context) -> Path:
-    """Return the crate `params.crate`, beside those that it takes by path, and manifests of others."""
+    """Return the repository's folder: crates, those that they take by path, and manifests of others."""
     root = ctx.work / REPOSITORY
     shutil.copytree(ctx.inputs["sources"], root, copy_function=shutil.copyfile)
     _skeleton(ctx)
-    return root / str(ctx.params["crate"])
+    return root
 
 
 TARGET_FOLDERS = {"bin": "src/bin", "example": "examples", "test": "tests", "bench": "benches"}
@@ -307,7 +307,7 @@ def program(ctx: Context) -> None:
     It says itself which packages it is compiled from, in a section that is not loaded.
     """
     archive.unpack(ctx.inputs["target.tar"], ctx.work / "target")
-    crate = _sources(ctx)
+    crate = _sources(ctx) / str(ctx.params["crate"])
     _unpack(ctx)
     given, env = _given(ctx, crate), environment(ctx.work)
     cargo(ctx, *given, "build", *RELEASE, "--locked", env=env, cwd=crate)
@@ -333,14 +333,16 @@ HOST = "x86_64-unknown-linux-gnu"
 
 
 def check_sources(ctx: Context) -> None:
-    """Run the crate's own checks in the container: rustfmt, clippy and its tests, on glibc."""
+    """Run the checks of `params.workspace` in the container: rustfmt, clippy and all tests, on glibc."""
     archive.unpack(ctx.inputs["crates.tar"], ctx.work / "crates")
     given = vendored(ctx.work, ctx.work / "crates")
-    env = environment(ctx.work) | {"CARGO_BUILD_TARGET": HOST}
-    crate = _sources(ctx)
-    ctx.run(["cargo", "fmt", "--check"], env=env, cwd=crate)
-    offline = ("--locked", "--offline", "--all-targets")
-    cargo(ctx, *given, "clippy", *offline, "--", "--deny=warnings", env=env, cwd=crate)
-    said = ctx.run(["cargo", *given, "test", "--locked", "--offline"], env=env, cwd=crate)
+    scratch = ctx.work / "tests"  # the container runs nothing that lies in its /tmp, and tests write programs
+    scratch.mkdir()
+    env = environment(ctx.work) | {"CARGO_BUILD_TARGET": HOST, "TMPDIR": str(scratch)}
+    workspace = _sources(ctx) / str(ctx.params["workspace"])
+    ctx.run(["cargo", "fmt", "--all", "--check"], env=env, cwd=workspace)
+    offline = ("--workspace", "--locked", "--offline")
+    cargo(ctx, *given, "clippy", *offline, "--all-targets", "--", "--deny=warnings", env=env, cwd=workspace)
+    said = ctx.run(["cargo", *given, "test", *offline], env=env, cwd=workspace)
     passed = sum(int(count) for count in re.findall(r"^test result: ok\. (\d+) passed", said, re.MULTILINE))
     (ctx.out / "passed").write_text(f"{passed}\n")

@@ -334,8 +334,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new(Session(ROOT, Report()), [str(root)], "Toys")
     write_files(root / "recipes/host", FILES)
     shutil.copy(root / "recipes/toys-runtime/splash.bmp", root / "recipes/host")
-    for name in ("toys-installer", "toys-runtime"):
-        shutil.rmtree(root / "recipes" / name)
+    for made in (root / "recipes").glob("toys-*"):
+        shutil.rmtree(made)
     manifest = root / "manifests/manifest.toml"
     lines = manifest.read_text().splitlines(keepends=True)
     gone = ("installer = ", "appliance = ", "service = ")

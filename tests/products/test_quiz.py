@@ -26,8 +26,8 @@ def quiz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTALLER_ISO_CALLED_FROM", str(root))
         new(Session(ROOT, Report()), [str(root)], "Quiz")
-        for made in ("installer", "runtime"):
-            shutil.rmtree(root / f"recipes/quiz-{made}")
+        for made in (root / "recipes").glob("quiz-*"):
+            shutil.rmtree(made)
         recipe = root / "recipes/quiz"
         shutil.copytree(HERE, recipe, ignore=shutil.ignore_patterns("setup"))
         (recipe / "splash.bmp").write_bytes(splash("Quiz", {"ground": "#203010", "text": "#ffffff"}))

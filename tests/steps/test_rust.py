@@ -261,20 +261,24 @@ def test_a_crate_without_that_program(given: Path) -> None:
     )
 
 
-def test_the_crate_s_own_checks(given: Path) -> None:
+def test_a_workspace_s_own_checks(given: Path) -> None:
     def tool(argv: list[str], _cwd: Path) -> str:
         good = "test result: ok. 7 passed; 0 failed\n"
         return f"{good}  test result: ok. 9 passed\n{good}" if "test" in argv else ""
 
-    ctx = played(given, tool, crate=CRATE)
+    ctx = played(given, tool, workspace=CRATE)
     rust.check_sources(ctx)
-    cargo = ["cargo", "--config", f"{ctx.work}/cargo/config.toml"]
+    cargo, offline = (
+        ["cargo", "--config", f"{ctx.work}/cargo/config.toml"],
+        ["--workspace", "--locked", "--offline"],
+    )
     assert ctx.calls == [
-        ["cargo", "fmt", "--check"],
-        [*cargo, "clippy", "--locked", "--offline", "--all-targets", "--", "--deny=warnings"],
-        [*cargo, "test", "--locked", "--offline"],
+        ["cargo", "fmt", "--all", "--check"],
+        [*cargo, "clippy", *offline, "--all-targets", "--", "--deny=warnings"],
+        [*cargo, "test", *offline],
     ]
-    assert ctx.envs == [environment(ctx.work) | {"CARGO_BUILD_TARGET": "x86_64-unknown-linux-gnu"}] * 3
+    host = {"CARGO_BUILD_TARGET": "x86_64-unknown-linux-gnu", "TMPDIR": f"{ctx.work}/tests"}
+    assert ctx.envs == [environment(ctx.work) | host] * 3
     assert (ctx.out / "passed").read_text() == "14\n"
 
 

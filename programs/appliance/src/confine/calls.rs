@@ -155,18 +155,22 @@ mod tests {
     }
     #[test]
     fn a_profile_makes_the_calls_that_it_names() {
-        let set = |besides: &'static [i64]| {
-            let thread = std::thread::spawn(|| {
+        let set = || {
+            let never = Timespec {
+                tv_sec: 0,
+                tv_nsec: 2_000_000_000,
+            };
+            clock_settime(ClockId::Realtime, never).unwrap_err()
+        };
+        let restricted = |besides: &'static [i64]| {
+            let thread = std::thread::spawn(move || {
                 restrict(besides).unwrap();
-                let never = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 2_000_000_000,
-                };
-                clock_settime(ClockId::Realtime, never).unwrap_err()
+                set()
             });
             thread.join().unwrap()
         };
-        assert_eq!(set(&[]), Errno::PERM);
-        assert_eq!(set(&[libc::SYS_clock_settime]), Errno::INVAL);
+        assert_eq!(restricted(&[]), Errno::PERM);
+        // EINVAL, or what a container's own filter says.
+        assert_eq!(restricted(&[libc::SYS_clock_settime]), set());
     }
 }
