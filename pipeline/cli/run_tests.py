@@ -14,6 +14,9 @@ from pipeline.project.checkout import Project
 from pipeline.project.crates import Crate, packages
 from pipeline.steps import rust
 
+AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""How pytest is told to use all processors: what tests of a file share is made once."""
+
 
 def python_commands(*, fast: bool) -> list[list[str]]:
     """Return what is run on the Python code; `fast` leaves out what needs a container."""
@@ -22,7 +25,7 @@ def python_commands(*, fast: bool) -> list[list[str]]:
         ["ruff", "check"],
         ["ruff", "format", "--check"],
         ["mypy"],
-        ["pytest", *chosen],
+        ["pytest", *AT_ONCE, *chosen],
     ]
 
 

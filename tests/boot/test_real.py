@@ -63,7 +63,8 @@ def iso_with(workshop: Workshop, cmdline: str) -> Path:
         "splash.bmp": session.root / "recipes" / RECIPE / "splash.bmp",
     }
     names = {"volume_id": "X", "publisher": "X", "application": "X"}
-    uki_made = workshop.make(uki.build, image, inputs, output=image, cmdline=cmdline, os_release="ID=test\n")
+    said = {"os_release": "ID=test\n", "sbat": "test,1,Test,test,1,-\n"}
+    uki_made = workshop.make(uki.build, image, inputs, output=image, cmdline=cmdline, **said)
     fat = workshop.make(efi_image.build, "efi.img", {"BOOTX64.EFI": uki_made})
     out, _ = workshop.run("imager", iso.build, {"efi.img": fat}, output="x.iso", readme="", **names)
     return out / "x.iso"
@@ -100,9 +101,9 @@ def test_a_story_of_any_product_says_why_its_machine_failed(
     ("cmdline", "timeout", "cause"),
     [
         ("console=ttyS0 rdinit=/nowhere", TIMEOUT, "Linux looked for a root file system on a disk"),
-        ("console=ttyS0 rdinit=/bin/true", TIMEOUT, "PID 1 ended, and Linux cannot live without it"),
+        ("console=ttyS0 rdinit=/bin/mount", TIMEOUT, "PID 1 ended, and Linux cannot live without it"),
         # What says nothing can only be told by the clock.
-        ("rdinit=/bin/sh quiet", 20, "neither init nor the installer reached the serial console"),
+        ("rdinit=/nowhere quiet", 20, "neither init nor the installer reached the serial console"),
     ],
 )
 def test_a_command_line_that_does_not_boot(

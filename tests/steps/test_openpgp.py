@@ -30,10 +30,13 @@ def test_a_key_of_the_keyring(keys: Keys, file: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("armor", [("--armor",), ()])
-def test_a_secret_key_in_a_file(
+def test_a_secret_key(
     keys: Keys, file: Path, tmp_path: Path, armor: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret, places = tmp_path / "secret", tmp_path / "places"
+    secret, places = (
+        tmp_path / "secret",
+        tmp_path / "tmp",
+    )  # a socket below it has a path of 107 bytes at most
     run("gpg", "--homedir", keys.home, "--batch", *armor, "--output", secret, "--export-secret-keys")
     places.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(places))

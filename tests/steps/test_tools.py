@@ -25,6 +25,8 @@ pytestmark = pytest.mark.container
 
 SET = "initramfs"
 OS_RELEASE = 'NAME="TruthDB"\nID=truthdb\n'
+SAID = {"os_release": OS_RELEASE, "sbat": "truthdb,1,TruthDB,TruthDB,1.0,-\n"}
+"""What a UKI says of itself."""
 ISO_PARAMS = {
     "output": "x.iso",
     "volume_id": "TRUTHDB",
@@ -62,6 +64,7 @@ def make_initramfs(workshop: Workshop, **changes: Any) -> bytes:
         "busybox": True,
         "packages": SET,
         "packaged": ("/usr/sbin/mke2fs",),
+        "applets": None,
         "recipe": "recipes/toy/recipe.toml",
         "carried": "",
         "about": (),
@@ -76,7 +79,7 @@ def make_uki(workshop: Workshop, **changes: Any) -> bytes:
         "initramfs.cpio.zst": changed(),
         "splash.bmp": b"BM",
     }
-    params = {"output": "x.efi", "cmdline": CMDLINE.decode(), "os_release": OS_RELEASE} | changes
+    params = {"output": "x.efi", "cmdline": CMDLINE.decode(), **SAID} | changes
     return workshop.make(uki.build, "x.efi", inputs, **params)
 
 
@@ -139,7 +142,7 @@ def test_a_script_makes_a_medium_of_the_same_files(workshop: Workshop) -> None:
         "initramfs.cpio.zst": changed(),
         "splash.bmp": b"BM",
     }
-    params = {"cmdline": CMDLINE.decode(), "os_release": OS_RELEASE}
+    params = {"cmdline": CMDLINE.decode(), **SAID}
     seconds = workshop.make(by_hand.build, "seconds", inputs, **params)
     assert float(seconds) > 0
 
