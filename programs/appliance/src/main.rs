@@ -1,5 +1,6 @@
 //! `appliance`: see the library. It exits with 0 when it did what it was told, or was asked
-//! to stop; else with 1 and one line on standard error.
+//! to stop; else with 1 and one line on standard error; with 126, as env(1) does, where it cannot become a program:
+//! 1 is what that program might say.
 //!
 //! It is also the only program that the kernel may start (`CONFIG_STATIC_USERMODEHELPER_PATH`), which
 //! calls it by the name of the one that it wants.
@@ -11,6 +12,9 @@ use appliance::{
     attest, check, clock, confine, events, first, helper, panics, stop, supervisor, unlock,
 };
 use common::text::program_name;
+
+/// The exit status of what cannot become another program: e2fsck(8), for one, exits with 1 after repairs.
+const CANNOT_START: u8 = 126;
 
 const USAGE: &str = "usage: appliance [--root DIR] unlock | check | recheck | first | panics | run | stop | lock |\n\
     \x20                                attest | time SERVER | confine PROFILE [--write PATH]... PROGRAM...\n\
@@ -82,7 +86,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {}: {error}", program_name(), words.join(" "));
-            ExitCode::FAILURE
+            match words.as_slice() {
+                ["confine", ..] => ExitCode::from(CANNOT_START),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
