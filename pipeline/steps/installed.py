@@ -3,8 +3,7 @@
 All is as the installer does it (`programs/installer/src/install`: layout, payload, system, data, receipt),
 but for `metadata/node.toml`: a disk without it is that of a machine which has not started yet.
 
-Specifications: UEFI 2.10, §13.3 and §3.5.1.1 (what firmware reads); systemd-stub(7) (/loader/credentials);
-repart.d(5)
+Specifications: UEFI 2.10, §13.3 and §3.5.1.1 (what firmware reads); repart.d(5)
 """
 
 import hashlib
@@ -42,6 +41,7 @@ CLUSTER = 4096  # bytes, of FAT32, as the installer formats it
 FALLBACK = "EFI/BOOT/BOOTX64.EFI"
 FOLDERS = ("wal", "snapshots", "metadata")
 RECEIPT = "install-receipt.json"
+SETTINGS = "settings"
 OWNER = 1000  # of the data: the user and the group that the service runs as
 FILES_A_GROUP = 256
 """Inodes in 128 MiB, which a file system keeps as it grows: 65,536 are there from 32 GiB on, and their tables
@@ -49,8 +49,8 @@ are 0.05 % of any disk. The installer, which knows the disk, has that many on a 
 larger one."""
 FEATURES = "orphan_file,metadata_csum_seed"
 """What mke2fs 1.47.2 has in ext4 besides, where no mke2fs.conf says otherwise: the installer has none."""
-SETTINGS = b"\n" * 4096
-"""What `loader/credentials/ID.settings.cred` holds as long as nobody has other settings for the machine."""
+NO_SETTINGS = b"\n" * 4096
+"""What SETTINGS holds as long as nobody has other settings for the machine."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def system_files(facts: Facts, started: Mapping[str, bytes]) -> dict[str, bytes]
     """Return what the partition that firmware reads holds, by path."""
     return {
         **started,
-        f"loader/credentials/{facts.id}.settings.cred": SETTINGS,
+        f"{facts.folder}/{SETTINGS}": NO_SETTINGS,
         f"{facts.folder}/{RECEIPT}": receipt(facts, started, verified=True),
     }
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.steps import installed
 from pipeline.steps.ext4_size import LARGE_JOURNAL
-from pipeline.steps.installed import DATA, SETTINGS, SYSTEM, Facts
+from pipeline.steps.installed import DATA, NO_SETTINGS, SYSTEM, Facts
 from tests.conftest import ROOT
 from tests.fixtures.disk_tools import install_there
 from tests.fixtures.workshop import Workshop
@@ -61,8 +61,8 @@ def test_the_receipt_is_one_of_the_installer() -> None:
         ("data.rs", f'RECEIPT: &str = "metadata/{installed.RECEIPT}"'),
         ("data.rs", f"JOURNAL: u64 = {LARGE_JOURNAL >> 20} << 20"),
         ("data.rs", f"OWNER: u32 = {installed.OWNER}"),
-        ("../../../common/src/settings.rs", f"SIZE: usize = {len(SETTINGS)}"),
-        ("../../../common/src/settings.rs", 'format!("loader/credentials/{}.settings.cred", product().id)'),
+        ("../../../common/src/settings.rs", f"SIZE: usize = {len(NO_SETTINGS)}"),
+        ("../../../common/src/settings.rs", f'format!("{{}}/{installed.SETTINGS}", product().disk.folder)'),
     ],
 )
 def test_what_the_installer_says_as_well(file: str, line: str) -> None:
@@ -109,7 +109,7 @@ def questions() -> dict[str, list[str]]:
         "super": ["dumpe2fs", "-h", "{data}"],
         "label": ["mlabel", "-s", "-i", "{efi}", "::"],
         "files": ["mdir", "-/", "-b", "-i", "{efi}", "::"],
-        "settings": ["mtype", "-i", "{efi}", "::loader/credentials/acme.settings.cred"],
+        "settings": ["mtype", "-i", "{efi}", "::ACME/settings"],
         "table": ["sfdisk", "--verify", "{disk}"],
     }
 
@@ -155,10 +155,10 @@ def test_what_an_installation_leaves_behind(workshop: Workshop, *, shim: bool, p
     }
     assert sorted(line.removeprefix("::/") for line in said["files"].split() if not line.endswith("/")) == [
         "ACME/install-receipt.json",
+        "ACME/settings",
         *programs,
-        "loader/credentials/acme.settings.cred",
     ]
-    assert (said["settings"], said["label"].split()[-1]) == (SETTINGS.decode(), "EFI")
+    assert (said["settings"], said["label"].split()[-1]) == (NO_SETTINGS.decode(), "EFI")
     facts = dict(line.split(":", 1) for line in said["super"].splitlines() if ":" in line)
     assert set(installed.FEATURES.split(",")) < set(facts["Filesystem features"].split())
     wanted = {

@@ -111,6 +111,12 @@ impl CheckResult {
 }
 
 impl DataState {
+    /// Whether none of the data are encrypted.
+    pub fn is_plain(&self) -> bool {
+        let mut encryption = self.partitions.iter().map(|it| it.encrypted);
+        encryption.all(|it| it == Encryption::No)
+    }
+
     /// Writes the result below `root`, whole or not at all.
     pub fn write(&self, root: &Path) -> io::Result<()> {
         let path = root.join(file());

@@ -1,24 +1,37 @@
-//! New settings that the installer left in the EFI partition: takes the place of `metadata/node.toml`
-//! before that is read, whole or not at all, and keeps the old one beside it.
+//! New settings that the installer left in the EFI partition, which is read without mounting it: takes the place of
+//! `metadata/node.toml` before that is read, whole or not at all, and keeps the old one beside it.
+//!
+//! The partition is open to whoever has the disk, and what lies there is not measured. So encrypted data are told
+//! nothing this way; of others, whoever can write to the partition can write to the data as well.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
-use common::settings::{Meaning, handed_over, meaning};
+use common::settings::{Meaning, SIZE, file, meaning};
+use common::volumes::extent::{open, whole};
+use common::volumes::{fat, partition_name};
 
 use crate::config::{self, FILE};
+use crate::data::DataState;
 use common::problem::Problem;
 
 /// What the old file is called.
 const OLD: &str = "node.toml.old";
 
-/// Takes the settings that were handed over below `root`, if they are whole and made from those that
-/// are there. Returns a sentence if they were taken; fails with what is wrong if they were not.
-pub fn take(root: &Path) -> Result<Option<String>, Problem> {
-    let Ok(file) = fs::read(root.join(handed_over())) else {
+/// Takes the settings that were left on the disk of `data`, below `root`, if they are whole and made from those
+/// that are there. Returns a sentence if they were taken; fails with what is wrong if they were not.
+pub fn take(root: &Path, data: &DataState) -> Result<Option<String>, Problem> {
+    let Some(disk) = data.disk.as_ref().filter(|_| data.is_plain()) else {
         return Ok(None);
+    };
+    let file = match left(root, disk) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(disk, %error, "the settings stay: its EFI partition has no others");
+            return Ok(None);
+        }
     };
     let path = root.join(FILE);
     let present = match fs::read_to_string(&path) {
@@ -49,6 +62,14 @@ pub fn take(root: &Path) -> Result<Option<String>, Problem> {
         ))),
         Some(reason) => Err(refused(&reason)),
     }
+}
+
+/// The file that the installer left on `disk`, whose EFI partition is the first one, as the installer makes it.
+pub(crate) fn left(root: &Path, disk: &str) -> io::Result<Vec<u8>> {
+    let partition = partition_name(disk, Some(1));
+    let mut device = open(&root.join("dev").join(partition))?;
+    let size = device.seek(SeekFrom::End(0))?;
+    fat::read_file(&device, whole(size), &file(), SIZE)
 }
 
 fn refused(reason: &str) -> Problem {
@@ -84,20 +105,61 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use common::settings::{compose, nothing};
+    use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
 
     use super::*;
     use crate::config::tests::DHCP;
+    use crate::data::{CheckResult, Encryption, Partition};
 
-    /// A root with these settings, and with this file from the EFI partition.
-    fn root(present: &str, handed: &[u8]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (name, content) in [(FILE, present.as_bytes()), (&*handed_over(), handed)] {
-            let path = root.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
+    /// Makes an EFI partition with this file, in place of any that is there.
+    pub(crate) fn leave(root: &Path, partition: &str, content: &[u8]) {
+        let path = root.join("dev").join(partition);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(true);
+        let mut device = options.open(path).unwrap();
+        device.set_len(1 << 20).unwrap();
+        fatfs::format_volume(&mut device, FormatVolumeOptions::new()).unwrap();
+        let volume = FileSystem::new(device, FsOptions::new()).unwrap();
+        let path = file();
+        let (folder, _) = path.split_once('/').unwrap();
+        volume.root_dir().create_dir(folder).unwrap();
+        let mut made = volume.root_dir().create_file(&path).unwrap();
+        made.write_all(content).unwrap();
+    }
+
+    /// Data on this disk.
+    fn data(disk: &str, encrypted: Encryption) -> DataState {
+        let partition = Partition {
+            label: "EXAMPLE_DATA".to_owned(),
+            device: partition_name(disk, Some(2)),
+            encrypted,
+            mapping: None,
+            result: CheckResult::Clean,
+            exit_code: Some(0),
+            output: String::new(),
+        };
+        DataState {
+            disk: Some(disk.to_owned()),
+            partitions: vec![partition],
+            ..DataState::default()
         }
+    }
+
+    /// Takes what was left on `sda`.
+    fn take(root: &tempfile::TempDir) -> Result<Option<String>, Problem> {
+        super::take(root.path(), &data("sda", Encryption::No))
+    }
+
+    /// A root with these settings, and with this file in the EFI partition.
+    fn root(present: &str, left: &[u8]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(FILE);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, present).unwrap();
+        leave(root.path(), "sda1", left);
         root
     }
 
@@ -113,7 +175,7 @@ mod tests {
             .to_owned();
         let root = root(DHCP, &compose(DHCP, &wanted).unwrap());
         assert!(
-            take(root.path())
+            take(&root)
                 .unwrap()
                 .unwrap()
                 .starts_with("new settings are in")
@@ -122,19 +184,15 @@ mod tests {
         assert_eq!(read(&root, "node.toml.old").as_deref(), Some(DHCP));
         assert_eq!(config::read(root.path()).unwrap().host_name, "db-7");
         // The file stays in the EFI partition, and is for what was there before.
-        assert_eq!(take(root.path()), Ok(None));
+        assert_eq!(take(&root), Ok(None));
         // Once more, over an older file that was kept, and over what a power cut left.
         let again = wanted.replace("db-7", "db-8");
-        fs::write(
-            root.path().join(handed_over()),
-            compose(&wanted, &again).unwrap(),
-        )
-        .unwrap();
+        leave(root.path(), "sda1", &compose(&wanted, &again).unwrap());
         for left in ["node.toml.new", "node.toml.copy"] {
             fs::write(root.path().join("data/metadata").join(left), "half").unwrap();
         }
         assert!(
-            take(root.path())
+            take(&root)
                 .unwrap()
                 .unwrap()
                 .starts_with("new settings are in")
@@ -171,7 +229,7 @@ mod tests {
         for (file, expected) in rows {
             let present = DHCP.trim_start();
             let root = root(present, &file);
-            let said = match take(root.path()) {
+            let said = match take(&root) {
                 Ok(said) => {
                     assert_eq!(said, None);
                     None
@@ -187,7 +245,7 @@ mod tests {
             assert_eq!(read(&root, "node.toml.old"), None);
         }
         let nowhere = tempfile::tempdir().unwrap();
-        assert_eq!(take(nowhere.path()), Ok(None));
+        assert_eq!(take(&nowhere), Ok(None));
     }
 
     #[test]
@@ -195,7 +253,7 @@ mod tests {
         let wrong = "version = 9\n";
         let root = root(wrong, &compose(wrong, DHCP.trim_start()).unwrap());
         assert!(
-            take(root.path())
+            take(&root)
                 .unwrap()
                 .unwrap()
                 .starts_with("new settings are in")
@@ -203,15 +261,56 @@ mod tests {
         assert_eq!(read(&root, "node.toml").as_deref(), Some(DHCP.trim_start()));
         assert_eq!(read(&root, "node.toml.old").as_deref(), Some(wrong));
         fs::remove_file(root.path().join(FILE)).unwrap();
-        fs::write(
-            root.path().join(handed_over()),
-            compose("", DHCP.trim_start()).unwrap(),
-        )
-        .unwrap();
+        let lost = compose("", DHCP.trim_start()).unwrap();
+        leave(root.path(), "sda1", &lost);
         assert_eq!(
-            take(root.path()),
+            take(&root),
             Ok(Some(format!("new settings are in /{FILE}")))
         );
         assert_eq!(read(&root, "node.toml").as_deref(), Some(DHCP.trim_start()));
+    }
+
+    #[test]
+    fn the_file_is_read_on_any_kind_of_disk_unless_the_data_are_encrypted() {
+        let wanted = DHCP.replace("\"example\"", "\"db-7\"");
+        let file = compose(DHCP, &wanted).unwrap();
+        for (disk, partition) in [("vda", "vda1"), ("sdb", "sdb1"), ("nvme0n1", "nvme0n1p1")] {
+            for encrypted in [Encryption::Tpm, Encryption::Passphrase, Encryption::No] {
+                let root = root(DHCP, &nothing());
+                leave(root.path(), partition, &file);
+                let said = super::take(root.path(), &data(disk, encrypted)).unwrap();
+                assert_eq!(said.is_some(), encrypted == Encryption::No, "{disk}");
+            }
+        }
+        let root = root(DHCP, &file);
+        let none = DataState::default();
+        assert_eq!(super::take(root.path(), &none), Ok(None));
+    }
+
+    #[test]
+    fn a_partition_that_cannot_be_read_leaves_the_settings_that_are_there() {
+        let wanted = DHCP.replace("\"example\"", "\"db-7\"");
+        let root = root(DHCP, &compose(DHCP, &wanted).unwrap());
+        let path = root.path().join("dev/sda1");
+        let good = fs::read(&path).unwrap();
+        let folder = file().split('/').next().unwrap().to_uppercase();
+        let at = good
+            .windows(folder.len())
+            .position(|it| it == folder.as_bytes());
+        let mut other = good.clone();
+        other[at.unwrap()] = b'_';
+        for (content, reason) in [
+            (&good[..512], "it is no FAT file system"),
+            (&[0; 4096], "it is no FAT file system"),
+            (&[], "it is no FAT file system"),
+            (&other, "No such file or directory"),
+        ] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(left(root.path(), "sda").unwrap_err().to_string(), reason);
+            assert_eq!(take(&root), Ok(None));
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(take(&root), Ok(None));
+        assert_eq!(read(&root, "node.toml").as_deref(), Some(DHCP));
     }
 }

@@ -1,6 +1,6 @@
 //! Settings that an installed disk takes at its next start: written by the installer into the EFI
-//! partition, in the place of a file that is always there, and handed to the appliance by the UKI's stub
-//! (systemd-stub(7), `/loader/credentials`). So nothing but Linux's own ext4 writes to the data.
+//! partition, in the place of a file that is always there, and read there by the appliance. So nothing but
+//! Linux's own ext4 writes to the data. Nothing measures the file: no register of a TPM changes with it.
 //!
 //! The file has [`SIZE`] bytes, which is a cluster: writing it changes no table of the file system. A
 //! write that a power cut tore is told by its digest, and leaves the settings that are there.
@@ -12,12 +12,17 @@ use sha2::{Digest, Sha256};
 
 /// Path of the file in the EFI partition.
 pub fn file() -> String {
-    format!("loader/credentials/{}.settings.cred", product().id)
+    format!("{}/settings", product().disk.folder)
 }
 
-/// Where the appliance finds it, below its root.
-pub fn handed_over() -> String {
-    format!(".extra/global_credentials/{}.settings.cred", product().id)
+/// Where the file may be: on disks that an earlier release installed it is a credential, which the UKI's stub hands
+/// to the system, and measures into PCR 12 (systemd-stub(7)).
+///
+/// A disk has one of them. Whoever writes a system to it makes a new file system, with the file where that system
+/// looks for it; so the one that is there is the one that is read.
+pub fn places() -> [String; 2] {
+    let former = format!("loader/credentials/{}.settings.cred", product().id);
+    [file(), former]
 }
 
 /// Bytes of the file.

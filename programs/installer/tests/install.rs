@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::slice::Slice;
 use fatfs::{FileSystem, FsOptions};
 use installer::hardware::{Bus, Disk, Volume};
 use installer::install::{self, Enrolment, Progress, Request, Settings, Stage, Target, Task};
@@ -1017,14 +1018,57 @@ fn settings_that_have_no_place_are_not_written() {
     let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
     assert_eq!(failure.stage, Stage::Prepare);
     machine.run(Task::Install).unwrap();
-    // As before there was such a file: its folder is another one.
+    // As before there was such a file: its name is another one.
     let before = used(&machine);
-    let at = before.windows(8).position(|it| it == b"LOADER  ").unwrap();
-    let disk = File::options().write(true).open(machine.disk_path());
-    let disk = disk.unwrap();
-    disk.write_all_at(b"OTHER   ", at as u64).unwrap();
+    let at = before.windows(11).position(|it| it == b"SETTINGS   ");
+    machine.overwrite(at.unwrap() as u64, b"OTHER   ");
     let before = used(&machine);
     let failure = install::run(machine.path(), &request, &mut |_| {}).unwrap_err();
     assert!(failure.hint.contains("Reinstall, keep data"), "{failure}");
     assert!(used(&machine) == before);
+}
+
+/// Its system looks for settings elsewhere: they are put there until it has another system, which takes them with it.
+#[test]
+fn a_disk_of_an_earlier_release_gets_settings_where_its_system_looks_for_them() {
+    let machine = Machine::new(512);
+    machine.run(Task::Install).unwrap();
+    let [path, former] = common::settings::places();
+    let mut options = File::options();
+    let disk = options.read(true).write(true).open(machine.disk_path());
+    let partition = Slice::new(disk.unwrap(), 1 << 20, 512 << 20, 64 << 20);
+    {
+        let volume = FileSystem::new(partition, FsOptions::new()).unwrap();
+        let root = volume.root_dir();
+        root.create_dir("loader").unwrap();
+        root.create_dir("loader/credentials").unwrap();
+        root.rename(&path, &root, &former).unwrap();
+    }
+    let lies_there = |path: &str| machine.system_files().into_iter().find(|it| it.0 == path);
+    let is_told = || {
+        let contents = machine.disk().read_contents(&machine.disk_path()).unwrap();
+        let disk = Disk {
+            contents: Some(contents),
+            ..machine.disk()
+        };
+        install::settings_on(&disk).unwrap().host_name == "db-7"
+    };
+    assert!(!is_told());
+    let mut request = machine.request(Task::ChangeSettings);
+    "db-7".clone_into(&mut request.settings.host_name);
+    install::run(machine.path(), &request, &mut |_| {}).unwrap();
+    assert_eq!(lies_there(&former), Some((former.clone(), b'#', 4096)));
+    assert_eq!(lies_there(&path), None);
+    assert!(is_told());
+    for task in [Task::RepairBoot, Task::KeepData] {
+        machine.run(task).unwrap();
+        assert_eq!(lies_there(&path), Some((path.clone(), b'#', 4096)));
+        assert_eq!(lies_there(&former), None);
+        assert!(is_told());
+    }
+    install::run(machine.path(), &request, &mut |_| {}).unwrap();
+    assert_eq!(lies_there(&former), None);
+    assert!(is_told());
+    machine.run(Task::Install).unwrap();
+    assert_eq!(lies_there(&path), Some((path.clone(), b'\n', 4096)));
 }

@@ -25,18 +25,18 @@ use common::disks::{Device, ask_serial};
 use common::machine;
 use common::node_toml::{Disk, NodeToml};
 use common::problem::Problem;
-use common::settings::{handed_over, wanted};
+use common::settings::wanted;
 use common::text::decimal_size;
 
 pub use outcome::Outcome;
 
 use crate::config;
 use crate::console::Console;
-use crate::data::{DataState, Encryption};
+use crate::data::DataState;
 use crate::mounts::{Mount, mount};
 use crate::os_release;
 use crate::page::Page;
-use crate::settings::replace;
+use crate::settings::{left, replace};
 use growth::Growth;
 use platform::Sources;
 
@@ -49,13 +49,12 @@ const TRACES: [&str; 3] = ["data/wal", "data/snapshots", "data/metadata/node.tom
 pub fn run(root: &Path) -> io::Result<()> {
     let state = DataState::read(root);
     // No image is encrypted: such data were installed.
-    let is_plain = state
-        .partitions
-        .iter()
-        .all(|it| it.encrypted == Encryption::No);
-    let Some(disk) = state.disk.as_ref().filter(|_| is_plain && is_first(root)) else {
+    let Some(disk) = state.disk.as_ref().filter(|_| state.is_plain()) else {
         return Ok(());
     };
+    if !is_first(root, disk) {
+        return Ok(());
+    }
     let mut console = Console::open(root);
     console.show(&Page {
         title: os_release::name(root),
@@ -67,9 +66,9 @@ pub fn run(root: &Path) -> io::Result<()> {
     outcome.write(root)
 }
 
-/// Whether the data mounted below `root` are those of an image that nobody has started. Data whose `node.toml`
-/// is lost are a node's, and are not taken for new.
-fn is_first(root: &Path) -> bool {
+/// Whether the data of `disk`, mounted below `root`, are those of an image that nobody has started. Data whose
+/// `node.toml` is lost are a node's, and are not taken for new.
+fn is_first(root: &Path, disk: &str) -> bool {
     let is_new = |trace: &&str| match fs::read_dir(root.join(trace)) {
         Ok(mut folder) => folder.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
@@ -79,11 +78,11 @@ fn is_first(root: &Path) -> bool {
         found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
     // The installer has a configuration for this disk: it is taken, and no other one made.
-    let handed = fs::read(root.join(handed_over())).unwrap_or_default();
+    let is_configured = || left(root, disk).is_ok_and(|file| wanted(&file, "").is_some());
     is_missing(config::FILE)
         && mount(root, "data") == Mount::Writable
         && TRACES.iter().all(is_new)
-        && wanted(&handed, "").is_none()
+        && !is_configured()
 }
 
 /// Grows the data, and makes the configuration.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::settings::tests::leave;
 
 const MIB: u64 = 1 << 20;
 
@@ -100,9 +101,7 @@ fn data_of_a_node_are_never_taken_for_new() {
         |root| fs::write(root.join("proc/self/mountinfo"), "").unwrap(),
         |root| {
             let file = common::settings::compose("", "version = 1\n").unwrap();
-            let path = root.join(handed_over());
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, file).unwrap();
+            leave(root, "sda1", &file);
         },
     ];
     for (row, spoil) in rows.iter().enumerate() {

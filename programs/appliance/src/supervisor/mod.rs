@@ -103,7 +103,8 @@ impl Machine {
     fn start(root: &Path) -> Self {
         let started = Instant::now();
         let mut console = Console::open(root);
-        let taken = settings::take(root);
+        let data = DataState::read(root);
+        let taken = settings::take(root, &data);
         if let Ok(Some(said)) = &taken {
             console.say(said);
         }
@@ -111,7 +112,6 @@ impl Machine {
             tracing::warn!(%problem, "new settings are not taken");
         }
         let config = config::read(root);
-        let data = DataState::read(root);
         let (host_name, address, labels, time_server) = match &config {
             Ok(it) => (
                 it.host_name.as_str(),

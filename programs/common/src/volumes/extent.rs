@@ -74,7 +74,8 @@ pub fn in_use(device: &File, size: u64, block_size: u64) -> io::Result<Vec<Exten
     Ok(partitions.unwrap_or_else(|| vec![whole]))
 }
 
-fn whole(size: u64) -> Extent {
+/// All of a device of so many bytes.
+pub fn whole(size: u64) -> Extent {
     Extent {
         number: None,
         is_esp: false,

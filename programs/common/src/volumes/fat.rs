@@ -4,11 +4,12 @@
 //! circles ends where the allowance does.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use fatfs::{FileSystem, FsOptions};
 
 use super::extent::Extent;
+use crate::slice::Slice;
 
 /// A FAT volume, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,15 +29,9 @@ pub fn read(
     names: &[&'static str],
     most: usize,
 ) -> io::Result<Option<Volume>> {
-    let mut sector = [0; 512];
-    let mut window = extent.of(device)?;
-    match window.read_exact(&mut sector) {
-        Err(error) if error.raw_os_error().is_some() => return Err(error),
-        Ok(()) if is_fat(&sector, extent.length) => {}
-        _ => return Ok(None),
-    }
-    window.rewind()?;
-    let system = FileSystem::new(window, FsOptions::new())?;
+    let Some(system) = open(device, extent)? else {
+        return Ok(None);
+    };
     let in_root = system.read_volume_label_from_root_dir()?;
     let label = in_root.unwrap_or_else(|| system.volume_label());
     let mut found = None;
@@ -60,6 +55,33 @@ pub fn read(
         file = Some((names[rank], bytes));
     }
     Ok(Some(Volume { label, file }))
+}
+
+/// At most `most` and one bytes of the file at `path` of the FAT volume in `extent`. Fails where there is no such
+/// volume, or no such file in it.
+pub fn read_file(device: &File, extent: Extent, path: &str, most: usize) -> io::Result<Vec<u8>> {
+    let system = open(device, extent)?;
+    let system = system.ok_or_else(|| io::Error::other("it is no FAT file system"))?;
+    let mut file = system.root_dir().open_file(path)?;
+    let length = usize::try_from(file.seek(SeekFrom::End(0))?).unwrap_or(usize::MAX);
+    file.rewind()?;
+    let mut bytes = vec![0; length.min(most.saturating_add(1))];
+    // A chain of clusters that ends too soon is an error, not a shorter file.
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The FAT volume in `extent`; `None` if there is none.
+fn open(device: &File, extent: Extent) -> io::Result<Option<FileSystem<Slice>>> {
+    let mut sector = [0; 512];
+    let mut window = extent.of(device)?;
+    match window.read_exact(&mut sector) {
+        Err(error) if error.raw_os_error().is_some() => return Err(error),
+        Ok(()) if is_fat(&sector, extent.length) => {}
+        _ => return Ok(None),
+    }
+    window.rewind()?;
+    FileSystem::new(window, FsOptions::new()).map(Some)
 }
 
 /// Whether a boot sector is that of a FAT volume that fits into `length` bytes (Microsoft, "FAT: General
@@ -91,6 +113,8 @@ pub fn is_fat(sector: &[u8; 512], length: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Cursor, Write};
+    use std::os::unix::fs::FileExt;
+    use std::panic::catch_unwind;
 
     use fatfs::{FatType, FormatVolumeOptions};
 
@@ -114,7 +138,7 @@ mod tests {
         image.into_inner()
     }
 
-    fn read_file(image: &[u8]) -> io::Result<Option<Volume>> {
+    fn read_image(image: &[u8]) -> io::Result<Option<Volume>> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(image).unwrap();
         read(&file, extent(image.len() as u64), &["x"], 1)
@@ -123,7 +147,7 @@ mod tests {
     #[test]
     fn a_root_that_leads_in_circles_ends() {
         let mut image = formatted(40, FatType::Fat32);
-        assert!(read_file(&image).unwrap().unwrap().file.is_none());
+        assert!(read_image(&image).unwrap().unwrap().file.is_none());
         let word = |at: usize| usize::from(u16::from_le_bytes([image[at], image[at + 1]]));
         let (reserved, fat) = (word(14) * 512, word(36) * 512);
         let root = reserved + 2 * fat;
@@ -133,7 +157,7 @@ mod tests {
             entry[0] = 0xe5;
         }
         assert_eq!(
-            read_file(&image).unwrap_err().to_string(),
+            read_image(&image).unwrap_err().to_string(),
             "its tables lead in circles, or are far too large"
         );
     }
@@ -164,6 +188,74 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
+    /// A volume with a file of 600 bytes in a folder.
+    fn with_folder() -> Vec<u8> {
+        let mut image = Cursor::new(formatted(1, FatType::Fat12));
+        let system = FileSystem::new(&mut image, FsOptions::new()).unwrap();
+        system.root_dir().create_dir("Folder").unwrap();
+        let mut file = system.root_dir().create_file("Folder/x").unwrap();
+        file.write_all(&[b'x'; 600]).unwrap();
+        drop(file);
+        drop(system);
+        image.into_inner()
+    }
+
+    fn found(image: &[u8], path: &str, most: usize) -> io::Result<Vec<u8>> {
+        let mut device = tempfile::tempfile().unwrap();
+        device.write_all(image).unwrap();
+        read_file(&device, extent(image.len() as u64), path, most)
+    }
+
+    #[test]
+    fn a_file_is_found_by_its_path() {
+        let image = with_folder();
+        assert_eq!(found(&image, "folder/X", 1000).unwrap(), [b'x'; 600]);
+        assert_eq!(found(&image, "Folder/x", 599).unwrap(), [b'x'; 600]);
+        assert_eq!(found(&image, "Folder/x", 100).unwrap(), [b'x'; 101]);
+        for (path, kind) in [
+            ("Folder/y", io::ErrorKind::NotFound),
+            ("Other/x", io::ErrorKind::NotFound),
+            ("Folder/x/y", io::ErrorKind::Other),
+            ("Folder", io::ErrorKind::Other),
+        ] {
+            assert_eq!(
+                found(&image, path, 1000).unwrap_err().kind(),
+                kind,
+                "{path}"
+            );
+        }
+        let error = found(&[0; 4096], "Folder/x", 1000).unwrap_err();
+        assert_eq!(error.to_string(), "it is no FAT file system");
+    }
+
+    /// Whatever a disk has become, reading it ends.
+    #[test]
+    fn every_flipped_bit_is_read_to_an_end() {
+        let image = with_folder();
+        let mut device = tempfile::tempfile().unwrap();
+        device.write_all(&image).unwrap();
+        let mut others = 0;
+        for (at, byte) in (0..).zip(&image) {
+            if at >= 64 && matches!(byte, 0 | b'x') {
+                continue;
+            }
+            for bit in 0..8 {
+                device.write_all_at(&[byte ^ 1 << bit], at).unwrap();
+                let found = catch_unwind(|| read_file(&device, extent(MIB), "Folder/x", 1000));
+                match found {
+                    Ok(found) => others += u32::from(found.is_ok_and(|it| it != [b'x'; 600])),
+                    // What is released goes on with a number that is too small or too large.
+                    Err(said) => {
+                        let said = said.downcast_ref::<&str>().copied().unwrap_or_default();
+                        assert!(said.ends_with("with overflow"), "byte {at}: {said}");
+                    }
+                }
+            }
+            device.write_all_at(&[*byte], at).unwrap();
+        }
+        assert!(others > 0, "no flipped bit led elsewhere");
+    }
+
     #[test]
     fn what_is_no_fat_volume_is_not_given_to_the_library() {
         type Row<'a> = (FatType, u64, &'a [(usize, u8)]);
@@ -190,8 +282,8 @@ mod tests {
             for (at, byte) in bytes {
                 image[*at] = *byte;
             }
-            assert_eq!(read_file(&image).unwrap(), None, "{bytes:?}");
+            assert_eq!(read_image(&image).unwrap(), None, "{bytes:?}");
         }
-        assert_eq!(read_file(&[0; 100]).unwrap(), None);
+        assert_eq!(read_image(&[0; 100]).unwrap(), None);
     }
 }

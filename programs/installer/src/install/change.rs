@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use common::settings::{compose, nothing, wanted};
+use common::settings::{compose, nothing, places, wanted};
 use ext4_view::{Ext4, Ext4Error};
 
 use super::data::{self, NODE, OLD_NODE, RECEIPT};
@@ -50,8 +50,10 @@ pub(super) fn run(
         compose(&present, &text)
     };
     let file = file.ok_or_else(|| unreadable("it is far too long"))?;
-    let path = common::settings::file();
-    let at = system::cluster_of(&device, system, &path).map_err(|error| {
+    let [path, former] = places();
+    let place = |path: String| system::cluster_of(&device, system, &path).map(|at| (path, at));
+    let found = place(path.clone()).or_else(|error| place(former).map_err(|_| error));
+    let (path, at) = found.map_err(|error| {
         Problem::new(
             format!(
                 "{name} has no place for other settings, /{path} in its EFI partition: {error}."

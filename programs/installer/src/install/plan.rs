@@ -18,6 +18,7 @@ use super::system;
 use super::table::{self, Partitions, Table};
 use crate::hardware::Release;
 use common::problem::Problem;
+use common::settings::{SIZE, nothing, places};
 
 /// Everything that is decided.
 #[derive(Debug)]
@@ -117,12 +118,11 @@ impl Plan {
 
 /// The settings that were left for the appliance, and that it may not have taken yet.
 fn settings_to_take(device: &Rc<Device>, request: &Request, layout: &Layout) -> Vec<u8> {
-    let left = match request.task {
-        Task::Install => None,
-        _ => system::read_file(device, layout.system(), &common::settings::file()).ok(),
-    };
-    left.filter(|it| it.len() == common::settings::SIZE)
-        .unwrap_or_else(common::settings::nothing)
+    let mut places = places()
+        .into_iter()
+        .filter(|_| request.task != Task::Install);
+    let left = places.find_map(|path| system::read_file(device, layout.system(), &path).ok());
+    left.filter(|it| it.len() == SIZE).unwrap_or_else(nothing)
 }
 
 /// Opens the disk of `request`, and no other.

@@ -14,6 +14,7 @@ use super::tables::Tables;
 use super::{EFI, Earlier, Range};
 use crate::untrusted;
 use common::luks::Header;
+use common::settings::{SIZE, places};
 use common::slice::Slice;
 use common::text::natural;
 
@@ -95,12 +96,11 @@ pub(super) fn system(device: &File, range: &Range) -> Option<FileSystem<Slice>> 
 
 /// The file with the settings that the appliance is to take.
 fn wanted(volume: &FileSystem<Slice>) -> Option<Vec<u8>> {
-    let file = volume
-        .root_dir()
-        .open_file(&common::settings::file())
-        .ok()?;
+    let root = volume.root_dir();
+    let mut places = places().into_iter();
+    let file = places.find_map(|path| root.open_file(&path).ok())?;
     let mut content = Vec::new();
-    let most = u64::try_from(common::settings::SIZE).ok()?;
+    let most = u64::try_from(SIZE).ok()?;
     file.take(most).read_to_end(&mut content).ok()?;
     Some(content)
 }
