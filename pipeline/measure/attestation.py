@@ -13,7 +13,6 @@ from pipeline.checks.quoting import escaped
 from pipeline.errors import FormatError
 from pipeline.formats import tcg_log, tpm_quote
 from pipeline.formats.pcr import KERNEL_BOOT, extended, initial
-from pipeline.formats.tcg_events import said
 from pipeline.measure.compare import Compared, compare
 from pipeline.measure.event import BANK, Expected
 from pipeline.measure.predict import Expectation
@@ -21,10 +20,6 @@ from pipeline.measure.predict import Expectation
 VERSION = 1
 LAST_PHASE = "leave-initrd"
 """What the appliance measures into PCR 11 once its data are open: from then on nothing opens them again."""
-
-HANDED_OVER = 12  # the PCR of what a UKI was given besides
-SETTINGS = "'Global credentials initrd'"
-"""What systemd's stub calls /loader/credentials of the EFI partition, where an installer leaves settings."""
 
 SECURE_BOOT = 7  # the PCR of whom the firmware trusts
 MAX_SIZE = 1 << 24  # bytes of an answer
@@ -105,26 +100,18 @@ class Verdict:
 def judge(evidence: Evidence, expected: Sequence[Expectation]) -> Verdict:
     """Return how evidence compares with the prediction that is nearest to it.
 
-    What the running system measures into PCR 11 last is no difference, nor are the settings that an installer
-    hands over, which no release knows. FormatError where nothing is predicted.
+    What the running system measures into PCR 11 last is no difference. Raises FormatError where nothing is
+    predicted.
     """
     if not expected:
         raise FormatError("nothing is predicted for this release", "name the measurements of one: --release")
     pcrs = dict(evidence.pcrs)
-    by_log = dict.fromkeys((KERNEL_BOOT, HANDED_OVER), initial(BANK)) | tcg_log.replay(evidence.log, BANK)
+    by_log = tcg_log.replay(evidence.log, BANK).get(KERNEL_BOOT, initial(BANK))
     phase = hashlib.sha256(LAST_PHASE.encode()).digest()
-    if pcrs.get(KERNEL_BOOT) == extended(BANK, by_log[KERNEL_BOOT], [phase]):
-        pcrs[KERNEL_BOOT] = by_log[KERNEL_BOOT]
-    log = evidence.log
-    if pcrs.get(HANDED_OVER) == by_log[HANDED_OVER]:
-        log = tuple(event for event in log if not _is_settings(event))
-        pcrs[HANDED_OVER] = tcg_log.replay(log, BANK).get(HANDED_OVER, initial(BANK))
-    found = [_verdict(one, log, pcrs) for one in expected]
+    if pcrs.get(KERNEL_BOOT) == extended(BANK, by_log, [phase]):
+        pcrs[KERNEL_BOOT] = by_log
+    found = [_verdict(one, evidence.log, pcrs) for one in expected]
     return max(found, key=lambda each: (each.runs, not each.compared.difference, each.compared.equal))
-
-
-def _is_settings(event: tcg_log.Event) -> bool:
-    return event.pcr == HANDED_OVER and said(event) == SETTINGS
 
 
 def _verdict(one: Expectation, log: Sequence[tcg_log.Event], pcrs: Mapping[int, bytes]) -> Verdict:
