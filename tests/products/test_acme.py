@@ -75,7 +75,7 @@ def built(root: Path, *names: str) -> dict[str, Path]:
     return found
 
 
-LONG = re.compile(r"^long = \[.*?^\]\n", re.MULTILINE | re.DOTALL)
+LONG = re.compile(r"^(?:long|trusted) = \[.*?^\]\n", re.MULTILINE | re.DOTALL)
 """Names of stories that this project does not tell."""
 
 
