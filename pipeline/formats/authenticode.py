@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import FormatError
 from pipeline.formats.certificates import GRID, SIGN_AGAIN, certificates
@@ -37,6 +37,7 @@ DIGESTS = {
 CHANGED = "the signature is of another file: it was changed after it was signed"
 NO_PROGRAM = "Authenticode: what is signed is no digest of a program"
 TOO_OLD = frozenset({"md5"})  # digests that no firmware takes
+Result = TypeVar("Result")
 Digest = Callable[[str, int], bytes]  # of the image, given a digest's name and where its input ends
 ATTRIBUTES = CERTIFICATES = 0xA0  # the context tag, in a signer and in the signed data
 
@@ -61,6 +62,8 @@ class Signature:
     trust: tuple[str, ...] = ()  # entries of db of which each starts the image, as in `trust`
     image_digest: str = ""  # the one of them that holds the image's own digest, where firmware looks for that
     bag: "tuple[Certificate, ...]" = field(default=(), repr=False)  # the signer's, and all that came along
+    error: FormatError | None = field(default=None, repr=False, compare=False)  # why it could not be read
+    wants_signer: bool = False  # it could not, and firmware that has a dbx refuses whatever else is signed
 
 
 def read_signatures(pe: Pe) -> tuple[Signature, ...]:
@@ -70,34 +73,65 @@ def read_signatures(pe: Pe) -> tuple[Signature, ...]:
     empty. Raises FormatError where none can be read, for what firmware refuses whatever else is signed, and
     for an image whose sections nobody could hash.
     """
+    found = every_signature(pe)
+    errors = [each.error for each in found if each.error]
+    for each in found:
+        if each.error and (each.wants_signer or len(errors) == len(found)):
+            raise each.error
+    return found
+
+
+def every_signature(pe: Pe) -> tuple[Signature, ...]:
+    """Read all signatures of the certificate table; each of those that cannot be read has an error.
+
+    Of these it tells the image's digest that firmware makes, which looks no further, and `wants_signer`.
+    Raises FormatError where the table cannot be read.
+    """
     if pe.certificates == (0, 0):
         return ()
     digest = cache(partial(image_digest, pe))
-    found: list[Signature] = []
-    errors: list[FormatError] = []
-    for data in tuple(certificates(pe)):
-        try:
-            found.append(_read_signature(pe, data, digest))
-        except FormatError as error:
-            if _is_looked_at(data) and error.message != NO_PROGRAM:
-                raise
-            errors.append(error)
-            found.append(Signature(fault=f"cannot be read: {error.message}"))
-    if errors and len(errors) == len(found):
-        raise errors[0]
-    return tuple(found)
+    return tuple(_read_or_not(pe, data, digest) for data in tuple(certificates(pe)))
 
 
-def _is_looked_at(data: bytes) -> bool:
-    """Tell whether EDK II finds a digest where it looks (HashPeImageByType): then it wants a signer, too."""
+def _read_or_not(pe: Pe, data: bytes, digest: Digest) -> Signature:
     try:
-        return data[1] & 0x82 == 0x82 and DIGESTS.get(read_value(data, PLACE).oid(), "md5") not in TOO_OLD
+        return _readable(lambda: _signature(pe, read_value(data), digest))
+    except FormatError as error:
+        name, bag = _looked_at(data), _bag_of(data) if error.message == NO_PROGRAM else ()
+        wants_signer = name != "" and not bag
+        try:
+            own = by_digest(name, digest(name, len(pe.image) - pe.certificates[1])) if name else ""
+        except FormatError:
+            own = ""
+        return Signature(
+            fault=f"cannot be read: {error.message}",
+            trust=(own,) if own and not wants_signer else (),
+            image_digest=own,
+            bag=bag,
+            error=error,
+            wants_signer=wants_signer,
+        )
+
+
+def _bag_of(data: bytes) -> "tuple[Certificate, ...]":
+    """Return the certificates of what signs no program, the signer's first; none where one cannot be read."""
+    try:
+        return _readable(lambda: _bag(read_value(data).child(1).child(0, SEQUENCE)))
+    except FormatError:
+        return ()
+
+
+def _looked_at(data: bytes) -> str:
+    """Return the digest that EDK II finds where it looks (HashPeImageByType): then it wants a signer, too."""
+    try:
+        name = DIGESTS.get(read_value(data, PLACE).oid(), "") if data[1] & 0x82 == 0x82 else ""
     except (FormatError, IndexError):
-        return False
+        return ""
+    return "" if name in TOO_OLD else name
 
 
-def _read_signature(pe: Pe, data: bytes, make_digest: Digest) -> Signature:
-    """Read one PKCS #7 structure. Raises FormatError for what firmware could not read either."""
+def _readable(read: Callable[[], Result]) -> Result:
+    """Return what is read. Raises FormatError for a certificate that firmware could not read either."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.x509 import InvalidVersion
 
@@ -105,14 +139,13 @@ def _read_signature(pe: Pe, data: bytes, make_digest: Digest) -> Signature:
         # cryptography warns of certificates that it takes, but that are not as they should be
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _signature(pe, read_value(data), make_digest)
+            return read()
     except (ValueError, TypeError, InvalidVersion, UnsupportedAlgorithm) as error:
         raise FormatError(f"Authenticode: a certificate cannot be read: {error}", SIGN_AGAIN) from error
 
 
 def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.x509 import load_der_x509_certificate
 
     signed, spc = _contents(content)
     digest, told = _digest_in(spc)
@@ -121,13 +154,8 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
     if not announced:
         raise FormatError("Authenticode: the signature announces no digest", SIGN_AGAIN)
     covers = told == make_digest(digest, end)
-    *_, signers = signed.inside()
-    signer = signers.child(0, SEQUENCE)
-    bag = signed.tagged(CERTIFICATES)
-    chain = [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
-    certificate = next((one for one in chain if _is_of(signer, one)), None)
-    if certificate is None:
-        raise FormatError("Authenticode: the signer's certificate is not there", SIGN_AGAIN)
+    signer = _signer(signed)
+    certificate, *chain = _bag(signed)
     valid = _verifies(signer, spc, certificate)
     if not covers:
         fault = _why_not(pe, told, partial(make_digest, digest))
@@ -139,7 +167,7 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
         made = _digest_name(signer.child(2, SEQUENCE))
         fault = not_taken(certificate, len(content.whole), digest, announced, made)
     own = by_digest(announced[0], make_digest(announced[0], end))
-    looked_at = len(content.whole) <= MAX_SIGNATURE
+    looked_at = len(content.whole) <= MAX_SIGNATURE and announced[0] not in TOO_OLD
     return Signature(
         subject=common_name(certificate.subject),
         issuer=common_name(certificate.issuer),
@@ -155,6 +183,23 @@ def _signature(pe: Pe, content: Value, make_digest: Digest) -> Signature:
         image_digest=own if looked_at else "",
         bag=(certificate, *chain),
     )
+
+
+def _signer(signed: Value) -> Value:
+    *_, signers = signed.inside()
+    return signers.child(0, SEQUENCE)
+
+
+def _bag(signed: Value) -> "tuple[Certificate, ...]":
+    """Return the signer's certificate, and all that came along. Raises FormatError where it is not there."""
+    from cryptography.x509 import load_der_x509_certificate
+
+    signer, bag = _signer(signed), signed.tagged(CERTIFICATES)
+    chain = [load_der_x509_certificate(one.whole) for one in islice(bag.inside(), MAX_CHAIN)] if bag else []
+    certificate = next((one for one in chain if _is_of(signer, one)), None)
+    if certificate is None:
+        raise FormatError("Authenticode: the signer's certificate is not there", SIGN_AGAIN)
+    return certificate, *chain
 
 
 def signed_digest(signature: bytes) -> tuple[str, bytes]:

@@ -78,7 +78,7 @@ class Store:
     """What counts when a program is started.
 
     `shim_verifies` is false where its user switched that off; `shim_asks_db`, where shim is to ignore db.
-    `has_dbt` is whether somebody's time stamps are trusted.
+    `has_dbt` is whether somebody's time stamps are trusted, `has_dbx` whether there is a dbx at all.
     """
 
     state: State
@@ -90,6 +90,7 @@ class Store:
     shim_verifies: bool = True
     shim_asks_db: bool = True
     has_dbt: bool = False
+    has_dbx: bool = False
 
 
 def read_store(variables: Variables) -> Store:
@@ -104,6 +105,7 @@ def read_store(variables: Variables) -> Store:
         _shims(variables, "MokSBState")[:1] != b"\1",
         _shims(variables, "MokDBState")[:1] != b"\1",
         bool(_data(variables, "dbt", DATABASES)),
+        bool(_data(variables, "dbx", DATABASES)),
     )
 
 

@@ -14,7 +14,13 @@ from pipeline.checks.attempt import attempt, or_none
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.programs import image_of
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, common_name, image_digest, read_signatures
+from pipeline.formats.authenticode import (
+    Signature,
+    common_name,
+    every_signature,
+    image_digest,
+    read_signatures,
+)
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import Level, read_sbat
 from pipeline.formats.secure_boot import Database, Store
@@ -112,16 +118,22 @@ def _said(node: Node, taken: Taken) -> Said:
 
 
 def by_firmware(pe: Pe, name: str, store: Store) -> Taken:
-    """Ask as EDK II does: dbx about every signature, db until one counts."""
-    signatures = attempt(read_signatures, pe)
+    """Ask as EDK II does: dbx about every signature, db until one counts.
+
+    Without a dbx it does not look for a signer before it asks db.
+    """
+    signatures = attempt(every_signature, pe)
     if isinstance(signatures, FormatError):
         return Taken(because=f"the signature of {name} cannot be read: {signatures.message}")
     if not signatures:
         return _unsigned(pe, name, store)
     found = Taken()
     for each in signatures:
-        if not each.bag:  # firmware passes over what it cannot read
+        if not each.image_digest:  # firmware passes over what it cannot read
             continue
+        if each.wants_signer and store.has_dbx:
+            why = f"the signature of {name} {each.fault}; so dbx cannot be asked about its signer"
+            return Taken(because=why)
         stop = _revoked(each, name, store)
         if stop:
             return stop
@@ -131,9 +143,10 @@ def by_firmware(pe: Pe, name: str, store: Store) -> Taken:
 
 
 def _revoked(each: Signature, name: str, store: Store) -> Taken | None:
-    always = store.dbx.revocation(each.bag[0])
+    always = store.dbx.revocation(each.bag[0]) if each.bag else None
     if always is not None:
-        what = f"{name} is signed by {each.subject}, the digest of whose certificate is in dbx"
+        subject = common_name(each.bag[0].subject)
+        what = f"{name} is signed by {subject}, the digest of whose certificate is in dbx"
         if always or not store.has_dbt:
             return Taken(because=what)
         return Taken(
@@ -179,7 +192,8 @@ def _nobody(signatures: Sequence[Signature], name: str, lists: str) -> str:
     good = [each for each in signatures if not each.fault]
     if not good:
         first = next((each for each in signatures if each.subject), signatures[0])
-        return f"{name} is signed by {first.subject}, but {first.fault}"
+        signed = f"{name} is signed by {first.subject}, but" if first.subject else f"the signature of {name}"
+        return f"{signed} {first.fault}"
     signers = " and ".join(
         each.subject if each.issuer == each.subject else f"{each.subject} (issued by {each.issuer})"
         for each in good

@@ -6,12 +6,13 @@ Specifications: UEFI 2.10, §32.5.1 "Image Execution"; SBAT https://github.com/r
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from pipeline.checks.attempt import or_none
 from pipeline.checks.kind import Node
 from pipeline.checks.medium.programs import image_of
 from pipeline.checks.pe.signatures import in_dbx
 from pipeline.checks.pe.signatures import refused as by_levels
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, image_digest, read_signatures
+from pipeline.formats.authenticode import Signature, every_signature, image_digest, read_signatures
 from pipeline.formats.pe import Pe
 from pipeline.formats.sbat import read_sbat
 from pipeline.formats.trust import by_digest
@@ -82,7 +83,13 @@ def _signed(node: Node, name: str) -> Said:
     try:
         signatures = read_signatures(pe)
     except FormatError as error:
-        return refused(node, f"the signature of {name} cannot be read: {error.message}")
+        said = refused(node, f"the signature of {name} cannot be read: {error.message}")
+        every = or_none(every_signature, pe) or ()
+        return (
+            said
+            if any(each.wants_signer for each in every)
+            else replace(said, conditions=_in_db(DIGEST, every))
+        )
     if not signatures:
         return Said("no", because=f"{name} is not signed", conditions=_of_unsigned(pe))
     good = [each for each in signatures if not each.fault]

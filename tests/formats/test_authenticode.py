@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.formats.authenticode import Signature, image_digest, read_signatures
+from pipeline.formats.authenticode import Signature, every_signature, image_digest, read_signatures
 from pipeline.formats.pe import read_pe
 from tests.fixtures import keys, patch
 from tests.fixtures.pe import pe, section_field
@@ -227,11 +227,24 @@ def test_firmware_refuses_an_image_for_a_signature_without_a_signer(blob: bytes,
 
 
 def test_firmware_passes_over_what_signs_no_program() -> None:
-    other = made().replace(bytes.fromhex("2b060104018237020104"), bytes.fromhex("2b060104018237020105"))
+    other, nobody_s = (
+        one.replace(bytes.fromhex("2b060104018237020104"), bytes.fromhex("2b060104018237020105"))
+        for one in (made(), made(bring=()))
+    )
     assert [one.fault for one in read(signed(other, RSA))] == [
         "cannot be read: Authenticode: what is signed is no digest of a program",
         "",
     ]
+    vendor_s, without = every_signature(read_pe(signed(other, nobody_s)))
+    assert (vendor_s.trust, vendor_s.wants_signer) == ((SHA256_OF_IT,), False)
+    assert vendor_s.bag == (keys.certificate("vendor"), keys.certificate("vendor"))
+    assert (without.bag, without.trust, without.wants_signer) == ((), (), True)
+
+
+def test_of_what_cannot_be_read_the_digest_is_told_that_firmware_makes() -> None:
+    cut_off, garbage = every_signature(read_pe(signed(made()[:-100], b"no DER at all")))
+    assert (cut_off.image_digest, cut_off.trust, cut_off.wants_signer) == (SHA256_OF_IT, (), True)
+    assert (garbage.image_digest, garbage.trust, garbage.wants_signer) == ("", (), False)
 
 
 def test_a_table_inside_what_is_signed_is_told() -> None:

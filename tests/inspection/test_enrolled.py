@@ -56,7 +56,22 @@ def asked(image: bytes, **told: bytes) -> Said:
     return enrolled.of_program(node, read_store(variables(**told)))
 
 
+def cut_off(name: str) -> bytes:
+    return by(name)[:-100]
+
+
+def of_md5(name: str) -> bytes:
+    own = keys.certificate(name)
+    return signed_data(PROGRAM, keys.key(name), own, [own], "md5", by="sha256")
+
+
+def of_no_program(name: str) -> bytes:
+    return by(name).replace(bytes.fromhex("2b060104018237020104"), bytes.fromhex("2b060104018237020105"))
+
+
 VENDOR = certificates(["vendor"])
+STRANGER = certificates(["stranger"])
+NOBODY_S = f"the signature of it cannot be read: DER: a value is cut off: {by('stranger')[:8].hex()}, of "
 SIGNED = signed(by("vendor"), image=PROGRAM)
 NAMED = f"the digest of it (sha256 {digest(PROGRAM).hex()[:16]}…) is in"
 
@@ -67,7 +82,7 @@ NAMED = f"the digest of it (sha256 {digest(PROGRAM).hex()[:16]}…) is in"
         (SIGNED, {"db": VENDOR}, ("yes", "it is signed by Jury vendor, which is in db")),
         (
             SIGNED,
-            {"db": certificates(["stranger"])},
+            {"db": STRANGER},
             ("no", "it is signed by Jury vendor, whom nothing in db vouches for"),
         ),
         (
@@ -128,6 +143,47 @@ NAMED = f"the digest of it (sha256 {digest(PROGRAM).hex()[:16]}…) is in"
             signed(b"no DER at all", image=PROGRAM),
             {"db": VENDOR},
             ("no", None),
+        ),
+        (
+            signed(cut_off("stranger"), by("vendor"), image=PROGRAM),
+            {"db": VENDOR, "dbx": STRANGER},
+            ("no", f"{NOBODY_S}{len(cut_off('stranger'))} bytes; so dbx cannot be asked about its signer"),
+        ),
+        (
+            signed(cut_off("stranger"), by("vendor"), image=PROGRAM),
+            {"db": VENDOR},
+            ("yes", "it is signed by Jury vendor, which is in db"),
+        ),
+        (signed(cut_off("stranger"), image=PROGRAM), {"db": listed(PROGRAM)}, ("yes", f"{NAMED} db")),
+        (
+            signed(cut_off("stranger"), image=PROGRAM),
+            {"db": VENDOR},
+            ("no", f"{NOBODY_S}{len(cut_off('stranger'))} bytes"),
+        ),
+        (
+            signed(of_no_program("vendor"), image=PROGRAM),
+            {"db": listed(PROGRAM), "dbx": STRANGER},
+            ("yes", f"{NAMED} db"),
+        ),
+        (
+            signed(of_no_program("vendor"), image=PROGRAM),
+            {"db": listed(PROGRAM), "dbx": listed(PROGRAM)},
+            ("no", f"{NAMED} dbx"),
+        ),
+        (
+            signed(of_no_program("stranger"), by("vendor"), image=PROGRAM),
+            {"db": VENDOR, "dbx": hashed("stranger")},
+            ("no", "it is signed by Jury stranger, the digest of whose certificate is in dbx"),
+        ),
+        (
+            signed(by(*["stranger"] * 100), by("vendor"), image=PROGRAM),
+            {"db": VENDOR, "dbx": hashed("stranger")},
+            ("yes", "it is signed by Jury vendor, which is in db"),
+        ),
+        (
+            signed(of_md5("stranger"), by("vendor"), image=PROGRAM),
+            {"db": VENDOR, "dbx": hashed("stranger")},
+            ("yes", "it is signed by Jury vendor, which is in db"),
         ),
         (
             signed(by("vendor"), image=PROGRAM, kind=1),

@@ -265,6 +265,20 @@ def test_a_signature_that_cannot_be_read() -> None:
     assert found.because.startswith("the signature of it cannot be read: ")
 
 
+OF_NO_PROGRAM = RSA.replace(bytes.fromhex("2b060104018237020104"), bytes.fromhex("2b060104018237020105"))
+
+
+@pytest.mark.parametrize(
+    ("blobs", "conditions"),
+    [((OF_NO_PROGRAM,), ["db"]), ((RSA[:-1],), []), ((OF_NO_PROGRAM, RSA[:-1]), [])],
+)
+def test_its_digest_starts_what_has_a_signature_of_no_program(
+    blobs: tuple[bytes, ...], conditions: list[str]
+) -> None:
+    found = secure.of_program(alone(signed(*blobs)))
+    assert (found.verdict, [each.what for each in found.conditions]) == ("no", conditions)
+
+
 def test_what_is_no_program_is_not_asked() -> None:
     assert secure.of_program(alone(b"milk, eggs")).verdict == "not applicable"
     assert secure.sbat_of_program(alone(b"milk, eggs")).verdict == "not applicable"
