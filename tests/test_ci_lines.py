@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.build.session import Session
-from pipeline.cli import program, tasks, verify
+from pipeline.cli import program, run_tests, tasks, verify
 from tests.conftest import ROOT
 from tests.fixtures import checkout
 from tests.test_ci import JURY, steps
@@ -98,10 +98,10 @@ LOOKS: dict[str, tuple[dict[str, str], str]] = {
 }
 """The lines that look at releases, which have arguments of their own."""
 
-FLIPS = ".venv/bin/pytest -m boot tests/world/jury/test_flips.py"
+NIGHTLY = ".venv/bin/pytest -m nightly tests/world/jury"
 
 WHOLE = {
-    FLIPS: "tests/test_ci_lines.py::test_there_are_flips_to_try",
+    NIGHTLY: "tests/test_ci_lines.py::test_what_runs_at_night_runs_then_alone",
     "./doit list": "tests/cli/test_tasks.py::test_the_tasks_and_their_order",
     "./doit boot-test --all": "tests/cli/test_program.py::test_long_stories_are_told",
     "./doit iso --from-source": "tests/cli/test_program.py::test_from_source_is_for_builds",
@@ -166,17 +166,23 @@ def words(line: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_there_are_flips_to_try() -> None:
-    """Collected alone: firmware tries them for minutes."""
-    _, *arguments = FLIPS.split()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout.count("test_flips.py::")) == (0, 1), done.stdout
+def test_what_runs_at_night_runs_then_alone() -> None:
+    """Collected alone: firmware tries it for minutes."""
+    _, *arguments = NIGHTLY.split()
+    at_night = collected(*arguments)
+    assert {name.partition("::")[0].rpartition("/")[2] for name in at_night} == {
+        "test_flips.py",
+        "test_jury.py",
+    }
+    (_, *by_day) = run_tests.python_commands(fast=False)[-1]
+    assert not at_night & collected(*by_day, arguments[-1])
+
+
+def collected(*arguments: str) -> set[str]:
+    """Return the tests that pytest takes up with these arguments."""
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {line for line in done.stdout.splitlines() if "::" in line}
 
 
 @pytest.mark.parametrize("line", CALLS)

@@ -18,7 +18,7 @@ from tests.world.jury import agreement, trials
 from tests.world.jury.layouts import drawn
 from tests.world.jury.row import WAYS, Row
 from tests.world.jury.stores import STORES
-from tests.world.jury.table import KERNEL, TABLE
+from tests.world.jury.table import KERNEL, SPECIMENS, TABLE
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,7 +34,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="chooses the layouts")
     parser.add_argument("--machines", type=int, default=0, help="at once; as many as cores without it")
     parser.add_argument("--patience", type=int, default=1, help="wait so many times longer: others work, too")
-    parser.add_argument("--here", metavar="VMLINUZ", help="with this machine's own programs, and this kernel")
+    parser.add_argument(
+        "--here", metavar="FOLDER", help="with this machine's own programs, and these specimens"
+    )
     parser.add_argument("--keep", metavar="FOLDER", help="keep images and logs there")
     arguments = parser.parse_args()
     ways = arguments.way or list(WAYS)
@@ -44,14 +46,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="installer-iso-jury-") as temporary:
         folder = Path(arguments.keep or temporary)
         folder.mkdir(exist_ok=True)
-        run, kernel = _bench(arguments.here, folder)
+        run, real = _bench(arguments.here, folder)
         (folder / "changed").mkdir()
-        paths = trials.make(run, chosen, kernel, folder / "changed", tried=bool(arguments.layouts))
+        paths = trials.make(run, chosen, real, folder / "changed", tried=bool(arguments.layouts))
         chosen = {name: chosen[name] for name in paths}
-        tried = {way for row in chosen.values() for way in row.ways}
+        tried = {way for row in chosen.values() for way in row.ways if way in ways}
         filled = trials.fill(run, [name for name in STORES if f"store_{name}" in tried])
         said = trials.ask_all(chosen, paths, filled)
-        seen = trials.start(run, chosen, paths, kernel, filled, ways, arguments.machines, arguments.patience)
+        kernel, count, patience = real[KERNEL], arguments.machines, arguments.patience
+        seen = trials.start(run, chosen, paths, kernel, filled, ways, count, patience)
         session = trials.judge(chosen, said, seen)
     for text in session.reports:
         recipe = chosen[text.partition(" ")[0]].recipe
@@ -70,15 +73,15 @@ def _named(patterns: list[str], ways: list[str]) -> dict[str, Row]:
     }
 
 
-def _bench(vmlinuz: str | None, folder: Path) -> tuple[trials.Run, Path]:
-    """Return what runs steps, and the kernel that starts initramfs archives."""
-    if vmlinuz:
-        return trials.Here(folder / "here"), Path(vmlinuz)
+def _bench(here: str | None, folder: Path) -> tuple[trials.Run, dict[str, Path]]:
+    """Return what runs steps, and the specimens that recipes begin with."""
+    if here:
+        return trials.Here(folder), {name: Path(here) / name for name in SPECIMENS}
     session = Session(ROOT, Report())
     (folder / "workshop").mkdir()
     (folder / "real").mkdir()
-    real = unpack(session, folder / "real", KERNEL)
-    return trials.InContainers(Workshop(session, folder / "workshop")), real[KERNEL]
+    real = unpack(session, folder / "real", *SPECIMENS)
+    return trials.InContainers(Workshop(session, folder / "workshop")), real
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.world.jury.flips import UNSEEN
-from tests.world.jury.row import TITLES, WAYS, Row
+from tests.world.jury.row import STORED, TITLES, WAYS, Row
+from tests.world.jury.stores import STORES
 from tests.world.jury.table import GROUPS, TABLE
 from tests.world.jury.verdict import Trial
 
@@ -32,6 +33,14 @@ is where the answer is "unknown".
 Where the machine has a TPM (swtpm), the program asks it for PCR 11, and for the policy that systemd seals to,
 before and after each phase of a start. `inspect` agrees if it says that value, and says that a .pcrsig is for
 another one exactly where the TPM never has a policy that is signed there.
+"""
+LOADS = """
+## Programs and variable stores
+
+On machines that trust different people OVMF loads each of these programs, without starting it. What it says
+is compared with what `./doit inspect --secure-boot VARS.fd` says of the program and the same variables: it
+starts ("yes"), something else than Secure Boot stops it ("no"), or Secure Boot does, for a signer or a digest
+in dbx, or for another reason ("denied", also for a digest in dbx of a program without a signature).
 """
 FLIPS = """
 ## Single bytes of a signed UKI
@@ -58,7 +67,9 @@ def record(root: Path, trials: Iterable[Trial]) -> None:
     seen: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for trial in trials:
         fields = {
-            key: value for key, value in asdict(trial).items() if key not in ("name", "way") and value != ()
+            key: value
+            for key, value in asdict(trial).items()
+            if key not in ("name", "way") and value not in ((), None)
         }
         seen[f"{trial.name}:{trial.way}"] = {**fields, "recipe": digest(TABLE[trial.name])}
     known = {key: seen[key] for key in every_trial() if key in seen}
@@ -90,8 +101,11 @@ def write(seen: Mapping[str, Mapping[str, Any]]) -> str:
     lines.append(_total("all", list(seen.values())))
     lines.append(f"\nThese are {len(TABLE)} images.")
     for group, rows in GROUPS.items():
-        lines += [f"\n## {group}\n", "| image | what it is | what was seen |", "| --- | --- | --- |"]
-        lines += [_row(name, row, seen) for name, row in rows.items()]
+        tried = {name: row for name, row in rows.items() if set(row.ways) - set(STORED)}
+        if tried:
+            lines += [f"\n## {group}\n", "| image | what it is | what was seen |", "| --- | --- | --- |"]
+            lines += [_row(name, row, seen) for name, row in tried.items()]
+    lines += _matrix(seen)
     lines += [FLIPS, *(f"- {part}: {why}" for part, why in UNSEEN.items())]
     known = [
         f"- `{name}`, {TITLES[way]}: {why}" for name, row in TABLE.items() for way, why in row.differs.items()
@@ -99,6 +113,23 @@ def write(seen: Mapping[str, Mapping[str, Any]]) -> str:
     if known:
         lines += ["\n## Known differences\n", *known]
     return "\n".join(lines) + "\n"
+
+
+def _matrix(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the section about programs that are loaded with each variable store."""
+    lines = [LOADS, *(f"- {name}: {store.what}" for name, store in STORES.items()), ""]
+    lines += [f"| image | what it is | {' | '.join(STORES)} |", "| --- | --- |" + " --- |" * len(STORES)]
+    for name, row in TABLE.items():
+        found = [seen.get(f"{name}:{way}") for way in STORED if way in row.ways]
+        if found:
+            lines.append(f"| `{name}` | {row.what.replace('|', '/')} | {' | '.join(map(_loaded, found))} |")
+    return lines
+
+
+def _loaded(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "not tried yet"
+    return (one["stopped"] or "yes") + MARKS[one["agreement"]]
 
 
 def _total(title: str, found: list[Mapping[str, Any]]) -> str:
@@ -111,7 +142,7 @@ def _row(name: str, row: Row, seen: Mapping[str, Mapping[str, Any]]) -> str:
     said = []
     for way in WAYS:
         one = seen.get(f"{name}:{way}")
-        if one:
+        if one and way not in STORED:
             verb = "starts" if one["started"] else "does not start"
             if one.get("measured"):
                 verb += f", PCR 11 is {one['measured'][0][:8]}…"

@@ -14,10 +14,10 @@ FREESTANDING = ("-Os", "-ffreestanding", "-fpie", "-fno-stack-protector", "-fno-
 
 
 def compiled(ctx: Context) -> None:
-    """Write `code`, the machine code of the input `flips.c`, which is entered at its first byte."""
+    """Write `code`, the machine code of the input `loads.c`, which is entered at its first byte."""
     script = ctx.work / "script"
     script.write_text(SCRIPT)
-    source, made = str(ctx.inputs["flips.c"]), str(ctx.work / "flips.o")
+    source, made = str(ctx.inputs["loads.c"]), str(ctx.work / "loads.o")
     ctx.run(["gcc", *FREESTANDING, *STRICT, "-c", source, "-o", made])
     ctx.run(["ld", "-T", str(script), "--oformat", "binary", "-o", str(ctx.out / "code"), made])
     (ctx.out / ctx.params["done"]).touch()

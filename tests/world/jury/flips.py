@@ -1,7 +1,6 @@
 """Single bytes of a signed image, changed one after the other, and which of them firmware notices."""
 
 import random
-import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +8,6 @@ from itertools import chain
 
 from pipeline.formats.certificates import HEADER
 from pipeline.formats.pe import Pe, read_pe
-
-LETTERS = {"L": True, "D": False, "X": False}
-"""What the program says: whether firmware loads the image, denies it, or does not for another reason."""
 
 CHECKSUM, REVISION, PADDING = "checksum", "certificate's revision", "padding behind the signature"
 UNSEEN: Mapping[str, str] = {
@@ -84,22 +80,6 @@ def _spread(dice: random.Random, name: str, part: range) -> Iterator[tuple[int, 
     """Yield up to sixteen bytes of a part, all of one that has no more."""
     for offset in part if len(part) <= 16 else dice.sample(part, 16):
         yield offset, name
-
-
-def written(image: bytes, flips: list[Flip]) -> bytes:
-    """Return what the program reads from `/FLIPS`."""
-    numbers = [len(image), len(flips), *chain.from_iterable((one.offset, one.bits) for one in flips)]
-    return struct.pack(f"<{len(numbers)}I", *numbers)
-
-
-def heard(said: str) -> list[bool]:
-    """Return what firmware did with each change.
-
-    >>> heard("BdsDxe: starting Boot0001\\r\\nFLIPS DLX\\r\\nJURY-STARTED")
-    [False, True, False]
-    """
-    found = re.search(r"FLIPS ([LDX]*)", said)
-    return [LETTERS[letter] for letter in found[1]] if found else []
 
 
 def changed(image: bytes, flip: Flip) -> bytes:

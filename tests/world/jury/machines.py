@@ -140,7 +140,7 @@ def a_machine(way: Way, media: Sequence[Path], folder: Path, accel: str) -> Mach
             way.bus,
             serial=f"JURY{number}",
             block=way.block,
-            read_only=way.bus == "cd",
+            read_only=way.bus == "cd" or way.store != "",
             turn=number + 2,
         )
         for number, path in enumerate(media)
@@ -174,7 +174,7 @@ async def _listen(
     return found, said
 
 
-async def _run(
+async def run(
     ctx: Context, name: str, accel: str, names: Sequence[str], media: Sequence[Path], folder: Path
 ) -> tuple[Verdicts, str]:
     """Start one machine; return what is known of its media then, and what it said."""
@@ -235,7 +235,7 @@ async def _try(
         round_ = 0
         while media:
             names = list(media)
-            verdicts, said = await _run(ctx, way, accel, names, list(media.values()), folder / str(round_))
+            verdicts, said = await run(ctx, way, accel, names, list(media.values()), folder / str(round_))
             silent = next((number for number in range(len(names)) if number not in verdicts), None)
             for number, name in enumerate(names):
                 if number in verdicts or number == silent:
@@ -250,15 +250,19 @@ async def _try(
     return found
 
 
+def acceleration(ctx: Context) -> str:
+    """Return what runs a machine's code here: KVM where it works."""
+    return "kvm" if machine.can_open_kvm() and not probe.fault(ctx.work, "kvm") else "tcg"
+
+
 def start(ctx: Context) -> None:
     """Write `seen.json`: by `NAME:WAY` of each of `params.trials` (way to names) whether it was started.
 
     Those in `params.alone` have a machine each. `params.words` is by name what programs say, the same for
-    those that share a machine; the input `vmlinuz` is the kernel for initramfs archives, `NAME.fd` a store.
+    those that share a machine; the input `vmlinuz` is the kernel for initramfs archives.
     `params.patience` is how many times longer than usual machines may say nothing.
     """
-    kvm = machine.can_open_kvm() and not probe.fault(ctx.work, "kvm")
-    accel = "kvm" if kvm else "tcg"
+    accel = acceleration(ctx)
     cores = ctx.params.get("machines") or os.cpu_count() or 1
 
     async def every() -> None:

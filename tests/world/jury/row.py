@@ -20,7 +20,7 @@ WAYS = {
     "linux": ("init",),
     "secure": ("uefi", "secure_boot"),
     "secure_uki": ("uefi", "secure_boot", "init"),
-    **{f"store_{name}": ("uefi_disk", "secure_boot") for name in STORES},
+    **{f"store_{name}": ("uefi", "secure_boot") for name in STORES},
 }
 """By way: the questions whose answers all have to be yes for a start; none where a TPM is asked."""
 
@@ -37,12 +37,14 @@ TITLES = {
     "linux": "Linux, as initramfs",
     "secure": "OVMF with Secure Boot, as program in a FAT",
     "secure_uki": "OVMF with Secure Boot and Linux, as UKI in a FAT",
-    **{f"store_{name}": f"OVMF, {store.what}" for name, store in STORES.items()},
+    **{f"store_{name}": f"loaded by OVMF: {store.what}" for name, store in STORES.items()},
 }
 
 CD = ("uefi_cd",)
 STICK = ("uefi_512",)
 UEFI = ("uefi_cd", "uefi_512")
+STORED = tuple(f"store_{name}" for name in STORES)
+"""Loaded by firmware with each variable store, and not started."""
 BOTH = ("uefi_512", "uefi_4096")
 BIOS = ("bios_cd", "bios_disk")
 ALL = (*UEFI, *BIOS)

@@ -4,13 +4,14 @@ from pipeline.formats.certificates import UEFI_PKCS7
 from pipeline.formats.pe import read_pe
 from tests.fixtures import keys
 from tests.world.jury import archives, programs
-from tests.world.jury.changes import Change, chain, followed_by, poke
-from tests.world.jury.row import Row
+from tests.world.jury.changes import Change, chain, cut, followed_by, poke
+from tests.world.jury.row import STORED, Row
 from tests.world.jury.signing import GUID, OTHER, around, by, entry, length, signed, table, with_table
 from tests.world.jury.trust import changed, program
 from tests.world.jury.ukis import CMDLINE, UKIFY
 
 INDIRECT, OTHER_CONTENT = (bytes.fromhex(f"2b06010401823702010{end}") for end in "45")
+SHA256, UNKNOWN = (bytes.fromhex(f"60864801650304020{end}") for end in "19")
 CHECKSUM = 0x40 + 24 + 64
 
 INPUTS = {
@@ -18,6 +19,8 @@ INPUTS = {
     **{f"{name}.key": keys.key_pem(name) for name in ("vendor", "signer", "below", "stranger")},
     **{f"{name}.pem": keys.pem(name) for name in ("vendor", "signer", "below", "stranger", "intermediate")},
 }
+
+LOADS_IA32 = "OVMF for x86-64 loads it, and does not start it"
 
 
 def _of_kind(kind: int, before: bytes = b"", image: bytes | None = None) -> Change:
@@ -31,7 +34,7 @@ def _is(image: bytes) -> Change:
 def _row(
     what: str, change: Change | None = None, recipe: str = "cp $IN/bootx64.efi $OUT", **differs: str
 ) -> Row:
-    return Row(what, recipe, ("secure",), change, differs)
+    return Row(what, recipe, ("secure", *STORED), change, differs)
 
 
 def _sbsign(what: str, name: str, *options: str, change: Change | None = None, **differs: str) -> Row:
@@ -95,6 +98,9 @@ SIGNERS = {
         signed(by("below-short", "under-short")),
         secure="what a CA allows that does not come along is not in the file",
     ),
+    "sb-large-key": _row(
+        "signed by a certificate with a key of 4096 bits, in db of some stores", signed(by("large"))
+    ),
     "sb-ec": _row("signed by a certificate in db, with ECDSA", signed(by("ec"))),
     "sb-debian": _row("Debian's kernel, signed by Debian alone", recipe="cp $IN/vmlinuz $OUT"),
 }
@@ -117,6 +123,21 @@ BYTES = {
     ),
     "sb-of-another": _row("the signature of another program", signed(by("vendor", of=program("another")))),
     "sb-damaged": _row("the signature's last byte changed", signed(lambda image: VENDOR(image)[:-1] + b"X")),
+    "sb-cut-off": _row("signed, and cut off inside its signature", chain(BY_VENDOR, cut(-64))),
+    "sb-cut-off-inside": _row("signed, and cut off inside its code", chain(BY_VENDOR, cut(0x210))),
+    "sb-arm64": _row(
+        "signed, and a program for arm64", signed(VENDOR, image=programs.efi(machine=programs.ARM64))
+    ),
+    "sb-ia32": _row(
+        "not signed, and a program for IA-32",
+        _is(programs.efi(machine=programs.I386)),
+        store_setup=LOADS_IA32,
+        store_off=LOADS_IA32,
+    ),
+    "sb-windows": _row(
+        "signed, and a Windows console program", signed(VENDOR, image=programs.efi(subsystem=3))
+    ),
+    "sb-no-program": _row("no program at all", _is(b"no program at all\n" * 99)),
     "sb-extra-in-table": _row(
         "bytes behind the last certificate, inside the table",
         chain(BY_VENDOR, around(lambda image, at, size: entry(image, at, size + 256) + b"SMUGGLED" * 32)),
@@ -195,6 +216,23 @@ KINDS = {
         signed(by("vendor", by="sha512", announced=["sha512", "sha256"])),
     ),
     "sb-large": _row("a signature of more than 64 KiB", signed(by("vendor", bring=("vendor",) * 100))),
+    "sb-no-signer": _row("without its signer's certificate", signed(by("stranger", bring=()))),
+    "sb-listed-no-signer": _row(
+        "without its signer's certificate, and the digest in db",
+        signed(by("stranger", bring=()), image=program("listed")),
+    ),
+    "sb-listed-cut-off": _row(
+        "a signature that is cut off, and the digest in db",
+        signed(lambda image: VENDOR(image)[:-100], image=program("listed")),
+    ),
+    "sb-listed-no-program": _row(
+        "a signature of no program, and the digest in db",
+        signed(lambda image: VENDOR(image).replace(INDIRECT, OTHER_CONTENT), image=program("listed")),
+    ),
+    "sb-listed-unknown": _row(
+        "a signature with a digest that nobody knows, and the digest in db",
+        signed(lambda image: VENDOR(image).replace(SHA256, UNKNOWN), image=program("listed")),
+    ),
     "sb-two-cut-off": _row(
         "two signatures, the first cut off", signed(lambda image: VENDOR(image)[:-100], VENDOR)
     ),
@@ -285,6 +323,19 @@ DATABASES = {
         "two signatures, one by a certificate in db, one of another program by one whose digest is in dbx",
         signed(VENDOR, by("hashed", of=program("another"))),
         secure="EDK II looks for a signer's digest in dbx before it knows whether the signature is right",
+    ),
+    "sb-two-revoked-digest-of-no-program": _row(
+        "two signatures, the first of no program by one whose digest is in dbx",
+        signed(lambda image: by("hashed")(image).replace(INDIRECT, OTHER_CONTENT), by("signer")),
+        secure="EDK II looks for a signer's digest in dbx before it knows whether the signature is right",
+    ),
+    "sb-two-revoked-digest-md5": _row(
+        "two signatures, the first with MD5 by one whose digest is in dbx",
+        signed(by("hashed", digest="md5", by="sha256"), by("signer")),
+    ),
+    "sb-two-revoked-digest-large": _row(
+        "two signatures, the first of more than 64 KiB by one whose digest is in dbx",
+        signed(by("hashed", bring=("hashed",) * 100), by("signer")),
     ),
 }
 

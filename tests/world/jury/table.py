@@ -15,6 +15,7 @@ from tests.world.jury import (
     measured,
     programs,
     secure,
+    signed_by_others,
     ukis,
     volumes,
 )
@@ -30,17 +31,20 @@ GROUPS: Mapping[str, Mapping[str, Row]] = {
     "UKIs": ukis.ROWS,
     "PCR 11 of UKIs": measured.ROWS,
     "Secure Boot": secure.ROWS,
+    "Programs of others": signed_by_others.ROWS,
 }
 TABLE: Mapping[str, Row] = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 
 KERNEL = "vmlinuz-cloud"
 """The specimen that starts initramfs archives, and lies in UKIs."""
+SPECIMENS = (KERNEL, *signed_by_others.PROGRAMS)
+"""All that recipes begin with."""
 
 MBR_CODE = 432  # bytes; xorriso writes numbers behind them
 
 
-def inputs(kernel: Path) -> dict[str, Content]:
-    """Return what recipes find in `$IN`."""
+def inputs(real: Mapping[str, Path]) -> dict[str, Content]:
+    """Return what recipes find in `$IN`, given `SPECIMENS` by name."""
     return {
         "bootx64.efi": programs.efi(),
         "bootia32.efi": programs.efi(machine=programs.I386),
@@ -51,7 +55,8 @@ def inputs(kernel: Path) -> dict[str, Content]:
         "init": programs.init(),
         "loaded": loaded.kernel(),
         "initrd.img": loaded.INITRD,
-        "vmlinuz": kernel,
+        **real,
+        "vmlinuz": real[KERNEL],
         **measured.INPUTS,
         **archives.INPUTS,
         **secure.INPUTS,

@@ -23,12 +23,13 @@ from tests.world.jury.layouts import drawn
 from tests.world.jury.machines import WAYS as MACHINES
 from tests.world.jury.machines import by_bios, by_linux, by_uefi
 from tests.world.jury.programs import WORD
-from tests.world.jury.row import TITLES, WAYS, Row
-from tests.world.jury.table import GROUPS, KERNEL, MBR_CODE, TABLE
+from tests.world.jury.row import STORED, TITLES, WAYS, Row
+from tests.world.jury.table import GROUPS, KERNEL, MBR_CODE, SPECIMENS, TABLE
 from tests.world.jury.verdict import Agreement, Trial, compare
 
 SAMPLE = 20
 SEED = int(os.environ.get("JURY_SEED", "10"))
+PATIENCE = int(os.environ.get("JURY_PATIENCE", "1"))
 
 
 def test_programs_are_what_they_say() -> None:
@@ -162,6 +163,34 @@ def test_an_answer_is_compared_with_what_was_seen(
     assert compare("x", row, way, {"uefi_disk": answer}, started=started).agreement == agreement
 
 
+@pytest.mark.parametrize(
+    ("answer", "because", "stopped", "agreement"),
+    [
+        (_answer("no"), "whom nothing in db vouches for", "denied", "agreed"),
+        (_answer("no"), "whom nothing in db vouches for", "no", "disagreed"),
+        (_answer("no"), "whom nothing in db vouches for", "signer in dbx", "disagreed"),
+        (_answer("no"), "it is signed by Jury revoked, which is in dbx", "signer in dbx", "agreed"),
+        (_answer("no"), "it is signed by Jury revoked, which is in dbx", "denied", "disagreed"),
+        (_answer("no"), "the digest of it (sha256 1234…) is in dbx", "digest in dbx", "agreed"),
+        (_answer("no"), "the digest of it (sha256 1234…) is in dbx", "signer in dbx", "disagreed"),
+        (_answer("yes"), "", "", "agreed"),
+        (_answer("yes", signature="ECDSA"), "", "denied", "agreed"),
+        (_answer("unknown"), "", "denied", "not said"),
+    ],
+)
+def test_what_stops_a_program_is_compared(
+    answer: dict[str, object], because: str, stopped: str, agreement: Agreement
+) -> None:
+    answers: dict[str, dict[str, object]] = {
+        "uefi": _answer("yes"),
+        "architecture": {"value": "x86-64"},
+        "secure_boot": answer | {"because": because},
+    }
+    way, row = STORED[0], Row("", "", STORED)
+    assert compare("x", row, way, answers, started=not stopped, stopped=stopped).agreement == agreement
+    assert compare("x", row, way, {}, started=False, stopped="no").agreement == "agreed"
+
+
 def _answers(*, refused: int = -1) -> str:
     """What the program says where the TPM's answer to its n-th command ends in 32 times n."""
     letters = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
@@ -223,27 +252,33 @@ def test_pcr_11_is_compared_with_a_tpm(
 
 @dataclass(frozen=True)
 class Images:
-    """All images of the table, and what else is needed to start them."""
+    """Images of the table, and what else is needed to start them."""
 
     run: trials.Run
     kernel: Path
     paths: Mapping[str, Path]
+    stores: Mapping[str, Path]
 
 
 @pytest.fixture(scope="module")
 def images(session: Session, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    folder = tmp_path_factory.mktemp("jury")
+    return made(session, tmp_path_factory.mktemp("jury"), TABLE)
+
+
+def made(session: Session, folder: Path, rows: Mapping[str, Row]) -> Images:
+    """Return the images of rows."""
     for name in ("real", "changed", "workshop"):
         (folder / name).mkdir()
-    kernel = unpack(session, folder / "real", KERNEL)[KERNEL]
+    real = unpack(session, folder / "real", *SPECIMENS)
     run = trials.InContainers(Workshop(session, folder / "workshop"))
-    return Images(run, kernel, trials.make(run, TABLE, kernel, folder / "changed"))
+    paths = trials.make(run, rows, real, folder / "changed")
+    return Images(run, real[KERNEL], paths, trials.fill(run))
 
 
 @pytest.mark.container
 def test_what_inspect_says_is_what_was_seen(images: Images) -> None:
     seen = json.loads((ROOT / agreement.SEEN).read_text())
-    assert trials.judge(TABLE, trials.ask_all(TABLE, images.paths, {}), seen).reports == ()
+    assert trials.judge(TABLE, trials.ask_all(TABLE, images.paths, images.stores), seen).reports == ()
 
 
 @pytest.mark.boot
@@ -252,7 +287,20 @@ def test_a_sample_of_the_table_agrees(images: Images) -> None:
     names = random.Random(SEED).sample(sorted(TABLE), SAMPLE)  # noqa: S311
     rows = {name: row for name, row in TABLE.items() if name in names}
     paths = {name: images.paths[name] for name in rows}
-    seen = trials.start(images.run, rows, paths, images.kernel, {}, WAYS, 0)
+    ways = [way for way in WAYS if way not in STORED]
+    seen = trials.start(images.run, rows, paths, images.kernel, {}, ways, 0)
     found = trials.judge(rows, trials.ask_all(rows, paths, {}), seen)
     assert found.reports == ()
-    assert len(found.trials) == sum(len(row.ways) for row in rows.values())
+    assert len(found.trials) == sum(way in ways for row in rows.values() for way in row.ways)
+
+
+@pytest.mark.boot
+@pytest.mark.nightly
+def test_all_programs_agree_on_all_stores(session: Session, engine: Engine, tmp_path: Path) -> None:
+    rows = {name: row for name, row in TABLE.items() if set(row.ways) & set(STORED)}
+    assert len(rows) >= 30
+    images = made(session, tmp_path, rows)
+    seen = trials.start(images.run, rows, images.paths, images.kernel, images.stores, STORED, 0, PATIENCE)
+    found = trials.judge(rows, trials.ask_all(rows, images.paths, images.stores), seen)
+    assert found.reports == ()
+    assert not [trial for trial in found.trials if trial.agreement == "not said"]

@@ -2,46 +2,47 @@
 
 import hashlib
 import json
+import struct
 from collections.abc import Mapping
 
-from pipeline.formats.authenticode import image_digest
 from pipeline.formats.efi_variables import Variables
-from pipeline.formats.pe import read_pe
 from tests.fixtures import keys
 from tests.fixtures.variables import certificates, signature_list, variables
-from tests.world.jury import trust
-
-OURS = b"sbat,1,2030010100\nshim,4\ngrub,5\nours,2\n"
-"""An SbatLevel that revokes our own generation 1, of a date that no shim brings."""
-
-
-def _banned(image: bytes) -> bytes:
-    return signature_list("sha256", image_digest(read_pe(image), "sha256"))
-
-
-def _shims(**told: bytes) -> Variables:
-    return variables(PK=b"", MokList=certificates(["vendor"]), **told)
+from tests.world.jury import programs, trust
 
 
 def _own(*, on: bytes = b"\1", dbx: bytes = b"") -> Variables:
-    owner, db = certificates(["owner"]), certificates(["vendor", "root"])
+    owner, db = certificates(["owner"]), certificates([*trust.TRUSTED, "large"])
     return variables(KEK=owner, db=db, dbx=dbx, SecureBootEnable=on)
 
 
-TBS = hashlib.sha256(keys.certificate("hashed").tbs_certificate_bytes).digest()
-REVOKED = certificates(["revoked-ca"]) + signature_list("x509-sha256", TBS + bytes(16))
-BANNED = _banned(trust.program("store-banned"))
-BANNED_BY_SHIM = _banned(trust.program("store-shim-banned", trust.sbat("ours,1")))
+def _of_certificate(name: str, since: bytes) -> bytes:
+    """The digest of what is signed in a certificate, and since when what it signs does not count."""
+    data = keys.certificate(name).tbs_certificate_bytes
+    return signature_list("x509-sha256", hashlib.sha256(data).digest() + since)
 
+
+PLAIN = ("sha256", programs.efi())
+ALWAYS, OF_2020 = bytes(16), struct.pack("<HBB12x", 2020, 1, 1)
 TOLD: Mapping[str, Variables] = {
-    "own": _own(),
-    "dbx": _own(dbx=REVOKED + BANNED),
     "setup": {},
     "off": _own(on=b"\0"),
+    "own": _own(),
     "ms": {},
-    "mok": _shims(),
-    "mokx": _shims(MokListX=BANNED_BY_SHIM),
-    "sbat": _shims(SbatLevel=OURS),
+    "hashes": variables(
+        KEK=certificates(["owner"]),
+        db=trust.digests([PLAIN, *trust.LISTED]),
+        SecureBootEnable=b"\1",
+    ),
+    "dbx_signer": _own(dbx=certificates(["vendor"])),
+    "dbx_ca": _own(dbx=certificates(["intermediate", "revoked-ca"])),
+    "dbx_tbs": _own(
+        dbx=_of_certificate("vendor", ALWAYS)
+        + _of_certificate("intermediate", ALWAYS)
+        + _of_certificate("expired", OF_2020)
+        + _of_certificate("hashed", ALWAYS)
+    ),
+    "dbx_image": _own(dbx=trust.digests([PLAIN, *trust.BANNED])),
 }
 """By the names of `stores.STORES`."""
 

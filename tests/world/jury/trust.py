@@ -39,13 +39,6 @@ def program(name: str, *more: tuple[str, bytes]) -> bytes:
     return programs.efi(sections=((".jury", name.encode()), *more))
 
 
-def sbat(*lines: str) -> tuple[str, bytes]:
-    """A .sbat with these components and their generations, such as `shim,4`."""
-    first = "sbat,1,SBAT Version,sbat,1,https://example.org/"
-    rest = [f"{line},x,{line.partition(',')[0]},1,https://example.org/" for line in lines]
-    return ".sbat", "\n".join([first, *rest, ""]).encode()
-
-
 def changed(image: bytes) -> bytes:
     """The program with another letter in the text that nobody reads."""
     at = read_pe(image).sections[1].raw_offset
@@ -78,7 +71,8 @@ def _certificates(names: Iterable[str]) -> bytes:
     return b"".join(_list(X509, keys.der(name)) for name in names)
 
 
-def _digests(entries: Iterable[tuple[str, bytes]]) -> bytes:
+def digests(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """A list for the digest of each of these programs."""
     return b"".join(_list(DIGESTS[algorithm], _digest(algorithm, image)) for algorithm, image in entries)
 
 
@@ -89,8 +83,8 @@ def variables() -> bytes:
     ]
     by_digest = b"".join(_list(X509_SHA256, digest + bytes(16)) for digest in signed)  # revoked at any time
     owner = _certificates(["owner"])
-    db = _certificates(TRUSTED) + _digests(LISTED)
-    dbx = _certificates(REVOKED) + _digests(BANNED) + by_digest
+    db = _certificates(TRUSTED) + digests(LISTED)
+    dbx = _certificates(REVOKED) + digests(BANNED) + by_digest
     told = [
         ("PK", GLOBAL, AUTHENTICATED, owner),
         ("KEK", GLOBAL, AUTHENTICATED, owner),

@@ -1,5 +1,6 @@
 """What an answer of `inspect` says of a machine, and whether that is what was seen."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +34,8 @@ Answers = Mapping[str, Mapping[str, Any]]
 class Trial:
     """One way in which a row was tried: what `inspect` says in words, what that means here, what was seen.
 
-    `measured` is what a TPM said, if the machine had one.
+    `measured` is what a TPM said, if the machine had one; `stopped`, what firmware says it was that
+    stopped it, one of `loads.STOPPED`, or "", where it was asked that.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Trial:
     started: bool
     agreement: Agreement
     measured: tuple[str, ...] = ()
+    stopped: str | None = None
 
 
 NOTHING: Mapping[str, Any] = {"verdict": "no", "because": "nothing that boots", "conditions": ()}
@@ -83,11 +86,32 @@ def words(answers: Answers, way: str) -> str:
     return "; ".join(said)
 
 
-def compare(name: str, row: Row, way: str, answers: Answers, *, started: bool) -> Trial:
-    """Judge one trial."""
+def compare(
+    name: str, row: Row, way: str, answers: Answers, *, started: bool, stopped: str | None = None
+) -> Trial:
+    """Judge one trial; what `stopped` a program has to be what is said to stop it, too."""
     expected = claims(answers, way)
     found = judged(expected, started, known=way in row.differs)
-    return Trial(name, way, words(answers, way), expected, started, found)
+    if stopped is not None and found == "agreed" and stopped not in _stops(answers, way, started=started):
+        found = "disagreed"
+    return Trial(name, way, words(answers, way), expected, started, found, stopped=stopped)
+
+
+def _stops(answers: Answers, way: str, *, started: bool) -> tuple[str, ...]:
+    """Return the words of which firmware has to say one. EDK II gives no reason for what is not signed."""
+    if started:
+        return ("",)
+    if "secure_boot" not in answers:
+        return ("no", "denied")
+    if _claim(answers["secure_boot"], way):
+        return ("no",)
+    because = answers["secure_boot"]["because"]
+    if re.search(r"the digest of it .* is in dbx", because):
+        return ("digest in dbx", "denied")
+    if "cannot be read" in because and "dbx" not in because:  # firmware may ask dbx before it comes to that
+        return ("denied", "signer in dbx", "digest in dbx")
+    in_dbx = re.search(r"which is in dbx|whose certificate is in dbx|asked about its signer", because)
+    return ("signer in dbx",) if in_dbx else ("denied",)
 
 
 def judged(expected: bool | None, seen: bool, *, known: bool) -> Agreement:
@@ -101,7 +125,8 @@ def judged(expected: bool | None, seen: bool, *, known: bool) -> Agreement:
 
 def report(trial: Trial, answers: Answers, findings: Sequence[Mapping[str, Any]]) -> str:
     """Return what somebody needs to know who mends a disagreement."""
-    lines = [f"{trial.name} by {trial.way}: {'starts' if trial.started else 'does not start'}; {trial.said}"]
+    seen = f"{'starts' if trial.started else 'does not start'} {trial.stopped or ''}".rstrip()
+    lines = [f"{trial.name} by {trial.way}: {seen}; {trial.said}"]
     lines += [f"  because: {answers.get(question, NOTHING)['because']}" for question in WAYS[trial.way]]
     lines += [f"  {each['severity']} {each['code']}: {each['message']}" for each in findings]
     return "\n".join(lines)
