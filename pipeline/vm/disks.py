@@ -263,6 +263,20 @@ def digest(path: Path, start: int = 0, size: int | None = None) -> str:
     return found.hexdigest()
 
 
+def holds(path: Path, text: bytes) -> bool:
+    """Tell whether a disk has a text somewhere. It takes a while; other threads get their turn meanwhile."""
+    with path.open("rb") as file:
+        before, end = b"", 0
+        for offset in _data(file, 0, path.stat().st_size):
+            file.seek(offset)
+            block = file.read(BLOCK)
+            before = before if offset == end else bytes(len(text))
+            if text in before + block:
+                return True
+            before, end = block[-len(text) :], offset + BLOCK
+    return False
+
+
 def _data(file: BinaryIO, start: int, end: int) -> Iterator[int]:
     """Yield where blocks lie that are no holes."""
     offset = start

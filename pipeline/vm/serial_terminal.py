@@ -19,6 +19,9 @@ KEYS = {
 }
 """What a terminal sends for keys that are no characters (ECMA-48; xterm's function keys)."""
 
+CLEARS = "\x1b[2J"
+"""What every screen begins with (ECMA-48, 8.3.39)."""
+
 UNKNOWN = re.compile(r"\x1b\[[=>][0-9;]*[A-Za-z]|\x1bP[^\x1b]*\x1b\\")
 """Sequences that pyte would print: what firmware asks terminals about themselves."""
 

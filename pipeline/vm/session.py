@@ -17,8 +17,8 @@ from pipeline.vm.film import Film, filming
 from pipeline.vm.machine import Machine, argv, watched
 from pipeline.vm.monitor import Monitor, MonitorError, attached
 from pipeline.vm.processes import running
-from pipeline.vm.serial_terminal import KEYS
-from pipeline.vm.stages import Stage
+from pipeline.vm.serial_terminal import CLEARS, KEYS
+from pipeline.vm.stages import Stage, plain
 from pipeline.vm.symptoms import Cause
 from pipeline.vm.tpm import attached_tpm
 from pipeline.vm.watch import Watch
@@ -66,6 +66,7 @@ class Session:
         self.times: dict[str, float] = {}
         self.may_panic = False
         self._shown = b""
+        self._is_silent = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -122,6 +123,7 @@ class Session:
             while data := await serial.read(1 << 16):
                 log.write(data)
                 self.watch.hear(data)
+        self._is_silent = True
 
     async def _overhear(self) -> None:
         """Take in QEMU's own messages, until it ends, and keep them."""
@@ -175,7 +177,7 @@ class Session:
         """Raise NotSeenError when it is in vain to wait for something."""
         if PANIC in self.terminal.history and not self.may_panic:
             raise NotSeenError(f"Linux panicked while waiting for {what}")
-        if self._process.returncode is not None:
+        if self._process.returncode is not None and self._is_silent:  # what it said last counts
             raise NotSeenError(f"the machine ended while waiting for {what}")
 
     async def see(self, *texts: str, timeout: float = PATIENCE) -> float:
@@ -185,6 +187,25 @@ class Session:
             lambda: all(text in self.terminal.text() for text in texts),
             timeout,
         )
+
+    async def passes(self, what: str, holds: Callable[[str], bool], since: int | None = None) -> str:
+        """Wait until something holds of a screen of the serial console, be it gone by now; return the screen.
+
+        For one that goes away by itself: a busy host may look too late. `since` is how much of the terminal's
+        history does not count; unless it is given, what stands there now is the first that does.
+        """
+        at = max(0, self.terminal.history.rfind(CLEARS)) if since is None else since
+        found: list[str] = []
+
+        def seen() -> bool:
+            nonlocal at
+            *gone, last = self.terminal.history[at:].split(CLEARS)
+            at = len(self.terminal.history) - len(last)
+            found.extend(each for each in map(plain, (*gone, last)) if holds(each))
+            return bool(found)
+
+        await self.until(what, seen)
+        return found[0]
 
     async def hear(self, text: str, timeout: float = PATIENCE, since: int = 0) -> float:
         """Wait until the serial console has said `text`, whatever stands there now.

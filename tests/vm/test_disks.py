@@ -89,3 +89,14 @@ def test_a_disc_of_udf_alone_has_no_other_file_system(
     assert (b"CD001" in data) != udf
     assert b"NSR02" in data
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("at", [0, 1, disks.BLOCK - 3, 5 * disks.BLOCK - 1, 9 * disks.BLOCK - 6])
+def test_a_text_is_found_wherever_it_lies(tmp_path: Path, at: int) -> None:
+    image = disks.blank(tmp_path / "disk.img", 9 * disks.BLOCK)
+    assert not disks.holds(image, b"secret")
+    with image.open("r+b") as file:
+        file.seek(at)
+        file.write(b"secret")
+    assert disks.holds(image, b"secret")
+    assert not disks.holds(image, b"secrets")

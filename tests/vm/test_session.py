@@ -51,6 +51,23 @@ def test_history_keeps_what_is_gone_and_can_be_cut(make_guest: MakeGuest, tmp_pa
     played(make_guest(serial=["once\x1b[2J\x1b[Hnow"]), tmp_path, scene)
 
 
+def test_a_screen_that_goes_away_by_itself_is_seen_whoever_looks_late(
+    make_guest: MakeGuest, tmp_path: Path
+) -> None:
+    clear = "\x1b[2J\x1b[H"
+    said = f"{clear}Wrong{clear}[\x1b[1mR\x1b[0m] Reboot\r\nDone{clear}Power down"
+
+    async def scene(vm: Session) -> None:
+        await vm.press("q")
+        await vm.is_off()
+        assert await vm.passes("Done", lambda shown: "[R] Reboot" in shown, 0) == "[R] Reboot\nDone"
+        for since, word in ((None, "Done"), (0, "Reboot\nDone\nPower")):
+            with pytest.raises(NotSeenError, match="the machine ended while waiting for"):
+                await vm.passes(word, lambda shown: word in shown, since)  # noqa: B023
+
+    played(make_guest(serial=[said], off_after="q"), tmp_path, scene)
+
+
 def test_keys_go_to_the_console_that_they_are_pressed_on(make_guest: MakeGuest, tmp_path: Path) -> None:
     async def scene(vm: Session) -> None:
         await vm.press("down")

@@ -27,7 +27,7 @@ async def installed_stays(lab: Lab) -> None:
         await vm.switch_off()
     text = screens.answers(GOOD, erase=SERIAL, allowed=["replace_installation"], ending="reboot")
     async with lab.start(with_answers(lab, again, text), "replaced") as vm:
-        await screens.done(vm)
+        await screens.done(vm, since=0)
         await vm.resets()
         await screens.appliance(vm, 1)  # at once, though the medium comes first: else it would start over
         await vm.switch_off()
@@ -39,7 +39,7 @@ async def late_disk(lab: Lab) -> None:
     late = lab.disk("usb", node="late")
     async with untouched(lab, screens.answers('min_size = "8 GB"'), lab.disk("virtio-blk"), late) as vm:
         await vm.monitor.unplug("usb-late")
-        await vm.see(screens.UNATTENDED, "It starts in")
+        await screens.passes(vm, screens.UNATTENDED, "It starts in")
         await vm.monitor.plug_in("late", OTHER)
         await screens.refuses(vm, "2 disks", OTHER)
         await vm.shows("refused", screens.REFUSED, "2 disks")
@@ -50,7 +50,7 @@ async def hanging_disk(lab: Lab) -> None:
     image = disks.foreign_system(lab.work / "other.img", 1 << 30, lab.work)
     other = Disk("other", image, "virtio-blk", serial=OTHER, can_hang=True)
     async with untouched(lab, screens.answers("empty = true"), lab.disk("virtio-blk"), other) as vm:
-        await vm.see(screens.UNATTENDED, "It starts in")
+        await screens.passes(vm, screens.UNATTENDED, "It starts in")
         await vm.monitor.hang()
         await vm.monitor.resize("other", 2 << 30)
         await screens.refuses(vm, "2 disks", "does not answer).")

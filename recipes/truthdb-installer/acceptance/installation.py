@@ -73,7 +73,7 @@ def with_answers(lab: Lab, machine: Machine, text: str) -> Machine:
 async def unattended(lab: Lab, machine: Machine, name: str = "install") -> None:
     """Start a machine that has an answer file; it switches itself off when it is done."""
     async with lab.start(machine, name) as vm:
-        await screens.done(vm)
+        await screens.done(vm, since=0)
         lab.took(vm, "power-on to Done, unattended", "Done or what went wrong")
         await vm.is_off()
 

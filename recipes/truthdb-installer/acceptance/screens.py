@@ -47,6 +47,14 @@ async def tool(vm: Session, key: str) -> None:
     await vm.press(key)
 
 
+async def export(vm: Session) -> None:
+    """Have the logs written to a stick, from Welcome; the serial line shows them until a key is pressed."""
+    await tool(vm, "e")
+    await vm.hear("end of the log of truthdb-installer")
+    await vm.press("x")
+    await vm.see("The logs are on")
+
+
 async def choose(vm: Session, disk: str, *, on_screen: bool = False) -> None:
     """Go to the list of disks, and put the pointer on `disk`, a kernel name."""
     await vm.press("enter", on_screen=on_screen)
@@ -112,13 +120,16 @@ async def install(vm: Session, disk: str, serial: str, *, on_screen: bool = Fals
         await vm.shows("done", DONE[0], "is installed on", "were read back")
 
 
-async def done(vm: Session) -> None:
-    """Wait for Done; what went wrong instead is the failure."""
-    await vm.until(
-        "Done or what went wrong",
-        lambda: any(text in vm.terminal.text() for text in (DONE[1], WRONG, REFUSED)),
+async def done(vm: Session, since: int | None = None) -> None:
+    """Wait for Done, whatever came after it; what went wrong instead is the failure.
+
+    `since` is how much of the terminal's history does not count: all before what stands there now.
+    """
+    endings = DONE[1], WRONG, REFUSED
+    ending = await vm.passes(
+        "Done or what went wrong", lambda shown: any(text in shown for text in endings), since
     )
-    if DONE[1] not in vm.terminal.text():
+    if DONE[1] not in ending:
         raise NotSeenError("the installation failed")
 
 
@@ -130,7 +141,12 @@ async def fails(vm: Session, *words: str) -> None:
 
 async def refuses(vm: Session, *words: str) -> None:
     """Wait for the screen that says why an answer file is not followed, with these words on it."""
-    await vm.see(REFUSED, *words)
+    await passes(vm, REFUSED, *words)
+
+
+async def passes(vm: Session, *words: str) -> None:
+    """Wait until these words have stood on the screen at once, which goes away by itself."""
+    await vm.passes(" and ".join(map(repr, words)), lambda shown: all(word in shown for word in words), 0)
 
 
 async def retry(vm: Session, presses: int = 1, serial: str = "") -> None:
