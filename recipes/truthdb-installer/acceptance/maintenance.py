@@ -46,10 +46,7 @@ async def tools(lab: Lab) -> None:
     stick = Disk("stick", disks.stick(lab.work / "stick.img", "LOGS", {}), "usb", serial="STICK0001")
     async with lab.start(lab.machine(lab.medium(), disk, stick, fresh=False), "tools") as vm:
         await vm.hear('looked at disk disk="sda"')  # Linux asks a stick a second after it came
-        await screens.tool(vm, "e")
-        await vm.hear("end of the log of truthdb-installer")
-        await vm.press("x")
-        await vm.see("The logs are on")
+        await screens.export(vm)
         await vm.press("v")
         await _validate(vm, "BAD")
         await vm.photograph("damaged")

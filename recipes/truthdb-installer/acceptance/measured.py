@@ -32,8 +32,7 @@ async def of_medium(lab: Lab, *, bus: str, whom: Trusting) -> None:
     async with lab.start(lab.machine(lab.medium(bus), stick), bus) as vm:
         # Linux asks a stick a second after it came; the medium is one, too.
         await vm.hear(f'looked at disk disk="{"sdb" if bus == "usb" else "sda"}"')
-        await screens.tool(vm, "e")
-        await vm.see("The logs are on")
+        await screens.export(vm)
     _compare(lab, stick.image, started(open_image(lab.inputs["iso"])), variables)
 
 
