@@ -36,6 +36,20 @@ def addon(session: Session, cmdline: str, out: str) -> None:
     """Make an addon, and say how it is signed and where it goes. Raises PipelineError as `judge` does."""
     judge(session, cmdline, out)
     target = located(out)
+    data = made(session, cmdline)
+    with explained(target, "write", cache=False), replacing(target) as file:
+        file.write(data)
+    shown = session.shown(target)
+    signed = shown.removesuffix(ENDING) + f".signed{ENDING}"
+    session.report.print(f"{shown}: adds {cmdline!r}")
+    session.report.print(
+        f"  to sign it:  ./doit sign --secure-boot --key KEY --certificate CERTIFICATE --out {signed} {shown}"
+    )
+    session.report.print("  it belongs into the folder FILE.extra.d beside the file that firmware starts")
+
+
+def made(session: Session, cmdline: str) -> bytes:
+    """Return an addon for the command line, which nobody has signed; raise PipelineError where it fails."""
     step = Step(
         name=NAME,
         summary="Make an addon of a command line.",
@@ -48,12 +62,4 @@ def addon(session: Session, cmdline: str, out: str) -> None:
     with session.store.scratch() as scratch:
         with session.report.step(step.name, step.summary) as line:
             run_uncached(step, session.builder, scratch, scratch / "log", line, known_as=step.name)
-        with explained(target, "write", cache=False), replacing(target) as file:
-            file.write((scratch / OUTPUT).read_bytes())
-    shown = session.shown(target)
-    signed = shown.removesuffix(ENDING) + f".signed{ENDING}"
-    session.report.print(f"{shown}: adds {cmdline!r}")
-    session.report.print(
-        f"  to sign it:  ./doit sign --secure-boot --key KEY --certificate CERTIFICATE --out {signed} {shown}"
-    )
-    session.report.print("  it belongs into the folder FILE.extra.d beside the file that firmware starts")
+        return (scratch / OUTPUT).read_bytes()

@@ -3,10 +3,12 @@
 Specification: UEFI 2.10, §32.3 "Firmware/OS Key Exchange"
 """
 
+import json
 from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.errors import PipelineError
+from pipeline.formats.secure_boot import DATABASES, SHIM
 from pipeline.vm import disks
 from pipeline.vm.machine import VARIABLES, Firmware
 
@@ -16,6 +18,9 @@ keys and no others, `shim` those that machines are sold with, and shim the vendo
 
 SECURE_CODE = "OVMF_CODE_4M.secboot.fd"
 MICROSOFT = "OVMF_VARS_4M.ms.fd"
+BOOT_SERVICES, AUTHENTICATED = 0x03, 0x27
+"""Attributes of variables that last: for boot services alone; at run time, and changed by those who sign."""
+
 OWNER = "6f776e65-7200-4000-8000-000000000000"
 
 
@@ -40,3 +45,12 @@ def trusting(whom: Trusting, firmware: Firmware, keys: Path | None, folder: Path
         words = [word for one in sorted(keys.glob("db*.pem")) for word in ("--add-mok", OWNER, str(one))]
     disks.run("virt-fw-vars", "--input", str(factory), "--output", str(store), *words)
     return Firmware(code, store)
+
+
+def write(store: Path, name: str, data: bytes) -> None:
+    """Write dbx, or what shim keeps, into a store, as firmware or shim would (UEFI 2.10, §8.2.1)."""
+    vendor, attributes = (DATABASES, AUTHENTICATED) if name == "dbx" else (SHIM, BOOT_SERVICES)
+    found = [{"name": name, "guid": str(vendor), "attr": attributes, "data": data.hex()}]
+    file = store.with_suffix(".json")
+    file.write_text(json.dumps({"version": 2, "variables": found}), encoding="ascii")
+    disks.run("virt-fw-vars", "--inplace", str(store), "--set-json", str(file))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.build.builder import Builder
 from pipeline.build.session import Session
-from pipeline.cli import commands, realise, sign_images, trial
+from pipeline.cli import addon, commands, realise, sign_images, trial
+from pipeline.formats.authenticode import read_signatures
+from pipeline.formats.pe import read_pe
 from pipeline.plan.step import Output, Source
 from pipeline.project.proof import Acceptance
 from pipeline.report import Report
@@ -31,6 +34,14 @@ def session(screen: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(realise, "realise", lambda *_: None)
     monkeypatch.setattr(sign_images, "_unsigned", lambda *_: image)
     monkeypatch.setattr("pipeline.trust.policies.policies", lambda *_: '{"sha256": []}')
+    monkeypatch.setattr(trial, "build_step", lambda *_, **__: None)
+    monkeypatch.setattr(addon, "made", lambda _, cmdline: uki({".cmdline": cmdline.encode()}))
+
+    def made(_: Builder, output: Output, *_more: object) -> Path:
+        (tmp_path / "made.efi").write_bytes(uki({".sbat": output.step.params["sbat"].encode()}))
+        return tmp_path / "made.efi"
+
+    monkeypatch.setattr(Builder, "output", made)
     return Session(checkout.write(tmp_path), Report(screen))
 
 
@@ -45,7 +56,17 @@ def test_only_stories_that_the_recipe_names_want_it(session: Session) -> None:
 def test_what_stories_are_given_is_signed_and_lies_apart(session: Session) -> None:
     found = trial.make(session, "toy")
     folder = session.root / "artifacts/trial"
-    assert found["trusted-keys"] == Source(folder / "keys/public")
+    files = {name: each.path for name, each in found.items() if isinstance(each, Source)}
+    assert files.pop("trusted-keys") == folder / "keys/public"
+    programs = {name: read_pe(path.read_bytes()) for name, path in files.items()}
+    signers = {name: read_signatures(pe)[0].subject for name, pe in programs.items()}
+    assert {name: signer.partition(" Boot ")[2][:3] for name, signer in signers.items()} == {
+        "trusted-next": "db ",
+        "trusted-addon": "db ",
+        "strange-addon": "KEK",
+    }
+    assert bytes(programs["trusted-next"].contents(".sbat")).startswith(b"toy,2,")
+    assert b"trial.addon=strange" in bytes(programs["strange-addon"].contents(".cmdline"))
     made = {name: (each.step.name, each.name) for name, each in found.items() if isinstance(each, Output)}
     assert made == {
         "trusted-iso": ("iso:toy", "toy.iso"),

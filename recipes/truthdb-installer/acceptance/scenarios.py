@@ -33,6 +33,7 @@ from acceptance.netboot import NETBOOT
 from acceptance.paths import PATHS
 from acceptance.platform import PLATFORM
 from acceptance.power_cuts import POWER_CUTS
+from acceptance.refusals import REFUSALS
 from acceptance.secure_boot import SECURE_BOOT_STORIES
 from acceptance.trust import TRUST
 from acceptance.unlocking import UNLOCKING
@@ -271,5 +272,6 @@ STORIES: dict[str, Story] = {
     **UNLOCKING,
     **SECURE_BOOT_STORIES,
     **TRUST,
+    **REFUSALS,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

@@ -32,6 +32,8 @@ ENROL = "> Enrol the keys of this medium"
 ENROLLED = "The firmware has the keys of this medium now"
 DENIED = "Access Denied"
 """What OVMF says of a program that it does not start."""
+STOPPED = "Verification failed"
+"""What shim says of one."""
 
 MENU = ("Enroll key from disk", "EFI", "keys/", "db.cer", "Continue", "Yes", "Reboot")
 """What a person chooses in MokManager, from its first menu on; a volume has its label there."""
@@ -163,7 +165,7 @@ async def by_hand(lab: Lab) -> None:
     nobody = {name: path for name, path in lab.inputs.items() if name != TRUSTED_KEYS}
     lab = trusted(replace(lab, inputs=nobody), "shim")
     async with lab.start(lab.machine(lab.medium("usb"), lab.disk("virtio-blk"))) as vm:
-        await vm.see("Verification failed")
+        await vm.see(STOPPED)
         await vm.photograph("1-verification-failed")
         await vm.press("enter", on_screen=True)
         await vm.see("Press any key to perform MOK management")

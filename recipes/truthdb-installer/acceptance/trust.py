@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from acceptance import screens
 from acceptance.installation import INSTALL, booted, unattended, with_answers
-from acceptance.secure_boot import check_disk, refused, trusted
+from acceptance.secure_boot import STOPPED, check_disk, refused, trusted
 from pipeline.boot.stories import TRUSTED_KEYS, Lab, Story
 from pipeline.vm.variables import Trusting
 
@@ -53,7 +53,7 @@ async def _asks_for_the_key(lab: Lab) -> None:
     place = trusted(replace(lab, inputs=nobody), "shim")
     for bus in MEDIA:
         async with place.start(place.machine(place.medium(bus)), f"stranger-{bus}") as vm:
-            await vm.see("Verification failed")
+            await vm.see(STOPPED)
 
 
 CONTROLS = {"off": _starts_all, "own": _refuses_unsigned, "shim": _asks_for_the_key}

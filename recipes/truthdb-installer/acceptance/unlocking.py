@@ -3,15 +3,12 @@
 All of it on images of trial, which are signed with keys that were made for that.
 """
 
-import struct
 from dataclasses import replace
-from pathlib import Path
 
 from acceptance import installation, screens
+from acceptance.refusals import ADDONS, FOLDER, place_addons
 from pipeline.boot.stories import SERIAL, Lab, Story, must
-from pipeline.formats import gpt
-from pipeline.formats.fields import open_image
-from pipeline.vm import disks, machine
+from pipeline.vm import disks
 from pipeline.vm.machine import Disk
 from pipeline.vm.session import Session
 
@@ -22,10 +19,10 @@ ENCRYPTED = screens.answers(
 )
 OPENING, CHECKING = "Data: opening", "Data: checking"
 
-FALLBACK = "EFI/BOOT/BOOTX64.EFI"
+SYSTEMS = "EFI/BOOT/grubx64.efi", "EFI/TruthDB/grubx64.efi"
+"""What shim starts, from wherever firmware starts shim."""
+
 LOADED, CHANGED = b"loglevel=3", b"loglevel=4"
-GLOBAL = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
-"""The namespace of the firmware's own variables (UEFI 2.10, 3.3)."""
 
 
 def trial(lab: Lab) -> Lab:
@@ -85,7 +82,10 @@ async def recover(
 
 
 async def by_tpm(lab: Lab) -> None:
-    """The TPM opens what was installed; the first start binds it to how the machine starts."""
+    """The TPM opens what was installed; the first start binds it to how the machine starts.
+
+    Another system that the vendor has signed opens it, too.
+    """
     here, disk = await installed(lab)
     async with here.start(here.machine(disk, fresh=False, network=True), "first") as vm:
         await vm.hear(OPENING)
@@ -99,6 +99,8 @@ async def by_tpm(lab: Lab) -> None:
         here.times["unlocking by the TPM"] = await vm.hear(CHECKING) - begun
         await screens.appliance(vm, 2)
         await vm.switch_off()
+    write_system(here, disk, lab.inputs["trusted-next"].read_bytes())
+    await opens(here, disk, 3, "next")
 
 
 async def not_by_tpm(lab: Lab) -> None:
@@ -108,9 +110,10 @@ async def not_by_tpm(lab: Lab) -> None:
     off = here.trusted("off", tpm=True)
     await recover(off, disk, 2, "secure-boot-off", "PCR 7 changed: Secure Boot was switched off")
     await opens(off, disk, 3, "bound-again")
-    with_options(off, disk, "rdinit=/sbin/init console=tty0 console=ttyS0,115200 quiet loglevel=3 extra")
+    esp = disks.partitions(disk.image, disk.block)[0]
+    place_addons(disk.image, esp, lab.inputs[ADDONS[1]])  # whose signer nobody asks for
     await recover(off, disk, 4, "command-line", "PCR 12 changed: the kernel was given another", bind=False)
-    off.variables.unlink()
+    disks.run("mdeltree", "-i", f"{disk.image}@@{esp.start}", f"::{FOLDER}")
     original = change_system(off, disk)
     await recover(
         off, disk, 5, "other-system", "PCR 11 is another: the system that runs is not the one", bind=False
@@ -134,45 +137,19 @@ def bound(disk: Disk) -> bool:
 def change_system(lab: Lab, disk: Disk) -> bytes:
     """Change the kernel's command line inside the system on a disk; return the system as it was."""
     place = disks.partitions(disk.image, disk.block)[0]
-    system = disks.files(disk.image, place)[FALLBACK]
+    system = disks.files(disk.image, place)[SYSTEMS[0].upper()]
     must(LOADED in system, f"the system's command line has no {LOADED.decode()}")
     write_system(lab, disk, system.replace(LOADED, CHANGED))
     return system
 
 
 def write_system(lab: Lab, disk: Disk, system: bytes) -> None:
-    """Put a system where firmware looks for it by itself."""
+    """Put a system where shim starts it."""
     place = disks.partitions(disk.image, disk.block)[0]
     file = lab.work / "system.efi"
     file.write_bytes(system)
-    disks.run("mcopy", "-o", "-i", f"{disk.image}@@{place.start}", str(file), f"::{FALLBACK}")
-
-
-def with_options(lab: Lab, disk: Disk, options: str) -> None:
-    """Have the firmware start what is installed with a command line, by an entry of its own.
-
-    Specification: UEFI 2.10, §3.1.3 "Load Options", §10.3.5 "Media Device Path"
-    """
-    esp = gpt.read_table(open_image(disk.image), 1, disk.block).partitions[0]
-    drive = struct.pack(
-        "<BBHIQQ16sBB", 4, 1, 42, 1, esp.first_lba, esp.last_lba + 1 - esp.first_lba, esp.guid.bytes_le, 2, 2
-    )
-    name = wide("\\" + FALLBACK.replace("/", "\\"))
-    path = drive + struct.pack("<BBH", 4, 4, 4 + len(name)) + name + b"\x7f\xff\x04\x00"
-    option = struct.pack("<IH", 1, len(path)) + wide("with options") + path + wide(options)
-    machine.fresh_variables(lab.firmware, lab.work)
-    texts = [
-        f'{{"name": "{name}", "guid": "{GLOBAL}", "attr": 7, "data": "{data.hex()}"}}'
-        for name, data in (("Boot0077", option), ("BootOrder", b"\x77\x00"))
-    ]
-    file = Path(lab.work / "variables.json")
-    file.write_text(f'{{"version": 2, "variables": [{", ".join(texts)}]}}', encoding="ascii")
-    disks.run("virt-fw-vars", "--inplace", str(lab.variables), "--set-json", str(file))
-
-
-def wide(text: str) -> bytes:
-    """Return a text as UEFI has it, with its end."""
-    return f"{text}\0".encode("utf-16-le")
+    for path in SYSTEMS:
+        disks.run("mcopy", "-o", "-i", f"{disk.image}@@{place.start}", str(file), f"::{path}")
 
 
 UNLOCKING: dict[str, Story] = {"unlock-tpm": by_tpm, "unlock-refused": not_by_tpm}
