@@ -69,31 +69,32 @@ async def choose(vm: Session, wanted: str, passphrase: str = PASSPHRASE, *, on_s
             await vm.see(f"> {field}")
             for character in passphrase:
                 await vm.press(character, on_screen=on_screen)
+    await vm.photograph("encryption")
     await vm.press("enter", on_screen=on_screen)
 
 
-async def written_down(vm: Session) -> str:
+async def written_down(vm: Session, *, on_screen: bool = False) -> str:
     """Write the recovery key down, err once, look again, and prove it. Return its words."""
     await vm.see(RECOVERY, LOOK, timeout=300)
     found = dict(re.findall(r"\b(\d{1,2}) ([a-z]{3,8})\b", vm.terminal.text()))
     words = [found[str(number)] for number in range(1, 13)]
     await vm.shows("recovery-key", RECOVERY)
-    await vm.press("enter")
+    await vm.press("enter", on_screen=on_screen)
     await vm.see(QUESTION)
     asked = [int(number) for number in re.findall(r"Word (\d+)", vm.terminal.text())]
     must(len(asked) == 3, f"words {asked} are asked for")
     for _ in asked:
-        await vm.type("zzzz")
-        await vm.press("enter")
+        await vm.type("zzzz", on_screen=on_screen)
+        await vm.press("enter", on_screen=on_screen)
     await vm.see(f"This is not word {asked[0]}.")
     await vm.photograph("recovery-wrong")
-    await vm.press("esc")
+    await vm.press("esc", on_screen=on_screen)
     await vm.see(LOOK)
-    await vm.press("enter")
+    await vm.press("enter", on_screen=on_screen)
     await vm.see(QUESTION)
     for number in asked:
-        await vm.type(words[number - 1][:4])
-        await vm.press("enter")
+        await vm.type(words[number - 1][:4], on_screen=on_screen)
+        await vm.press("enter", on_screen=on_screen)
     await vm.photograph("recovery-right")
     return " ".join(words)
 

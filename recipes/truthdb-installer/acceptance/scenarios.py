@@ -27,6 +27,7 @@ from acceptance.installation import (
     unattended,
     with_answers,
 )
+from acceptance.laptop import LAPTOP
 from acceptance.maintenance import MAINTENANCE
 from acceptance.measured import MEASURED
 from acceptance.netboot import NETBOOT
@@ -273,5 +274,6 @@ STORIES: dict[str, Story] = {
     **SECURE_BOOT_STORIES,
     **TRUST,
     **REFUSALS,
+    **LAPTOP,
 }
 """Every story by name, in the order in which they are begun: long ones early, not alone at the end."""

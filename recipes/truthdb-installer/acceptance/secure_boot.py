@@ -98,6 +98,15 @@ async def refused(lab: Lab, machine: Machine, name: str) -> None:
         await vm.photograph("refused")
 
 
+async def choose_keys(vm: Session, *, on_screen: bool = False) -> None:
+    """Have the firmware get the medium's keys, where that is asked, and go on to Confirm."""
+    await vm.see(SECURE_BOOT, "> Leave it as it is")
+    await vm.press("down", on_screen=on_screen)
+    await vm.see(ENROL)
+    await vm.photograph("secure-boot")
+    await vm.press("enter", on_screen=on_screen)
+
+
 async def enrolls_keys(lab: Lab) -> None:
     """In setup mode, install and enrol by the screens: the disk starts then, and an unsigned ISO does not."""
     unsigned = lab.medium()
@@ -110,11 +119,7 @@ async def enrolls_keys(lab: Lab) -> None:
         await vm.press("enter")
         await vm.see(screens.SETTINGS)
         await vm.press("enter")
-        await vm.see(SECURE_BOOT, "> Leave it as it is")
-        await vm.press("down")
-        await vm.see(ENROL)
-        await vm.photograph("secure-boot")
-        await vm.press("enter")
+        await choose_keys(vm)
         await screens.confirm(vm, SERIAL)
         await screens.done(vm)
         await vm.see(ENROLLED)
