@@ -45,7 +45,7 @@ def addon(session: Session, cmdline: str, out: str) -> None:
     session.report.print(
         f"  to sign it:  ./doit sign --secure-boot --key KEY --certificate CERTIFICATE --out {signed} {shown}"
     )
-    session.report.print("  it belongs into the folder FILE.extra.d beside the file that firmware starts")
+    session.report.print("  it belongs into the folder FILE.extra.d beside FILE, the UKI that is started")
 
 
 def made(session: Session, cmdline: str) -> bytes:

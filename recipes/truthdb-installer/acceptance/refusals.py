@@ -17,8 +17,8 @@ from pipeline.vm.variables import OWNER, Trusting, write
 ADDONS = ("trusted-addon", "strange-addon")
 """Inputs: one by the signer of the images of trial, and one by somebody else; each says so to Linux."""
 
-FOLDER = "EFI/BOOT/BOOTX64.EFI.extra.d"
-"""Where addons of what firmware starts from a medium are."""
+FOLDER = "EFI/BOOT/grubx64.efi.extra.d"
+"""Where addons are of what shim starts: the stub asks for the name of its own file."""
 
 LEVEL = b"sbat,1,2030010100\nshim,4\ngrub,5\ntruthdb-installer,2\n"
 """What shim is told to start no generation 1 of the medium with; of a date that no shim brings."""
@@ -64,13 +64,14 @@ async def addons(lab: Lab) -> None:
         place = trusted(lab, whom)
         disc = replace(place.medium(), image=medium)
         async with place.start(place.machine(disc), whom) as vm:
+            await vm.hear(f"{ADDONS[1]}.addon.efi")  # which the stub passes over
             await vm.hear(f"trial.addon={ADDONS[0]}")
             await screens.greet(vm)
-            must(ADDONS[1] not in vm.terminal.history, "a stranger's addon was taken")
+            must(f"trial.addon={ADDONS[1]}" not in vm.terminal.history, "a stranger's addon was taken")
 
 
 def place_addons(disk: Path, place: disks.Place, *paths: Path) -> None:
-    """Put addons beside what firmware starts."""
+    """Put addons beside what shim starts."""
     volume = f"{disk}@@{place.start}"
     disks.run("mmd", "-i", volume, f"::{FOLDER}")
     for path in paths:
