@@ -48,7 +48,8 @@ class Lab:
 
     Of a whole system `inputs` has the raw `disk`, its `uki`, and each other format of the disk by its name;
     `port`, of the loopback, is what leads to the service; `seed` makes what is left to chance repeatable;
-    `times` are seconds that were measured, by what they are.
+    `times` are seconds that were measured, by what they are. `shipped` is the firmware as it was before it
+    was told whom it trusts.
     """
 
     inputs: Mapping[str, Path]
@@ -62,6 +63,7 @@ class Lab:
     seed: int
     times: dict[str, float] = field(default_factory=dict)
     tpm_state: Path | None = None
+    shipped: Firmware | None = None
 
     @property
     def variables(self) -> Path:
@@ -116,8 +118,10 @@ class Lab:
         The vendor's keys are those of the input TRUSTED_KEYS.
         """
         self.variables.unlink(missing_ok=True)
-        firmware = trusting(whom, self.firmware, self.inputs.get(TRUSTED_KEYS), self.out)
-        return replace(self, firmware=firmware, tpm_state=self.work / "tpm" if tpm else None)
+        shipped = self.shipped or self.firmware
+        firmware = trusting(whom, shipped, self.inputs.get(TRUSTED_KEYS), self.out)
+        tpm_state = self.work / "tpm" if tpm else None
+        return replace(self, firmware=firmware, shipped=shipped, tpm_state=tpm_state)
 
     def start(self, machine: Machine, name: str = "install") -> AbstractAsyncContextManager[Session]:
         """Return a run of a machine, whose logs and pictures go to the folder `name` of the story."""

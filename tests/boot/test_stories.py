@@ -149,3 +149,11 @@ def test_a_story_that_holds_leaves_its_times(ctx: Context) -> None:
     record = json.loads((ctx.out / "holds" / "result.json").read_text())
     assert record["times"] == {"power-on to Done": 12.5}
     assert record["seconds"] >= 0
+
+
+def test_whom_firmware_trusts_is_said_anew_each_time(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disks, "run", lambda *_: "")
+    own = lab.trusted("own", tpm=True)
+    assert (own.firmware, own.tpm_state) != (lab.firmware, None)
+    assert own.trusted("off").firmware == lab.firmware
+    assert own.trusted("off").tpm_state is None
