@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.errors import PipelineError
-from pipeline.formats.secure_boot import DATABASES, SHIM
+from pipeline.formats.secure_boot import DATABASES, EDK2_ENABLE, SHIM
 from pipeline.vm import disks
 from pipeline.vm.machine import VARIABLES, Firmware
 
@@ -20,6 +20,13 @@ SECURE_CODE = "OVMF_CODE_4M.secboot.fd"
 MICROSOFT = "OVMF_VARS_4M.ms.fd"
 BOOT_SERVICES, AUTHENTICATED = 0x03, 0x27
 """Attributes of variables that last: for boot services alone; at run time, and changed by those who sign."""
+
+KINDS = {
+    "dbx": (DATABASES, AUTHENTICATED),
+    "SecureBootEnable": (EDK2_ENABLE, BOOT_SERVICES),
+    "SbatLevel": (SHIM, BOOT_SERVICES),
+}
+"""Variables by name: whose they are, and their attributes (UEFI 2.10, §8.2.1)."""
 
 OWNER = "6f776e65-7200-4000-8000-000000000000"
 
@@ -48,8 +55,8 @@ def trusting(whom: Trusting, firmware: Firmware, keys: Path | None, folder: Path
 
 
 def write(store: Path, name: str, data: bytes) -> None:
-    """Write dbx, or what shim keeps, into a store, as firmware or shim would (UEFI 2.10, §8.2.1)."""
-    vendor, attributes = (DATABASES, AUTHENTICATED) if name == "dbx" else (SHIM, BOOT_SERVICES)
+    """Write one of KINDS into a store, as firmware or shim would."""
+    vendor, attributes = KINDS[name]
     found = [{"name": name, "guid": str(vendor), "attr": attributes, "data": data.hex()}]
     file = store.with_suffix(".json")
     file.write_text(json.dumps({"version": 2, "variables": found}), encoding="ascii")

@@ -18,7 +18,7 @@ ADDONS = ("trusted-addon", "strange-addon")
 """Inputs: one by the signer of the images of trial, and one by somebody else; each says so to Linux."""
 
 FOLDER = "EFI/BOOT/grubx64.efi.extra.d"
-"""Where addons are of what shim starts: the stub asks for the name of its own file."""
+"""Where addons of the medium's UKI are: the stub asks for the name of its own file, which shim started."""
 
 LEVEL = b"sbat,1,2030010100\nshim,4\ngrub,5\ntruthdb-installer,2\n"
 """What shim is told to start no generation 1 of the medium with; of a date that no shim brings."""
@@ -59,7 +59,7 @@ def _digest(program: bytes) -> bytes:
 async def addons(lab: Lab) -> None:
     """Of two addons beside what is started, Linux gets the words of the one that is signed by the vendor."""
     medium = disks.copy(lab.inputs["trusted-iso"], lab.work / "medium.iso")
-    place_addons(medium, _efi(medium), *(lab.inputs[name] for name in ADDONS))
+    place_addons(medium, _efi(medium), FOLDER, *(lab.inputs[name] for name in ADDONS))
     for whom in ("own", "shim"):
         place = trusted(lab, whom)
         disc = replace(place.medium(), image=medium)
@@ -70,12 +70,12 @@ async def addons(lab: Lab) -> None:
             must(f"trial.addon={ADDONS[1]}" not in vm.terminal.history, "a stranger's addon was taken")
 
 
-def place_addons(disk: Path, place: disks.Place, *paths: Path) -> None:
-    """Put addons beside what shim starts."""
+def place_addons(disk: Path, place: disks.Place, folder: str, *paths: Path) -> None:
+    """Put addons into a folder that is not there yet."""
     volume = f"{disk}@@{place.start}"
-    disks.run("mmd", "-i", volume, f"::{FOLDER}")
+    disks.run("mmd", "-i", volume, f"::{folder}")
     for path in paths:
-        disks.run("mcopy", "-i", volume, str(path), f"::{FOLDER}/{path.stem}.addon.efi")
+        disks.run("mcopy", "-i", volume, str(path), f"::{folder}/{path.stem}.addon.efi")
 
 
 REFUSALS: dict[str, Story] = {"revoked": revoked, "addons": addons}

@@ -6,11 +6,12 @@ All of it on images of trial, which are signed with keys that were made for that
 from dataclasses import replace
 
 from acceptance import installation, screens
-from acceptance.refusals import ADDONS, FOLDER, place_addons
+from acceptance.refusals import ADDONS, place_addons
 from pipeline.boot.stories import SERIAL, Lab, Story, must
 from pipeline.vm import disks
 from pipeline.vm.machine import Disk
 from pipeline.vm.session import Session
+from pipeline.vm.variables import write
 
 WORDS = "letter advice cage absurd amount doctor acoustic avoid letter advice cage above"
 SHORT = " ".join(word[:4] for word in WORDS.split())
@@ -21,6 +22,8 @@ OPENING, CHECKING = "Data: opening", "Data: checking"
 
 SYSTEMS = "EFI/BOOT/grubx64.efi", "EFI/TruthDB/grubx64.efi"
 """What shim starts, from wherever firmware starts shim."""
+FOLDER = f"{SYSTEMS[1]}.extra.d"
+"""Where the firmware's entry finds addons."""
 
 LOADED, CHANGED = b"loglevel=3", b"loglevel=4"
 
@@ -107,20 +110,20 @@ async def not_by_tpm(lab: Lab) -> None:
     """What starts another way, with another command line, system or TPM says so, and the words open it."""
     here, disk = await installed(lab)
     await opens(here, disk, 1, "bound")
-    off = here.trusted("off", tpm=True)
-    await recover(off, disk, 2, "secure-boot-off", "PCR 7 changed: Secure Boot was switched off")
-    await opens(off, disk, 3, "bound-again")
+    write(here.variables, "SecureBootEnable", b"\0")  # as in the firmware's setup
+    await recover(here, disk, 2, "secure-boot-off", "PCR 7 changed: Secure Boot was switched off")
+    await opens(here, disk, 3, "bound-again")
     esp = disks.partitions(disk.image, disk.block)[0]
-    place_addons(disk.image, esp, lab.inputs[ADDONS[1]])  # whose signer nobody asks for
-    await recover(off, disk, 4, "command-line", "PCR 12 changed: the kernel was given another", bind=False)
+    place_addons(disk.image, esp, FOLDER, lab.inputs[ADDONS[1]])  # whose signer nobody asks for
+    await recover(here, disk, 4, "command-line", "PCR 12 changed: the kernel was given another", bind=False)
     disks.run("mdeltree", "-i", f"{disk.image}@@{esp.start}", f"::{FOLDER}")
-    original = change_system(off, disk)
+    original = change_system(here, disk)
     await recover(
-        off, disk, 5, "other-system", "PCR 11 is another: the system that runs is not the one", bind=False
+        here, disk, 5, "other-system", "PCR 11 is another: the system that runs is not the one", bind=False
     )
-    write_system(off, disk, original)
-    await opens(off, disk, 6, "as-before")
-    moved = replace(off, tpm_state=off.work / "other-tpm")
+    write_system(here, disk, original)
+    await opens(here, disk, 6, "as-before")
+    moved = replace(here, tpm_state=here.work / "other-tpm")
     await recover(moved, disk, 7, "moved", "The TPM is not the one that has the key", on_screen=True)
     await opens(moved, disk, 8, "at-home")
 
