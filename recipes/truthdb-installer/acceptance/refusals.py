@@ -27,7 +27,7 @@ LEVEL = b"sbat,1,2030010100\nshim,4\ngrub,5\ntruthdb-installer,2\n"
 async def revoked(lab: Lab) -> None:
     """Nothing starts that is revoked: by its certificate, by its digest, for firmware and for shim.
 
-    EDK II and shim go by no certificate's end, so that an expired one is none of these.
+    EDK II goes by no certificate's end, so that an expired one is none of these (docs/agreement.md).
     """
     medium = lab.inputs["trusted-iso"]
     files = disks.files(medium, _efi(medium))
