@@ -18,6 +18,7 @@ SHORT = " ".join(word[:4] for word in WORDS.split())
 ENCRYPTED = screens.answers(
     installation.GOOD, erase=SERIAL, lines=["[settings]", 'encryption = "tpm"', f'recovery_key = "{WORDS}"']
 )
+UNBOUND = "cannot be bound to this computer: this system is not signed for the TPM"
 OPENING, CHECKING = "Data: opening", "Data: checking"
 
 SYSTEMS = "EFI/BOOT/grubx64.efi", "EFI/TruthDB/grubx64.efi"
@@ -61,9 +62,19 @@ async def asks(vm: Session, reason: str) -> None:
 
 
 async def recover(
-    lab: Lab, disk: Disk, boots: int, name: str, reason: str, *, bind: bool = True, on_screen: bool = False
+    lab: Lab,
+    disk: Disk,
+    boots: int,
+    name: str,
+    reason: str,
+    *,
+    bind: bool | None = True,
+    on_screen: bool = False,
 ) -> None:
-    """Start what does not open by itself, for this reason; the words open it, and bind it, if they are to."""
+    """Start what does not open by itself, for this reason; the words open it, and bind it, if they are to.
+
+    `bind` is None where that cannot be, and nobody is asked.
+    """
     async with lab.start(lab.machine(disk, fresh=False, network=True), name) as vm:
         await asks(vm, reason)
         if on_screen:
@@ -76,8 +87,9 @@ async def recover(
             await vm.press("enter", on_screen=True)
         else:
             await vm.write(f"{SHORT}\r".encode())
-            await vm.hear(screens.BIND)
-            await vm.write(b"y\r" if bind else b"n\r")
+            await vm.hear(UNBOUND if bind is None else screens.BIND)
+            if bind is not None:
+                await vm.write(b"y\r" if bind else b"n\r")
         await vm.hear(screens.OPEN)
         status = await screens.appliance(vm, boots)
         must(status["disk"]["encrypted"] == "recovery", f"{name}: {status['disk']}")
@@ -119,7 +131,7 @@ async def not_by_tpm(lab: Lab) -> None:
     disks.run("mdeltree", "-i", f"{disk.image}@@{esp.start}", f"::{FOLDER}")
     original = change_system(here, disk)
     await recover(
-        here, disk, 5, "other-system", "PCR 11 is another: the system that runs is not the one", bind=False
+        here, disk, 5, "other-system", "PCR 11 is another: the system that runs is not the one", bind=None
     )
     write_system(here, disk, original)
     await opens(here, disk, 6, "as-before")
