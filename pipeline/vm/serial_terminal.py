@@ -43,6 +43,10 @@ class Terminal:
         self.history += text
         self._stream.feed(UNKNOWN.sub("", text))
 
+    def grow(self, columns: int, rows: int) -> None:
+        """Be a larger terminal from now on."""
+        self._screen.resize(rows, columns)
+
     def said(self, last: int = 1 << 16) -> str:
         """Return the last `last` characters of all that was written, as a person reads them."""
         return plain(self.history[-last:])

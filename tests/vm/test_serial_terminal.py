@@ -20,3 +20,10 @@ def test_questions_of_firmware_are_not_shown() -> None:
     terminal = Terminal()
     terminal.feed(b"\x1b[=3hBdsDxe\x1b[?25l")
     assert terminal.text().startswith("BdsDxe")
+
+
+def test_a_console_that_is_larger() -> None:
+    terminal = Terminal()
+    terminal.grow(100, 31)
+    terminal.feed(b"\x1b[31;95HError")
+    assert terminal.text().splitlines()[30] == " " * 94 + "Error"

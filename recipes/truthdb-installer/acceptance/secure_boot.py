@@ -39,6 +39,8 @@ MENU = ("Enroll key from disk", "EFI", "keys/", "db.cer", "Continue", "Yes", "Re
 """What a person chooses in MokManager, from its first menu on; a volume has its label there."""
 ENTRY = re.compile(r"^\u2502 +\u2502 +(\S.*?) +\u2502", re.MULTILINE)
 """An entry of a menu, which is in a box within another one."""
+LARGEST = 100, 31
+"""Columns and rows: the largest console of the firmware, which shim takes."""
 PAUSE = 0.5  # seconds between two keys
 
 PROGRAMS = {
@@ -170,6 +172,7 @@ async def by_hand(lab: Lab) -> None:
     nobody = {name: path for name, path in lab.inputs.items() if name != TRUSTED_KEYS}
     lab = trusted(replace(lab, inputs=nobody), "shim")
     async with lab.start(lab.machine(lab.medium("usb"), lab.disk("virtio-blk"))) as vm:
+        vm.terminal.grow(*LARGEST)
         await vm.see(STOPPED)
         await vm.photograph("1-verification-failed")
         await vm.press("enter", on_screen=True)

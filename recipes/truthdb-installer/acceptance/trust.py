@@ -53,7 +53,7 @@ async def _asks_for_the_key(lab: Lab) -> None:
     place = trusted(replace(lab, inputs=nobody), "shim")
     for bus in MEDIA:
         async with place.start(place.machine(place.medium(bus)), f"stranger-{bus}") as vm:
-            await vm.see(STOPPED)
+            await vm.hear(STOPPED)
 
 
 CONTROLS = {"off": _starts_all, "own": _refuses_unsigned, "shim": _asks_for_the_key}
