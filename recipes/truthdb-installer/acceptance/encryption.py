@@ -94,8 +94,9 @@ async def written_down(vm: Session, *, on_screen: bool = False) -> str:
     await vm.see(QUESTION)
     for number in asked:
         await vm.type(words[number - 1][:4], on_screen=on_screen)
+        await vm.see(words[number - 1][:4])
+        await vm.photograph("recovery-right")
         await vm.press("enter", on_screen=on_screen)
-    await vm.photograph("recovery-right")
     return " ".join(words)
 
 
