@@ -67,8 +67,11 @@ def of_program(node: Node, store: Store) -> Said:
 
 
 def _with_addons(said: Said, medium: Node, every: Sequence[Named], store: Store) -> Said:
-    """Return a yes with the addons that systemd-stub passes over, as firmware does not load them."""
-    path, uki = every[-1]
+    """Return a yes with the addons that systemd-stub passes over, as nobody whom it asks lets them in.
+
+    The stub asks shim first, if that has started it (systemd, src/boot/shim.c).
+    """
+    (_, first), (path, uki) = every[0], every[-1]
     if said.verdict != "yes" or store.state != "on" or not uki.kind or uki.kind.name != UKI:
         return said
     folders = (f"{path.lower()}.extra.d/", ADDONS)
@@ -77,6 +80,10 @@ def _with_addons(said: Said, medium: Node, every: Sequence[Named], store: Store)
         pe = image_of(one)
         if pe and one.name.lower().startswith(folders) and one.name.lower().endswith(ADDON):
             taken = by_firmware(pe, one.name, store)
+            shim = image_of(first) if len(every) > 1 and not taken.by else None
+            if shim:
+                behind = read_shim(shim)
+                taken = _by_shim(one, one.name, behind, store, _level(shim, behind, store))
             refused_ones += [] if taken.by else [f"; it starts without an addon: {taken.because}"]
     return replace(said, because=said.because + "".join(refused_ones))
 
@@ -98,7 +105,7 @@ def _of_chain(every: Sequence[Named], store: Store) -> Said:
         return Said("no", because=f"{name} is shim, and refuses itself: {why}")
     steps = [taken]
     for other, node in others:
-        behind = _by_shim(node, other, shim, store, level if pe.section(".sbat") else None)
+        behind = _by_shim(node, other, shim, store, _level(pe, shim, store))
         if not behind.by:
             return _said(
                 node, replace(behind, because=f"{name} is shim, and refuses what it starts: {behind.because}")
@@ -107,6 +114,11 @@ def _of_chain(every: Sequence[Named], store: Store) -> Said:
     if not others:
         steps.append(Taken("it is shim, and nothing that it starts is beside it"))
     return _said(first, replace(taken, by="; ".join(step.by for step in steps)))
+
+
+def _level(pe: Pe, shim: Shim, store: Store) -> Level | None:
+    """Return what this shim asks of what it starts; one without .sbat asks nothing."""
+    return max(shim.level, store.level, key=lambda one: one.date) if pe.section(".sbat") else None
 
 
 def _said(node: Node, taken: Taken) -> Said:

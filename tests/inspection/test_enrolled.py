@@ -411,3 +411,19 @@ def test_what_is_no_store_is_one_sentence(folder: Path, capsys: pytest.CaptureFi
         "error: bad.fd: is no firmware volume with variables\n  hint: give OVMF's variables (OVMF_VARS.fd), "
         "a folder such as /sys/firmware/efi/efivars, or virt-fw-vars' JSON\n",
     )
+
+
+@pytest.mark.parametrize(("signer", "taken"), [("vendor", True), ("stranger", False)])
+def test_an_addon_whose_signer_shim_knows(signer: str, taken: bool) -> None:
+    addon = sign(pe({".cmdline": b"console=ttyS1", ".sbat": SBAT}), signer)
+    second = sign(uki({".sbat": SBAT}), "vendor")
+    files = {X64: sign(shim(), "root"), GRUB: second, "ADDON.EFI": addon}
+    node = take_apart(fat(files, clusters=400), "artifact")
+    path = f"{GRUB}.extra.d/site.addon.efi"
+    named = [
+        replace(each, member=replace(each.member, name=path)) if each.name == "ADDON.EFI" else each
+        for each in node.children
+    ]
+    store = read_store(variables(db=certificates(["root"]), MokList=VENDOR))
+    found = enrolled.of_medium(replace(node, children=tuple(named)), store)
+    assert (found.verdict, f"without an addon: {path}" in found.because) == ("yes", not taken)
