@@ -156,9 +156,10 @@ fn the_reason_is_told_the_words_open_the_data_and_they_are_bound_again() {
     ends(program);
     let all = calls(&machine);
     assert_eq!(
-        all[all.len() - 3..],
+        all[all.len() - 4..],
         [
             "cryptsetup open --type=luks2 --key-file=- /dev/sda2 data".to_owned(),
+            format!("enroll --unlock-key-file --tpm2-pcrs= by '{WORDS}'"),
             format!("enroll --unlock-key-file --tpm2-pcrs=7+12 by '{WORDS}'"),
             "cryptsetup token import --json-file=- --token-id=2 --token-replace /dev/sda2"
                 .to_owned()

@@ -201,11 +201,15 @@ impl Door<'_> {
             copy().map_err(|error| {
                 Problem::new(format!("/{SIGNATURE} cannot be made: {error}"), "")
             })?;
-            let binding = Binding {
-                pcrs: &REGISTERS.map(|it| u8::try_from(it).unwrap_or_default()),
-                public_key: &policy::public_key(root),
-            };
-            self.volume.enroll_tpm(by, binding)?;
+            let public_key = &policy::public_key(root);
+            let pcrs = &REGISTERS.map(|it| u8::try_from(it).unwrap_or_default());
+            if matches!(by, By::Secret(_)) {
+                // systemd-cryptenroll does nothing where a key is bound to the same values, even if another TPM has
+                // it. So one that is bound to none takes its place first: there is one at each moment.
+                let pcrs = &[];
+                self.volume.enroll_tpm(by, Binding { pcrs, public_key })?;
+            }
+            self.volume.enroll_tpm(by, Binding { pcrs, public_key })?;
             self.volume.keep_token(&Measured::now(root).token())
         };
         bind().map_err(|problem| {
