@@ -57,7 +57,7 @@ def test_a_chain_takes_memory_for_its_gaps_alone(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(read) == (clusters - 1) * volume.cluster_size
-    assert peak < 100_000
+    assert peak < 2 << 20  # a thread of the test runner may take some; a piece for each cluster takes 6 MiB
 
 
 def test_an_empty_volume_is_free() -> None:
