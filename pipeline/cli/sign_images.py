@@ -107,7 +107,6 @@ def sign_images(session: Session, images: Sequence[str], signers: Signers) -> li
         sentence = _sign_step(session, step, signers)
         said += [sentence] if sentence else []
         seen.add(step.name)
-        session.replan()
     return said
 
 
@@ -118,7 +117,10 @@ def _next(session: Session, images: Sequence[str], seen: set[str]) -> Step | Non
 
 
 def _sign_step(session: Session, step: Step, signers: Signers) -> str:
-    """Sign what a step attaches to; return a sentence, "" for an image of a recipe without a file for it."""
+    """Sign what a step attaches to; return a sentence, "" for an image of a recipe without a file for it.
+
+    Where the file changed, the session plans anew.
+    """
     recipe, name = step.name.partition(":")[2], step.outputs[0]
     trust = session.project.recipes[recipe].trust
     if trust is None or not trust.signatures:
@@ -130,15 +132,26 @@ def _sign_step(session: Session, step: Step, signers: Signers) -> str:
     known = attach.read_signed(data, where) if data else {}
     image = _unsigned(session, step)
     signed = signed_anew(image, name, known.get(name), signers)
-    with explained(target, "write", cache=False):
-        write_atomically(target, signatures_file({**known, name: signed}).decode())
-    policies = f", and {signed.pcrsig.count('pkfp')} policies of PCR 11" if signed.pcrsig else ""
-    return f"{session.shown(target)}: {name}, {_names(image, signed)}{policies}"
+    made = signatures_file({**known, name: signed})
+    if made != data:
+        with explained(target, "write", cache=False):
+            write_atomically(target, made.decode())
+        session.replan()
+    return f"{session.shown(target)}: {name}, {_names(image, signed)}{_policies(image, signed)}"
 
 
 def _names(image: bytes, signed: Signed) -> str:
     whole = with_policies(image, signed.pcrsig) if signed.pcrsig else image
-    return " and ".join(repr(_signature(whole, one).subject) for one in signed.signatures)
+    return " and ".join(repr(one.subject) for one in _read(whole, signed.signatures))
+
+
+def _policies(image: bytes, signed: Signed) -> str:
+    """Say how many policies an image has, and what it cannot do without any; "" where none are wanted."""
+    if signed.pcrsig:
+        return f", and {signed.pcrsig.count('pkfp')} policies of PCR 11"
+    if read_pe(image).section(SECTION):
+        return ", and no policies of PCR 11, so that no TPM opens a disk for it: --pcr-key signs them"
+    return ""
 
 
 def _unsigned(session: Session, step: Step) -> bytes:
@@ -156,8 +169,8 @@ def _unsigned(session: Session, step: Step) -> bytes:
 def signed_anew(image: bytes, name: str, known: Signed | None, signers: Signers) -> Signed:
     """Return what is attached to an image after it was signed: by others, too, if they signed the same.
 
-    `known` is what there was. Without a key for policies those of the same file stay. Raises PipelineError
-    and FormatError as signers do.
+    `known` is what there was: each signature keeps its place, so that signing again changes nothing. Without
+    a key for policies those of the same file stay. Raises PipelineError and FormatError as signers do.
     """
     from pipeline.trust.cms import authenticode_signature
     from pipeline.trust.policies import policies
@@ -172,14 +185,17 @@ def signed_anew(image: bytes, name: str, known: Signed | None, signers: Signers)
         made = authenticode_signature(whole, signers.secure_boot, signers.timestamp)
     except FormatError as error:
         raise PipelineError(f"{name}: {error.message}", error.hint) from error
-    ours = _signature(whole, made).trust[:1]
     kept = same.signatures if same and same.pcrsig == pcrsig else ()
-    others = tuple(one for one in kept if _signature(whole, one).trust[:1] != ours)
-    return Signed(of, pcrsig, (*others, made))
+    *others, ours = (one.trust[:1] for one in _read(whole, [*kept, made]))
+    if ours in others:
+        place = others.index(ours)
+        return Signed(of, pcrsig, (*kept[:place], made, *kept[place + 1 :]))
+    return Signed(of, pcrsig, (*kept, made))
 
 
-def _signature(image: bytes, signature: bytes) -> Signature:
-    return read_signatures(read_pe(attached(image, [signature])))[-1]
+def _read(image: bytes, signatures: Sequence[bytes]) -> tuple[Signature, ...]:
+    """Read signatures of an image that are not attached to it yet."""
+    return read_signatures(read_pe(attached(image, signatures)))[-len(signatures) :]
 
 
 def _signers(session: Session, wanted: Wanted, images: Sequence[str]) -> Signers:

@@ -58,6 +58,7 @@ def test_who_signed_the_same_stays_and_of_other_bytes_nobody(keys: Path) -> None
     both = signed_anew(image(keys), "Toy.efi", first, signers(keys, "db-2"))
     assert both.signatures[0] == first.signatures[0]
     assert len(both.signatures) == 2
+    assert signed_anew(image(keys), "Toy.efi", both, signers(keys)) == both
     assert len(signed_anew(image(keys, b"loud"), "Toy.efi", both, signers(keys)).signatures) == 1
 
 
@@ -101,6 +102,14 @@ def test_signatures_are_written_and_become_an_input(
         "recipes/toy/signatures.json: Toy.efi, 'Toys Secure Boot db 2026', and 2 policies of PCR 11",
         "  to attach them:  ./doit iso",
     ]
+
+
+def test_an_image_without_policies_is_told(session: Session, keys: Path, screen: io.StringIO) -> None:
+    sign_secure_boot(session, Wanted(str(keys / "private/db.key")), ["toy"])
+    assert (
+        "Toy.efi, 'Toys Secure Boot db 2026', and no policies of PCR 11, so that no TPM opens a disk for it"
+        in screen.getvalue()
+    )
 
 
 def test_no_key_is_written_anywhere(session: Session, keys: Path) -> None:
