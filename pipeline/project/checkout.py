@@ -187,6 +187,11 @@ def _across(recipes: dict[str, Recipe], pins: Manifest) -> list[str]:
                 f"recipes/{name}/recipe.toml: image.carries: {carried!r} is not a recipe that carries "
                 f"nothing itself (such recipes: {fit})"
             )
+        elif carried is not None and recipe.trust and recipes[carried].trust is None:
+            mistakes.append(
+                f"recipes/{name}/recipe.toml: trust: {carried!r}, which it carries, has no [trust]: what it "
+                "installs would not start with Secure Boot"
+            )
         firmware = recipe.acceptance.firmware if recipe.acceptance else None
         if firmware is not None and firmware not in recipes:
             mistakes.append(

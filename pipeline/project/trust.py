@@ -10,7 +10,15 @@ from pipeline.config import Name, SharedPath
 PCR_KEY = "pcr.pem"
 """The public key that policies of PCR 11 are signed with."""
 
-NEEDED = (PCR_KEY, "PK.pem", "KEK.pem", "db.pem", "PK.auth", "KEK.auth", "db.auth")
+NEEDED = (
+    PCR_KEY,
+    *(f"{name}.{ending}" for name in ("PK", "KEK") for ending in ("pem", "cer", "esl", "auth")),
+    *("db.esl", "db.auth"),
+)
+CERTIFICATES = "db*.pem"
+"""Those that images are signed with: the first one is gone once it is revoked."""
+
+PUBLIC = b"-----BEGIN PUBLIC KEY-----"
 PRIVATE = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\A0(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\0-\x03]", re.S
 )
@@ -46,5 +54,8 @@ def mistakes(where: str, folder: Path, shown: str) -> Iterator[str]:
             yield f"{key}: {shown}/{name} is a private key, and media get what is in that folder: move it out"
             return
     missing = [name for name in NEEDED if not (folder / name).is_file()]
+    missing += [] if any(folder.glob(CERTIFICATES)) else [CERTIFICATES]
     if missing:
         yield f"{key}: {shown} has no {', '.join(missing)}: name the folder `public` of `./doit keys new`"
+    elif PUBLIC not in (folder / PCR_KEY).read_bytes():
+        yield f"{key}: {shown}/{PCR_KEY} is no public key in PEM: take it from there again"

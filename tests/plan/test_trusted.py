@@ -72,9 +72,15 @@ def test_the_installer_has_shim_and_keys_beside_what_it_installs(root: Path) -> 
     for name in ("rootfs", "splash.bmp", "installer"):
         carried.write_text(carried.read_text().replace(f'"{name}"', f'"../toy/{name}"'))
     with_trust(root, shim=True)
-    carried.write_text(carried.read_text() + '[trust]\nkeys = "../keys"\n')
     recipe = root / "recipes/toy/recipe.toml"
     recipe.write_text(recipe.read_text().replace("[image]\n", '[image]\ncarries = "inside"\n'))
+    with pytest.raises(ConfigError) as caught:
+        load(root)
+    assert caught.value.mistakes == [
+        "recipes/toy/recipe.toml: trust: 'inside', which it carries, has no [trust]: what it installs would "
+        "not start with Secure Boot"
+    ]
+    carried.write_text(carried.read_text() + '[trust]\nkeys = "../keys"\n')
     packed = steps_of(root)["initramfs:toy"]
     assert made_by(packed, "payload") == "attach:inside/Inside.efi"
     assert made_by(packed, "besides/shimx64.efi") == "shim:toy/shimx64.efi"
@@ -104,6 +110,9 @@ PRIVATE = b"-----BEGIN PRIVATE KEY-----\n"
     ("file", "data", "mistake"),
     [
         ("pcr.pem", None, "recipes/keys has no pcr.pem: name the folder `public` of `./doit keys new`"),
+        ("KEK.esl", None, "recipes/keys has no KEK.esl: name the folder `public` of `./doit keys new`"),
+        ("db.pem", None, "recipes/keys has no db*.pem: name the folder `public` of `./doit keys new`"),
+        ("pcr.pem", b"", "recipes/keys/pcr.pem is no public key in PEM: take it from there again"),
         (
             "db.key",
             PRIVATE,
