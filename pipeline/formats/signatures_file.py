@@ -19,7 +19,7 @@ from pipeline.errors import FormatError
 SCHEMA = 1
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_SIZE = 1 << 22  # bytes
-AGAIN = "write it again: `./doit sign --secure-boot`"
+AGAIN = "remove it, and sign again: `./doit sign --secure-boot`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,22 +44,22 @@ def parsed(uri: str) -> Uri:
         name, equals, value = part.partition("=")
         if name == "pin-value":
             raise PipelineError(
-                "--key: a PIN in a URI can be read by everybody on this machine",
+                "a PIN in a URI can be read by everybody on this machine",
                 "name a file by `pin-source`, or leave it out to be asked",
             )
         if part and (name not in KNOWN or not equals or name in said):
             raise PipelineError(
-                f"--key: {name!r} cannot be said in a PKCS #11 URI, or not twice", f"write {EXAMPLE}"
+                f"{name!r} cannot be said in a PKCS #11 URI, or not twice", f"write {EXAMPLE}"
             )
         if part:
             said[name] = value
     text = {name: unquote(value) for name, value in said.items()}
     source = text.get("pin-source", "").removeprefix("file:")
     if text.get("type", "private") != "private" or source.startswith("|"):
-        raise PipelineError(f"--key {uri}: names no private key, or runs a command", f"write {EXAMPLE}")
+        raise PipelineError(f"{uri}: names no private key, or runs a command", f"write {EXAMPLE}")
     if "module-path" not in said:
         raise PipelineError(
-            f"--key {uri}: has no module-path, the library of the hardware's maker", f"write {EXAMPLE}"
+            f"{uri}: has no module-path, the library of the hardware's maker", f"write {EXAMPLE}"
         )
     identifier = unquote_to_bytes(said["id"]) if "id" in said else None
     return Uri(
@@ -95,17 +95,17 @@ def _told(uri: str) -> Iterator[None]:
     try:
         yield
     except PinIncorrect as error:
-        raise PipelineError(f"--key {uri}: the PIN is wrong", "after a few attempts it locks") from error
+        raise PipelineError(f"{uri}: the PIN is wrong", "after a few attempts it locks") from error
     except NoSuchKey as error:
         raise PipelineError(
-            f"--key {uri}: the token has no such private key",
+            f"{uri}: the token has no such private key",
             "`pkcs11-tool --list-objects` shows its keys",
         ) from error
     except MultipleObjectsReturned as error:
-        raise PipelineError(f"--key {uri}: several keys are called so", "say which by `id`") from error
+        raise PipelineError(f"{uri}: several keys are called so", "say which by `id`") from error
     except (PKCS11Error, RuntimeError) as error:
         raise PipelineError(
-            f"--key {uri}: the token does not do it: {str(error) or type(error).__name__}",
+            f"{uri}: the token does not do it: {str(error) or type(error).__name__}",
             "see that the module is there, and the hardware plugged in",
         ) from error
 
@@ -119,9 +119,7 @@ def _key(wanted: Uri, ask: "Ask") -> Any:
         )
     )
     if len(tokens) != 1:
-        raise PipelineError(
-            f"--key: {len(tokens)} tokens fit that URI, not one", "say which by `token` or `serial`"
-        )
+        raise PipelineError(f"{len(tokens)} tokens fit that URI, not one", "say which by `token` or `serial`")
     (token,) = tokens
     if pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH in token.flags:  # it has keys of its own to type a PIN
         pin: Any = pkcs11.PROTECTED_AUTH
@@ -157,5 +155,5 @@ def _public(wanted: Uri, key: Any) -> "Public":
     else:
         found = None
     if not isinstance(found, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
-        raise PipelineError(f"--key: {key.label!r} is no RSA or EC key", "firmware knows no other")
+        raise PipelineError(f"{key.label!r} is no RSA or EC key", "firmware knows no other")
     return found

@@ -4,6 +4,7 @@ Specification: RFC 3161, §2.4 and §3.4 (by HTTP)
 """
 
 import hashlib
+import re
 
 import requests
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
@@ -12,6 +13,9 @@ from pipeline.errors import PipelineError
 
 MAX_ANSWER = 1 << 18  # bytes
 PATIENCE = 30  # seconds
+REASON = re.compile(r"\[Errno -?[0-9]+\] ([^'\")]*)")
+"""What the operating system says, in the many words of requests."""
+
 GRANTED = (0, 1)  # PKIStatus granted, and grantedWithMods
 
 
@@ -31,8 +35,10 @@ def time_stamp(url: str, signature: bytes) -> bytes:
         response.raise_for_status()
         answer = decode_timestamp_response(response.content[:MAX_ANSWER])
     except (requests.RequestException, ValueError) as error:
+        reason = REASON.search(str(error))
+        why = reason[1] if reason else error
         raise PipelineError(
-            f"--timestamp {url}: there is no time stamp: {error}", "name an authority that speaks RFC 3161"
+            f"--timestamp {url}: there is no time stamp: {why}", "name an authority that speaks RFC 3161"
         ) from error
     if answer.status not in GRANTED:
         raise PipelineError(

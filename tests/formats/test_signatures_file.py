@@ -82,7 +82,7 @@ def changed(**fields: Any) -> bytes:
 def test_what_is_none_is_told(data: bytes) -> None:
     with pytest.raises(FormatError, match="it is no file of signatures") as caught:
         read_signatures_file(data)
-    assert caught.value.hint == "write it again: `./doit sign --secure-boot`"
+    assert caught.value.hint == "remove it, and sign again: `./doit sign --secure-boot`"
 
 
 def test_another_schema_is_told() -> None:

@@ -198,7 +198,7 @@ def test_a_folder_without_what_it_needs_is_told(keys: Keys, tmp_path: Path) -> N
     with pytest.raises(PipelineError, match="'nobody' is no GUID"):
         folder.rotate(keys)
     (keys.private / "KEK.key").unlink()
-    with pytest.raises(PipelineError, match=r"KEK\.key: cannot read: No such file"):
+    with pytest.raises(PipelineError, match=r"KEK\.key: cannot be read: No such file"):
         folder.rotate(keys)
     assert files(keys.public) == NEW
 

@@ -117,7 +117,7 @@ def test_a_token_s_key_on_a_curve_signs(judged: Judged) -> None:
     [
         ("pin", ": the PIN is wrong"),
         ("key", ": the token has no such private key"),
-        ("token", "--key: 0 tokens fit that URI, not one"),
+        ("token", "0 tokens fit that URI, not one"),
     ],
 )
 def test_what_a_token_refuses_is_told(judged: Judged, name: str, message: str) -> None:

@@ -27,25 +27,25 @@ def test_uris_are_read(uri: str, said: Uri) -> None:
     [
         (
             "pkcs11:object=db?module-path=/x&pin-value=1234",
-            "--key: a PIN in a URI can be read by everybody on this machine",
+            "a PIN in a URI can be read by everybody on this machine",
         ),
         (
             "pkcs11:object=db",
-            "--key pkcs11:object=db: has no module-path, the library of the hardware's maker",
+            "pkcs11:object=db: has no module-path, the library of the hardware's maker",
         ),
         (
             "pkcs11:slot-id=1?module-path=/x",
-            "--key: 'slot-id' cannot be said in a PKCS #11 URI, or not twice",
+            "'slot-id' cannot be said in a PKCS #11 URI, or not twice",
         ),
-        ("pkcs11:id", "--key: 'id' cannot be said in a PKCS #11 URI, or not twice"),
-        ("pkcs11:id=1;id=2", "--key: 'id' cannot be said in a PKCS #11 URI, or not twice"),
+        ("pkcs11:id", "'id' cannot be said in a PKCS #11 URI, or not twice"),
+        ("pkcs11:id=1;id=2", "'id' cannot be said in a PKCS #11 URI, or not twice"),
         (
             "pkcs11:type=cert?module-path=/x",
-            "--key pkcs11:type=cert?module-path=/x: names no private key, or runs a command",
+            "pkcs11:type=cert?module-path=/x: names no private key, or runs a command",
         ),
         (
             "pkcs11:?module-path=/x&pin-source=|cat",
-            "--key pkcs11:?module-path=/x&pin-source=|cat: names no private key, or runs a command",
+            "pkcs11:?module-path=/x&pin-source=|cat: names no private key, or runs a command",
         ),
     ],
 )

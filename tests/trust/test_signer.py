@@ -75,22 +75,22 @@ def test_what_is_no_key_is_told(files: Path) -> None:
     other.write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, plain))
     (files / "elsewhere.key").write_text("pkcs11:object=db\n")
     assert told(files / "elsewhere.key") == (
-        "--key pkcs11:object=db: has no module-path, the library of the hardware's maker"
+        "pkcs11:object=db: has no module-path, the library of the hardware's maker"
     )
-    assert told(files / "none") == f"{files}/none: cannot read: No such file or directory"
-    assert told(empty) == f"--key {empty}: has no private key in PEM"
-    assert told(files / "vendor.pem") == f"--key {files}/vendor.pem: has no private key in PEM"
-    assert told(small) == f"--key {small}: is RSA of 1024 bits, and firmware wants 2048"
-    assert told(other) == f"--key {other}: is no RSA or EC key"
+    assert told(files / "none") == f"{files}/none: cannot be read: No such file or directory"
+    assert told(empty) == f"{empty}: has no private key in PEM"
+    assert told(files / "vendor.pem") == f"{files}/vendor.pem: has no private key in PEM"
+    assert told(small) == f"{small}: is RSA of 1024 bits, and firmware wants 2048"
+    assert told(other) == f"{other}: is no RSA or EC key"
     for secret in ("wrong", ""):
         assert told(files / "sealed.key", said=secret) == (
-            f"--key {files}/sealed.key: the passphrase does not open it"
+            f"{files}/sealed.key: the passphrase does not open it"
         )
 
 
 def test_a_certificate_of_another_key_is_told(files: Path) -> None:
     assert told(files / "vendor.key", files / "ec.pem", files / "root.cer") == (
-        f"--key {files}/vendor.key: no certificate in {files}/ec.pem, {files}/root.cer is of this key"
+        f"{files}/vendor.key: no certificate in {files}/ec.pem, {files}/root.cer is of this key"
     )
     assert told(files / "vendor.key", files / "vendor.key") == f"{files}/vendor.key: is no certificate"
     (files / "bytes").write_bytes(b"\x30\x03")
