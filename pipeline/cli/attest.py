@@ -82,7 +82,7 @@ def _expected(root: Path, release: str | None) -> list[Expectation]:
     if release is None:
         from pipeline.cli.measure import predicted_here
 
-        return predicted_here(root)
+        return predicted_here(root, "name what a release measures: --release FILE; or build it: `./doit iso`")
     path = located(release)
     try:
         return read_expectations(path.read_bytes()[: MAX_SIZE + 1])
@@ -97,13 +97,18 @@ def _expected(root: Path, release: str | None) -> list[Expectation]:
 def ask(host: str, nonce: bytes) -> bytes:
     """Return what a machine, HOST or HOST:PORT, answers to a nonce; PipelineError for no answer."""
     hint = "does the machine run, and is it the port of its attestation?"
+    if "/" in host:
+        raise PipelineError(f"{host}: is no HOST or HOST:PORT", "name a machine, such as db-7.example.org")
     try:
-        connection = http.client.HTTPConnection(host, None if _names_port(host) else PORT, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(
+            host if _names_port(host) else f"{host}:{PORT}", timeout=PATIENCE
+        )
         connection.request("GET", f"/attestation/{nonce.hex()}")
         answer = connection.getresponse()
         body = answer.read(MAX_SIZE + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise PipelineError(f"{host} does not answer: {error}", hint) from error
+        why = getattr(error, "strerror", None) or error
+        raise PipelineError(f"{host} does not answer: {why}", hint) from error
     if len(body) > MAX_SIZE:
         raise PipelineError(f"{host} answers with more than {MAX_SIZE} bytes", hint)
     if answer.status != http.client.OK:

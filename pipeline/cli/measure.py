@@ -100,9 +100,9 @@ def _run(root: Path, asked: argparse.Namespace) -> int:
     return EQUAL
 
 
-def predicted_here(root: Path) -> list[Expectation]:
+def predicted_here(root: Path, hint: str) -> list[Expectation]:
     """Return what is predicted for all images that were built here. PipelineError where there are none."""
-    files = [_file(root, name) for name in _built(root)]
+    files = [_file(root, name) for name in _built(root, hint)]
     return [
         one
         for path, recipe in files
@@ -135,11 +135,11 @@ def _of(name: str, read: Callable[[], Result]) -> Result:
         raise PipelineError(f"{escaped(name)}: {error.message}", error.hint) from error
 
 
-def _built(root: Path) -> list[str]:
+def _built(root: Path, hint: str = "build one: `./doit iso`; or name a file") -> list[str]:
     found = [path.parent.name for path in sorted((root / "recipes").glob("*/recipe.toml"))]
     built = [name for name in found if _artifact(root, name)]
     if not built:
-        raise PipelineError("no image was built", "build one: `./doit iso`; or name a file")
+        raise PipelineError("no image was built", hint)
     return built
 
 

@@ -236,4 +236,4 @@ def test_nobody_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert attest.main(tmp_path, ["127.0.0.1:9", "--release", str(release)]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "it has no predictions of measurements" in said
-    assert "127.0.0.1:9 does not answer" in said
+    assert "127.0.0.1:9 does not answer: Connection refused" in said
