@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.build.session import Session
-from pipeline.cli.new import LONGEST_ID, Names, new, wheel
+from pipeline.cli.new import LONGEST_ID, TRUST, Names, new, wheel
 from pipeline.errors import PipelineError
 from pipeline.plan.image import plan
 from pipeline.project import engine
@@ -157,6 +157,12 @@ def test_what_cannot_be(
         new(Session(ROOT, Report()), arguments, product)
     assert caught.value.message == message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]
+
+
+def test_who_signed_ours_signs_no_other_s() -> None:
+    table = '\n[trust] # keys\nkeys = "../keys"\n\nshim = "shim"\n'
+    assert TRUST.sub("\n", f"a = 1\n{table}") == "a = 1\n"
+    assert TRUST.sub("\n", f"a = 1\n{table}\n[iso]\nb = 2\n") == "a = 1\n[iso]\nb = 2\n"
 
 
 def test_what_lies_beside_the_new_project_stays(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ FILES = Path(__file__).with_name("files")
 
 COPIED = ("doit", "dodo.py", "make_venv.py", "containers", "manifests", "roots")
 PRODUCT = "product.toml"
+TRUST = re.compile(r"\n*^\[trust\].*(?:\n(?!\[).*)*\n", re.M)
+"""The table of a recipe that names its vendor's keys: a new project has none of its own yet."""
+
 LONGEST_ID = 7  # characters: with `_CFG` behind it, it is the label of a FAT volume, which has 11
 
 
@@ -115,6 +118,10 @@ def _fill(target: Path, names: Names) -> None:
     for name, recipe in taken.items():
         folder = target / "recipes" / renamed(name)
         shutil.copytree(root / "recipes" / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        if recipe.trust:  # it is another vendor's
+            (folder / recipe.trust.signatures).unlink(missing_ok=True)
+            told = folder / "recipe.toml"
+            told.write_text(TRUST.sub("\n", told.read_text(encoding="utf-8")), encoding="utf-8")
         _rename_below(folder, renamed)
         if (folder / recipe.image.splash).is_file():  # else it is another recipe's, which has it drawn
             (folder / recipe.image.splash).write_bytes(splash(names.name, product["colours"]))
