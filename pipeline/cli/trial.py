@@ -18,9 +18,6 @@ from pipeline.project.trial import FOLDER, KEYS
 from pipeline.report import Line
 from pipeline.steps.attach import with_signatures
 from pipeline.store.files import explained, replacing
-from pipeline.trust import folder
-from pipeline.trust.cms import authenticode_signature
-from pipeline.trust.signer import open_signer
 
 ISO, UKI, PAYLOAD = "trusted-iso", "trusted-uki", "trusted-payload"
 """What stories call the medium, the UKI that it installs, and that again as what it carries."""
@@ -43,6 +40,8 @@ def is_wanted(session: Session, image: str, stories: Collection[str]) -> bool:
 
 def of(session: Session) -> Session:
     """Return a session of the same checkout that makes images of trial, and makes their keys if need be."""
+    from pipeline.trust import folder  # few commands need keys, and what reads them takes long to load
+
     keys = folder.Keys(_keys(session), datetime.now(UTC))
     if not keys.public.is_dir():
         keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,6 +54,9 @@ def make(session: Session, image: str) -> dict[str, Input]:
 
     Raises PipelineError when it cannot be done.
     """
+    from pipeline.trust.cms import authenticode_signature
+    from pipeline.trust.signer import open_signer
+
     trial, keys = of(session), _keys(session)
     db, stranger = (
         open_signer(str(keys / f"private/{name}.key"), [keys / f"public/{name}.pem"])
