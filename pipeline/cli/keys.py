@@ -10,6 +10,7 @@ from pipeline.trust import folder
 
 WORDS = {"new": ["DIR"], "rotate": ["DIR"], "revoke": ["DIR", "NAME"]}
 USAGE = "`./doit keys new DIR`, `rotate DIR` or `revoke DIR NAME`: docs/keys.md says when"
+COPY = "recipes need a new copy of it, in place of the one that they have"
 
 
 def _judge(organisation: str, words: Sequence[str]) -> None:
@@ -37,6 +38,8 @@ def keys(session: Session, organisation: str, words: Sequence[str]) -> None:
         name = folder.rotate(there)
         said(f"{session.shown(there.private / name)}.key: the next db key")
         said(f"bring {name}.auth to all machines before anything is signed with it alone: docs/keys.md")
+        said(f"{session.shown(there.public)}: {COPY}")
     else:
         folder.revoke(there, names[0])
         said(f"{session.shown(there.public)}: dbx.auth revokes {names[0]}, dbx-{names[0]}.auth appends that")
+        said(f"{session.shown(there.public)}: {COPY}")

@@ -23,7 +23,9 @@ def test_the_way_of_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         'keys/public: for recipes (`[trust] keys = "…"`), firmware and machines\n'
         "keys/private/db-2.key: the next db key\n"
         "bring db-2.auth to all machines before anything is signed with it alone: docs/keys.md\n"
+        "keys/public: recipes need a new copy of it, in place of the one that they have\n"
         "keys/public: dbx.auth revokes db, dbx-db.auth appends that\n"
+        "keys/public: recipes need a new copy of it, in place of the one that they have\n"
     )
     (certificate,) = read_certificates(tmp_path / "keys/public/PK.pem")
     assert "O=TruthDB" in certificate.subject.rfc4514_string()
