@@ -6,7 +6,7 @@ Keys are used in this process alone: steps attach what it wrote.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +22,16 @@ from pipeline.formats.signatures_file import Signed, compact, signatures_file
 from pipeline.inspection.open import located
 from pipeline.plan.step import Output, Step
 from pipeline.plan.trusted import signatures_of
+from pipeline.project.trust import CERTIFICATES
 from pipeline.report import Line
 from pipeline.reproduce.builds import before
 from pipeline.steps import attach
 from pipeline.store.files import explained, replacing, write_atomically
 
 if TYPE_CHECKING:  # few commands need keys, and what reads them takes long to load
-    from pipeline.trust.signer import Signer
+    from cryptography.x509 import Certificate
 
-CERTIFICATES = "db*.pem"
-"""Those of a recipe's keys that firmware trusts: of each the certificate."""
+    from pipeline.trust.signer import Signer
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _sign_step(session: Session, step: Step, signers: Signers) -> str:
     where = signatures_of(session.project, recipe)
     known = attach.read_signed(data, where) if data else {}
     image = _unsigned(session, step)
-    signed = signed_anew(image, name, known.get(name), signers)
+    signed = signed_anew(image, name, known.get(name), signers, _trusted(session, recipe))
     made = signatures_file({**known, name: signed})
     if made != data:
         with explained(target, "write", cache=False):
@@ -166,11 +166,19 @@ def _unsigned(session: Session, step: Step) -> bytes:
     return session.builder.output(source, line).read_bytes()
 
 
-def signed_anew(image: bytes, name: str, known: Signed | None, signers: Signers) -> Signed:
+def signed_anew(
+    image: bytes,
+    name: str,
+    known: Signed | None,
+    signers: Signers,
+    trusted: "Collection[Certificate] | None" = None,
+) -> Signed:
     """Return what is attached to an image after it was signed: by others, too, if they signed the same.
 
-    `known` is what there was: each signature keeps its place, so that signing again changes nothing. Without
-    a key for policies those of the same file stay. Raises PipelineError and FormatError as signers do.
+    `known` is what there was: each signature keeps its place, so that signing again changes nothing. But none
+    stays whose signer is not `trusted` any more: firmware refuses what has one by a revoked certificate, also
+    beside a good one. Without a key for policies those of the same file stay. Raises PipelineError and
+    FormatError as signers do.
     """
     from pipeline.trust.cms import authenticode_signature
     from pipeline.trust.policies import policies
@@ -186,11 +194,13 @@ def signed_anew(image: bytes, name: str, known: Signed | None, signers: Signers)
     except FormatError as error:
         raise PipelineError(f"{name}: {error.message}", error.hint) from error
     kept = same.signatures if same and same.pcrsig == pcrsig else ()
-    *others, ours = (one.trust[:1] for one in _read(whole, [*kept, made]))
-    if ours in others:
-        place = others.index(ours)
-        return Signed(of, pcrsig, (*kept[:place], made, *kept[place + 1 :]))
-    return Signed(of, pcrsig, (*kept, made))
+    *others, ours = _read(whole, [*kept, made])
+    by_signer = {
+        one.trust[:1]: signature
+        for signature, one in zip(kept, others, strict=True)
+        if trusted is None or (one.bag and one.bag[0] in trusted)
+    }
+    return Signed(of, pcrsig, tuple((by_signer | {ours.trust[:1]: made}).values()))
 
 
 def _read(image: bytes, signatures: Sequence[bytes]) -> tuple[Signature, ...]:
@@ -202,13 +212,11 @@ def _signers(session: Session, wanted: Wanted, images: Sequence[str]) -> Signers
     """Open the keys. Raises PipelineError for a certificate that is not among a recipe's."""
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    from pipeline.trust.signer import open_signer, read_certificates
+    from pipeline.trust.signer import open_signer
 
     signer = _opened(wanted)
     for image in images:
-        trust = session.project.recipes[image].trust
-        folder = session.project.place(image, trust.keys if trust else "")
-        trusted = [one for path in sorted(folder.glob(CERTIFICATES)) for one in read_certificates(path)]
+        folder, trusted = _folder(session, image), _trusted(session, image)
         if not signer.certificates:
             own = tuple(one for one in trusted if one.public_key() == signer.public)
             signer = replace(signer, certificates=own[:1])
@@ -221,6 +229,18 @@ def _signers(session: Session, wanted: Wanted, images: Sequence[str]) -> Signers
             )
     pcr = open_signer(str(_called(wanted.pcr_key))) if wanted.pcr_key else None
     return Signers(signer, pcr, wanted.timestamp)
+
+
+def _folder(session: Session, recipe: str) -> Path:
+    trust = session.project.recipes[recipe].trust
+    return session.project.place(recipe, trust.keys if trust else "")
+
+
+def _trusted(session: Session, recipe: str) -> "list[Certificate]":
+    from pipeline.trust.signer import read_certificates
+
+    paths = sorted(_folder(session, recipe).glob(CERTIFICATES))
+    return [one for path in paths for one in read_certificates(path)]
 
 
 def _opened(wanted: Wanted) -> "Signer":

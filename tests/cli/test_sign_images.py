@@ -104,6 +104,17 @@ def test_signatures_are_written_and_become_an_input(
     ]
 
 
+def test_a_revoked_signer_does_not_stay(session: Session, keys: Path) -> None:
+    sign_secure_boot(session, Wanted(str(keys / "private/db.key")), ["toy"])
+    sign_secure_boot(session, Wanted(str(keys / "private/db-2.key")), ["toy"])
+    file = session.root / "recipes/toy/signatures.json"
+    assert len(read_signatures_file(file.read_bytes())["Toy.efi"].signatures) == 2
+    (session.root / "recipes/keys/db.pem").rename(session.root / "recipes/keys/revoked-db.pem")
+    sign_secure_boot(session, Wanted(str(keys / "private/db-2.key")), ["toy"])
+    alone = signed_anew(image(keys), "Toy.efi", None, signers(keys, "db-2", pcr=False))
+    assert read_signatures_file(file.read_bytes())["Toy.efi"] == alone
+
+
 def test_an_image_without_policies_is_told(session: Session, keys: Path, screen: io.StringIO) -> None:
     sign_secure_boot(session, Wanted(str(keys / "private/db.key")), ["toy"])
     assert (
