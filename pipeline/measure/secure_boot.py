@@ -29,6 +29,7 @@ from pipeline.measure.event import BANK, Expected, of_variable, separator
 POLICY = (("SecureBoot", GLOBAL), ("PK", GLOBAL), ("KEK", GLOBAL), ("db", DATABASES), ("dbx", DATABASES))
 """In their order; what is not there is measured as nothing."""
 
+INSPECT = "`./doit inspect --secure-boot` says more"
 LEVEL, MOK_LIST = "SbatLevel", "MokList"
 """Of shim: of the second it measures the copy that Linux can read, whose name has RUNTIME behind it."""
 
@@ -74,14 +75,20 @@ def authority(where: str, vendor: UUID, entry: bytes, name: str) -> Expected:
 
 
 def started_by(name: str, program: Pe, variables: Variables) -> Expected:
-    """Return what firmware measures of who vouches for a program. FormatError where nobody does."""
+    """Return what firmware measures of who vouches for a program.
+
+    FormatError where nobody does, and where dbx has the program, or anybody who signed it.
+    """
     db = variables.get(("db", DATABASES))
     entry = vouching(program, db.data if db else b"")
     if entry is None:
         raise FormatError(
             f"firmware with these variables does not start {name}: nothing in db vouches for it",
-            "`./doit inspect --secure-boot` says more",
+            INSPECT,
         )
+    dbx = variables.get(("dbx", DATABASES))
+    if dbx and vouching(program, dbx.data):
+        raise FormatError(f"firmware with these variables refuses {name}: dbx has it, or a signer", INSPECT)
     return authority("db", DATABASES, entry, name)
 
 

@@ -100,6 +100,19 @@ def test_nobody_vouches(program: bytes, db: bytes) -> None:
     )
 
 
+def test_dbx_refuses_what_db_vouches_for() -> None:
+    digest = (SHA256, image_digest(PROGRAM, "sha256"))
+    for dbx in (entries((X509, DER)), entries(digest)):
+        held = variables(PK=b"p", db=entries((X509, DER)), dbx=dbx)
+        with pytest.raises(FormatError) as caught:
+            secure_boot.started_by("a.efi", PROGRAM, held)
+        assert caught.value.message == (
+            "firmware with these variables refuses a.efi: dbx has it, or a signer"
+        )
+    others = variables(PK=b"p", db=entries((X509, DER)), dbx=entries((SHA256, bytes(32))))
+    assert secure_boot.started_by("a.efi", PROGRAM, others)
+
+
 def test_variables_are_read_from_a_log() -> None:
     told = secure_boot.told(read_log(tcg_log(*policy_log(SecureBoot=b"\1", PK=b"p", db=b"d"))))
     assert told is not None
