@@ -131,18 +131,14 @@ def _sign_step(session: Session, step: Step, signers: Signers) -> str:
     where = signatures_of(session.project, recipe)
     known = attach.read_signed(data, where) if data else {}
     image = _unsigned(session, step)
-    signed = signed_anew(image, name, known.get(name), signers, _trusted(session, recipe))
+    signed, subjects = _signed_by(image, name, known.get(name), signers, _trusted(session, recipe))
     made = signatures_file({**known, name: signed})
     if made != data:
         with explained(target, "write", cache=False):
             write_atomically(target, made.decode())
         session.replan()
-    return f"{session.shown(target)}: {name}, {_names(image, signed)}{_policies(image, signed)}"
-
-
-def _names(image: bytes, signed: Signed) -> str:
-    whole = with_policies(image, signed.pcrsig) if signed.pcrsig else image
-    return " and ".join(repr(one.subject) for one in _read(whole, signed.signatures))
+    names = " and ".join(map(repr, subjects))
+    return f"{session.shown(target)}: {name}, {names}{_policies(image, signed)}"
 
 
 def _policies(image: bytes, signed: Signed) -> str:
@@ -166,14 +162,22 @@ def _unsigned(session: Session, step: Step) -> bytes:
     return session.builder.output(source, line).read_bytes()
 
 
-def signed_anew(
+def signed_anew(image: bytes, name: str, known: Signed | None, signers: Signers) -> Signed:
+    """Return what is attached to an image after it was signed, whoever else signed the same.
+
+    Raises PipelineError and FormatError as signers do.
+    """
+    return _signed_by(image, name, known, signers, None)[0]
+
+
+def _signed_by(
     image: bytes,
     name: str,
     known: Signed | None,
     signers: Signers,
-    trusted: "Collection[Certificate] | None" = None,
-) -> Signed:
-    """Return what is attached to an image after it was signed: by others, too, if they signed the same.
+    trusted: "Collection[Certificate] | None",
+) -> tuple[Signed, list[str]]:
+    """Return what is attached to an image that was signed, and by whom: others, too, if they signed the same.
 
     `known` is what there was: each signature keeps its place, so that signing again changes nothing. But none
     stays whose signer is not `trusted` any more: firmware refuses what has one by a revoked certificate, also
@@ -196,11 +200,13 @@ def signed_anew(
     kept = same.signatures if same and same.pcrsig == pcrsig else ()
     *others, ours = _read(whole, [*kept, made])
     by_signer = {
-        one.trust[:1]: signature
+        one.trust[:1]: (signature, one.subject)
         for signature, one in zip(kept, others, strict=True)
         if trusted is None or (one.bag and one.bag[0] in trusted)
     }
-    return Signed(of, pcrsig, tuple((by_signer | {ours.trust[:1]: made}).values()))
+    by_signer[ours.trust[:1]] = (made, ours.subject)
+    signatures = tuple(signature for signature, _ in by_signer.values())
+    return Signed(of, pcrsig, signatures), [subject for _, subject in by_signer.values()]
 
 
 def _read(image: bytes, signatures: Sequence[bytes]) -> tuple[Signature, ...]:
