@@ -58,4 +58,4 @@ def mistakes(where: str, folder: Path, shown: str) -> Iterator[str]:
     if missing:
         yield f"{key}: {shown} has no {', '.join(missing)}: name the folder `public` of `./doit keys new`"
     elif PUBLIC not in (folder / PCR_KEY).read_bytes():
-        yield f"{key}: {shown}/{PCR_KEY} is no public key in PEM: take it from there again"
+        yield f"{key}: {shown}/{PCR_KEY} is no public key in PEM: copy the one that `./doit keys new` made"

@@ -112,7 +112,11 @@ PRIVATE = b"-----BEGIN PRIVATE KEY-----\n"
         ("pcr.pem", None, "recipes/keys has no pcr.pem: name the folder `public` of `./doit keys new`"),
         ("KEK.esl", None, "recipes/keys has no KEK.esl: name the folder `public` of `./doit keys new`"),
         ("db.pem", None, "recipes/keys has no db*.pem: name the folder `public` of `./doit keys new`"),
-        ("pcr.pem", b"", "recipes/keys/pcr.pem is no public key in PEM: take it from there again"),
+        (
+            "pcr.pem",
+            b"",
+            "recipes/keys/pcr.pem is no public key in PEM: copy the one that `./doit keys new` made",
+        ),
         (
             "db.key",
             PRIVATE,
