@@ -343,6 +343,6 @@ def check_sources(ctx: Context) -> None:
     ctx.run(["cargo", "fmt", "--all", "--check"], env=env, cwd=workspace)
     offline = ("--workspace", "--locked", "--offline")
     cargo(ctx, *given, "clippy", *offline, "--all-targets", "--", "--deny=warnings", env=env, cwd=workspace)
-    said = ctx.run(["cargo", *given, "test", *offline], env=env, cwd=workspace)
+    said = ctx.run(["cargo", *given, "test", *offline, "--no-fail-fast"], env=env, cwd=workspace)
     passed = sum(int(count) for count in re.findall(r"^test result: ok\. (\d+) passed", said, re.MULTILINE))
     (ctx.out / "passed").write_text(f"{passed}\n")

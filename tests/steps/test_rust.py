@@ -275,7 +275,7 @@ def test_a_workspace_s_own_checks(given: Path) -> None:
     assert ctx.calls == [
         ["cargo", "fmt", "--all", "--check"],
         [*cargo, "clippy", *offline, "--all-targets", "--", "--deny=warnings"],
-        [*cargo, "test", *offline],
+        [*cargo, "test", *offline, "--no-fail-fast"],
     ]
     host = {"CARGO_BUILD_TARGET": "x86_64-unknown-linux-gnu", "TMPDIR": f"{ctx.work}/tests"}
     assert ctx.envs == [environment(ctx.work) | host] * 3
