@@ -16,7 +16,9 @@ const CRYPTSETUP: &str = "#!/bin/sh\n\
     typed=$(cat)\n\
     echo \"cryptsetup $*\" >>\"$root/calls\"\n\
     case $1 in\n\
-    open) grep -qxF \"$typed\" \"$root/secret.${4##*/}\" || exit 2; : >\"$root/dev/mapper/$5\" ;;\n\
+    open) while read -r secret; do [ \"$secret\" != \"$typed\" ] || break; done <\"$root/secret.${4##*/}\"\n\
+        [ \"$secret\" = \"$typed\" ] || exit 2\n\
+        : >\"$root/dev/mapper/$5\" ;;\n\
     close) rm \"$root/dev/mapper/$2\" ;;\n\
     token) echo \"$typed\" >\"$root/token\" ;;\n\
     esac\n";
