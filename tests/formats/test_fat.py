@@ -52,12 +52,14 @@ def test_a_chain_takes_memory_for_its_gaps_alone(tmp_path: Path) -> None:
     volume = read_volume(sparse(tmp_path / "x", 40 << 20, {0: fat({}, kind="FAT32", clusters=clusters)}))
     table = array("L", [*range(1, clusters + 2), END["FAT32"]])
     table[9] = 11
-    tracemalloc.start()
-    read = read_chain(volume, table, 2, clusters * volume.cluster_size)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(read) == (clusters - 1) * volume.cluster_size
-    assert peak < 2 << 20  # a thread of the test runner may take some; a piece for each cluster takes 6 MiB
+    peaks = []
+    for _ in range(3):  # of which threads that other tests left behind spoil one at most
+        tracemalloc.start()
+        read = read_chain(volume, table, 2, clusters * volume.cluster_size)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(read) == (clusters - 1) * volume.cluster_size
+    assert min(peaks) < 100_000
 
 
 def test_an_empty_volume_is_free() -> None:
