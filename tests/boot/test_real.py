@@ -102,8 +102,12 @@ def test_a_story_of_any_product_says_why_its_machine_failed(
     [
         ("console=ttyS0 rdinit=/nowhere", TIMEOUT, "Linux looked for a root file system on a disk"),
         ("console=ttyS0 rdinit=/bin/mount", TIMEOUT, "PID 1 ended, and Linux cannot live without it"),
-        # What says nothing can only be told by the clock.
-        ("console=tty0 rdinit=/nowhere quiet", 20, "neither init nor the installer reached the serial console"),
+        # It waits for a disk without a word, which only the clock can tell.
+        (
+            "rdinit=/nowhere root=/dev/nowhere rootwait quiet",
+            20,
+            "neither init nor the installer reached the serial console",
+        ),
     ],
 )
 def test_a_command_line_that_does_not_boot(
